@@ -1,0 +1,22 @@
+# Everything comes from the distribution's packages; scripts/install-deps installs them.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(HS REQUIRED IMPORTED_TARGET libhs)
+pkg_check_modules(BPF REQUIRED IMPORTED_TARGET libbpf)
+pkg_check_modules(XDP REQUIRED IMPORTED_TARGET libxdp)
+pkg_check_modules(MNL REQUIRED IMPORTED_TARGET libmnl)
+find_package(tl-expected REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(httplib REQUIRED)
+find_path(TOMLPLUSPLUS_INCLUDE toml++/toml.h REQUIRED)
+
+# DPDK: its headers are system headers (they do not survive -Wconversion) and its -march is dropped.
+pkg_check_modules(DPDK REQUIRED libdpdk)
+add_library(weir_dpdk INTERFACE)
+target_include_directories(weir_dpdk SYSTEM INTERFACE ${DPDK_INCLUDE_DIRS})
+set(dpdk_cflags ${DPDK_CFLAGS_OTHER})
+list(FILTER dpdk_cflags EXCLUDE REGEX "^-march=")
+target_compile_options(weir_dpdk INTERFACE ${dpdk_cflags})
+target_link_libraries(weir_dpdk INTERFACE ${DPDK_LINK_LIBRARIES})

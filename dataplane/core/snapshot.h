@@ -1,0 +1,108 @@
+// The root that a worker reads once per burst: versions and pointers to tables.
+//
+// Control builds a new Snapshot, sharing the tables that did not change, publishes it with one atomic store, and
+// frees the old one after every worker passed a quiescent state. Nothing in it changes while it is published,
+// but the adjacency table and the UnderlayHops, which control changes in place, one word at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/core/ids.h"
+#include "dataplane/fib/adjacency_table.h"
+#include "dataplane/fib/route_table.h"
+#include "dataplane/policy/policy.h"
+#include "dataplane/tunnel/attachment.h"
+#include "dataplane/tunnel/tunnel_table.h"
+#include "inspection/inspector.h"
+
+namespace weir::dataplane {
+
+/// One member of a route. An attachment is reached through a router inside it (`via`), or the destination is on-link.
+struct NextHop {
+  AttachmentId attachment;
+  DomainId domain;  // the attachment's: the packet's to-domain
+  bool has_via = false;
+  net::IpAddress via;
+  uint32_t weight = 1;
+};
+
+/// What a route leads to: members, or a blackhole if there are none.
+struct RouteTarget {
+  std::vector<NextHop> members;
+  uint32_t total_weight = 0;
+};
+
+struct Domain {
+  DomainId id;  // invalid: free slot
+  std::string name;
+  /// Unique over the hub's life; moves when a lookup in this domain may answer differently.
+  uint32_t route_version = 0;
+  std::vector<RouteTarget> targets;
+  RouteTable own;      // the domain's own routes
+  RouteTable exposed;  // what the domains that it is connected to expose
+};
+
+/// What an address that is reachable only in unconnected domains looks like: tells no_connection from no_route.
+struct AllRoutes {
+  RouteTable table;  // every domain's own routes in one; targets are domain slots
+};
+
+enum class OnDrop : uint8_t { reset, silent };
+enum class FailMode : uint8_t { open, closed };
+
+struct Profile {
+  std::string name;
+  OnDrop on_drop = OnDrop::reset;
+  FailMode fail = FailMode::closed;
+  std::shared_ptr<const inspection::Ruleset> ruleset;
+};
+
+/// One of the hub's underlay addresses.
+struct HubAddress {
+  net::Ipv4 address;
+  PortIndex port = 0;
+  /// The kernel owns this address too (af_xdp): it answers ARP and echo itself.
+  bool kernel_shared = false;
+};
+
+struct PortInfo {
+  std::string name;
+  net::Mac mac;
+  uint16_t mtu = 1500;
+};
+
+struct Timeouts {  // Tick durations
+  uint32_t tcp_handshake = 0;
+  uint32_t tcp_established = 0;
+  uint32_t tcp_closing = 0;
+  uint32_t udp = 0;
+  uint32_t icmp = 0;
+  uint32_t other = 0;
+};
+
+struct Snapshot {
+  uint64_t version = 0;
+  uint16_t workers = 1;
+  Timeouts timeouts;
+  std::vector<PortInfo> ports;          // by PortIndex
+  std::vector<HubAddress> hub_addresses;
+  std::shared_ptr<const TunnelTable> tunnels;
+  std::shared_ptr<const AttachmentTable> attachments;
+  std::vector<std::shared_ptr<const Domain>> domains;  // by slot; null: free
+  std::shared_ptr<const AllRoutes> all_routes;
+  std::shared_ptr<const PolicyTable> policy;
+  std::vector<Profile> profiles;        // by ProfileIndex
+  AdjacencyTable* adjacencies = nullptr;  // one for the hub's life, owned by control
+
+  const Domain* domain(DomainId id) const {
+    if (!id.valid() || id.index() >= domains.size()) return nullptr;
+    const Domain* d = domains[id.index()].get();
+    return d != nullptr && d->id == id ? d : nullptr;
+  }
+  const Attachment* attachment(AttachmentId id) const { return attachments->find(id); }
+};
+
+}  // namespace weir::dataplane

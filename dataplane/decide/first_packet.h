@@ -1,0 +1,51 @@
+// What happens to a session's first packet, as one pure function over the snapshot.
+//
+// The worker's slow path, re-decision after a change, and `weirctl path` all call decide_first_packet(); there is no
+// second reading of routes, connections and policy anywhere.
+#pragma once
+
+#include <cstdint>
+
+#include "dataplane/core/snapshot.h"
+#include "dataplane/core/tuple.h"
+#include "dataplane/core/verdict.h"
+
+namespace weir::dataplane {
+
+struct FirstPacket {
+  AttachmentId ingress;  // where the initiator's packet came in
+  Tuple tuple;           // in the initiator's direction
+};
+
+/// The steps in the order in which they are taken; a caller that explains shows them up to `last_step`.
+enum class Step : uint8_t { reverse_path, route, connection, policy, done };
+
+struct FirstDecision {
+  DropReason drop = DropReason::none;
+  Step last_step = Step::reverse_path;  // where it was dropped; done: it passed
+  DomainId from_domain;
+  DomainId to_domain;                   // valid from Step::connection on
+  NextHop reverse;                      // towards the initiator; valid from Step::route on
+  NextHop forward;                      // towards the destination; valid from Step::connection on
+  uint8_t route_length = 0;             // of the prefix that matched
+  bool route_exposed = false;           // it is a connected domain's
+  PolicyTable::ConnectionIndex connection = PolicyTable::kNotConnected;
+  PolicyDecision policy;                // valid from Step::policy on
+  uint32_t route_version = 0;
+  uint32_t policy_version = 0;
+};
+
+/// Reverse-path check, route, connection, policy, ECMP member, in that order.
+FirstDecision decide_first_packet(const Snapshot& snapshot, const FirstPacket& packet);
+
+struct RouteAnswer {
+  DropReason drop = DropReason::none;  // no_route, no_connection, blackhole
+  NextHop next_hop;
+  uint8_t length = 0;
+  bool exposed = false;
+};
+/// Longest match of the domain's own routes and the exposed ones, own on a tie; `hash` picks the ECMP member.
+RouteAnswer find_route(const Snapshot& snapshot, const Domain& domain, const net::IpAddress& destination,
+                       uint32_t hash);
+
+}  // namespace weir::dataplane

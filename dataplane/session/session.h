@@ -1,0 +1,104 @@
+// One session: both directions of an L4 conversation, after the policy decision.
+//
+// Belongs to one worker. The first cache line is all that an established, uninspected IPv4 packet touches; the
+// cold part holds what IPv6, expiry, inspection and events need. Ids only, never pointers.
+#pragma once
+
+#include <cstdint>
+
+#include "dataplane/core/ids.h"
+#include "dataplane/core/time.h"
+#include "dataplane/core/tuple.h"
+#include "dataplane/net/address.h"
+
+namespace weir::dataplane {
+
+enum class Direction : uint8_t { forward = 0, reverse = 1 };  // forward: as the initiator's first packet
+constexpr Direction opposite(Direction d) { return d == Direction::forward ? Direction::reverse : Direction::forward; }
+
+using SessionIndex = uint32_t;
+inline constexpr SessionIndex kNoSession = ~0u;
+
+/// TCP as a middle box sees it; everything else is `active` from its first packet (see tcp_state.h).
+enum class SessionState : uint8_t {
+  free,
+  active,        // not TCP
+  syn_sent,      // initiator's SYN
+  syn_received,  // responder's SYN+ACK
+  established,
+  fin_forward,   // the initiator has sent FIN
+  fin_reverse,
+  closing,       // both have
+  reset,         // RST seen
+  count_
+};
+
+struct alignas(64) Session {
+  enum Flags : uint8_t {
+    kIpv6 = 1,
+    kInspected = 2,   // `cold.flow` is open
+    kDropped = 4,     // tombstone: nothing of it passes any more
+    kPolicyLog = 8,
+  };
+  uint32_t address4[2] = {};    // host order; [0] initiator, [1] responder; IPv6: see cold
+  uint16_t port[2] = {};        // as in Tuple: initiator's, responder's
+  uint16_t domain[2] = {};      // slot of the domain in which packets of that direction arrive
+  uint8_t protocol = 0;
+  SessionState state = SessionState::free;
+  uint8_t flags = 0;
+  uint8_t tcp_flags_seen = 0;   // both directions or-ed
+  AdjacencyId adjacency[2];     // [d]: next hop of packets that travel in direction d
+  uint32_t policy_version = 0;
+  uint32_t route_version = 0;
+  uint32_t nat_version = 0;     // stays 0 until there is NAT
+  uint16_t connection = 0;      // PolicyTable::ConnectionIndex
+  ProfileIndex profile = 0;
+  Tick last_seen;
+  uint32_t packets[2] = {};     // low halves; a wrap is carried into cold
+  uint32_t bytes[2] = {};
+};
+static_assert(sizeof(Session) == 64);
+
+struct alignas(64) SessionCold {
+  net::Ipv6 address6[2];
+  uint32_t timer_prev = 0, timer_next = 0;  // timing wheel
+  uint32_t timer_slot = 0;
+  uint32_t generation = 0;     // counts uses of this index
+  NanoTime start_ns = 0;
+  uint32_t flow = 0;           // inspection::FlowHandle
+  uint32_t rule = 0;           // RuleIndex that decided, within policy_version
+  // second line: written at the start, at a wrap, read at the end
+  uint32_t packets_high[2] = {};
+  uint32_t bytes_high[2] = {};
+  uint32_t hash[2] = {};       // of the two keys, so that removal need not rebuild them
+  AttachmentId ingress;        // where the initiator's packets came in
+  uint8_t tcp_flags[2] = {};
+  uint16_t alerts = 0;
+};
+static_assert(sizeof(SessionCold) == 128);
+
+/// What is looked up: the tuple as the packet carries it, in the domain in which it arrives. No padding bytes are left undefined:
+/// keys are hashed and compared as memory.
+struct Key4 {
+  uint32_t src = 0, dst = 0;  // host order
+  uint16_t src_port = 0, dst_port = 0;
+  uint16_t domain = 0;        // slot
+  uint8_t protocol = 0;
+  uint8_t zero = 0;
+};
+static_assert(sizeof(Key4) == 16);
+
+struct Key6 {
+  net::Ipv6 src, dst;
+  uint16_t src_port = 0, dst_port = 0;
+  uint16_t domain = 0;
+  uint8_t protocol = 0;
+  uint8_t zero = 0;
+};
+static_assert(sizeof(Key6) == 40);
+
+/// CRC32C over the key's words.
+uint32_t hash_of(const Key4& key);
+uint32_t hash_of(const Key6& key);
+
+}  // namespace weir::dataplane

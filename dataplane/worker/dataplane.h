@@ -1,0 +1,154 @@
+// The data plane as control sees it: publish a snapshot, take what workers punt, send what control makes.
+//
+// Everything here is called by the control thread unless it says otherwise. Control never touches a worker's state: it
+// publishes, it sends messages over bounded rings, it reads counters.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dataplane/core/counter.h"
+#include "dataplane/core/snapshot.h"
+#include "dataplane/core/time.h"
+#include "dataplane/core/verdict.h"
+#include "dataplane/io/port.h"
+#include "dataplane/session/session.h"
+#include "inspection/inspector.h"
+
+namespace weir::dataplane {
+
+enum class IdleMode : uint8_t { poll, adaptive };
+
+struct DataplaneSettings {
+  std::vector<uint32_t> cores;     // one worker on each; their number is the number of workers
+  IdleMode idle = IdleMode::adaptive;
+  uint32_t burst = 32;
+  uint32_t sessions = 65'536;      // whole hub
+  uint32_t ring_size = 2'048;
+  uint32_t punts_per_second = 2'000;  // per worker
+  uint32_t event_queue = 4'096;
+  bool flow_events = true;
+  inspection::InspectorLimits inspection;  // `flows`: whole hub
+};
+
+/// Counters of one worker; each has that worker as its one writer. Any thread reads.
+struct WorkerCounters {
+  Counter rx, tx, forwarded, punted, handed_over, taken_over, answered, consumed;
+  Counter generated;             // packets that the worker made itself (resets)
+  std::array<Counter, kDropReasonCount> dropped;
+  Counter sessions_created, sessions_expired, sessions_live;
+  Counter redecided_policy, redecided_route, redecided_cut;  // sessions looked at again after a change; cut: no longer allowed
+  Counter resets_sent, inspected_packets;
+  Counter events_lost, notes_lost;
+  Counter turns, idle_turns, bursts;
+};
+
+/// Why a packet was handed to control.
+enum class PuntReason : uint8_t {
+  resolve,        // held by control until `target` inside `attachment` answers, then resumed or discarded
+  ttl_exceeded,   // control answers ICMP time exceeded
+  mtu_exceeded,   // control answers fragmentation needed / packet too big with `mtu`
+  underlay_arp,   // an ARP packet on a port that DPDK owns (from the outer Ethernet header on)
+};
+
+/// A packet that control owns now: give it back by resume(), or discard(); destroying it discards it as punt_unwanted.
+struct Punt {
+  PuntReason reason{};
+  AttachmentId attachment;        // resolve: of the next hop; else where it came in
+  net::IpAddress target;          // resolve: the next hop inside
+  uint16_t mtu = 0;               // mtu_exceeded: what would have fitted
+  PortIndex port = 0;             // underlay_arp
+  std::span<const uint8_t> frame; // inner Ethernet header onward (underlay_arp: outer); valid while the Punt is owned
+  void* mbuf = nullptr;           // the data plane's
+};
+
+/// A neighbour inside an attachment made itself known by ARP or ND.
+struct NeighborNote {
+  AttachmentId attachment;
+  net::IpAddress address;
+  net::Mac mac;
+};
+
+/// One row of a session listing, copied by the session's worker.
+struct SessionRow {
+  WorkerIndex worker = 0;
+  SessionIndex index = 0;
+  uint32_t generation = 0;
+  Tuple tuple;                // the initiator's
+  DomainId from, to;
+  AttachmentId ingress, egress;
+  SessionState state{};
+  uint8_t flags = 0;
+  uint32_t rule = 0;
+  uint64_t packets[2] = {}, bytes[2] = {};
+  NanoTime start_ns = 0;
+  uint32_t idle_ticks = 0;
+};
+
+class Dataplane {
+ public:
+  /// Allocates everything that workers need. `ports` by PortIndex; `pool` is the one that the ports were opened with.
+  /// `adjacencies` is the table that snapshots point to.
+  static Result<std::unique_ptr<Dataplane>> create(const DataplaneSettings& settings, std::vector<Port*> ports,
+                                                   rte_mempool* pool, std::unique_ptr<const Snapshot> first);
+  virtual ~Dataplane() = default;
+  /// Private bytes per mbuf that make_packet_pool() has to provide.
+  static uint16_t mbuf_private_size();
+
+  /// Starts the workers on their cores; stop() returns when all have ended (within 100 ms).
+  virtual Status start() = 0;
+  virtual void stop() = 0;
+  /// Without start(): one loop turn of one worker at a time chosen by the test.
+  virtual void turn(WorkerIndex worker, NanoTime now) = 0;
+
+  // --- state ---
+  /// Makes `next` the snapshot; the one before is freed once no worker can see it.
+  virtual void publish(std::unique_ptr<const Snapshot> next) = 0;
+  virtual const Snapshot& current() const = 0;
+  /// Frees what is past its grace period, collects acknowledgements. Call each control turn.
+  virtual void housekeeping() = 0;
+  /// Calls `done` (from housekeeping()) once every worker has passed a quiescent state and finished all that it did
+  /// with what it saw before: drained its rings of packets that name stale ids.
+  virtual void after_quiescence(std::function<void()> done) = 0;
+  /// Every worker removes its sessions that come in by or leave through `attachment`; then `done` (from housekeeping()).
+  virtual void purge_attachment(AttachmentId attachment, std::function<void()> done) = 0;
+  /// As purge_attachment, for sessions with either end in `domain`.
+  virtual void purge_domain(DomainId domain, std::function<void()> done) = 0;
+  /// As purge_attachment, for sessions whose next hop is `adjacency`: they look their route up again, none is removed.
+  virtual void purge_adjacency(AdjacencyId adjacency, std::function<void()> done) = 0;
+
+  // --- packets ---
+  /// At most `max` punts. The caller owns each.
+  virtual std::vector<Punt> take_punts(size_t max) = 0;
+  virtual std::vector<NeighborNote> take_notes(size_t max) = 0;
+  /// The packet goes on where it was punted (at the session lookup), on the worker that owns it.
+  virtual void resume(const Punt& punt) = 0;
+  virtual void discard(const Punt& punt, DropReason reason) = 0;
+  /// Sends a whole frame out of a port. False: no room.
+  virtual bool send_frame(PortIndex port, std::span<const uint8_t> frame) = 0;
+  /// Encapsulates an inner Ethernet frame that control made and sends it through the attachment. False: no room.
+  virtual bool send_inner(AttachmentId attachment, std::span<const uint8_t> frame) = 0;
+
+  // --- events: the writer thread ---
+  /// Copies at most `max` events of all workers. One thread only.
+  virtual size_t take_events(std::span<inspection::Event> out) = 0;
+
+  // --- looking in ---
+  virtual unsigned workers() const = 0;
+  virtual const WorkerCounters& counters(WorkerIndex worker) const = 0;
+  virtual const inspection::InspectorCounters& inspection_counters(WorkerIndex worker) const = 0;
+  /// Drops that control made of packets that it owned.
+  virtual uint64_t control_dropped(DropReason reason) const = 0;
+  /// Packets that control holds now.
+  virtual uint64_t held() const = 0;
+  /// Starts a listing of at most `max` sessions; `done` gets the rows (from housekeeping()).
+  virtual void list_sessions(size_t max, std::function<void(std::vector<SessionRow>)> done) = 0;
+};
+
+}  // namespace weir::dataplane

@@ -1,0 +1,86 @@
+// A record for the outside, as a worker writes it: plain data of fixed size, no pointers, nothing formatted.
+// The writer thread turns it into EVE JSON (inspection/events/eve.h).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <type_traits>
+
+#include "dataplane/net/address.h"
+
+namespace weir::inspection {
+
+/// Text of at most N bytes, kept in place; longer text is cut.
+template <size_t N>
+struct FixedText {
+  uint16_t size = 0;
+  std::array<char, N> bytes{};
+  void assign(std::string_view text) {
+    size = static_cast<uint16_t>(text.size() < N ? text.size() : N);
+    std::memcpy(bytes.data(), text.data(), size);
+  }
+  std::string_view view() const { return {bytes.data(), size}; }
+};
+
+/// The session that an event speaks of: the initiator's original tuple, in both directions.
+struct FlowInfo {
+  uint64_t flow_id = 0;
+  uint64_t start_ns = 0;  // monotonic
+  net::IpAddress src;     // initiator
+  net::IpAddress dst;
+  uint16_t src_port = 0;  // 0 unless TCP or UDP; for ICMP the type
+  uint16_t dst_port = 0;  // for ICMP the code
+  uint8_t protocol = 0;
+  FixedText<32> from_domain;
+  FixedText<32> to_domain;
+  FixedText<32> attachment;  // the initiator's
+  FixedText<32> policy_rule;
+};
+
+enum class EventKind : uint8_t { alert, drop, flow };
+enum class FlowEnd : uint8_t { timeout, closed, reset, dropped, purged };
+
+struct AlertBody {
+  uint32_t gid = 1;
+  uint32_t sid = 0;
+  uint32_t rev = 0;
+  uint32_t priority = 3;
+  bool blocked = false;   // action: "blocked" or "allowed"
+  bool to_client = false;
+  FixedText<160> signature;
+  FixedText<64> category;
+  FixedText<16> http_method;
+  FixedText<128> http_host;
+  FixedText<256> http_url;
+};
+
+struct FlowBody {
+  uint64_t packets_to_server = 0, packets_to_client = 0;
+  uint64_t bytes_to_server = 0, bytes_to_client = 0;
+  uint64_t end_ns = 0;
+  FlowEnd end = FlowEnd::timeout;
+  bool alerted = false;
+  uint8_t tcp_flags_to_server = 0, tcp_flags_to_client = 0;
+};
+
+struct Event {
+  EventKind kind = EventKind::alert;
+  uint64_t time_ns = 0;  // monotonic; the writer knows the wall clock
+  FlowInfo flow;
+  AlertBody alert;      // alert and drop
+  FlowBody flow_stats;  // flow: the whole session; alert and drop: so far, where known
+  FixedText<32> drop_reason;  // drop: the name of the data plane's reason
+  uint16_t packet_length = 0;
+};
+static_assert(std::is_trivially_copyable_v<Event>);
+
+/// Where a worker puts events. push() copies, never blocks, and returns false when there is no room (the caller counts it).
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  virtual bool push(const Event& event) = 0;
+};
+
+}  // namespace weir::inspection

@@ -1,0 +1,115 @@
+// The inspection engine as its callers see it: bytes and flow in, verdict and events out.
+//
+// Threads: a Ruleset is built by a builder thread and immutable afterwards; any number of workers read it.
+// An Inspector belongs to one worker. Nothing here knows DPDK. After create() an Inspector never allocates:
+// flows, stream windows and out-of-order records come from pools that are sized then.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dataplane/net/address.h"
+#include "dataplane/net/result.h"
+#include "inspection/events/event.h"
+
+namespace weir::inspection {
+
+/// A rule, or a part of a file, that was refused. The other rules stand.
+struct RuleIssue {
+  std::string file;
+  uint32_t line = 0;
+  uint32_t column = 0;
+  std::string keyword;  // which keyword is not supported or wrong; empty if it is not one keyword
+  std::string message;  // a sentence
+};
+
+class Ruleset;
+
+struct RulesetBuild {
+  std::shared_ptr<const Ruleset> ruleset;
+  std::vector<RuleIssue> refused;
+  size_t loaded = 0;
+};
+
+/// Reads and compiles rule files. `workers` sets of Hyperscan scratch are allocated with it, one for each
+/// worker's index. Fails as a whole only if a file cannot be read or Hyperscan refuses the database; a rule
+/// that is wrong or needs what is not supported is listed in `refused` and left out.
+/// Builder thread; takes up to seconds.
+Result<RulesetBuild> build_ruleset(const std::vector<std::string>& files, unsigned workers);
+
+/// Parses without compiling for matching: what `weir check` needs.
+Result<RulesetBuild> check_rules(const std::vector<std::string>& files);
+
+struct InspectorLimits {
+  uint32_t flows = 8'192;
+  uint32_t stream_window = 4'096;      // bytes kept per direction
+  uint32_t out_of_order_segments = 16;  // per direction
+};
+
+enum class Direction : uint8_t { to_server = 0, to_client = 1 };
+
+/// Names one inspected session inside one Inspector. Zero is none.
+struct FlowHandle {
+  uint32_t value = 0;
+  bool valid() const { return value != 0; }
+};
+
+/// One packet of an inspected session, IP header onward already checked by the caller.
+struct Packet {
+  Direction direction = Direction::to_server;
+  uint64_t now_ns = 0;                     // monotonic
+  std::span<const uint8_t> payload;        // after the L4 header
+  // TCP only:
+  uint32_t seq = 0;
+  uint32_t ack = 0;
+  uint8_t tcp_flags = 0;
+};
+
+enum class Action : uint8_t {
+  pass,          // send it
+  drop_session,  // do not send it, nor anything later of the session
+  drop_packet,   // do not send this one (it could not be recorded); the session goes on
+};
+
+struct Verdict {
+  Action action = Action::pass;
+  uint32_t sid = 0;  // of the rule that dropped, 0 if none
+};
+
+struct InspectorCounters {
+  uint64_t packets = 0;
+  uint64_t bytes = 0;
+  uint64_t alerts = 0;
+  uint64_t drops = 0;
+  uint64_t flows_open = 0;
+  uint64_t flow_limit = 0;          // open() refused: pool empty
+  uint64_t segments_recorded = 0;   // out of order
+  uint64_t segment_limit = 0;       // could not be recorded
+  uint64_t scan_errors = 0;         // Hyperscan returned an error
+  uint64_t events_lost = 0;         // the sink was full
+};
+
+class Inspector {
+ public:
+  /// Allocates all the memory that this worker's inspection will ever use.
+  static Result<std::unique_ptr<Inspector>> create(unsigned worker, const InspectorLimits& limits);
+  virtual ~Inspector() = default;
+
+  /// Starts to inspect a session. An invalid handle: the ceiling is reached (counted); the caller applies the
+  /// profile's `fail`. `flow` is the initiator's original tuple and is kept for the events.
+  virtual FlowHandle open(const FlowInfo& flow) = 0;
+
+  /// Judges one packet. `ruleset` is the profile's current one; when it differs from the one seen before, the
+  /// session goes on with the new one. Alerts and drops go to `sink`.
+  virtual Verdict inspect(FlowHandle, const Ruleset& ruleset, const Packet&, EventSink& sink) = 0;
+
+  /// Forgets the session and returns its memory to the pools.
+  virtual void close(FlowHandle) = 0;
+
+  virtual const InspectorCounters& counters() const = 0;
+};
+
+}  // namespace weir::inspection

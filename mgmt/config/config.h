@@ -1,0 +1,200 @@
+// The configuration as values: what one TOML file says, checked and complete, with the place of each thing.
+//
+// A Config is immutable once read. Reading it needs no root, no EAL and no network; whatever only the machine
+// can tell (is there such a port, such a core, such an address) is checked when the hub starts.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataplane/core/ids.h"
+#include "dataplane/net/address.h"
+
+namespace weir::config {
+
+/// Where in which file; line and column count from 1, 0 = unknown.
+struct Location {
+  std::string file;
+  uint32_t line = 0;
+  uint32_t column = 0;
+};
+
+enum class Hugepages { automatic, on, off };
+enum class Idle { poll, adaptive };
+enum class PortDriver { af_xdp, af_packet, pcap, null, pci, memory };
+enum class OnDrop { reset, silent };
+enum class FailMode { open, closed };
+enum class PolicyAction { allow, deny, inspect };
+enum class Protocol : uint8_t { any = 0, icmp = 1, tcp = 6, udp = 17, icmpv6 = 58 };
+
+struct Eal {
+  Hugepages hugepages = Hugepages::automatic;
+  uint32_t memory_mib = 0;  // 0: computed from the limits, see `weir check`
+  std::vector<std::string> extra_args;
+  Location where;
+};
+
+struct Workers {
+  std::vector<uint32_t> cores;  // one worker on each
+  Idle idle = Idle::adaptive;
+  uint32_t burst = 32;
+  Location where;
+  Location cores_where;
+};
+
+struct Control {
+  std::optional<uint32_t> core;  // control, builder, writer and API threads; absent: every core that no worker has
+  Location where;
+};
+
+/// Ceilings. Every one is counted when it is hit.
+struct Limits {
+  uint32_t sessions = 65'536;             // whole hub, shared out evenly over workers
+  uint32_t packet_buffers = 16'384;       // mbufs
+  uint32_t ring_size = 2'048;             // each hand-over and punt ring, packets; a power of two
+  uint32_t adjacencies = 16'384;          // next hops inside attachments
+  uint32_t held_packets = 1'024;          // packets that wait for a next hop to answer
+  uint32_t held_per_neighbor = 16;
+  uint32_t punts_per_second = 2'000;      // per worker
+  uint32_t inspected_sessions = 8'192;    // whole hub
+  uint32_t stream_window = 4'096;         // bytes kept per direction of an inspected TCP session
+  uint32_t out_of_order_segments = 16;    // recorded per direction of an inspected TCP session
+  uint32_t event_queue = 4'096;           // events between a worker and the writer
+  Location where;
+};
+
+struct Timeouts {  // seconds
+  uint32_t tcp_handshake = 10;
+  uint32_t tcp_established = 3'600;
+  uint32_t tcp_closing = 30;
+  uint32_t udp = 60;
+  uint32_t icmp = 15;
+  uint32_t other = 120;
+  Location where;
+};
+
+struct Api {
+  std::string socket = "/run/weir/weir.sock";
+  Location where;
+};
+
+struct Log {
+  std::string level = "info";  // trace, debug, info, warn, error
+  Location where;
+};
+
+struct Events {
+  std::string eve;  // file, "-" for standard output, "" for none
+  bool flow = true;
+  Location where;
+};
+
+struct Port {
+  std::string name;
+  PortDriver driver = PortDriver::af_xdp;
+  std::string interface;    // af_xdp, af_packet: the kernel's interface
+  std::string pci;          // pci: "0000:03:00.0"
+  std::string rx_pcap;      // pcap: file to read, may be empty
+  std::string tx_pcap;      // pcap: file to write, may be empty
+  std::vector<net::InterfaceAddress> addresses;  // underlay; af_xdp: empty = the kernel's own on that interface
+  std::optional<net::IpAddress> gateway;         // underlay default route; not on af_xdp, where the kernel's routes are read
+  std::optional<net::Mac> mac;                   // default: the device's own
+  uint32_t mtu = 0;                              // 0: the device's own
+  Location where;
+  Location device_where;  // of `interface` or `pci`
+  Location addresses_where;
+};
+
+struct Domain {
+  std::string name;
+  Location where;
+};
+
+struct Attachment {
+  std::string name;
+  std::string domain;
+  dataplane::Vni vni;
+  net::Ipv4 local;   // the hub's underlay address
+  net::Ipv4 remote;  // the peer's
+  uint16_t udp_port = 4789;
+  std::vector<net::InterfaceAddress> gateways;  // the hub's addresses inside: on-link subnets
+  std::optional<net::Mac> mac;                  // the hub's MAC inside; default: derived from the name
+  uint32_t mtu = 0;                             // inner IP MTU; 0: the port's less the encapsulation
+  Location where;
+  Location local_where;
+  Location remote_where;
+};
+
+/// prefix -> attachment (via a router inside it, or on-link where absent), or blackhole.
+struct Route {
+  std::string domain;
+  net::Prefix prefix;
+  std::string attachment;  // empty: blackhole
+  std::optional<net::IpAddress> via;
+  uint32_t weight = 1;
+  bool ecmp = false;  // another route of the same prefix is meant, not a mistake
+  bool blackhole = false;
+  Location where;
+};
+
+struct Connection {  // in both directions
+  std::string a;
+  std::string b;
+  Location where;
+};
+
+struct PortRange {
+  uint16_t first = 0;
+  uint16_t last = 65'535;
+};
+
+struct Endpoint {  // of a policy rule; each part empty = any
+  std::vector<std::string> domains;
+  std::vector<net::Prefix> prefixes;
+};
+
+struct PolicyRule {
+  std::string id;  // stable, unique
+  PolicyAction action = PolicyAction::deny;
+  Endpoint from;
+  Endpoint to;
+  Protocol protocol = Protocol::any;
+  std::vector<PortRange> ports;  // destination; empty = any; only with tcp and udp
+  std::string profile;           // inspect: which
+  bool log = false;
+  std::string comment;
+  Location where;
+};
+
+struct Profile {
+  std::string name;
+  std::vector<std::string> rule_files;  // absolute, or relative to the config file's folder
+  std::vector<Location> rule_files_where;
+  OnDrop on_drop = OnDrop::reset;
+  FailMode fail = FailMode::closed;
+  Location where;
+};
+
+struct Config {
+  std::string file;
+  std::string hub_name = "weir";
+  Eal eal;
+  Workers workers;
+  Control control;
+  Limits limits;
+  Timeouts timeouts;
+  Api api;
+  Log log;
+  Events events;
+  std::vector<Port> ports;
+  std::vector<Domain> domains;
+  std::vector<Attachment> attachments;
+  std::vector<Route> routes;
+  std::vector<Connection> connections;
+  std::vector<PolicyRule> policy;  // in order; nothing matches: deny
+  std::vector<Profile> profiles;
+};
+
+}  // namespace weir::config

@@ -1,0 +1,69 @@
+// The underlay as control sees it: which port, which MAC leads to a tunnel's peer.
+//
+// On ports that share their address with the kernel (af_xdp) routes, neighbours, link and MTU are the kernel's, read by
+// netlink, and the kernel is asked to resolve. On ports that DPDK owns alone control speaks ARP itself.
+// Control thread only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "dataplane/core/ids.h"
+#include "dataplane/core/time.h"
+#include "dataplane/net/address.h"
+#include "dataplane/net/result.h"
+
+namespace weir::underlay {
+
+/// What an Underlay has to know of a port.
+struct PortFacts {
+  dataplane::PortIndex index = 0;
+  std::string name;
+  bool kernel_shared = false;  // af_xdp
+  uint32_t kernel_ifindex = 0;  // with kernel_shared
+  net::Mac mac;
+  uint16_t mtu = 1500;
+  std::vector<net::InterfaceAddress> addresses;
+  std::optional<net::Ipv4> gateway;  // without kernel_shared
+};
+
+struct Hop {
+  dataplane::PortIndex port = 0;
+  std::optional<net::Mac> mac;  // absent: not resolved (yet)
+  uint16_t mtu = 1500;          // of the path's first link
+  bool link_up = true;
+  friend bool operator==(const Hop&, const Hop&) = default;
+};
+
+/// Hands a whole Ethernet frame to a port; bounded, may lose it.
+using SendFrame = std::function<void(dataplane::PortIndex, std::span<const uint8_t>)>;
+
+class Underlay {
+ public:
+  /// Opens netlink sockets where a port needs them.
+  static Result<std::unique_ptr<Underlay>> create(std::vector<PortFacts> ports, SendFrame send);
+  virtual ~Underlay() = default;
+
+  /// Addresses that the kernel has on a port's interface (IPv4). Used when a config names none.
+  virtual Result<std::vector<net::InterfaceAddress>> kernel_addresses(uint32_t ifindex) = 0;
+
+  /// What is known now of the way from `local` to `remote`; starts to resolve what is not, and keeps watching it
+  /// until forget(). Fails with `not_found` if no route or no port leads there.
+  virtual Result<Hop> resolve(net::Ipv4 local, net::Ipv4 remote) = 0;
+  virtual void forget(net::Ipv4 local, net::Ipv4 remote) = 0;
+
+  /// File descriptors to poll for reading; call process() when one is ready.
+  virtual std::vector<int> fds() const = 0;
+  /// Reads what the kernel said. True if any resolve() may answer differently now.
+  virtual bool process() = 0;
+  /// A punted ARP packet (whole Ethernet frame) from a port that DPDK owns. True as for process().
+  virtual bool on_arp(dataplane::PortIndex port, std::span<const uint8_t> frame) = 0;
+  /// Retries and ageing; call about every 100 ms. True as for process().
+  virtual bool tick(dataplane::NanoTime now) = 0;
+};
+
+}  // namespace weir::underlay
