@@ -57,7 +57,7 @@ enum class PuntReason : uint8_t {
   underlay_arp,   // an ARP packet on a port that DPDK owns (from the outer Ethernet header on)
 };
 
-/// A packet that control owns now: give it back by resume(), or discard(); destroying it discards it as punt_unwanted.
+/// A packet that control owns now, until it gives it back by exactly one of resume() and discard().
 struct Punt {
   PuntReason reason{};
   AttachmentId attachment;        // resolve: of the next hop; else where it came in
