@@ -132,8 +132,8 @@ bool is_martian(const IpAddress& a) {
     return v >> 24 == 0 || v >> 24 == 127 || v >> 28 >= 0xe || v >> 16 == 0xa9fe;
   }
   const Ipv6 v = a.v6();
-  if (v.hi == 0 && v.lo <= 1) return true;                       // unspecified, loopback
-  if (v.hi == 0 && v.lo >> 32 == 0xffff) return true;            // v4-mapped never is on a wire
+  if (v.hi == 0 && v.lo <= 1) return true;                        // unspecified, loopback
+  if (v.hi == 0 && v.lo >> 32 == 0xffff) return true;             // v4-mapped never is on a wire
   return v.hi >> 56 == 0xff || (v.hi >> 54) == (0xfe80ULL >> 6);  // multicast, link-local
 }
 

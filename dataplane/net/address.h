@@ -72,8 +72,9 @@ struct IpAddress {
   Ipv6 bits{};
 
   constexpr IpAddress() = default;
-  constexpr IpAddress(Ipv4 a) : family(Family::ipv4), bits{0, a.value} {}  // NOLINT(google-explicit-constructor)
-  constexpr IpAddress(Ipv6 a) : family(Family::ipv6), bits(a) {}           // NOLINT(google-explicit-constructor)
+  constexpr IpAddress(Ipv4 a)
+      : family(Family::ipv4), bits{0, a.value} {}                 // NOLINT(google-explicit-constructor)
+  constexpr IpAddress(Ipv6 a) : family(Family::ipv6), bits(a) {}  // NOLINT(google-explicit-constructor)
   constexpr bool is_v4() const { return family == Family::ipv4; }
   /// Only meaningful if is_v4().
   constexpr Ipv4 v4() const { return {static_cast<uint32_t>(bits.lo)}; }

@@ -1,0 +1,168 @@
+// Wire formats, laid over packet bytes: alignment 1, network order in be types.
+//
+// A struct here says nothing about whether the bytes are there: use the parsers (parse.h), or check the
+// length.
+#pragma once
+
+#include <cstdint>
+
+#include "dataplane/net/address.h"
+#include "dataplane/net/byte_order.h"
+
+namespace weir::net {
+
+enum EtherType : uint16_t {
+  kEtherIpv4 = 0x0800,
+  kEtherArp = 0x0806,
+  kEtherVlan = 0x8100,
+  kEtherQinQ = 0x88a8,
+  kEtherIpv6 = 0x86dd
+};
+enum IpProtocol : uint8_t {
+  kProtoHopByHop = 0,
+  kProtoIcmp = 1,
+  kProtoTcp = 6,
+  kProtoUdp = 17,
+  kProtoRouting = 43,
+  kProtoFragment = 44,
+  kProtoAuth = 51,
+  kProtoIcmpv6 = 58,
+  kProtoNoNext = 59,
+  kProtoDestOptions = 60,
+};
+
+struct EthHeader {
+  Mac dst;
+  Mac src;
+  be16 type;
+};
+static_assert(sizeof(EthHeader) == 14);
+
+struct VlanTag {  // after the EtherType 0x8100 or 0x88a8
+  be16 tci;
+  be16 type;
+};
+static_assert(sizeof(VlanTag) == 4);
+
+struct Ipv4Header {  // RFC 791
+  uint8_t version_ihl;
+  uint8_t tos;
+  be16 total_length;
+  be16 id;
+  be16 fragment;  // flags and offset
+  uint8_t ttl;
+  uint8_t protocol;
+  be16 checksum;
+  be32 src;
+  be32 dst;
+
+  uint8_t header_length() const { return static_cast<uint8_t>((version_ihl & 0x0f) * 4); }
+  uint8_t version() const { return version_ihl >> 4; }
+  static constexpr uint16_t kDontFragment = 0x4000, kMoreFragments = 0x2000, kOffsetMask = 0x1fff;
+  bool is_fragment() const { return (fragment.host() & (kMoreFragments | kOffsetMask)) != 0; }
+  bool dont_fragment() const { return (fragment.host() & kDontFragment) != 0; }
+};
+static_assert(sizeof(Ipv4Header) == 20);
+
+struct Ipv6Header {  // RFC 8200
+  be32 version_class_flow;
+  be16 payload_length;
+  uint8_t next_header;
+  uint8_t hop_limit;
+  uint8_t src[16];
+  uint8_t dst[16];
+
+  uint8_t version() const { return static_cast<uint8_t>(version_class_flow.host() >> 28); }
+};
+static_assert(sizeof(Ipv6Header) == 40);
+
+struct UdpHeader {
+  be16 src_port;
+  be16 dst_port;
+  be16 length;
+  be16 checksum;
+};
+static_assert(sizeof(UdpHeader) == 8);
+
+struct TcpHeader {  // RFC 9293
+  be16 src_port;
+  be16 dst_port;
+  be32 seq;
+  be32 ack;
+  uint8_t data_offset;  // high nibble, 32-bit words
+  uint8_t flags;
+  be16 window;
+  be16 checksum;
+  be16 urgent;
+
+  uint8_t header_length() const { return static_cast<uint8_t>((data_offset >> 4) * 4); }
+};
+static_assert(sizeof(TcpHeader) == 20);
+
+struct IcmpHeader {  // RFC 792, RFC 4443
+  uint8_t type;
+  uint8_t code;
+  be16 checksum;
+  be16 id;   // echo; else unused, or the high half of a field
+  be16 seq;  // echo; MTU of "fragmentation needed"
+};
+static_assert(sizeof(IcmpHeader) == 8);
+
+enum IcmpType : uint8_t {
+  kIcmpEchoReply = 0,
+  kIcmpUnreachable = 3,
+  kIcmpRedirect = 5,
+  kIcmpEcho = 8,
+  kIcmpTimeExceeded = 11,
+  kIcmpParameter = 12
+};
+inline constexpr uint8_t kIcmpCodeFragNeeded = 4;
+enum Icmpv6Type : uint8_t {
+  kIcmpv6Unreachable = 1,
+  kIcmpv6TooBig = 2,
+  kIcmpv6TimeExceeded = 3,
+  kIcmpv6Parameter = 4,
+  kIcmpv6Echo = 128,
+  kIcmpv6EchoReply = 129,
+  kIcmpv6RouterSolicit = 133,
+  kIcmpv6NeighborSolicit = 135,
+  kIcmpv6NeighborAdvert = 136,
+};
+
+struct ArpPacket {  // RFC 826, Ethernet and IPv4
+  be16 hardware;
+  be16 protocol;
+  uint8_t hardware_size;
+  uint8_t protocol_size;
+  be16 operation;
+  Mac sender_mac;
+  be32 sender_ip;
+  Mac target_mac;
+  be32 target_ip;
+
+  static constexpr uint16_t kRequest = 1, kReply = 2;
+};
+static_assert(sizeof(ArpPacket) == 28);
+
+struct VxlanHeader {  // RFC 7348
+  uint8_t flags;      // 0x08: the VNI is valid
+  uint8_t reserved[3];
+  be32 vni;  // high 24 bits
+
+  static constexpr uint8_t kValidVni = 0x08;
+};
+static_assert(sizeof(VxlanHeader) == 8);
+
+struct NdMessage {  // neighbour solicitation and advertisement (RFC 4861 section 4.3, 4.4), options follow
+  uint8_t type;
+  uint8_t code;
+  be16 checksum;
+  be32 flags;  // advertisement: router, solicited, override in the top three bits
+  uint8_t target[16];
+
+  static constexpr uint32_t kRouter = 1u << 31, kSolicited = 1u << 30, kOverride = 1u << 29;
+  static constexpr uint8_t kSourceLinkOption = 1, kTargetLinkOption = 2;
+};
+static_assert(sizeof(NdMessage) == 24);
+
+}  // namespace weir::net

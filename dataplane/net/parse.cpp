@@ -1,0 +1,204 @@
+#include "dataplane/net/parse.h"
+
+#include "dataplane/net/checksum.h"
+
+namespace weir::net {
+
+namespace {
+
+template <typename Header>
+const Header* header_at(Bytes bytes, size_t offset) {
+  if (bytes.size() < offset + sizeof(Header)) return nullptr;
+  return reinterpret_cast<const Header*>(bytes.data() + offset);
+}
+
+void fill_ipv4(const Ipv4Header& ip, IpView& out) {
+  const uint16_t fragment = ip.fragment.host();
+  out.family = Family::ipv4;
+  out.protocol = ip.protocol;
+  out.ttl = ip.ttl;
+  out.fragment = ip.is_fragment();
+  out.first_fragment = (fragment & Ipv4Header::kOffsetMask) == 0;
+  out.fragment_id = ip.id.host();
+  out.l4_offset = ip.header_length();
+  out.length = ip.total_length.host();
+  out.src = Ipv4{ip.src.host()};
+  out.dst = Ipv4{ip.dst.host()};
+}
+
+/// Walks the extension headers from `out.protocol` at `out.l4_offset` on, within `packet`.
+ParseError walk_extensions(Bytes packet, IpView& out) {
+  for (unsigned walked = 0;; ++walked) {
+    switch (out.protocol) {
+      case kProtoHopByHop:
+        if (walked != 0) return ParseError::bad_header;  // RFC 8200 section 4.1: only first
+        [[fallthrough]];
+      case kProtoRouting:
+      case kProtoDestOptions: {
+        if (packet.size() < out.l4_offset + 8u) return ParseError::truncated;
+        const uint8_t* header = packet.data() + out.l4_offset;
+        const uint32_t size = (header[1] + 1u) * 8u;
+        if (packet.size() < out.l4_offset + size) return ParseError::truncated;
+        out.protocol = header[0];
+        out.l4_offset = static_cast<uint16_t>(out.l4_offset + size);
+        break;
+      }
+      case kProtoFragment: {
+        if (packet.size() < out.l4_offset + 8u) return ParseError::truncated;
+        const uint8_t* header = packet.data() + out.l4_offset;
+        const uint16_t offset_more = static_cast<uint16_t>(header[2] << 8 | header[3]);
+        out.fragment = (offset_more & ~6u) != 0;  // an atomic fragment (RFC 6946) is a whole packet
+        out.first_fragment = (offset_more >> 3) == 0;
+        out.fragment_id = static_cast<uint32_t>(header[4]) << 24 | static_cast<uint32_t>(header[5]) << 16 |
+                          static_cast<uint32_t>(header[6]) << 8 | header[7];
+        out.protocol = header[0];
+        out.l4_offset = static_cast<uint16_t>(out.l4_offset + 8);
+        if (!out.first_fragment) return ParseError::none;  // what follows is data, not a header
+        break;
+      }
+      default:
+        return ParseError::none;
+    }
+    if (walked + 1 == kMaxExtensionHeaders) return ParseError::extension_headers;
+  }
+}
+
+bool icmp_is_error(Family family, uint8_t type) {
+  if (family == Family::ipv6) return type < 128;  // RFC 4443 section 2.1
+  return type == kIcmpUnreachable || type == kIcmpRedirect || type == kIcmpTimeExceeded ||
+         type == kIcmpParameter || type == 4;  // source quench, long dead, still an error
+}
+
+bool has_ports(uint8_t protocol) { return protocol == kProtoTcp || protocol == kProtoUdp; }
+bool is_icmp(Family family, uint8_t protocol) {
+  return protocol == (family == Family::ipv4 ? kProtoIcmp : kProtoIcmpv6);
+}
+
+bool is_echo(Family family, uint8_t type) {
+  return family == Family::ipv4 ? type == kIcmpEcho || type == kIcmpEchoReply
+                                : type == kIcmpv6Echo || type == kIcmpv6EchoReply;
+}
+
+ParseError parse_icmp(Bytes packet, const IpView& ip, L4View& out) {
+  const auto* icmp = header_at<IcmpHeader>(packet, ip.l4_offset);
+  if (icmp == nullptr) return ParseError::truncated;
+  out.icmp_type = icmp->type;
+  out.icmp_code = icmp->code;
+  out.icmp_error = icmp_is_error(ip.family, icmp->type);
+  out.icmp_query = icmp->type == (ip.family == Family::ipv4 ? kIcmpEcho : kIcmpv6Echo);
+  out.icmp_echo_reply = is_echo(ip.family, icmp->type) && !out.icmp_query;
+  if (is_echo(ip.family, icmp->type)) out.src_port = out.dst_port = icmp->id.host();
+  out.payload_offset = static_cast<uint16_t>(ip.l4_offset + sizeof(IcmpHeader));
+  return ParseError::none;
+}
+
+}  // namespace
+
+ParseError parse_ethernet(Bytes frame, EthView& out) {
+  const auto* eth = header_at<EthHeader>(frame, 0);
+  if (eth == nullptr) return ParseError::truncated;
+  out = {eth->type.host(), sizeof(EthHeader), false};
+  for (int tags = 0; tags < 2 && (out.type == kEtherVlan || out.type == kEtherQinQ); ++tags) {
+    const auto* tag = header_at<VlanTag>(frame, out.offset);
+    if (tag == nullptr) return ParseError::truncated;
+    out.type = tag->type.host();
+    out.offset = static_cast<uint16_t>(out.offset + sizeof(VlanTag));
+    out.tagged = true;
+  }
+  return ParseError::none;
+}
+
+ParseError parse_ipv4(Bytes packet, IpView& out) {
+  const auto* ip = header_at<Ipv4Header>(packet, 0);
+  if (ip == nullptr) return ParseError::truncated;
+  const uint8_t header = ip->header_length();
+  if (ip->version() != 4 || header < sizeof(Ipv4Header)) return ParseError::bad_header;
+  const uint16_t total = ip->total_length.host();
+  if (total < header) return ParseError::bad_header;
+  if (packet.size() < total) return ParseError::truncated;
+  if (checksum(packet.first(header)) != 0) return ParseError::bad_header;
+  fill_ipv4(*ip, out);
+  return ParseError::none;
+}
+
+ParseError parse_ipv6(Bytes packet, IpView& out) {
+  const auto* ip = header_at<Ipv6Header>(packet, 0);
+  if (ip == nullptr) return ParseError::truncated;
+  if (ip->version() != 6) return ParseError::bad_header;
+  const uint32_t total = sizeof(Ipv6Header) + ip->payload_length.host();
+  if (packet.size() < total) return ParseError::truncated;
+  out = {};
+  out.family = Family::ipv6;
+  out.protocol = ip->next_header;
+  out.ttl = ip->hop_limit;
+  out.l4_offset = sizeof(Ipv6Header);
+  out.length = total;
+  out.src = Ipv6::load(ip->src);
+  out.dst = Ipv6::load(ip->dst);
+  return walk_extensions(packet.first(total), out);
+}
+
+ParseError parse_l4(Bytes packet, const IpView& ip, L4View& out) {
+  out = {};
+  const Bytes whole = packet.first(ip.length);
+  out.payload_offset = ip.l4_offset;
+  if (ip.protocol == kProtoTcp) {
+    const auto* tcp = header_at<TcpHeader>(whole, ip.l4_offset);
+    if (tcp == nullptr) return ParseError::truncated;
+    const uint8_t size = tcp->header_length();
+    if (size < sizeof(TcpHeader)) return ParseError::bad_header;
+    if (whole.size() < ip.l4_offset + size) return ParseError::truncated;
+    out.src_port = tcp->src_port.host();
+    out.dst_port = tcp->dst_port.host();
+    out.tcp_flags = tcp->flags;
+    out.payload_offset = static_cast<uint16_t>(ip.l4_offset + size);
+  } else if (ip.protocol == kProtoUdp) {
+    const auto* udp = header_at<UdpHeader>(whole, ip.l4_offset);
+    if (udp == nullptr) return ParseError::truncated;
+    const uint16_t length = udp->length.host();
+    if (length < sizeof(UdpHeader)) return ParseError::bad_header;
+    // A first fragment holds less than the datagram's length.
+    if (!ip.fragment && whole.size() < ip.l4_offset + size_t{length}) return ParseError::truncated;
+    out.src_port = udp->src_port.host();
+    out.dst_port = udp->dst_port.host();
+    out.payload_offset = static_cast<uint16_t>(ip.l4_offset + sizeof(UdpHeader));
+  } else if (is_icmp(ip.family, ip.protocol)) {
+    return parse_icmp(whole, ip, out);
+  }
+  return ParseError::none;
+}
+
+ParseError parse_quoted(Bytes quote, Family family, QuotedView& out) {
+  out = {};
+  if (family == Family::ipv4) {
+    const auto* ip = header_at<Ipv4Header>(quote, 0);
+    if (ip == nullptr) return ParseError::truncated;
+    if (ip->version() != 4 || ip->header_length() < sizeof(Ipv4Header)) return ParseError::bad_header;
+    fill_ipv4(*ip, out.ip);
+  } else {
+    const auto* ip = header_at<Ipv6Header>(quote, 0);
+    if (ip == nullptr) return ParseError::truncated;
+    if (ip->version() != 6) return ParseError::bad_header;
+    out.ip.family = Family::ipv6;
+    out.ip.protocol = ip->next_header;
+    out.ip.l4_offset = sizeof(Ipv6Header);
+    out.ip.src = Ipv6::load(ip->src);
+    out.ip.dst = Ipv6::load(ip->dst);
+    if (const ParseError error = walk_extensions(quote, out.ip); error != ParseError::none) return error;
+  }
+  if (!out.ip.first_fragment) return ParseError::bad_header;  // an error about it names no session
+  if (has_ports(out.ip.protocol)) {
+    const auto* udp = header_at<UdpHeader>(quote, out.ip.l4_offset);
+    if (udp == nullptr) return ParseError::truncated;
+    out.src_port = udp->src_port.host();
+    out.dst_port = udp->dst_port.host();
+  } else if (is_icmp(family, out.ip.protocol)) {
+    const auto* icmp = header_at<IcmpHeader>(quote, out.ip.l4_offset);
+    if (icmp == nullptr) return ParseError::truncated;
+    if (icmp_is_error(family, icmp->type)) return ParseError::bad_header;  // RFC 1122: no errors about errors
+    if (is_echo(family, icmp->type)) out.src_port = out.dst_port = icmp->id.host();
+  }
+  return ParseError::none;
+}
+
+}  // namespace weir::net

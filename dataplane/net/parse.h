@@ -1,0 +1,79 @@
+// From bytes to header views: the only code that turns offsets into headers.
+//
+// Every parser takes the bytes it may read and returns a view, or says what is wrong. No allocation, no DPDK;
+// fuzzed.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "dataplane/net/address.h"
+#include "dataplane/net/headers.h"
+
+namespace weir::net {
+
+using Bytes = std::span<const uint8_t>;
+
+enum class ParseError : uint8_t {
+  none,
+  truncated,          // a header or its announced length runs past the end
+  bad_header,         // version, header length, total length or checksum contradict themselves
+  extension_headers,  // an IPv6 chain that is too long or not walked
+};
+
+/// Ethernet with up to two VLAN tags skipped.
+struct EthView {
+  uint16_t type = 0;    // host order, after tags
+  uint16_t offset = 0;  // of what follows
+  bool tagged = false;
+};
+ParseError parse_ethernet(Bytes frame, EthView& out);
+
+/// An IP packet's headers. Offsets count from the start of the IP header.
+struct IpView {
+  Family family = Family::ipv4;
+  uint8_t protocol = 0;  // of the upper layer, after IPv6 extension headers
+  uint8_t ttl = 0;
+  bool fragment = false;       // any fragment, the first one included
+  bool first_fragment = true;  // the L4 header is in this packet
+  uint16_t l4_offset = 0;
+  uint32_t length = 0;  // of the whole IP packet; what lies beyond it in the frame is padding
+  uint32_t fragment_id = 0;
+  IpAddress src;
+  IpAddress dst;
+};
+/// At most this many IPv6 extension headers are walked.
+inline constexpr unsigned kMaxExtensionHeaders = 8;
+
+/// Checks version, header length, total length against `packet` and the IPv4 header checksum.
+ParseError parse_ipv4(Bytes packet, IpView& out);
+/// Walks hop-by-hop, routing, destination options and fragment headers; others end the chain as the upper
+/// layer.
+ParseError parse_ipv6(Bytes packet, IpView& out);
+
+/// The L4 header of an unfragmented packet or first fragment.
+struct L4View {
+  uint16_t src_port = 0;  // host order; ICMP echo: the identifier, in both
+  uint16_t dst_port = 0;
+  uint16_t payload_offset = 0;  // from the start of the IP header
+  uint8_t tcp_flags = 0;
+  uint8_t icmp_type = 0;  // both families
+  uint8_t icmp_code = 0;
+  bool icmp_error = false;  // quotes another packet
+  bool icmp_echo_reply = false;
+  bool icmp_query = false;  // an echo request
+};
+/// `packet` is the IP packet that `ip` describes. TCP, UDP, ICMP and ICMPv6; others are accepted as they are.
+/// Lengths are checked; L4 checksums are not.
+ParseError parse_l4(Bytes packet, const IpView& ip, L4View& out);
+
+/// The packet that an ICMP error quotes: its IP header and the first 8 bytes after it (RFC 792, RFC 4443).
+/// Less strict than a real packet: the quote may be cut and its checksum stale.
+struct QuotedView {
+  IpView ip;
+  uint16_t src_port = 0;  // as in L4View
+  uint16_t dst_port = 0;
+};
+ParseError parse_quoted(Bytes quote, Family family, QuotedView& out);
+
+}  // namespace weir::net
