@@ -71,7 +71,7 @@ bool icmp_is_error(Family family, uint8_t type) {
 
 bool has_ports(uint8_t protocol) { return protocol == kProtoTcp || protocol == kProtoUdp; }
 bool is_icmp(Family family, uint8_t protocol) {
-  return protocol == (family == Family::ipv4 ? kProtoIcmp : kProtoIcmpv6);
+  return family == Family::ipv4 ? protocol == kProtoIcmp : protocol == kProtoIcmpv6;
 }
 
 bool is_echo(Family family, uint8_t type) {
@@ -85,7 +85,8 @@ ParseError parse_icmp(Bytes packet, const IpView& ip, L4View& out) {
   out.icmp_type = icmp->type;
   out.icmp_code = icmp->code;
   out.icmp_error = icmp_is_error(ip.family, icmp->type);
-  out.icmp_query = icmp->type == (ip.family == Family::ipv4 ? kIcmpEcho : kIcmpv6Echo);
+  const uint8_t query = ip.family == Family::ipv4 ? uint8_t{kIcmpEcho} : uint8_t{kIcmpv6Echo};
+  out.icmp_query = icmp->type == query;
   out.icmp_echo_reply = is_echo(ip.family, icmp->type) && !out.icmp_query;
   if (is_echo(ip.family, icmp->type)) out.src_port = out.dst_port = icmp->id.host();
   out.payload_offset = static_cast<uint16_t>(ip.l4_offset + sizeof(IcmpHeader));
