@@ -72,6 +72,7 @@ struct alignas(64) SessionCold {
   uint32_t bytes_high[2] = {};
   uint32_t hash[2] = {};       // of the two keys, so that removal need not rebuild them
   AttachmentId ingress;        // where the initiator's packets came in
+  AttachmentId egress;         // where they leave
   uint8_t tcp_flags[2] = {};
   uint16_t alerts = 0;
 };

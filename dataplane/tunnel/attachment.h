@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "dataplane/core/ids.h"
@@ -47,6 +48,7 @@ struct alignas(64) Attachment {
   net::Ipv4 local;
   net::Ipv4 remote;
   uint16_t udp_port = 0;     // host order
+  std::string name;
   std::vector<net::InterfaceAddress> gateways;
 
   bool is_gateway(const net::IpAddress& a) const {

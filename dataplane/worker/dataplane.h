@@ -39,8 +39,17 @@ struct DataplaneSettings {
 
 /// Counters of one worker; each has that worker as its one writer. Any thread reads.
 struct WorkerCounters {
-  Counter rx, tx, forwarded, punted, handed_over, taken_over, answered, consumed;
-  Counter generated;             // packets that the worker made itself (resets)
+  // in: rx + taken_over + resumed + generated = out: tx + dropped + punted + handed_over + consumed
+  Counter rx;           // from ports
+  Counter taken_over;   // from other workers
+  Counter resumed;      // from control, which held them
+  Counter generated;    // made by the hub: resets here, ARP, ND and ICMP errors by control
+  Counter tx;           // accepted by ports: forwarded + answered + sent of the generated
+  Counter forwarded;    // transit packets
+  Counter answered;     // ARP, ND and echo for the hub's own addresses
+  Counter punted;       // to control
+  Counter handed_over;  // to other workers
+  Counter consumed;     // ARP and ND answers that were taken note of
   std::array<Counter, kDropReasonCount> dropped;
   Counter sessions_created, sessions_expired, sessions_live;
   Counter redecided_policy, redecided_route, redecided_cut;  // sessions looked at again after a change; cut: no longer allowed
