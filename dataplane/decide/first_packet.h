@@ -35,17 +35,29 @@ struct FirstDecision {
   uint32_t policy_version = 0;
 };
 
-/// Reverse-path check, route, connection, policy, ECMP member, in that order.
+/// Reverse-path check, route (with its ECMP member), connection, policy, in that order.
+///
+/// A source has to be reached, by its own domain's routes, through the attachment that the packet came in by. With
+/// that check go two others: an ingress attachment or domain that is gone is `stale_attachment`; addresses that are never
+/// routed, and a packet from an address to itself, are `inner_martian`.
 FirstDecision decide_first_packet(const Snapshot& snapshot, const FirstPacket& packet);
 
+/// The reverse-path check: is `source` reached through `ingress` by the domain's own routes? `out` is that next hop.
+bool find_source(const Snapshot& snapshot, const Domain& domain, const net::IpAddress& source, AttachmentId ingress,
+                 NextHop& out);
+
 struct RouteAnswer {
-  DropReason drop = DropReason::none;  // no_route, no_connection, blackhole
+  DropReason drop = DropReason::none;  // no_route, no_connection, blackhole, attachment_down
   NextHop next_hop;
   uint8_t length = 0;
   bool exposed = false;
 };
-/// Longest match of the domain's own routes and the exposed ones, own on a tie; `hash` picks the ECMP member.
+/// Longest match of the domain's own routes and the exposed ones, own on a tie; `hash` is the session's ecmp_hash() and picks
+/// one of several members. Members whose attachment is gone do not count; if none is left, `attachment_down`.
 RouteAnswer find_route(const Snapshot& snapshot, const Domain& domain, const net::IpAddress& destination,
                        uint32_t hash);
+
+/// The same in both directions of a session.
+uint32_t ecmp_hash(const Tuple& tuple);
 
 }  // namespace weir::dataplane
