@@ -1,0 +1,202 @@
+"""Clients and servers in namespaces: ping, HTTP, TCP, numbered UDP, iperf3."""
+
+import http.server
+import json
+import re
+import signal
+import socket
+import threading
+import time
+from dataclasses import dataclass
+
+from .netns import LabError
+
+
+def ping(namespace, target, count=2, ttl=None, size=None, dont_fragment=False, source=None, wait=1.0):
+    """How many of `count` echo requests were answered, and what ping said."""
+    command = ["ping", "-n", "-c", count, "-i", "0.05", "-W", wait]
+    if ttl:
+        command += ["-t", ttl]
+    if size:
+        command += ["-s", size]
+    if dont_fragment:
+        command += ["-M", "do"]
+    if source:
+        command += ["-I", source]
+    done = namespace.run(*command, target, check=False, timeout=count * wait + 10)
+    answered = re.search(r"(\d+) received", done.stdout)
+    return int(answered.group(1)) if answered else 0, done.stdout + done.stderr
+
+
+@dataclass
+class Answer:
+    """What curl saw. `exit` 0: a whole HTTP answer came; 28: timed out; 56: reset."""
+    exit: int
+    status: int
+    body: str
+    seconds: float
+
+
+def http_get(namespace, url, timeout=3.0, source=None, headers=()):
+    command = ["curl", "-s", "-g", "--path-as-is", "--max-time", timeout, "-w", "\n%{http_code} %{time_total}"]
+    if source:
+        command += ["--interface", source]
+    for header in headers:
+        command += ["-H", header]
+    done = namespace.run(*command, url, check=False, timeout=timeout + 5)
+    body, _, last = done.stdout.rpartition("\n")
+    status, seconds = last.split()
+    return Answer(done.returncode, int(status), body, float(seconds))
+
+
+def tcp_connect(namespace, address, port, timeout=2.0):
+    """A connected socket, or OSError."""
+    client = namespace.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    client.settimeout(timeout)
+    try:
+        client.connect((address, port))
+    except OSError:
+        client.close()
+        raise
+    return client
+
+
+def can_connect(namespace, address, port, timeout=1.5):
+    try:
+        tcp_connect(namespace, address, port, timeout).close()
+    except OSError:
+        return False
+    return True
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.server.requests.append(self.path)
+        body = f"{self.server.greeting} {self.path}\n".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class HttpServer(http.server.ThreadingHTTPServer):
+    """Answers every GET with its greeting and the path, and remembers the paths."""
+
+    daemon_threads = True
+
+    def __init__(self, lab, namespace, address, port, greeting="hello"):
+        self.greeting = greeting
+        self.requests = []
+        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with namespace.entered():
+            super().__init__((address, port), _Handler)
+        threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True).start()
+        lab.on_close(self._end)
+
+    def handle_error(self, request, client_address):
+        """A connection that the hub reset is what some scenarios want."""
+
+    def _end(self):
+        self.shutdown()
+        self.server_close()
+
+
+class EchoServer:
+    """A TCP service that sends back what it gets."""
+
+    def __init__(self, lab, namespace, address, port):
+        self._listener = namespace.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.bind((address, port))
+        self._listener.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+        lab.on_close(self._listener.close)
+
+    def _serve(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._echo, args=(client,), daemon=True).start()
+
+    @staticmethod
+    def _echo(client):
+        with client:
+            try:
+                while data := client.recv(65536):
+                    client.sendall(data)
+            except OSError:
+                return
+
+
+def echo_works(client, text=b"are you there?"):
+    """Sends over a connected echo socket and waits for the same bytes."""
+    client.sendall(text)
+    got = b""
+    while len(got) < len(text):
+        part = client.recv(len(text) - len(got))
+        if not part:
+            return False
+        got += part
+    return got == text
+
+
+class NumberedLoad:
+    """seqload from one namespace to another, in the background."""
+
+    def __init__(self, binaries, source, target, address, port=5000, pps=20000, seconds=5, flows=1, size=200):
+        self._receiver = target.start(binaries.seqload, "recv", "--bind", address, "--port", port,
+                                      log=f"seqload-recv-{port}.log")
+        self._receiver.wait_for("listening", 5)
+        self._seconds = seconds
+        self._sender = source.start(binaries.seqload, "send", "--to", address, "--port", port, "--pps", pps,
+                                    "--seconds", seconds, "--flows", flows, "--size", size,
+                                    log=f"seqload-send-{port}.log")
+
+    def running(self):
+        return self._sender.running()
+
+    def finish(self):
+        """Waits for the sender to end; the account with `sent`, `received`, `lost` and the like."""
+        if self._sender.wait(self._seconds * 3 + 10) != 0:
+            raise LabError(f"seqload send: {self._sender.tail()}")
+        time.sleep(0.5)  # what is under way arrives
+        self._receiver.signal(signal.SIGTERM)
+        self._receiver.wait(5)
+        account = json.loads(self._sender.output()) | json.loads(self._receiver.output().splitlines()[-1])
+        account["lost"] = account["sent"] - account["received"]
+        return account
+
+
+class Iperf:
+    """One iperf3 TCP stream in the background."""
+
+    def __init__(self, source, target, address, port=5201, seconds=5):
+        self._server = target.start("iperf3", "-s", "-1", "-J", "-i", "0.1", "-B", address, "-p", port,
+                                    log=f"iperf-server-{port}.log")
+        time.sleep(0.3)
+        self._client = source.start("iperf3", "-c", address, "-p", port, "-t", seconds, "-J", "-i", "0.1",
+                                    log=f"iperf-client-{port}.log")
+        self._seconds = seconds
+
+    def finish(self):
+        """Gbit/s at the receiver, retransmissions, and the longest time without a byte there, in ms."""
+        self._client.wait(self._seconds + 15)
+        self._server.wait(5)
+        client, server = json.loads(self._client.output()), json.loads(self._server.output())
+        if "error" in client:
+            raise LabError(f"iperf3: {client['error']}")
+        stall = longest = 0.0
+        for interval in server["intervals"]:
+            row = interval["sum"]
+            stall = stall + row["seconds"] if row["bytes"] == 0 else 0.0
+            longest = max(longest, stall)
+        return {"gbit": client["end"]["sum_received"]["bits_per_second"] / 1e9,
+                "retransmits": client["end"]["sum_sent"]["retransmits"],
+                "stall_ms": longest * 1000}

@@ -1,0 +1,160 @@
+"""Attacks stopped inline, and what is told about them."""
+
+import os
+import socket
+import time
+
+from lab.hub import LOCATION
+from lab.scenario import expect, scenario
+from lab.traffic import EchoServer, HttpServer, can_connect, echo_works, http_get, tcp_connect
+
+RULES = """\
+drop http any any -> any any (msg:"path traversal in a request"; flow:established,to_server; \
+http.uri; content:"/etc/passwd"; nocase; classtype:web-application-attack; sid:1000001; rev:2;)
+alert tcp any any -> any any (msg:"a word of note"; flow:established,to_server; content:"noteworthy"; \
+sid:1000002; rev:1; priority:2;)
+drop tcp any any -> any any (msg:"a word in two segments"; flow:established,to_server; \
+content:"forbidden-word"; sid:1000003; rev:1;)
+"""
+
+
+def build(world, rules=RULES):
+    """Port 80 and 7 from red to blue are inspected."""
+    world.build()
+    with open(world.lab.path("test.rules"), "w") as handle:
+        handle.write(rules)
+    world.config.profile.append({"name": "default", "rules": ["test.rules"], "on_drop": "reset"})
+    world.config.policy.insert(0, {"id": "inspected", "action": "inspect", "protocol": "tcp", "ports": [7, 80],
+                                   "from": {"domains": ["red"]}, "to": {"domains": ["blue"]},
+                                   "profile": "default"})
+    return world
+
+
+@scenario("inspect.drop", "an attack in a URI: reset at once, alert and drop in EVE, the server never sees it")
+def drop(world):
+    build(world).start()
+    hub, a, b = world.hub, world.a, world.b
+    server = HttpServer(world.lab, b.namespace, b.address, 80)
+    expect(http_get(a.namespace, f"http://{b.address}/index").exit == 0, "a harmless request fails")
+    before = hub.drops()
+    begin = time.monotonic()
+    answer = http_get(a.namespace, f"http://{b.address}/../../etc/passwd", timeout=5)
+    seconds = time.monotonic() - begin
+    expect(answer.exit == 56 and seconds < 2, f"no quick reset: {answer}, {seconds:.1f} s")
+    expect(not any("passwd" in path for path in server.requests), f"the server saw it: {server.requests}")
+    alert = hub.wait_event("alert", signature_id=1000001)
+    expect(alert["alert"]["action"] == "blocked" and alert["alert"]["rev"] == 2, str(alert))
+    expect((alert["src_ip"], alert["dest_ip"], alert["dest_port"], alert["proto"]) ==
+           (a.address, b.address, 80, "TCP"), str(alert))
+    dropped = hub.wait_event("drop")
+    expect(dropped["flow_id"] == alert["flow_id"], f"{dropped} is of another flow than {alert}")
+    expect(hub.drops().get("inspect_drop", 0) == before.get("inspect_drop", 0) + 1, f"drops: {hub.drops()}")
+    expect(http_get(a.namespace, f"http://{b.address}/after").exit == 0, "the next request of the client fails")
+    world.note(f"reset after {seconds * 1000:.0f} ms")
+
+
+@scenario("inspect.others", "the attacker's session is dead; another client of the same server goes on")
+def others(world):
+    build(world)
+    world.a.namespace.ip("addr add 10.1.0.77/24 dev vx0")
+    world.start()
+    a, b = world.a, world.b
+    EchoServer(world.lab, b.namespace, b.address, 7)
+    good = tcp_connect(a.namespace, b.address, 7)
+    bad = tcp_connect(a.namespace, b.address, 7)
+    expect(echo_works(good) and echo_works(bad), "echo does not work to begin with")
+    bad.sendall(b"now a forbidden-word comes")
+    try:
+        after = bad.recv(100)
+    except ConnectionResetError:
+        after = b"reset"
+    except TimeoutError:
+        after = b"nothing"
+    expect(after == b"reset", f"the attacker's socket got {after}, not a reset")
+    expect(all(echo_works(good) for _ in range(20)), "the other client's session suffers")
+    expect(can_connect(a.namespace, b.address, 7), "a new session is refused")
+
+
+@scenario("inspect.split", "a pattern split over two segments is found, and the second segment does not arrive")
+def split(world):
+    build(world).start()
+    a, b = world.a, world.b
+    EchoServer(world.lab, b.namespace, b.address, 7)
+    with tcp_connect(a.namespace, b.address, 7) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        expect(echo_works(client, b"one forbidden-"), "the first half is harmless and does not come back")
+        client.sendall(b"word two")
+        try:
+            got = client.recv(100)
+        except ConnectionResetError:
+            got = b"reset"
+        expect(got == b"reset", f"the second half got through: {got}")
+    world.hub.wait_event("alert", signature_id=1000003)
+
+
+@scenario("inspect.alert", "an alert rule lets the packet pass and tells about it")
+def alert(world):
+    build(world).start()
+    a, b = world.a, world.b
+    EchoServer(world.lab, b.namespace, b.address, 7)
+    with tcp_connect(a.namespace, b.address, 7) as client:
+        expect(echo_works(client, b"something noteworthy here"), "a packet with an alert does not pass")
+        expect(echo_works(client, b"and on it goes"), "the session does not go on after an alert")
+    event = world.hub.wait_event("alert", signature_id=1000002)
+    expect(event["alert"]["action"] == "allowed" and event["alert"]["severity"] == 2, str(event))
+    expect(not world.hub.events("drop"), f"an alert dropped something: {world.hub.events('drop')}")
+
+
+@scenario("inspect.uninspected", "the same attack passes where policy says allow: only what it names is inspected")
+def uninspected(world):
+    build(world)
+    world.config.rule("back", "allow", protocol="tcp", ports=[7], from_domains=["blue"])
+    world.start()
+    a, b = world.a, world.b
+    EchoServer(world.lab, a.namespace, a.address, 7)
+    with tcp_connect(b.namespace, a.address, 7) as client:
+        expect(echo_works(client, b"a forbidden-word passes here"), "an uninspected session is cut")
+
+
+@scenario("inspect.rules-reload", "a new rule holds after a reload, for sessions that were open before too")
+def rules_reload(world):
+    build(world).start()
+    a, b = world.a, world.b
+    EchoServer(world.lab, b.namespace, b.address, 7)
+    with tcp_connect(a.namespace, b.address, 7) as client:
+        expect(echo_works(client, b"yesterday's news"), "the session does not work to begin with")
+        with open(world.lab.path("test.rules"), "a") as handle:
+            handle.write('drop tcp any any -> any any (msg:"new"; content:"news of today"; sid:1000009; rev:1;)\n')
+        world.hub.reload()
+        expect(echo_works(client, b"harmless"), "the session did not survive the reload")
+        client.sendall(b"news of today")
+        try:
+            got = client.recv(100)
+        except ConnectionResetError:
+            got = b"reset"
+        expect(got == b"reset", f"the new rule does not hold: {got}")
+
+
+@scenario("inspect.bad-rule", "an unsupported keyword refuses that rule alone, with file, line and keyword")
+def bad_rule(world):
+    rules = RULES + 'alert tcp any any -> any any (msg:"no such"; nosuchkeyword:1; sid:1000010; rev:1;)\n'
+    build(world, rules).start()
+    log = world.hub.process.output()
+    line = next((one for one in log.splitlines() if "nosuchkeyword" in one), "")
+    expect(os.path.basename(world.lab.path("test.rules")) + ":4" in line and LOCATION.search(line),
+           f"no line of the log names file, line and keyword:\n{log}")
+    a, b = world.a, world.b
+    HttpServer(world.lab, b.namespace, b.address, 80)
+    expect(http_get(a.namespace, f"http://{b.address}/etc/passwd").exit == 56, "the other rules do not hold")
+
+
+@scenario("inspect.flow-event", "a session that ended has a flow event with its packets and bytes")
+def flow_event(world):
+    build(world).start()
+    a, b = world.a, world.b
+    HttpServer(world.lab, b.namespace, b.address, 80)
+    expect(http_get(a.namespace, f"http://{b.address}/f", headers=["Connection: close"]).exit == 0, "no answer")
+    event = world.hub.wait_event("flow", timeout=40)
+    flow = event["flow"]
+    expect(event["dest_port"] == 80 and flow["pkts_toserver"] >= 4 and flow["pkts_toclient"] >= 3 and
+           flow["bytes_toserver"] > 100, str(event))

@@ -1,0 +1,144 @@
+"""Who may reach whom: domains, connections, rules; and that the path verb says the same as packets."""
+
+from lab.scenario import eventually, expect, scenario
+from lab.traffic import EchoServer, HttpServer, can_connect, echo_works, http_get, ping, tcp_connect
+
+
+def grown(hub, before, reason):
+    return hub.drops().get(reason, 0) - before.get(reason, 0)
+
+
+@scenario("policy.isolation", "a domain without a connection is unreachable; with connection and rule it is reached")
+def isolation(world):
+    world.start()
+    hub, a, c = world.hub, world.a, world.c
+    HttpServer(world.lab, c.namespace, c.address, 80)
+    before = hub.drops()
+    got, said = ping(a.namespace, c.address, count=5, wait=0.3)
+    expect(got == 0, f"{got} pings crossed to a domain without a connection\n{said}")
+    expect(not can_connect(a.namespace, c.address, 80), "TCP crossed to a domain without a connection")
+    expect(grown(hub, before, "no_connection") >= 6, f"no_connection does not count them: {hub.drops()}")
+    expect(hub.path("red/" + a.address, c.address, "--tcp", "80")["reason"] == "no_connection",
+           "the path verb gives another reason")
+
+    world.config.connect("red", "green")
+    hub.reload()
+    got, said = ping(a.namespace, c.address, count=5)
+    expect(got == 5, f"after the connection {got} of 5 pings\n{said}")
+    answer = http_get(a.namespace, f"http://{c.address}/now")
+    expect(answer.body == "hello /now\n", f"after the connection: {answer}")
+
+    world.config.connection.pop()
+    before = hub.drops()
+    hub.reload()
+    got, _ = ping(a.namespace, c.address, count=3, wait=0.3)
+    expect(got == 0, f"after the connection was taken away {got} of 3 pings pass")
+    expect(grown(hub, before, "no_connection") >= 3, f"drops: {hub.drops()}")
+
+
+@scenario("policy.ports", "a rule lets its ports through; other ports fall to the default deny, counted")
+def ports(world):
+    world.start()
+    hub, a, b = world.hub, world.a, world.b
+    for port in (80, 81):
+        HttpServer(world.lab, b.namespace, b.address, port)
+    expect(can_connect(a.namespace, b.address, 80), "port 80 is allowed and does not connect")
+    before = hub.drops()
+    expect(not can_connect(a.namespace, b.address, 81), "port 81 is in no rule and connects")
+    expect(grown(hub, before, "policy_default_deny") >= 1, f"drops: {hub.drops()}")
+    world.config.rule("more", "allow", protocol="tcp", ports=["81-90"])
+    hub.reload()
+    expect(can_connect(a.namespace, b.address, 81), "port 81 is in a rule now and does not connect")
+
+
+@scenario("policy.order", "the first rule that matches decides: a deny for one prefix before the allow")
+def order(world):
+    world.build()
+    world.a.inner.insert(1, "10.1.0.66/24")
+    world.a.namespace.ip("addr add 10.1.0.66/24 dev vx0")
+    world.config.policy.insert(0, {"id": "not-him", "action": "deny", "from": {"prefixes": ["10.1.0.66/32"]},
+                                   "to": {"domains": ["blue"]}})
+    world.start()
+    hub, a, b = world.hub, world.a, world.b
+    before = hub.drops()
+    got, _ = ping(a.namespace, b.address, count=3, source="10.1.0.66", wait=0.3)
+    expect(got == 0, f"{got} of 3 denied pings pass")
+    expect(grown(hub, before, "policy_deny") >= 3, f"drops: {hub.drops()}")
+    got, said = ping(a.namespace, b.address, count=3, source=a.address)
+    expect(got == 3, f"the neighbour at {a.address}: {got} of 3\n{said}")
+
+
+@scenario("policy.reverse", "replies of an allowed session pass though no rule allows their direction")
+def reverse(world):
+    world.build()
+    world.config.policy.clear()
+    world.config.rule("one-way", "allow", from_domains=["red"], to={"domains": ["blue"]}, protocol="tcp", ports=[80])
+    world.start()
+    a, b = world.a, world.b
+    for spoke in (a, b):
+        HttpServer(world.lab, spoke.namespace, spoke.address, 80)
+    expect(http_get(a.namespace, f"http://{b.address}/").exit == 0, "red to blue is allowed and does not pass")
+    expect(not can_connect(b.namespace, a.address, 80), "blue to red is not allowed and passes")
+
+
+@scenario("policy.revoked", "a rule taken away stops an established session too")
+def revoked(world):
+    world.start()
+    hub, a, b = world.hub, world.a, world.b
+    EchoServer(world.lab, b.namespace, b.address, 80)
+    with tcp_connect(a.namespace, b.address, 80) as client:
+        expect(echo_works(client), "the session does not work to begin with")
+        before = hub.drops()
+        world.config.policy = [rule for rule in world.config.policy if rule["id"] != "services"]
+        hub.reload()
+        client.settimeout(1.0)
+        client.sendall(b"still there?")
+        try:
+            answer = client.recv(100)
+        except TimeoutError:
+            answer = b""
+        expect(answer == b"", "the session goes on without its rule")
+        expect(grown(hub, before, "policy_default_deny") >= 1, f"drops: {hub.drops()}")
+
+
+@scenario("policy.spoofed", "a source that does not live in the attachment is dropped as reverse_path")
+def spoofed(world):
+    world.build()
+    world.a.namespace.ip("addr add 10.2.0.99/32 dev lo")
+    world.start()
+    hub, a, b = world.hub, world.a, world.b
+    before = hub.drops()
+    got, _ = ping(a.namespace, b.address, count=3, source="10.2.0.99", wait=0.3)
+    expect(got == 0, "a spoofed source got an answer")
+    expect(grown(hub, before, "reverse_path") >= 3, f"drops: {hub.drops()}")
+    got, said = ping(a.namespace, b.address, count=3)
+    expect(got == 3, f"its own source: {got} of 3\n{said}")
+
+
+@scenario("policy.path-verb", "weirctl path says of each conversation what its packets then meet")
+def path_verb(world):
+    world.start()
+    hub, a = world.hub, world.a
+    rows = [(world.b, 80, True), (world.b, 8080, False), (world.c, 80, False)]
+    for target, port, _ in rows:
+        HttpServer(world.lab, target.namespace, target.address, port)
+    for target, port, passes in rows:
+        said = hub.path(f"red/{a.address}", target.address, "--tcp", str(port))
+        met = can_connect(a.namespace, target.address, port)
+        expect(met == passes, f"{target.name}:{port}: packets {'pass' if met else 'do not pass'}")
+        expect((said["verdict"] != "drop") == passes, f"{target.name}:{port}: path says {said}")
+        expect(said["steps"] and all(step["text"] for step in said["steps"]), f"steps: {said}")
+        if not passes:
+            counted = hub.drops()
+            expect(said["reason"] in counted, f"path says {said['reason']}, the counters {counted}")
+
+
+@scenario("policy.neighbour", "a host inside a spoke that does not answer ARP is counted, and told to the sender")
+def neighbour(world):
+    world.start()
+    hub, a = world.hub, world.a
+    before = hub.drops()
+    got, said = ping(a.namespace, "10.2.0.200", count=2, wait=4)
+    expect(got == 0, "an address that nobody has answers")
+    eventually(lambda: grown(hub, before, "neighbor_unresolved") >= 1, f"drops: {hub.drops()}", timeout=5)
+    expect("Unreachable" in said, f"no host unreachable came back:\n{said}")
