@@ -1,0 +1,48 @@
+// The compiler: configuration -> the tables that workers read. Pure: reads no clock, no file, no device.
+//
+// Unchanged tables are shared with the model before; a version moves only if what it stands for has changed.
+// Builder thread (or the main thread before the hub starts).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "mgmt/config/config.h"
+#include "mgmt/model/model.h"
+
+namespace weir::model {
+
+struct CompileInput {
+  const config::Config& config;
+  const StartFacts& facts;
+  const PathTable& paths;
+  const Rulesets& rulesets;
+  const Model& before;  // a default-constructed one at the start
+};
+
+struct CompiledModel {
+  std::unique_ptr<dataplane::Snapshot> snapshot;
+  Model model;
+  /// Gone since `before`: to be purged, then released in the model's ids.
+  std::vector<dataplane::AttachmentId> removed_attachments;
+  std::vector<dataplane::DomainId> removed_domains;
+  /// Not wrong, but somebody should know.
+  std::vector<Problem> warnings;
+};
+
+/// All problems at once; nothing of `input` is changed in either case.
+tl::expected<CompiledModel, std::vector<Problem>> compile(const CompileInput& input);
+
+/// The hub's MAC inside an attachment when the configuration names none: locally administered, the same for
+/// the same name on every start.
+net::Mac default_hub_mac(std::string_view attachment_name);
+
+/// The outer header of an attachment with everything that is the same for all its packets (RFC 7348). The
+/// worker patches MAC destination, lengths, IP id, IP checksum and UDP source port.
+std::array<uint8_t, dataplane::kVxlanOverhead> outer_template(const config::Attachment& attachment,
+                                                              net::Mac port_mac);
+
+}  // namespace weir::model

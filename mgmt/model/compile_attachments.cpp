@@ -1,0 +1,174 @@
+#include <algorithm>
+#include <cstring>
+
+#include "dataplane/net/headers.h"
+#include "mgmt/model/compile_parts.h"
+
+namespace weir::model {
+
+using namespace dataplane;
+
+net::Mac default_hub_mac(std::string_view attachment_name) {
+  uint32_t hash = 0x811c9dc5;  // FNV-1a
+  for (const char c : attachment_name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x01000193;
+  return net::Mac::from_u64(0x0257ULL << 32 | hash);
+}
+
+std::array<uint8_t, kVxlanOverhead> outer_template(const config::Attachment& attachment, net::Mac port_mac) {
+  struct Outer {
+    net::EthHeader eth;
+    net::Ipv4Header ip;
+    net::UdpHeader udp;
+    net::VxlanHeader vxlan;
+  };
+  static_assert(sizeof(Outer) == kVxlanOverhead);
+  Outer outer{};
+  outer.eth.src = port_mac;
+  outer.eth.type = net::be16::of(net::kEtherIpv4);
+  outer.ip.version_ihl = 0x45;
+  outer.ip.fragment = net::be16::of(net::Ipv4Header::kDontFragment);
+  outer.ip.ttl = 64;
+  outer.ip.protocol = net::kProtoUdp;
+  outer.ip.src = attachment.local.be();
+  outer.ip.dst = attachment.remote.be();
+  outer.udp.dst_port = net::be16::of(attachment.udp_port);
+  outer.vxlan.flags = net::VxlanHeader::kValidVni;
+  outer.vxlan.vni = net::be32::of(attachment.vni.value << 8);
+  std::array<uint8_t, kVxlanOverhead> bytes;
+  std::memcpy(bytes.data(), &outer, sizeof outer);
+  return bytes;
+}
+
+namespace {
+
+/// Outer IPv4, UDP and VXLAN headers and the inner Ethernet header: what a port's MTU has to hold besides an
+/// inner packet.
+constexpr uint16_t kInnerMtuLoss = 20 + 8 + 8 + 14;
+
+const PortFacts* port_with_address(const StartFacts& facts, net::Ipv4 address) {
+  for (const PortFacts& port : facts.ports) {
+    for (const auto& a : port.addresses) {
+      if (a.address == net::IpAddress(address)) return &port;
+    }
+  }
+  return nullptr;
+}
+
+std::string list_addresses(const StartFacts& facts) {
+  std::string text;
+  for (const PortFacts& port : facts.ports) {
+    for (const auto& a : port.addresses) {
+      text += (text.empty() ? "" : ", ") + net::to_string(a.address) + " on " + port.name;
+    }
+  }
+  return text.empty() ? "no port has any address" : "there is " + text;
+}
+
+uint16_t inner_mtu(CompileState& state, const config::Attachment& a, uint16_t link_mtu) {
+  const uint32_t room = link_mtu > kInnerMtuLoss ? link_mtu - kInnerMtuLoss : 0;
+  if (a.mtu > room) {
+    state.out.warnings.push_back({a.where, "",
+                                  "attachment " + config::quoted(a.name) + " has mtu " +
+                                      std::to_string(a.mtu) + ", but the underlay leaves room for " +
+                                      std::to_string(room) + ", which is used"});
+  }
+  return static_cast<uint16_t>(a.mtu == 0 ? room : std::min(a.mtu, room));
+}
+
+bool same_interfaces(const std::vector<net::InterfaceAddress>& a,
+                     const std::vector<net::InterfaceAddress>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end());
+}
+
+bool same(const Attachment& a, const Attachment& b) {
+  return a.outer == b.outer && a.hub_mac == b.hub_mac && a.underlay == b.underlay && a.id == b.id &&
+         a.domain == b.domain && a.port == b.port && a.mtu == b.mtu && a.vni == b.vni && a.local == b.local &&
+         a.remote == b.remote && a.udp_port == b.udp_port && same_interfaces(a.gateways, b.gateways);
+}
+
+bool same_entry(const TunnelTable::Entry& a, const TunnelTable::Entry& b) {
+  return a.key == b.key && a.attachment == b.attachment;
+}
+
+/// The hop of a path: the one that workers know already, or a new one.
+UnderlayHop* hop_for(CompileState& state, const UnderlayPath& path) {
+  auto& hop = state.out.model.hops[path];
+  if (hop == nullptr) {
+    const auto before = state.input.before.hops.find(path);
+    hop = before != state.input.before.hops.end() ? before->second : std::make_shared<UnderlayHop>();
+  }
+  return hop.get();
+}
+
+/// False if the port of its local address does not exist; a problem is noted.
+bool fill(CompileState& state, const config::Attachment& from, Attachment& to) {
+  const StartFacts& facts = state.input.facts;
+  const PortFacts* port = port_with_address(facts, from.local);
+  if (port == nullptr) {
+    state.problem(from.local_where, "attachment " + config::quoted(from.name) + ": its local address " +
+                                        net::to_string(net::IpAddress(from.local)) + " is on no port; " +
+                                        list_addresses(facts));
+    return false;
+  }
+  uint16_t link_mtu = port->mtu;
+  const UnderlayPath path{from.local, from.remote};
+  if (const auto known = state.input.paths.find(path); known != state.input.paths.end()) {
+    if (known->second.port < facts.ports.size()) port = &facts.ports[known->second.port];
+    link_mtu = std::min(port->mtu, known->second.mtu);
+  }
+  to.outer = outer_template(from, port->mac);
+  to.hub_mac = from.mac.value_or(default_hub_mac(from.name));
+  to.underlay = hop_for(state, path);
+  to.port = port->index;
+  to.mtu = inner_mtu(state, from, link_mtu);
+  to.vni = from.vni;
+  to.local = from.local;
+  to.remote = from.remote;
+  to.udp_port = from.udp_port;
+  to.gateways = from.gateways;
+  return true;
+}
+
+}  // namespace
+
+void compile_attachments(CompileState& state) {
+  const config::Config& config = state.input.config;
+  const Model& before = state.input.before;
+  Model& model = state.out.model;
+  std::vector<Attachment> slots(model.ids.attachments.slots());
+  model.attachment_names.resize(slots.size());
+  for (const config::Attachment& a : config.attachments) {
+    const AttachmentId id = *model.ids.attachments.find(attachment_key(a.domain, a.name));
+    const auto domain = model.ids.domains.find(a.domain);
+    if (!domain) {
+      state.problem(a.where, "attachment " + config::quoted(a.name) + ": there is no domain " +
+                                 config::quoted(a.domain));
+      continue;
+    }
+    Attachment& slot = slots[id.index()];
+    slot.id = id;
+    slot.domain = *domain;
+    if (!fill(state, a, slot)) continue;
+    model.attachment_names[id.index()] = a.name;
+    model.tunnel_entries.push_back({{a.local, a.remote, a.vni, a.udp_port}, id});
+  }
+  if (!state.problems.empty()) return;
+
+  const auto& old = before.tunnel_entries;
+  if (before.tunnels != nullptr && std::equal(old.begin(), old.end(), model.tunnel_entries.begin(),
+                                              model.tunnel_entries.end(), same_entry)) {
+    model.tunnels = before.tunnels;
+  } else if (auto table = TunnelTable::build(model.tunnel_entries)) {
+    model.tunnels = std::make_shared<const TunnelTable>(std::move(*table));
+  } else {
+    state.problem({config.file, 0, 0}, table.error().message);
+  }
+  const bool unchanged = before.attachments != nullptr &&
+                         std::equal(slots.begin(), slots.end(), before.attachments->slots().begin(),
+                                    before.attachments->slots().end(),
+                                    [](const Attachment& a, const Attachment& b) { return same(a, b); });
+  model.attachments =
+      unchanged ? before.attachments : std::make_shared<const AttachmentTable>(std::move(slots));
+}
+
+}  // namespace weir::model
