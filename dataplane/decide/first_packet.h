@@ -1,7 +1,7 @@
 // What happens to a session's first packet, as one pure function over the snapshot.
 //
-// The worker's slow path, re-decision after a change, and `weirctl path` all call decide_first_packet(); there is no
-// second reading of routes, connections and policy anywhere.
+// The worker's slow path, re-decision after a change, and `weirctl path` all call decide_first_packet();
+// there is no second reading of routes, connections and policy anywhere.
 #pragma once
 
 #include <cstdint>
@@ -24,27 +24,28 @@ struct FirstDecision {
   DropReason drop = DropReason::none;
   Step last_step = Step::reverse_path;  // where it was dropped; done: it passed
   DomainId from_domain;
-  DomainId to_domain;                   // valid from Step::connection on
-  NextHop reverse;                      // towards the initiator; valid from Step::route on
-  NextHop forward;                      // towards the destination; valid from Step::connection on
-  uint8_t route_length = 0;             // of the prefix that matched
-  bool route_exposed = false;           // it is a connected domain's
+  DomainId to_domain;          // valid from Step::connection on
+  NextHop reverse;             // towards the initiator; valid from Step::route on
+  NextHop forward;             // towards the destination; valid from Step::connection on
+  uint8_t route_length = 0;    // of the prefix that matched
+  bool route_exposed = false;  // it is a connected domain's
   PolicyTable::ConnectionIndex connection = PolicyTable::kNotConnected;
-  PolicyDecision policy;                // valid from Step::policy on
+  PolicyDecision policy;  // valid from Step::policy on
   uint32_t route_version = 0;
   uint32_t policy_version = 0;
 };
 
 /// Reverse-path check, route (with its ECMP member), connection, policy, in that order.
 ///
-/// A source has to be reached, by its own domain's routes, through the attachment that the packet came in by. With
-/// that check go two others: an ingress attachment or domain that is gone is `stale_attachment`; addresses that are never
-/// routed, and a packet from an address to itself, are `inner_martian`.
+/// A source has to be reached, by its own domain's routes, through the attachment that the packet came in by.
+/// With that check go two others: an ingress attachment or domain that is gone is `stale_attachment`;
+/// addresses that are never routed, and a packet from an address to itself, are `inner_martian`.
 FirstDecision decide_first_packet(const Snapshot& snapshot, const FirstPacket& packet);
 
-/// The reverse-path check: is `source` reached through `ingress` by the domain's own routes? `out` is that next hop.
-bool find_source(const Snapshot& snapshot, const Domain& domain, const net::IpAddress& source, AttachmentId ingress,
-                 NextHop& out);
+/// The reverse-path check: is `source` reached through `ingress` by the domain's own routes? `out` is that
+/// next hop.
+bool find_source(const Snapshot& snapshot, const Domain& domain, const net::IpAddress& source,
+                 AttachmentId ingress, NextHop& out);
 
 struct RouteAnswer {
   DropReason drop = DropReason::none;  // no_route, no_connection, blackhole, attachment_down
@@ -52,8 +53,9 @@ struct RouteAnswer {
   uint8_t length = 0;
   bool exposed = false;
 };
-/// Longest match of the domain's own routes and the exposed ones, own on a tie; `hash` is the session's ecmp_hash() and picks
-/// one of several members. Members whose attachment is gone do not count; if none is left, `attachment_down`.
+/// Longest match of the domain's own routes and the exposed ones, own on a tie; `hash` is the session's
+/// ecmp_hash() and picks one of several members. Members whose attachment is gone do not count; if none is
+/// left, `attachment_down`.
 RouteAnswer find_route(const Snapshot& snapshot, const Domain& domain, const net::IpAddress& destination,
                        uint32_t hash);
 

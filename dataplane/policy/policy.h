@@ -1,8 +1,9 @@
-// The policy as workers read it: for a pair of domains, an ordered list of rules; the first that matches decides.
+// The policy as workers read it: for a pair of domains, an ordered list of rules; the first that matches
+// decides.
 //
 // A rule is written and evaluated in the initiator's direction, on the original source and the translated
-// destination. Rules are sorted out per connected pair of domains when the table is built, so that a first packet only walks those
-// that can match its pair. Immutable once built.
+// destination. Rules are sorted out per connected pair of domains when the table is built, so that a first
+// packet only walks those that can match its pair. Immutable once built.
 #pragma once
 
 #include <cstdint>
@@ -29,9 +30,9 @@ struct PolicyRule {
   std::vector<net::Prefix> from_prefixes;  // empty: any
   std::vector<DomainId> to_domains;
   std::vector<net::Prefix> to_prefixes;
-  uint8_t protocol = 0;                    // 0: any
-  std::vector<PortRange> ports;            // of the destination; empty: any
-  ProfileIndex profile = 0;                // with inspect
+  uint8_t protocol = 0;          // 0: any
+  std::vector<PortRange> ports;  // of the destination; empty: any
+  ProfileIndex profile = 0;      // with inspect
   bool log = false;
 };
 
@@ -57,11 +58,14 @@ struct Connection {
 
 class PolicyTable {
  public:
-  /// Control or builder thread. `connections` has both directions and every (d, d).
-  static PolicyTable build(std::vector<PolicyRule> rules, std::vector<Connection> connections);
-
   using ConnectionIndex = uint16_t;
   static constexpr ConnectionIndex kNotConnected = 0xffff;
+  static constexpr size_t kMaxConnections = kNotConnected;
+
+  /// Control or builder thread. `connections` has both directions and every (d, d), at most kMaxConnections
+  /// in all, which the caller checks: what is over that is left out, so not connected.
+  static PolicyTable build(std::vector<PolicyRule> rules, std::vector<Connection> connections);
+
   /// kNotConnected if the two may not reach each other.
   ConnectionIndex find(DomainId from, DomainId to) const;
   /// 0 for an index that does not exist, which is no version.

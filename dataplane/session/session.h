@@ -1,8 +1,10 @@
 // One session: both directions of an L4 conversation, after the policy decision.
 //
-// Belongs to one worker. The first cache line is all that an established, uninspected IPv4 packet touches; the
-// cold part holds what IPv6, expiry, inspection and events need. Ids only, never pointers.
+// Belongs to one worker. The first cache line is all that an established, uninspected IPv4 packet touches;
+// the cold part holds what IPv6, expiry, inspection and events need. Ids only, never pointers.
 #pragma once
+
+#include <immintrin.h>
 
 #include <cstdint>
 
@@ -14,7 +16,9 @@
 namespace weir::dataplane {
 
 enum class Direction : uint8_t { forward = 0, reverse = 1 };  // forward: as the initiator's first packet
-constexpr Direction opposite(Direction d) { return d == Direction::forward ? Direction::reverse : Direction::forward; }
+constexpr Direction opposite(Direction d) {
+  return d == Direction::forward ? Direction::reverse : Direction::forward;
+}
 
 using SessionIndex = uint32_t;
 inline constexpr SessionIndex kNoSession = ~0u;
@@ -26,35 +30,35 @@ enum class SessionState : uint8_t {
   syn_sent,      // initiator's SYN
   syn_received,  // responder's SYN+ACK
   established,
-  fin_forward,   // the initiator has sent FIN
+  fin_forward,  // the initiator has sent FIN
   fin_reverse,
-  closing,       // both have
-  reset,         // RST seen
+  closing,  // both have
+  reset,    // RST seen
   count_
 };
 
 struct alignas(64) Session {
   enum Flags : uint8_t {
     kIpv6 = 1,
-    kInspected = 2,   // `cold.flow` is open
-    kDropped = 4,     // tombstone: nothing of it passes any more
-    kPolicyLog = 8,
+    kInspected = 2,  // `cold.flow` is open
+    kDropped = 4,    // tombstone: nothing of it passes any more
+    kResetOnDrop = 8,  // with kDropped: whoever goes on sending gets a reset
   };
-  uint32_t address4[2] = {};    // host order; [0] initiator, [1] responder; IPv6: see cold
-  uint16_t port[2] = {};        // as in Tuple: initiator's, responder's
-  uint16_t domain[2] = {};      // slot of the domain in which packets of that direction arrive
+  uint32_t address4[2] = {};  // host order; [0] initiator, [1] responder; IPv6: see cold
+  uint16_t port[2] = {};      // as in Tuple: initiator's, responder's
+  uint16_t domain[2] = {};    // slot of the domain in which packets of that direction arrive
   uint8_t protocol = 0;
   SessionState state = SessionState::free;
   uint8_t flags = 0;
-  uint8_t tcp_flags_seen = 0;   // both directions or-ed
-  AdjacencyId adjacency[2];     // [d]: next hop of packets that travel in direction d
+  uint8_t tcp_flags_seen = 0;  // both directions or-ed
+  AdjacencyId adjacency[2];    // [d]: next hop of packets that travel in direction d
   uint32_t policy_version = 0;
   uint32_t route_version = 0;
-  uint32_t nat_version = 0;     // stays 0 until there is NAT
-  uint16_t connection = 0;      // PolicyTable::ConnectionIndex
+  uint32_t nat_version = 0;  // stays 0 until there is NAT
+  uint16_t connection = 0;   // PolicyTable::ConnectionIndex
   ProfileIndex profile = 0;
   Tick last_seen;
-  uint32_t packets[2] = {};     // low halves; a wrap is carried into cold
+  uint32_t packets[2] = {};  // low halves; a wrap is carried into cold
   uint32_t bytes[2] = {};
 };
 static_assert(sizeof(Session) == 64);
@@ -62,28 +66,28 @@ static_assert(sizeof(Session) == 64);
 struct alignas(64) SessionCold {
   net::Ipv6 address6[2];
   uint32_t timer_prev = 0, timer_next = 0;  // timing wheel
-  uint32_t timer_slot = 0;
-  uint32_t generation = 0;     // counts uses of this index
+  uint32_t timer_slot = ~0u;                // ~0: no timer
+  uint32_t generation = 0;                  // counts uses of this index
   NanoTime start_ns = 0;
-  uint32_t flow = 0;           // inspection::FlowHandle
-  uint32_t rule = 0;           // RuleIndex that decided, within policy_version
+  uint32_t flow = 0;  // inspection::FlowHandle
+  uint32_t rule = 0;  // RuleIndex that decided, within policy_version
   // second line: written at the start, at a wrap, read at the end
   uint32_t packets_high[2] = {};
   uint32_t bytes_high[2] = {};
-  uint32_t hash[2] = {};       // of the two keys, so that removal need not rebuild them
-  AttachmentId ingress;        // where the initiator's packets came in
-  AttachmentId egress;         // where they leave
+  uint32_t hash[2] = {};  // of the two keys, so that removal need not rebuild them
+  AttachmentId ingress;   // where the initiator's packets came in
+  AttachmentId egress;    // where they leave
   uint8_t tcp_flags[2] = {};
   uint16_t alerts = 0;
 };
 static_assert(sizeof(SessionCold) == 128);
 
-/// What is looked up: the tuple as the packet carries it, in the domain in which it arrives. No padding bytes are left undefined:
-/// keys are hashed and compared as memory.
+/// What is looked up: the tuple as the packet carries it, in the domain in which it arrives. No padding bytes
+/// are left undefined: keys are hashed and compared as memory.
 struct Key4 {
   uint32_t src = 0, dst = 0;  // host order
   uint16_t src_port = 0, dst_port = 0;
-  uint16_t domain = 0;        // slot
+  uint16_t domain = 0;  // slot
   uint8_t protocol = 0;
   uint8_t zero = 0;
 };
@@ -98,8 +102,21 @@ struct Key6 {
 };
 static_assert(sizeof(Key6) == 40);
 
-/// CRC32C over the key's words.
-uint32_t hash_of(const Key4& key);
-uint32_t hash_of(const Key6& key);
+namespace detail {
+template <size_t kWords, typename Key>
+uint32_t crc_of_words(const Key& key) {
+  static_assert(sizeof(Key) == kWords * 8);
+  uint64_t words[kWords];
+  __builtin_memcpy(words, &key, sizeof key);
+  uint64_t crc = 0xffff'ffff;
+  for (const uint64_t word : words) crc = _mm_crc32_u64(crc, word);
+  return static_cast<uint32_t>(crc);
+}
+}  // namespace detail
+
+/// CRC32C over the key's words. Not secret: whoever picks addresses and ports can pick hashes, so what a hash
+/// leads to has to be bounded (see SessionTable).
+inline uint32_t hash_of(const Key4& key) { return detail::crc_of_words<2>(key); }
+inline uint32_t hash_of(const Key6& key) { return detail::crc_of_words<5>(key); }
 
 }  // namespace weir::dataplane

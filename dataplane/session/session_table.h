@@ -1,10 +1,20 @@
 // The sessions of one worker: two keys each, found through cache-line buckets; expiry by a timing wheel.
 //
-// All memory is allocated by create(). Belongs to one worker; no other thread touches it.
+// All memory is allocated, and touched, by create(). Belongs to one worker; no other thread touches it.
+//
+// The index is an array of 64-byte buckets of 8 keys: a 16-bit tag, compared eight at a time, and the
+// session's index and direction. capacity / 2 buckets, so 4 keys each on average when full, keep 99 % of the
+// keys in the one line that their hash names. The rest lies in overflow buckets chained behind it, at most
+// kMaxOverflow: more than 8 * (1 + kMaxOverflow) keys in one bucket do not happen by chance (under 1e-25 for
+// a full table), but a sender that computes hashes could make a chain of any length and each packet walk it.
+// So a chain has a ceiling, and a session beyond it is refused. All buckets of a chain but the last are full,
+// so at most one overflow bucket per 8 keys is ever needed; that many are there, and insert() never fails for
+// want of one.
+//
+// Sizes per session: 64 + 128 (session) + 32 (buckets) + 16 (overflow) + 4 (free list) = 244 bytes.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 
 #include "dataplane/net/result.h"
@@ -14,9 +24,18 @@ namespace weir::dataplane {
 
 class SessionTable {
  public:
-  /// Room for `capacity` sessions; `now` starts the timing wheel. Fails with `exhausted` if memory is not to be had.
+  /// Overflow buckets that one bucket may have.
+  static constexpr uint32_t kMaxOverflow = 4;
+  static constexpr uint32_t kMaxCapacity = 1u << 30;
+  /// The longest timer, some 9 minutes.
+  static constexpr uint32_t kMaxTimerTicks = 4'095;
+
+  /// Room for `capacity` sessions; `now` starts the timing wheel. Fails with `exhausted` if memory is not to
+  /// be had, with `invalid` if capacity is 0 or over kMaxCapacity.
   static Result<std::unique_ptr<SessionTable>> create(uint32_t capacity, Tick now);
   ~SessionTable();
+  SessionTable(const SessionTable&) = delete;
+  SessionTable& operator=(const SessionTable&) = delete;
   /// What create(capacity) allocates, for `weir check` and the start-up log.
   static size_t bytes_for(uint32_t capacity);
 
@@ -32,8 +51,14 @@ class SessionTable {
   Hit find(const Key4& key, uint32_t hash) const;
   Hit find(const Key6& key, uint32_t hash) const;
 
-  /// Takes a free session, enters both keys, and fills the fields that the keys hold, start_ns and hash; the rest is as in a
-  /// default-constructed Session. The caller then fills it and arms it. kNoSession: full, or a key is taken already.
+  /// Takes the session that has been free for longest, enters both keys, and fills the fields that the keys
+  /// hold, start_ns and hash; state is `active`, cold.generation counts on, the rest is as in a
+  /// default-constructed Session. The caller then fills it and arms it. kNoSession: full, a key is taken
+  /// already, or a chain has reached its ceiling.
+  ///
+  /// `reverse` has to be the mirrored tuple (in a domain of its own) and another key than `forward`; anything
+  /// else is refused. So a tuple that is its own mirror image (a packet from an address and port to the
+  /// same in one domain) gets no session.
   SessionIndex insert(const Key4& forward, const Key4& reverse, NanoTime now);
   SessionIndex insert(const Key6& forward, const Key6& reverse, NanoTime now);
   /// Takes it out of index and wheel and frees it.
@@ -53,12 +78,13 @@ class SessionTable {
   uint32_t size() const;
   uint32_t capacity() const;
 
-  /// Sets or moves the session's timer to fire `after` ticks from `now` (at least one, at most the wheel's span, after which it fires
-  /// early and the caller re-arms it). Needed when a time-out gets shorter; when a packet merely
-  /// arrives the timer is left alone and re-armed lazily when it fires.
+  /// Sets or moves the session's timer to fire `after` ticks from `now`: at least one; at most
+  /// kMaxTimerTicks, after which it fires early and the caller re-arms it. Needed when a time-out gets
+  /// shorter; when a packet merely arrives the timer is left alone and re-armed lazily when it fires.
   void arm(SessionIndex index, Tick now, uint32_t after);
-  /// Advances the wheel to `now` and calls `fire(index)` for up to `budget` timers that are due; their timers are off
-  /// then. fire() re-arms or removes. Returns how many fired; what is over the budget fires on the next call.
+  /// Advances the wheel to `now` and calls `fire(index)` for up to `budget` timers that are due; their timers
+  /// are off then. fire() re-arms or removes. Returns how many fired; what is over the budget fires on the
+  /// next call.
   template <typename Fire>
   uint32_t expire(Tick now, uint32_t budget, Fire&& fire) {
     uint32_t fired = 0;
@@ -67,11 +93,77 @@ class SessionTable {
   }
 
  private:
+  static constexpr uint32_t kBucketKeys = 8;
+  static constexpr uint32_t kNoTimer = ~0u;
+  static constexpr uint32_t kWheelSlots = kMaxTimerTicks + 1;
+
+  struct alignas(64) Bucket {
+    uint16_t tag[kBucketKeys] = {};    // 0: free
+    uint32_t entry[kBucketKeys] = {};  // session index << 1 | direction
+    uint32_t next = 0;  // bucket that continues the chain; 0: none, as bucket 0 heads a chain itself
+  };
+  static_assert(sizeof(Bucket) == 64);
+  struct Layout;
+
   SessionTable() = default;
+  static Layout layout_of(uint32_t capacity);
+  /// The high bits choose the bucket, the low ones are the tag.
+  uint32_t bucket_of(uint32_t hash) const {
+    return static_cast<uint32_t>(static_cast<uint64_t>(hash) * bucket_count_ >> 32);
+  }
+  static uint16_t tag_of(uint32_t hash) {
+    const auto tag = static_cast<uint16_t>(hash);
+    return tag == 0 ? uint16_t{1} : tag;
+  }
+  static uint32_t matching(const Bucket& bucket, uint16_t tag);
+  bool holds(uint32_t entry, const Key4& key) const;
+  bool holds(uint32_t entry, const Key6& key) const;
+  template <typename Key>
+  Hit find_key(const Key& key, uint32_t hash) const;
+  template <typename Key>
+  SessionIndex insert_keys(const Key& forward, const Key& reverse, NanoTime now);
+  void fill_addresses(SessionIndex index, const Key4& forward);
+  void fill_addresses(SessionIndex index, const Key6& forward);
+  bool index_insert(uint32_t hash, uint32_t entry);
+  void index_remove(uint32_t hash, uint32_t entry);
+  void disarm(SessionIndex index);
   /// Unlinks and returns one due session, or kNoSession.
   SessionIndex next_due(Tick now);
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+
+  Bucket* buckets_ = nullptr;  // bucket_count_ heads, then the overflow buckets
+  Session* sessions_ = nullptr;
+  uint32_t bucket_count_ = 0;
+  uint32_t overflow_free_ = 0;  // chain of unused overflow buckets; 0: none
+  SessionCold* cold_ = nullptr;
+  uint32_t capacity_ = 0;
+  uint32_t size_ = 0;
+  uint32_t* free_ring_ = nullptr;  // first in, first out
+  uint32_t free_head_ = 0;
+  uint32_t* wheel_ = nullptr;  // first session of each slot, doubly linked from there, or kNoSession
+  Tick wheel_now_;             // all slots before this tick are empty
+  void* memory_ = nullptr;
+  size_t memory_bytes_ = 0;
 };
+
+inline void SessionTable::prefetch_bucket(uint32_t hash) const {
+  __builtin_prefetch(&buckets_[bucket_of(hash)]);
+}
+inline uint32_t SessionTable::matching(const Bucket& bucket, uint16_t tag) {
+  const __m128i tags = _mm_load_si128(reinterpret_cast<const __m128i*>(bucket.tag));
+  const __m128i equal = _mm_cmpeq_epi16(tags, _mm_set1_epi16(static_cast<short>(tag)));
+  return static_cast<uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())));
+}
+inline void SessionTable::prefetch_session(uint32_t hash) const {
+  const Bucket& bucket = buckets_[bucket_of(hash)];
+  for (uint32_t m = matching(bucket, tag_of(hash)); m != 0; m &= m - 1) {
+    __builtin_prefetch(&sessions_[bucket.entry[__builtin_ctz(m)] >> 1]);
+  }
+}
+inline Session& SessionTable::at(SessionIndex index) { return sessions_[index]; }
+inline SessionCold& SessionTable::cold(SessionIndex index) { return cold_[index]; }
+inline const Session& SessionTable::at(SessionIndex index) const { return sessions_[index]; }
+inline const SessionCold& SessionTable::cold(SessionIndex index) const { return cold_[index]; }
+inline uint32_t SessionTable::size() const { return size_; }
+inline uint32_t SessionTable::capacity() const { return capacity_; }
 
 }  // namespace weir::dataplane

@@ -26,7 +26,7 @@ class TunnelTable {
     TunnelKey key;
     AttachmentId attachment;
   };
-  /// Control thread. Fails with `in_use` if two entries have the same key.
+  /// Control thread. Fails with `in_use` if two entries have the same key, with `invalid` if an attachment id is.
   static Result<TunnelTable> build(const std::vector<Entry>& entries);
 
   /// Worker. An invalid id if there is none.
@@ -35,8 +35,13 @@ class TunnelTable {
   size_t size() const { return size_; }
 
  private:
+  /// Two to a cache line. A free slot has an invalid attachment.
+  struct alignas(32) Slot {
+    TunnelKey key;
+    AttachmentId attachment;
+  };
   TunnelTable() = default;
-  std::vector<Entry> slots_;
+  std::vector<Slot> slots_;  // a power of two
   size_t size_ = 0;
 };
 

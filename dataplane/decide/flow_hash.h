@@ -1,0 +1,43 @@
+// A hash of an L4 conversation that is the same in both directions.
+//
+// For choices that are made from a packet alone and must not depend on its direction: the owning worker, the
+// ECMP member. The session index has a hash of its own (session.h); the finish by a multiplication keeps this
+// one from being a linear image of that, so that the sessions of one worker spread over all of its buckets.
+#pragma once
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "dataplane/core/tuple.h"
+
+namespace weir::dataplane {
+
+namespace detail {
+
+inline uint64_t crc(uint64_t seed, uint64_t word) { return _mm_crc32_u64(seed, word); }
+
+/// All bits of the product's upper half depend on all bits of a CRC.
+inline uint32_t finish(uint64_t crc32) {
+  return static_cast<uint32_t>(crc32 * 0x9e37'79b9'7f4a'7c15ULL >> 32);
+}
+
+/// Address and port of one end. IPv4: as they are, in 48 bits. IPv6: 32 bits of CRC.
+inline uint64_t end_word(const net::IpAddress& address, uint16_t port) {
+  if (address.is_v4()) return address.bits.lo << 16 | port;
+  return crc(crc(crc(0x9d1c, address.bits.hi), address.bits.lo), port);
+}
+
+}  // namespace detail
+
+/// Addresses, ports and protocol, not the domain. The two ends are ordered, not added or xored: hosts that
+/// are numbered alike on both sides (10.1.0.k to 10.2.0.k) would all have one sum.
+inline uint32_t symmetric_hash(const Tuple& tuple, uint32_t seed) {
+  const uint64_t a = detail::end_word(tuple.src, tuple.src_port);
+  const uint64_t b = detail::end_word(tuple.dst, tuple.dst_port);
+  const uint64_t tail = static_cast<uint64_t>(tuple.protocol) << 56;
+  return detail::finish(detail::crc(detail::crc(seed, std::min(a, b)), std::max(a, b) ^ tail));
+}
+
+}  // namespace weir::dataplane

@@ -1,0 +1,44 @@
+// Which worker owns a packet's session: one pure function of packet and snapshot.
+//
+// Computed by whichever worker receives the packet; the answer is the same for both directions of a session,
+// for the ICMP errors about it, and for all fragments of one datagram.
+#pragma once
+
+#include <cstdint>
+
+#include "dataplane/core/ids.h"
+#include "dataplane/core/snapshot.h"
+#include "dataplane/core/tuple.h"
+#include "dataplane/decide/flow_hash.h"
+
+namespace weir::dataplane {
+
+struct OwnerQuery {
+  /// As the packet carries it. For an ICMP error the tuple of the packet that it quotes, in either direction.
+  Tuple tuple;
+  /// An IP fragment, the first one included: its ports do not count. The answer is the worker that gathers
+  /// the datagram's fragments, and the whole datagram then goes to its session's owner.
+  bool fragment = false;
+  uint32_t fragment_id = 0;  // IPv4 identification (16 bits) or that of the IPv6 fragment header
+};
+
+namespace detail {
+inline constexpr uint32_t kOwnerSeed = 0x5bd1'e995;
+inline constexpr uint32_t kFragmentSeed = 0x1b87'3593;
+
+inline uint32_t fragment_hash(const Tuple& tuple, uint32_t id) {
+  const uint64_t tail = static_cast<uint64_t>(tuple.protocol) << 32 | id;
+  const uint64_t ends = crc(crc(kFragmentSeed, end_word(tuple.src, 0)), end_word(tuple.dst, 0));
+  return finish(crc(ends, tail));
+}
+}  // namespace detail
+
+/// Any worker. `snapshot.workers` is at least 1 and does not change while the hub runs.
+inline WorkerIndex owner_of(const OwnerQuery& packet, const Snapshot& snapshot) {
+  if (snapshot.workers == 1) return 0;
+  const uint64_t hash = packet.fragment ? detail::fragment_hash(packet.tuple, packet.fragment_id)
+                                        : symmetric_hash(packet.tuple, detail::kOwnerSeed);
+  return static_cast<WorkerIndex>(hash * snapshot.workers >> 32);
+}
+
+}  // namespace weir::dataplane

@@ -1,0 +1,352 @@
+#include "dataplane/session/session_table.h"
+
+#include <sys/mman.h>
+
+#include <bit>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+namespace weir::dataplane {
+
+namespace {
+
+constexpr size_t kPage = 4'096;
+
+Key4 mirrored(const Key4& k, uint16_t domain) {
+  return {k.dst, k.src, k.dst_port, k.src_port, domain, k.protocol, 0};
+}
+Key6 mirrored(const Key6& k, uint16_t domain) {
+  return {k.dst, k.src, k.dst_port, k.src_port, domain, k.protocol, 0};
+}
+
+template <typename Key>
+bool same(const Key& a, const Key& b) {
+  return std::memcmp(&a, &b, sizeof a) == 0;
+}
+
+/// Makes the kernel back the memory now, so that no worker faults later. False: it cannot.
+bool populate(void* memory, size_t bytes) {
+  madvise(memory, bytes, MADV_HUGEPAGE);  // only advice: without huge pages it merely is slower
+  if (madvise(memory, bytes, MADV_POPULATE_WRITE) == 0) return true;
+  if (errno != EINVAL) return false;
+  auto* byte = static_cast<volatile uint8_t*>(memory);  // a kernel before 5.14: touch each page
+  for (size_t i = 0; i < bytes; i += kPage) byte[i] = 0;
+  return true;
+}
+
+}  // namespace
+
+/// Where each array lies in the one mapping.
+struct SessionTable::Layout {
+  uint32_t heads = 0;
+  uint32_t overflow = 0;
+  size_t sessions = 0;
+  size_t cold = 0;
+  size_t buckets = 0;
+  size_t free_ring = 0;
+  size_t wheel = 0;
+  size_t total = 0;
+};
+
+SessionTable::Layout SessionTable::layout_of(uint32_t capacity) {
+  Layout at;
+  at.heads = capacity < 2 ? 1 : capacity / 2;
+  at.overflow = (capacity * 2 + kBucketKeys - 1) / kBucketKeys;
+  const auto place = [&at](size_t bytes) {
+    const size_t start = at.total;
+    at.total += (bytes + 63) / 64 * 64;
+    return start;
+  };
+  at.sessions = place(sizeof(Session) * capacity);
+  at.cold = place(sizeof(SessionCold) * capacity);
+  at.buckets = place(sizeof(Bucket) * (static_cast<size_t>(at.heads) + at.overflow));
+  at.free_ring = place(sizeof(uint32_t) * capacity);
+  at.wheel = place(sizeof(uint32_t) * kWheelSlots);
+  at.total = (at.total + kPage - 1) / kPage * kPage;
+  return at;
+}
+
+size_t SessionTable::bytes_for(uint32_t capacity) { return layout_of(capacity).total; }
+
+Result<std::unique_ptr<SessionTable>> SessionTable::create(uint32_t capacity, Tick now) {
+  if (capacity == 0 || capacity > kMaxCapacity) {
+    return fail(ErrorCode::invalid, "the number of sessions must be between 1 and " +
+                                        std::to_string(kMaxCapacity) + ", not " + std::to_string(capacity));
+  }
+  const Layout layout = layout_of(capacity);
+  const auto no_memory = [&] {
+    return fail(ErrorCode::exhausted, "no memory for " + std::to_string(capacity) + " sessions, which need " +
+                                          std::to_string((layout.total >> 20) + 1) +
+                                          " MiB: " + std::strerror(errno));
+  };
+  void* memory = mmap(nullptr, layout.total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return no_memory();
+  std::unique_ptr<SessionTable> table(new SessionTable);
+  table->memory_ = memory;
+  table->memory_bytes_ = layout.total;
+  if (!populate(memory, layout.total)) return no_memory();
+
+  // Zeroed memory is what default-constructed sessions and buckets are, but for the timers, which insert()
+  // resets.
+  auto* base = static_cast<uint8_t*>(memory);
+  table->sessions_ = reinterpret_cast<Session*>(base + layout.sessions);
+  table->cold_ = reinterpret_cast<SessionCold*>(base + layout.cold);
+  table->buckets_ = reinterpret_cast<Bucket*>(base + layout.buckets);
+  table->free_ring_ = reinterpret_cast<uint32_t*>(base + layout.free_ring);
+  table->wheel_ = reinterpret_cast<uint32_t*>(base + layout.wheel);
+  table->capacity_ = capacity;
+  table->bucket_count_ = layout.heads;
+  table->wheel_now_ = now;
+  for (uint32_t i = 0; i < capacity; ++i) table->free_ring_[i] = i;
+  for (uint32_t i = 0; i < kWheelSlots; ++i) table->wheel_[i] = kNoSession;
+  for (uint32_t i = layout.heads + layout.overflow; i-- > layout.heads;) {
+    table->buckets_[i].next = table->overflow_free_;
+    table->overflow_free_ = i;
+  }
+  return table;
+}
+
+SessionTable::~SessionTable() {
+  if (memory_ != nullptr) munmap(memory_, memory_bytes_);
+}
+
+// --- keys ---
+
+Key4 SessionTable::key4(SessionIndex index, Direction direction) const {
+  const Session& s = sessions_[index];
+  const auto d = static_cast<size_t>(direction);
+  return {s.address4[d], s.address4[1 - d], s.port[d], s.port[1 - d], s.domain[d], s.protocol, 0};
+}
+
+Key6 SessionTable::key6(SessionIndex index, Direction direction) const {
+  const Session& s = sessions_[index];
+  const SessionCold& c = cold_[index];
+  const auto d = static_cast<size_t>(direction);
+  return {c.address6[d], c.address6[1 - d], s.port[d], s.port[1 - d], s.domain[d], s.protocol, 0};
+}
+
+Tuple SessionTable::tuple(SessionIndex index) const {
+  const Session& s = sessions_[index];
+  Tuple tuple{{}, {}, s.port[0], s.port[1], s.protocol};
+  if ((s.flags & Session::kIpv6) != 0) {
+    tuple.src = cold_[index].address6[0];
+    tuple.dst = cold_[index].address6[1];
+  } else {
+    tuple.src = net::Ipv4{s.address4[0]};
+    tuple.dst = net::Ipv4{s.address4[1]};
+  }
+  return tuple;
+}
+
+/// Without a branch: a session's words, turned around for its reverse direction, are the key's.
+bool SessionTable::holds(uint32_t entry, const Key4& key) const {
+  const Session& s = sessions_[entry >> 1];
+  const unsigned d = entry & 1;
+  uint64_t addresses, key_addresses;
+  uint32_t ports, key_ports;
+  std::memcpy(&addresses, s.address4, sizeof addresses);
+  std::memcpy(&key_addresses, &key.src, sizeof key_addresses);
+  std::memcpy(&ports, s.port, sizeof ports);
+  std::memcpy(&key_ports, &key.src_port, sizeof key_ports);
+  addresses = std::rotr(addresses, static_cast<int>(d * 32));
+  ports = std::rotr(ports, static_cast<int>(d * 16));
+  return ((addresses ^ key_addresses) | (ports ^ key_ports) |
+          static_cast<uint32_t>((s.domain[d] ^ key.domain) | (s.protocol ^ key.protocol) |
+                                (s.flags & Session::kIpv6))) == 0;
+}
+
+bool SessionTable::holds(uint32_t entry, const Key6& key) const {
+  const Session& s = sessions_[entry >> 1];
+  const SessionCold& c = cold_[entry >> 1];
+  const unsigned d = entry & 1;
+  return (s.flags & Session::kIpv6) != 0 && s.port[d] == key.src_port && s.port[1 - d] == key.dst_port &&
+         s.domain[d] == key.domain && s.protocol == key.protocol && c.address6[d] == key.src &&
+         c.address6[1 - d] == key.dst;
+}
+
+template <typename Key>
+SessionTable::Hit SessionTable::find_key(const Key& key, uint32_t hash) const {
+  const uint16_t tag = tag_of(hash);
+  for (const Bucket* bucket = &buckets_[bucket_of(hash)];; bucket = &buckets_[bucket->next]) {
+    for (uint32_t m = matching(*bucket, tag); m != 0; m &= m - 1) {
+      const uint32_t entry = bucket->entry[__builtin_ctz(m)];
+      if (holds(entry, key)) [[likely]] {
+        return {entry >> 1, static_cast<Direction>(entry & 1)};
+      }
+    }
+    if (bucket->next == 0) return {};
+  }
+}
+
+SessionTable::Hit SessionTable::find(const Key4& key, uint32_t hash) const { return find_key(key, hash); }
+SessionTable::Hit SessionTable::find(const Key6& key, uint32_t hash) const { return find_key(key, hash); }
+
+// --- insert and remove ---
+
+void SessionTable::fill_addresses(SessionIndex index, const Key4& forward) {
+  sessions_[index].address4[0] = forward.src;
+  sessions_[index].address4[1] = forward.dst;
+}
+
+void SessionTable::fill_addresses(SessionIndex index, const Key6& forward) {
+  sessions_[index].flags = Session::kIpv6;
+  cold_[index].address6[0] = forward.src;
+  cold_[index].address6[1] = forward.dst;
+}
+
+template <typename Key>
+SessionIndex SessionTable::insert_keys(const Key& forward, const Key& reverse, NanoTime now) {
+  if (size_ == capacity_) return kNoSession;
+  if (!same(reverse, mirrored(forward, reverse.domain)) || same(forward, reverse)) return kNoSession;
+  const uint32_t hash[2] = {hash_of(forward), hash_of(reverse)};
+  if (find(forward, hash[0]) || find(reverse, hash[1])) return kNoSession;
+
+  const SessionIndex index = free_ring_[free_head_];
+  if (!index_insert(hash[0], index << 1)) return kNoSession;
+  if (!index_insert(hash[1], index << 1 | 1)) {
+    index_remove(hash[0], index << 1);
+    return kNoSession;
+  }
+  free_head_ = free_head_ + 1 == capacity_ ? 0 : free_head_ + 1;
+  ++size_;
+
+  Session& s = sessions_[index];
+  SessionCold& c = cold_[index];
+  const uint32_t generation = c.generation + 1;
+  s = Session{};
+  c = SessionCold{};
+  s.port[0] = forward.src_port;
+  s.port[1] = forward.dst_port;
+  s.domain[0] = forward.domain;
+  s.domain[1] = reverse.domain;
+  s.protocol = forward.protocol;
+  s.state = SessionState::active;
+  c.generation = generation;
+  c.start_ns = now;
+  c.hash[0] = hash[0];
+  c.hash[1] = hash[1];
+  fill_addresses(index, forward);
+  return index;
+}
+
+SessionIndex SessionTable::insert(const Key4& forward, const Key4& reverse, NanoTime now) {
+  return insert_keys(forward, reverse, now);
+}
+SessionIndex SessionTable::insert(const Key6& forward, const Key6& reverse, NanoTime now) {
+  return insert_keys(forward, reverse, now);
+}
+
+void SessionTable::remove(SessionIndex index) {
+  assert(index < capacity_ && in_use(index));
+  disarm(index);
+  index_remove(cold_[index].hash[0], index << 1);
+  index_remove(cold_[index].hash[1], index << 1 | 1);
+  sessions_[index].state = SessionState::free;
+  const uint64_t tail = static_cast<uint64_t>(free_head_) + (capacity_ - size_);
+  free_ring_[tail < capacity_ ? tail : tail - capacity_] = index;
+  --size_;
+}
+
+bool SessionTable::index_insert(uint32_t hash, uint32_t entry) {
+  Bucket* bucket = &buckets_[bucket_of(hash)];
+  uint32_t free_keys = matching(*bucket, 0);
+  for (uint32_t overflow = 0; free_keys == 0; ++overflow) {
+    if (bucket->next == 0) {
+      if (overflow == kMaxOverflow) return false;
+      const uint32_t fresh = overflow_free_;
+      assert(fresh != 0);  // by the pool's size
+      overflow_free_ = buckets_[fresh].next;
+      buckets_[fresh].next = 0;
+      bucket->next = fresh;
+    }
+    bucket = &buckets_[bucket->next];
+    free_keys = matching(*bucket, 0);
+  }
+  const int slot = __builtin_ctz(free_keys);
+  bucket->tag[slot] = tag_of(hash);
+  bucket->entry[slot] = entry;
+  return true;
+}
+
+void SessionTable::index_remove(uint32_t hash, uint32_t entry) {
+  const uint16_t tag = tag_of(hash);
+  Bucket* bucket = &buckets_[bucket_of(hash)];
+  int slot = -1;
+  for (;; bucket = &buckets_[bucket->next]) {
+    for (uint32_t m = matching(*bucket, tag); m != 0; m &= m - 1) {
+      if (bucket->entry[__builtin_ctz(m)] == entry) slot = __builtin_ctz(m);
+    }
+    if (slot >= 0) break;
+    assert(bucket->next != 0);
+  }
+
+  // A key of the chain's last bucket fills the hole, so that all but the last stay full.
+  Bucket* before = nullptr;
+  Bucket* last = bucket;
+  while (last->next != 0) {
+    before = last;
+    last = &buckets_[last->next];
+  }
+  const int moved = last == bucket ? slot : __builtin_ctz(~matching(*last, 0));
+  bucket->tag[slot] = last->tag[moved];
+  bucket->entry[slot] = last->entry[moved];
+  last->tag[moved] = 0;
+  if (matching(*last, 0) != 0xff) return;
+
+  const auto last_index = static_cast<uint32_t>(last - buckets_);
+  if (last_index < bucket_count_) return;  // a head stays
+  if (before == nullptr) {                 // the hole was in the last bucket itself: find the one before it
+    before = &buckets_[bucket_of(hash)];
+    while (before->next != last_index) before = &buckets_[before->next];
+  }
+  before->next = 0;
+  last->next = overflow_free_;
+  overflow_free_ = last_index;
+}
+
+// --- timing wheel ---
+
+void SessionTable::disarm(SessionIndex index) {
+  SessionCold& c = cold_[index];
+  if (c.timer_slot == kNoTimer) return;
+  if (c.timer_prev == kNoSession) {
+    wheel_[c.timer_slot] = c.timer_next;
+  } else {
+    cold_[c.timer_prev].timer_next = c.timer_next;
+  }
+  if (c.timer_next != kNoSession) cold_[c.timer_next].timer_prev = c.timer_prev;
+  c.timer_slot = kNoTimer;
+}
+
+void SessionTable::arm(SessionIndex index, Tick now, uint32_t after) {
+  disarm(index);
+  // While timers over the budget wait, the wheel is behind `now`; it turns once around from where it is.
+  uint64_t distance = now.since(wheel_now_);
+  distance += after == 0 ? 1 : after;
+  if (distance > kMaxTimerTicks) distance = kMaxTimerTicks;
+  const uint32_t slot = (wheel_now_.value + static_cast<uint32_t>(distance)) % kWheelSlots;
+  SessionCold& c = cold_[index];
+  c.timer_slot = slot;
+  c.timer_prev = kNoSession;
+  c.timer_next = wheel_[slot];
+  if (c.timer_next != kNoSession) cold_[c.timer_next].timer_prev = index;
+  wheel_[slot] = index;
+}
+
+SessionIndex SessionTable::next_due(Tick now) {
+  // After a leap of more than a turn every slot is due, and one turn finds them all.
+  if (now.since(wheel_now_) > kWheelSlots) wheel_now_.value = now.value - kWheelSlots;
+  for (;;) {
+    const SessionIndex index = wheel_[wheel_now_.value % kWheelSlots];
+    if (index != kNoSession) {
+      disarm(index);
+      return index;
+    }
+    if (wheel_now_ == now) return kNoSession;
+    ++wheel_now_.value;
+  }
+}
+
+}  // namespace weir::dataplane
