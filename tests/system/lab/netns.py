@@ -215,12 +215,21 @@ def namespace_names():
 
 
 def remove_namespaces(names):
-    """Ends what still runs inside the named namespaces and removes them."""
-    for name in list(names):
-        for pid in run("ip", "netns", "pids", name, check=False).stdout.split():
+    """Ends what still runs inside the named namespaces, gently first, and removes them."""
+    names = list(names)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in _pids_in(names):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+                os.kill(pid, number)
+        deadline = time.monotonic() + 2
+        while _pids_in(names) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    for name in names:
         run("ip", "netns", "del", name, check=False)
+
+
+def _pids_in(names):
+    return [int(pid) for name in names for pid in run("ip", "netns", "pids", name, check=False).stdout.split()]
 
 
 def remove_leftovers(prefix, program):

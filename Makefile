@@ -1,0 +1,49 @@
+# The two commands of a newcomer are `make demo` and `make test`; the rest is CMake by presets (CMakePresets.json).
+SHELL := /bin/bash
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build demo demo-down test test-long lint format bench-micro docs install uninstall clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps:
+	@scripts/install-deps
+
+build: deps ## build what is installed, into build/release
+	@scripts/build release
+
+demo: build ## watch a hub at work: clouds, a gateway, an attack stopped (KEEP=1 leaves it up)
+	@scripts/demo up
+
+demo-down: ## remove what `make demo KEEP=1` left up
+	@scripts/demo down
+
+test: deps ## every test: unit, packet, the same under sanitizers, system, fuzz corpus
+	@scripts/test-all
+
+test-long: deps ## the same, with the fuzzers at work for ten minutes each and the threads under TSan
+	@scripts/test-all --long
+
+lint: deps ## format, clang-tidy, headers that compile alone
+	@scripts/lint
+
+format: deps ## format all C++ files in place
+	@git ls-files -z '*.cpp' '*.h' | xargs -0 -r clang-format -i
+
+bench-micro: build ## micro-benchmarks of the hot structures
+	@shopt -s nullglob; for one in build/release/bench/bench_*; do [[ -f $$one && -x $$one ]] && $$one; done
+
+docs: build ## regenerate the parts of docs/ that come from tables in the code
+	@scripts/docs
+
+install: ## install into PREFIX (/usr/local); run as root, after `make build`
+	@DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(PREFIX)"
+
+uninstall: ## remove what `make install` put there; configuration in /etc/weir stays
+	@scripts/uninstall "$(DESTDIR)" build/release/install_manifest.txt
+
+clean: ## remove build/
+	@rm -rf build
