@@ -9,7 +9,9 @@ namespace weir::dataplane {
 class Counter {
  public:
   /// Owning worker only.
-  void add(uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  void add(uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
   /// Owning worker only; for gauges.
   void set(uint64_t n) { value_.store(n, std::memory_order_relaxed); }
   /// Any thread.

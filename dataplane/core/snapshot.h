@@ -1,8 +1,9 @@
 // The root that a worker reads once per burst: versions and pointers to tables.
 //
-// Control builds a new Snapshot, sharing the tables that did not change, publishes it with one atomic store, and
-// frees the old one after every worker passed a quiescent state. Nothing in it changes while it is published,
-// but the adjacency table and the UnderlayHops, which control changes in place, one word at a time.
+// Control builds a new Snapshot, sharing the tables that did not change, publishes it with one atomic store,
+// and frees the old one after every worker passed a quiescent state. Nothing in it changes while it is
+// published, but the adjacency table and the UnderlayHops, which control changes in place, one word at a
+// time.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,8 @@
 
 namespace weir::dataplane {
 
-/// One member of a route. An attachment is reached through a router inside it (`via`), or the destination is on-link.
+/// One member of a route. An attachment is reached through a router inside it (`via`), or the destination is
+/// on-link.
 struct NextHop {
   AttachmentId attachment;
   DomainId domain;  // the attachment's: the packet's to-domain
@@ -45,7 +47,8 @@ struct Domain {
   RouteTable exposed;  // what the domains that it is connected to expose
 };
 
-/// What an address that is reachable only in unconnected domains looks like: tells no_connection from no_route.
+/// What an address that is reachable only in unconnected domains looks like: tells no_connection from
+/// no_route.
 struct AllRoutes {
   RouteTable table;  // every domain's own routes in one; targets are domain slots
 };
@@ -87,14 +90,14 @@ struct Snapshot {
   uint64_t version = 0;
   uint16_t workers = 1;
   Timeouts timeouts;
-  std::vector<PortInfo> ports;          // by PortIndex
+  std::vector<PortInfo> ports;  // by PortIndex
   std::vector<HubAddress> hub_addresses;
   std::shared_ptr<const TunnelTable> tunnels;
   std::shared_ptr<const AttachmentTable> attachments;
   std::vector<std::shared_ptr<const Domain>> domains;  // by slot; null: free
   std::shared_ptr<const AllRoutes> all_routes;
   std::shared_ptr<const PolicyTable> policy;
-  std::vector<Profile> profiles;        // by ProfileIndex
+  std::vector<Profile> profiles;          // by ProfileIndex
   AdjacencyTable* adjacencies = nullptr;  // one for the hub's life, owned by control
 
   const Domain* domain(DomainId id) const {

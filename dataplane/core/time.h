@@ -11,8 +11,8 @@ using NanoTime = uint64_t;
 inline constexpr NanoTime kNanosPerSecond = 1'000'000'000;
 inline constexpr NanoTime kNanosPerMilli = 1'000'000;
 
-/// Coarse time in sessions: units of 2^27 ns (134 ms), 32 bits, wrapping after 18 years. Differences are taken
-/// modulo 2^32, so the wrap is harmless as long as no time-out exceeds 9 years.
+/// Coarse time in sessions: units of 2^27 ns (134 ms), 32 bits, wrapping after 18 years. Differences are
+/// taken modulo 2^32, so the wrap is harmless as long as no time-out exceeds 9 years.
 struct Tick {
   static constexpr unsigned kShift = 27;
   uint32_t value = 0;

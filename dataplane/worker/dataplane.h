@@ -1,7 +1,7 @@
 // The data plane as control sees it: publish a snapshot, take what workers punt, send what control makes.
 //
-// Everything here is called by the control thread unless it says otherwise. Control never touches a worker's state: it
-// publishes, it sends messages over bounded rings, it reads counters.
+// Everything here is called by the control thread unless it says otherwise. Control never touches a worker's
+// state: it publishes, it sends messages over bounded rings, it reads counters.
 #pragma once
 
 #include <array>
@@ -26,10 +26,10 @@ namespace weir::dataplane {
 enum class IdleMode : uint8_t { poll, adaptive };
 
 struct DataplaneSettings {
-  std::vector<uint32_t> cores;     // one worker on each; their number is the number of workers
+  std::vector<uint32_t> cores;  // one worker on each; their number is the number of workers
   IdleMode idle = IdleMode::adaptive;
   uint32_t burst = 32;
-  uint32_t sessions = 65'536;      // whole hub
+  uint32_t sessions = 65'536;  // whole hub
   uint32_t ring_size = 2'048;
   uint32_t punts_per_second = 2'000;  // per worker
   uint32_t event_queue = 4'096;
@@ -52,7 +52,8 @@ struct WorkerCounters {
   Counter consumed;     // ARP and ND answers that were taken note of
   std::array<Counter, kDropReasonCount> dropped;
   Counter sessions_created, sessions_expired, sessions_live;
-  Counter redecided_policy, redecided_route, redecided_cut;  // sessions looked at again after a change; cut: no longer allowed
+  Counter redecided_policy, redecided_route,
+      redecided_cut;  // sessions looked at again after a change; cut: no longer allowed
   Counter resets_sent, inspected_packets;
   Counter events_lost, notes_lost;
   Counter turns, idle_turns, bursts;
@@ -60,21 +61,22 @@ struct WorkerCounters {
 
 /// Why a packet was handed to control.
 enum class PuntReason : uint8_t {
-  resolve,        // held by control until `target` inside `attachment` answers, then resumed or discarded
-  ttl_exceeded,   // control answers ICMP time exceeded
-  mtu_exceeded,   // control answers fragmentation needed / packet too big with `mtu`
-  underlay_arp,   // an ARP packet on a port that DPDK owns (from the outer Ethernet header on)
+  resolve,       // held by control until `target` inside `attachment` answers, then resumed or discarded
+  ttl_exceeded,  // control answers ICMP time exceeded
+  mtu_exceeded,  // control answers fragmentation needed / packet too big with `mtu`
+  underlay_arp,  // an ARP packet on a port that DPDK owns (from the outer Ethernet header on)
 };
 
 /// A packet that control owns now, until it gives it back by exactly one of resume() and discard().
 struct Punt {
   PuntReason reason{};
-  AttachmentId attachment;        // resolve: of the next hop; else where it came in
-  net::IpAddress target;          // resolve: the next hop inside
-  uint16_t mtu = 0;               // mtu_exceeded: what would have fitted
-  PortIndex port = 0;             // underlay_arp
-  std::span<const uint8_t> frame; // inner Ethernet header onward (underlay_arp: outer); valid while the Punt is owned
-  void* mbuf = nullptr;           // the data plane's
+  AttachmentId attachment;  // resolve: of the next hop; else where it came in
+  net::IpAddress target;    // resolve: the next hop inside
+  uint16_t mtu = 0;         // mtu_exceeded: what would have fitted
+  PortIndex port = 0;       // underlay_arp
+  std::span<const uint8_t>
+      frame;             // inner Ethernet header onward (underlay_arp: outer); valid while the Punt is owned
+  void* mbuf = nullptr;  // the data plane's
 };
 
 /// A neighbour inside an attachment made itself known by ARP or ND.
@@ -89,7 +91,7 @@ struct SessionRow {
   WorkerIndex worker = 0;
   SessionIndex index = 0;
   uint32_t generation = 0;
-  Tuple tuple;                // the initiator's
+  Tuple tuple;  // the initiator's
   DomainId from, to;
   AttachmentId ingress, egress;
   SessionState state{};
@@ -102,10 +104,11 @@ struct SessionRow {
 
 class Dataplane {
  public:
-  /// Allocates everything that workers need. `ports` by PortIndex; `pool` is the one that the ports were opened with.
-  /// `adjacencies` is the table that snapshots point to.
-  static Result<std::unique_ptr<Dataplane>> create(const DataplaneSettings& settings, std::vector<Port*> ports,
-                                                   rte_mempool* pool, std::unique_ptr<const Snapshot> first);
+  /// Allocates everything that workers need. `ports` by PortIndex; `pool` is the one that the ports were
+  /// opened with. `adjacencies` is the table that snapshots point to.
+  static Result<std::unique_ptr<Dataplane>> create(const DataplaneSettings& settings,
+                                                   std::vector<Port*> ports, rte_mempool* pool,
+                                                   std::unique_ptr<const Snapshot> first);
   virtual ~Dataplane() = default;
   /// Private bytes per mbuf that make_packet_pool() has to provide.
   static uint16_t mbuf_private_size();
@@ -122,14 +125,16 @@ class Dataplane {
   virtual const Snapshot& current() const = 0;
   /// Frees what is past its grace period, collects acknowledgements. Call each control turn.
   virtual void housekeeping() = 0;
-  /// Calls `done` (from housekeeping()) once every worker has passed a quiescent state and finished all that it did
-  /// with what it saw before: drained its rings of packets that name stale ids.
+  /// Calls `done` (from housekeeping()) once every worker has passed a quiescent state and finished all that
+  /// it did with what it saw before: drained its rings of packets that name stale ids.
   virtual void after_quiescence(std::function<void()> done) = 0;
-  /// Every worker removes its sessions that come in by or leave through `attachment`; then `done` (from housekeeping()).
+  /// Every worker removes its sessions that come in by or leave through `attachment`; then `done` (from
+  /// housekeeping()).
   virtual void purge_attachment(AttachmentId attachment, std::function<void()> done) = 0;
   /// As purge_attachment, for sessions with either end in `domain`.
   virtual void purge_domain(DomainId domain, std::function<void()> done) = 0;
-  /// As purge_attachment, for sessions whose next hop is `adjacency`: they look their route up again, none is removed.
+  /// As purge_attachment, for sessions whose next hop is `adjacency`: they look their route up again, none is
+  /// removed.
   virtual void purge_adjacency(AdjacencyId adjacency, std::function<void()> done) = 0;
 
   // --- packets ---
@@ -141,7 +146,8 @@ class Dataplane {
   virtual void discard(const Punt& punt, DropReason reason) = 0;
   /// Sends a whole frame out of a port. False: no room.
   virtual bool send_frame(PortIndex port, std::span<const uint8_t> frame) = 0;
-  /// Encapsulates an inner Ethernet frame that control made and sends it through the attachment. False: no room.
+  /// Encapsulates an inner Ethernet frame that control made and sends it through the attachment. False: no
+  /// room.
   virtual bool send_inner(AttachmentId attachment, std::span<const uint8_t> frame) = 0;
 
   // --- events: the writer thread ---
@@ -149,6 +155,8 @@ class Dataplane {
   virtual size_t take_events(std::span<inspection::Event> out) = 0;
 
   // --- looking in ---
+  /// The workers' clock now: what event and session times count in. Any thread.
+  virtual NanoTime now() const = 0;
   virtual unsigned workers() const = 0;
   virtual const WorkerCounters& counters(WorkerIndex worker) const = 0;
   virtual const inspection::InspectorCounters& inspection_counters(WorkerIndex worker) const = 0;

@@ -1,0 +1,206 @@
+#include "dataplane/stages/hub_answers.h"
+
+#include "dataplane/net/checksum.h"
+
+namespace weir::dataplane {
+
+namespace {
+
+using net::ArpPacket;
+using net::EthHeader;
+using net::IcmpHeader;
+using net::Ipv4Header;
+using net::Ipv6Header;
+using net::Mac;
+using net::NdMessage;
+
+bool is_ethernet_ipv4_arp(const ArpPacket& arp) {
+  return arp.hardware.host() == 1 && arp.protocol.host() == net::kEtherIpv4 && arp.hardware_size == 6 &&
+         arp.protocol_size == 4;
+}
+
+EthHeader& ethernet_of(rte_mbuf* mbuf) { return *reinterpret_cast<EthHeader*>(data_of(mbuf)); }
+
+/// Tells control that `address` has `mac`, unless the table says so already.
+void note_neighbor(WorkerContext& ctx, AttachmentId attachment, const net::IpAddress& address, Mac mac) {
+  if (mac.is_multicast() || mac.is_zero() || net::is_martian(address)) return;
+  const AdjacencyTable& table = *ctx.snapshot->adjacencies;
+  const auto known = table.get(table.find(attachment, address));
+  if (known && known->mac == mac) return;
+  const NeighborNote note{attachment, address, mac};
+  if (rte_ring_sp_enqueue_elem(ctx.rings.notes.get(), const_cast<NeighborNote*>(&note), sizeof note) != 0) {
+    ctx.counters.notes_lost.add();
+  }
+}
+
+/// A request becomes the reply that says `mac` has the address asked for.
+void make_arp_reply(rte_mbuf* mbuf, ArpPacket& arp, Mac mac) {
+  const net::be32 asked = arp.target_ip;
+  arp.operation = net::be16::of(ArpPacket::kReply);
+  arp.target_mac = arp.sender_mac;
+  arp.target_ip = arp.sender_ip;
+  arp.sender_mac = mac;
+  arp.sender_ip = asked;
+  ethernet_of(mbuf).dst = arp.target_mac;
+  ethernet_of(mbuf).src = mac;
+}
+
+/// The value of the first link-layer address option of `kind` (RFC 4861 section 4.6.1), or nothing.
+std::optional<Mac> link_option(net::Bytes options, uint8_t kind) {
+  while (options.size() >= 8) {
+    const size_t size = options[1] * size_t{8};
+    if (size == 0 || size > options.size()) return std::nullopt;
+    if (options[0] == kind) {
+      Mac mac;
+      std::memcpy(mac.bytes.data(), options.data() + 2, 6);
+      return mac;
+    }
+    options = options.subspan(size);
+  }
+  return std::nullopt;
+}
+
+bool icmpv6_checksum_right(net::Bytes packet, const net::IpView& ip) {
+  const uint32_t length = ip.length - ip.l4_offset;
+  const uint64_t pseudo = net::pseudo_header_sum(packet.subspan(8, 32), net::kProtoIcmpv6, length);
+  return net::checksum_finish(net::checksum_add(pseudo, packet.subspan(ip.l4_offset, length))) == 0;
+}
+
+/// An advertisement in place of the solicitation: from the address asked for, to who asked (RFC 4861
+/// section 7.2.4).
+void make_advertisement(rte_mbuf* mbuf, uint16_t ip_offset, Mac hub_mac, Mac asker) {
+  constexpr uint16_t kLength = sizeof(NdMessage) + 8;  // with the target link-layer address option
+  EthHeader& eth = ethernet_of(mbuf);
+  eth.dst = asker;
+  eth.src = hub_mac;
+  auto& ip = *reinterpret_cast<Ipv6Header*>(data_of(mbuf) + ip_offset);
+  auto& nd = *reinterpret_cast<NdMessage*>(&ip + 1);
+  std::memcpy(ip.dst, ip.src, 16);
+  std::memcpy(ip.src, nd.target, 16);
+  ip.payload_length = net::be16::of(kLength);
+  ip.hop_limit = 255;
+  nd.type = net::kIcmpv6NeighborAdvert;
+  nd.code = 0;
+  nd.flags = net::be32::of(NdMessage::kRouter | NdMessage::kSolicited | NdMessage::kOverride);
+  uint8_t* option = reinterpret_cast<uint8_t*>(&nd + 1);
+  option[0] = NdMessage::kTargetLinkOption;
+  option[1] = 1;
+  std::memcpy(option + 2, hub_mac.bytes.data(), 6);
+  nd.checksum = net::be16::raw(0);
+  const net::Bytes addresses(ip.src, 32);
+  const net::Bytes message(reinterpret_cast<const uint8_t*>(&nd), kLength);
+  const uint64_t sum =
+      net::checksum_add(net::pseudo_header_sum(addresses, net::kProtoIcmpv6, kLength), message);
+  nd.checksum = net::be16::raw(net::checksum_finish(sum));
+  const uint16_t size = static_cast<uint16_t>(ip_offset + sizeof(Ipv6Header) + kLength);
+  mbuf->data_len = size;
+  mbuf->pkt_len = size;
+}
+
+template <typename Address>
+void swap_addresses(Address& a, Address& b) {
+  const Address old = a;
+  a = b;
+  b = old;
+}
+
+void swap_bytes16(uint8_t* a, uint8_t* b) {
+  uint8_t old[16];
+  std::memcpy(old, a, 16);
+  std::memcpy(a, b, 16);
+  std::memcpy(b, old, 16);
+}
+
+}  // namespace
+
+Next answer_underlay_arp(WorkerContext& ctx, rte_mbuf* mbuf, uint16_t arp_offset) {
+  PacketMeta& meta = meta_of(mbuf);
+  if (mbuf->data_len < arp_offset + sizeof(ArpPacket)) return Next::drop(DropReason::outer_truncated);
+  auto& arp = *reinterpret_cast<ArpPacket*>(data_of(mbuf) + arp_offset);
+  if (!is_ethernet_ipv4_arp(arp)) return Next::drop(DropReason::outer_bad_header);
+  if (arp.operation.host() == ArpPacket::kReply) return Next::punt(PuntReason::underlay_arp);
+  const net::Ipv4 asked{arp.target_ip.host()};
+  for (const HubAddress& hub : ctx.snapshot->hub_addresses) {
+    if (hub.address == asked && hub.port == meta.port && !hub.kernel_shared) {
+      make_arp_reply(mbuf, arp, ctx.snapshot->ports[meta.port].mac);
+      return Next::answer_outer();
+    }
+  }
+  return Next::drop(DropReason::outer_not_for_hub);
+}
+
+Next answer_inner_arp(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment, uint16_t arp_offset) {
+  if (mbuf->data_len < arp_offset + sizeof(ArpPacket)) return Next::drop(DropReason::inner_truncated);
+  auto& arp = *reinterpret_cast<ArpPacket*>(data_of(mbuf) + arp_offset);
+  if (!is_ethernet_ipv4_arp(arp)) return Next::drop(DropReason::inner_bad_header);
+  const net::Ipv4 asked{arp.target_ip.host()};
+  note_neighbor(ctx, attachment.id, net::Ipv4{arp.sender_ip.host()}, arp.sender_mac);
+  if (arp.operation.host() != ArpPacket::kRequest) return Next::consumed();
+  if (!attachment.is_gateway(asked)) return Next::drop(DropReason::inner_multicast);
+  make_arp_reply(mbuf, arp, attachment.hub_mac);
+  return Next::answer_inner();
+}
+
+Next answer_neighbor_discovery(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment,
+                               uint16_t ip_offset, const net::IpView& ip) {
+  const net::Bytes packet = bytes_of(mbuf).subspan(ip_offset, ip.length);
+  if (ip.length < ip.l4_offset + sizeof(IcmpHeader)) return Next::go_on();
+  const uint8_t type = packet[ip.l4_offset];
+  if (type != net::kIcmpv6NeighborSolicit && type != net::kIcmpv6NeighborAdvert) return Next::go_on();
+  // RFC 4861 section 7.1: anything else is not from the link, or damaged. Extension headers have no place
+  // here.
+  if (ip.ttl != 255 || ip.l4_offset != sizeof(Ipv6Header) ||
+      ip.length < sizeof(Ipv6Header) + sizeof(NdMessage) || !icmpv6_checksum_right(packet, ip)) {
+    return Next::drop(DropReason::inner_bad_header);
+  }
+  const auto& nd = *reinterpret_cast<const NdMessage*>(packet.data() + ip.l4_offset);
+  const net::Bytes options = packet.subspan(ip.l4_offset + sizeof(NdMessage));
+  const net::Ipv6 target = net::Ipv6::load(nd.target);
+  if (type == net::kIcmpv6NeighborAdvert) {
+    if (const auto mac = link_option(options, NdMessage::kTargetLinkOption)) {
+      note_neighbor(ctx, attachment.id, target, *mac);
+    }
+    return Next::consumed();
+  }
+  if (!attachment.is_gateway(target)) return Next::drop(DropReason::inner_multicast);
+  if (ip.src.v6() == net::Ipv6{})
+    return Next::consumed();  // duplicate address detection of somebody's own address
+  const Mac asker = link_option(options, NdMessage::kSourceLinkOption).value_or(ethernet_of(mbuf).src);
+  note_neighbor(ctx, attachment.id, ip.src, asker);
+  const uint16_t needed = sizeof(Ipv6Header) + sizeof(NdMessage) + 8;
+  if (ip.length < needed && rte_pktmbuf_append(mbuf, static_cast<uint16_t>(needed - ip.length)) == nullptr) {
+    return Next::drop(DropReason::no_mbuf);
+  }
+  make_advertisement(mbuf, ip_offset, attachment.hub_mac, asker);
+  return Next::answer_inner();
+}
+
+bool answer_echo(rte_mbuf* mbuf, uint16_t ip_offset, const net::IpView& ip) {
+  if (ip.fragment || ip.length < ip.l4_offset + sizeof(IcmpHeader)) return false;
+  uint8_t* packet = data_of(mbuf) + ip_offset;
+  auto& icmp = *reinterpret_cast<IcmpHeader*>(packet + ip.l4_offset);
+  const bool v4 = ip.family == net::Family::ipv4;
+  if (icmp.type != (v4 ? uint8_t{net::kIcmpEcho} : uint8_t{net::kIcmpv6Echo}) || icmp.code != 0) return false;
+  // The reply's checksum is the request's, updated; a request that was damaged on its way stays recognisable
+  // as such.
+  const net::be16 before = net::be16::of(static_cast<uint16_t>(icmp.type << 8));
+  icmp.type = v4 ? uint8_t{net::kIcmpEchoReply} : uint8_t{net::kIcmpv6EchoReply};
+  icmp.checksum =
+      net::checksum_update(icmp.checksum, before, net::be16::of(static_cast<uint16_t>(icmp.type << 8)));
+  if (v4) {
+    auto& header = *reinterpret_cast<Ipv4Header*>(packet);
+    swap_addresses(header.src, header.dst);
+    const net::be16 old = net::be16::of(static_cast<uint16_t>(header.ttl << 8 | header.protocol));
+    header.ttl = 64;
+    header.checksum = net::checksum_update(
+        header.checksum, old, net::be16::of(static_cast<uint16_t>(header.ttl << 8 | header.protocol)));
+  } else {
+    auto& header = *reinterpret_cast<Ipv6Header*>(packet);
+    swap_bytes16(header.src, header.dst);
+    header.hop_limit = 64;
+  }
+  swap_addresses(ethernet_of(mbuf).dst, ethernet_of(mbuf).src);
+  return true;
+}
+
+}  // namespace weir::dataplane

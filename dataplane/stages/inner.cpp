@@ -1,0 +1,102 @@
+// Inner headers: what the spoke sent.
+#include "dataplane/net/parse.h"
+#include "dataplane/stages/hub_answers.h"
+#include "dataplane/stages/stages.h"
+#include "dataplane/worker/leave.h"
+
+namespace weir::dataplane {
+
+namespace {
+
+Next drop_for(net::ParseError error) {
+  switch (error) {
+    case net::ParseError::truncated:
+      return Next::drop(DropReason::inner_truncated);
+    case net::ParseError::extension_headers:
+      return Next::drop(DropReason::inner_extension_headers);
+    default:
+      return Next::drop(DropReason::inner_bad_header);
+  }
+}
+
+/// An ICMP error belongs to the session that it quotes: its key is the quoted tuple, reversed, since it
+/// travels against the packet that caused it. Its own destination has to be the quoted packet's sender.
+Next take_quoted_tuple(net::Bytes packet, const net::IpView& ip, PacketMeta& meta) {
+  net::QuotedView quoted;
+  const net::Bytes quote = packet.subspan(meta.payload_offset);
+  if (net::parse_quoted(quote, ip.family, quoted) != net::ParseError::none || quoted.ip.src != ip.dst) {
+    return Next::drop(DropReason::icmp_error_unmatched);
+  }
+  meta.tuple = {quoted.ip.dst, quoted.ip.src, quoted.dst_port, quoted.src_port, quoted.ip.protocol};
+  return Next::go_on();
+}
+
+Next decide_ip(rte_mbuf* mbuf, const Attachment& attachment, const net::IpView& ip, WorkerContext& ctx) {
+  PacketMeta& meta = meta_of(mbuf);
+  const net::Bytes packet = bytes_of(mbuf).subspan(meta.ip_offset, ip.length);
+  if (ip.family == net::Family::ipv6 && ip.protocol == net::kProtoIcmpv6 && ip.first_fragment) {
+    // Before the MAC check: solicitations go to a multicast MAC.
+    if (const Next next = answer_neighbor_discovery(ctx, mbuf, attachment, meta.ip_offset, ip);
+        next.kind != Next::Kind::go_on) {
+      return next;
+    }
+  }
+  const auto& eth = *reinterpret_cast<const net::EthHeader*>(data_of(mbuf));
+  if (eth.dst.is_multicast()) return Next::drop(DropReason::inner_multicast);
+  if (eth.dst != attachment.hub_mac) return Next::drop(DropReason::inner_not_for_hub);
+  if (net::is_martian(ip.src) || net::is_martian(ip.dst)) return Next::drop(DropReason::inner_martian);
+  if (ip.fragment) return Next::drop(DropReason::inner_fragment);
+
+  net::L4View l4;
+  if (const auto error = net::parse_l4(packet, ip, l4); error != net::ParseError::none)
+    return drop_for(error);
+  meta.tuple = {ip.src, ip.dst, l4.src_port, l4.dst_port, ip.protocol};
+  meta.l4_offset = ip.l4_offset;
+  meta.payload_offset = l4.payload_offset;
+  meta.ip_length = static_cast<uint16_t>(ip.length);
+  meta.ttl = ip.ttl;
+  meta.tcp_flags = l4.tcp_flags;
+  meta.icmp_error = l4.icmp_error;
+  meta.icmp_reply = l4.icmp_echo_reply;
+  if (attachment.is_gateway(ip.dst)) {
+    if (l4.icmp_query && answer_echo(mbuf, meta.ip_offset, ip)) return Next::answer_inner();
+    return Next::drop(DropReason::inner_hub_address);
+  }
+  return l4.icmp_error ? take_quoted_tuple(packet, ip, meta) : Next::go_on();
+}
+
+Next decide(WorkerContext& ctx, rte_mbuf* mbuf) {
+  PacketMeta& meta = meta_of(mbuf);
+  const Attachment& attachment = *ctx.snapshot->attachment(meta.ingress);  // looked up in this very turn
+  const net::Bytes frame = bytes_of(mbuf);
+  if (frame.size() < sizeof(net::EthHeader)) return Next::drop(DropReason::inner_truncated);
+  const auto& eth = *reinterpret_cast<const net::EthHeader*>(frame.data());
+  meta.ip_offset = sizeof(net::EthHeader);
+  const net::Bytes packet = frame.subspan(sizeof(net::EthHeader));
+  net::IpView ip;
+  net::ParseError error;
+  switch (eth.type.host()) {
+    case net::kEtherIpv4:
+      error = net::parse_ipv4(packet, ip);
+      break;
+    case net::kEtherIpv6:
+      error = net::parse_ipv6(packet, ip);
+      break;
+    case net::kEtherArp:
+      return answer_inner_arp(ctx, mbuf, attachment, sizeof(net::EthHeader));
+    default:
+      return Next::drop(DropReason::inner_ethertype);
+  }
+  if (error != net::ParseError::none) return drop_for(error);
+  // Padding of a short inner frame is not carried on.
+  rte_pktmbuf_trim(mbuf, static_cast<uint16_t>(packet.size() - ip.length));
+  return decide_ip(mbuf, attachment, ip, ctx);
+}
+
+}  // namespace
+
+void inner(WorkerContext& ctx, Burst& burst) {
+  for_each_packet(ctx, burst, [&](rte_mbuf* mbuf) { return decide(ctx, mbuf); });
+}
+
+}  // namespace weir::dataplane

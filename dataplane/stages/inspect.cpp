@@ -1,0 +1,78 @@
+// Packets of inspected sessions, shown to inspection before they are sent.
+#include "dataplane/net/headers.h"
+#include "dataplane/stages/stages.h"
+#include "dataplane/stages/tcp_reset.h"
+#include "dataplane/worker/leave.h"
+
+namespace weir::dataplane {
+
+namespace {
+
+inspection::Packet packet_of(rte_mbuf* mbuf, NanoTime now) {
+  const PacketMeta& meta = meta_of(mbuf);
+  const uint8_t* ip = data_of(mbuf) + meta.ip_offset;
+  inspection::Packet packet;
+  packet.direction = meta.direction == Direction::forward ? inspection::Direction::to_server
+                                                          : inspection::Direction::to_client;
+  packet.now_ns = now;
+  packet.payload = {ip + meta.payload_offset, static_cast<size_t>(meta.ip_length - meta.payload_offset)};
+  if (meta.tuple.protocol == net::kProtoTcp) {
+    const auto& tcp = *reinterpret_cast<const net::TcpHeader*>(ip + meta.l4_offset);
+    packet.seq = tcp.seq.host();
+    packet.ack = tcp.ack.host();
+    packet.tcp_flags = tcp.flags;
+  }
+  return packet;
+}
+
+/// Nothing of a dropped session passes any more, either way. An end that goes on sending is told so.
+Next drop_rest(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Session& session) {
+  if ((session.flags & Session::kResetOnDrop) != 0) add_reset(ctx, resets, mbuf, ResetTo::sender);
+  return Next::drop(DropReason::session_dropped);
+}
+
+Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
+  const PacketMeta& meta = meta_of(mbuf);
+  Session& session = ctx.sessions->at(meta.session);
+  if ((session.flags & (Session::kInspected | Session::kDropped)) == 0) [[likely]]
+    return Next::go_on();
+  if ((session.flags & Session::kDropped) != 0) return drop_rest(ctx, resets, mbuf, session);
+  if (meta.icmp_error) return Next::go_on();  // its payload is a quote, not data of the session
+
+  const Profile& profile = ctx.snapshot->profiles[session.profile];
+  SessionCold& cold = ctx.sessions->cold(meta.session);
+  ctx.counters.inspected_packets.add();
+  const uint64_t alerts_before = ctx.inspector->counters().alerts;
+  const inspection::Verdict verdict =
+      ctx.inspector->inspect({cold.flow}, *profile.ruleset, packet_of(mbuf, ctx.now), ctx.events);
+  if (ctx.inspector->counters().alerts != alerts_before) ++cold.alerts;
+  switch (verdict.action) {
+    case inspection::Action::pass:
+      return Next::go_on();
+    case inspection::Action::drop_packet:
+      return Next::drop(DropReason::inspect_limit);
+    case inspection::Action::drop_session:
+      break;
+  }
+  session.flags |= Session::kDropped;
+  if (profile.on_drop == OnDrop::reset) {
+    session.flags |= Session::kResetOnDrop;
+    add_reset(ctx, resets, mbuf, ResetTo::receiver);
+    add_reset(ctx, resets, mbuf, ResetTo::sender);
+  }
+  return Next::drop(DropReason::inspect_drop);
+}
+
+}  // namespace
+
+void inspect(WorkerContext& ctx, Burst& burst) {
+  Burst& resets = ctx.resets;
+  resets.size = 0;
+  for_each_packet(ctx, burst, [&](rte_mbuf* mbuf) { return decide(ctx, resets, mbuf); });
+  // After what was sent before the drop, in order.
+  for (uint16_t i = 0; i < resets.size; ++i) {
+    if (!burst.push(resets.packets[i])) leave(ctx, resets.packets[i], Next::drop(DropReason::tx_full));
+  }
+}
+
+}  // namespace weir::dataplane

@@ -1,0 +1,106 @@
+// A packet that belongs to no session yet.
+#include "dataplane/decide/first_packet.h"
+#include "dataplane/session/tcp_state.h"
+#include "dataplane/stages/session_slow.h"
+#include "dataplane/worker/session_life.h"
+
+namespace weir::dataplane {
+
+namespace {
+
+constexpr uint8_t kTcp = 6;
+
+/// Only what opens a conversation may make a session: a TCP SYN, an echo request, any packet of other
+/// protocols.
+DropReason may_start(const PacketMeta& meta) {
+  if (meta.icmp_error) return DropReason::icmp_error_unmatched;
+  if (meta.icmp_reply) return DropReason::not_a_session_start;
+  if (meta.tuple.protocol == kTcp && event_of(meta.tcp_flags) != TcpEvent::syn)
+    return DropReason::not_a_session_start;
+  return DropReason::none;
+}
+
+/// The destination is the hub's own address in the attachment that it would be sent to.
+bool is_other_gateway(const Snapshot& snapshot, const FirstDecision& decision,
+                      const net::IpAddress& destination) {
+  const Attachment* attachment = snapshot.attachment(decision.forward.attachment);
+  return attachment != nullptr && attachment->is_gateway(destination);
+}
+
+SessionIndex insert(WorkerContext& ctx, const PacketMeta& meta, const FirstDecision& decision) {
+  const uint16_t to_slot = static_cast<uint16_t>(decision.to_domain.index());
+  if (meta.tuple.src.is_v4()) {
+    const Key4 forward = key4_of(meta);
+    const Key4 reverse{.src = forward.dst,
+                       .dst = forward.src,
+                       .src_port = forward.dst_port,
+                       .dst_port = forward.src_port,
+                       .domain = to_slot,
+                       .protocol = forward.protocol};
+    return ctx.sessions->insert(forward, reverse, ctx.now);
+  }
+  const Key6 forward = key6_of(meta);
+  const Key6 reverse{.src = forward.dst,
+                     .dst = forward.src,
+                     .src_port = forward.dst_port,
+                     .dst_port = forward.src_port,
+                     .domain = to_slot,
+                     .protocol = forward.protocol};
+  return ctx.sessions->insert(forward, reverse, ctx.now);
+}
+
+}  // namespace
+
+AdjacencyId find_adjacency(const Snapshot& snapshot, const NextHop& next_hop,
+                           const net::IpAddress& destination) {
+  return snapshot.adjacencies->find(next_hop.attachment, next_hop.has_via ? next_hop.via : destination);
+}
+
+Next wait_for(PacketMeta& meta, const NextHop& next_hop, const net::IpAddress& destination) {
+  meta.egress = next_hop.attachment;
+  meta.wait_for = next_hop.has_via ? next_hop.via : destination;
+  return Next::punt(PuntReason::resolve);
+}
+
+Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
+  PacketMeta& meta = meta_of(mbuf);
+  const Snapshot& snapshot = *ctx.snapshot;
+  if (const DropReason reason = may_start(meta); reason != DropReason::none) return Next::drop(reason);
+
+  const FirstDecision decision = decide_first_packet(snapshot, {meta.ingress, meta.tuple});
+  if (decision.drop != DropReason::none) return Next::drop(decision.drop);
+  if (is_other_gateway(snapshot, decision, meta.tuple.dst)) return Next::drop(DropReason::inner_hub_address);
+
+  // Both next hops first: a session is never half made.
+  const AdjacencyId to_initiator = find_adjacency(snapshot, decision.reverse, meta.tuple.src);
+  if (!to_initiator.valid()) return wait_for(meta, decision.reverse, meta.tuple.src);
+  const AdjacencyId to_responder = find_adjacency(snapshot, decision.forward, meta.tuple.dst);
+  if (!to_responder.valid()) return wait_for(meta, decision.forward, meta.tuple.dst);
+
+  const SessionIndex index = insert(ctx, meta, decision);
+  if (index == kNoSession) return Next::drop(DropReason::session_table_full);
+  Session& session = ctx.sessions->at(index);
+  SessionCold& cold = ctx.sessions->cold(index);
+  session.state = meta.tuple.protocol == kTcp ? SessionState::syn_sent : SessionState::active;
+  session.adjacency[0] = to_responder;
+  session.adjacency[1] = to_initiator;
+  session.policy_version = decision.policy_version;
+  session.route_version = decision.route_version;
+  session.connection = decision.connection;
+  session.last_seen = ctx.tick;
+  cold.ingress = meta.ingress;
+  cold.egress = decision.forward.attachment;
+  cold.rule = decision.policy.rule;
+  ctx.sessions->arm(index, ctx.tick, idle_timeout(snapshot.timeouts, session));
+  if (!set_inspection(ctx, index, decision.policy)) {
+    ctx.sessions->remove(index);
+    return Next::drop(DropReason::inspect_limit);
+  }
+  ctx.counters.sessions_created.add();
+  ctx.counters.sessions_live.set(ctx.sessions->size());
+  meta.session = index;
+  meta.direction = Direction::forward;
+  return Next::go_on();
+}
+
+}  // namespace weir::dataplane

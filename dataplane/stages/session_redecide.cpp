@@ -1,0 +1,88 @@
+// Live sessions after a change of policy, routes or next hops.
+#include "dataplane/decide/first_packet.h"
+#include "dataplane/stages/session_slow.h"
+#include "dataplane/worker/session_life.h"
+
+namespace weir::dataplane {
+
+namespace {
+
+/// The session is no longer allowed: it goes, and the packet with it. A later packet that may start a session
+/// is judged anew.
+Next cut(WorkerContext& ctx, SessionIndex index, DropReason reason) {
+  ctx.counters.redecided_cut.add();
+  end_session(ctx, index, inspection::FlowEnd::purged);
+  return Next::drop(reason);
+}
+
+bool leads_there(const Snapshot& snapshot, const Session& session, Direction direction,
+                 const NextHop& next_hop, const net::IpAddress& destination) {
+  const AdjacencyId known = session.adjacency[static_cast<size_t>(direction)];
+  return known.valid() && snapshot.adjacencies->get(known) &&
+         known == find_adjacency(snapshot, next_hop, destination);
+}
+
+/// Points one direction at `next_hop`, if it does not go there already.
+bool point(const Snapshot& snapshot, Session& session, Direction direction, const NextHop& next_hop,
+           const net::IpAddress& destination) {
+  if (leads_there(snapshot, session, direction, next_hop, destination)) return true;
+  const AdjacencyId found = find_adjacency(snapshot, next_hop, destination);
+  session.adjacency[static_cast<size_t>(direction)] = found;
+  return found.valid();
+}
+
+/// The attachment that `source` is reached through, checked against where the packet came in.
+bool reached_through(const Snapshot& snapshot, DomainId domain_id, const net::IpAddress& source,
+                     AttachmentId ingress, NextHop& out) {
+  const Domain* domain = snapshot.domain(domain_id);
+  return domain != nullptr && find_source(snapshot, *domain, source, ingress, out);
+}
+
+}  // namespace
+
+Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index) {
+  const Snapshot& snapshot = *ctx.snapshot;
+  Session& session = ctx.sessions->at(index);
+  SessionCold& cold = ctx.sessions->cold(index);
+  const bool policy_moved = snapshot.policy->version(session.connection) != session.policy_version;
+  const Tuple tuple = ctx.sessions->tuple(index);
+
+  const FirstDecision decision = decide_first_packet(snapshot, {cold.ingress, tuple});
+  if (policy_moved) {
+    ctx.counters.redecided_policy.add();
+  } else {
+    ctx.counters.redecided_route.add();
+  }
+  if (decision.drop != DropReason::none) return cut(ctx, index, decision.drop);
+  // In another domain the replies would have another key.
+  if (decision.to_domain.index() != session.domain[1]) return cut(ctx, index, DropReason::no_route);
+  session.policy_version = decision.policy_version;
+  session.route_version = decision.route_version;
+  session.connection = decision.connection;
+  cold.rule = decision.policy.rule;
+  cold.egress = decision.forward.attachment;
+  if (!set_inspection(ctx, index, decision.policy)) return cut(ctx, index, DropReason::inspect_limit);
+
+  const bool forward = point(snapshot, session, Direction::forward, decision.forward, tuple.dst);
+  const bool reverse = point(snapshot, session, Direction::reverse, decision.reverse, tuple.src);
+  if (meta.direction == Direction::forward && !forward) return wait_for(meta, decision.forward, tuple.dst);
+  if (meta.direction == Direction::reverse && !reverse) return wait_for(meta, decision.reverse, tuple.src);
+  return Next::go_on();
+}
+
+Next accept_other_ingress(WorkerContext& ctx, PacketMeta& meta, SessionIndex index) {
+  const Snapshot& snapshot = *ctx.snapshot;
+  Session& session = ctx.sessions->at(index);
+  NextHop way;
+  const net::IpAddress source = meta.tuple.src;
+  if (!reached_through(snapshot, meta.domain, source, meta.ingress, way))
+    return Next::drop(DropReason::reverse_path);
+  if (meta.direction == Direction::reverse) return Next::go_on();  // asymmetric, but legitimate
+  const AdjacencyId back = find_adjacency(snapshot, way, source);
+  if (!back.valid()) return wait_for(meta, way, source);
+  session.adjacency[static_cast<size_t>(Direction::reverse)] = back;
+  ctx.sessions->cold(index).ingress = meta.ingress;
+  return Next::go_on();
+}
+
+}  // namespace weir::dataplane

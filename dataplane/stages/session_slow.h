@@ -1,0 +1,32 @@
+// The slow side of session_lookup: what a hit never pays for.
+#pragma once
+
+#include "dataplane/worker/context.h"
+#include "dataplane/worker/leave.h"
+
+namespace weir::dataplane {
+
+/// The session key of the packet in the domain in which it arrived.
+Key4 key4_of(const PacketMeta& meta);
+Key6 key6_of(const PacketMeta& meta);
+
+/// First packet: decide (decide/first_packet.h), find the next hops both ways, enter the session. On go_on
+/// the meta names it. A next hop that is not known yet: the packet is punted, and comes back when it is.
+/// (session_create.cpp)
+Next create_session(WorkerContext& ctx, rte_mbuf* mbuf);
+
+/// A version moved or a next hop went since the session was decided: decides again. On go_on it is allowed
+/// still and up to date; else it is removed, or its packet waits for a next hop. (session_redecide.cpp)
+Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index);
+
+/// A packet of the session came in by another attachment than expected: is that a way its source is reached
+/// by? A forward packet's way is learnt for the replies. (session_redecide.cpp)
+Next accept_other_ingress(WorkerContext& ctx, PacketMeta& meta, SessionIndex index);
+
+/// The adjacency of `next_hop` for packets to `destination`: known, or an invalid id.
+AdjacencyId find_adjacency(const Snapshot& snapshot, const NextHop& next_hop,
+                           const net::IpAddress& destination);
+/// Punts the packet until that next hop answers.
+Next wait_for(PacketMeta& meta, const NextHop& next_hop, const net::IpAddress& destination);
+
+}  // namespace weir::dataplane

@@ -1,0 +1,110 @@
+// What a stage may use: one worker's state and the turn's inputs.
+#pragma once
+
+#include <rte_ring.h>
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "dataplane/core/snapshot.h"
+#include "dataplane/core/time.h"
+#include "dataplane/session/session_table.h"
+#include "dataplane/worker/dataplane.h"
+#include "dataplane/worker/packet.h"
+#include "inspection/inspector.h"
+
+namespace weir::dataplane {
+
+struct RingDeleter {
+  void operator()(rte_ring* ring) const { rte_ring_free(ring); }
+};
+using RingPtr = std::unique_ptr<rte_ring, RingDeleter>;
+
+/// Packets for one tx queue, gathered over a turn.
+struct TxBuffer {
+  uint16_t device = 0;
+  uint16_t queue = 0;
+  /// The worker that owns the queue; another hands its packets to it.
+  WorkerIndex owner = 0;
+  uint16_t size = 0;
+  static constexpr uint16_t kCapacity = 64;
+  rte_mbuf* packets[kCapacity];
+};
+
+/// A bound on how often something happens, filled by the burst's clock.
+class TokenBucket {
+ public:
+  explicit TokenBucket(uint32_t per_second) : per_second_(per_second), tokens_(per_second) {}
+  /// Takes one if there is one; at most a second's worth is saved up.
+  bool take(NanoTime now) {
+    const NanoTime elapsed = now > last_ ? now - last_ : 0;
+    if (elapsed >= kNanosPerMilli) {
+      const uint64_t gained =
+          elapsed >= kNanosPerSecond ? per_second_ : elapsed * per_second_ / kNanosPerSecond;
+      if (gained != 0) {
+        tokens_ = tokens_ + gained > per_second_ ? per_second_ : tokens_ + gained;
+        last_ = now;
+      }
+    }
+    if (tokens_ == 0) return false;
+    --tokens_;
+    return true;
+  }
+
+ private:
+  uint64_t per_second_;
+  uint64_t tokens_;
+  NanoTime last_ = 0;
+};
+
+/// Pushes a worker's events into its ring to the writer.
+class RingSink final : public inspection::EventSink {
+ public:
+  RingSink(rte_ring* ring, Counter& lost) : ring_(ring), lost_(lost) {}
+  bool push(const inspection::Event& event) override;
+
+ private:
+  rte_ring* ring_;
+  Counter& lost_;
+};
+
+/// The rings of one worker; the worker is the one consumer of `in` and `from_control`.
+struct WorkerRings {
+  RingPtr in;            // handed over by other workers (many producers)
+  RingPtr from_control;  // one producer
+  RingPtr punts;         // to control (one producer, one consumer)
+  RingPtr notes;         // to control: NeighborNote records
+  RingPtr events;        // to the writer: inspection::Event records
+};
+
+struct WorkerContext {
+  WorkerContext(WorkerIndex index, const DataplaneSettings& settings, WorkerRings own_rings);
+
+  // --- the turn's inputs ---
+  WorkerIndex id;
+  NanoTime now = 0;
+  Tick tick;
+  const Snapshot* snapshot = nullptr;
+
+  // --- its own ---
+  WorkerCounters counters;
+  std::unique_ptr<SessionTable> sessions;
+  std::unique_ptr<inspection::Inspector> inspector;
+  WorkerRings rings;
+  RingSink events;
+  TokenBucket punt_tokens;
+  bool flow_events = true;
+  rte_mempool* pool = nullptr;
+  std::vector<TxBuffer> tx;  // by PortIndex
+  Burst answers;             // made in a stage, to be encapsulated at the end of the way
+  Burst resets;              // made by inspect
+  struct Outbox {            // for one other worker
+    uint16_t size = 0;
+    rte_mbuf* packets[kMaxRxBurst];
+  };
+  std::vector<Outbox> outboxes;  // by WorkerIndex
+  std::vector<rte_ring*> peers;  // by WorkerIndex: their `in` rings
+};
+
+}  // namespace weir::dataplane

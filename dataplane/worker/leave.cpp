@@ -1,0 +1,104 @@
+#include "dataplane/worker/leave.h"
+
+#include <rte_ethdev.h>
+
+namespace weir::dataplane {
+
+namespace {
+
+void drop(WorkerContext& ctx, rte_mbuf* mbuf, DropReason reason) {
+  ctx.counters.dropped[static_cast<size_t>(reason)].add();
+  rte_pktmbuf_free(mbuf);
+}
+
+void punt(WorkerContext& ctx, rte_mbuf* mbuf, PuntReason reason) {
+  if (!ctx.punt_tokens.take(ctx.now)) return drop(ctx, mbuf, DropReason::punt_rate_limited);
+  meta_of(mbuf).punt_reason = static_cast<uint8_t>(reason);
+  if (rte_ring_sp_enqueue(ctx.rings.punts.get(), mbuf) != 0) return drop(ctx, mbuf, DropReason::punt_full);
+  ctx.counters.punted.add();
+}
+
+void send_outbox(WorkerContext& ctx, WorkerIndex worker) {
+  auto& outbox = ctx.outboxes[worker];
+  if (outbox.size == 0) return;
+  auto** packets = reinterpret_cast<void**>(outbox.packets);
+  const unsigned taken = rte_ring_mp_enqueue_burst(ctx.peers[worker], packets, outbox.size, nullptr);
+  ctx.counters.handed_over.add(taken);
+  for (unsigned i = taken; i < outbox.size; ++i) drop(ctx, outbox.packets[i], DropReason::handoff_full);
+  outbox.size = 0;
+}
+
+void hand_over(WorkerContext& ctx, rte_mbuf* mbuf, WorkerIndex worker, Entry entry) {
+  meta_of(mbuf).entry = entry;
+  auto& outbox = ctx.outboxes[worker];
+  if (outbox.size == kMaxRxBurst) send_outbox(ctx, worker);
+  outbox.packets[outbox.size++] = mbuf;
+}
+
+void send_buffer(WorkerContext& ctx, TxBuffer& buffer) {
+  // Read before sending: a packet that the port took is not ours any more.
+  uint64_t transit = 0, answers = 0;
+  Origin origins[TxBuffer::kCapacity];
+  for (uint16_t i = 0; i < buffer.size; ++i) origins[i] = meta_of(buffer.packets[i]).origin;
+  const uint16_t sent = rte_eth_tx_burst(buffer.device, buffer.queue, buffer.packets, buffer.size);
+  for (uint16_t i = 0; i < sent; ++i) {
+    transit += origins[i] == Origin::transit;
+    answers += origins[i] == Origin::answer;
+  }
+  ctx.counters.tx.add(sent);
+  ctx.counters.forwarded.add(transit);
+  ctx.counters.answered.add(answers);
+  for (uint16_t i = sent; i < buffer.size; ++i) drop(ctx, buffer.packets[i], DropReason::tx_full);
+  buffer.size = 0;
+}
+
+}  // namespace
+
+void leave(WorkerContext& ctx, rte_mbuf* mbuf, Next next) {
+  switch (next.kind) {
+    case Next::Kind::go_on:
+      break;
+    case Next::Kind::drop:
+      drop(ctx, mbuf, static_cast<DropReason>(next.argument));
+      break;
+    case Next::Kind::consumed:
+      ctx.counters.consumed.add();
+      rte_pktmbuf_free(mbuf);
+      break;
+    case Next::Kind::punt:
+      punt(ctx, mbuf, static_cast<PuntReason>(next.argument));
+      break;
+    case Next::Kind::hand_over:
+      hand_over(ctx, mbuf, next.argument, Entry::session_lookup);
+      break;
+    case Next::Kind::answer_inner:
+      meta_of(mbuf).egress = meta_of(mbuf).ingress;
+      meta_of(mbuf).origin = Origin::answer;
+      if (!ctx.answers.push(mbuf)) drop(ctx, mbuf, DropReason::tx_full);
+      break;
+    case Next::Kind::answer_outer:
+      meta_of(mbuf).origin = Origin::answer;
+      transmit(ctx, mbuf);
+      break;
+  }
+}
+
+void transmit(WorkerContext& ctx, rte_mbuf* mbuf) {
+  TxBuffer& buffer = ctx.tx[meta_of(mbuf).port];
+  if (buffer.owner != ctx.id) return hand_over(ctx, mbuf, buffer.owner, Entry::tx);
+  if (buffer.size == TxBuffer::kCapacity) send_buffer(ctx, buffer);
+  buffer.packets[buffer.size++] = mbuf;
+}
+
+void flush_tx(WorkerContext& ctx) {
+  for (TxBuffer& buffer : ctx.tx) {
+    if (buffer.size != 0) send_buffer(ctx, buffer);
+  }
+}
+
+void flush_outboxes(WorkerContext& ctx) {
+  for (size_t worker = 0; worker < ctx.outboxes.size(); ++worker)
+    send_outbox(ctx, static_cast<WorkerIndex>(worker));
+}
+
+}  // namespace weir::dataplane

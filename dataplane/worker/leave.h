@@ -1,0 +1,51 @@
+// How a packet leaves the way: a stage decides, one tail counts and moves it.
+#pragma once
+
+#include "dataplane/worker/context.h"
+
+namespace weir::dataplane {
+
+/// What a stage decided for one packet.
+struct Next {
+  enum class Kind : uint8_t { go_on, drop, consumed, punt, hand_over, answer_inner, answer_outer };
+  Kind kind = Kind::go_on;
+  uint8_t argument = 0;
+
+  static constexpr Next go_on() { return {}; }
+  static constexpr Next drop(DropReason reason) { return {Kind::drop, static_cast<uint8_t>(reason)}; }
+  /// The hub took note of what it said.
+  static constexpr Next consumed() { return {Kind::consumed, 0}; }
+  static constexpr Next punt(PuntReason reason) { return {Kind::punt, static_cast<uint8_t>(reason)}; }
+  static constexpr Next hand_over(WorkerIndex owner) { return {Kind::hand_over, owner}; }
+  /// The packet was turned into the answer: an inner frame for the attachment that it came from.
+  static constexpr Next answer_inner() { return {Kind::answer_inner, 0}; }
+  /// The same for a frame to be sent out of the port that it came from.
+  static constexpr Next answer_outer() { return {Kind::answer_outer, 0}; }
+};
+
+/// Counts and moves a packet that does not go on. The caller takes it out of the burst.
+void leave(WorkerContext& ctx, rte_mbuf* mbuf, Next next);
+
+/// Queues a finished frame for the port in its meta, to be sent at the latest at the end of the turn.
+void transmit(WorkerContext& ctx, rte_mbuf* mbuf);
+/// Sends what is queued: to ports, to other workers.
+void flush_tx(WorkerContext& ctx);
+void flush_outboxes(WorkerContext& ctx);
+
+/// A stage's loop: `decide(mbuf)` for each packet in order; those that go on stay.
+template <typename Decide>
+inline void for_each_packet(WorkerContext& ctx, Burst& burst, Decide&& decide) {
+  uint16_t kept = 0;
+  for (uint16_t i = 0; i < burst.size; ++i) {
+    rte_mbuf* mbuf = burst.packets[i];
+    const Next next = decide(mbuf);
+    if (next.kind == Next::Kind::go_on) [[likely]] {
+      burst.packets[kept++] = mbuf;
+    } else {
+      leave(ctx, mbuf, next);
+    }
+  }
+  burst.size = kept;
+}
+
+}  // namespace weir::dataplane

@@ -1,0 +1,79 @@
+// A packet on its way through a worker: an mbuf, and what the stages have found out about it.
+//
+// The findings lie in the mbuf's private area and travel with it to another worker or to control and back; so
+// they name things by id, never by pointer.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <cstdint>
+#include <span>
+
+#include "dataplane/core/ids.h"
+#include "dataplane/core/tuple.h"
+#include "dataplane/session/session.h"
+#include "dataplane/tunnel/tunnel_table.h"
+
+namespace weir::dataplane {
+
+/// Where a packet that comes over a ring goes on.
+enum class Entry : uint8_t { session_lookup, encap, tx };
+
+/// What a packet is counted as when a port takes it.
+enum class Origin : uint8_t { transit, answer, generated };
+
+struct alignas(64) PacketMeta {
+  explicit PacketMeta(PortIndex rx_port = 0) : tunnel{}, port(rx_port) {}
+
+  // what it is
+  Tuple tuple;  // of the inner packet; ICMP errors: of the quoted one, reversed
+  AttachmentId ingress;
+  // --- second line ---
+  DomainId domain;  // of the ingress attachment
+  union {
+    TunnelKey tunnel;         // outer key, until decapsulated
+    net::IpAddress wait_for;  // punted to be resolved: the next hop inside `egress`
+  };
+  uint32_t hash = 0;  // of its session key
+  SessionIndex session = kNoSession;
+  AttachmentId egress;
+  AdjacencyId adjacency;        // next hop inside the egress attachment
+  PortIndex port;           // rx; from encap on: tx
+  uint16_t ip_offset = 0;       // from the start of the data; outer IP, then inner IP
+  uint16_t l4_offset = 0;       // from the IP header
+  uint16_t payload_offset = 0;  // from the IP header
+  uint16_t ip_length = 0;
+  uint16_t punt_mtu = 0;
+  Direction direction = Direction::forward;
+  Entry entry = Entry::session_lookup;
+  Origin origin = Origin::transit;
+  uint8_t punt_reason = 0;
+  uint8_t ttl = 0;
+  uint8_t tcp_flags = 0;
+  bool icmp_error = false;
+  bool icmp_reply = false;
+};
+static_assert(sizeof(PacketMeta) == 128);
+
+inline PacketMeta& meta_of(rte_mbuf* mbuf) { return *static_cast<PacketMeta*>(rte_mbuf_to_priv(mbuf)); }
+
+inline uint8_t* data_of(rte_mbuf* mbuf) { return rte_pktmbuf_mtod(mbuf, uint8_t*); }
+
+inline std::span<const uint8_t> bytes_of(rte_mbuf* mbuf) { return {data_of(mbuf), mbuf->data_len}; }
+
+/// The packets that a stage works on, in order of arrival. A stage takes out those that leave.
+struct Burst {
+  /// The largest rx burst (256), and a reset to either end for each of its packets.
+  static constexpr uint16_t kCapacity = 768;
+  uint16_t size = 0;
+  rte_mbuf* packets[kCapacity];
+
+  bool push(rte_mbuf* mbuf) {
+    if (size == kCapacity) return false;
+    packets[size++] = mbuf;
+    return true;
+  }
+};
+inline constexpr uint16_t kMaxRxBurst = 256;
+
+}  // namespace weir::dataplane

@@ -1,0 +1,138 @@
+#include "dataplane/worker/session_life.h"
+
+namespace weir::dataplane {
+
+namespace {
+
+using inspection::FlowEnd;
+using inspection::FlowHandle;
+
+uint64_t joined(uint32_t high, uint32_t low) { return static_cast<uint64_t>(high) << 32 | low; }
+
+FlowEnd end_by_timeout(const Session& session) {
+  if ((session.flags & Session::kDropped) != 0) return FlowEnd::dropped;
+  if (session.state == SessionState::reset) return FlowEnd::reset;
+  if (session.state == SessionState::closing) return FlowEnd::closed;
+  return FlowEnd::timeout;
+}
+
+void push_flow_event(WorkerContext& ctx, SessionIndex index, FlowEnd end) {
+  const Session& session = ctx.sessions->at(index);
+  const SessionCold& cold = ctx.sessions->cold(index);
+  inspection::Event event;
+  event.kind = inspection::EventKind::flow;
+  event.time_ns = ctx.now;
+  event.flow = flow_info(ctx, index);
+  inspection::FlowBody& body = event.flow_stats;
+  body.packets_to_server = joined(cold.packets_high[0], session.packets[0]);
+  body.packets_to_client = joined(cold.packets_high[1], session.packets[1]);
+  body.bytes_to_server = joined(cold.bytes_high[0], session.bytes[0]);
+  body.bytes_to_client = joined(cold.bytes_high[1], session.bytes[1]);
+  body.end_ns = ctx.now;
+  body.end = end;
+  body.alerted = cold.alerts != 0;
+  body.tcp_flags_to_server = cold.tcp_flags[0];
+  body.tcp_flags_to_client = cold.tcp_flags[1];
+  ctx.events.push(event);
+}
+
+void close_inspection(WorkerContext& ctx, Session& session, SessionCold& cold) {
+  if ((session.flags & Session::kInspected) == 0) return;
+  ctx.inspector->close(FlowHandle{cold.flow});
+  cold.flow = 0;
+  session.flags = static_cast<uint8_t>(session.flags & ~Session::kInspected);
+}
+
+}  // namespace
+
+uint32_t idle_timeout(const Timeouts& timeouts, const Session& session) {
+  switch (session.state) {
+    case SessionState::syn_sent:
+    case SessionState::syn_received:
+      return timeouts.tcp_handshake;
+    case SessionState::established:
+      return timeouts.tcp_established;
+    case SessionState::fin_forward:
+    case SessionState::fin_reverse:
+    case SessionState::closing:
+    case SessionState::reset:
+      return timeouts.tcp_closing;
+    default:
+      break;
+  }
+  switch (session.protocol) {
+    case 17:
+      return timeouts.udp;
+    case 1:
+    case 58:
+      return timeouts.icmp;
+    default:
+      return timeouts.other;
+  }
+}
+
+bool set_inspection(WorkerContext& ctx, SessionIndex index, const PolicyDecision& decision) {
+  Session& session = ctx.sessions->at(index);
+  SessionCold& cold = ctx.sessions->cold(index);
+  if (decision.action != PolicyAction::inspect) {
+    close_inspection(ctx, session, cold);
+    return true;
+  }
+  session.profile = decision.profile;
+  if ((session.flags & Session::kInspected) != 0) return true;
+  const FlowHandle flow = ctx.inspector->open(flow_info(ctx, index));
+  if (!flow.valid()) return ctx.snapshot->profiles[decision.profile].fail == FailMode::open;
+  cold.flow = flow.value;
+  session.flags |= Session::kInspected;
+  return true;
+}
+
+inspection::FlowInfo flow_info(const WorkerContext& ctx, SessionIndex index) {
+  const Snapshot& snapshot = *ctx.snapshot;
+  const Session& session = ctx.sessions->at(index);
+  const SessionCold& cold = ctx.sessions->cold(index);
+  const Tuple tuple = ctx.sessions->tuple(index);
+  inspection::FlowInfo flow;
+  // Unique for the hub's life: worker, index, and how often that index was used.
+  flow.flow_id =
+      static_cast<uint64_t>(ctx.id) << 52 | static_cast<uint64_t>(cold.generation & 0xfffff) << 32 | index;
+  flow.start_ns = cold.start_ns;
+  flow.src = tuple.src;
+  flow.dst = tuple.dst;
+  flow.src_port = tuple.src_port;
+  flow.dst_port = tuple.dst_port;
+  flow.protocol = tuple.protocol;
+  const auto name_of = [&](uint16_t slot, inspection::FixedText<32>& out) {
+    if (slot < snapshot.domains.size() && snapshot.domains[slot] != nullptr)
+      out.assign(snapshot.domains[slot]->name);
+  };
+  name_of(session.domain[0], flow.from_domain);
+  name_of(session.domain[1], flow.to_domain);
+  if (const Attachment* attachment = snapshot.attachment(cold.ingress))
+    flow.attachment.assign(attachment->name);
+  // The index names a rule only within the version that decided.
+  const bool current = snapshot.policy->version(session.connection) == session.policy_version;
+  if (current && cold.rule < snapshot.policy->rules().size())
+    flow.policy_rule.assign(snapshot.policy->rules()[cold.rule].id);
+  return flow;
+}
+
+void end_session(WorkerContext& ctx, SessionIndex index, FlowEnd end) {
+  if (ctx.flow_events) push_flow_event(ctx, index, end);
+  close_inspection(ctx, ctx.sessions->at(index), ctx.sessions->cold(index));
+  ctx.sessions->remove(index);
+  ctx.counters.sessions_expired.add();
+  ctx.counters.sessions_live.set(ctx.sessions->size());
+}
+
+void expire_sessions(WorkerContext& ctx, uint32_t budget) {
+  ctx.sessions->expire(ctx.tick, budget, [&](SessionIndex index) {
+    const Session& session = ctx.sessions->at(index);
+    const uint32_t timeout = idle_timeout(ctx.snapshot->timeouts, session);
+    const uint32_t idle = ctx.tick.since(session.last_seen);
+    if (idle >= timeout) return end_session(ctx, index, end_by_timeout(session));
+    ctx.sessions->arm(index, ctx.tick, timeout - idle);
+  });
+}
+
+}  // namespace weir::dataplane

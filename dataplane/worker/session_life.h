@@ -1,0 +1,26 @@
+// A session's life beside its packets: how it starts to be inspected, how long it lives, how it ends. Worker
+// only.
+#pragma once
+
+#include "dataplane/decide/first_packet.h"
+#include "dataplane/worker/context.h"
+
+namespace weir::dataplane {
+
+/// Its idle time-out in ticks, by protocol and state.
+uint32_t idle_timeout(const Timeouts& timeouts, const Session& session);
+
+/// Makes the session inspected by `profile`, or not inspected, as `decision` says; opens or closes its flow.
+/// False: inspection has no room and the profile fails closed.
+bool set_inspection(WorkerContext& ctx, SessionIndex index, const PolicyDecision& decision);
+
+/// The session as events name it. Names of things that are gone meanwhile are empty.
+inspection::FlowInfo flow_info(const WorkerContext& ctx, SessionIndex index);
+
+/// Writes the flow event if configured, closes inspection, removes the session.
+void end_session(WorkerContext& ctx, SessionIndex index, inspection::FlowEnd end);
+
+/// Ends up to `budget` sessions whose time has come.
+void expire_sessions(WorkerContext& ctx, uint32_t budget);
+
+}  // namespace weir::dataplane

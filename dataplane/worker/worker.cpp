@@ -1,0 +1,243 @@
+// The way of a packet, top to bottom: forward_received(), forward_owned().
+#include "dataplane/worker/worker.h"
+
+#include <rte_ethdev.h>
+#include <rte_pause.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <algorithm>
+
+#include "dataplane/stages/stages.h"
+#include "dataplane/worker/leave.h"
+#include "dataplane/worker/session_life.h"
+
+namespace weir::dataplane {
+
+namespace {
+
+constexpr uint32_t kExpirePerTurn = 64;
+constexpr uint32_t kCommandSlice = 512;  // sessions looked at per turn
+constexpr uint32_t kIdleTurnsBeforeSleep = 256;
+constexpr long kSleepNanos = 50'000;
+
+}  // namespace
+
+bool RingSink::push(const inspection::Event& event) {
+  if (rte_ring_sp_enqueue_elem(ring_, const_cast<inspection::Event*>(&event), sizeof event) == 0) return true;
+  lost_.add();
+  return false;
+}
+
+WorkerContext::WorkerContext(WorkerIndex index, const DataplaneSettings& settings, WorkerRings own_rings)
+    : id(index),
+      rings(std::move(own_rings)),
+      events(rings.events.get(), counters.events_lost),
+      punt_tokens(settings.punts_per_second),
+      flow_events(settings.flow_events) {}
+
+Worker::Worker(WorkerIndex index, const DataplaneSettings& settings, WorkerRings rings, RingPtr commands,
+               const std::atomic<const Snapshot*>& root, rte_rcu_qsbr* qsbr)
+    : ctx_(index, settings, std::move(rings)),
+      commands_(std::move(commands)),
+      root_(root),
+      qsbr_(qsbr),
+      idle_(settings.idle),
+      burst_size_(static_cast<uint16_t>(std::min<uint32_t>(settings.burst, kMaxRxBurst))) {}
+
+void Worker::forward_received(Burst& burst) {
+  outer(ctx_, burst);
+  vxlan_decap(ctx_, burst);
+  inner(ctx_, burst);
+  owner(ctx_, burst);
+  forward_owned(burst);
+}
+
+void Worker::forward_owned(Burst& burst) {
+  session_lookup(ctx_, burst);
+  inspect(ctx_, burst);
+  rewrite(ctx_, burst);
+  vxlan_encap(ctx_, burst);
+}
+
+bool Worker::turn(NanoTime now) {
+  ctx_.now = now;
+  ctx_.tick = Tick::of(now);
+  ctx_.snapshot = root_.load(std::memory_order_acquire);
+  bool busy = work_on_command();
+  busy |= take_handed_over();
+  busy |= take_from_control();
+  busy |= receive();
+  if (ctx_.answers.size != 0) vxlan_encap(ctx_, ctx_.answers);
+  flush_outboxes(ctx_);
+  flush_tx(ctx_);
+  expire_sessions(ctx_, kExpirePerTurn);
+  ctx_.counters.turns.add();
+  if (!busy) ctx_.counters.idle_turns.add();
+  rte_rcu_qsbr_quiescent(qsbr_, ctx_.id);
+  return busy;
+}
+
+bool Worker::receive() {
+  bool busy = false;
+  for (const RxQueue& queue : rx_queues_) {
+    const uint16_t n = rte_eth_rx_burst(queue.device, queue.queue, burst_.packets, burst_size_);
+    if (n == 0) continue;
+    busy = true;
+    burst_.size = n;
+    for (uint16_t i = 0; i < n; ++i) new (&meta_of(burst_.packets[i])) PacketMeta(queue.port);
+    ctx_.counters.rx.add(n);
+    ctx_.counters.bursts.add();
+    forward_received(burst_);
+  }
+  return busy;
+}
+
+bool Worker::take_handed_over() {
+  void* taken[kMaxRxBurst];
+  const unsigned n = rte_ring_sc_dequeue_burst(ctx_.rings.in.get(), taken, kMaxRxBurst, nullptr);
+  if (n == 0) return false;
+  drain_remaining_ -= std::min(drain_remaining_, n);
+  ctx_.counters.taken_over.add(n);
+  burst_.size = 0;
+  for (unsigned i = 0; i < n; ++i) {
+    auto* mbuf = static_cast<rte_mbuf*>(taken[i]);
+    if (meta_of(mbuf).entry == Entry::tx) {
+      transmit(ctx_, mbuf);
+    } else {
+      burst_.push(mbuf);
+    }
+  }
+  forward_owned(burst_);
+  return true;
+}
+
+bool Worker::take_from_control() {
+  void* taken[kMaxRxBurst];
+  const unsigned n = rte_ring_sc_dequeue_burst(ctx_.rings.from_control.get(), taken, kMaxRxBurst, nullptr);
+  if (n == 0) return false;
+  burst_.size = 0;
+  for (unsigned i = 0; i < n; ++i) {
+    auto* mbuf = static_cast<rte_mbuf*>(taken[i]);
+    switch (meta_of(mbuf).entry) {
+      case Entry::tx:
+        ctx_.counters.generated.add();
+        transmit(ctx_, mbuf);
+        break;
+      case Entry::encap:
+        ctx_.counters.generated.add();
+        if (!ctx_.answers.push(mbuf)) leave(ctx_, mbuf, Next::drop(DropReason::tx_full));
+        break;
+      case Entry::session_lookup:
+        ctx_.counters.resumed.add();
+        burst_.push(mbuf);
+        break;
+    }
+  }
+  forward_owned(burst_);
+  return true;
+}
+
+void Worker::purge_or_list(SessionIndex index, const Command& command, Command::Part& part) {
+  Session& session = ctx_.sessions->at(index);
+  const SessionCold& cold = ctx_.sessions->cold(index);
+  switch (command.kind) {
+    case Command::Kind::drain:
+      break;
+    case Command::Kind::purge_attachment:
+      if (cold.ingress.value == command.id || cold.egress.value == command.id) {
+        end_session(ctx_, index, inspection::FlowEnd::purged);
+      }
+      break;
+    case Command::Kind::purge_domain: {
+      const uint16_t slot = static_cast<uint16_t>(DomainId{command.id}.index());
+      if (session.domain[0] == slot || session.domain[1] == slot) {
+        end_session(ctx_, index, inspection::FlowEnd::purged);
+      }
+      break;
+    }
+    case Command::Kind::purge_adjacency:
+      for (AdjacencyId& adjacency : session.adjacency) {
+        if (adjacency.value == command.id) adjacency = {};
+      }
+      break;
+    case Command::Kind::list_sessions: {
+      if (part.found == part.rows.size()) break;
+      const auto joined = [](uint32_t high, uint32_t low) { return static_cast<uint64_t>(high) << 32 | low; };
+      const auto domain_id = [&](uint16_t slot) {
+        const auto& domain = ctx_.snapshot->domains[slot];
+        return domain != nullptr ? domain->id : DomainId{};
+      };
+      SessionRow& row = part.rows[part.found++];
+      row.worker = ctx_.id;
+      row.index = index;
+      row.generation = cold.generation;
+      row.tuple = ctx_.sessions->tuple(index);
+      row.from = domain_id(session.domain[0]);
+      row.to = domain_id(session.domain[1]);
+      row.ingress = cold.ingress;
+      row.egress = cold.egress;
+      row.state = session.state;
+      row.flags = session.flags;
+      row.rule = cold.rule;
+      for (size_t d = 0; d < 2; ++d) {
+        row.packets[d] = joined(cold.packets_high[d], session.packets[d]);
+        row.bytes[d] = joined(cold.bytes_high[d], session.bytes[d]);
+      }
+      row.start_ns = cold.start_ns;
+      row.idle_ticks = ctx_.tick.since(session.last_seen);
+      break;
+    }
+  }
+}
+
+bool Worker::work_on_command() {
+  if (command_ == nullptr) {
+    void* next = nullptr;
+    if (rte_ring_sc_dequeue(commands_.get(), &next) != 0) return false;
+    command_ = static_cast<Command*>(next);
+    cursor_ = 0;
+    if (command_->kind == Command::Kind::drain) drain_remaining_ = rte_ring_count(ctx_.rings.in.get());
+  }
+  Command::Part& part = command_->parts[ctx_.id];
+  bool done;
+  if (command_->kind == Command::Kind::drain) {
+    done = drain_remaining_ == 0;
+  } else {
+    const uint32_t end = std::min(cursor_ + kCommandSlice, ctx_.sessions->capacity());
+    for (; cursor_ < end; ++cursor_) {
+      if (ctx_.sessions->in_use(cursor_)) purge_or_list(cursor_, *command_, part);
+    }
+    done = end == ctx_.sessions->capacity();
+  }
+  if (done) {
+    command_ = nullptr;
+    part.done.store(true, std::memory_order_release);
+  }
+  return true;
+}
+
+void Worker::sleep_a_little() {
+  // Offline, so that control does not wait for a sleeping worker.
+  rte_rcu_qsbr_thread_offline(qsbr_, ctx_.id);
+  const timespec pause{0, kSleepNanos};
+  nanosleep(&pause, nullptr);
+  rte_rcu_qsbr_thread_online(qsbr_, ctx_.id);
+}
+
+void Worker::run(const std::atomic<bool>& stop, NanoTime (*clock)(const void*), const void* clock_state) {
+  prctl(PR_SET_TIMERSLACK, 1UL);  // else each sleep takes 50 us longer than asked
+  uint32_t idle_turns = 0;
+  while (!stop.load(std::memory_order_relaxed)) {
+    const bool busy = turn(clock(clock_state));
+    idle_turns = busy ? 0 : idle_turns + 1;
+    if (idle_ == IdleMode::adaptive && idle_turns >= kIdleTurnsBeforeSleep) {
+      sleep_a_little();
+    } else if (!busy) {
+      rte_pause();
+    }
+  }
+  rte_rcu_qsbr_thread_offline(qsbr_, ctx_.id);
+}
+
+}  // namespace weir::dataplane

@@ -1,0 +1,63 @@
+// A worker: one poll-mode core, from rx to tx.
+#pragma once
+
+#include <rte_rcu_qsbr.h>
+
+#include <atomic>
+
+#include "dataplane/worker/command.h"
+#include "dataplane/worker/context.h"
+
+namespace weir::dataplane {
+
+struct RxQueue {
+  uint16_t device;
+  uint16_t queue;
+  PortIndex port;
+};
+
+class Worker {
+ public:
+  Worker(WorkerIndex index, const DataplaneSettings& settings, WorkerRings rings, RingPtr commands,
+         const std::atomic<const Snapshot*>& root, rte_rcu_qsbr* qsbr);
+
+  // --- control thread, before the first turn ---
+  WorkerContext& context() { return ctx_; }
+  void add_rx_queue(RxQueue queue) { rx_queues_.push_back(queue); }
+
+  // --- control thread, any time ---
+  /// False: too many commands wait.
+  bool command(Command* command) { return rte_ring_sp_enqueue(commands_.get(), command) == 0; }
+
+  // --- its own thread ---
+  /// Turns until `stop`.
+  void run(const std::atomic<bool>& stop, NanoTime (*clock)(const void*), const void* clock_state);
+  /// One turn over commands, rings, ports and timers. True if there was anything to do.
+  bool turn(NanoTime now);
+
+ private:
+  /// The way of a packet.
+  void forward_received(Burst& burst);
+  void forward_owned(Burst& burst);
+
+  bool take_handed_over();
+  bool take_from_control();
+  bool receive();
+  bool work_on_command();
+  void purge_or_list(SessionIndex index, const Command& command, Command::Part& part);
+  void sleep_a_little();
+
+  WorkerContext ctx_;
+  RingPtr commands_;
+  const std::atomic<const Snapshot*>& root_;
+  rte_rcu_qsbr* qsbr_;
+  IdleMode idle_;
+  uint16_t burst_size_;
+  std::vector<RxQueue> rx_queues_;
+  Burst burst_;
+  Command* command_ = nullptr;    // under work
+  uint32_t cursor_ = 0;           // its next session
+  uint32_t drain_remaining_ = 0;  // packets that were in the ring when a drain began
+};
+
+}  // namespace weir::dataplane
