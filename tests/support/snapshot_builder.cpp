@@ -1,0 +1,252 @@
+#include "tests/support/snapshot_builder.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "dataplane/core/time.h"
+#include "dataplane/tunnel/outer_template.h"
+
+namespace weir::test {
+
+using namespace dataplane;
+
+namespace {
+
+template <typename T>
+T require(std::optional<T> value, std::string_view text) {
+  if (!value) throw std::invalid_argument("not understood: " + std::string(text));
+  return *value;
+}
+
+net::Ipv4 ipv4(std::string_view text) { return require(net::parse_ip(text), text).v4(); }
+
+net::Mac numbered_mac(uint8_t kind, uint32_t slot) {
+  return {{0x02, kind, 0, 0, static_cast<uint8_t>(slot >> 8), static_cast<uint8_t>(slot)}};
+}
+
+std::vector<net::InterfaceAddress> gateways_of(std::string_view text) {
+  std::vector<net::InterfaceAddress> list;
+  while (!text.empty()) {
+    const size_t comma = std::min(text.find(','), text.size());
+    list.push_back(require(net::parse_interface_address(text.substr(0, comma)), text));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return list;
+}
+
+}  // namespace
+
+SnapshotBuilder::SnapshotBuilder() : kept_(std::make_shared<Kept>()) {
+  kept_->adjacencies = AdjacencyTable::create(1'024).value();
+  constexpr NanoTime s = kNanosPerSecond;
+  timeouts_ = {Tick::duration(10 * s), Tick::duration(3'600 * s), Tick::duration(30 * s),
+               Tick::duration(60 * s), Tick::duration(15 * s),    Tick::duration(120 * s)};
+}
+
+SnapshotBuilder& SnapshotBuilder::workers(uint16_t count) {
+  workers_ = count;
+  return *this;
+}
+
+SnapshotBuilder& SnapshotBuilder::timeouts(const Timeouts& timeouts) {
+  timeouts_ = timeouts;
+  return *this;
+}
+
+SnapshotBuilder& SnapshotBuilder::port(std::string name, net::Mac mac, std::string_view hub_address,
+                                       uint16_t mtu) {
+  hub_addresses_.push_back({ipv4(hub_address), static_cast<PortIndex>(ports_.size()), false});
+  ports_.push_back({std::move(name), mac, mtu});
+  return *this;
+}
+
+SnapshotBuilder& SnapshotBuilder::domain(std::string name) {
+  const auto slot = static_cast<uint32_t>(domains_.size());
+  domains_.push_back({std::move(name), DomainId::make(slot, 1)});
+  connections_.emplace_back(domains_.back().id, domains_.back().id);
+  return *this;
+}
+
+SnapshotBuilder& SnapshotBuilder::attachment(std::string name, std::string_view domain, uint32_t vni,
+                                             std::string_view remote, std::string_view gateways) {
+  if (ports_.empty()) port("p0", {{0x02, 0, 0, 0, 0, 0x01}}, "198.18.0.1");
+  const auto slot = static_cast<uint32_t>(attachments_.size());
+  UnderlayHop& hop = kept_->hops.emplace_back();
+  hop.set(numbered_mac(0xaa, slot));
+  Attachment a;
+  a.hub_mac = numbered_mac(0x57, slot);
+  a.underlay = &hop;
+  a.id = AttachmentId::make(slot, 1);
+  a.domain = domain_id(domain);
+  a.mtu = static_cast<uint16_t>(ports_[0].mtu - kVxlanOverhead);
+  a.vni = {vni};
+  a.local = hub_addresses_[0].address;
+  a.remote = ipv4(remote);
+  a.udp_port = 4789;
+  a.gateways = gateways_of(gateways);
+  a.outer = make_outer_template(a, ports_[0].mac);
+  for (const net::InterfaceAddress& gateway : a.gateways) {
+    add_member(a.domain, gateway.subnet(), {a.id, a.domain, false, {}, 1});
+  }
+  attachments_.push_back({std::move(name), true, std::move(a)});
+  return *this;
+}
+
+SnapshotBuilder& SnapshotBuilder::remove_attachment(std::string_view name) {
+  const auto index = static_cast<size_t>(&find_attachment(name) - attachments_.data());
+  attachments_[index].present = false;
+  return *this;
+}
+
+SnapshotBuilder& SnapshotBuilder::route(std::string_view domain, std::string_view prefix,
+                                        std::string_view attachment, std::string_view via, uint32_t weight) {
+  const Attachment& a = find_attachment(attachment).value;
+  NextHop member{a.id, a.domain, !via.empty(), {}, weight};
+  if (member.has_via) member.via = require(net::parse_ip(via), via);
+  add_member(domain_id(domain), require(net::parse_prefix(prefix), prefix), member);
+  return *this;
+}
+
+SnapshotBuilder& SnapshotBuilder::blackhole(std::string_view domain, std::string_view prefix) {
+  routes_.push_back({domain_id(domain), require(net::parse_prefix(prefix), prefix), {}});
+  return *this;
+}
+
+SnapshotBuilder& SnapshotBuilder::connection(std::string_view a, std::string_view b) {
+  connections_.emplace_back(domain_id(a), domain_id(b));
+  connections_.emplace_back(domain_id(b), domain_id(a));
+  return *this;
+}
+
+SnapshotBuilder& SnapshotBuilder::rule(RuleSpec spec) {
+  PolicyRule rule;
+  rule.id = std::move(spec.id);
+  rule.action = spec.action;
+  for (const std::string& name : spec.from) rule.from_domains.push_back(domain_id(name));
+  for (const std::string& name : spec.to) rule.to_domains.push_back(domain_id(name));
+  for (const std::string& p : spec.from_prefixes) {
+    rule.from_prefixes.push_back(require(net::parse_prefix(p), p));
+  }
+  for (const std::string& p : spec.to_prefixes) rule.to_prefixes.push_back(require(net::parse_prefix(p), p));
+  rule.protocol = spec.protocol;
+  rule.ports = std::move(spec.ports);
+  rule.profile = spec.profile;
+  rule.log = spec.log;
+  rules_.push_back(std::move(rule));
+  return *this;
+}
+
+SnapshotBuilder& SnapshotBuilder::profile(Profile profile) {
+  profiles_.push_back(std::move(profile));
+  return *this;
+}
+
+DomainId SnapshotBuilder::domain_id(std::string_view name) const {
+  for (const NamedDomain& d : domains_) {
+    if (d.name == name) return d.id;
+  }
+  throw std::invalid_argument("no domain " + std::string(name));
+}
+
+const SnapshotBuilder::NamedAttachment& SnapshotBuilder::find_attachment(std::string_view name) const {
+  for (const NamedAttachment& a : attachments_) {
+    if (a.name == name) return a;
+  }
+  throw std::invalid_argument("no attachment " + std::string(name));
+}
+
+AttachmentId SnapshotBuilder::attachment_id(std::string_view name) const {
+  return find_attachment(name).value.id;
+}
+
+net::Mac SnapshotBuilder::hub_mac(std::string_view attachment) const {
+  return find_attachment(attachment).value.hub_mac;
+}
+
+UnderlayHop& SnapshotBuilder::underlay(std::string_view attachment) {
+  return *find_attachment(attachment).value.underlay;
+}
+
+AdjacencyTable& SnapshotBuilder::adjacencies() { return *kept_->adjacencies; }
+
+void SnapshotBuilder::add_member(DomainId domain, const net::Prefix& prefix, const NextHop& member) {
+  for (NamedRoute& route : routes_) {
+    if (route.domain == domain && route.prefix == prefix) {
+      route.members.push_back(member);
+      return;
+    }
+  }
+  routes_.push_back({domain, prefix, {member}});
+}
+
+bool SnapshotBuilder::connected(DomainId from, DomainId to) const {
+  return std::find(connections_.begin(), connections_.end(), std::pair(from, to)) != connections_.end();
+}
+
+std::shared_ptr<const Domain> SnapshotBuilder::build_domain(const NamedDomain& named) const {
+  auto domain = std::make_shared<Domain>();
+  domain->id = named.id;
+  domain->name = named.name;
+  domain->route_version = version_;
+  std::vector<RouteTable::Entry> own, exposed;
+  for (const NamedRoute& route : routes_) {
+    if (!connected(named.id, route.domain)) continue;
+    const auto target = static_cast<TargetIndex>(domain->targets.size());
+    uint32_t total = 0;
+    for (const NextHop& member : route.members) total += member.weight;
+    domain->targets.push_back({route.members, total});
+    (route.domain == named.id ? own : exposed).push_back({route.prefix, target});
+  }
+  domain->own = RouteTable::build(own);
+  domain->exposed = RouteTable::build(exposed);
+  return domain;
+}
+
+std::shared_ptr<const TunnelTable> SnapshotBuilder::build_tunnels() const {
+  std::vector<TunnelTable::Entry> entries;
+  for (const NamedAttachment& named : attachments_) {
+    const Attachment& a = named.value;
+    if (named.present) entries.push_back({{a.local, a.remote, a.vni, a.udp_port}, a.id});
+  }
+  auto table = TunnelTable::build(entries);
+  if (!table) throw std::invalid_argument(table.error().message);
+  return std::make_shared<const TunnelTable>(std::move(*table));
+}
+
+std::shared_ptr<const PolicyTable> SnapshotBuilder::build_policy() const {
+  std::vector<Connection> list;
+  for (const auto& [from, to] : connections_) list.push_back({from, to, version_});
+  return std::make_shared<const PolicyTable>(PolicyTable::build(rules_, std::move(list)));
+}
+
+std::unique_ptr<Snapshot> SnapshotBuilder::build() {
+  if (ports_.empty()) port("p0", {{0x02, 0, 0, 0, 0, 0x01}}, "198.18.0.1");
+  ++version_;
+  auto snapshot = std::make_unique<Snapshot>();
+  snapshot->version = version_;
+  snapshot->workers = workers_;
+  snapshot->timeouts = timeouts_;
+  snapshot->ports = ports_;
+  snapshot->hub_addresses = hub_addresses_;
+  snapshot->tunnels = build_tunnels();
+  snapshot->policy = build_policy();
+  snapshot->profiles = profiles_;
+  snapshot->adjacencies = kept_->adjacencies.get();
+
+  std::vector<Attachment> slots;
+  for (const NamedAttachment& named : attachments_) {
+    slots.push_back(named.present ? named.value : Attachment{});
+  }
+  // The table's owner also owns what the table points to.
+  using Owner = std::pair<AttachmentTable, std::shared_ptr<Kept>>;
+  const auto owner = std::make_shared<Owner>(AttachmentTable(std::move(slots)), kept_);
+  snapshot->attachments = {owner, &owner->first};
+
+  std::vector<RouteTable::Entry> all;
+  for (const NamedRoute& route : routes_) all.push_back({route.prefix, route.domain.index()});
+  snapshot->all_routes = std::make_shared<const AllRoutes>(AllRoutes{RouteTable::build(all)});
+  for (const NamedDomain& domain : domains_) snapshot->domains.push_back(build_domain(domain));
+  return snapshot;
+}
+
+}  // namespace weir::test
