@@ -77,6 +77,8 @@ std::unique_ptr<Snapshot> make_snapshot(CompileState& state) {
 tl::expected<CompiledModel, std::vector<Problem>> compile(const CompileInput& input) {
   CompileState state{input, {}, {}};
   state.out.model.ids = input.before.ids;
+  for (const AttachmentId id : input.released_attachments) state.out.model.ids.attachments.release(id);
+  for (const DomainId id : input.released_domains) state.out.model.ids.domains.release(id);
   assign_ids(state);
   if (!state.problems.empty()) return tl::unexpected(std::move(state.problems));
   compile_attachments(state);

@@ -21,6 +21,9 @@ struct CompileInput {
   const PathTable& paths;
   const Rulesets& rulesets;
   const Model& before;  // a default-constructed one at the start
+  /// Ids removed earlier that every worker has purged since: their indices may be given out again.
+  std::vector<dataplane::AttachmentId> released_attachments = {};
+  std::vector<dataplane::DomainId> released_domains = {};
 };
 
 struct CompiledModel {

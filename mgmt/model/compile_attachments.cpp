@@ -83,7 +83,8 @@ bool same_interfaces(const std::vector<net::InterfaceAddress>& a,
 bool same(const Attachment& a, const Attachment& b) {
   return a.outer == b.outer && a.hub_mac == b.hub_mac && a.underlay == b.underlay && a.id == b.id &&
          a.domain == b.domain && a.port == b.port && a.mtu == b.mtu && a.vni == b.vni && a.local == b.local &&
-         a.remote == b.remote && a.udp_port == b.udp_port && same_interfaces(a.gateways, b.gateways);
+         a.remote == b.remote && a.udp_port == b.udp_port && same_interfaces(a.gateways, b.gateways) &&
+         a.name == b.name;
 }
 
 bool same_entry(const TunnelTable::Entry& a, const TunnelTable::Entry& b) {
@@ -126,6 +127,7 @@ bool fill(CompileState& state, const config::Attachment& from, Attachment& to) {
   to.remote = from.remote;
   to.udp_port = from.udp_port;
   to.gateways = from.gateways;
+  to.name = from.name;
   return true;
 }
 
@@ -136,7 +138,6 @@ void compile_attachments(CompileState& state) {
   const Model& before = state.input.before;
   Model& model = state.out.model;
   std::vector<Attachment> slots(model.ids.attachments.slots());
-  model.attachment_names.resize(slots.size());
   for (const config::Attachment& a : config.attachments) {
     const AttachmentId id = *model.ids.attachments.find(attachment_key(a.domain, a.name));
     const auto domain = model.ids.domains.find(a.domain);
@@ -149,7 +150,6 @@ void compile_attachments(CompileState& state) {
     slot.id = id;
     slot.domain = *domain;
     if (!fill(state, a, slot)) continue;
-    model.attachment_names[id.index()] = a.name;
     model.tunnel_entries.push_back({{a.local, a.remote, a.vni, a.udp_port}, id});
   }
   if (!state.problems.empty()) return;

@@ -169,7 +169,6 @@ void build_domains(CompileState& state) {
   for (const auto& [name, id] : model.ids.domains.names()) {
     const size_t slot = id.index();
     const DomainRoutes& routes = model.routes[slot];
-    model.domain_names[slot] = name;
     const bool known = slot < before.domains.size() && before.domains[slot] != nullptr &&
                        before.domains[slot]->id == id && same_routes(before.routes[slot].own, routes.own) &&
                        same_routes(before.routes[slot].exposed, routes.exposed);
@@ -188,7 +187,6 @@ void compile_routes(CompileState& state) {
   gather_on_link(state, own);
   gather_configured(state, own);
   model.routes.resize(slots);
-  model.domain_names.resize(slots);
   for (size_t slot = 0; slot < slots; ++slot) model.routes[slot].own = in_order(own[slot]);
   for (const config::Connection& c : state.input.config.connections) {
     expose(state, c, c.a, c.b, exposed);

@@ -3,13 +3,13 @@
 namespace weir::model {
 
 std::string Model::attachment_name(dataplane::AttachmentId id) const {
-  const bool known = attachments != nullptr && attachments->find(id) != nullptr;
-  return known ? attachment_names[id.index()] : std::string();
+  const dataplane::Attachment* attachment = attachments != nullptr ? attachments->find(id) : nullptr;
+  return attachment != nullptr ? attachment->name : std::string();
 }
 
 std::string Model::domain_name(dataplane::DomainId id) const {
   if (!id.valid() || id.index() >= domains.size() || domains[id.index()] == nullptr) return {};
-  return domains[id.index()]->id == id ? domain_names[id.index()] : std::string();
+  return domains[id.index()]->id == id ? domains[id.index()]->name : std::string();
 }
 
 }  // namespace weir::model

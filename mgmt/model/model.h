@@ -65,9 +65,7 @@ struct DomainRoutes {
 
 struct Model {
   Identities ids;
-  std::vector<std::string> attachment_names;  // by slot; empty: free
-  std::vector<std::string> domain_names;      // by slot
-  std::vector<DomainRoutes> routes;           // by domain slot
+  std::vector<DomainRoutes> routes;  // by domain slot
   /// One hop per underlay path; attachments with the same peer share it. Kept alive until no worker sees it.
   std::map<UnderlayPath, std::shared_ptr<dataplane::UnderlayHop>> hops;
 

@@ -1,0 +1,263 @@
+#include "mgmt/control/control.h"
+
+#include <algorithm>
+#include <set>
+
+namespace weir::control {
+
+using namespace dataplane;
+
+namespace {
+
+constexpr size_t kPacketsPerTurn = 256;
+constexpr NanoTime kUnderlayTick = 100 * kNanosPerMilli;
+
+NeighborLimits neighbor_limits(const config::Config& config) {
+  return {config.limits.held_packets, config.limits.held_per_neighbor};
+}
+
+}  // namespace
+
+Control::Control(ControlParts parts, model::StartFacts facts, InForce in_force, NanoTime now)
+    : parts_(std::move(parts)),
+      facts_(std::move(facts)),
+      in_force_(std::move(in_force)),
+      paths_(parts_.underlay, parts_.log),
+      neighbors_(parts_.dataplane, parts_.adjacencies, neighbor_limits(*in_force_.config)),
+      icmp_errors_(parts_.dataplane),
+      now_(now),
+      started_(now) {
+  paths_.use(in_force_.model->hops);
+  steer(nullptr);
+  underlay_changed();
+}
+
+bool Control::turn(NanoTime now, bool underlay_ready) {
+  now_ = now;
+  bool worked = parts_.mailbox.run() != 0;
+  bool changed = underlay_ready && parts_.underlay.process();
+  if (now >= next_underlay_tick_) {
+    next_underlay_tick_ = now + kUnderlayTick;
+    changed |= parts_.underlay.tick(now);
+  }
+  if (changed) underlay_changed();
+  worked |= take_packets();
+  neighbors_.tick(now);
+  parts_.dataplane.housekeeping();
+  if (parts_.dataplane.now() > now + kStall) ++stalls_;
+  return worked || changed;
+}
+
+bool Control::take_packets() {
+  const auto notes = parts_.dataplane.take_notes(kPacketsPerTurn);
+  for (const NeighborNote& note : notes) neighbors_.on_note(note, now_);
+  const auto punts = parts_.dataplane.take_punts(kPacketsPerTurn);
+  for (const Punt& punt : punts) on_punt(punt);
+  return !notes.empty() || !punts.empty();
+}
+
+void Control::on_punt(const Punt& punt) {
+  switch (punt.reason) {
+    case PuntReason::resolve:
+      return neighbors_.on_punt(punt, now_);
+    case PuntReason::ttl_exceeded:
+    case PuntReason::mtu_exceeded:
+      return icmp_errors_.on_punt(punt, now_);
+    case PuntReason::underlay_arp: {
+      const bool changed = parts_.underlay.on_arp(punt.port, punt.frame);
+      parts_.dataplane.discard(punt, DropReason::none);  // it has served its purpose
+      if (changed) underlay_changed();
+      return;
+    }
+  }
+  parts_.dataplane.discard(punt, DropReason::punt_unwanted);
+}
+
+void Control::underlay_changed() {
+  if (paths_.refresh()) start_build(false);
+}
+
+void Control::reload(ReloadReply reply) {
+  constexpr size_t kMaxWaiting = 16;
+  if (reloads_waiting_.size() >= kMaxWaiting) {
+    return reply({{"too many reloads are waiting already"}, {}, {}});
+  }
+  reloads_waiting_.push_back(std::move(reply));
+  start_build(true);
+}
+
+/// One build at a time: what comes meanwhile is gathered into the one after it.
+void Control::start_build(bool reread) {
+  if (building_) {
+    recompile_wanted_ |= !reread;
+    return;
+  }
+  building_ = true;
+  recompile_wanted_ = false;
+  std::swap(reloads_building_, reloads_waiting_);
+  auto job = std::make_shared<BuildJob>(BuildJob{!reloads_building_.empty(), in_force_, facts_,
+                                                 paths_.table(), released_attachments_, released_domains_});
+  parts_.builder.run([this, job, &mailbox = parts_.mailbox] {
+    auto outcome = std::make_shared<BuildOutcome>(run_build(std::move(*job)));
+    mailbox.deliver([this, outcome] { finish_build(*outcome); });
+  });
+}
+
+void Control::finish_build(BuildOutcome& outcome) {
+  for (const std::string& note : outcome.notes) parts_.log.warn("{}", note);
+  for (const std::string& problem : outcome.problems) parts_.log.error("{}", problem);
+  if (outcome.compiled) install(outcome);
+  answer_reload(outcome);
+  building_ = false;
+  if (recompile_wanted_ || !reloads_waiting_.empty()) start_build(!reloads_waiting_.empty());
+}
+
+/// The snapshot is the one thing that workers see change, and it changes with one store: a worker has the old
+/// routes, connections and policy, or the new ones, never a mixture that is looser than both. Around it, what
+/// lets packets in is widened before and narrowed after.
+void Control::install(BuildOutcome& outcome) {
+  model::CompiledModel& compiled = *outcome.compiled;
+  const auto erase_given_back = [](auto& released, const auto& given_back) {
+    std::erase_if(released, [&](auto id) {
+      return std::find(given_back.begin(), given_back.end(), id) != given_back.end();
+    });
+  };
+  erase_given_back(released_attachments_, outcome.job.released_attachments);
+  erase_given_back(released_domains_, outcome.job.released_domains);
+
+  outcome.next.model = std::make_shared<const model::Model>(std::move(compiled.model));
+  steer(outcome.next.model.get());
+  parts_.dataplane.publish(std::move(compiled.snapshot));
+  in_force_ = std::move(outcome.next);
+  steer(nullptr);
+  parts_.log.set_level(spdlog::level::from_str(in_force_.config->log.level));
+
+  auto retired = paths_.use(in_force_.model->hops);
+  if (!retired.empty()) {
+    // Workers may still read these hops through the snapshot before.
+    parts_.dataplane.after_quiescence([retired = std::move(retired)] {});
+  }
+  neighbors_.on_snapshot();
+  purge(compiled);
+  underlay_changed();
+}
+
+void Control::purge(const model::CompiledModel& compiled) {
+  for (const AttachmentId id : compiled.removed_attachments) {
+    parts_.dataplane.purge_attachment(id, [this, id] { released_attachments_.push_back(id); });
+  }
+  for (const DomainId id : compiled.removed_domains) {
+    parts_.dataplane.purge_domain(id, [this, id] { released_domains_.push_back(id); });
+  }
+}
+
+/// Each af_xdp port takes the tunnel traffic to its own addresses: of the model in force and of `also`.
+void Control::steer(const model::Model* also) {
+  for (const auto& [port, steering] : parts_.steering) {
+    std::set<SteerRule> rules;
+    for (const model::Model* m : {in_force_.model.get(), also}) {
+      if (m == nullptr) continue;
+      for (const auto& entry : m->tunnel_entries) {
+        const auto& addresses = facts_.ports[port].addresses;
+        const bool here = std::any_of(
+            addresses.begin(), addresses.end(),
+            [&](const net::InterfaceAddress& a) { return a.address == net::IpAddress(entry.key.local); });
+        if (here) rules.insert({entry.key.local, entry.key.udp_port});
+      }
+    }
+    const Status set = steering->set({rules.begin(), rules.end()});
+    if (!set) parts_.log.error("port {}: {}", facts_.ports[port].name, set.error().message);
+  }
+}
+
+void Control::answer_reload(const BuildOutcome& outcome) {
+  if (reloads_building_.empty()) return;
+  if (outcome.problems.empty()) {
+    ++reloads_;
+    last_reload_ = "ok";
+    for (const std::string& change : outcome.changes) parts_.log.info("reload: {}", change);
+    parts_.log.info("configuration reloaded");
+  } else {
+    last_reload_ = "refused: " + outcome.problems.front();
+    parts_.log.error("configuration not reloaded; nothing was changed");
+  }
+  for (const ReloadReply& reply : reloads_building_)
+    reply({outcome.problems, outcome.notes, outcome.changes});
+  reloads_building_.clear();
+}
+
+void Control::sessions(size_t max, std::function<void(SessionsView)> reply) {
+  parts_.dataplane.list_sessions(max, [this, reply = std::move(reply)](std::vector<SessionRow> rows) {
+    SessionsView view;
+    for (const SessionRow& row : rows) {
+      view.rows.push_back(session_view(row, parts_.dataplane.current(), *in_force_.model, now_));
+    }
+    for (unsigned w = 0; w < parts_.dataplane.workers(); ++w) {
+      view.total += parts_.dataplane.counters(static_cast<WorkerIndex>(w)).sessions_live.get();
+    }
+    reply(std::move(view));
+  });
+}
+
+namespace {
+
+std::string_view driver_name(config::PortDriver driver) {
+  switch (driver) {
+    case config::PortDriver::af_xdp:
+      return "af_xdp";
+    case config::PortDriver::af_packet:
+      return "af_packet";
+    case config::PortDriver::pcap:
+      return "pcap";
+    case config::PortDriver::null:
+      return "null";
+    case config::PortDriver::pci:
+      return "pci";
+    case config::PortDriver::memory:
+      return "memory";
+  }
+  return "?";
+}
+
+}  // namespace
+
+StatusView Control::status() const {
+  const config::Config& config = *in_force_.config;
+  StatusView view;
+  view.hub = config.hub_name;
+  view.version = parts_.version;
+  view.uptime_s = (now_ - started_) / kNanosPerSecond;
+  view.workers = worker_views(parts_.dataplane, config.workers.cores);
+  for (size_t i = 0; i < parts_.ports.size() && i < config.ports.size(); ++i) {
+    const Port& port = *parts_.ports[i];
+    view.ports.push_back({port.name(), std::string(driver_name(config.ports[i].driver)),
+                          net::to_string(port.mac()), port.mtu(), port.link_up()});
+  }
+  for (const Attachment& a : in_force_.model->attachments->slots()) {
+    if (!a.id.valid()) continue;
+    view.attachments.push_back(
+        {a.name, in_force_.model->domain_name(a.domain), net::to_string(net::IpAddress(a.local)),
+         net::to_string(net::IpAddress(a.remote)), a.vni.value, paths_.resolved({a.local, a.remote}), a.mtu});
+  }
+  view.profiles = in_force_.profiles;
+  view.held = parts_.dataplane.held();
+  const NeighborCounters& n = neighbors_.counters();
+  view.neighbors = {{"known", parts_.adjacencies.size()},
+                    {"requests", n.requests},
+                    {"learnt", n.learnt},
+                    {"refused", n.refused},
+                    {"unresolved", n.unresolved},
+                    {"lost", n.lost},
+                    {"icmp_errors_sent", icmp_errors_.sent()},
+                    {"icmp_errors_limited", icmp_errors_.rate_limited()}};
+  view.config_file = config.file;
+  view.reloads = reloads_;
+  view.last_reload = last_reload_;
+  for (unsigned w = 0; w < parts_.dataplane.workers(); ++w) {
+    view.events_lost += parts_.dataplane.counters(static_cast<WorkerIndex>(w)).events_lost.get();
+  }
+  view.control_stalls = stalls_;
+  return view;
+}
+
+}  // namespace weir::control

@@ -1,0 +1,117 @@
+// The control thread: owns the model, publishes it, and is the slow path of packets that need a mind.
+//
+// One thread calls everything here; others reach it through the Mailbox. Nothing blocks: what takes long runs
+// on the Builder and comes back by message. A turn of more than 10 ms is counted as a stall. Time is an
+// input.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <spdlog/logger.h>
+
+#include "dataplane/io/port.h"
+#include "dataplane/io/xdp_steering.h"
+#include "dataplane/worker/dataplane.h"
+#include "mgmt/control/builder.h"
+#include "mgmt/control/icmp_errors.h"
+#include "mgmt/control/mailbox.h"
+#include "mgmt/control/neighbors.h"
+#include "mgmt/control/path.h"
+#include "mgmt/control/reconfigure.h"
+#include "mgmt/control/underlay_paths.h"
+#include "mgmt/control/views.h"
+#include "mgmt/underlay/underlay.h"
+
+namespace weir::control {
+
+/// What control works with; all of it outlives control.
+struct ControlParts {
+  dataplane::Dataplane& dataplane;
+  underlay::Underlay& underlay;
+  dataplane::AdjacencyTable& adjacencies;
+  Builder& builder;
+  Mailbox& mailbox;
+  spdlog::logger& log;
+  std::vector<const dataplane::Port*> ports;                         // by PortIndex
+  std::map<dataplane::PortIndex, dataplane::XdpSteering*> steering;  // af_xdp ports only
+  std::string version;                                               // the program's
+};
+
+/// What became of a reload.
+struct ReloadView {
+  std::vector<std::string> problems;  // empty: done
+  std::vector<std::string> notes;
+  std::vector<std::string> changes;
+};
+
+class Control {
+ public:
+  using ReloadReply = std::function<void(ReloadView)>;
+  static constexpr dataplane::NanoTime kStall = 10 * dataplane::kNanosPerMilli;
+
+  /// `in_force` is what the snapshot that the data plane was created with was compiled from.
+  Control(ControlParts parts, model::StartFacts facts, InForce in_force, dataplane::NanoTime now);
+  Control(const Control&) = delete;
+  Control& operator=(const Control&) = delete;
+
+  /// One turn: messages, underlay, what workers punted, timers, what is past its grace period.
+  /// `underlay_ready`: one of its file descriptors is readable. True if there was something to do, so that
+  /// the next turn should come soon.
+  bool turn(dataplane::NanoTime now, bool underlay_ready);
+
+  /// Reads the file again and changes over to it, or to nothing of it. `reply` is called in a later turn.
+  void reload(ReloadReply reply);
+
+  // --- looking in ---
+  StatusView status() const;
+  std::vector<DropView> drops() const { return drop_views(parts_.dataplane); }
+  Result<std::vector<DomainRoutesView>> routes(const std::optional<std::string>& domain) const {
+    return route_views(*in_force_.model, domain);
+  }
+  Result<PathAnswer> path(const PathQuery& query) const {
+    return explain_path(parts_.dataplane.current(), *in_force_.model, query);
+  }
+  void sessions(size_t max, std::function<void(SessionsView)> reply);
+  const Neighbors& neighbors() const { return neighbors_; }
+  bool building() const { return building_; }
+
+ private:
+  bool take_packets();
+  void on_punt(const dataplane::Punt& punt);
+  void underlay_changed();
+  void start_build(bool reread);
+  void finish_build(BuildOutcome& outcome);
+  void install(BuildOutcome& outcome);
+  void purge(const model::CompiledModel& compiled);
+  void steer(const model::Model* also);
+  void answer_reload(const BuildOutcome& outcome);
+
+  ControlParts parts_;
+  model::StartFacts facts_;
+  InForce in_force_;
+  UnderlayPaths paths_;
+  Neighbors neighbors_;
+  IcmpErrors icmp_errors_;
+  dataplane::NanoTime now_;
+  dataplane::NanoTime started_;
+  dataplane::NanoTime next_underlay_tick_ = 0;
+
+  bool building_ = false;
+  bool recompile_wanted_ = false;
+  std::deque<ReloadReply> reloads_waiting_;   // for the build after the one that runs
+  std::deque<ReloadReply> reloads_building_;  // for the one that runs
+  std::vector<dataplane::AttachmentId>
+      released_attachments_;  // purged, index not yet given back to the model
+  std::vector<dataplane::DomainId> released_domains_;
+
+  uint64_t reloads_ = 0;
+  std::string last_reload_;
+  uint64_t stalls_ = 0;
+};
+
+}  // namespace weir::control

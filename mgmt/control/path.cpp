@@ -1,0 +1,163 @@
+#include "mgmt/control/path.h"
+
+#include <algorithm>
+
+namespace weir::control {
+
+using namespace dataplane;
+using model::Model;
+
+namespace {
+
+/// A source port as a client's system would choose it; only the choice among ECMP members depends on it.
+constexpr uint16_t kSomeSourcePort = 49'152;
+
+struct Origin {
+  const Domain* domain = nullptr;
+  AttachmentId attachment;  // where `from` is reached; invalid: nowhere
+};
+
+Origin origin_in(const Domain& domain, const net::IpAddress& from) {
+  const auto match = domain.own.lookup(from);
+  if (!match) return {&domain, {}};
+  const RouteTarget& target = domain.targets[match->target];
+  return {&domain, target.members.empty() ? AttachmentId{} : target.members.front().attachment};
+}
+
+Result<Origin> find_origin(const Snapshot& snapshot, const PathQuery& query) {
+  const std::string from = net::to_string(query.from);
+  std::vector<Origin> found;
+  for (const auto& domain : snapshot.domains) {
+    if (domain == nullptr || (query.domain && domain->name != *query.domain)) continue;
+    const Origin origin = origin_in(*domain, query.from);
+    if (query.domain || origin.attachment.valid()) found.push_back(origin);
+  }
+  if (found.size() == 1) return found.front();
+  if (query.domain) return fail(ErrorCode::not_found, "there is no domain \"" + *query.domain + "\"");
+  if (found.empty()) return fail(ErrorCode::not_found, "no domain has a route to " + from);
+  std::string names;
+  for (const Origin& o : found) names += (names.empty() ? "" : ", ") + o.domain->name;
+  return fail(ErrorCode::invalid, from + " is in more than one domain (" + names + "); say which, as in " +
+                                      found.front().domain->name + "/" + from);
+}
+
+std::string describe(const Model& names, const NextHop& hop) {
+  std::string text = "attachment " + names.attachment_name(hop.attachment);
+  return hop.has_via ? text + " via " + net::to_string(hop.via) : text + ", on-link";
+}
+
+std::string rule_text(const Snapshot& snapshot, const PolicyDecision& policy) {
+  if (policy.rule == kDefaultDeny) return "no rule matches: default deny";
+  const PolicyRule& rule = snapshot.policy->rules()[policy.rule];
+  std::string text = "rule " + rule.id + ": ";
+  switch (policy.action) {
+    case PolicyAction::allow:
+      return text + "allow";
+    case PolicyAction::deny:
+      return text + "deny";
+    case PolicyAction::inspect:
+      return text + "inspect with profile " +
+             (policy.profile < snapshot.profiles.size() ? snapshot.profiles[policy.profile].name : "?");
+  }
+  return text;
+}
+
+std::string drop_text(DropReason reason) {
+  return std::string(info(reason).name) + ": " + std::string(info(reason).help);
+}
+
+PathStep reverse_step(const Model& names, const FirstPacket& packet, const FirstDecision& d, bool ok) {
+  const std::string in = names.attachment_name(packet.ingress);
+  const std::string src = net::to_string(packet.tuple.src);
+  if (ok) return {"reverse_path", true, src + " is reached through attachment " + in};
+  if (in.empty()) return {"reverse_path", false, "no attachment of the domain leads to " + src};
+  return {"reverse_path", false, drop_text(d.drop)};
+}
+
+PathStep route_step(const Model& names, const FirstPacket& packet, const FirstDecision& d, bool ok) {
+  const std::string dst = net::to_string(packet.tuple.dst);
+  if (!ok) return {"route", false, dst + ": " + drop_text(d.drop)};
+  return {"route", true,
+          dst + " by a /" + std::to_string(d.route_length) + (d.route_exposed ? " exposed by" : " of") +
+              " domain " + names.domain_name(d.forward.domain) + ", through " + describe(names, d.forward)};
+}
+
+PathStep connection_step(const Model& names, const FirstDecision& d, bool ok) {
+  if (!ok) return {"connection", false, drop_text(d.drop)};
+  const std::string from = names.domain_name(d.from_domain), to = names.domain_name(d.to_domain);
+  return {"connection", true, from == to ? "inside domain " + from : "domains " + from + " and " + to};
+}
+
+/// Whether the first packet could leave at once. Not being resolved yet is no refusal: the hub asks when it
+/// comes.
+PathStep next_hop_step(const Snapshot& snapshot, const Model& names, const FirstPacket& packet,
+                       const FirstDecision& d) {
+  const Attachment* egress = snapshot.attachment(d.forward.attachment);
+  const std::string name = names.attachment_name(d.forward.attachment);
+  net::Mac mac;
+  if (egress == nullptr || !egress->underlay->get(mac)) {
+    return {"next_hop", false, drop_text(DropReason::underlay_unresolved) + " (attachment " + name + ")"};
+  }
+  const net::IpAddress next = d.forward.has_via ? d.forward.via : packet.tuple.dst;
+  const AdjacencyId id = snapshot.adjacencies->find(d.forward.attachment, next);
+  const auto view = snapshot.adjacencies->get(id);
+  if (!view) {
+    return {"next_hop", true,
+            net::to_string(next) + " is not known yet; the hub asks for it when a packet comes"};
+  }
+  return {"next_hop", true, net::to_string(next) + " is at " + net::to_string(view->mac)};
+}
+
+std::string verdict_of(const FirstDecision& d, bool next_hop_ok) {
+  if (d.drop == DropReason::policy_deny || d.drop == DropReason::policy_default_deny) return "deny";
+  if (d.drop != DropReason::none || !next_hop_ok) return "drop";
+  return d.policy.action == PolicyAction::inspect ? "inspect" : "allow";
+}
+
+}  // namespace
+
+PathAnswer explain(const Snapshot& snapshot, const Model& names, const FirstPacket& packet,
+                   const FirstDecision& d) {
+  PathAnswer answer;
+  const auto passed = [&](Step step) { return d.last_step > step; };
+  const auto reached = [&](Step step) { return d.last_step >= step; };
+  answer.steps.push_back(reverse_step(names, packet, d, passed(Step::reverse_path)));
+  if (reached(Step::route)) answer.steps.push_back(route_step(names, packet, d, passed(Step::route)));
+  if (reached(Step::connection)) answer.steps.push_back(connection_step(names, d, passed(Step::connection)));
+  if (reached(Step::policy)) {
+    answer.steps.push_back({"policy", passed(Step::policy), rule_text(snapshot, d.policy)});
+  }
+  bool next_hop_ok = true;
+  if (d.drop == DropReason::none) {
+    answer.steps.push_back(next_hop_step(snapshot, names, packet, d));
+    next_hop_ok = answer.steps.back().ok;
+  }
+  answer.verdict = verdict_of(d, next_hop_ok);
+  if (d.drop != DropReason::none) {
+    answer.reason = info(d.drop).name;
+  } else if (!next_hop_ok) {
+    answer.reason = info(DropReason::underlay_unresolved).name;
+  } else {
+    answer.reason = rule_text(snapshot, d.policy);
+  }
+  return answer;
+}
+
+Result<PathAnswer> explain_path(const Snapshot& snapshot, const Model& names, const PathQuery& query) {
+  if (query.from.family != query.to.family) {
+    return fail(ErrorCode::invalid, "--from and --to are of different families");
+  }
+  const auto origin = find_origin(snapshot, query);
+  if (!origin) return tl::unexpected(origin.error());
+  const bool has_ports = query.protocol == 6 || query.protocol == 17;
+  FirstPacket packet;
+  packet.ingress = origin->attachment;
+  packet.tuple = {query.from, query.to, has_ports ? kSomeSourcePort : uint16_t{0},
+                  has_ports ? query.port : uint16_t{0}, query.protocol};
+  if (packet.ingress.valid()) return explain(snapshot, names, packet, decide_first_packet(snapshot, packet));
+  FirstDecision nowhere;  // no attachment: no packet of this source could pass the reverse-path check
+  nowhere.drop = DropReason::reverse_path;
+  return explain(snapshot, names, packet, nowhere);
+}
+
+}  // namespace weir::control

@@ -1,0 +1,47 @@
+// Why a packet passes or not, without a packet: the decision that workers take, told step by step.
+//
+// Calls decide_first_packet() itself, so that the explanation cannot differ from what happens. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataplane/core/snapshot.h"
+#include "dataplane/decide/first_packet.h"
+#include "dataplane/net/result.h"
+#include "mgmt/model/model.h"
+
+namespace weir::control {
+
+struct PathQuery {
+  std::optional<std::string> domain;  // of `from`; needed only if several domains have it
+  net::IpAddress from;
+  net::IpAddress to;
+  uint8_t protocol = 0;
+  uint16_t port = 0;  // destination; TCP and UDP
+};
+
+struct PathStep {
+  std::string step;  // reverse_path, route, connection, policy, next_hop
+  bool ok = false;
+  std::string text;
+};
+
+struct PathAnswer {
+  std::string verdict;  // allow, deny, inspect, drop
+  std::string reason;   // a drop reason's name, or the rule that decided
+  std::vector<PathStep> steps;
+};
+
+/// Fails with `not_found` if there is no such domain, or none that has `from`; with `invalid` if several have
+/// it and none was named, or the families differ.
+Result<PathAnswer> explain_path(const dataplane::Snapshot& snapshot, const model::Model& names,
+                                const PathQuery& query);
+
+/// The same for a decision that was taken already: the words only.
+PathAnswer explain(const dataplane::Snapshot& snapshot, const model::Model& names,
+                   const dataplane::FirstPacket& packet, const dataplane::FirstDecision& decision);
+
+}  // namespace weir::control

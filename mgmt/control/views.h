@@ -1,0 +1,97 @@
+// What the hub shows of itself, as plain values: made on the control thread, turned into JSON elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "dataplane/worker/dataplane.h"
+#include "mgmt/model/model.h"
+
+namespace weir::control {
+
+struct WorkerView {
+  unsigned worker = 0;
+  uint32_t core = 0;
+  std::vector<std::pair<std::string_view, uint64_t>> counters;
+};
+struct PortView {
+  std::string name, driver, mac;
+  uint16_t mtu = 0;
+  bool link_up = false;
+};
+struct AttachmentView {
+  std::string name, domain, local, remote;
+  uint32_t vni = 0;
+  bool resolved = false;
+  uint16_t mtu = 0;
+};
+struct ProfileView {
+  std::string name;
+  uint64_t rules_loaded = 0;
+  uint64_t rules_refused = 0;
+};
+
+struct StatusView {
+  std::string hub, version;
+  uint64_t uptime_s = 0;
+  std::vector<WorkerView> workers;
+  std::vector<PortView> ports;
+  std::vector<AttachmentView> attachments;
+  std::vector<ProfileView> profiles;
+  uint64_t held = 0;
+  std::vector<std::pair<std::string_view, uint64_t>> neighbors;
+  std::string config_file;
+  uint64_t reloads = 0;
+  std::string last_reload;  // "ok" or what went wrong; empty before the first
+  uint64_t events_lost = 0;
+  uint64_t control_stalls = 0;
+};
+
+struct DropView {
+  std::string_view reason, stage, help;
+  uint64_t count = 0;
+};
+
+struct SessionView {
+  std::string id;
+  unsigned worker = 0;
+  uint8_t protocol = 0;
+  std::string src, dst;
+  uint16_t src_port = 0, dst_port = 0;
+  std::string from, to, ingress, egress, rule;
+  std::string_view state;
+  bool inspected = false, dropped = false;
+  uint64_t packets[2] = {}, bytes[2] = {};
+  uint64_t age_s = 0, idle_s = 0;
+};
+struct SessionsView {
+  std::vector<SessionView> rows;
+  uint64_t total = 0;
+};
+
+struct RouteView {
+  std::string prefix, attachment, via;
+  uint32_t weight = 0;
+  std::string_view kind;    // own, exposed, blackhole
+  std::string from_domain;  // exposed: whose
+};
+struct DomainRoutesView {
+  std::string name;
+  std::vector<RouteView> routes;
+};
+
+std::vector<WorkerView> worker_views(const dataplane::Dataplane& dataplane,
+                                     const std::vector<uint32_t>& cores);
+/// Every reason but "none", zero ones too; workers and control together.
+std::vector<DropView> drop_views(const dataplane::Dataplane& dataplane);
+SessionView session_view(const dataplane::SessionRow& row, const dataplane::Snapshot& snapshot,
+                         const model::Model& names, dataplane::NanoTime now);
+/// Fails with `not_found` if `domain` names none.
+Result<std::vector<DomainRoutesView>> route_views(const model::Model& model,
+                                                  const std::optional<std::string>& domain);
+
+}  // namespace weir::control
