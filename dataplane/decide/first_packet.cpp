@@ -43,8 +43,13 @@ const NextHop* choose(const RouteTarget& target, uint32_t hash, Usable&& usable)
   return best;
 }
 
-/// The next hop towards `source` through the attachment that it came in by; null if the domain's own routes
-/// lead elsewhere.
+/// Addresses that never are routed, or a packet from a host to itself.
+bool is_never_routed(const Tuple& tuple) {
+  return net::is_martian(tuple.src) || net::is_martian(tuple.dst) || tuple.src == tuple.dst;
+}
+
+}  // namespace
+
 const NextHop* reverse_hop(const Domain& domain, const net::IpAddress& source, AttachmentId ingress,
                            uint32_t hash) {
   const auto match = domain.own.lookup(source);
@@ -52,13 +57,6 @@ const NextHop* reverse_hop(const Domain& domain, const net::IpAddress& source, A
   return choose(domain.targets[match->target], hash,
                 [&](const NextHop& member) { return member.attachment == ingress; });
 }
-
-/// Addresses that never are routed, or a packet from a host to itself.
-bool is_never_routed(const Tuple& tuple) {
-  return net::is_martian(tuple.src) || net::is_martian(tuple.dst) || tuple.src == tuple.dst;
-}
-
-}  // namespace
 
 RouteAnswer find_route(const Snapshot& snapshot, const Domain& domain, const net::IpAddress& destination,
                        uint32_t hash) {

@@ -42,10 +42,10 @@ struct FirstDecision {
 /// addresses that are never routed, and a packet from an address to itself, are `inner_martian`.
 FirstDecision decide_first_packet(const Snapshot& snapshot, const FirstPacket& packet);
 
-/// The reverse-path check: is `source` reached through `ingress` by the domain's own routes? `out` is that
-/// next hop.
-bool find_source(const Snapshot& snapshot, const Domain& domain, const net::IpAddress& source,
-                 AttachmentId ingress, NextHop& out);
+/// The reverse-path check: the next hop towards `source` through the attachment that it came in by; null if
+/// the domain's own routes lead elsewhere. `hash` is ecmp_hash() of the packet's tuple.
+const NextHop* reverse_hop(const Domain& domain, const net::IpAddress& source, AttachmentId ingress,
+                           uint32_t hash);
 
 struct RouteAnswer {
   DropReason drop = DropReason::none;  // no_route, no_connection, blackhole, attachment_down

@@ -15,27 +15,12 @@ Next cut(WorkerContext& ctx, SessionIndex index, DropReason reason) {
   return Next::drop(reason);
 }
 
-bool leads_there(const Snapshot& snapshot, const Session& session, Direction direction,
-                 const NextHop& next_hop, const net::IpAddress& destination) {
-  const AdjacencyId known = session.adjacency[static_cast<size_t>(direction)];
-  return known.valid() && snapshot.adjacencies->get(known) &&
-         known == find_adjacency(snapshot, next_hop, destination);
-}
-
-/// Points one direction at `next_hop`, if it does not go there already.
+/// Points one direction at `next_hop`. False: its MAC is not known.
 bool point(const Snapshot& snapshot, Session& session, Direction direction, const NextHop& next_hop,
            const net::IpAddress& destination) {
-  if (leads_there(snapshot, session, direction, next_hop, destination)) return true;
-  const AdjacencyId found = find_adjacency(snapshot, next_hop, destination);
-  session.adjacency[static_cast<size_t>(direction)] = found;
-  return found.valid();
-}
-
-/// The attachment that `source` is reached through, checked against where the packet came in.
-bool reached_through(const Snapshot& snapshot, DomainId domain_id, const net::IpAddress& source,
-                     AttachmentId ingress, NextHop& out) {
-  const Domain* domain = snapshot.domain(domain_id);
-  return domain != nullptr && find_source(snapshot, *domain, source, ingress, out);
+  AdjacencyId& adjacency = session.adjacency[static_cast<size_t>(direction)];
+  adjacency = find_adjacency(snapshot, next_hop, destination);
+  return adjacency.valid();
 }
 
 }  // namespace
@@ -73,13 +58,14 @@ Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index) 
 Next accept_other_ingress(WorkerContext& ctx, PacketMeta& meta, SessionIndex index) {
   const Snapshot& snapshot = *ctx.snapshot;
   Session& session = ctx.sessions->at(index);
-  NextHop way;
   const net::IpAddress source = meta.tuple.src;
-  if (!reached_through(snapshot, meta.domain, source, meta.ingress, way))
-    return Next::drop(DropReason::reverse_path);
+  const Domain* domain = snapshot.domain(meta.domain);
+  const NextHop* way =
+      domain == nullptr ? nullptr : reverse_hop(*domain, source, meta.ingress, ecmp_hash(meta.tuple));
+  if (way == nullptr) return Next::drop(DropReason::reverse_path);
   if (meta.direction == Direction::reverse) return Next::go_on();  // asymmetric, but legitimate
-  const AdjacencyId back = find_adjacency(snapshot, way, source);
-  if (!back.valid()) return wait_for(meta, way, source);
+  const AdjacencyId back = find_adjacency(snapshot, *way, source);
+  if (!back.valid()) return wait_for(meta, *way, source);
   session.adjacency[static_cast<size_t>(Direction::reverse)] = back;
   ctx.sessions->cold(index).ingress = meta.ingress;
   return Next::go_on();
