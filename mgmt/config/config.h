@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,23 +46,24 @@ struct Workers {
 };
 
 struct Control {
-  std::optional<uint32_t> core;  // control, builder, writer and API threads; absent: every core that no worker has
+  std::optional<uint32_t>
+      core;  // control, builder, writer and API threads; absent: every core that no worker has
   Location where;
 };
 
 /// Ceilings. Every one is counted when it is hit.
 struct Limits {
-  uint32_t sessions = 65'536;             // whole hub, shared out evenly over workers
-  uint32_t packet_buffers = 16'384;       // mbufs
-  uint32_t ring_size = 2'048;             // each hand-over and punt ring, packets; a power of two
-  uint32_t adjacencies = 16'384;          // next hops inside attachments
-  uint32_t held_packets = 1'024;          // packets that wait for a next hop to answer
+  uint32_t sessions = 65'536;        // whole hub, shared out evenly over workers
+  uint32_t packet_buffers = 16'384;  // mbufs
+  uint32_t ring_size = 2'048;        // each hand-over and punt ring, packets; a power of two
+  uint32_t adjacencies = 16'384;     // next hops inside attachments
+  uint32_t held_packets = 1'024;     // packets that wait for a next hop to answer
   uint32_t held_per_neighbor = 16;
-  uint32_t punts_per_second = 2'000;      // per worker
-  uint32_t inspected_sessions = 8'192;    // whole hub
-  uint32_t stream_window = 4'096;         // bytes kept per direction of an inspected TCP session
-  uint32_t out_of_order_segments = 16;    // recorded per direction of an inspected TCP session
-  uint32_t event_queue = 4'096;           // events between a worker and the writer
+  uint32_t punts_per_second = 2'000;    // per worker
+  uint32_t inspected_sessions = 8'192;  // whole hub
+  uint32_t stream_window = 4'096;       // bytes kept per direction of an inspected TCP session
+  uint32_t out_of_order_segments = 16;  // recorded per direction of an inspected TCP session
+  uint32_t event_queue = 4'096;         // events between a worker and the writer
   Location where;
 };
 
@@ -94,14 +96,16 @@ struct Events {
 struct Port {
   std::string name;
   PortDriver driver = PortDriver::af_xdp;
-  std::string interface;    // af_xdp, af_packet: the kernel's interface
-  std::string pci;          // pci: "0000:03:00.0"
-  std::string rx_pcap;      // pcap: file to read, may be empty
-  std::string tx_pcap;      // pcap: file to write, may be empty
-  std::vector<net::InterfaceAddress> addresses;  // underlay; af_xdp: empty = the kernel's own on that interface
-  std::optional<net::IpAddress> gateway;         // underlay default route; not on af_xdp, where the kernel's routes are read
-  std::optional<net::Mac> mac;                   // default: the device's own
-  uint32_t mtu = 0;                              // 0: the device's own
+  std::string interface;  // af_xdp, af_packet: the kernel's interface
+  std::string pci;        // pci: "0000:03:00.0"
+  std::string rx_pcap;    // pcap: file to read, may be empty
+  std::string tx_pcap;    // pcap: file to write, may be empty
+  std::vector<net::InterfaceAddress>
+      addresses;  // underlay; af_xdp: empty = the kernel's own on that interface
+  std::optional<net::IpAddress>
+      gateway;                  // underlay default route; not on af_xdp, where the kernel's routes are read
+  std::optional<net::Mac> mac;  // default: the device's own
+  uint32_t mtu = 0;             // 0: the device's own
   Location where;
   Location device_where;  // of `interface` or `pci`
   Location addresses_where;
@@ -195,6 +199,8 @@ struct Config {
   std::vector<Connection> connections;
   std::vector<PolicyRule> policy;  // in order; nothing matches: deny
   std::vector<Profile> profiles;
+  /// Where the file sets keys that only a restart changes, by path: "worker.burst", "port[wan0].mtu".
+  std::map<std::string, Location> key_where;
 };
 
 }  // namespace weir::config

@@ -1,0 +1,121 @@
+#include "mgmt/config/check.h"
+
+#include <algorithm>
+#include <ostream>
+
+#include "dataplane/session/session_table.h"
+#include "mgmt/config/reader.h"
+
+namespace weir::config {
+
+namespace {
+
+/// Each file on its own, so that one that cannot be read is named at its place in the configuration.
+void check_profile(const Profile& profile, const CheckRules& check_rules, CheckReport& report) {
+  CheckReport::Rules rules{profile.name, 0, {}};
+  for (size_t i = 0; i < profile.rule_files.size(); ++i) {
+    auto build = check_rules({profile.rule_files[i]});
+    if (!build) {
+      report.problems.push_back({profile.rule_files_where[i], "profile[].rules", build.error().message});
+      continue;
+    }
+    rules.loaded += build->loaded;
+    std::move(build->refused.begin(), build->refused.end(), std::back_inserter(rules.refused));
+  }
+  report.rules.push_back(std::move(rules));
+}
+
+bool connected(const Config& config, const std::string& a, const std::string& b) {
+  return a == b ||
+         std::any_of(config.connections.begin(), config.connections.end(),
+                     [&](const Connection& c) { return (c.a == a && c.b == b) || (c.a == b && c.b == a); });
+}
+
+/// Whether any connection lets a session of this rule exist. Rules that leave a side open are not judged.
+bool reachable(const Config& config, const PolicyRule& rule) {
+  if (rule.from.domains.empty() || rule.to.domains.empty()) return true;
+  return std::any_of(rule.from.domains.begin(), rule.from.domains.end(), [&](const std::string& from) {
+    return std::any_of(rule.to.domains.begin(), rule.to.domains.end(),
+                       [&](const std::string& to) { return connected(config, from, to); });
+  });
+}
+
+void take_notes(const Config& config, std::vector<Problem>& notes) {
+  const auto& cores = config.workers.cores;
+  if (config.control.core && std::find(cores.begin(), cores.end(), *config.control.core) != cores.end()) {
+    notes.push_back({config.control.where, "control.core",
+                     "core " + std::to_string(*config.control.core) +
+                         " has a worker too; they take turns, which costs speed"});
+  }
+  for (const PolicyRule& rule : config.policy) {
+    if (reachable(config, rule)) continue;
+    notes.push_back({rule.where, "policy[]",
+                     "rule " + quoted(rule.id) + " never matches: no connection joins its domains"});
+  }
+  if (config.policy.empty()) {
+    notes.push_back({{config.file, 0, 0}, "policy", "there is no rule, so every session is denied"});
+  }
+}
+
+std::string place(const std::string& file, uint32_t line, uint32_t column) {
+  return to_string(Problem{{file, line, column}, "", ""});
+}
+
+std::string count(size_t n, const char* one, const char* many) {
+  return std::to_string(n) + " " + (n == 1 ? one : many);
+}
+
+void print_summary(const CheckReport& report, std::ostream& out) {
+  const Config& c = *report.config;
+  out << c.file << ": hub " << quoted(c.hub_name) << ": "
+      << count(c.workers.cores.size(), "worker", "workers") << ", " << count(c.ports.size(), "port", "ports")
+      << ", " << count(c.domains.size(), "domain", "domains") << ", "
+      << count(c.attachments.size(), "attachment", "attachments") << ", "
+      << count(c.routes.size(), "route", "routes") << ", "
+      << count(c.connections.size(), "connection", "connections") << ", "
+      << count(c.policy.size(), "policy rule", "policy rules") << ", "
+      << count(c.profiles.size(), "profile", "profiles") << "\n";
+  for (const auto& rules : report.rules) {
+    out << "profile " << quoted(rules.profile) << ": " << count(rules.loaded, "rule", "rules") << " loaded, "
+        << rules.refused.size() << " refused\n";
+  }
+  out << "memory:\n" << to_string(report.memory);
+}
+
+}  // namespace
+
+CheckReport check_config(const std::string& path, const CheckRules& check_rules) {
+  CheckReport report;
+  auto config = read_config(path);
+  if (!config) {
+    report.problems = std::move(config.error());
+    return report;
+  }
+  report.memory = memory_plan(*config, &dataplane::SessionTable::bytes_for);
+  if (auto problem = too_little_memory(*config, report.memory))
+    report.problems.push_back(std::move(*problem));
+  for (const Profile& profile : config->profiles) check_profile(profile, check_rules, report);
+  take_notes(*config, report.notes);
+  report.config = std::move(*config);
+  return report;
+}
+
+int print_report(const CheckReport& report, std::ostream& out, std::ostream& err) {
+  for (const auto& rules : report.rules) {
+    for (const auto& issue : rules.refused) {
+      err << place(issue.file, issue.line, issue.column) << "rule refused: ";
+      if (!issue.keyword.empty()) err << issue.keyword << ": ";
+      err << issue.message << "\n";
+    }
+  }
+  for (const Problem& note : report.notes) err << to_string(note) << " (note)\n";
+  for (const Problem& problem : report.problems) err << to_string(problem) << "\n";
+  if (!report.problems.empty()) {
+    err << count(report.problems.size(), "problem", "problems") << "\n";
+    return 1;
+  }
+  print_summary(report, out);
+  return 0;
+}
+
+}  // namespace weir::config

@@ -1,0 +1,64 @@
+// The words that the configuration uses for the values of its enumerations, each written once.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+#include "mgmt/config/config.h"
+
+namespace weir::config {
+
+template <typename E>
+struct Choice {
+  std::string_view name;
+  E value;
+};
+
+inline constexpr Choice<Hugepages> kHugepages[] = {
+    {"auto", Hugepages::automatic}, {"on", Hugepages::on}, {"off", Hugepages::off}};
+inline constexpr Choice<Idle> kIdle[] = {{"poll", Idle::poll}, {"adaptive", Idle::adaptive}};
+/// `memory` is missing on purpose: such a port is made by tests, no file can ask for one.
+inline constexpr Choice<PortDriver> kPortDrivers[] = {{"af_xdp", PortDriver::af_xdp},
+                                                      {"af_packet", PortDriver::af_packet},
+                                                      {"pcap", PortDriver::pcap},
+                                                      {"null", PortDriver::null},
+                                                      {"pci", PortDriver::pci}};
+inline constexpr Choice<OnDrop> kOnDrop[] = {{"reset", OnDrop::reset}, {"silent", OnDrop::silent}};
+inline constexpr Choice<FailMode> kFailModes[] = {{"closed", FailMode::closed}, {"open", FailMode::open}};
+inline constexpr Choice<PolicyAction> kPolicyActions[] = {
+    {"allow", PolicyAction::allow}, {"deny", PolicyAction::deny}, {"inspect", PolicyAction::inspect}};
+inline constexpr Choice<Protocol> kProtocols[] = {{"any", Protocol::any},
+                                                  {"tcp", Protocol::tcp},
+                                                  {"udp", Protocol::udp},
+                                                  {"icmp", Protocol::icmp},
+                                                  {"icmpv6", Protocol::icmpv6}};
+inline constexpr std::array<std::string_view, 5> kLogLevels = {"trace", "debug", "info", "warn", "error"};
+
+/// The names of one of the lists above.
+template <const auto& kChoices>
+inline constexpr auto kNamesOf = [] {
+  std::array<std::string_view, std::size(kChoices)> names{};
+  for (size_t i = 0; i < names.size(); ++i) names[i] = kChoices[i].name;
+  return names;
+}();
+
+template <typename E, size_t N>
+constexpr std::optional<E> choice_of(const Choice<E> (&choices)[N], std::string_view name) {
+  for (const auto& c : choices) {
+    if (c.name == name) return c.value;
+  }
+  return std::nullopt;
+}
+
+/// Empty for a value that no file can ask for.
+template <typename E, size_t N>
+constexpr std::string_view name_of(const Choice<E> (&choices)[N], E value) {
+  for (const auto& c : choices) {
+    if (c.value == value) return c.name;
+  }
+  return {};
+}
+
+}  // namespace weir::config

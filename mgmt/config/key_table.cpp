@@ -1,0 +1,550 @@
+#include "mgmt/config/key_table.h"
+
+#include "mgmt/config/choices.h"
+#include "mgmt/config/problem.h"
+
+namespace weir::config {
+
+namespace {
+
+constexpr SectionSpec kSections[] = {
+    {"hub", Change::restart, false, "The hub itself."},
+    {"eal", Change::restart, false, "DPDK's environment layer."},
+    {"worker", Change::restart, true, "The poll-mode threads that forward packets."},
+    {"control", Change::restart, false, "Every thread that is not a worker."},
+    {"limits", Change::restart, false,
+     "Ceilings on what remote hosts can make the hub hold or do. Each is counted when it is hit; `weir "
+     "check` "
+     "prints the memory that they amount to."},
+    {"timeouts", Change::live, false, "After how long without a packet a session is forgotten."},
+    {"api", Change::restart, false, "Where weirctl reaches the hub."},
+    {"log", Change::live, false, "The hub's own log, on standard error."},
+    {"events", Change::restart, false, "Alerts, drops and flows, as EVE JSON."},
+    {"port[]", Change::restart, true, "An Ethernet device that DPDK drives."},
+    {"domain[]", Change::live, false,
+     "A routing and security domain: its own routes and its own address space. Domains are isolated from "
+     "each "
+     "other unless a connection joins them."},
+    {"attachment[]", Change::live, false,
+     "One spoke: a tunnel to it, its domain, and the hub's addresses inside."},
+    {"attachment[].vxlan", Change::live, true,
+     "The tunnel. Its local address, remote address, VNI and port together are unique in the file."},
+    {"route[]", Change::live, false,
+     "Where a prefix of a domain is reached: through a router inside an attachment, directly inside an "
+     "attachment, or "
+     "nowhere (blackhole). The subnets of gateway addresses are routes already."},
+    {"connection[]", Change::live, false,
+     "Two domains that may reach each other, in both directions, as far as policy allows."},
+    {"policy[]", Change::live, false,
+     "One rule. Rules are tried in the order of the file; the first that matches a session's first packet "
+     "decides "
+     "for the session, and where none matches it is denied. A rule that allows a session allows its "
+     "replies."},
+    {"policy[].from", Change::live, false, "Where the session comes from; without it, anywhere."},
+    {"policy[].to", Change::live, false, "Where the session goes to; without it, anywhere."},
+    {"profile[]", Change::live, false, "How sessions are inspected."},
+};
+
+constexpr KeySpec kKeys[] = {
+    {.path = "hub.name",
+     .kind = ValueKind::name,
+     .fallback = "\"weir\"",
+     .change = Change::restart,
+     .help = "The hub's name in its log and events."},
+
+    {.path = "eal.hugepages",
+     .kind = ValueKind::choice,
+     .fallback = "\"auto\"",
+     .choices = kNamesOf<kHugepages>,
+     .change = Change::restart,
+     .help = "Whether packet memory lies in hugepages: `auto` uses them where they are to be had and "
+             "ordinary memory "
+             "elsewhere, `on` refuses to start without them, `off` never uses them."},
+    {.path = "eal.memory_mib",
+     .kind = ValueKind::integer,
+     .fallback = "0",
+     .min = 0,
+     .max = 1'048'576,
+     .unit = "MiB",
+     .change = Change::restart,
+     .help = "Memory that DPDK reserves at the start; 0 computes it from the limits."},
+    {.path = "eal.extra_args",
+     .kind = ValueKind::text,
+     .list = true,
+     .fallback = "[]",
+     .max_items = 64,
+     .change = Change::restart,
+     .help = "Handed to DPDK's EAL as they are, after the hub's own arguments."},
+
+    {.path = "worker.cores",
+     .kind = ValueKind::integer,
+     .list = true,
+     .min = 0,
+     .max = 1'023,
+     .min_items = 1,
+     .max_items = 64,
+     .required = true,
+     .change = Change::restart,
+     .help = "The CPU cores; one worker runs on each."},
+    {.path = "worker.idle",
+     .kind = ValueKind::choice,
+     .fallback = "\"adaptive\"",
+     .choices = kNamesOf<kIdle>,
+     .change = Change::restart,
+     .help =
+         "What a worker does when there is nothing to do: `poll` keeps its core busy for the least delay, "
+         "`adaptive` sleeps for up to 50 microseconds."},
+    {.path = "worker.burst",
+     .kind = ValueKind::integer,
+     .fallback = "32",
+     .min = 1,
+     .max = 256,
+     .unit = "packets",
+     .change = Change::restart,
+     .help = "At most so many packets are taken from a port at once."},
+
+    {.path = "control.core",
+     .kind = ValueKind::integer,
+     .fallback_help = "every core that no worker has",
+     .min = 0,
+     .max = 1'023,
+     .change = Change::restart,
+     .help = "The CPU core of the control, builder, writer and API threads."},
+
+    {.path = "limits.sessions",
+     .kind = ValueKind::integer,
+     .fallback = "65536",
+     .min = 64,
+     .max = 67'108'864,
+     .unit = "sessions",
+     .change = Change::restart,
+     .help = "Sessions of the whole hub, shared out evenly over the workers."},
+    {.path = "limits.packet_buffers",
+     .kind = ValueKind::integer,
+     .fallback = "16384",
+     .min = 1'024,
+     .max = 4'194'304,
+     .unit = "packets",
+     .change = Change::restart,
+     .help = "Buffers for packets, 2 KiB each and their headers."},
+    {.path = "limits.ring_size",
+     .kind = ValueKind::integer,
+     .fallback = "2048",
+     .min = 64,
+     .max = 65'536,
+     .power_of_two = true,
+     .unit = "packets",
+     .change = Change::restart,
+     .help = "Room in each ring by which a worker hands packets to another one or to control."},
+    {.path = "limits.adjacencies",
+     .kind = ValueKind::integer,
+     .fallback = "16384",
+     .min = 16,
+     .max = 1'048'575,
+     .unit = "next hops",
+     .change = Change::restart,
+     .help = "Hosts and routers inside attachments whose MAC the hub knows."},
+    {.path = "limits.held_packets",
+     .kind = ValueKind::integer,
+     .fallback = "1024",
+     .min = 1,
+     .max = 1'048'576,
+     .unit = "packets",
+     .change = Change::restart,
+     .help =
+         "Packets that wait until a next hop answers ARP or ND; at most a quarter of the packet buffers."},
+    {.path = "limits.held_per_neighbor",
+     .kind = ValueKind::integer,
+     .fallback = "16",
+     .min = 1,
+     .max = 65'536,
+     .unit = "packets",
+     .change = Change::restart,
+     .help = "The same for one next hop."},
+    {.path = "limits.punts_per_second",
+     .kind = ValueKind::integer,
+     .fallback = "2000",
+     .min = 1,
+     .max = 10'000'000,
+     .unit = "packets per second",
+     .change = Change::restart,
+     .help = "Packets that one worker may hand to control."},
+    {.path = "limits.inspected_sessions",
+     .kind = ValueKind::integer,
+     .fallback = "8192",
+     .min = 1,
+     .max = 4'194'304,
+     .unit = "sessions",
+     .change = Change::restart,
+     .help =
+         "Sessions under inspection at a time, of the whole hub; beyond that a profile's `fail` decides."},
+    {.path = "limits.stream_window",
+     .kind = ValueKind::integer,
+     .fallback = "4096",
+     .min = 256,
+     .max = 1'048'576,
+     .unit = "bytes",
+     .change = Change::restart,
+     .help = "Kept of each direction of an inspected TCP session."},
+    {.path = "limits.out_of_order_segments",
+     .kind = ValueKind::integer,
+     .fallback = "16",
+     .min = 1,
+     .max = 1'024,
+     .unit = "segments",
+     .change = Change::restart,
+     .help = "Recorded in each direction of an inspected TCP session until the gap before them is filled."},
+    {.path = "limits.event_queue",
+     .kind = ValueKind::integer,
+     .fallback = "4096",
+     .min = 64,
+     .max = 1'048'576,
+     .unit = "events",
+     .change = Change::restart,
+     .help = "Events of each worker that wait to be written; beyond that they are lost and counted."},
+
+    {.path = "timeouts.tcp_handshake",
+     .kind = ValueKind::integer,
+     .fallback = "10",
+     .min = 1,
+     .max = 3'600,
+     .unit = "seconds",
+     .help = "A TCP session whose handshake is not complete."},
+    {.path = "timeouts.tcp_established",
+     .kind = ValueKind::integer,
+     .fallback = "3600",
+     .min = 1,
+     .max = 604'800,
+     .unit = "seconds",
+     .help = "An established TCP session."},
+    {.path = "timeouts.tcp_closing",
+     .kind = ValueKind::integer,
+     .fallback = "30",
+     .min = 1,
+     .max = 3'600,
+     .unit = "seconds",
+     .help = "A TCP session that was closed or reset."},
+    {.path = "timeouts.udp",
+     .kind = ValueKind::integer,
+     .fallback = "60",
+     .min = 1,
+     .max = 604'800,
+     .unit = "seconds",
+     .help = "UDP."},
+    {.path = "timeouts.icmp",
+     .kind = ValueKind::integer,
+     .fallback = "15",
+     .min = 1,
+     .max = 3'600,
+     .unit = "seconds",
+     .help = "An ICMP or ICMPv6 query."},
+    {.path = "timeouts.other",
+     .kind = ValueKind::integer,
+     .fallback = "120",
+     .min = 1,
+     .max = 604'800,
+     .unit = "seconds",
+     .help = "Any other protocol."},
+
+    {.path = "api.socket",
+     .kind = ValueKind::file,
+     .fallback = "\"/run/weir/weir.sock\"",
+     .change = Change::restart,
+     .help = "The Unix socket of the API, at most 107 bytes long."},
+
+    {.path = "log.level",
+     .kind = ValueKind::choice,
+     .fallback = "\"info\"",
+     .choices = kLogLevels,
+     .help = "What is written: this and everything more severe."},
+
+    {.path = "events.eve",
+     .kind = ValueKind::file,
+     .fallback = "\"\"",
+     .change = Change::restart,
+     .help = "The file that events are appended to, one JSON object a line; `\"-\"` is standard output, "
+             "`\"\"` none."},
+    {.path = "events.flow",
+     .kind = ValueKind::boolean,
+     .fallback = "true",
+     .change = Change::restart,
+     .help = "Whether an event is written for each session when it ends."},
+
+    {.path = "port[].name",
+     .kind = ValueKind::name,
+     .required = true,
+     .change = Change::restart,
+     .help = "Its name, unique."},
+    {.path = "port[].driver",
+     .kind = ValueKind::choice,
+     .fallback = "\"af_xdp\"",
+     .choices = kNamesOf<kPortDrivers>,
+     .change = Change::restart,
+     .help = "How it is driven. `af_xdp` shares a kernel interface: the hub gets its tunnels' packets, the "
+             "kernel all "
+             "others; `af_packet` is the slower way where XDP is not to be had; `pci` takes a NIC or VF for "
+             "itself; "
+             "`pcap` reads and writes capture files; `null` swallows everything."},
+    {.path = "port[].interface",
+     .kind = ValueKind::interface,
+     .change = Change::restart,
+     .help = "The kernel's interface; required with `af_xdp` and `af_packet`, and only there."},
+    {.path = "port[].pci",
+     .kind = ValueKind::pci,
+     .change = Change::restart,
+     .help = "The PCI address, as in `0000:03:00.0`; required with `pci`, and only there."},
+    {.path = "port[].rx_pcap",
+     .kind = ValueKind::file,
+     .change = Change::restart,
+     .help = "The capture file to read packets from; only with `pcap`."},
+    {.path = "port[].tx_pcap",
+     .kind = ValueKind::file,
+     .change = Change::restart,
+     .help = "The capture file to write packets to; only with `pcap`."},
+    {.path = "port[].address",
+     .kind = ValueKind::ipv4_interface,
+     .list = true,
+     .fallback_help = "`af_xdp`: the interface's own, elsewhere none",
+     .max_items = 64,
+     .change = Change::restart,
+     .help = "The hub's addresses in the underlay."},
+    {.path = "port[].gateway",
+     .kind = ValueKind::ipv4,
+     .change = Change::restart,
+     .help = "The underlay's default route. Not with `af_xdp`, where the kernel's routes are used."},
+    {.path = "port[].mac",
+     .kind = ValueKind::mac,
+     .fallback_help = "the device's own",
+     .change = Change::restart,
+     .help = "The port's MAC."},
+    {.path = "port[].mtu",
+     .kind = ValueKind::integer,
+     .fallback_help = "the device's own",
+     .min = 576,
+     .max = 9'216,
+     .unit = "bytes",
+     .change = Change::restart,
+     .help = "The largest IP packet of the underlay."},
+
+    {.path = "domain[].name", .kind = ValueKind::name, .required = true, .help = "Its name, unique."},
+
+    {.path = "attachment[].name", .kind = ValueKind::name, .required = true, .help = "Its name, unique."},
+    {.path = "attachment[].domain",
+     .kind = ValueKind::name,
+     .required = true,
+     .help = "The domain that it belongs to."},
+    {.path = "attachment[].gateway",
+     .kind = ValueKind::ip_interface,
+     .list = true,
+     .min_items = 1,
+     .max_items = 64,
+     .required = true,
+     .help = "The hub's addresses inside. Their subnets are on-link in the attachment: the domain has a "
+             "route to each, and "
+             "no two attachments of a domain may overlap in them."},
+    {.path = "attachment[].mac",
+     .kind = ValueKind::mac,
+     .fallback_help = "derived from the name",
+     .help = "The hub's MAC inside."},
+    {.path = "attachment[].mtu",
+     .kind = ValueKind::integer,
+     .fallback_help = "the port's less 50 for the encapsulation",
+     .min = 576,
+     .max = 9'216,
+     .unit = "bytes",
+     .help = "The largest IP packet inside; with an IPv6 gateway at least 1280."},
+    {.path = "attachment[].vxlan.vni",
+     .kind = ValueKind::integer,
+     .min = 0,
+     .max = 16'777'215,
+     .required = true,
+     .help = "The VXLAN network identifier."},
+    {.path = "attachment[].vxlan.local",
+     .kind = ValueKind::ipv4,
+     .required = true,
+     .help = "The hub's end: one of a port's addresses."},
+    {.path = "attachment[].vxlan.remote",
+     .kind = ValueKind::ipv4,
+     .required = true,
+     .help = "The peer's end."},
+    {.path = "attachment[].vxlan.port",
+     .kind = ValueKind::integer,
+     .fallback = "4789",
+     .min = 1,
+     .max = 65'535,
+     .help = "The UDP destination port, in both directions."},
+
+    {.path = "route[].domain",
+     .kind = ValueKind::name,
+     .required = true,
+     .help = "The domain that has this route."},
+    {.path = "route[].prefix", .kind = ValueKind::prefix, .required = true, .help = "What is reached by it."},
+    {.path = "route[].attachment",
+     .kind = ValueKind::name,
+     .help = "The attachment, of the same domain, that leads there; required unless `blackhole` is true."},
+    {.path = "route[].via",
+     .kind = ValueKind::ip,
+     .fallback_help = "the prefix is on-link in the attachment",
+     .help = "The router inside the attachment: an address in the subnet of one of its gateway addresses."},
+    {.path = "route[].weight",
+     .kind = ValueKind::integer,
+     .fallback = "1",
+     .min = 1,
+     .max = 255,
+     .help = "Its share among the routes of an equal prefix."},
+    {.path = "route[].ecmp",
+     .kind = ValueKind::boolean,
+     .fallback = "false",
+     .help = "Needed on each of several routes of an equal prefix, which is a mistake otherwise."},
+    {.path = "route[].blackhole",
+     .kind = ValueKind::boolean,
+     .fallback = "false",
+     .help = "Drops what this prefix matches, instead of an attachment."},
+
+    {.path = "connection[].domains",
+     .kind = ValueKind::name,
+     .list = true,
+     .min_items = 2,
+     .max_items = 2,
+     .required = true,
+     .help = "The two domains."},
+
+    {.path = "policy[].id",
+     .kind = ValueKind::name,
+     .required = true,
+     .help = "Its name, unique, in events, `weirctl sessions` and `weirctl path`."},
+    {.path = "policy[].action",
+     .kind = ValueKind::choice,
+     .choices = kNamesOf<kPolicyActions>,
+     .required = true,
+     .help = "`allow` forwards, `deny` drops, `inspect` forwards what inspection by `profile` lets through."},
+    {.path = "policy[].from.domains",
+     .kind = ValueKind::name,
+     .list = true,
+     .fallback_help = "any",
+     .min_items = 1,
+     .help = "In one of these domains."},
+    {.path = "policy[].from.prefixes",
+     .kind = ValueKind::prefix,
+     .list = true,
+     .fallback_help = "any",
+     .min_items = 1,
+     .help = "And in one of these prefixes."},
+    {.path = "policy[].to.domains",
+     .kind = ValueKind::name,
+     .list = true,
+     .fallback_help = "any",
+     .min_items = 1,
+     .help = "In one of these domains."},
+    {.path = "policy[].to.prefixes",
+     .kind = ValueKind::prefix,
+     .list = true,
+     .fallback_help = "any",
+     .min_items = 1,
+     .help = "And in one of these prefixes."},
+    {.path = "policy[].protocol",
+     .kind = ValueKind::choice,
+     .fallback = "\"any\"",
+     .choices = kNamesOf<kProtocols>,
+     .help = "The protocol."},
+    {.path = "policy[].ports",
+     .kind = ValueKind::ports,
+     .list = true,
+     .fallback_help = "any",
+     .min = 1,
+     .max = 65'535,
+     .min_items = 1,
+     .help = "Destination ports and ranges of them; only with `tcp` and `udp`."},
+    {.path = "policy[].profile",
+     .kind = ValueKind::name,
+     .help = "How to inspect; required with `inspect`, and only there."},
+    {.path = "policy[].log",
+     .kind = ValueKind::boolean,
+     .fallback = "false",
+     .help = "Whether sessions that it decides are logged."},
+    {.path = "policy[].comment", .kind = ValueKind::text, .fallback = "\"\"", .help = "For people."},
+
+    {.path = "profile[].name", .kind = ValueKind::name, .required = true, .help = "Its name, unique."},
+    {.path = "profile[].rules",
+     .kind = ValueKind::file,
+     .list = true,
+     .min_items = 1,
+     .max_items = 1'024,
+     .required = true,
+     .help = "Suricata rule files."},
+    {.path = "profile[].on_drop",
+     .kind = ValueKind::choice,
+     .fallback = "\"reset\"",
+     .choices = kNamesOf<kOnDrop>,
+     .help = "What both ends of a dropped TCP session get: a `reset` at once, or nothing."},
+    {.path = "profile[].fail",
+     .kind = ValueKind::choice,
+     .fallback = "\"closed\"",
+     .choices = kNamesOf<kFailModes>,
+     .help = "What happens to a session that inspection has no room for: `closed` drops it, `open` lets it "
+             "pass unseen."},
+};
+
+}  // namespace
+
+std::span<const SectionSpec> sections() { return kSections; }
+std::span<const KeySpec> keys() { return kKeys; }
+
+std::string_view section_of(std::string_view path) {
+  const size_t dot = path.rfind('.');
+  return dot == std::string_view::npos ? std::string_view() : path.substr(0, dot);
+}
+
+std::string_view leaf_of(std::string_view path) {
+  const size_t dot = path.rfind('.');
+  return dot == std::string_view::npos ? path : path.substr(dot + 1);
+}
+
+std::string element_expectation(const KeySpec& key) {
+  switch (key.kind) {
+    case ValueKind::boolean:
+      return "true or false";
+    case ValueKind::integer:
+      return std::string(key.power_of_two ? "a power of two" : "a whole number") + " from " +
+             std::to_string(key.min) + " to " + std::to_string(key.max);
+    case ValueKind::choice: {
+      std::string text = "one of ";
+      for (size_t i = 0; i < key.choices.size(); ++i) {
+        if (i > 0) text += i + 1 == key.choices.size() ? " and " : ", ";
+        text += quoted(key.choices[i]);
+      }
+      return text;
+    }
+    case ValueKind::name:
+      return "a name of 1 to 32 letters, digits, \"-\", \"_\" and \".\"";
+    case ValueKind::text:
+      return "a string without control characters";
+    case ValueKind::file:
+      return "a file name";
+    case ValueKind::interface:
+      return "an interface name of 1 to 15 characters such as \"eth1\"";
+    case ValueKind::pci:
+      return "a PCI address such as \"0000:03:00.0\"";
+    case ValueKind::mac:
+      return "a unicast MAC such as \"02:00:00:00:00:01\"";
+    case ValueKind::ipv4:
+      return "an IPv4 address such as \"198.18.0.1\"";
+    case ValueKind::ip:
+      return "an IP address such as \"10.1.0.2\"";
+    case ValueKind::ipv4_interface:
+      return "an IPv4 address with its prefix length such as \"198.18.0.1/24\"";
+    case ValueKind::ip_interface:
+      return "an address with its prefix length such as \"10.1.0.1/24\"";
+    case ValueKind::prefix:
+      return "a prefix such as \"10.1.0.0/16\"";
+    case ValueKind::ports:
+      return "a port from 1 to 65535 or a range such as \"8000-8100\"";
+  }
+  return {};
+}
+
+std::string expectation(const KeySpec& key) {
+  return key.list ? "a list, each element " + element_expectation(key) : element_expectation(key);
+}
+
+}  // namespace weir::config

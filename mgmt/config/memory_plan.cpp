@@ -1,0 +1,101 @@
+#include "mgmt/config/memory_plan.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdio>
+
+#include "dataplane/worker/dataplane.h"
+
+namespace weir::config {
+
+namespace {
+
+// One packet buffer: rte_mempool's object header, rte_mbuf, our private area (PacketMeta), headroom, data.
+constexpr uint64_t kObjectHeader = 64, kMbuf = 128, kPrivate = 128, kHeadroom = 128, kData = 2'048;
+constexpr uint64_t kBufferBytes = kObjectHeader + kMbuf + kPrivate + kHeadroom + kData;
+/// Of each inspected session, beside its windows: its tuple and names for events, TCP state, what rules
+/// matched so far.
+constexpr uint64_t kInspectedSessionBytes = 1'024;
+constexpr uint64_t kSegmentRecordBytes = 16;
+/// An adjacency with its share of the index.
+constexpr uint64_t kAdjacencyBytes = 64;
+/// EAL's own tables, device queues and what the heap loses to alignment.
+constexpr uint64_t kEalBaseBytes = 32ull << 20;
+constexpr uint64_t kMib = 1ull << 20;
+
+/// Slots of an rte_ring with RING_F_EXACT_SZ: the next power of two above the size.
+uint64_t slots(uint32_t size) { return std::bit_ceil(uint64_t{size} + 1); }
+
+std::string number(uint64_t n) { return std::to_string(n); }
+
+}  // namespace
+
+MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) {
+  const Limits& l = config.limits;
+  const auto workers = std::max<uint32_t>(1, static_cast<uint32_t>(config.workers.cores.size()));
+  const uint32_t session_share = (l.sessions + workers - 1) / workers;
+  const uint32_t inspected_share = (l.inspected_sessions + workers - 1) / workers;
+  const uint64_t segments = 2 * uint64_t{l.out_of_order_segments};
+
+  MemoryPlan plan;
+  const auto add = [&](std::string what, uint64_t bytes, bool eal, std::string formula) {
+    plan.parts.push_back({std::move(what), std::move(formula), bytes, eal});
+  };
+  add("packets", l.packet_buffers * kBufferBytes + slots(l.packet_buffers) * sizeof(void*), true,
+      "packet_buffers x (" + number(kData) + " data + " + number(kHeadroom) + " headroom + " +
+          number(kMbuf + kObjectHeader) + " headers + " + number(kPrivate) +
+          " private) + the list of free ones");
+  const uint64_t ring_slot = 3 * sizeof(void*) + sizeof(dataplane::NeighborNote);
+  add("rings", workers * slots(l.ring_size) * ring_slot, true,
+      "workers x ring_size, rounded up, x (3 x " + number(sizeof(void*)) + " packets + " +
+          number(sizeof(dataplane::NeighborNote)) + " neighbour note)");
+  add("events", workers * slots(l.event_queue) * sizeof(inspection::Event), true,
+      "workers x event_queue, rounded up, x " + number(sizeof(inspection::Event)));
+  add("sessions", workers * uint64_t{session_bytes(session_share)}, false,
+      "workers x a table of " + number(session_share) + " (sessions / workers)");
+  add("inspection",
+      workers * uint64_t{inspected_share} *
+          (2 * uint64_t{l.stream_window} + segments * kSegmentRecordBytes + kInspectedSessionBytes),
+      false,
+      "inspected_sessions x (2 x stream_window + 2 x out_of_order_segments x " + number(kSegmentRecordBytes) +
+          " + about " + number(kInspectedSessionBytes) + ")");
+  add("adjacencies", l.adjacencies * kAdjacencyBytes, false,
+      "adjacencies x about " + number(kAdjacencyBytes));
+
+  uint64_t eal_bytes = kEalBaseBytes;
+  for (const auto& part : plan.parts) {
+    plan.total_bytes += part.bytes;
+    if (part.eal) eal_bytes += part.bytes;
+  }
+  plan.total_bytes += kEalBaseBytes;
+  // In hugepages of 2 MiB, and with a tenth to spare: the packets have to lie in one piece.
+  const uint64_t mib = (eal_bytes + eal_bytes / 10 + kMib - 1) / kMib;
+  plan.eal_mib = static_cast<uint32_t>(mib + mib % 2);
+  return plan;
+}
+
+std::string to_string(const MemoryPlan& plan) {
+  std::string text;
+  char line[256];
+  for (const auto& part : plan.parts) {
+    std::snprintf(line, sizeof line, "  %-12s %9.1f MiB  %s\n", part.what.c_str(),
+                  static_cast<double>(part.bytes) / static_cast<double>(kMib), part.formula.c_str());
+    text += line;
+  }
+  std::snprintf(line, sizeof line,
+                "  %-12s %9.1f MiB  without routes, policy and rulesets\n", "total",
+                static_cast<double>(plan.total_bytes) / static_cast<double>(kMib));
+  text += line;
+  return text + "  of this eal.memory_mib has to be at least " + std::to_string(plan.eal_mib) +
+         ": (packets + rings + events + 32 MiB) + 10 %\n";
+}
+
+std::optional<Problem> too_little_memory(const Config& config, const MemoryPlan& plan) {
+  if (config.eal.memory_mib == 0 || config.eal.memory_mib >= plan.eal_mib) return std::nullopt;
+  const auto where = config.key_where.find("eal.memory_mib");
+  return Problem{where != config.key_where.end() ? where->second : config.eal.where, "eal.memory_mib",
+                 std::to_string(config.eal.memory_mib) + " MiB are too little: the limits need at least " +
+                     std::to_string(plan.eal_mib) + " MiB (`weir check` prints how that adds up)"};
+}
+
+}  // namespace weir::config

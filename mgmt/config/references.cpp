@@ -1,0 +1,27 @@
+#include "mgmt/config/references.h"
+
+namespace weir::config {
+
+void Names::add(const std::string& name, const Node& table, size_t index, std::string_view leaf,
+                const Reporter& report) {
+  if (name.empty()) return;
+  const auto [it, added] = index_.emplace(name, index);
+  if (added) {
+    first_.emplace(name, &table);
+    in_order_.push_back(it->first);
+    return;
+  }
+  const std::string path = kind_ == "policy rule" ? "policy[]" : kind_ + "[]";
+  report.at(table, leaf, path + "." + std::string(leaf),
+            "another " + kind_ + " is called " + quoted(name) + " already, on " + at_line(*first_.at(name)));
+}
+
+std::string Names::unknown(const std::string& name) const {
+  std::string text = "no " + kind_ + " is called " + quoted(name);
+  if (in_order_.empty()) return text + "; the file has none";
+  if (const auto near = nearest(name, in_order_); !near.empty())
+    return text + "; the nearest is " + quoted(near);
+  return text + "; there " + (in_order_.size() == 1 ? "is " : "are ") + listed(in_order_, 5);
+}
+
+}  // namespace weir::config

@@ -1,0 +1,330 @@
+#include "mgmt/config/sections.h"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "mgmt/config/choices.h"
+#include "mgmt/config/values.h"
+
+namespace weir::config {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The folder that relative file names are relative to.
+fs::path folder_of(const std::string& file) {
+  std::error_code error;
+  const fs::path absolute = fs::absolute(file, error);
+  return error ? fs::path() : absolute.parent_path();
+}
+
+/// Reads the keys of one table. What is absent or bad leaves the variable as it is.
+class Table {
+ public:
+  Table(const Document& document, const Node* node, const fs::path& folder)
+      : document_(document), node_(node), folder_(folder) {}
+
+  void get(std::string_view key, std::string& out) const {
+    if (const Node* value = find(key)) out = value->text;
+  }
+  void get(std::string_view key, bool& out) const {
+    if (const Node* value = find(key)) out = value->boolean;
+  }
+  void get(std::string_view key, uint32_t& out) const {
+    if (const Node* value = find(key)) out = static_cast<uint32_t>(value->integer);
+  }
+  void get(std::string_view key, uint16_t& out) const {
+    if (const Node* value = find(key)) out = static_cast<uint16_t>(value->integer);
+  }
+  void get(std::string_view key, std::optional<uint32_t>& out) const {
+    if (const Node* value = find(key)) out = static_cast<uint32_t>(value->integer);
+  }
+  void get(std::string_view key, net::Ipv4& out) const {
+    if (const Node* value = find(key)) out = net::parse_ip(value->text)->v4();
+  }
+  void get(std::string_view key, std::optional<net::IpAddress>& out) const {
+    if (const Node* value = find(key)) out = net::parse_ip(value->text);
+  }
+  void get(std::string_view key, std::optional<net::Mac>& out) const {
+    if (const Node* value = find(key)) out = net::parse_mac(value->text);
+  }
+  void get(std::string_view key, net::Prefix& out) const {
+    if (const Node* value = find(key)) out = *net::parse_prefix(value->text);
+  }
+  template <typename E, size_t N>
+  void get(std::string_view key, const Choice<E> (&choices)[N], E& out) const {
+    if (const Node* value = find(key)) out = *choice_of(choices, value->text);
+  }
+  void get(std::string_view key, std::vector<std::string>& out) const {
+    each(key, [&](const Node& v) { out.push_back(v.text); });
+  }
+  void get(std::string_view key, std::vector<uint32_t>& out) const {
+    each(key, [&](const Node& v) { out.push_back(static_cast<uint32_t>(v.integer)); });
+  }
+  void get(std::string_view key, std::vector<net::InterfaceAddress>& out) const {
+    each(key, [&](const Node& v) { out.push_back(*net::parse_interface_address(v.text)); });
+  }
+  void get(std::string_view key, std::vector<net::Prefix>& out) const {
+    each(key, [&](const Node& v) { out.push_back(*net::parse_prefix(v.text)); });
+  }
+  void get(std::string_view key, std::vector<PortRange>& out) const {
+    each(key, [&](const Node& v) {
+      const auto port = static_cast<uint16_t>(v.integer);
+      out.push_back(v.kind == Node::Kind::integer ? PortRange{port, port} : *parse_port_range(v.text));
+    });
+  }
+  /// A file name, made absolute; "" and "-" stay as they are.
+  void get_file(std::string_view key, std::string& out) const {
+    if (const Node* value = find(key)) out = absolute(value->text);
+  }
+  void get_files(std::string_view key, std::vector<std::string>& out, std::vector<Location>& where) const {
+    each(key, [&](const Node& v) {
+      out.push_back(absolute(v.text));
+      where.push_back(document_.at(v));
+    });
+  }
+
+  /// Of the table itself.
+  Location where() const { return node_ != nullptr ? document_.at(*node_) : Location{document_.file, 1, 1}; }
+  /// Of a key's value, or of the table if it does not have the key.
+  Location where(std::string_view key) const {
+    const Node* value = node_ != nullptr ? node_->find(key) : nullptr;
+    return value != nullptr ? document_.at(*value) : where();
+  }
+  /// A table inside this one; reads nothing if there is none.
+  Table inner(std::string_view key) const {
+    const Node* node = node_ != nullptr ? node_->find(key) : nullptr;
+    return {document_, node != nullptr && node->kind == Node::Kind::table ? node : nullptr, folder_};
+  }
+
+ private:
+  const Node* find(std::string_view key) const { return node_ != nullptr ? node_->get(key) : nullptr; }
+
+  /// The good elements of a list of which others may be bad.
+  template <typename Visit>
+  void each(std::string_view key, Visit&& visit) const {
+    const Node* list = node_ != nullptr ? node_->find(key) : nullptr;
+    if (list == nullptr || list->kind != Node::Kind::list) return;
+    for (const Node& element : list->children) {
+      if (!element.bad) visit(element);
+    }
+  }
+
+  std::string absolute(const std::string& file) const {
+    if (file.empty() || file == "-") return file;
+    return (folder_ / file).lexically_normal().string();
+  }
+
+  const Document& document_;
+  const Node* node_;
+  const fs::path& folder_;
+};
+
+void read_limits(const Table& t, Limits& out) {
+  t.get("sessions", out.sessions);
+  t.get("packet_buffers", out.packet_buffers);
+  t.get("ring_size", out.ring_size);
+  t.get("adjacencies", out.adjacencies);
+  t.get("held_packets", out.held_packets);
+  t.get("held_per_neighbor", out.held_per_neighbor);
+  t.get("punts_per_second", out.punts_per_second);
+  t.get("inspected_sessions", out.inspected_sessions);
+  t.get("stream_window", out.stream_window);
+  t.get("out_of_order_segments", out.out_of_order_segments);
+  t.get("event_queue", out.event_queue);
+  out.where = t.where();
+}
+
+void read_timeouts(const Table& t, Timeouts& out) {
+  t.get("tcp_handshake", out.tcp_handshake);
+  t.get("tcp_established", out.tcp_established);
+  t.get("tcp_closing", out.tcp_closing);
+  t.get("udp", out.udp);
+  t.get("icmp", out.icmp);
+  t.get("other", out.other);
+  out.where = t.where();
+}
+
+/// The sections that the file has once.
+void read_singles(const Table& root, Config& out) {
+  root.inner("hub").get("name", out.hub_name);
+
+  const Table eal = root.inner("eal");
+  eal.get("hugepages", kHugepages, out.eal.hugepages);
+  eal.get("memory_mib", out.eal.memory_mib);
+  eal.get("extra_args", out.eal.extra_args);
+  out.eal.where = eal.where();
+
+  const Table worker = root.inner("worker");
+  worker.get("cores", out.workers.cores);
+  worker.get("idle", kIdle, out.workers.idle);
+  worker.get("burst", out.workers.burst);
+  out.workers.where = worker.where();
+  out.workers.cores_where = worker.where("cores");
+
+  const Table control = root.inner("control");
+  control.get("core", out.control.core);
+  out.control.where = control.where();
+
+  read_limits(root.inner("limits"), out.limits);
+  read_timeouts(root.inner("timeouts"), out.timeouts);
+
+  const Table api = root.inner("api");
+  api.get_file("socket", out.api.socket);
+  out.api.where = api.where();
+
+  const Table log = root.inner("log");
+  log.get("level", out.log.level);
+  out.log.where = log.where();
+
+  const Table events = root.inner("events");
+  events.get_file("eve", out.events.eve);
+  events.get("flow", out.events.flow);
+  out.events.where = events.where();
+}
+
+Port read_port(const Table& t) {
+  Port port;
+  t.get("name", port.name);
+  t.get("driver", kPortDrivers, port.driver);
+  t.get("interface", port.interface);
+  t.get("pci", port.pci);
+  t.get_file("rx_pcap", port.rx_pcap);
+  t.get_file("tx_pcap", port.tx_pcap);
+  t.get("address", port.addresses);
+  t.get("gateway", port.gateway);
+  t.get("mac", port.mac);
+  t.get("mtu", port.mtu);
+  port.where = t.where();
+  port.device_where = port.driver == PortDriver::pci ? t.where("pci") : t.where("interface");
+  port.addresses_where = t.where("address");
+  return port;
+}
+
+Domain read_domain(const Table& t) {
+  Domain domain;
+  t.get("name", domain.name);
+  domain.where = t.where();
+  return domain;
+}
+
+Attachment read_attachment(const Table& t) {
+  Attachment attachment;
+  t.get("name", attachment.name);
+  t.get("domain", attachment.domain);
+  t.get("gateway", attachment.gateways);
+  t.get("mac", attachment.mac);
+  t.get("mtu", attachment.mtu);
+  const Table vxlan = t.inner("vxlan");
+  vxlan.get("vni", attachment.vni.value);
+  vxlan.get("local", attachment.local);
+  vxlan.get("remote", attachment.remote);
+  vxlan.get("port", attachment.udp_port);
+  attachment.where = t.where();
+  attachment.local_where = vxlan.where("local");
+  attachment.remote_where = vxlan.where("remote");
+  return attachment;
+}
+
+Route read_route(const Table& t) {
+  Route route;
+  t.get("domain", route.domain);
+  t.get("prefix", route.prefix);
+  t.get("attachment", route.attachment);
+  t.get("via", route.via);
+  t.get("weight", route.weight);
+  t.get("ecmp", route.ecmp);
+  t.get("blackhole", route.blackhole);
+  route.where = t.where();
+  return route;
+}
+
+Connection read_connection(const Table& t) {
+  Connection connection;
+  std::vector<std::string> domains;
+  t.get("domains", domains);
+  if (domains.size() == 2) {
+    connection.a = std::move(domains[0]);
+    connection.b = std::move(domains[1]);
+  }
+  connection.where = t.where();
+  return connection;
+}
+
+Endpoint read_endpoint(const Table& t) {
+  Endpoint endpoint;
+  t.get("domains", endpoint.domains);
+  t.get("prefixes", endpoint.prefixes);
+  return endpoint;
+}
+
+PolicyRule read_policy_rule(const Table& t) {
+  PolicyRule rule;
+  t.get("id", rule.id);
+  t.get("action", kPolicyActions, rule.action);
+  rule.from = read_endpoint(t.inner("from"));
+  rule.to = read_endpoint(t.inner("to"));
+  t.get("protocol", kProtocols, rule.protocol);
+  t.get("ports", rule.ports);
+  t.get("profile", rule.profile);
+  t.get("log", rule.log);
+  t.get("comment", rule.comment);
+  rule.where = t.where();
+  return rule;
+}
+
+Profile read_profile(const Table& t) {
+  Profile profile;
+  t.get("name", profile.name);
+  t.get_files("rules", profile.rule_files, profile.rule_files_where);
+  t.get("on_drop", kOnDrop, profile.on_drop);
+  t.get("fail", kFailModes, profile.fail);
+  profile.where = t.where();
+  return profile;
+}
+
+/// Where the file sets keys of the tables that only a restart changes (and of the other single ones, which
+/// does no harm).
+void note_places(const Document& document, const Draft& draft, std::map<std::string, Location>& out) {
+  for (const Node& section : document.root.children) {
+    if (section.kind != Node::Kind::table) continue;
+    for (const Node& key : section.children) out.emplace(section.key + "." + key.key, document.at(key));
+  }
+  for (size_t i = 0; i < draft.ports.size(); ++i) {
+    const std::string path = "port[" + draft.config.ports[i].name + "].";
+    for (const Node& key : draft.ports[i]->children) out.emplace(path + key.key, document.at(key));
+  }
+}
+
+}  // namespace
+
+Draft read_sections(const Document& document) {
+  Draft draft{document, {}, {}, {}, {}, {}, {}, {}, {}};
+  const fs::path folder = folder_of(document.file);
+  const auto list = [&](std::string_view name, auto& out, std::vector<const Node*>& sources, auto&& read) {
+    const Node* tables = document.root.find(name);
+    if (tables == nullptr || tables->kind != Node::Kind::list) return;
+    for (const Node& table : tables->children) {
+      if (table.kind != Node::Kind::table) continue;
+      out.push_back(read(Table(document, &table, folder)));
+      sources.push_back(&table);
+    }
+  };
+  Config& config = draft.config;
+  config.file = document.file;
+  read_singles(Table(document, &document.root, folder), config);
+  list("port", config.ports, draft.ports, read_port);
+  list("domain", config.domains, draft.domains, read_domain);
+  list("attachment", config.attachments, draft.attachments, read_attachment);
+  list("route", config.routes, draft.routes, read_route);
+  list("connection", config.connections, draft.connections, read_connection);
+  list("policy", config.policy, draft.policy, read_policy_rule);
+  list("profile", config.profiles, draft.profiles, read_profile);
+  note_places(document, draft, config.key_where);
+  return draft;
+}
+
+}  // namespace weir::config

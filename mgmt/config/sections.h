@@ -1,0 +1,22 @@
+// A checked document -> Config values, section by section.
+#pragma once
+
+#include <vector>
+
+#include "mgmt/config/config.h"
+#include "mgmt/config/document.h"
+
+namespace weir::config {
+
+/// A Config and, for each element of its lists, the table that it was read from, so that later checks can
+/// point at single keys. Lists and sources have the same order and size. Valid while the document lives.
+struct Draft {
+  const Document& document;
+  Config config;
+  std::vector<const Node*> ports, domains, attachments, routes, connections, policy, profiles;
+};
+
+/// Takes what check_schema() left good; the rest keeps its default. Relative file names become absolute.
+Draft read_sections(const Document& document);
+
+}  // namespace weir::config

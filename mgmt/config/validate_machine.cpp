@@ -1,0 +1,171 @@
+// Cores, limits, ports and files.
+#include <map>
+#include <set>
+
+#include "mgmt/config/choices.h"
+#include "mgmt/config/validate.h"
+#include "mgmt/config/values.h"
+
+namespace weir::config {
+
+namespace {
+
+/// DPDK's RTE_MAX_ETHPORTS in Debian's build.
+constexpr size_t kMaxPorts = 32;
+/// sockaddr_un.sun_path with its terminating zero is 108 bytes.
+constexpr size_t kMaxSocketPath = 107;
+
+/// The table of a section that the file has once; the root if the file leaves it out.
+const Node& single(const Validation& v, std::string_view name) {
+  const Node& root = v.draft.document.root;
+  const Node* node = root.find(name);
+  return node != nullptr && node->kind == Node::Kind::table ? *node : root;
+}
+
+void check_cores(const Validation& v) {
+  const Node* cores = single(v, "worker").find("cores");
+  if (cores == nullptr) return;
+  std::set<int64_t> seen;
+  for (const Node& core : cores->children) {
+    if (core.bad || seen.insert(core.integer).second) continue;
+    v.report.at(
+        core, "worker.cores",
+        "core " + std::to_string(core.integer) + " is listed twice; each worker needs a core of its own");
+  }
+}
+
+void check_limits(const Validation& v) {
+  const Limits& limits = v.draft.config.limits;
+  const Node& table = single(v, "limits");
+  if (limits.held_packets > limits.packet_buffers / 4) {
+    v.report.at(table, "held_packets", "limits.held_packets",
+                std::to_string(limits.held_packets) + " is more than a quarter of limits.packet_buffers (" +
+                    std::to_string(limits.packet_buffers) + ")");
+  }
+  if (limits.held_per_neighbor > limits.held_packets) {
+    v.report.at(table, "held_per_neighbor", "limits.held_per_neighbor",
+                std::to_string(limits.held_per_neighbor) + " is more than limits.held_packets (" +
+                    std::to_string(limits.held_packets) + ")");
+  }
+  const size_t workers = v.draft.config.workers.cores.size();
+  if (limits.inspected_sessions < workers) {
+    v.report.at(table, "inspected_sessions", "limits.inspected_sessions",
+                std::to_string(limits.inspected_sessions) + " sessions cannot be shared out over " +
+                    std::to_string(workers) + " workers; each needs one at least");
+  }
+}
+
+void check_socket(const Validation& v) {
+  const std::string& socket = v.draft.config.api.socket;
+  if (socket.size() <= kMaxSocketPath) return;
+  v.report.at(single(v, "api"), "socket", "api.socket",
+              "the path of a Unix socket has at most " + std::to_string(kMaxSocketPath) +
+                  " bytes; this one, made absolute, has " + std::to_string(socket.size()));
+}
+
+/// The key that names the device is there if, and only if, the driver wants it.
+void check_device_key(const Validation& v, const Node& table, PortDriver driver, std::string_view key,
+                      bool wanted, bool needed) {
+  const Node* value = table.find(key);
+  const std::string path = "port[]." + std::string(key);
+  const std::string with = " with driver " + quoted(name_of(kPortDrivers, driver));
+  if (value != nullptr && !wanted)
+    v.report.at(*value, path, "there is no such thing" + with + "; leave the key out");
+  if (value == nullptr && needed) v.report.at(table, path, "missing; it is required" + with);
+}
+
+void check_driver_keys(const Validation& v, const Port& port, const Node& table) {
+  if (const Node* driver = table.find("driver"); driver != nullptr && driver->bad) return;
+  const PortDriver d = port.driver;
+  const bool kernel = d == PortDriver::af_xdp || d == PortDriver::af_packet;
+  check_device_key(v, table, d, "interface", kernel, kernel);
+  check_device_key(v, table, d, "pci", d == PortDriver::pci, d == PortDriver::pci);
+  check_device_key(v, table, d, "rx_pcap", d == PortDriver::pcap, false);
+  check_device_key(v, table, d, "tx_pcap", d == PortDriver::pcap, false);
+  if (const Node* gateway = table.find("gateway"); gateway != nullptr && d == PortDriver::af_xdp) {
+    v.report.at(
+        *gateway, "port[].gateway",
+        "not possible with driver \"af_xdp\": the kernel's routes are used; add the default route there");
+  }
+}
+
+/// The hub's own underlay addresses, so that none is given to two ports.
+using Owners = std::map<net::IpAddress, const Node*>;
+
+void check_addresses(const Validation& v, const Port& port, const Node& table, Owners& owners) {
+  const Node* list = table.find("address");
+  if (list == nullptr || list->bad) return;
+  for (size_t i = 0; i < port.addresses.size(); ++i) {
+    const Node& element = list->children[i];
+    if (const std::string why = not_a_host_address(port.addresses[i]); !why.empty()) {
+      v.report.at(element, "port[].address", quoted(element.text) + " " + why);
+      continue;
+    }
+    const auto [owner, added] = owners.emplace(port.addresses[i].address, &element);
+    if (!added) {
+      v.report.at(element, "port[].address",
+                  net::to_string(port.addresses[i].address) + " is given to a port already, on " +
+                      at_line(*owner->second));
+    }
+  }
+}
+
+void check_gateway(const Validation& v, const Port& port, const Node& table) {
+  if (!port.gateway || port.driver == PortDriver::af_xdp) return;
+  const Node* addresses = table.find("address");
+  if (addresses != nullptr && addresses->bad) return;
+  for (const net::InterfaceAddress& own : port.addresses) {
+    if (own.address == *port.gateway) {
+      return v.report.at(table, "gateway", "port[].gateway",
+                         "this is the port's own address; the gateway is another router");
+    }
+    if (own.subnet().contains(*port.gateway)) {
+      const std::string why = not_a_host_address({*port.gateway, own.length});
+      if (!why.empty())
+        v.report.at(table, "gateway", "port[].gateway", quoted(net::to_string(*port.gateway)) + " " + why);
+      return;
+    }
+  }
+  v.report.at(table, "gateway", "port[].gateway",
+              net::to_string(*port.gateway) + " lies in the subnet of none of the port's addresses");
+}
+
+void check_ports(const Validation& v) {
+  std::map<std::string, const Node*> devices;  // by interface or PCI address
+  Owners owners;
+  for (size_t i = 0; i < v.draft.ports.size(); ++i) {
+    if (v.report.full()) return;
+    const Port& port = v.draft.config.ports[i];
+    const Node& table = *v.draft.ports[i];
+    if (i == kMaxPorts)
+      v.report.at(table, "port", "there are at most " + std::to_string(kMaxPorts) + " ports");
+    check_driver_keys(v, port, table);
+    check_addresses(v, port, table, owners);
+    check_gateway(v, port, table);
+    for (const std::string_view key : {"interface", "pci"}) {
+      const Node* device = table.get(key);
+      if (device == nullptr) continue;
+      const auto [first, added] = devices.emplace(device->text, device);
+      if (!added) {
+        v.report.at(
+            *device, "port[]." + std::string(key),
+            quoted(device->text) + " is driven by another port already, on " + at_line(*first->second));
+      }
+    }
+    if (!port.rx_pcap.empty() && port.rx_pcap == port.tx_pcap) {
+      v.report.at(table, "tx_pcap", "port[].tx_pcap",
+                  "the same file as rx_pcap would be overwritten while it is read");
+    }
+  }
+}
+
+}  // namespace
+
+void validate_machine(const Validation& v) {
+  check_cores(v);
+  check_limits(v);
+  check_socket(v);
+  check_ports(v);
+}
+
+}  // namespace weir::config
