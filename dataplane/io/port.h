@@ -1,6 +1,8 @@
 // Ports: Ethernet devices that DPDK drives, opened from a description and closed without a trace.
 //
-// Control thread opens and closes; a worker receives and sends on its own queue only.
+// Control thread opens and closes; a worker receives and sends on its own queue only. No port is made
+// promiscuous: the hub's MAC is the device's own, so the device's filter lets through what is the hub's, and
+// ARP is broadcast.
 #pragma once
 
 #include <cstdint>
@@ -19,31 +21,39 @@ namespace weir::dataplane {
 
 enum class PortKind { af_xdp, af_packet, pcap, null, pci, memory };
 
+/// The largest IP MTU that fits a packet buffer behind Ethernet and two VLAN tags. On af_xdp the kernel keeps
+/// another 256 bytes before the packet for itself. Neither driver set-up chains buffers.
+inline constexpr uint16_t kMaxMtu = 2048 - 14 - 8;
+inline constexpr uint16_t kMaxAfXdpMtu = kMaxMtu - 256;
+
 struct PortSpec {
-  std::string name;
+  std::string name{};
   PortKind kind = PortKind::null;
-  std::string interface;  // af_xdp, af_packet
-  std::string pci;
-  std::string rx_pcap, tx_pcap;
-  uint32_t mtu = 0;       // 0: leave it
+  std::string interface {
+  };  // af_xdp, af_packet; the kernel must not use an af_packet interface's addresses itself
+  std::string pci{};
+  std::string rx_pcap{}, tx_pcap{};
+  uint32_t mtu = 0;  // 0: leave it. Else also set on the kernel's interface, and put back at close
   /// af_xdp: the compiled XDP object to attach (see xdp_steering.h).
-  std::string xdp_object;
+  std::string xdp_object{};
 };
 
-/// An open device. One rx queue and one tx queue per worker where the device has as many; on af_xdp one socket per
-/// hardware queue, shared out over the workers.
+/// An open device. One rx queue and one tx queue per worker where the device has as many; on af_xdp one
+/// socket per hardware queue, shared out over the workers.
 class Port {
  public:
-  /// `pool` is the hub's one pool (af_xdp binds its UMEM to it). Fails with a sentence that says what to do:
-  /// no such interface, the ethtool -L line for more queues than can be bound, permission, driver's refusal.
+  /// `pool` is the hub's one pool (af_xdp binds its UMEM to it) and outlives the port. On af_xdp a stale
+  /// program of a dead hub is removed first (XdpSteering::remove_stale). Fails with a sentence that says what
+  /// to do: no such interface, the ethtool -L line for more queues than can be bound, permission, driver's
+  /// refusal.
   static Result<std::unique_ptr<Port>> open(const PortSpec& spec, unsigned workers, rte_mempool* pool);
   virtual ~Port() = default;  // stops and closes the device, detaches what was attached
 
   virtual const std::string& name() const = 0;
   virtual net::Mac mac() const = 0;
-  virtual uint16_t mtu() const = 0;
-  virtual bool link_up() const = 0;
-  virtual uint16_t device() const = 0;  // DPDK's port id
+  virtual uint16_t mtu() const = 0;             // at opening; never more than the buffers hold
+  virtual bool link_up() const = 0;             // control thread; asks the kernel or the driver
+  virtual uint16_t device() const = 0;          // DPDK's port id
   virtual uint32_t kernel_ifindex() const = 0;  // 0 if the kernel does not know it
 
   /// (rx queue numbers that `worker` polls; its tx queue number.)

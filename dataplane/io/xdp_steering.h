@@ -1,7 +1,12 @@
-// XDP steering: on an af_xdp port only the hub's tunnel traffic goes to the hub, all else stays with the kernel.
+// XDP steering: on an af_xdp port only the hub's tunnel traffic goes to the hub, all else stays with the
+// kernel.
 //
-// The BPF program (xdp/steer.bpf.c) looks up (destination address, protocol, UDP port) in a map that control fills; first
-// fragments and later ones to those addresses are taken too. Control thread only.
+// The BPF program (xdp/steer.bpf.c) looks up (destination address, protocol, UDP port) in a map that control
+// fills; first fragments and later ones to those addresses are taken too, whatever their port: a fragmented
+// datagram for the kernel to such an address is the price. Control thread only.
+//
+// A program is recognised as Weir's by its name. Whether its hub still lives is told by the claim that every
+// af_xdp port holds on its interface, which the kernel drops with the process.
 #pragma once
 
 #include <cstdint>
@@ -22,17 +27,19 @@ struct SteerRule {
 
 class XdpSteering {
  public:
-  /// Writes the program that is built into this binary to a private temporary file and returns its path, to be handed to the
-  /// port as PortSpec::xdp_object.
+  /// The program that is built into this binary as a file in memory (nothing on disk, nothing to clean up);
+  /// its path is for PortSpec::xdp_object and valid in this process as long as it lives.
   static Result<std::string> object_file();
-  /// Detaches a program that an earlier hub left on the interface after kill -9. Another's program is left alone and is an error
-  /// that names it.
+  /// Detaches a program that an earlier hub left on the interface after kill -9; Port::open() does this by
+  /// itself. `in_use`: a living hub has the interface, or the program is another's: that is left alone and
+  /// named.
   static Status remove_stale(const std::string& interface);
-  /// Finds the maps of the program that the af_xdp port attached to `ifindex`.
+  /// Finds the maps of the program that the af_xdp port attached to `ifindex`. It has no rules yet: all goes
+  /// to the kernel.
   static Result<std::unique_ptr<XdpSteering>> attach_to(uint32_t ifindex);
   virtual ~XdpSteering() = default;
 
-  /// Makes the set of rules exactly this; adds before it removes.
+  /// Makes the set of rules exactly this; adds before it removes. At most 2,048 rules.
   virtual Status set(const std::vector<SteerRule>& rules) = 0;
 };
 
