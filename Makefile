@@ -36,8 +36,9 @@ format: deps ## format all C++ files in place
 bench-micro: build ## micro-benchmarks of the hot structures
 	@shopt -s nullglob; for one in build/release/bench/bench_*; do [[ -f $$one && -x $$one ]] && $$one; done
 
-docs: build ## regenerate the parts of docs/ that come from tables in the code
-	@scripts/docs
+docs: deps ## write docs/configuration.md and docs/drops.md again, from the tables in the code
+	@scripts/build release weir_gendocs
+	@build/release/mgmt/config/weir_gendocs docs
 
 install: ## install into PREFIX (/usr/local); run as root, after `make build`
 	@DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(PREFIX)"
