@@ -45,7 +45,7 @@ Result<RulesetBuild> check_rules(const std::vector<std::string>& files);
 
 struct InspectorLimits {
   uint32_t flows = 8'192;
-  uint32_t stream_window = 4'096;      // bytes kept per direction
+  uint32_t stream_window = 4'096;       // bytes kept per direction
   uint32_t out_of_order_segments = 16;  // per direction
 };
 
@@ -60,8 +60,8 @@ struct FlowHandle {
 /// One packet of an inspected session, IP header onward already checked by the caller.
 struct Packet {
   Direction direction = Direction::to_server;
-  uint64_t now_ns = 0;                     // monotonic
-  std::span<const uint8_t> payload;        // after the L4 header
+  uint64_t now_ns = 0;               // monotonic
+  std::span<const uint8_t> payload;  // after the L4 header
   // TCP only:
   uint32_t seq = 0;
   uint32_t ack = 0;
@@ -85,11 +85,13 @@ struct InspectorCounters {
   uint64_t alerts = 0;
   uint64_t drops = 0;
   uint64_t flows_open = 0;
-  uint64_t flow_limit = 0;          // open() refused: pool empty
-  uint64_t segments_recorded = 0;   // out of order
-  uint64_t segment_limit = 0;       // could not be recorded
-  uint64_t scan_errors = 0;         // Hyperscan returned an error
-  uint64_t events_lost = 0;         // the sink was full
+  uint64_t flow_limit = 0;         // open() refused: pool empty
+  uint64_t segments_recorded = 0;  // out of order
+  uint64_t segment_limit = 0;      // could not be recorded
+  uint64_t segment_conflicts = 0;  // contradicted bytes seen before, or lay outside the stream; not sent
+  uint64_t http_cut = 0;           // requests whose URI or headers were longer than what is kept
+  uint64_t scan_errors = 0;        // Hyperscan returned an error
+  uint64_t events_lost = 0;        // the sink was full
 };
 
 class Inspector {

@@ -47,7 +47,7 @@ struct AlertBody {
   uint32_t sid = 0;
   uint32_t rev = 0;
   uint32_t priority = 3;
-  bool blocked = false;   // action: "blocked" or "allowed"
+  bool blocked = false;  // action: "blocked" or "allowed"
   bool to_client = false;
   FixedText<160> signature;
   FixedText<64> category;
@@ -69,14 +69,15 @@ struct Event {
   EventKind kind = EventKind::alert;
   uint64_t time_ns = 0;  // monotonic; the writer knows the wall clock
   FlowInfo flow;
-  AlertBody alert;      // alert and drop
-  FlowBody flow_stats;  // flow: the whole session; alert and drop: so far, where known
+  AlertBody alert;            // alert and drop
+  FlowBody flow_stats;        // flow: the whole session; alert and drop: so far, where known
   FixedText<32> drop_reason;  // drop: the name of the data plane's reason
   uint16_t packet_length = 0;
 };
 static_assert(std::is_trivially_copyable_v<Event>);
 
-/// Where a worker puts events. push() copies, never blocks, and returns false when there is no room (the caller counts it).
+/// Where a worker puts events. push() copies, never blocks, and returns false when there is no room (the
+/// caller counts it).
 class EventSink {
  public:
   virtual ~EventSink() = default;
