@@ -1,0 +1,104 @@
+#include "mgmt/api/handlers.h"
+
+#include <charconv>
+
+#include "dataplane/net/headers.h"
+
+namespace weir::api {
+
+namespace {
+
+template <typename T>
+Response respond(const Result<T>& result) {
+  if (!result) return {http_status(result.error().code), to_json(result.error())};
+  return {200, to_json(*result)};
+}
+
+Response refuse(std::string message) { return {400, to_json(Error{ErrorCode::invalid, std::move(message)})}; }
+
+std::optional<uint64_t> parse_number(const std::string& text, uint64_t least, uint64_t most) {
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+/// The address in parameter `name`.
+Result<net::IpAddress> address_of(const std::string& name, const std::optional<std::string>& text) {
+  if (!text) return fail(ErrorCode::invalid, "the parameter " + name + " is missing");
+  const auto address = net::parse_ip(*text);
+  if (!address) return fail(ErrorCode::invalid, name + ": " + config::quoted(*text) + " is no IP address");
+  return *address;
+}
+
+Status read_protocol(const Parameter& parameter, control::PathQuery& query) {
+  const std::string proto = parameter("proto").value_or("");
+  if (proto == "icmp") {
+    query.protocol = query.to.is_v4() ? net::kProtoIcmp : net::kProtoIcmpv6;
+    return {};
+  }
+  if (proto != "tcp" && proto != "udp") return fail(ErrorCode::invalid, "proto has to be tcp, udp or icmp");
+  query.protocol = proto == "tcp" ? net::kProtoTcp : net::kProtoUdp;
+  const auto port = parse_number(parameter("port").value_or(""), 1, 65'535);
+  if (!port) return fail(ErrorCode::invalid, "port has to be a number from 1 to 65535");
+  query.port = static_cast<uint16_t>(*port);
+  return {};
+}
+
+}  // namespace
+
+Response get_status(Source& source) { return respond(source.status()); }
+
+Response get_drops(Source& source) { return respond(source.drops()); }
+
+Response get_sessions(Source& source, const Parameter& parameter) {
+  size_t max = kDefaultSessions;
+  if (const auto text = parameter("max")) {
+    const auto value = parse_number(*text, 1, kMaxSessions);
+    if (!value) return refuse("max has to be a number from 1 to " + std::to_string(kMaxSessions));
+    max = *value;
+  }
+  return respond(source.sessions(max));
+}
+
+Response get_routes(Source& source, const Parameter& parameter) {
+  return respond(source.routes(parameter("domain")));
+}
+
+Result<control::PathQuery> parse_path_query(const Parameter& parameter) {
+  control::PathQuery query;
+  std::optional<std::string> from = parameter("from");
+  if (from) {
+    if (const size_t slash = from->rfind('/'); slash != std::string::npos) {
+      query.domain = from->substr(0, slash);
+      from = from->substr(slash + 1);
+    }
+  }
+  const auto from_address = address_of("from", from);
+  if (!from_address) return tl::unexpected(from_address.error());
+  const auto to_address = address_of("to", parameter("to"));
+  if (!to_address) return tl::unexpected(to_address.error());
+  query.from = *from_address;
+  query.to = *to_address;
+  if (const Status protocol = read_protocol(parameter, query); !protocol) {
+    return tl::unexpected(protocol.error());
+  }
+  return query;
+}
+
+Response get_path(Source& source, const Parameter& parameter) {
+  const auto query = parse_path_query(parameter);
+  if (!query) return {http_status(query.error().code), to_json(query.error())};
+  return respond(source.path(*query));
+}
+
+Response post_reload(Source& source) {
+  const auto result = source.reload();
+  Response response = respond(result);
+  if (result && !result->problems.empty()) response.status = http_status(ErrorCode::refused);
+  return response;
+}
+
+}  // namespace weir::api

@@ -1,0 +1,37 @@
+// One function per endpoint: a request's parameters in, a status and a JSON document out. No sockets here.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "mgmt/api/json.h"
+#include "mgmt/api/source.h"
+
+namespace weir::api {
+
+struct Response {
+  int status = 200;
+  Json body;
+};
+
+/// A request's parameter by name, if it is there.
+using Parameter = std::function<std::optional<std::string>(const std::string&)>;
+
+inline constexpr size_t kDefaultSessions = 100;
+inline constexpr size_t kMaxSessions = 10'000;
+
+Response get_status(Source& source);
+Response get_drops(Source& source);
+/// max: 1 to kMaxSessions.
+Response get_sessions(Source& source, const Parameter& parameter);
+/// domain: optional.
+Response get_routes(Source& source, const Parameter& parameter);
+/// from: [DOMAIN/]ADDRESS, to: ADDRESS, proto: tcp, udp or icmp, port: with tcp and udp.
+Response get_path(Source& source, const Parameter& parameter);
+Response post_reload(Source& source);
+
+/// Reads the parameters of get_path(). Fails with a sentence that names the parameter.
+Result<control::PathQuery> parse_path_query(const Parameter& parameter);
+
+}  // namespace weir::api

@@ -1,0 +1,188 @@
+#include "mgmt/api/json.h"
+
+namespace weir::api {
+
+namespace {
+
+Json counters(const std::vector<std::pair<std::string_view, uint64_t>>& list) {
+  Json json = Json::object();
+  for (const auto& [name, value] : list) json[std::string(name)] = value;
+  return json;
+}
+
+Json to_json(const control::SessionView& s) {
+  return {{"id", s.id},
+          {"worker", s.worker},
+          {"proto", protocol_name(s.protocol)},
+          {"src", s.src},
+          {"sport", s.src_port},
+          {"dst", s.dst},
+          {"dport", s.dst_port},
+          {"from", s.from},
+          {"to", s.to},
+          {"ingress", s.ingress},
+          {"egress", s.egress},
+          {"state", s.state},
+          {"rule", s.rule},
+          {"inspected", s.inspected},
+          {"dropped", s.dropped},
+          {"packets", {s.packets[0], s.packets[1]}},
+          {"bytes", {s.bytes[0], s.bytes[1]}},
+          {"age_s", s.age_s},
+          {"idle_s", s.idle_s}};
+}
+
+}  // namespace
+
+Json to_json(const control::StatusView& view) {
+  Json workers = Json::array(), ports = Json::array(), attachments = Json::array(), profiles = Json::array();
+  for (const auto& w : view.workers) {
+    Json row = {{"worker", w.worker}, {"core", w.core}};
+    row.update(counters(w.counters));
+    workers.push_back(std::move(row));
+  }
+  for (const auto& p : view.ports) {
+    ports.push_back({{"name", p.name},
+                     {"driver", p.driver},
+                     {"mac", p.mac},
+                     {"mtu", p.mtu},
+                     {"link", p.link_up ? "up" : "down"}});
+  }
+  for (const auto& a : view.attachments) {
+    attachments.push_back({{"name", a.name},
+                           {"domain", a.domain},
+                           {"vni", a.vni},
+                           {"local", a.local},
+                           {"remote", a.remote},
+                           {"underlay", a.resolved ? "resolved" : "unresolved"},
+                           {"mtu", a.mtu}});
+  }
+  for (const auto& p : view.profiles) {
+    profiles.push_back(
+        {{"name", p.name}, {"rules_loaded", p.rules_loaded}, {"rules_refused", p.rules_refused}});
+  }
+  return {
+      {"hub", view.hub},
+      {"version", view.version},
+      {"uptime_s", view.uptime_s},
+      {"workers", std::move(workers)},
+      {"ports", std::move(ports)},
+      {"attachments", std::move(attachments)},
+      {"profiles", std::move(profiles)},
+      {"held", view.held},
+      {"neighbors", counters(view.neighbors)},
+      {"config", {{"file", view.config_file}, {"reloads", view.reloads}, {"last_reload", view.last_reload}}},
+      {"events_lost", view.events_lost},
+      {"control_stalls", view.control_stalls}};
+}
+
+Json to_json(const std::vector<control::DropView>& view) {
+  Json drops = Json::array();
+  for (const auto& d : view) {
+    drops.push_back({{"reason", d.reason}, {"stage", d.stage}, {"count", d.count}, {"help", d.help}});
+  }
+  return {{"drops", std::move(drops)}};
+}
+
+Json to_json(const control::SessionsView& view) {
+  Json rows = Json::array();
+  for (const auto& s : view.rows) rows.push_back(to_json(s));
+  return {{"sessions", std::move(rows)}, {"total", view.total}};
+}
+
+Json to_json(const std::vector<control::DomainRoutesView>& view) {
+  Json domains = Json::array();
+  for (const auto& domain : view) {
+    Json routes = Json::array();
+    for (const auto& r : domain.routes) {
+      Json row = {{"prefix", r.prefix},
+                  {"attachment", r.attachment},
+                  {"via", r.via},
+                  {"weight", r.weight},
+                  {"kind", r.kind}};
+      if (!r.from_domain.empty()) row["from_domain"] = r.from_domain;
+      routes.push_back(std::move(row));
+    }
+    domains.push_back({{"name", domain.name}, {"routes", std::move(routes)}});
+  }
+  return {{"domains", std::move(domains)}};
+}
+
+Json to_json(const control::PathAnswer& answer) {
+  Json steps = Json::array();
+  for (const auto& s : answer.steps) steps.push_back({{"step", s.step}, {"ok", s.ok}, {"text", s.text}});
+  return {{"verdict", answer.verdict}, {"reason", answer.reason}, {"steps", std::move(steps)}};
+}
+
+Json to_json(const control::ReloadView& view) {
+  if (view.problems.empty()) return {{"changes", view.changes}, {"notes", view.notes}};
+  Json json = to_json(Error{ErrorCode::refused, "the configuration was not reloaded; nothing was changed"});
+  json["error"]["problems"] = view.problems;
+  return json;
+}
+
+Json to_json(const Error& error) {
+  return {{"error", {{"code", code_name(error.code)}, {"message", error.message}}}};
+}
+
+std::string protocol_name(uint8_t protocol) {
+  switch (protocol) {
+    case 1:
+      return "icmp";
+    case 6:
+      return "tcp";
+    case 17:
+      return "udp";
+    case 58:
+      return "icmpv6";
+    default:
+      return std::to_string(protocol);
+  }
+}
+
+int http_status(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::invalid:
+      return 400;
+    case ErrorCode::not_found:
+      return 404;
+    case ErrorCode::in_use:
+    case ErrorCode::refused:
+      return 409;
+    case ErrorCode::unavailable:
+    case ErrorCode::exhausted:
+      return 503;
+    case ErrorCode::io:
+    case ErrorCode::internal:
+      return 500;
+  }
+  return 500;
+}
+
+std::string_view code_name(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::invalid:
+      return "invalid";
+    case ErrorCode::not_found:
+      return "not_found";
+    case ErrorCode::in_use:
+      return "in_use";
+    case ErrorCode::unavailable:
+      return "unavailable";
+    case ErrorCode::exhausted:
+      return "exhausted";
+    case ErrorCode::refused:
+      return "refused";
+    case ErrorCode::io:
+      return "io";
+    case ErrorCode::internal:
+      return "internal";
+  }
+  return "internal";
+}
+
+std::string text_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace weir::api

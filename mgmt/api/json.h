@@ -1,0 +1,35 @@
+// What the API says, as JSON: pure functions from views to documents. docs/cli.md describes the fields.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "mgmt/control/control.h"
+#include "mgmt/control/path.h"
+#include "mgmt/control/views.h"
+
+namespace weir::api {
+
+using Json = nlohmann::ordered_json;
+
+Json to_json(const control::StatusView& view);
+Json to_json(const std::vector<control::DropView>& view);
+Json to_json(const control::SessionsView& view);
+Json to_json(const std::vector<control::DomainRoutesView>& view);
+Json to_json(const control::PathAnswer& answer);
+/// {"changes": [...], "notes": [...]}, or an "error" with all "problems".
+Json to_json(const control::ReloadView& view);
+/// {"error": {"code": ..., "message": ...}}
+Json to_json(const Error& error);
+
+/// The name of an IP protocol where it has a common one, else its number.
+std::string protocol_name(uint8_t protocol);
+int http_status(ErrorCode code);
+std::string_view code_name(ErrorCode code);
+/// As text; bytes that are no UTF-8 are replaced, never refused.
+std::string text_of(const Json& json);
+
+}  // namespace weir::api

@@ -1,0 +1,139 @@
+#include "mgmt/api/server.h"
+
+#include <httplib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include "mgmt/api/handlers.h"
+
+namespace weir::api {
+
+namespace {
+
+constexpr size_t kThreads = 4;
+constexpr size_t kMaxRequestBytes = 64 * 1024;
+constexpr time_t kReadTimeoutMicros = 500'000;  // of a request that has begun: clients are on this machine
+constexpr time_t kFirstByteSeconds = 1;
+constexpr mode_t kSocketMode = 0660;
+
+/// Frees the path for a new socket, or says who has it.
+Status make_way(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return fail(ErrorCode::invalid, "the path of the API's socket is too long: " + path);
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) {
+    std::error_code error;
+    const auto folder = std::filesystem::path(path).parent_path();
+    if (!folder.empty()) std::filesystem::create_directories(folder, error);
+    if (error)
+      return fail(ErrorCode::io, "cannot create the folder " + folder.string() + ": " + error.message());
+    return {};
+  }
+  if (!S_ISSOCK(status.st_mode)) return fail(ErrorCode::in_use, path + " is there already and is no socket");
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return fail(ErrorCode::io, std::string("cannot make a socket: ") + std::strerror(errno));
+  const bool answered = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  const int error = errno;
+  ::close(fd);
+  if (answered) return fail(ErrorCode::in_use, "address in use: another hub answers on " + path);
+  if (error != ECONNREFUSED) return fail(ErrorCode::io, "cannot use " + path + ": " + std::strerror(error));
+  ::unlink(path.c_str());
+  return {};
+}
+
+void send(const Response& response, httplib::Response& out) {
+  out.status = response.status;
+  out.set_content(text_of(response.body), "application/json");
+}
+
+Parameter parameters_of(const httplib::Request& request) {
+  return [&request](const std::string& name) {
+    return request.has_param(name) ? std::optional<std::string>(request.get_param_value(name)) : std::nullopt;
+  };
+}
+
+void add_routes(httplib::Server& http, Source& source) {
+  using Request = httplib::Request;
+  using Out = httplib::Response;
+  http.Get("/v1/status", [&source](const Request&, Out& out) { send(get_status(source), out); });
+  http.Get("/v1/drops", [&source](const Request&, Out& out) { send(get_drops(source), out); });
+  http.Get("/v1/sessions",
+           [&source](const Request& in, Out& out) { send(get_sessions(source, parameters_of(in)), out); });
+  http.Get("/v1/routes",
+           [&source](const Request& in, Out& out) { send(get_routes(source, parameters_of(in)), out); });
+  http.Get("/v1/path",
+           [&source](const Request& in, Out& out) { send(get_path(source, parameters_of(in)), out); });
+  http.Post("/v1/reload", [&source](const Request&, Out& out) { send(post_reload(source), out); });
+  http.set_error_handler([](const Request& in, Out& out) {
+    if (!out.body.empty()) return;  // a handler's own error
+    const auto code = out.status == 404 ? ErrorCode::not_found : ErrorCode::invalid;
+    const int status = out.status;
+    send({status, to_json(Error{code, "no such request: " + in.method + " " + config::quoted(in.path)})},
+         out);
+  });
+}
+
+}  // namespace
+
+struct Server::Impl {
+  httplib::Server http;
+  std::string path;
+  std::thread thread;
+};
+
+Result<std::unique_ptr<Server>> Server::start(const std::string& socket, Source& source,
+                                              std::function<void()> on_start) {
+  if (const Status free = make_way(socket); !free) return tl::unexpected(free.error());
+  std::unique_ptr<Server> server(new Server);
+  server->impl_ = std::make_unique<Impl>();
+  Impl& impl = *server->impl_;
+  impl.http.set_address_family(AF_UNIX);
+  impl.http.set_socket_options([](int) {});  // the default ones are about TCP ports
+  impl.http.set_payload_max_length(kMaxRequestBytes);
+  impl.http.set_read_timeout(0, kReadTimeoutMicros);
+  impl.http.set_keep_alive_max_count(1);  // one request a connection, so that no idle one delays the stop
+  impl.http.set_keep_alive_timeout(kFirstByteSeconds);
+  impl.http.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
+  add_routes(impl.http, source);
+  constexpr int kNoPort = 80;  // Unix sockets have none, but 0 would mean: any
+  if (!impl.http.bind_to_port(socket, kNoPort)) {
+    return fail(ErrorCode::io, "cannot listen on " + socket + ": " + std::strerror(errno));
+  }
+  impl.path = socket;
+  if (::chmod(socket.c_str(), kSocketMode) != 0) {
+    return fail(ErrorCode::io, "cannot set the mode of " + socket + ": " + std::strerror(errno));
+  }
+  impl.thread = std::thread([&impl, on_start = std::move(on_start)] {
+    on_start();
+    impl.http.listen_after_bind();
+  });
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+  while (!impl.http.is_running()) {
+    if (std::chrono::steady_clock::now() > deadline) {
+      return fail(ErrorCode::internal, "the API's server did not start on " + socket);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return server;
+}
+
+Server::~Server() {
+  if (!impl_) return;
+  impl_->http.stop();
+  if (impl_->thread.joinable()) impl_->thread.join();
+  if (!impl_->path.empty()) ::unlink(impl_->path.c_str());
+}
+
+}  // namespace weir::api

@@ -1,0 +1,42 @@
+// What the API asks the hub for. Called by API threads, which wait for the answer; the answer is made by the
+// control thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mgmt/control/control.h"
+
+namespace weir::api {
+
+class Source {
+ public:
+  virtual ~Source() = default;
+  virtual Result<control::StatusView> status() = 0;
+  virtual Result<std::vector<control::DropView>> drops() = 0;
+  virtual Result<control::SessionsView> sessions(size_t max) = 0;
+  virtual Result<std::vector<control::DomainRoutesView>> routes(const std::optional<std::string>& domain) = 0;
+  virtual Result<control::PathAnswer> path(const control::PathQuery& query) = 0;
+  virtual Result<control::ReloadView> reload() = 0;
+};
+
+/// Asks a Control through its mailbox. Each call waits a bounded time and fails with `unavailable` after
+/// that.
+class ControlSource final : public Source {
+ public:
+  ControlSource(control::Control& control, control::Mailbox& mailbox)
+      : control_(control), mailbox_(mailbox) {}
+  Result<control::StatusView> status() override;
+  Result<std::vector<control::DropView>> drops() override;
+  Result<control::SessionsView> sessions(size_t max) override;
+  Result<std::vector<control::DomainRoutesView>> routes(const std::optional<std::string>& domain) override;
+  Result<control::PathAnswer> path(const control::PathQuery& query) override;
+  Result<control::ReloadView> reload() override;
+
+ private:
+  control::Control& control_;
+  control::Mailbox& mailbox_;
+};
+
+}  // namespace weir::api

@@ -1,0 +1,53 @@
+#include "mgmt/cli/client.h"
+
+#include <httplib.h>
+#include <unistd.h>
+
+namespace weir::cli {
+
+namespace {
+
+constexpr int kNoPort = 80;  // a Unix socket has none
+constexpr time_t kConnectSeconds = 5;
+constexpr time_t kAnswerSeconds = 130;  // a reload compiles rules first
+
+httplib::Client connection(const std::string& socket) {
+  httplib::Client http(socket, kNoPort);
+  http.set_address_family(AF_UNIX);
+  http.set_connection_timeout(kConnectSeconds);
+  http.set_read_timeout(kAnswerSeconds);
+  return http;
+}
+
+Result<Answer> understand(const std::string& socket, const httplib::Result& result) {
+  if (!result) {
+    std::string why = "nobody answers there; is the hub running?";
+    if (::access(socket.c_str(), F_OK) != 0) {
+      why = "there is no such socket; is the hub running?";
+    } else if (::access(socket.c_str(), W_OK) != 0) {
+      why = "permission denied; be root or in the socket's group";
+    } else if (result.error() == httplib::Error::Read) {
+      why = "the hub closed the connection or did not answer in time";
+    }
+    return fail(ErrorCode::unavailable, "cannot reach the hub at " + socket + ": " + why);
+  }
+  Answer answer{result->status, Json::parse(result->body, nullptr, false)};
+  if (answer.body.is_discarded()) {
+    return fail(ErrorCode::io, "what answers at " + socket + " is no hub: it does not speak JSON");
+  }
+  return answer;
+}
+
+}  // namespace
+
+Result<Answer> Client::get(const std::string& path, const Parameters& parameters) const {
+  httplib::Params params;
+  for (const auto& [name, value] : parameters) params.emplace(name, value);
+  return understand(socket_, connection(socket_).Get(path.c_str(), params, httplib::Headers{}));
+}
+
+Result<Answer> Client::post(const std::string& path) const {
+  return understand(socket_, connection(socket_).Post(path.c_str(), std::string(), "application/json"));
+}
+
+}  // namespace weir::cli

@@ -1,0 +1,115 @@
+// weirctl: asks a running hub, or tells it to reload.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <functional>
+#include <string>
+
+#include "mgmt/cli/client.h"
+#include "mgmt/cli/print.h"
+
+namespace {
+
+using weir::cli::Answer;
+using weir::cli::Client;
+using weir::cli::Json;
+
+constexpr int kOk = 0, kFailed = 1, kUsage = 2;
+
+struct Options {
+  std::string socket = "/run/weir/weir.sock";
+  bool json = false;
+  unsigned max_sessions = 100;
+  std::string domain;
+  bool all_drops = false;
+  std::string from, to;
+  unsigned tcp_port = 0, udp_port = 0;
+  bool icmp = false;
+};
+
+int show(const Options& options, const weir::Result<Answer>& answer,
+         const std::function<std::string(const Json&)>& print) {
+  if (!answer) {
+    std::fprintf(stderr, "weirctl: %s\n", answer.error().message.c_str());
+    return kFailed;
+  }
+  if (options.json) {
+    std::printf("%s\n", answer->body.dump(2).c_str());
+  } else if (answer->ok()) {
+    std::fputs(print(answer->body).c_str(), stdout);
+  } else {
+    std::fprintf(stderr, "weirctl: %s", weir::cli::print_error(answer->body).c_str());
+  }
+  return answer->ok() ? kOk : kFailed;
+}
+
+Client::Parameters path_parameters(const Options& options) {
+  Client::Parameters parameters{{"from", options.from}, {"to", options.to}};
+  if (options.icmp) {
+    parameters.emplace_back("proto", "icmp");
+  } else {
+    parameters.emplace_back("proto", options.tcp_port != 0 ? "tcp" : "udp");
+    parameters.emplace_back("port",
+                            std::to_string(options.tcp_port != 0 ? options.tcp_port : options.udp_port));
+  }
+  return parameters;
+}
+
+void add_path(CLI::App& app, Options& options) {
+  CLI::App* path = app.add_subcommand("path", "Say whether a session would be let through, step by step");
+  path->add_option("--from", options.from, "Source: [DOMAIN/]ADDRESS")->required();
+  path->add_option("--to", options.to, "Destination address")->required();
+  auto* protocol = path->add_option_group("protocol", "One of these");
+  protocol->add_option("--tcp", options.tcp_port, "TCP to this port")->check(CLI::Range(1, 65'535));
+  protocol->add_option("--udp", options.udp_port, "UDP to this port")->check(CLI::Range(1, 65'535));
+  protocol->add_flag("--icmp", options.icmp, "ICMP echo (ICMPv6 for IPv6 addresses)");
+  protocol->require_option(1);
+}
+
+int run(const CLI::App& app, const Options& options) {
+  const Client client(options.socket);
+  if (app.got_subcommand("status")) return show(options, client.get("/v1/status"), weir::cli::print_status);
+  if (app.got_subcommand("drops")) {
+    return show(options, client.get("/v1/drops"),
+                [&](const Json& answer) { return weir::cli::print_drops(answer, options.all_drops); });
+  }
+  if (app.got_subcommand("sessions")) {
+    return show(options, client.get("/v1/sessions", {{"max", std::to_string(options.max_sessions)}}),
+                weir::cli::print_sessions);
+  }
+  if (app.got_subcommand("routes")) {
+    Client::Parameters parameters;
+    if (!options.domain.empty()) parameters.emplace_back("domain", options.domain);
+    return show(options, client.get("/v1/routes", parameters), weir::cli::print_routes);
+  }
+  if (app.got_subcommand("reload")) return show(options, client.post("/v1/reload"), weir::cli::print_reload);
+  return show(options, client.get("/v1/path", path_parameters(options)), weir::cli::print_path);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app("Asks a running Weir hub, or tells it to reload.", "weirctl");
+  app.add_option("--socket", options.socket, "The hub's API socket")->capture_default_str();
+  app.add_flag("--json", options.json, "Print the hub's answer as it is");
+  app.set_version_flag("--version", std::string("weirctl ") + WEIR_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_subcommand("status", "The hub, its workers, ports and attachments");
+  app.add_subcommand("sessions", "Sessions that are known now")
+      ->add_option("--max", options.max_sessions, "At most so many")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  app.add_subcommand("routes", "Routes by domain")
+      ->add_option("--domain", options.domain, "Only of this domain");
+  app.add_subcommand("drops", "Why packets were dropped")
+      ->add_flag("--all", options.all_drops, "Also reasons that did not occur");
+  app.add_subcommand("reload", "Read the configuration and rules again");
+  add_path(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kOk : kUsage;
+  }
+  return run(app, options);
+}

@@ -1,0 +1,188 @@
+#include "mgmt/cli/print.h"
+
+#include <algorithm>
+
+namespace weir::cli {
+
+namespace {
+
+using Row = std::vector<std::string>;
+
+/// A field as text; control characters are left out, since names come from elsewhere and go to a terminal.
+std::string text(const Json& object, const char* key) {
+  if (!object.is_object() || !object.contains(key)) return "-";
+  const Json& value = object[key];
+  if (!value.is_string()) return value.dump();
+  std::string clean;
+  for (const char c : value.get<std::string>()) {
+    if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) clean += c;
+  }
+  return clean.empty() ? "-" : clean;
+}
+
+const Json& list(const Json& object, const char* key) {
+  static const Json kNone = Json::array();
+  return object.is_object() && object.contains(key) && object[key].is_array() ? object[key] : kNone;
+}
+
+uint64_t number(const Json& object, const char* key) {
+  return object.is_object() && object.contains(key) && object[key].is_number_unsigned()
+             ? object[key].get<uint64_t>()
+             : 0;
+}
+
+bool flag(const Json& object, const char* key) {
+  return object.is_object() && object.contains(key) && object[key] == true;
+}
+
+Json child(const Json& object, const char* key) {
+  return object.is_object() && object.contains(key) ? object[key] : Json::object();
+}
+
+/// A table whose columns are fields of the same name in each element.
+std::string columns(const Json& elements, const std::vector<const char*>& keys,
+                    size_t first_number = SIZE_MAX) {
+  Row head;
+  std::vector<bool> right;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    head.emplace_back(keys[i]);
+    right.push_back(i >= first_number);
+  }
+  std::vector<Row> rows;
+  for (const Json& element : elements) {
+    Row row;
+    for (const char* key : keys) row.push_back(text(element, key));
+    rows.push_back(std::move(row));
+  }
+  return table(head, rows, right);
+}
+
+std::string duration(uint64_t seconds) {
+  if (seconds < 120) return std::to_string(seconds) + " s";
+  if (seconds < 7'200) return std::to_string(seconds / 60) + " min";
+  if (seconds < 172'800) return std::to_string(seconds / 3'600) + " h";
+  return std::to_string(seconds / 86'400) + " d";
+}
+
+std::string end_point(const Json& session, const char* address, const char* port) {
+  const std::string host = text(session, address);
+  if (number(session, port) == 0) return host;
+  return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + text(session, port);
+}
+
+std::string both(const Json& session, const char* key) {
+  const Json& values = list(session, key);
+  return values.size() == 2 ? values[0].dump() + "/" + values[1].dump() : "-";
+}
+
+std::string lines(const Json& strings, const char* indent) {
+  std::string out;
+  for (const Json& line : strings) {
+    if (line.is_string()) out += indent + line.get<std::string>() + "\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string table(const Row& head, const std::vector<Row>& rows, const std::vector<bool>& right) {
+  std::vector<size_t> width;
+  for (const std::string& cell : head) width.push_back(cell.size());
+  for (const Row& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) width[i] = std::max(width[i], row[i].size());
+  }
+  std::string out;
+  const auto add = [&](const Row& row) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      const std::string pad(width[i] - row[i].size(), ' ');
+      line += right[i] ? pad + row[i] : row[i] + pad;
+      line += i + 1 < row.size() ? "  " : "";
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + "\n";
+  };
+  add(head);
+  for (const Row& row : rows) add(row);
+  return out;
+}
+
+std::string print_status(const Json& answer) {
+  const Json config = child(answer, "config");
+  std::string out = "hub " + text(answer, "hub") + ", version " + text(answer, "version") + ", up " +
+                    duration(number(answer, "uptime_s")) + "\n";
+  out += "configuration " + text(config, "file") + ", reloaded " + text(config, "reloads") + " times";
+  if (text(config, "last_reload") != "-") out += ", last: " + text(config, "last_reload");
+  out += "\nheld packets " + text(answer, "held") + ", events lost " + text(answer, "events_lost") +
+         ", control stalls " + text(answer, "control_stalls") + "\n\n";
+  out += columns(list(answer, "workers"),
+                 {"worker", "core", "rx", "tx", "forwarded", "answered", "punted", "handed_over", "dropped",
+                  "sessions", "alerts"},
+                 0);
+  out += "\n" + columns(list(answer, "ports"), {"name", "driver", "mac", "mtu", "link"});
+  out += "\n" + columns(list(answer, "attachments"),
+                        {"name", "domain", "vni", "local", "remote", "underlay", "mtu"});
+  if (!list(answer, "profiles").empty()) {
+    out += "\n" + columns(list(answer, "profiles"), {"name", "rules_loaded", "rules_refused"}, 1);
+  }
+  return out;
+}
+
+std::string print_sessions(const Json& answer) {
+  std::vector<Row> rows;
+  for (const Json& s : list(answer, "sessions")) {
+    const bool dropped = flag(s, "dropped"), inspected = flag(s, "inspected");
+    rows.push_back({text(s, "proto"), end_point(s, "src", "sport"), end_point(s, "dst", "dport"),
+                    text(s, "from") + " > " + text(s, "to"), text(s, "state"), text(s, "rule"),
+                    dropped ? "dropped" : (inspected ? "inspected" : "-"), both(s, "packets"),
+                    both(s, "bytes"), duration(number(s, "age_s")), duration(number(s, "idle_s"))});
+  }
+  std::string out = table({"proto", "source", "destination", "domains", "state", "rule", "inspection",
+                           "packets", "bytes", "age", "idle"},
+                          rows, {false, false, false, false, false, false, false, true, true, true, true});
+  return out + std::to_string(rows.size()) + " of " + text(answer, "total") + " sessions\n";
+}
+
+std::string print_routes(const Json& answer) {
+  std::string out;
+  for (const Json& domain : list(answer, "domains")) {
+    out += (out.empty() ? "" : "\n") + ("domain " + text(domain, "name") + "\n");
+    out += columns(list(domain, "routes"), {"prefix", "kind", "attachment", "via", "weight", "from_domain"});
+  }
+  return out;
+}
+
+std::string print_drops(const Json& answer, bool all) {
+  std::vector<Row> rows;
+  for (const Json& drop : list(answer, "drops")) {
+    if (!all && number(drop, "count") == 0) continue;
+    rows.push_back({text(drop, "count"), text(drop, "reason"), text(drop, "stage"), text(drop, "help")});
+  }
+  if (rows.empty()) return "nothing was dropped\n";
+  return table({"count", "reason", "stage", "meaning"}, rows, {true, false, false, false});
+}
+
+std::string print_path(const Json& answer) {
+  std::string out;
+  for (const Json& step : list(answer, "steps")) {
+    const std::string name = text(step, "step");
+    out += std::string(flag(step, "ok") ? "  ok    " : "  STOP  ") + name +
+           std::string(name.size() < 14 ? 14 - name.size() : 1, ' ') + text(step, "text") + "\n";
+  }
+  return out + text(answer, "verdict") + " (" + text(answer, "reason") + ")\n";
+}
+
+std::string print_reload(const Json& answer) {
+  const Json& changes = list(answer, "changes");
+  std::string out =
+      changes.empty() ? "reloaded: nothing was different\n" : "reloaded:\n" + lines(changes, "  ");
+  if (!list(answer, "notes").empty()) out += "to note:\n" + lines(list(answer, "notes"), "  ");
+  return out;
+}
+
+std::string print_error(const Json& answer) {
+  const Json error = child(answer, "error");
+  return text(error, "message") + "\n" + lines(list(error, "problems"), "  ");
+}
+
+}  // namespace weir::cli

@@ -1,0 +1,28 @@
+// The hub's answers as tables for people. Pure: JSON in, text out. Fields that are missing are shown as "-",
+// so that a newer or older hub is still readable.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace weir::cli {
+
+using Json = nlohmann::ordered_json;
+
+/// Rows with columns aligned by their widest cell; `right` tells which columns are numbers.
+std::string table(const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows,
+                  const std::vector<bool>& right);
+
+std::string print_status(const Json& answer);
+std::string print_sessions(const Json& answer);
+std::string print_routes(const Json& answer);
+/// Only reasons that occurred, unless `all`.
+std::string print_drops(const Json& answer, bool all);
+std::string print_path(const Json& answer);
+std::string print_reload(const Json& answer);
+/// An error's message and its problems, a line each.
+std::string print_error(const Json& answer);
+
+}  // namespace weir::cli
