@@ -64,6 +64,7 @@ IpAddress Prefix::last() const {
 Prefix InterfaceAddress::subnet() const { return {masked(address, length), length}; }
 
 std::optional<IpAddress> parse_ip(std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) return std::nullopt;
   const std::string copy(text);  // inet_pton wants a terminated string
   in_addr v4{};
   if (inet_pton(AF_INET, copy.c_str(), &v4) == 1) return Ipv4{be32::raw(v4.s_addr).host()};

@@ -175,6 +175,7 @@ ParseError parse_quoted(Bytes quote, Family family, QuotedView& out) {
     const auto* ip = header_at<Ipv4Header>(quote, 0);
     if (ip == nullptr) return ParseError::truncated;
     if (ip->version() != 4 || ip->header_length() < sizeof(Ipv4Header)) return ParseError::bad_header;
+    if (quote.size() < ip->header_length()) return ParseError::truncated;
     fill_ipv4(*ip, out.ip);
   } else {
     const auto* ip = header_at<Ipv6Header>(quote, 0);
