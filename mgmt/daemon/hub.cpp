@@ -1,0 +1,247 @@
+#include "mgmt/daemon/hub.h"
+
+#include <poll.h>
+#include <rte_mempool.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "dataplane/session/session_table.h"
+#include "mgmt/config/memory_plan.h"
+#include "mgmt/daemon/machine.h"
+#include "mgmt/daemon/translate.h"
+#include "mgmt/events/log.h"
+
+namespace weir::daemon {
+
+using namespace dataplane;
+
+namespace {
+
+Lines in_words(const std::vector<config::Problem>& problems) {
+  Lines lines;
+  for (const auto& problem : problems) lines.push_back(config::to_string(problem));
+  return lines;
+}
+
+Lines at(const config::Location& where, const Error& error) {
+  return {config::to_string(config::Problem{where, "", error.message})};
+}
+
+}  // namespace
+
+void Hub::PoolDeleter::operator()(rte_mempool* pool) const { rte_mempool_free(pool); }
+
+Hub::Hub(config::Config config, std::shared_ptr<spdlog::logger> log, std::string version)
+    : config_(std::make_shared<const config::Config>(std::move(config))),
+      log_(std::move(log)),
+      version_(std::move(version)) {}
+
+Hub::~Hub() { stop(); }
+
+Lines Hub::start() {
+  const auto steps = {&Hub::start_eal,    &Hub::open_ports,      &Hub::gather_addresses, &Hub::compile_model,
+                      &Hub::start_events, &Hub::start_dataplane, &Hub::start_control,    &Hub::start_api};
+  for (const auto step : steps) {
+    if (Lines problems = (this->*step)(); !problems.empty()) return problems;
+  }
+  log_->info("weir is ready");
+  return {};
+}
+
+Lines Hub::start_eal() {
+  const std::vector<uint32_t> usable = usable_cores();
+  cores_ = control_cores(*config_, usable);
+  EalSettings settings = eal_settings(*config_, cores_.front());
+  if (settings.memory_mib == 0) {
+    settings.memory_mib = config::memory_plan(*config_, SessionTable::bytes_for).eal_mib;
+  }
+  settings.log = [log = log_](int level, std::string_view line) { events::log_eal_line(*log, level, line); };
+  eal_ = std::make_unique<EalRunning>();
+  const auto facts = eal_start(settings);
+  if (!facts) return at(config_->eal.where, facts.error());
+  if (!facts->memory_note.empty()) log_->info("memory: {}", facts->memory_note);
+  run_on(cores_);  // EAL has bound this thread to one core; threads started from here on inherit these
+  auto pool = make_packet_pool(config_->limits.packet_buffers, Dataplane::mbuf_private_size());
+  if (!pool) return at(config_->limits.where, pool.error());
+  pool_.reset(*pool);
+  builder_ = std::make_unique<control::Builder>([] { name_thread("weir-builder"); });
+  return {};
+}
+
+Lines Hub::open_ports() {
+  for (const config::Port& port : config_->ports) {
+    PortSpec spec = port_spec(port);
+    if (spec.kind == PortKind::af_xdp) {
+      auto object = XdpSteering::object_file();
+      if (!object) return at(port.where, object.error());
+      spec.xdp_object = *object;
+    }
+    auto opened = Port::open(spec, static_cast<unsigned>(config_->workers.cores.size()), pool_.get());
+    if (!opened) return at(port.device_where, opened.error());
+    const auto index = static_cast<PortIndex>(ports_.size());
+    ports_.push_back(std::move(*opened));
+    if (spec.kind != PortKind::af_xdp) continue;
+    auto steering = XdpSteering::attach_to(ports_.back()->kernel_ifindex());
+    if (!steering) return at(port.device_where, steering.error());
+    steering_.emplace(index, std::move(*steering));
+  }
+  return {};
+}
+
+/// The hub's underlay addresses: those that the file names, or on af_xdp the kernel's own.
+Lines Hub::gather_addresses() {
+  facts_.workers = static_cast<uint16_t>(config_->workers.cores.size());
+  for (size_t i = 0; i < ports_.size(); ++i) {
+    const config::Port& port = config_->ports[i];
+    facts_.ports.push_back({ports_[i]->name(), static_cast<PortIndex>(i), port.mac.value_or(ports_[i]->mac()),
+                            ports_[i]->mtu(), port.driver == config::PortDriver::af_xdp, port.addresses});
+  }
+  auto kernel = underlay::Underlay::create(underlay_ports(), [](PortIndex, std::span<const uint8_t>) {});
+  if (!kernel) return {kernel.error().message};
+  Lines problems;
+  for (size_t i = 0; i < ports_.size(); ++i) {
+    model::PortFacts& facts = facts_.ports[i];
+    if (!facts.kernel_shared) continue;
+    const auto addresses = (*kernel)->kernel_addresses(ports_[i]->kernel_ifindex());
+    if (!addresses) return at(config_->ports[i].where, addresses.error());
+    for (const net::InterfaceAddress& wanted : facts.addresses) {
+      const bool there = std::any_of(addresses->begin(), addresses->end(),
+                                     [&](const auto& a) { return a.address == wanted.address; });
+      if (there) continue;
+      problems.push_back(config::to_string(config::Problem{
+          config_->ports[i].addresses_where, "port[].address",
+          net::to_string(wanted) + " is not configured on interface " + config_->ports[i].interface +
+              "; the kernel has to have it on an af_xdp port"}));
+    }
+    if (facts.addresses.empty()) facts.addresses = *addresses;
+  }
+  return problems;
+}
+
+Lines Hub::compile_model() {
+  control::RuleBuild rules = control::build_rules(*config_, facts_.workers);
+  if (!rules.problems.empty()) return in_words(rules.problems);
+  for (const std::string& line : rules.refused) log_->warn("{}", line);
+  auto adjacencies = AdjacencyTable::create(config_->limits.adjacencies);
+  if (!adjacencies) return at(config_->limits.where, adjacencies.error());
+  adjacencies_ = std::move(*adjacencies);
+  facts_.adjacencies = adjacencies_.get();
+  const model::Model nothing;
+  const model::PathTable paths;
+  auto compiled = model::compile({*config_, facts_, paths, rules.rulesets, nothing});
+  if (!compiled) return in_words(compiled.error());
+  for (const std::string& line : in_words(compiled->warnings)) log_->warn("{}", line);
+  in_force_ = {config_, std::make_shared<const model::Model>(std::move(compiled->model)),
+               std::move(rules.rulesets), std::move(rules.profiles)};
+  first_ = std::move(compiled->snapshot);
+  return {};
+}
+
+Lines Hub::start_events() {
+  if (config_->events.eve.empty()) return {};
+  auto file = events::EveFile::open(config_->events.eve);
+  if (!file) return at(config_->events.where, file.error());
+  eve_ = std::move(*file);
+  return {};
+}
+
+Lines Hub::start_dataplane() {
+  std::vector<Port*> ports;
+  for (const auto& port : ports_) ports.push_back(port.get());
+  auto made =
+      Dataplane::create(dataplane_settings(*config_), std::move(ports), pool_.get(), std::move(first_));
+  if (!made) return at(config_->limits.where, made.error());
+  dataplane_ = std::move(*made);
+  if (const Status started = dataplane_->start(); !started)
+    return at(config_->workers.where, started.error());
+  writer_ = std::make_unique<events::Writer>(
+      [this](std::span<inspection::Event> out) { return dataplane_->take_events(out); }, std::move(eve_),
+      [this] { return dataplane_->now(); }, *log_, [] { name_thread("weir-writer"); });
+  return {};
+}
+
+Lines Hub::start_control() {
+  auto underlay = underlay::Underlay::create(
+      underlay_ports(),
+      [this](PortIndex port, std::span<const uint8_t> f) { dataplane_->send_frame(port, f); });
+  if (!underlay) return {underlay.error().message};
+  underlay_ = std::move(*underlay);
+  std::vector<const Port*> ports;
+  for (const auto& port : ports_) ports.push_back(port.get());
+  std::map<PortIndex, XdpSteering*> steering;
+  for (const auto& [index, s] : steering_) steering.emplace(index, s.get());
+  control_ = std::make_unique<control::Control>(
+      control::ControlParts{*dataplane_, *underlay_, *adjacencies_, *builder_, mailbox_, *log_,
+                            std::move(ports), std::move(steering), version_},
+      facts_, std::move(in_force_), dataplane_->now());
+  return {};
+}
+
+Lines Hub::start_api() {
+  source_ = std::make_unique<api::ControlSource>(*control_, mailbox_);
+  auto server = api::Server::start(config_->api.socket, *source_, [] { name_thread("weir-api"); });
+  if (!server) return at(config_->api.where, server.error());
+  api_ = std::move(*server);
+  return {};
+}
+
+std::vector<underlay::PortFacts> Hub::underlay_ports() const {
+  std::vector<underlay::PortFacts> ports;
+  for (size_t i = 0; i < ports_.size(); ++i) {
+    const model::PortFacts& facts = facts_.ports[i];
+    const auto& gateway = config_->ports[i].gateway;
+    ports.push_back({facts.index, facts.name, facts.kernel_shared, ports_[i]->kernel_ifindex(), facts.mac,
+                     facts.mtu, facts.addresses,
+                     gateway && gateway->is_v4() ? std::optional<net::Ipv4>(gateway->v4()) : std::nullopt});
+  }
+  return ports;
+}
+
+void Hub::run(Signals& signals) {
+  constexpr int kIdleMillis = 2;  // punted packets come by rings, which no descriptor tells of
+  std::vector<pollfd> fds{{signals.fd(), POLLIN, 0}, {mailbox_.fd(), POLLIN, 0}};
+  const size_t first_underlay = fds.size();
+  for (const int fd : underlay_->fds()) fds.push_back({fd, POLLIN, 0});
+  bool worked = true;
+  while (true) {
+    ::poll(fds.data(), fds.size(), worked ? 0 : kIdleMillis);
+    for (int signal = signals.next(); signal != 0; signal = signals.next()) {
+      if (!handle(signal)) return;
+    }
+    const bool underlay_ready = std::any_of(fds.begin() + static_cast<std::ptrdiff_t>(first_underlay),
+                                            fds.end(), [](const pollfd& p) { return p.revents != 0; });
+    worked = control_->turn(dataplane_->now(), underlay_ready);
+  }
+}
+
+/// False: it is time to stop.
+bool Hub::handle(int signal) {
+  switch (signal) {
+    case SIGHUP:
+      control_->reload([](const control::ReloadView&) {});
+      return true;  // control logs what comes of it
+    case SIGUSR1:
+      writer_->reopen();
+      return true;
+    default:
+      log_->info("stopping");
+      return false;
+  }
+}
+
+void Hub::stop() {
+  mailbox_.close();  // API threads that wait for control get their answer: none
+  api_.reset();
+  if (dataplane_) dataplane_->stop();
+  writer_.reset();
+  control_.reset();
+  underlay_.reset();
+  dataplane_.reset();
+  steering_.clear();
+  ports_.clear();
+  pool_.reset();
+  eal_.reset();
+}
+
+}  // namespace weir::daemon

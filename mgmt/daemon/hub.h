@@ -1,0 +1,89 @@
+// The hub as one object: builds everything that it consists of by constructors, and takes it apart in
+// reverse.
+//
+// The thread that calls start() and run() is the control thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <spdlog/logger.h>
+
+#include "dataplane/fib/adjacency_table.h"
+#include "dataplane/io/eal.h"
+#include "dataplane/io/port.h"
+#include "dataplane/io/xdp_steering.h"
+#include "dataplane/worker/dataplane.h"
+#include "mgmt/api/server.h"
+#include "mgmt/api/source.h"
+#include "mgmt/control/builder.h"
+#include "mgmt/control/control.h"
+#include "mgmt/control/mailbox.h"
+#include "mgmt/daemon/signals.h"
+#include "mgmt/events/writer.h"
+#include "mgmt/underlay/underlay.h"
+
+namespace weir::daemon {
+
+/// What is wrong, a line each; empty: nothing.
+using Lines = std::vector<std::string>;
+
+class Hub {
+ public:
+  Hub(config::Config config, std::shared_ptr<spdlog::logger> log, std::string version);
+  /// Stops and leaves devices, XDP programs, hugepages and the socket as they were before.
+  ~Hub();
+  Hub(const Hub&) = delete;
+  Hub& operator=(const Hub&) = delete;
+
+  /// Opens and starts everything. On failure nothing stays behind once the hub is destroyed.
+  Lines start();
+  /// Works until SIGTERM or SIGINT.
+  void run(Signals& signals);
+
+ private:
+  Lines start_eal();
+  Lines open_ports();
+  Lines gather_addresses();
+  Lines compile_model();
+  Lines start_events();
+  Lines start_dataplane();
+  Lines start_control();
+  Lines start_api();
+  std::vector<underlay::PortFacts> underlay_ports() const;
+  bool handle(int signal);
+  void stop();
+
+  struct EalRunning {
+    ~EalRunning() { dataplane::eal_stop(); }
+  };
+  struct PoolDeleter {
+    void operator()(rte_mempool* pool) const;
+  };
+
+  // In the order of construction. The builder and its mailbox outlive all else, since a job may still run.
+  std::shared_ptr<const config::Config> config_;
+  std::shared_ptr<spdlog::logger> log_;
+  std::string version_;
+  std::vector<uint32_t> cores_;  // of control and the other threads
+  control::Mailbox mailbox_;
+  std::unique_ptr<control::Builder> builder_;
+  std::unique_ptr<EalRunning> eal_;
+  std::unique_ptr<rte_mempool, PoolDeleter> pool_;
+  std::vector<std::unique_ptr<dataplane::Port>> ports_;
+  std::map<dataplane::PortIndex, std::unique_ptr<dataplane::XdpSteering>> steering_;
+  std::unique_ptr<dataplane::AdjacencyTable> adjacencies_;
+  model::StartFacts facts_;
+  control::InForce in_force_;  // until control takes it over
+  std::unique_ptr<const dataplane::Snapshot> first_;
+  std::optional<events::EveFile> eve_;
+  std::unique_ptr<dataplane::Dataplane> dataplane_;
+  std::unique_ptr<underlay::Underlay> underlay_;
+  std::unique_ptr<control::Control> control_;
+  std::unique_ptr<events::Writer> writer_;
+  std::unique_ptr<api::Source> source_;
+  std::unique_ptr<api::Server> api_;
+};
+
+}  // namespace weir::daemon

@@ -1,0 +1,81 @@
+#include "mgmt/daemon/translate.h"
+
+namespace weir::daemon {
+
+using namespace dataplane;
+
+namespace {
+
+PortKind kind_of(config::PortDriver driver) {
+  switch (driver) {
+    case config::PortDriver::af_xdp:
+      return PortKind::af_xdp;
+    case config::PortDriver::af_packet:
+      return PortKind::af_packet;
+    case config::PortDriver::pcap:
+      return PortKind::pcap;
+    case config::PortDriver::null:
+      return PortKind::null;
+    case config::PortDriver::pci:
+      return PortKind::pci;
+    case config::PortDriver::memory:
+      return PortKind::memory;
+  }
+  return PortKind::null;
+}
+
+Hugepages hugepages_of(config::Hugepages hugepages) {
+  switch (hugepages) {
+    case config::Hugepages::automatic:
+      return Hugepages::automatic;
+    case config::Hugepages::on:
+      return Hugepages::on;
+    case config::Hugepages::off:
+      return Hugepages::off;
+  }
+  return Hugepages::automatic;
+}
+
+}  // namespace
+
+EalSettings eal_settings(const config::Config& config, uint32_t control_core) {
+  EalSettings settings;
+  settings.worker_cores = config.workers.cores;
+  settings.control_core = control_core;
+  settings.hugepages = hugepages_of(config.eal.hugepages);
+  settings.memory_mib = config.eal.memory_mib;
+  for (const config::Port& port : config.ports) {
+    if (port.driver == config::PortDriver::pci) settings.pci_devices.push_back(port.pci);
+  }
+  settings.extra_args = config.eal.extra_args;
+  return settings;
+}
+
+PortSpec port_spec(const config::Port& port) {
+  PortSpec spec;
+  spec.name = port.name;
+  spec.kind = kind_of(port.driver);
+  spec.interface = port.interface;
+  spec.pci = port.pci;
+  spec.rx_pcap = port.rx_pcap;
+  spec.tx_pcap = port.tx_pcap;
+  spec.mtu = port.mtu;
+  return spec;
+}
+
+DataplaneSettings dataplane_settings(const config::Config& config) {
+  DataplaneSettings settings;
+  settings.cores = config.workers.cores;
+  settings.idle = config.workers.idle == config::Idle::poll ? IdleMode::poll : IdleMode::adaptive;
+  settings.burst = config.workers.burst;
+  settings.sessions = config.limits.sessions;
+  settings.ring_size = config.limits.ring_size;
+  settings.punts_per_second = config.limits.punts_per_second;
+  settings.event_queue = config.limits.event_queue;
+  settings.flow_events = config.events.flow;
+  settings.inspection = {config.limits.inspected_sessions, config.limits.stream_window,
+                         config.limits.out_of_order_segments};
+  return settings;
+}
+
+}  // namespace weir::daemon

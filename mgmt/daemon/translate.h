@@ -1,0 +1,15 @@
+// The configuration's words in the data plane's: settings of EAL, ports and workers. Pure.
+#pragma once
+
+#include "dataplane/io/eal.h"
+#include "dataplane/io/port.h"
+#include "dataplane/worker/dataplane.h"
+#include "mgmt/config/config.h"
+
+namespace weir::daemon {
+
+dataplane::EalSettings eal_settings(const config::Config& config, uint32_t control_core);
+dataplane::PortSpec port_spec(const config::Port& port);
+dataplane::DataplaneSettings dataplane_settings(const config::Config& config);
+
+}  // namespace weir::daemon
