@@ -27,7 +27,7 @@ test: deps ## every test: unit, packet, the same under sanitizers, system, fuzz 
 test-long: deps ## the same, with the fuzzers at work for ten minutes each and the threads under TSan
 	@scripts/test-all --long
 
-lint: deps ## format, clang-tidy, headers that compile alone
+lint: build ## format, headers that compile alone, clang-tidy on what changed
 	@scripts/lint
 
 format: deps ## format all C++ files in place
