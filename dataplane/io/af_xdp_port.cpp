@@ -8,6 +8,7 @@
 #include "dataplane/io/interface.h"
 #include "dataplane/io/interface_claim.h"
 #include "dataplane/io/xdp_steering.h"
+#include "dataplane/io/xsk_sockets.h"
 
 namespace weir::dataplane {
 namespace {
@@ -36,6 +37,7 @@ struct Holdings {
   std::unique_ptr<InterfaceClaim> claim;
   InterfaceMtu mtu;
   std::unique_ptr<ProgramGuard> program;
+  std::unique_ptr<XskSockets> sockets;
 };
 
 class AfXdpPort : public EthernetPort {
@@ -140,12 +142,17 @@ Result<std::unique_ptr<Port>> open_af_xdp(const PortSpec& spec, unsigned workers
     return tl::unexpected(removed.error());
   const auto queues = queues_to_bind(spec.interface, *pool);
   if (!queues) return tl::unexpected(queues.error());
+  if (auto free = wait_for_free_queues(spec.interface, facts->index, *queues); !free) {
+    return tl::unexpected(free.error());
+  }
   const uint32_t mtu = spec.mtu != 0 ? spec.mtu : facts->mtu;
   if (auto changed = holdings->mtu.change(spec.interface, facts->mtu, mtu); !changed) {
     return tl::unexpected(changed.error());
   }
   holdings->program = std::make_unique<ProgramGuard>(spec.interface, facts->index);
+  holdings->sockets = std::make_unique<XskSockets>();
   auto device = EthernetDevice::open(device_setup(spec, *queues), pool);
+  holdings->sockets->note_new();
   if (!device) {
     if (!facts->up) {
       return fail(ErrorCode::unavailable,

@@ -139,7 +139,7 @@ Status init(EalLog& log, std::vector<std::string> args) {
   if (consumed >= 0) return {};
   const int error = rte_errno;
   sched_setaffinity(0, sizeof(before), &before);
-  std::string reason = log.last_error();
+  std::string reason = log.complaint();
   const auto complaint = std::find_if(printed.begin(), printed.end(), [](const std::string& line) {
     return line.find("option") != std::string::npos && line.starts_with("weir: ");
   });

@@ -51,8 +51,10 @@ Result<EalFacts> eal_start(const EalSettings& settings);
 /// run.
 void eal_stop();
 
-/// The hub's packet pool: one chunk of memory, `count` buffers of 2 KiB data plus headroom and `priv_size`
-/// private bytes (a multiple of 8). rte_mempool_free() it after the ports.
+/// The hub's packet pool: `count` buffers of 2 KiB data plus headroom and `priv_size` private bytes (a
+/// multiple of 8), packed without gaps into one chunk of memory, as AF_XDP needs it, wherever DPDK does its
+/// I/O by virtual address (everywhere but on PCI devices without an IOMMU). rte_mempool_free() it after the
+/// ports. One at a time.
 Result<rte_mempool*> make_packet_pool(uint32_t count, uint16_t priv_size);
 
 }  // namespace weir::dataplane

@@ -14,6 +14,8 @@
 namespace weir::dataplane {
 namespace {
 
+constexpr std::string_view kKernelMessage = "Kernel error message: ";
+
 /// libbpf's and libxdp's print callbacks carry no user pointer.
 std::atomic<EalLog*> active_log{nullptr};
 
@@ -104,8 +106,13 @@ void EalLog::line(int level, std::string_view text) {
   if (text.empty()) return;
   const std::lock_guard guard(mutex_);
   if (level <= int{RTE_LOG_ERR}) {
-    last_error_ = text;
-    if (last_error_.starts_with("EAL: ")) last_error_.erase(0, 5);
+    const size_t logger = text.find(": ");  // "EAL: ...", "xsk_configure(): ..."
+    last_error_ =
+        logger == std::string_view::npos || text.find(' ') < logger ? text : text.substr(logger + 2);
+  }
+  // libbpf's line for the kernel's extended acknowledgement.
+  if (const size_t at = text.find(kKernelMessage); at != std::string_view::npos) {
+    kernel_message_ = text.substr(at + kKernelMessage.size());
   }
   deliver(level, std::string(text));
 }
@@ -150,9 +157,17 @@ std::vector<std::string> EalLog::run_silently(const std::function<void()>& work)
   return printed;
 }
 
-std::string EalLog::last_error() const {
+void EalLog::forget_complaints() {
   const std::lock_guard guard(mutex_);
-  return last_error_;
+  last_error_.clear();
+  kernel_message_.clear();
 }
+
+std::string EalLog::complaint() const {
+  const std::lock_guard guard(mutex_);
+  return kernel_message_.empty() ? last_error_ : kernel_message_;
+}
+
+EalLog* EalLog::active() { return active_log; }
 
 }  // namespace weir::dataplane

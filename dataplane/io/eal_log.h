@@ -32,8 +32,14 @@ class EalLog {
   /// returned. No other thread may write to the terminal meanwhile.
   std::vector<std::string> run_silently(const std::function<void()>& work);
 
-  /// The last line of severity "error" or worse, without its "EAL: " prefix; empty if there was none.
-  std::string last_error() const;
+  /// Forgets the complaints so far.
+  void forget_complaints();
+  /// Why something failed since forget_complaints(): the kernel's own words if it gave any, else the last
+  /// line of severity "error" or worse, without the name of what logged it; empty if there was none.
+  std::string complaint() const;
+
+  /// The log that is open now, or nullptr.
+  static EalLog* active();
 
  private:
   explicit EalLog(Sink sink) : sink_(std::move(sink)) {}
@@ -52,6 +58,7 @@ class EalLog {
   mutable std::mutex mutex_;  // guards all below; the stream's own lock does not cover libbpf's lines
   std::string partial_;
   std::string last_error_;
+  std::string kernel_message_;
   bool hold_ = false;  // keep lines in held_: the sink may write to the terminal that is turned away
   std::vector<Line> held_;
 };

@@ -7,15 +7,19 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dataplane/io/eal_log.h"
 #include "dataplane/io/interface.h"
 
 namespace weir::dataplane {
 namespace {
 
-/// The driver's refusal as a sentence. `result` is a negative errno value.
+/// The driver's refusal as a sentence. `result` is a negative errno value, which drivers often make up; what
+/// they or the kernel logged says more.
 tl::unexpected<Error> refused(const std::string& step, int result) {
+  std::string reason = EalLog::active() != nullptr ? EalLog::active()->complaint() : "";
+  if (reason.empty()) reason = rte_strerror(-result);
   return fail(result == -ENOMEM ? ErrorCode::exhausted : ErrorCode::refused,
-              "the driver does not " + step + ": " + rte_strerror(-result));
+              "the driver does not " + step + ": " + reason);
 }
 
 }  // namespace
@@ -31,6 +35,7 @@ Status check_device_argument(const std::string& value) {
 }
 
 Result<std::unique_ptr<EthernetDevice>> EthernetDevice::open(const DeviceSetup& setup, rte_mempool* pool) {
+  if (EalLog::active() != nullptr) EalLog::active()->forget_complaints();
   std::unique_ptr<EthernetDevice> device(new EthernetDevice);
   if (setup.vdev) {
     if (const int result = rte_vdev_init(setup.device.c_str(), setup.vdev->c_str()); result != 0) {

@@ -1,40 +1,35 @@
 #include "tests/unit/io/eal_fixture.h"
 
-#include <rte_mempool.h>
+#include <rte_log.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstdio>
 #include <cstdlib>
 
 namespace weir::test {
 namespace {
 
-SharedEal start(dataplane::Hugepages hugepages) {
+std::string start(dataplane::Hugepages hugepages) {
   dataplane::EalSettings settings;
   settings.worker_cores = {0};
   settings.control_core = 0;
   settings.hugepages = hugepages;
   settings.memory_mib = 128;
-  SharedEal eal;
-  if (const auto facts = dataplane::eal_start(settings); !facts) {
-    eal.error = facts.error().message;
-    return eal;
-  }
-  constexpr uint32_t kBuffers = 16'384;
-  constexpr uint16_t kPrivateBytes = 64;
-  const auto pool = dataplane::make_packet_pool(kBuffers, kPrivateBytes);
-  if (pool) eal.pool = *pool;
-  if (!pool) eal.error = pool.error().message;
+  settings.log = [](int level, std::string_view line) {
+    if (level <= int{RTE_LOG_ERR}) fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
+  };
+  if (const auto facts = dataplane::eal_start(settings); !facts) return facts.error().message;
   atexit([] { dataplane::eal_stop(); });
-  return eal;
+  return "";
 }
 
 }  // namespace
 
-const SharedEal& shared_eal(dataplane::Hugepages hugepages) {
-  static const SharedEal eal = start(hugepages);
-  return eal;
+const std::string& shared_eal(dataplane::Hugepages hugepages) {
+  static const std::string error = start(hugepages);
+  return error;
 }
 
 std::string in_child(const std::function<std::string()>& work) {

@@ -10,14 +10,9 @@
 
 namespace weir::test {
 
-struct SharedEal {
-  rte_mempool* pool = nullptr;
-  std::string error;  // why there is no pool
-};
-
-/// Starts EAL in ordinary memory on core 0 with one worker and a pool of 16,384 buffers. EAL stops
-/// when the process ends.
-const SharedEal& shared_eal(dataplane::Hugepages hugepages);
+/// Starts EAL with 128 MiB on core 0 for control and one worker, if it does not run yet; it stops when the
+/// process ends. Returns why it does not start, or "".
+const std::string& shared_eal(dataplane::Hugepages hugepages);
 
 /// Runs `work` in a forked child, so that EAL may start there whatever else happened; returns what `work`
 /// returned.

@@ -23,16 +23,17 @@ std::vector<uint8_t> frame_of(size_t length, uint8_t first) {
 class Ports : public testing::Test {
  protected:
   void SetUp() override {
-    const auto& eal = test::shared_eal(Hugepages::off);
-    ASSERT_NE(eal.pool, nullptr) << eal.error;
-    pool_ = eal.pool;
+    ASSERT_EQ(test::shared_eal(Hugepages::off), "");
+    const auto pool = make_packet_pool(16'384, 64);
+    ASSERT_TRUE(pool) << pool.error().message;
+    pool_ = *pool;
     free_before_ = rte_mempool_avail_count(pool_);
   }
   /// No test may lose a buffer.
   void TearDown() override {
-    if (pool_ != nullptr) {
-      EXPECT_EQ(rte_mempool_avail_count(pool_), free_before_);
-    }
+    if (pool_ == nullptr) return;
+    EXPECT_EQ(rte_mempool_avail_count(pool_), free_before_);
+    rte_mempool_free(pool_);
   }
   std::unique_ptr<MemoryPort> memory_port(unsigned queues) {
     auto port = MemoryPort::create("test", queues, pool_, kMac);
