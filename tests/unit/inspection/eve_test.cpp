@@ -1,0 +1,128 @@
+#include "inspection/events/eve.h"
+
+#include <nlohmann/json.hpp>
+
+#include "support.h"
+
+namespace weir::inspection {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int64_t kOffset = 1'767'323'045'000'000'000;  // 2026-01-02T03:04:05Z
+
+Event alert_event() {
+  Event event;
+  event.kind = EventKind::alert;
+  event.time_ns = 678'901'999;
+  event.flow = test::flow_info();
+  event.flow.from_domain.assign("prod");
+  event.flow.policy_rule.assign("web");
+  event.alert.sid = 2'000'001;
+  event.alert.rev = 4;
+  event.alert.priority = 1;
+  event.alert.blocked = true;
+  event.alert.signature.assign("A \"quoted\" one");
+  event.alert.category.assign("Misc Attack");
+  event.alert.http_method.assign("GET");
+  event.alert.http_host.assign("h");
+  event.alert.http_url.assign("/a?b");
+  return event;
+}
+
+TEST(Eve, Alert) {
+  const std::string line = to_eve_json(alert_event(), kOffset);
+  EXPECT_EQ(line.find('\n'), std::string::npos);
+  const Json json = Json::parse(line);
+  EXPECT_EQ(json["timestamp"], "2026-01-02T03:04:05.678901+0000");
+  EXPECT_EQ(json["event_type"], "alert");
+  EXPECT_EQ(json["flow_id"], 7);
+  EXPECT_EQ(json["src_ip"], "10.1.0.5");
+  EXPECT_EQ(json["src_port"], 40'000);
+  EXPECT_EQ(json["dest_ip"], "10.2.0.80");
+  EXPECT_EQ(json["dest_port"], 80);
+  EXPECT_EQ(json["proto"], "TCP");
+  EXPECT_EQ(json["ip_v"], 4);
+  EXPECT_EQ(json["direction"], "to_server");
+  EXPECT_EQ(json["alert"], Json::parse(R"({"action":"blocked","gid":1,"signature_id":2000001,"rev":4,
+      "signature":"A \"quoted\" one","category":"Misc Attack","severity":1})"));
+  EXPECT_EQ(json["http"], Json::parse(R"({"hostname":"h","url":"/a?b","http_method":"GET"})"));
+  EXPECT_EQ(json["weir"], Json::parse(R"({"from_domain":"prod","policy_rule":"web"})"));
+}
+
+TEST(Eve, AddressesAreThoseOfThePacket) {
+  Event event = alert_event();
+  event.alert.to_client = true;
+  const Json json = Json::parse(to_eve_json(event, kOffset));
+  EXPECT_EQ(json["src_ip"], "10.2.0.80");
+  EXPECT_EQ(json["src_port"], 80);
+  EXPECT_EQ(json["dest_ip"], "10.1.0.5");
+  EXPECT_EQ(json["direction"], "to_client");
+  EXPECT_EQ(json["flow"]["src_ip"], "10.1.0.5");
+}
+
+TEST(Eve, Drop) {
+  Event event = alert_event();
+  event.kind = EventKind::drop;
+  event.drop_reason.assign("inspect_drop");
+  event.packet_length = 99;
+  const Json json = Json::parse(to_eve_json(event, kOffset));
+  EXPECT_EQ(json["event_type"], "drop");
+  EXPECT_EQ(json["drop"], Json::parse(R"({"len":99,"reason":"inspect_drop"})"));
+  EXPECT_EQ(json["alert"]["signature_id"], 2'000'001);
+}
+
+TEST(Eve, Flow) {
+  Event event;
+  event.kind = EventKind::flow;
+  event.flow = test::flow_info();
+  event.flow.src = *net::parse_ip("2001:db8::1");
+  event.flow.dst = *net::parse_ip("2001:db8::2");
+  event.flow_stats = {
+      .packets_to_server = 3, .packets_to_client = 2, .bytes_to_server = 300, .bytes_to_client = 200};
+  event.flow_stats.end_ns = 2'500'000'000;
+  event.flow_stats.end = FlowEnd::reset;
+  event.flow_stats.alerted = true;
+  event.flow_stats.tcp_flags_to_server = 0x1b;
+  event.flow_stats.tcp_flags_to_client = 0x04;
+  const Json json = Json::parse(to_eve_json(event, kOffset));
+  EXPECT_EQ(json["ip_v"], 6);
+  EXPECT_EQ(json["src_ip"], "2001:db8::1");
+  EXPECT_EQ(json["flow"], Json::parse(R"({"pkts_toserver":3,"pkts_toclient":2,"bytes_toserver":300,
+      "bytes_toclient":200,"start":"2026-01-02T03:04:05.000000+0000","end":"2026-01-02T03:04:07.500000+0000",
+      "age":2,"state":"closed","reason":"tcp_reset","alerted":true})"));
+  EXPECT_EQ(json["tcp"], Json::parse(R"({"tcp_flags":"1f","tcp_flags_ts":"1b","tcp_flags_tc":"04"})"));
+  EXPECT_FALSE(json.contains("weir"));
+  EXPECT_FALSE(json.contains("direction"));
+}
+
+TEST(Eve, IcmpHasTypeAndCode) {
+  Event event = alert_event();
+  event.flow.protocol = 58;
+  event.flow.src_port = 128;
+  event.flow.dst_port = 0;
+  const Json json = Json::parse(to_eve_json(event, kOffset));
+  EXPECT_EQ(json["proto"], "IPv6-ICMP");
+  EXPECT_EQ(json["icmp_type"], 128);
+  EXPECT_EQ(json["icmp_code"], 0);
+  EXPECT_FALSE(json.contains("src_port"));
+}
+
+TEST(Eve, HostileBytesStayValidJson) {
+  Event event = alert_event();
+  event.alert.http_url.assign(std::string_view("/\xff\xc3(\0\x01\n\"\\", 9));
+  event.alert.signature.assign("cut in a character: \xe2\x82");
+  const std::string line = to_eve_json(event, kOffset);
+  EXPECT_EQ(line.find('\n'), std::string::npos);
+  const Json json = Json::parse(line);
+  EXPECT_TRUE(json["http"]["url"].get<std::string>().starts_with("/\xef\xbf\xbd"));
+}
+
+TEST(Eve, TimeBeforeTheEpochIsStillAString) {
+  Event event = alert_event();
+  event.time_ns = 0;
+  EXPECT_EQ(Json::parse(to_eve_json(event, -1))["timestamp"], "1969-12-31T23:59:59.999999+0000");
+}
+
+}  // namespace
+}  // namespace weir::inspection

@@ -1,0 +1,337 @@
+#include "inspection/inspector.h"
+
+#include "support.h"
+
+namespace weir::inspection::test {
+namespace {
+
+using Sids = std::vector<uint32_t>;
+
+TEST(Inspector, RefusesImpossibleLimits) {
+  for (const InspectorLimits& limits :
+       {InspectorLimits{.flows = 0}, InspectorLimits{.flows = 1U << 24},
+        InspectorLimits{.stream_window = 100}, InspectorLimits{.out_of_order_segments = 100'000}}) {
+    const auto inspector = Inspector::create(0, limits);
+    ASSERT_FALSE(inspector.has_value());
+    EXPECT_EQ(inspector.error().code, ErrorCode::invalid);
+  }
+}
+
+TEST(Inspector, SessionsHaveACeiling) {
+  const auto inspector = make_inspector({.flows = 2});
+  const FlowHandle a = inspector->open(flow_info());
+  const FlowHandle b = inspector->open(flow_info());
+  EXPECT_TRUE(a.valid() && b.valid());
+  EXPECT_FALSE(inspector->open(flow_info()).valid());
+  EXPECT_EQ(inspector->counters().flow_limit, 1U);
+  inspector->close(a);
+  inspector->close(a);  // a handle that is gone closes nothing
+  EXPECT_EQ(inspector->counters().flows_open, 1U);
+  const FlowHandle c = inspector->open(flow_info());
+  EXPECT_TRUE(c.valid());
+  EXPECT_NE(c.value, a.value);
+  EXPECT_FALSE(inspector->open(flow_info()).valid());
+  RecordingSink sink;
+  EXPECT_EQ(inspector->inspect(a, *compile(""), Packet{}, sink).action, Action::drop_packet);
+}
+
+TEST(Inspector, AlertOfAStreamComesOnceInEachDirection) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(*inspector, compile("alert tcp any any -> any any (content:\"evil\"; sid:1;)"), sink);
+  session.handshake();
+  EXPECT_EQ(session.client(0, "evil"), Action::pass);
+  EXPECT_EQ(session.client(4, " and evil"), Action::pass);
+  EXPECT_EQ(session.client(13, "more"), Action::pass);
+  EXPECT_EQ(sink.alerts(), Sids{1});
+  session.server(0, "evil");
+  EXPECT_EQ(sink.alerts(), (Sids{1, 1}));
+  EXPECT_TRUE(sink.events[1].alert.to_client);
+}
+
+TEST(Inspector, DropEndsTheSessionInBothDirections) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(
+      *inspector,
+      compile(
+          "drop tcp any any -> any 80 (msg:\"no\"; content:\"evil\"; classtype:misc-attack; sid:5; rev:2;)"),
+      sink);
+  session.handshake();
+  EXPECT_EQ(session.client(0, "ev"), Action::pass);
+  EXPECT_EQ(session.client(2, "il"), Action::drop_session);
+  EXPECT_EQ(session.last_sid, 5U);
+  EXPECT_EQ(session.server(0, "answer"), Action::drop_session);
+  EXPECT_EQ(session.client(4, ""), Action::drop_session);
+  EXPECT_EQ(session.last_sid, 5U);
+  ASSERT_EQ(sink.events.size(), 2U);
+  const Event &alert = sink.events[0], &drop = sink.events[1];
+  EXPECT_EQ(alert.kind, EventKind::alert);
+  EXPECT_TRUE(alert.alert.blocked);
+  EXPECT_EQ(alert.alert.signature.view(), "no");
+  EXPECT_EQ(alert.alert.category.view(), "Misc Attack");
+  EXPECT_EQ(alert.alert.priority, 2U);
+  EXPECT_EQ(alert.alert.rev, 2U);
+  EXPECT_EQ(alert.flow.flow_id, 7U);
+  EXPECT_EQ(drop.kind, EventKind::drop);
+  EXPECT_EQ(drop.drop_reason.view(), "inspect_drop");
+  EXPECT_EQ(drop.packet_length, 2U);
+  EXPECT_EQ(inspector->counters().drops, 1U);
+}
+
+TEST(Inspector, HeaderDecides) {
+  struct Row {
+    const char* rule;
+    uint8_t protocol;
+    Sids client, server;  // alerts by one packet each way
+  };
+  const Row rows[] = {
+      {"alert udp any any -> any 80 (sid:1;)", 17, {1}, {}},
+      {"alert udp any any <> any 80 (sid:1;)", 17, {1}, {1}},
+      {"alert udp 10.2.0.0/16 80 -> any any (sid:1;)", 17, {}, {1}},
+      {"alert udp any any -> any any (flow:to_client; sid:1;)", 17, {}, {1}},
+      {"alert udp any any -> any any (flow:established; sid:1;)", 17, {}, {1}},
+      {"alert udp any any -> any any (flow:not_established; sid:1;)", 17, {1}, {}},
+      {"alert tcp any any -> any any (sid:1;)", 17, {}, {}},
+      {"alert ip any any -> any any (sid:1;)", 17, {1}, {1}},
+      {"alert ip any any -> any any (content:\"x\"; sid:1;)", 17, {1}, {1}},
+      {"alert udp any any -> any any (content:!\"y\"; sid:1;)", 17, {1}, {1}},
+      {"alert udp any any -> any any (content:!\"x\"; sid:1;)", 17, {}, {}},
+      {"alert icmp any any -> any any (sid:1;)", 1, {1}, {1}},
+      {"alert icmp any any -> any any (content:\"x\"; sid:1;)", 58, {1}, {1}},
+      {"alert icmp any any -> any any (sid:1;)", 47, {}, {}},
+      {"alert ip any 40000 -> any any (sid:1;)", 1, {}, {}},
+  };
+  const auto inspector = make_inspector();
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.rule);
+    RecordingSink sink;
+    Session session(*inspector, compile(row.rule), sink, flow_info(row.protocol));
+    session.client(0, "x");
+    EXPECT_EQ(sink.alerts(), row.client);
+    sink.events.clear();
+    session.server(0, "x");
+    EXPECT_EQ(sink.alerts(), row.server);
+  }
+}
+
+TEST(Inspector, DatagramsAlertEachAndDrop) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  const auto ruleset = compile(
+      "alert udp any any -> any any (content:\"bad\"; sid:1;)\ndrop udp any any -> any any "
+      "(content:\"worse\"; sid:2;)");
+  Session session(*inspector, ruleset, sink, flow_info(17));
+  EXPECT_EQ(session.client(0, "bad"), Action::pass);
+  EXPECT_EQ(session.client(0, "bad"), Action::pass);
+  EXPECT_EQ(session.client(0, "ba"), Action::pass);
+  EXPECT_EQ(session.client(0, "d"), Action::pass);  // each datagram by itself
+  EXPECT_EQ(sink.alerts(), (Sids{1, 1}));
+  EXPECT_EQ(session.client(0, "worse than bad"), Action::drop_session);
+  EXPECT_EQ(sink.alerts(), (Sids{1, 1, 2, 1}));
+}
+
+TEST(Inspector, EstablishedNeedsTheHandshake) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  const auto ruleset =
+      compile("alert tcp any any -> any any (flow:established,to_server; content:\"x\"; sid:1;)");
+  Session session(*inspector, ruleset, sink);
+  session.send(Direction::to_server, UINT32_MAX, "x", 0, kSyn);  // data with the SYN
+  EXPECT_TRUE(sink.events.empty());
+  session.raw(Direction::to_client, 9000, 1002, kSyn | kAck, "");
+  session.client(1, "x");
+  EXPECT_EQ(sink.alerts(), Sids{1});
+}
+
+TEST(Inspector, PicksUpInTheMiddle) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  const auto ruleset = compile(
+      "alert tcp any any -> any any (flow:established; content:\"evil\"; sid:1;)\n"
+      "alert http any any -> any any (http.uri; content:\"/late\"; sid:2;)");
+  Session session(*inspector, ruleset, sink);
+  session.client(500, "rest of a body ev");
+  EXPECT_EQ(session.client(480, "older bytes"), Action::pass);
+  session.client(517, "il\r\nGET /late HTTP/1.1\r\n");
+  EXPECT_EQ(sink.alerts(), (Sids{2, 1}));
+  RecordingSink other;
+  Session before(*inspector, ruleset, other);
+  before.client(500, "x");
+  before.client(480, "evil");  // before the pick-up: by itself
+  EXPECT_EQ(other.alerts(), Sids{1});
+}
+
+TEST(Inspector, SegmentsThatCannotBeRecordedAreNotSent) {
+  const auto inspector = make_inspector({.flows = 1, .out_of_order_segments = 2});
+  RecordingSink sink;
+  Session session(*inspector, compile("drop tcp any any -> any any (content:\"evil\"; sid:1;)"), sink);
+  session.handshake();
+  EXPECT_EQ(session.client(10, "a"), Action::pass);
+  EXPECT_EQ(session.client(20, "b"), Action::pass);
+  EXPECT_EQ(session.client(30, "c"), Action::drop_packet);
+  EXPECT_EQ(inspector->counters().segments_recorded, 2U);
+  EXPECT_EQ(inspector->counters().segment_limit, 1U);
+  EXPECT_EQ(session.client(0, "0123456789"), Action::pass);  // gives room again
+  EXPECT_EQ(session.client(30, "c"), Action::pass);
+}
+
+TEST(Inspector, ClosedSessionsGiveTheirSegmentsBack) {
+  const auto inspector = make_inspector({.flows = 1, .out_of_order_segments = 1});
+  const auto ruleset = compile("");
+  for (int i = 0; i < 20; ++i) {
+    RecordingSink sink;
+    Session session(*inspector, ruleset, sink);
+    ASSERT_TRUE(session.opened());
+    session.handshake();
+    EXPECT_EQ(session.client(10, "a"), Action::pass);
+    EXPECT_EQ(session.server(10, "a"), Action::pass);
+  }
+}
+
+TEST(Inspector, ContradictionsAreNotSent) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(*inspector, compile("drop tcp any any -> any any (content:\"evil\"; sid:1;)"), sink);
+  session.handshake();
+  EXPECT_EQ(session.client(0, "good"), Action::pass);
+  EXPECT_EQ(session.client(0, "evil"), Action::drop_packet);
+  EXPECT_EQ(session.client(0, "good"), Action::pass);
+  EXPECT_EQ(session.client(6, "zz"), Action::pass);
+  EXPECT_EQ(session.client(4, "evil"), Action::drop_packet);
+  EXPECT_EQ(inspector->counters().segment_conflicts, 2U);
+  EXPECT_TRUE(sink.events.empty());
+}
+
+TEST(Inspector, KeepAliveAndFinAndResetPass) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(*inspector, compile("drop tcp any any -> any any (content:\"evil\"; sid:1;)"), sink);
+  session.handshake();
+  EXPECT_EQ(session.client(0, "abc"), Action::pass);
+  EXPECT_EQ(session.server(0, "", 3), Action::pass);
+  EXPECT_EQ(session.client(2, std::string_view("\0", 1)), Action::pass);
+  EXPECT_EQ(session.client(2, ""), Action::pass);
+  EXPECT_EQ(session.send(Direction::to_server, 3, "end", 0, kAck | kFin), Action::pass);
+  EXPECT_EQ(session.send(Direction::to_client, 0, "", 7, kRst), Action::pass);
+  EXPECT_EQ(session.send(Direction::to_client, 0, "evil", 7, kRst), Action::drop_session);
+}
+
+TEST(Inspector, ForgedResetHidesNothing) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(*inspector, compile("drop tcp any any -> any any (content:\"evil\"; sid:1;)"), sink);
+  session.handshake();
+  session.client(0, "ev");
+  session.send(Direction::to_server, 50'000, "", 0, kRst);
+  session.send(Direction::to_server, 49'999, "", 0, kSyn);
+  EXPECT_EQ(session.client(2, "il"), Action::drop_session);
+}
+
+TEST(Inspector, NewRulesetHoldsForTheRestOfTheSession) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(*inspector, compile("alert tcp any any -> any any (content:\"first\"; sid:1;)"), sink);
+  session.handshake();
+  session.client(0, "first sec");
+  session.use(
+      compile("alert tcp any any -> any any (content:\"first\"; sid:1;)\n"
+              "drop tcp any any -> any any (content:\"second\"; sid:2;)"));
+  EXPECT_EQ(session.client(9, "ond"), Action::drop_session);
+  EXPECT_EQ(sink.alerts(), (Sids{1, 2}));  // 1 is not told twice; 2 began under the old ruleset
+}
+
+TEST(Inspector, HttpRulesAlertOncePerRequest) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  const auto ruleset = compile(
+      "alert http any any -> any any (http.uri; content:\"/bad path\"; sid:1;)\n"
+      "alert http any any -> any any (http.method; content:\"POST\"; http.user_agent; content:\"curl\"; "
+      "sid:2;)\n"
+      "alert http any any -> any any (http.uri; bsize:2; content:\"/\"; sid:3;)\n"
+      "alert http any any -> any any (flow:to_server; http.header; content:\"X-A|3a| b\"; sid:4;)\n"
+      "alert http any any -> any any (content:\"HTTP/1.1 500\"; flow:to_client; sid:5;)");
+  Session session(*inspector, ruleset, sink);
+  session.handshake();
+  const std::string first =
+      "GET /bad%20path HTTP/1.1\r\nHost: Example.org:80\r\n\r\nGET /x/bad%20path HTTP/1.1\r\nX-A: b\r\n\r\n";
+  session.client(0, first);
+  EXPECT_EQ(sink.alerts(), (Sids{1, 1, 4}));
+  EXPECT_EQ(sink.events[0].alert.http_method.view(), "GET");
+  EXPECT_EQ(sink.events[0].alert.http_url.view(), "/bad%20path");
+  EXPECT_EQ(sink.events[2].alert.http_url.view(), "/x/bad%20path");
+  sink.events.clear();
+  session.client(static_cast<uint32_t>(first.size()),
+                 "POST /a HTTP/1.1\r\nHost: Example.org:80\r\nUser-Agent: curl/8\r\n\r\n");
+  EXPECT_EQ(sink.alerts(), (Sids{3, 2}));
+  EXPECT_EQ(sink.events[1].alert.http_host.view(), "example.org");
+  session.server(0, "HTTP/1.1 500 no\r\n\r\n");
+  EXPECT_EQ(sink.alerts(), (Sids{3, 2, 5}));
+}
+
+TEST(Inspector, CutUriIsCounted) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(*inspector, compile("alert http any any -> any any (http.uri; content:\"/a\"; sid:1;)"),
+                  sink);
+  session.handshake();
+  session.client(0, "GET /" + std::string(20'000, 'a') + " HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(inspector->counters().http_cut, 1U);
+  EXPECT_EQ(sink.alerts(), Sids{1});
+}
+
+TEST(Inspector, WhatCannotBeScannedIsNotSent) {
+  const auto inspector = make_inspector({.flows = 2}, 3);  // the ruleset has scratch for one worker only
+  RecordingSink sink;
+  const auto ruleset = compile("alert tcp any any -> any any (content:\"x\"; sid:1;)", 1);
+  Session session(*inspector, ruleset, sink);
+  EXPECT_EQ(session.client(0, "x"), Action::drop_packet);
+  EXPECT_EQ(inspector->counters().scan_errors, 1U);
+}
+
+/// Uses the ruleset's scratch while it is used, which Hyperscan tells by an error.
+TEST(Inspector, HyperscanErrorIsCountedAndThePacketJudgedWhenItComesAgain) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  const auto ruleset = compile("drop tcp any any -> any any (content:\"evil\"; sid:1;)");
+  Session session(*inspector, ruleset, sink);
+  session.handshake();
+  session.client(0, "ev");
+  const ScratchPtr kept = std::move(ruleset->scratch(0)->hyperscan);
+  EXPECT_EQ(session.client(2, "il"), Action::drop_packet);
+  EXPECT_EQ(inspector->counters().scan_errors, 1U);
+  hs_scratch_t* clone = nullptr;
+  ASSERT_EQ(hs_clone_scratch(kept.get(), &clone), HS_SUCCESS);
+  ruleset->scratch(0)->hyperscan.reset(clone);
+  EXPECT_EQ(session.client(2, "il"), Action::drop_session);
+}
+
+TEST(Inspector, FullSinkIsCountedAndStillDrops) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  sink.room = 0;
+  Session session(*inspector, compile("drop tcp any any -> any any (content:\"evil\"; sid:1;)"), sink);
+  session.handshake();
+  EXPECT_EQ(session.client(0, "evil"), Action::drop_session);
+  EXPECT_EQ(inspector->counters().events_lost, 2U);
+}
+
+TEST(Inspector, AlertsOfOneSessionAreBoundedButDropsAreNot) {
+  std::string rules;
+  for (int i = 1; i <= 40; ++i) {
+    rules += "alert tcp any any -> any any (content:\"evil\"; sid:" + std::to_string(i) + ";)\n";
+  }
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(*inspector, compile(rules + "drop tcp any any -> any any (content:\"worse\"; sid:99;)"),
+                  sink);
+  session.handshake();
+  EXPECT_EQ(session.client(0, "evil"), Action::pass);
+  EXPECT_EQ(sink.alerts().size(), 32U);
+  EXPECT_EQ(inspector->counters().events_lost, 8U);
+  EXPECT_EQ(session.client(4, "worse"), Action::drop_session);
+  EXPECT_EQ(sink.alerts().back(), 99U);
+}
+
+}  // namespace
+}  // namespace weir::inspection::test

@@ -1,0 +1,93 @@
+// After create(), an Inspector takes no memory: neither by operator new nor by malloc behind it.
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "support.h"
+
+namespace {
+std::atomic<size_t> allocations{0};
+
+void* counted(size_t size) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  throw std::bad_alloc();
+}
+}  // namespace
+
+void* operator new(size_t size) { return counted(size); }
+void* operator new[](size_t size) { return counted(size); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
+
+namespace weir::inspection::test {
+namespace {
+
+/// Takes events without memory of its own.
+class CountingSink final : public EventSink {
+ public:
+  bool push(const Event&) override {
+    ++events;
+    return true;
+  }
+  size_t events = 0;
+};
+
+Packet packet_of(Direction d, uint32_t seq, uint32_t ack, uint8_t flags, std::string_view payload) {
+  Packet packet;
+  packet.direction = d;
+  packet.seq = seq;
+  packet.ack = ack;
+  packet.tcp_flags = flags;
+  packet.payload = bytes_of(payload);
+  return packet;
+}
+
+TEST(NoAllocation, CountingWorks) {
+  const size_t before = allocations;
+  const auto memory = std::make_unique<int>(1);
+  EXPECT_GT(allocations, before);
+}
+
+TEST(NoAllocation, FromOpenToClose) {
+  const auto ruleset = compile(
+      "alert tcp any any -> any any (content:\"evil\"; content:\"more\"; distance:0; sid:1;)\n"
+      "alert http any any -> any any (http.uri; content:\"/bad\"; http.host; content:\"h\"; sid:2;)\n"
+      "alert udp any any -> any any (content:\"evil\"; sid:3;)\n"
+      "alert ip any any -> any any (sid:4;)\n"
+      "drop tcp any any -> any any (content:\"worst\"; sid:5;)");
+  const auto inspector = make_inspector({.flows = 8});
+  const std::string big(60'000, 'x');
+  const std::string head = "GET /bad HTTP/1.1\r\nHost: h\r\n\r\n";
+  const FlowInfo tcp = flow_info(6), udp = flow_info(17);
+  CountingSink sink;
+
+  const size_t before = allocations;
+  for (int round = 0; round < 3; ++round) {
+    const FlowHandle t = inspector->open(tcp), u = inspector->open(udp);
+    const auto send = [&](Direction d, uint32_t seq, uint8_t flags, std::string_view payload) {
+      return inspector->inspect(t, *ruleset, packet_of(d, seq, 5001, flags, payload), sink);
+    };
+    send(Direction::to_server, 100, kSyn, "");
+    inspector->inspect(t, *ruleset, packet_of(Direction::to_client, 5000, 101, kSyn | kAck, ""), sink);
+    send(Direction::to_server, 101, kAck, head);
+    const uint32_t at = 101 + static_cast<uint32_t>(head.size());
+    send(Direction::to_server, at + 100, kAck, std::string_view(big).substr(0, 1));
+    send(Direction::to_server, at, kAck, std::string_view(big).substr(0, 100));
+    send(Direction::to_server, at + 101, kAck, big);
+    send(Direction::to_server, at + 60'101, kAck, "evil and more");
+    EXPECT_EQ(send(Direction::to_server, at + 60'114, kAck, "worst").action, Action::drop_session);
+    inspector->inspect(u, *ruleset, packet_of(Direction::to_server, 0, 0, 0, "evil"), sink);
+    inspector->close(t);
+    inspector->close(u);
+  }
+  const size_t after = allocations;
+  EXPECT_EQ(after, before);
+  EXPECT_EQ(sink.events,
+            3U * 7);  // sids 4 (twice judged, told once), 2, 1, 5 with its drop; 4 and 3 of the datagram
+}
+
+}  // namespace
+}  // namespace weir::inspection::test

@@ -1,0 +1,138 @@
+// Helpers of the inspection tests: rules from text, a sink that remembers, a TCP session driven by stream
+// offset.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "inspection/compile/ruleset.h"
+#include "inspection/inspector.h"
+#include "inspection/rules/rule_parser.h"
+
+namespace weir::inspection::test {
+
+inline constexpr uint8_t kFin = 0x01, kSyn = 0x02, kRst = 0x04, kAck = 0x10;
+
+inline std::span<const uint8_t> bytes_of(std::string_view text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+/// Compiles rules that all have to be good.
+inline std::shared_ptr<const Ruleset> compile(std::string_view rules, unsigned workers = 1) {
+  ParsedRules parsed;
+  RuleParser().parse_file("test.rules", rules, parsed);
+  for (const RuleIssue& issue : parsed.issues) {
+    ADD_FAILURE() << issue.line << ':' << issue.column << ' ' << issue.keyword << ": " << issue.message;
+  }
+  auto ruleset = Ruleset::compile(std::move(parsed.rules), workers);
+  if (!ruleset) {
+    ADD_FAILURE() << ruleset.error().message;
+    return nullptr;
+  }
+  return *ruleset;
+}
+
+class RecordingSink final : public EventSink {
+ public:
+  bool push(const Event& event) override {
+    if (events.size() >= room) return false;
+    events.push_back(event);
+    return true;
+  }
+  size_t count(EventKind kind) const {
+    size_t n = 0;
+    for (const Event& event : events) n += event.kind == kind ? 1 : 0;
+    return n;
+  }
+  /// The sids of the alerts, in their order.
+  std::vector<uint32_t> alerts() const {
+    std::vector<uint32_t> sids;
+    for (const Event& event : events) {
+      if (event.kind == EventKind::alert) sids.push_back(event.alert.sid);
+    }
+    return sids;
+  }
+  std::vector<Event> events;
+  size_t room = 1'000'000;
+};
+
+inline FlowInfo flow_info(uint8_t protocol = 6) {
+  FlowInfo info;
+  info.flow_id = 7;
+  info.src = *net::parse_ip("10.1.0.5");
+  info.dst = *net::parse_ip("10.2.0.80");
+  info.src_port = 40'000;
+  info.dst_port = 80;
+  info.protocol = protocol;
+  return info;
+}
+
+inline std::unique_ptr<Inspector> make_inspector(InspectorLimits limits = {.flows = 4}, unsigned worker = 0) {
+  auto inspector = Inspector::create(worker, limits);
+  EXPECT_TRUE(inspector.has_value());
+  return inspector ? std::move(*inspector) : nullptr;
+}
+
+/// One session in an Inspector. Positions count bytes from the beginning of a direction's stream.
+class Session {
+ public:
+  Session(Inspector& inspector, std::shared_ptr<const Ruleset> ruleset, RecordingSink& sink,
+          const FlowInfo& info = flow_info())
+      : inspector_(inspector), ruleset_(std::move(ruleset)), sink_(sink), handle_(inspector.open(info)) {}
+  ~Session() { inspector_.close(handle_); }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  bool opened() const { return handle_.valid(); }
+  void use(std::shared_ptr<const Ruleset> ruleset) { ruleset_ = std::move(ruleset); }
+  void start_at(uint32_t client_isn, uint32_t server_isn) {
+    isn_[0] = client_isn;
+    isn_[1] = server_isn;
+  }
+
+  Session& handshake() {
+    raw(Direction::to_server, isn_[0], 0, kSyn, "");
+    raw(Direction::to_client, isn_[1], isn_[0] + 1, kSyn | kAck, "");
+    raw(Direction::to_server, isn_[0] + 1, isn_[1] + 1, kAck, "");
+    return *this;
+  }
+  /// A segment at a position of its stream. It acknowledges `acked` bytes of the other.
+  Action send(Direction d, uint32_t at, std::string_view payload, uint32_t acked = 0, uint8_t flags = kAck) {
+    const auto own = static_cast<size_t>(d);
+    return raw(d, isn_[own] + 1 + at, isn_[1 - own] + 1 + acked, flags, payload);
+  }
+  Action client(uint32_t at, std::string_view payload, uint32_t acked = 0) {
+    return send(Direction::to_server, at, payload, acked);
+  }
+  Action server(uint32_t at, std::string_view payload, uint32_t acked = 0) {
+    return send(Direction::to_client, at, payload, acked);
+  }
+  Action raw(Direction d, uint32_t seq, uint32_t ack, uint8_t flags, std::string_view payload) {
+    Packet packet;
+    packet.direction = d;
+    packet.now_ns = ++now_;
+    packet.payload = bytes_of(payload);
+    packet.seq = seq;
+    packet.ack = ack;
+    packet.tcp_flags = flags;
+    const Verdict verdict = inspector_.inspect(handle_, *ruleset_, packet, sink_);
+    last_sid = verdict.sid;
+    return verdict.action;
+  }
+  uint32_t last_sid = 0;
+
+ private:
+  Inspector& inspector_;
+  std::shared_ptr<const Ruleset> ruleset_;
+  RecordingSink& sink_;
+  FlowHandle handle_;
+  uint32_t isn_[2] = {1000, 9000};
+  uint64_t now_ = 0;
+};
+
+}  // namespace weir::inspection::test
