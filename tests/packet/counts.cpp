@@ -1,0 +1,92 @@
+#include "tests/packet/counts.h"
+
+namespace weir::test {
+
+using dataplane::Counter;
+using dataplane::WorkerCounters;
+
+namespace {
+
+struct Named {
+  const char* name;
+  Counter WorkerCounters::*counter;
+};
+
+constexpr Named kNamed[] = {
+    {"rx", &WorkerCounters::rx},
+    {"taken_over", &WorkerCounters::taken_over},
+    {"resumed", &WorkerCounters::resumed},
+    {"generated", &WorkerCounters::generated},
+    {"tx", &WorkerCounters::tx},
+    {"forwarded", &WorkerCounters::forwarded},
+    {"answered", &WorkerCounters::answered},
+    {"punted", &WorkerCounters::punted},
+    {"handed_over", &WorkerCounters::handed_over},
+    {"consumed", &WorkerCounters::consumed},
+    {"sessions_created", &WorkerCounters::sessions_created},
+    {"sessions_expired", &WorkerCounters::sessions_expired},
+    {"sessions_live", &WorkerCounters::sessions_live},
+    {"redecided_policy", &WorkerCounters::redecided_policy},
+    {"redecided_route", &WorkerCounters::redecided_route},
+    {"redecided_cut", &WorkerCounters::redecided_cut},
+    {"resets_sent", &WorkerCounters::resets_sent},
+    {"inspected_packets", &WorkerCounters::inspected_packets},
+    {"events_lost", &WorkerCounters::events_lost},
+    {"notes_lost", &WorkerCounters::notes_lost},
+};
+// turns, idle_turns and bursts are left out; a new counter has to be named above.
+static_assert(sizeof(WorkerCounters) ==
+              (std::size(kNamed) + 3 + dataplane::kDropReasonCount) * sizeof(Counter));
+
+}  // namespace
+
+Counts read_counts(const WorkerCounters& counters) {
+  Counts counts;
+  for (const Named& named : kNamed)
+    counts[named.name] = static_cast<int64_t>((counters.*named.counter).get());
+  for (size_t i = 0; i < dataplane::kDropReasonCount; ++i) {
+    counts["drop " + std::string(dataplane::kDropReasons[i].name)] =
+        static_cast<int64_t>(counters.dropped[i].get());
+  }
+  return counts;
+}
+
+Counts moved(const Counts& before, const Counts& after) {
+  Counts delta;
+  for (const auto& [name, value] : after) {
+    const auto old = before.find(name);
+    const int64_t by = value - (old == before.end() ? 0 : old->second);
+    if (by != 0) delta[name] = by;
+  }
+  return delta;
+}
+
+Counts operator+(Counts a, const Counts& b) {
+  for (const auto& [name, value] : b) {
+    if ((a[name] += value) == 0) a.erase(name);
+  }
+  return a;
+}
+
+int64_t imbalance(const WorkerCounters& c) {
+  const uint64_t in = c.rx.get() + c.taken_over.get() + c.resumed.get() + c.generated.get();
+  uint64_t out = c.tx.get() + c.punted.get() + c.handed_over.get() + c.consumed.get();
+  for (const Counter& dropped : c.dropped) out += dropped.get();
+  return static_cast<int64_t>(in - out);
+}
+
+Counts forwarded(int64_t packets) { return {{"rx", packets}, {"tx", packets}, {"forwarded", packets}}; }
+
+Counts started(int64_t sessions) {
+  return forwarded(sessions) + Counts{{"sessions_created", sessions}, {"sessions_live", sessions}};
+}
+
+Counts dropped(dataplane::DropReason reason, int64_t packets) {
+  return {{"rx", packets}, {"drop " + std::string(dataplane::info(reason).name), packets}};
+}
+
+Counts answered(int64_t packets) { return {{"rx", packets}, {"tx", packets}, {"answered", packets}}; }
+
+Counts punted(int64_t packets) { return {{"rx", packets}, {"punted", packets}}; }
+
+}  // namespace weir::test
