@@ -43,9 +43,4 @@ tl::expected<CompiledModel, std::vector<Problem>> compile(const CompileInput& in
 /// the same name on every start.
 net::Mac default_hub_mac(std::string_view attachment_name);
 
-/// The outer header of an attachment with everything that is the same for all its packets (RFC 7348). The
-/// worker patches MAC destination, lengths, IP id, IP checksum and UDP source port.
-std::array<uint8_t, dataplane::kVxlanOverhead> outer_template(const config::Attachment& attachment,
-                                                              net::Mac port_mac);
-
 }  // namespace weir::model

@@ -1,7 +1,6 @@
 #include <algorithm>
-#include <cstring>
 
-#include "dataplane/net/headers.h"
+#include "dataplane/tunnel/outer_template.h"
 #include "mgmt/model/compile_parts.h"
 
 namespace weir::model {
@@ -12,31 +11,6 @@ net::Mac default_hub_mac(std::string_view attachment_name) {
   uint32_t hash = 0x811c9dc5;  // FNV-1a
   for (const char c : attachment_name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x01000193;
   return net::Mac::from_u64(0x0257ULL << 32 | hash);
-}
-
-std::array<uint8_t, kVxlanOverhead> outer_template(const config::Attachment& attachment, net::Mac port_mac) {
-  struct Outer {
-    net::EthHeader eth;
-    net::Ipv4Header ip;
-    net::UdpHeader udp;
-    net::VxlanHeader vxlan;
-  };
-  static_assert(sizeof(Outer) == kVxlanOverhead);
-  Outer outer{};
-  outer.eth.src = port_mac;
-  outer.eth.type = net::be16::of(net::kEtherIpv4);
-  outer.ip.version_ihl = 0x45;
-  outer.ip.fragment = net::be16::of(net::Ipv4Header::kDontFragment);
-  outer.ip.ttl = 64;
-  outer.ip.protocol = net::kProtoUdp;
-  outer.ip.src = attachment.local.be();
-  outer.ip.dst = attachment.remote.be();
-  outer.udp.dst_port = net::be16::of(attachment.udp_port);
-  outer.vxlan.flags = net::VxlanHeader::kValidVni;
-  outer.vxlan.vni = net::be32::of(attachment.vni.value << 8);
-  std::array<uint8_t, kVxlanOverhead> bytes;
-  std::memcpy(bytes.data(), &outer, sizeof outer);
-  return bytes;
 }
 
 namespace {
@@ -117,7 +91,6 @@ bool fill(CompileState& state, const config::Attachment& from, Attachment& to) {
     if (known->second.port < facts.ports.size()) port = &facts.ports[known->second.port];
     link_mtu = std::min(port->mtu, known->second.mtu);
   }
-  to.outer = outer_template(from, port->mac);
   to.hub_mac = from.mac.value_or(default_hub_mac(from.name));
   to.underlay = hop_for(state, path);
   to.port = port->index;
@@ -128,6 +101,7 @@ bool fill(CompileState& state, const config::Attachment& from, Attachment& to) {
   to.udp_port = from.udp_port;
   to.gateways = from.gateways;
   to.name = from.name;
+  to.outer = make_outer_template(to, port->mac);
   return true;
 }
 

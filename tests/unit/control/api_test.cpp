@@ -1,0 +1,296 @@
+// The API: parameters, documents, errors; the server on a real socket; the text that people see.
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "dataplane/core/verdict.h"
+#include "fakes.h"
+#include "mgmt/api/handlers.h"
+#include "mgmt/api/server.h"
+#include "mgmt/cli/client.h"
+#include "mgmt/cli/print.h"
+
+namespace weir::test {
+namespace {
+
+using api::Json;
+
+class FakeSource final : public api::Source {
+ public:
+  Result<control::StatusView> status() override {
+    control::StatusView view;
+    view.hub = "hub-1";
+    view.workers = {{0, 1, {{"rx", 10}, {"dropped", 2}}}};
+    view.ports = {{"wan0", "af_xdp", "02:00:00:00:00:01", 1500, true}};
+    view.attachments = {{"cloud-a", "prod", "198.18.0.1", "198.18.0.10", 10, false, 1450}};
+    view.profiles = {{"default", 3, 1}};
+    return view;
+  }
+  Result<std::vector<control::DropView>> drops() override {
+    return std::vector<control::DropView>{{"no_route", "session_create", "help", 0},
+                                          {"tx_full", "tx", "full", 7}};
+  }
+  Result<control::SessionsView> sessions(size_t max) override {
+    asked = max;
+    control::SessionView s;
+    s.protocol = 6;
+    s.src = "10.1.0.5";
+    s.src_port = 1000;
+    s.dst = "2001:db8::1";
+    s.dst_port = 80;
+    s.packets[1] = 5;
+    s.state = "established";
+    return control::SessionsView{{s}, 9};
+  }
+  Result<std::vector<control::DomainRoutesView>> routes(const std::optional<std::string>& domain) override {
+    if (domain && *domain != "prod") return fail(ErrorCode::not_found, "there is no domain");
+    return std::vector<control::DomainRoutesView>{{"prod", {{"10.1.0.0/24", "cloud-a", "", 1, "own", ""}}}};
+  }
+  Result<control::PathAnswer> path(const control::PathQuery& query) override {
+    query_seen = query;
+    return control::PathAnswer{"deny", "policy_deny", {{"policy", false, "rule x: deny"}}};
+  }
+  Result<control::ReloadView> reload() override { return reload_answer; }
+
+  size_t asked = 0;
+  control::PathQuery query_seen;
+  control::ReloadView reload_answer;
+};
+
+api::Parameter parameters(std::map<std::string, std::string> values) {
+  return [values = std::move(values)](const std::string& name) -> std::optional<std::string> {
+    const auto at = values.find(name);
+    return at == values.end() ? std::nullopt : std::optional<std::string>(at->second);
+  };
+}
+
+TEST(ApiHandlers, StatusHasThePromisedFields) {
+  FakeSource source;
+  const api::Response response = api::get_status(source);
+  EXPECT_EQ(response.status, 200);
+  const Json& body = response.body;
+  EXPECT_EQ(body["hub"], "hub-1");
+  EXPECT_EQ(body["workers"][0]["rx"], 10);
+  EXPECT_EQ(body["workers"][0]["core"], 1);
+  EXPECT_EQ(body["ports"][0]["link"], "up");
+  EXPECT_EQ(body["attachments"][0]["underlay"], "unresolved");
+  EXPECT_EQ(body["profiles"][0]["rules_refused"], 1);
+  for (const char* key : {"version", "uptime_s", "held", "events_lost", "control_stalls"}) {
+    EXPECT_TRUE(body.contains(key)) << key;
+  }
+  for (const char* key : {"file", "reloads", "last_reload"}) EXPECT_TRUE(body["config"].contains(key)) << key;
+}
+
+TEST(ApiHandlers, DropsListZeroesToo) {
+  FakeSource source;
+  const Json body = api::get_drops(source).body;
+  ASSERT_EQ(body["drops"].size(), 2u);
+  EXPECT_EQ(body["drops"][0]["count"], 0);
+  EXPECT_EQ(body["drops"][1]["reason"], "tx_full");
+}
+
+TEST(ApiHandlers, SessionsAreBounded) {
+  FakeSource source;
+  for (const char* bad : {"0", "-1", "10001", "1e3", "", " 5", "99999999999999999999"}) {
+    EXPECT_EQ(api::get_sessions(source, parameters({{"max", bad}})).status, 400) << bad;
+  }
+  EXPECT_EQ(source.asked, 0u);
+  const Json body = api::get_sessions(source, parameters({{"max", "10000"}})).body;
+  EXPECT_EQ(source.asked, 10'000u);
+  EXPECT_EQ(body["sessions"][0]["proto"], "tcp");
+  EXPECT_EQ(body["sessions"][0]["packets"], (Json{0, 5}));
+  EXPECT_EQ(body["total"], 9);
+  EXPECT_EQ(api::get_sessions(source, parameters({})).status, 200);
+  EXPECT_EQ(source.asked, api::kDefaultSessions);
+}
+
+TEST(ApiHandlers, PathParameters) {
+  struct Row {
+    const char* name;
+    std::map<std::string, std::string> in;
+    const char* error;
+  };
+  const Row rows[] = {
+      {"no from", {{"to", "10.2.0.5"}, {"proto", "tcp"}, {"port", "80"}}, "from"},
+      {"bad to", {{"from", "10.1.0.5"}, {"to", "x"}, {"proto", "tcp"}, {"port", "80"}}, "to"},
+      {"no proto", {{"from", "10.1.0.5"}, {"to", "10.2.0.5"}}, "proto"},
+      {"port 0", {{"from", "10.1.0.5"}, {"to", "10.2.0.5"}, {"proto", "udp"}, {"port", "0"}}, "port"},
+      {"port too large",
+       {{"from", "10.1.0.5"}, {"to", "10.2.0.5"}, {"proto", "tcp"}, {"port", "65536"}},
+       "port"},
+  };
+  for (const Row& row : rows) {
+    const auto query = api::parse_path_query(parameters(row.in));
+    ASSERT_FALSE(query) << row.name;
+    EXPECT_EQ(query.error().message.rfind(row.error, 0) == 0 ||
+                  query.error().message.find(row.error) != std::string::npos,
+              true)
+        << row.name;
+    FakeSource source;
+    EXPECT_EQ(api::get_path(source, parameters(row.in)).status, 400) << row.name;
+  }
+  const auto query = api::parse_path_query(
+      parameters({{"from", "prod/2001:db8::5"}, {"to", "2001:db8:2::5"}, {"proto", "icmp"}}));
+  ASSERT_TRUE(query);
+  EXPECT_EQ(query->domain, "prod");
+  EXPECT_EQ(query->protocol, 58);
+}
+
+TEST(ApiHandlers, FailedReloadIsAConflictWithAllProblems) {
+  FakeSource source;
+  EXPECT_EQ(api::post_reload(source).status, 200);
+  source.reload_answer.problems = {"a.toml:1:2: one", "a.toml:3:4: two"};
+  const api::Response response = api::post_reload(source);
+  EXPECT_EQ(response.status, 409);
+  EXPECT_EQ(response.body["error"]["problems"].size(), 2u);
+  EXPECT_EQ(response.body["error"]["code"], "refused");
+}
+
+TEST(ApiHandlers, ErrorsHaveStatusAndCode) {
+  FakeSource source;
+  const api::Response response = api::get_routes(source, parameters({{"domain", "nope"}}));
+  EXPECT_EQ(response.status, 404);
+  EXPECT_EQ(response.body["error"]["code"], "not_found");
+}
+
+TEST(ApiJson, BytesThatAreNoTextAreReplaced) {
+  const std::string text = api::text_of(api::to_json(Error{ErrorCode::invalid, "\xff\xfe"}));
+  EXPECT_NE(text.find("error"), std::string::npos);
+  EXPECT_TRUE(Json::accept(text));
+}
+
+class ApiServer : public ::testing::Test {
+ protected:
+  ApiServer() {
+    char folder[] = "/tmp/weir-api-XXXXXX";
+    folder_ = mkdtemp(folder);
+    socket_ = folder_ + "/weir.sock";
+  }
+  ~ApiServer() override { std::filesystem::remove_all(folder_); }
+  std::string folder_, socket_;
+  FakeSource source_;
+};
+
+TEST_F(ApiServer, ServesOverASocketOfItsOwnerAndGroup) {
+  {
+    const auto server = api::Server::start(socket_, source_, [] {});
+    ASSERT_TRUE(server) << server.error().message;
+    struct stat status {};
+    ASSERT_EQ(stat(socket_.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777, 0660u);
+    const cli::Client client(socket_);
+    const auto answer = client.get("/v1/status");
+    ASSERT_TRUE(answer) << answer.error().message;
+    EXPECT_EQ(answer->body["hub"], "hub-1");
+    const auto path = client.get(
+        "/v1/path", {{"from", "prod/10.1.0.5"}, {"to", "10.2.0.5"}, {"proto", "tcp"}, {"port", "80"}});
+    ASSERT_TRUE(path);
+    EXPECT_EQ(source_.query_seen.domain, "prod");
+    EXPECT_EQ(client.get("/v1/nope")->status, 404);
+    EXPECT_EQ(client.get("/v1/nope")->body["error"]["code"], "not_found");
+  }
+  EXPECT_FALSE(std::filesystem::exists(socket_));
+}
+
+TEST_F(ApiServer, StaleSocketIsReplacedLivingOneIsNot) {
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  socket_.copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ::close(fd);  // as a killed hub leaves it
+  const auto first = api::Server::start(socket_, source_, [] {});
+  ASSERT_TRUE(first) << first.error().message;
+  const auto second = api::Server::start(socket_, source_, [] {});
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::in_use);
+  EXPECT_TRUE(cli::Client(socket_).get("/v1/drops"));
+}
+
+TEST_F(ApiServer, FileInTheWayIsLeftAlone) {
+  std::ofstream(socket_) << "precious";
+  const auto server = api::Server::start(socket_, source_, [] {});
+  ASSERT_FALSE(server);
+  EXPECT_TRUE(std::filesystem::exists(socket_));
+}
+
+TEST_F(ApiServer, HostileRequestsDoNotStopIt) {
+  const auto server = api::Server::start(socket_, source_, [] {});
+  ASSERT_TRUE(server);
+  const std::string hostile[] = {"",
+                                 "\r\n\r\n",
+                                 "GET",
+                                 "GET / HTTP/9.9\r\n\r\n",
+                                 std::string(100'000, 'A'),
+                                 "GET /v1/sessions?max=" + std::string(20'000, '9') + " HTTP/1.1\r\n\r\n",
+                                 "POST /v1/reload HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\nx",
+                                 std::string("GET /v1/path?from=%00%ff%zz HTTP/1.1\r\n\r\n")};
+  for (const std::string& bytes : hostile) {
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    socket_.copy(address.sun_path, sizeof address.sun_path - 1);
+    ASSERT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    (void)::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    ::close(fd);
+  }
+  const auto answer = cli::Client(socket_).get("/v1/status");
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->status, 200);
+}
+
+TEST(CliClient, NamesTheSocketThatNobodyAnswersOn) {
+  const auto answer = cli::Client("/tmp/no-such-weir.sock").get("/v1/status");
+  ASSERT_FALSE(answer);
+  EXPECT_NE(answer.error().message.find("/tmp/no-such-weir.sock"), std::string::npos);
+}
+
+TEST(CliPrint, TablesAreAligned) {
+  EXPECT_EQ(cli::table({"a", "count"}, {{"long name", "7"}, {"b", "12345"}}, {false, true}),
+            "a          count\nlong name      7\nb          12345\n");
+}
+
+TEST(CliPrint, ShowsWhatTheApiSays) {
+  FakeSource source;
+  const std::string status = cli::print_status(api::get_status(source).body);
+  EXPECT_NE(status.find("hub-1"), std::string::npos);
+  EXPECT_NE(status.find("unresolved"), std::string::npos);
+  const Json drops = api::get_drops(source).body;
+  EXPECT_EQ(cli::print_drops(drops, false).find("no_route"), std::string::npos);
+  EXPECT_NE(cli::print_drops(drops, true).find("no_route"), std::string::npos);
+  const std::string sessions = cli::print_sessions(api::get_sessions(source, parameters({})).body);
+  EXPECT_NE(sessions.find("[2001:db8::1]:80"), std::string::npos);
+  EXPECT_NE(sessions.find("1 of 9 sessions"), std::string::npos);
+  const std::string path = cli::print_path(api::to_json(source.path({}).value()));
+  EXPECT_NE(path.find("STOP"), std::string::npos);
+  EXPECT_NE(path.find("deny (policy_deny)"), std::string::npos);
+}
+
+TEST(CliPrint, SurvivesDocumentsOfAnyShape) {
+  const Json shapes[] = {Json(),
+                         Json::array(),
+                         Json("x"),
+                         Json{{"workers", 3}},
+                         Json{{"sessions", {1, "x", nullptr}}},
+                         Json{{"domains", {nullptr}}},
+                         Json{{"error", "x"}},
+                         Json{{"steps", {{{"ok", "yes"}}}}}};
+  for (const Json& shape : shapes) {
+    EXPECT_FALSE(cli::print_status(shape).empty());
+    EXPECT_FALSE(cli::print_sessions(shape).empty());
+    EXPECT_NO_THROW(cli::print_routes(shape));
+    EXPECT_FALSE(cli::print_drops(shape, true).empty());
+    EXPECT_FALSE(cli::print_path(shape).empty());
+    EXPECT_FALSE(cli::print_reload(shape).empty());
+    EXPECT_FALSE(cli::print_error(shape).empty());
+  }
+}
+
+}  // namespace
+}  // namespace weir::test

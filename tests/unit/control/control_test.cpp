@@ -1,0 +1,280 @@
+// The control loop with a real builder: reload, its refusal, the underlay, and packets on their way to the
+// right place.
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <spdlog/sinks/ostream_sink.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "fakes.h"
+#include "mgmt/control/control.h"
+
+namespace weir::test {
+namespace {
+
+using namespace dataplane;
+using control::Control;
+using control::ReloadView;
+
+class FakeSteering final : public XdpSteering {
+ public:
+  Status set(const std::vector<SteerRule>& rules) override {
+    history.push_back(rules);
+    return {};
+  }
+  std::vector<std::vector<SteerRule>> history;
+};
+
+class ControlTest : public ::testing::Test {
+ protected:
+  ControlTest()
+      : adjacencies_(AdjacencyTable::create(16).value()),
+        log_("test", std::make_shared<spdlog::sinks::ostream_sink_st>(log_text_)),
+        builder_([] {}) {
+    char folder[] = "/tmp/weir-control-XXXXXX";
+    folder_ = mkdtemp(folder);
+    file_ = folder_ + "/hub.toml";
+    write(kTwoClouds);
+    auto config = std::make_shared<const config::Config>(config::read_config(file_).value());
+    const model::StartFacts facts = one_port(adjacencies_.get());
+    auto compiled = model::compile({*config, facts, {}, {}, {}});
+    dataplane_ = std::make_unique<FakeDataplane>(std::move(compiled->snapshot));
+    for (const char* peer : {"198.18.0.10", "198.18.0.20", "198.18.0.30", "198.18.0.40"}) {
+      underlay_.hops[ip(peer).v4()] = {0, mac(0x020000000002), 1500, true};
+    }
+    control_ = std::make_unique<Control>(
+        control::ControlParts{
+            *dataplane_, underlay_, *adjacencies_, builder_, mailbox_, log_, {}, {{0, &steering_}}, "1"},
+        facts,
+        control::InForce{config, std::make_shared<const model::Model>(std::move(compiled->model)), {}, {}},
+        0);
+    settle();
+  }
+  ~ControlTest() override { std::filesystem::remove_all(folder_); }
+
+  void write(const std::string& text) { std::ofstream(file_) << text; }
+  /// Turns until no build is under way.
+  void settle() {
+    do {
+      pollfd fd{mailbox_.fd(), POLLIN, 0};
+      if (control_->building()) ASSERT_EQ(poll(&fd, 1, 20'000), 1);
+      control_->turn(now_, false);
+    } while (control_->building());
+  }
+  ReloadView reload() {
+    std::optional<ReloadView> answer;
+    control_->reload([&](ReloadView view) { answer = std::move(view); });
+    settle();
+    return answer.value();
+  }
+  AttachmentId attachment(const char* name) {
+    for (const Attachment& a : dataplane_->current().attachments->slots()) {
+      if (a.name == name) return a.id;
+    }
+    return {};
+  }
+
+  std::string folder_, file_;
+  std::unique_ptr<AdjacencyTable> adjacencies_;
+  std::ostringstream log_text_;
+  spdlog::logger log_;
+  control::Mailbox mailbox_;
+  FakeUnderlay underlay_;
+  FakeSteering steering_;
+  std::unique_ptr<FakeDataplane> dataplane_;
+  std::unique_ptr<Control> control_;
+  NanoTime now_ = 1;
+  control::Builder builder_;  // ends first: a job may still name the others
+};
+
+const std::string kNewSpoke = R"(
+[[attachment]]
+name = "cloud-d"
+domain = "lonely"
+vxlan = { vni = 40, local = "198.18.0.1", remote = "198.18.0.40", port = 8472 }
+gateway = ["10.4.0.1/24"]
+)";
+
+TEST_F(ControlTest, HopsAreSetFromTheUnderlay) {
+  net::Mac hop;
+  ASSERT_TRUE(dataplane_->current().attachment(attachment("cloud-a"))->underlay->get(hop));
+  EXPECT_EQ(hop, mac(0x020000000002));
+  EXPECT_TRUE(control_->status().attachments.front().resolved);
+  underlay_.hops[ip("198.18.0.10").v4()].link_up = false;
+  control_->turn(++now_, true);
+  EXPECT_FALSE(dataplane_->current().attachment(attachment("cloud-a"))->underlay->get(hop));
+  EXPECT_NE(log_text_.str().find("198.18.0.10 is no longer reached: the link is down"), std::string::npos);
+}
+
+TEST_F(ControlTest, UnderlayMtuReachesTheAttachment) {
+  underlay_.hops[ip("198.18.0.10").v4()].mtu = 1400;
+  control_->turn(++now_, true);
+  settle();
+  EXPECT_EQ(dataplane_->current().attachment(attachment("cloud-a"))->mtu, 1350);
+}
+
+TEST_F(ControlTest, ReloadPublishesSteersAndKeepsIds) {
+  const AttachmentId a = attachment("cloud-a");
+  const uint64_t version = dataplane_->current().version;
+  steering_.history.clear();
+  write(kTwoClouds + kNewSpoke);
+  const ReloadView answer = reload();
+  EXPECT_TRUE(answer.problems.empty());
+  EXPECT_FALSE(answer.changes.empty());
+  EXPECT_GT(dataplane_->current().version, version);
+  EXPECT_EQ(attachment("cloud-a"), a);
+  EXPECT_TRUE(attachment("cloud-d").valid());
+  EXPECT_EQ(control_->status().reloads, 1u);
+  ASSERT_FALSE(steering_.history.empty());
+  EXPECT_EQ(steering_.history.back().size(), 2u);  // 4789 and 8472
+}
+
+TEST_F(ControlTest, SteeringIsWidenedBeforeAndNarrowedAfter) {
+  write(kTwoClouds + kNewSpoke);
+  reload();
+  steering_.history.clear();
+  write(kTwoClouds);
+  reload();
+  ASSERT_GE(steering_.history.size(), 2u);
+  EXPECT_EQ(steering_.history[0].size(), 2u);  // workers may still have the old snapshot
+  EXPECT_EQ(steering_.history[1].size(), 1u);
+}
+
+TEST_F(ControlTest, RemovedAttachmentIsPurgedAndItsIndexReusedOnlyThen) {
+  write(kTwoClouds + kNewSpoke);
+  reload();
+  const AttachmentId gone = attachment("cloud-d");
+  write(kTwoClouds);
+  reload();
+  ASSERT_EQ(dataplane_->purged_attachments, std::vector{gone});
+  EXPECT_EQ(underlay_.forgotten, std::vector{ip("198.18.0.40").v4()});
+  write(kTwoClouds + replaced(kNewSpoke, "cloud-d", "cloud-e"));
+  reload();
+  EXPECT_NE(attachment("cloud-e").index(), gone.index());
+  dataplane_->acknowledge();
+  write(kTwoClouds + replaced(kNewSpoke, "cloud-d", "cloud-f"));
+  reload();
+  EXPECT_EQ(attachment("cloud-f").index(), gone.index());
+  EXPECT_NE(attachment("cloud-f"), gone);
+}
+
+TEST_F(ControlTest, FailedReloadChangesNothingAndSaysAll) {
+  const size_t published = dataplane_->published.size();
+  write(replaced(replaced(kTwoClouds, "vni = 10", "vni = \"ten\""), "prefix = \"10.1.64.0/18\"",
+                 "prefix = \"10.1.64.1/18\""));
+  const ReloadView answer = reload();
+  EXPECT_EQ(answer.problems.size(), 2u);
+  for (const std::string& problem : answer.problems)
+    EXPECT_NE(problem.find("hub.toml:"), std::string::npos) << problem;
+  EXPECT_EQ(dataplane_->published.size(), published);
+  EXPECT_EQ(control_->status().reloads, 0u);
+  EXPECT_EQ(control_->status().last_reload.rfind("refused", 0), 0u);
+}
+
+TEST_F(ControlTest, RestartKeyIsRefusedByName) {
+  const size_t published = dataplane_->published.size();
+  write(replaced(kTwoClouds, "cores = [1]", "cores = [1]\nburst = 16"));
+  const ReloadView answer = reload();
+  ASSERT_EQ(answer.problems.size(), 1u);
+  EXPECT_NE(answer.problems[0].find("worker.burst"), std::string::npos);
+  EXPECT_EQ(dataplane_->published.size(), published);
+}
+
+TEST_F(ControlTest, ModelThatDoesNotCompileChangesNothing) {
+  const size_t published = dataplane_->published.size();
+  write(kTwoClouds + replaced(kNewSpoke, "local = \"198.18.0.1\"", "local = \"198.18.0.99\""));
+  EXPECT_FALSE(reload().problems.empty());
+  EXPECT_EQ(dataplane_->published.size(), published);
+  EXPECT_FALSE(attachment("cloud-d").valid());
+}
+
+TEST_F(ControlTest, ReloadsThatComeTogetherAreAllAnswered) {
+  write(kTwoClouds + kNewSpoke);
+  int answered = 0;
+  for (int i = 0; i < 40; ++i) control_->reload([&](const ReloadView&) { ++answered; });
+  settle();
+  EXPECT_EQ(answered, 40);
+  EXPECT_LE(control_->status().reloads, 2u);
+}
+
+TEST_F(ControlTest, PuntsGoWhereTheyBelong) {
+  Punt arp;
+  arp.reason = PuntReason::underlay_arp;
+  Punt resolve;
+  resolve.reason = PuntReason::resolve;
+  resolve.attachment = attachment("cloud-a");
+  resolve.target = ip("10.1.0.9");
+  dataplane_->punts = {arp, resolve};
+  dataplane_->notes = {{attachment("cloud-b"), ip("10.2.0.9"), mac(0x02000000aaaa)}};
+  EXPECT_TRUE(control_->turn(++now_, false));
+  EXPECT_EQ(underlay_.arps, 1);
+  EXPECT_EQ(dataplane_->discarded.size(), 1u);  // the ARP packet, used up
+  EXPECT_EQ(control_->neighbors().held(), 1u);
+  EXPECT_TRUE(adjacencies_->find(attachment("cloud-b"), ip("10.2.0.9")).valid());
+}
+
+TEST_F(ControlTest, SlowTurnIsCounted) {
+  dataplane_->clock = now_ + 11 * kNanosPerMilli;
+  control_->turn(now_, false);
+  EXPECT_EQ(control_->status().control_stalls, 1u);
+}
+
+TEST_F(ControlTest, SessionsAreNamed) {
+  SessionRow row;
+  row.tuple = {ip("10.1.0.5"), ip("10.2.0.5"), 1000, 80, 6};
+  row.ingress = attachment("cloud-a");
+  row.from = dataplane_->current().attachment(row.ingress)->domain;
+  row.state = SessionState::established;
+  row.flags = Session::kDropped;
+  row.rule = 0;
+  dataplane_->sessions = {row};
+  control::SessionsView seen;
+  control_->sessions(5, [&](control::SessionsView view) { seen = std::move(view); });
+  ASSERT_EQ(seen.rows.size(), 1u);
+  EXPECT_EQ(seen.rows[0].ingress, "cloud-a");
+  EXPECT_EQ(seen.rows[0].from, "prod");
+  EXPECT_EQ(seen.rows[0].rule, "web");
+  EXPECT_EQ(seen.rows[0].state, "established");
+  EXPECT_TRUE(seen.rows[0].dropped);
+  EXPECT_EQ(seen.rows[0].egress, "");  // an id that names nothing any more
+}
+
+TEST_F(ControlTest, RoutesSayWhoseTheyAre) {
+  const auto all = control_->routes({});
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->size(), 3u);
+  const auto shared = control_->routes("shared");
+  ASSERT_TRUE(shared);
+  bool exposed = false;
+  for (const auto& route : shared->front().routes)
+    exposed |= route.kind == "exposed" && route.from_domain == "prod";
+  EXPECT_TRUE(exposed);
+  EXPECT_FALSE(control_->routes("nope"));
+}
+
+TEST(Mailbox, RefusesWhenFullAndAfterClosing) {
+  control::Mailbox mailbox;
+  for (size_t i = 0; i < control::Mailbox::kCapacity; ++i) ASSERT_TRUE(mailbox.post([] {}));
+  EXPECT_FALSE(mailbox.post([] {}));
+  EXPECT_EQ(mailbox.run(), control::Mailbox::kCapacity);
+  EXPECT_TRUE(mailbox.post([] {}));
+  mailbox.close();
+  EXPECT_FALSE(mailbox.post([] {}));
+  EXPECT_EQ(mailbox.run(), 0u);
+}
+
+TEST(Mailbox, CallerIsLetGoWhenItCloses) {
+  control::Mailbox mailbox;
+  std::thread closer([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    mailbox.close();
+  });
+  const auto answer = mailbox.call<int>([](auto) {}, std::chrono::seconds(60));
+  closer.join();
+  EXPECT_FALSE(answer);
+}
+
+}  // namespace
+}  // namespace weir::test

@@ -1,0 +1,199 @@
+// Stand-ins for what control talks to: they record what they are told and answer what the test set.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dataplane/worker/dataplane.h"
+#include "mgmt/config/reader.h"
+#include "mgmt/model/compile.h"
+#include "mgmt/underlay/underlay.h"
+
+namespace weir::test {
+
+class FakeDataplane final : public dataplane::Dataplane {
+ public:
+  explicit FakeDataplane(std::unique_ptr<const dataplane::Snapshot> first) { publish(std::move(first)); }
+
+  Status start() override { return {}; }
+  void stop() override {}
+  void turn(dataplane::WorkerIndex, dataplane::NanoTime) override {}
+  void publish(std::unique_ptr<const dataplane::Snapshot> next) override {
+    published.push_back(std::move(next));
+  }
+  const dataplane::Snapshot& current() const override { return *published.back(); }
+  void housekeeping() override {}
+  void after_quiescence(std::function<void()> done) override { unacknowledged.push_back(std::move(done)); }
+  void purge_attachment(dataplane::AttachmentId id, std::function<void()> done) override {
+    purged_attachments.push_back(id);
+    unacknowledged.push_back(std::move(done));
+  }
+  void purge_domain(dataplane::DomainId id, std::function<void()> done) override {
+    purged_domains.push_back(id);
+    unacknowledged.push_back(std::move(done));
+  }
+  void purge_adjacency(dataplane::AdjacencyId id, std::function<void()> done) override {
+    purged_adjacencies.push_back(id);
+    unacknowledged.push_back(std::move(done));
+  }
+  /// Every worker has done what it was asked to.
+  void acknowledge() {
+    const auto waiting = std::exchange(unacknowledged, {});
+    for (const auto& done : waiting) done();
+  }
+
+  std::vector<dataplane::Punt> take_punts(size_t) override { return std::exchange(punts, {}); }
+  std::vector<dataplane::NeighborNote> take_notes(size_t) override { return std::exchange(notes, {}); }
+  void resume(const dataplane::Punt& punt) override { resumed.push_back(punt.mbuf); }
+  void discard(const dataplane::Punt& punt, dataplane::DropReason reason) override {
+    discarded.emplace_back(punt.mbuf, reason);
+  }
+  bool send_frame(dataplane::PortIndex, std::span<const uint8_t>) override { return true; }
+  bool send_inner(dataplane::AttachmentId id, std::span<const uint8_t> frame) override {
+    sent.emplace_back(id, std::vector<uint8_t>(frame.begin(), frame.end()));
+    return true;
+  }
+  size_t take_events(std::span<inspection::Event>) override { return 0; }
+  dataplane::NanoTime now() const override { return clock; }
+  unsigned workers() const override { return 1; }
+  const dataplane::WorkerCounters& counters(dataplane::WorkerIndex) const override { return worker_counters; }
+  const inspection::InspectorCounters& inspection_counters(dataplane::WorkerIndex) const override {
+    return inspector_counters;
+  }
+  uint64_t control_dropped(dataplane::DropReason reason) const override {
+    return static_cast<uint64_t>(
+        std::count_if(discarded.begin(), discarded.end(), [&](const auto& d) { return d.second == reason; }));
+  }
+  uint64_t held() const override { return 0; }
+  void list_sessions(size_t max, std::function<void(std::vector<dataplane::SessionRow>)> done) override {
+    asked_sessions = max;
+    done(sessions);
+  }
+
+  std::vector<std::unique_ptr<const dataplane::Snapshot>> published;
+  std::vector<std::function<void()>> unacknowledged;
+  std::vector<dataplane::AttachmentId> purged_attachments;
+  std::vector<dataplane::DomainId> purged_domains;
+  std::vector<dataplane::AdjacencyId> purged_adjacencies;
+  std::vector<dataplane::Punt> punts;
+  std::vector<dataplane::NeighborNote> notes;
+  std::vector<void*> resumed;
+  std::vector<std::pair<void*, dataplane::DropReason>> discarded;
+  std::vector<std::pair<dataplane::AttachmentId, std::vector<uint8_t>>> sent;
+  std::vector<dataplane::SessionRow> sessions;
+  size_t asked_sessions = 0;
+  dataplane::NanoTime clock = 0;
+  dataplane::WorkerCounters worker_counters;
+  inspection::InspectorCounters inspector_counters;
+};
+
+class FakeUnderlay final : public underlay::Underlay {
+ public:
+  Result<std::vector<net::InterfaceAddress>> kernel_addresses(uint32_t) override { return {}; }
+  Result<underlay::Hop> resolve(net::Ipv4, net::Ipv4 remote) override {
+    const auto at = hops.find(remote);
+    if (at == hops.end()) return fail(ErrorCode::not_found, "no route");
+    return at->second;
+  }
+  void forget(net::Ipv4, net::Ipv4 remote) override { forgotten.push_back(remote); }
+  std::vector<int> fds() const override { return {}; }
+  bool process() override { return true; }
+  bool on_arp(dataplane::PortIndex, std::span<const uint8_t>) override {
+    ++arps;
+    return false;
+  }
+  bool tick(dataplane::NanoTime) override { return false; }
+
+  std::map<net::Ipv4, underlay::Hop> hops;
+  std::vector<net::Ipv4> forgotten;
+  int arps = 0;
+};
+
+inline net::IpAddress ip(std::string_view text) { return net::parse_ip(text).value(); }
+inline net::Mac mac(uint64_t value) { return net::Mac::from_u64(value); }
+
+/// A hub with one port and two connected domains; tests change it by replacing text.
+inline const std::string kTwoClouds = R"(
+[worker]
+cores = [1]
+[[port]]
+name = "wan0"
+driver = "null"
+address = ["198.18.0.1/24"]
+[[domain]]
+name = "prod"
+[[domain]]
+name = "shared"
+[[domain]]
+name = "lonely"
+[[attachment]]
+name = "cloud-a"
+domain = "prod"
+vxlan = { vni = 10, local = "198.18.0.1", remote = "198.18.0.10" }
+gateway = ["10.1.0.1/24", "2001:db8:1::1/64"]
+[[attachment]]
+name = "cloud-b"
+domain = "shared"
+vxlan = { vni = 20, local = "198.18.0.1", remote = "198.18.0.20" }
+gateway = ["10.2.0.1/24"]
+[[attachment]]
+name = "cloud-c"
+domain = "lonely"
+vxlan = { vni = 30, local = "198.18.0.1", remote = "198.18.0.30" }
+gateway = ["10.3.0.1/24"]
+[[route]]
+domain = "prod"
+prefix = "10.1.64.0/18"
+attachment = "cloud-a"
+via = "10.1.0.2"
+[[route]]
+domain = "prod"
+prefix = "10.66.0.0/16"
+blackhole = true
+[[connection]]
+domains = ["prod", "shared"]
+[[policy]]
+id = "web"
+action = "allow"
+from = { domains = ["prod"] }
+to = { domains = ["shared"] }
+protocol = "tcp"
+ports = [80]
+[[policy]]
+id = "inside"
+action = "allow"
+from = { domains = ["lonely"] }
+to = { domains = ["lonely"] }
+)";
+
+/// `text` with the first `from` replaced by `to`; fails loudly if it is not there.
+inline std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  return text.replace(
+      text.find(from) == std::string::npos ? throw std::logic_error("not found: " + from) : text.find(from),
+      from.size(), to);
+}
+
+/// The configuration; its problems are thrown.
+inline config::Config parse(const std::string& text) {
+  auto config = config::read_config_text(text, "test.toml");
+  if (config) return std::move(*config);
+  std::string all;
+  for (const auto& problem : config.error()) all += config::to_string(problem) + "\n";
+  throw std::logic_error(all);
+}
+
+inline model::StartFacts one_port(dataplane::AdjacencyTable* adjacencies = nullptr) {
+  model::StartFacts facts;
+  facts.ports.push_back(
+      {"wan0", 0, mac(0x020000000001), 1500, false, {net::parse_interface_address("198.18.0.1/24").value()}});
+  facts.adjacencies = adjacencies;
+  return facts;
+}
+
+}  // namespace weir::test

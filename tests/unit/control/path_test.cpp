@@ -1,0 +1,116 @@
+// `weirctl path`: the words for each decision.
+#include <gtest/gtest.h>
+
+#include "fakes.h"
+#include "mgmt/control/path.h"
+
+namespace weir::test {
+namespace {
+
+using namespace dataplane;
+using control::explain_path;
+using control::PathQuery;
+
+class PathTest : public ::testing::Test {
+ protected:
+  PathTest() : adjacencies_(AdjacencyTable::create(16).value()) {}
+  void use(const std::string& text) {
+    const config::Config config = parse(text);
+    auto compiled = model::compile({config, one_port(adjacencies_.get()), {}, {}, {}});
+    ASSERT_TRUE(compiled);
+    model_ = std::move(compiled->model);
+    snapshot_ = std::move(compiled->snapshot);
+    for (const auto& [path, hop] : model_.hops) hop->set(mac(0x020000000002));
+  }
+  std::string steps(const control::PathAnswer& answer) {
+    std::string text;
+    for (const auto& s : answer.steps) text += (text.empty() ? "" : " ") + s.step + (s.ok ? "+" : "-");
+    return text;
+  }
+
+  std::unique_ptr<AdjacencyTable> adjacencies_;
+  model::Model model_;
+  std::unique_ptr<Snapshot> snapshot_;
+};
+
+TEST_F(PathTest, EveryOutcomeStopsAtItsStep) {
+  use(kTwoClouds);
+  struct Row {
+    const char* name;
+    const char* from;
+    const char* to;
+    uint16_t port;
+    const char* verdict;
+    const char* reason;
+    const char* steps;
+  };
+  const Row rows[] = {
+      {"allowed", "10.1.0.5", "10.2.0.5", 80, "allow", "rule web: allow",
+       "reverse_path+ route+ connection+ policy+ next_hop+"},
+      {"wrong port", "10.1.0.5", "10.2.0.5", 81, "deny", "policy_default_deny",
+       "reverse_path+ route+ connection+ policy-"},
+      {"the other way", "10.2.0.5", "10.1.0.5", 80, "deny", "policy_default_deny",
+       "reverse_path+ route+ connection+ policy-"},
+      {"not connected", "10.1.0.5", "10.3.0.5", 80, "drop", "no_connection", nullptr},
+      {"nowhere", "10.1.0.5", "10.200.0.5", 80, "drop", "no_route", nullptr},
+      {"blackhole", "10.1.0.5", "10.66.0.5", 80, "drop", "blackhole", nullptr},
+  };
+  for (const Row& row : rows) {
+    const auto answer = explain_path(*snapshot_, model_, {{}, ip(row.from), ip(row.to), 6, row.port});
+    ASSERT_TRUE(answer) << row.name;
+    EXPECT_EQ(answer->verdict, row.verdict) << row.name;
+    EXPECT_EQ(answer->reason, row.reason) << row.name;
+    EXPECT_EQ(answer->steps.back().ok, answer->verdict == "allow") << row.name;
+    if (row.steps != nullptr) EXPECT_EQ(steps(*answer), row.steps) << row.name;
+  }
+}
+
+TEST_F(PathTest, NamesAttachmentRouterAndMac) {
+  use(kTwoClouds);
+  const auto unknown = explain_path(*snapshot_, model_, {{}, ip("10.1.0.5"), ip("10.2.0.5"), 6, 80});
+  EXPECT_NE(unknown->steps.back().text.find("not known yet"), std::string::npos);
+  const auto b = model_.ids.attachments.find(model::attachment_key("shared", "cloud-b")).value();
+  ASSERT_TRUE(adjacencies_->set(b, ip("10.2.0.5"), mac(0x02000000beef)));
+  const auto known = explain_path(*snapshot_, model_, {{}, ip("10.1.0.5"), ip("10.2.0.5"), 6, 80});
+  EXPECT_NE(known->steps.back().text.find("02:00:00:00:be:ef"), std::string::npos);
+  EXPECT_NE(known->steps.at(1).text.find("attachment cloud-b"), std::string::npos);
+}
+
+TEST_F(PathTest, PeerThatIsNotReachedIsADrop) {
+  use(kTwoClouds);
+  for (const auto& [path, hop] : model_.hops) hop->clear();
+  const auto answer = explain_path(*snapshot_, model_, {{}, ip("10.1.0.5"), ip("10.2.0.5"), 6, 80});
+  EXPECT_EQ(answer->verdict, "drop");
+}
+
+TEST_F(PathTest, SourceThatNobodyHas) {
+  use(kTwoClouds);
+  const auto nobody = explain_path(*snapshot_, model_, {{}, ip("10.9.0.5"), ip("10.2.0.5"), 6, 80});
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().code, ErrorCode::not_found);
+  const auto here = explain_path(*snapshot_, model_, {"prod", ip("10.9.0.5"), ip("10.2.0.5"), 6, 80});
+  ASSERT_TRUE(here);
+  EXPECT_EQ(here->reason, "reverse_path");
+  EXPECT_EQ(explain_path(*snapshot_, model_, {"nope", ip("10.1.0.5"), ip("10.2.0.5"), 6, 80}).error().code,
+            ErrorCode::not_found);
+}
+
+TEST_F(PathTest, AmbiguousSourceListsTheDomains) {
+  use(replaced(kTwoClouds, "\"10.3.0.1/24\"", "\"10.1.0.1/24\""));
+  const auto both = explain_path(*snapshot_, model_, {{}, ip("10.1.0.5"), ip("10.2.0.5"), 6, 80});
+  ASSERT_FALSE(both);
+  EXPECT_NE(both.error().message.find("prod"), std::string::npos);
+  EXPECT_NE(both.error().message.find("lonely"), std::string::npos);
+  const auto named = explain_path(*snapshot_, model_, {"lonely", ip("10.1.0.5"), ip("10.1.0.6"), 6, 80});
+  ASSERT_TRUE(named);
+  EXPECT_EQ(named->reason, "rule inside: allow");
+}
+
+TEST_F(PathTest, FamiliesMustAgree) {
+  use(kTwoClouds);
+  EXPECT_EQ(explain_path(*snapshot_, model_, {{}, ip("10.1.0.5"), ip("2001:db8::1"), 6, 80}).error().code,
+            ErrorCode::invalid);
+}
+
+}  // namespace
+}  // namespace weir::test
