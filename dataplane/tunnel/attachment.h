@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -17,17 +18,21 @@ namespace weir::dataplane {
 class UnderlayHop {
  public:
   /// Control thread. `mac` of the next hop in the underlay.
-  void set(net::Mac mac) { word_.store(mac.to_u64() | kResolved, std::memory_order_release); }
+  void set(net::Mac mac) {
+    uint64_t word = kResolved;
+    std::memcpy(&word, mac.bytes.data(), sizeof mac.bytes);
+    word_.store(word, std::memory_order_release);
+  }
   void clear() { word_.store(0, std::memory_order_release); }
   /// Any worker: false if the next hop is not resolved.
   bool get(net::Mac& mac) const {
     const uint64_t word = word_.load(std::memory_order_acquire);
-    mac = net::Mac::from_u64(word);
+    std::memcpy(mac.bytes.data(), &word, sizeof mac.bytes);
     return (word & kResolved) != 0;
   }
 
  private:
-  static constexpr uint64_t kResolved = 1ULL << 48;
+  static constexpr uint64_t kResolved = 1ULL << 48;  // behind the MAC, which lies in bytes 0 to 5 as on the wire
   std::atomic<uint64_t> word_{0};
 };
 
