@@ -29,7 +29,7 @@ std::optional<uint64_t> parse_number(const std::string& text, uint64_t least, ui
 Result<net::IpAddress> address_of(const std::string& name, const std::optional<std::string>& text) {
   if (!text) return fail(ErrorCode::invalid, "the parameter " + name + " is missing");
   const auto address = net::parse_ip(*text);
-  if (!address) return fail(ErrorCode::invalid, name + ": " + config::quoted(*text) + " is no IP address");
+  if (!address) return fail(ErrorCode::invalid, name + ": " + config::in_quotes(*text) + " is no IP address");
   return *address;
 }
 

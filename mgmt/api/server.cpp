@@ -80,7 +80,7 @@ void add_routes(httplib::Server& http, Source& source) {
     if (!out.body.empty()) return;  // a handler's own error
     const auto code = out.status == 404 ? ErrorCode::not_found : ErrorCode::invalid;
     const int status = out.status;
-    send({status, to_json(Error{code, "no such request: " + in.method + " " + config::quoted(in.path)})},
+    send({status, to_json(Error{code, "no such request: " + in.method + " " + config::in_quotes(in.path)})},
          out);
   });
 }

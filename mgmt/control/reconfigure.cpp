@@ -53,7 +53,7 @@ RuleBuild build_rules(const config::Config& config, unsigned workers) {
     auto built = inspection::build_ruleset(profile.rule_files, workers);
     if (!built) {
       all.problems.push_back(
-          {profile.where, "profile " + config::quoted(profile.name), built.error().message});
+          {profile.where, "profile " + config::in_quotes(profile.name), built.error().message});
       continue;
     }
     for (const auto& issue : built->refused) all.refused.push_back(describe(issue));

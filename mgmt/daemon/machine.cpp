@@ -30,7 +30,7 @@ void check_port(const config::Port& port, std::vector<Problem>& problems) {
     if (!found) problems.push_back({port.device_where, "port[].interface", found.error().message});
   }
   if (!port.rx_pcap.empty() && ::access(port.rx_pcap.c_str(), R_OK) != 0) {
-    problems.push_back({port.where, "port[].rx_pcap", "cannot read " + config::quoted(port.rx_pcap)});
+    problems.push_back({port.where, "port[].rx_pcap", "cannot read " + config::in_quotes(port.rx_pcap)});
   }
 }
 

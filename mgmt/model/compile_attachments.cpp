@@ -42,7 +42,7 @@ uint16_t inner_mtu(CompileState& state, const config::Attachment& a, uint16_t li
   const uint32_t room = link_mtu > kInnerMtuLoss ? link_mtu - kInnerMtuLoss : 0;
   if (a.mtu > room) {
     state.out.warnings.push_back({a.where, "",
-                                  "attachment " + config::quoted(a.name) + " has mtu " +
+                                  "attachment " + config::in_quotes(a.name) + " has mtu " +
                                       std::to_string(a.mtu) + ", but the underlay leaves room for " +
                                       std::to_string(room) + ", which is used"});
   }
@@ -80,7 +80,7 @@ bool fill(CompileState& state, const config::Attachment& from, Attachment& to) {
   const StartFacts& facts = state.input.facts;
   const PortFacts* port = port_with_address(facts, from.local);
   if (port == nullptr) {
-    state.problem(from.local_where, "attachment " + config::quoted(from.name) + ": its local address " +
+    state.problem(from.local_where, "attachment " + config::in_quotes(from.name) + ": its local address " +
                                         net::to_string(net::IpAddress(from.local)) + " is on no port; " +
                                         list_addresses(facts));
     return false;
@@ -116,8 +116,8 @@ void compile_attachments(CompileState& state) {
     const AttachmentId id = *model.ids.attachments.find(attachment_key(a.domain, a.name));
     const auto domain = model.ids.domains.find(a.domain);
     if (!domain) {
-      state.problem(a.where, "attachment " + config::quoted(a.name) + ": there is no domain " +
-                                 config::quoted(a.domain));
+      state.problem(a.where, "attachment " + config::in_quotes(a.name) + ": there is no domain " +
+                                 config::in_quotes(a.domain));
       continue;
     }
     Attachment& slot = slots[id.index()];

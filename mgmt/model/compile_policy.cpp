@@ -32,7 +32,7 @@ void compile_profiles(CompileState& state) {
     profile.fail = p.fail == config::FailMode::open ? FailMode::open : FailMode::closed;
     const auto ruleset = state.input.rulesets.find(p.name);
     if (ruleset == state.input.rulesets.end() || ruleset->second == nullptr) {
-      state.problem(p.where, "profile " + config::quoted(p.name) + " has no compiled rules");
+      state.problem(p.where, "profile " + config::in_quotes(p.name) + " has no compiled rules");
       continue;
     }
     profile.ruleset = ruleset->second;
@@ -47,8 +47,8 @@ std::vector<DomainId> resolve_domains(CompileState& state, const config::PolicyR
     if (const auto id = state.out.model.ids.domains.find(name)) {
       ids.push_back(*id);
     } else {
-      state.problem(rule.where, "policy rule " + config::quoted(rule.id) + ": there is no domain " +
-                                    config::quoted(name));
+      state.problem(rule.where, "policy rule " + config::in_quotes(rule.id) + ": there is no domain " +
+                                    config::in_quotes(name));
     }
   }
   std::sort(ids.begin(), ids.end());
@@ -71,8 +71,8 @@ PolicyRule compile_rule(CompileState& state, const config::PolicyRule& from) {
   const auto at = std::find_if(profiles.begin(), profiles.end(),
                                [&](const Profile& p) { return p.name == from.profile; });
   if (at == profiles.end()) {
-    state.problem(from.where, "policy rule " + config::quoted(from.id) + ": there is no profile " +
-                                  config::quoted(from.profile));
+    state.problem(from.where, "policy rule " + config::in_quotes(from.id) + ": there is no profile " +
+                                  config::in_quotes(from.profile));
   } else {
     rule.profile = static_cast<ProfileIndex>(at - profiles.begin());
   }

@@ -66,7 +66,7 @@ void gather_on_link(CompileState& state, std::vector<Drafts>& drafts) {
       hop.attachment = id;
       hop.domain = domain;
       add(state, a.where, drafts[domain.index()],
-          {{gateway.subnet(), {hop}}, "the gateway of attachment " + config::quoted(a.name), false});
+          {{gateway.subnet(), {hop}}, "the gateway of attachment " + config::in_quotes(a.name), false});
     }
   }
 }
@@ -76,19 +76,19 @@ void gather_configured(CompileState& state, std::vector<Drafts>& drafts) {
   for (const config::Route& route : state.input.config.routes) {
     const auto domain = ids.domains.find(route.domain);
     if (!domain) {
-      state.problem(route.where, "there is no domain " + config::quoted(route.domain));
+      state.problem(route.where, "there is no domain " + config::in_quotes(route.domain));
       continue;
     }
     Draft draft{{route.prefix, {}}, "a blackhole route", false};
     if (!route.blackhole) {
       const auto attachment = ids.attachments.find(attachment_key(route.domain, route.attachment));
       if (!attachment) {
-        state.problem(route.where, "there is no attachment " + config::quoted(route.attachment) +
-                                       " in domain " + config::quoted(route.domain));
+        state.problem(route.where, "there is no attachment " + config::in_quotes(route.attachment) +
+                                       " in domain " + config::in_quotes(route.domain));
         continue;
       }
       draft.record.members = {next_hop(route, *attachment, *domain)};
-      draft.source = "a route through attachment " + config::quoted(route.attachment);
+      draft.source = "a route through attachment " + config::in_quotes(route.attachment);
       draft.ecmp = route.ecmp;
     }
     add(state, route.where, drafts[domain->index()], std::move(draft));
@@ -102,17 +102,17 @@ void expose(CompileState& state, const config::Connection& connection, const std
   const Identities& ids = state.out.model.ids;
   const auto from_id = ids.domains.find(from), to_id = ids.domains.find(to);
   if (!from_id || !to_id) {
-    state.problem(connection.where, "there is no domain " + config::quoted((from_id ? to : from)));
+    state.problem(connection.where, "there is no domain " + config::in_quotes((from_id ? to : from)));
     return;
   }
   for (const RouteRecord& record : state.out.model.routes[to_id->index()].own) {
     if (record.blackhole()) continue;
     const auto [at, is_new] = exposed[from_id->index()].try_emplace(record.prefix, Draft{record, to, false});
     if (!is_new && at->second.source != to) {
-      state.problem(connection.where, "domains " + config::quoted(at->second.source) + " and " +
-                                          config::quoted(to) + " both expose " +
+      state.problem(connection.where, "domains " + config::in_quotes(at->second.source) + " and " +
+                                          config::in_quotes(to) + " both expose " +
                                           net::to_string(record.prefix) + " to domain " +
-                                          config::quoted(from));
+                                          config::in_quotes(from));
     }
   }
 }

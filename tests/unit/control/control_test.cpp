@@ -59,7 +59,9 @@ class ControlTest : public ::testing::Test {
   void settle() {
     do {
       pollfd fd{mailbox_.fd(), POLLIN, 0};
-      if (control_->building()) ASSERT_EQ(poll(&fd, 1, 20'000), 1);
+      if (control_->building()) {
+        ASSERT_EQ(poll(&fd, 1, 20'000), 1);
+      }
       control_->turn(now_, false);
     } while (control_->building());
   }

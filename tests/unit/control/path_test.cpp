@@ -61,7 +61,9 @@ TEST_F(PathTest, EveryOutcomeStopsAtItsStep) {
     EXPECT_EQ(answer->verdict, row.verdict) << row.name;
     EXPECT_EQ(answer->reason, row.reason) << row.name;
     EXPECT_EQ(answer->steps.back().ok, answer->verdict == "allow") << row.name;
-    if (row.steps != nullptr) EXPECT_EQ(steps(*answer), row.steps) << row.name;
+    if (row.steps != nullptr) {
+      EXPECT_EQ(steps(*answer), row.steps) << row.name;
+    }
   }
 }
 
