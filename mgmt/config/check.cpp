@@ -50,7 +50,7 @@ void take_notes(const Config& config, std::vector<Problem>& notes) {
   for (const PolicyRule& rule : config.policy) {
     if (reachable(config, rule)) continue;
     notes.push_back({rule.where, "policy[]",
-                     "rule " + quoted(rule.id) + " never matches: no connection joins its domains"});
+                     "rule " + in_quotes(rule.id) + " never matches: no connection joins its domains"});
   }
   if (config.policy.empty()) {
     notes.push_back({{config.file, 0, 0}, "policy", "there is no rule, so every session is denied"});
@@ -67,7 +67,7 @@ std::string count(size_t n, const char* one, const char* many) {
 
 void print_summary(const CheckReport& report, std::ostream& out) {
   const Config& c = *report.config;
-  out << c.file << ": hub " << quoted(c.hub_name) << ": "
+  out << c.file << ": hub " << in_quotes(c.hub_name) << ": "
       << count(c.workers.cores.size(), "worker", "workers") << ", " << count(c.ports.size(), "port", "ports")
       << ", " << count(c.domains.size(), "domain", "domains") << ", "
       << count(c.attachments.size(), "attachment", "attachments") << ", "
@@ -76,8 +76,8 @@ void print_summary(const CheckReport& report, std::ostream& out) {
       << count(c.policy.size(), "policy rule", "policy rules") << ", "
       << count(c.profiles.size(), "profile", "profiles") << "\n";
   for (const auto& rules : report.rules) {
-    out << "profile " << quoted(rules.profile) << ": " << count(rules.loaded, "rule", "rules") << " loaded, "
-        << rules.refused.size() << " refused\n";
+    out << "profile " << in_quotes(rules.profile) << ": " << count(rules.loaded, "rule", "rules")
+        << " loaded, " << rules.refused.size() << " refused\n";
   }
   out << "memory:\n" << to_string(report.memory);
 }

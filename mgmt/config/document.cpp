@@ -1,6 +1,11 @@
 #include "mgmt/config/document.h"
 
-// The only file that includes the TOML library: header-only, so that it reports errors as values.
+// The only file that includes the TOML library: header-only, so that it reports errors as values. Its
+// assertions are switched off: some of them do not hold for hostile text (`[=]`), where the check that
+// follows finds the error. With NDEBUG the library would make promises to the compiler of them, so that is
+// undone for this file.
+#undef NDEBUG
+#define TOML_ASSERT(expr) static_assert(true)
 #define TOML_HEADER_ONLY 1
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
@@ -24,14 +29,17 @@ constexpr size_t kMaxFileBytes = 64u << 20;
 /// its tree recursively.
 constexpr unsigned kMaxKeyParts = 16;
 
-/// Finds a dotted key of too many parts. A tokenizer that knows just strings, comments and what ends a key;
-/// where the text is not TOML at all it may lose its way, but then the library stops at that place too.
-class KeyDepthScan {
+/// Refuses, before the library sees it, what the library does not survive: dotted keys of any number of
+/// parts, and characters other than ASCII outside of strings and comments, where TOML has none (for some of
+/// them version 3.3 runs into
+/// __builtin_unreachable). A tokenizer that knows just strings, comments and what ends a key; where the text
+/// is not TOML at all it may lose its way, but then the library stops at that place too.
+class Prescan {
  public:
-  explicit KeyDepthScan(std::string_view text) : text_(text) {}
+  Prescan(std::string_view text, std::string_view file) : text_(text), file_(file) {}
 
-  /// The place of the first key that is too deep.
-  std::optional<std::pair<uint32_t, uint32_t>> run() {
+  std::optional<Problem> run() {
+    if (text_.starts_with("\xef\xbb\xbf")) at_ = 3;  // a byte order mark
     unsigned dots = 0;
     while (at_ < text_.size()) {
       const char c = text_[at_];
@@ -40,52 +48,73 @@ class KeyDepthScan {
         continue;
       }
       if (c == '#') {
-        at_ = std::min(text_.find('\n', at_), text_.size());
+        while (at_ < text_.size() && text_[at_] != '\n') advance();
         continue;
       }
-      if (c == '.' && ++dots >= kMaxKeyParts)
-        return std::pair(line_, static_cast<uint32_t>(at_ - line_start_ + 1));
-      if (std::strchr("\n=[]{},", c) != nullptr && c != '\0') dots = 0;
+      if (static_cast<uint8_t>(c) >= 0x80)
+        return here("outside of quotes and comments only ASCII characters are possible");
+      if (c == '.' && ++dots >= kMaxKeyParts) {
+        return here("a key of more than " + std::to_string(kMaxKeyParts) + " dotted parts");
+      }
+      if (std::string_view("\n=[]{},").find(c) != std::string_view::npos) dots = 0;
       advance();
     }
     return std::nullopt;
   }
 
  private:
+  Problem here(std::string message) const {
+    return {{std::string(file_), line_, column_}, "", std::move(message)};
+  }
+
   void advance() {
-    if (text_[at_] == '\n') {
+    const char c = text_[at_++];
+    if (c == '\n') {
       ++line_;
-      line_start_ = at_ + 1;
+      column_ = 1;
+    } else if ((static_cast<uint8_t>(c) & 0xc0) != 0x80) {  // columns count characters
+      ++column_;
     }
-    ++at_;
+  }
+  void advance(size_t count) {
+    while (count-- > 0 && at_ < text_.size()) advance();
   }
 
   void skip_string(char quote) {
     const std::string triple(3, quote);
     const bool multi_line = text_.substr(at_, 3) == triple;
-    at_ += multi_line ? 3 : 1;
+    advance(multi_line ? 3 : 1);
     while (at_ < text_.size()) {
-      if (quote == '"' && text_[at_] == '\\' && at_ + 1 < text_.size()) {
-        ++at_;
-        advance();
+      if (quote == '"' && text_[at_] == '\\') {
+        advance(2);
       } else if (multi_line && text_.substr(at_, 3) == triple) {
-        at_ += 3;
-        for (int extra = 0; extra < 2 && at_ < text_.size() && text_[at_] == quote; ++extra) ++at_;
+        advance(3);
+        // Up to two quotes may stand right before the closing ones.
+        for (int extra = 0; extra < 2 && at_ < text_.size() && text_[at_] == quote; ++extra) advance();
         return;
-      } else if (!multi_line && (text_[at_] == quote || text_[at_] == '\n')) {
-        if (text_[at_] == quote) ++at_;
+      } else if (!multi_line && text_[at_] == '\n') {
         return;
       } else {
+        const bool end = !multi_line && text_[at_] == quote;
         advance();
+        if (end) return;
       }
     }
   }
 
   std::string_view text_;
+  std::string_view file_;
   size_t at_ = 0;
-  size_t line_start_ = 0;
   uint32_t line_ = 1;
+  uint32_t column_ = 1;
 };
+
+/// The library's words as part of a line of ours; they may quote the text.
+std::string printable(std::string_view description) {
+  std::string text = escaped(description, 200);
+  if (text.starts_with("Error")) text[0] = 'e';
+  return text;
+}
 
 Node convert(const toml::node& from) {
   Node node;
@@ -157,17 +186,13 @@ std::string_view describe(Node::Kind kind) {
 tl::expected<Document, Problem> parse_document(std::string_view text, std::string_view file) {
   Document document;
   document.file = file;
-  if (const auto deep = KeyDepthScan(text).run()) {
-    return tl::unexpected(Problem{{document.file, deep->first, deep->second},
-                                  "",
-                                  "a key of more than " + std::to_string(kMaxKeyParts) + " dotted parts"});
-  }
+  if (auto problem = Prescan(text, file).run()) return tl::unexpected(*std::move(problem));
   const toml::parse_result result = toml::parse(text, file);
   if (!result) {
     const toml::parse_error& error = result.error();
     return tl::unexpected(Problem{{document.file, error.source().begin.line, error.source().begin.column},
                                   "",
-                                  "this is not TOML: " + std::string(error.description())});
+                                  "this is not TOML: " + printable(error.description())});
   }
   document.root = convert(result.table());
   document.root.line = document.root.column = 1;

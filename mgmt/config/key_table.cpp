@@ -511,7 +511,7 @@ std::string element_expectation(const KeySpec& key) {
       std::string text = "one of ";
       for (size_t i = 0; i < key.choices.size(); ++i) {
         if (i > 0) text += i + 1 == key.choices.size() ? " and " : ", ";
-        text += quoted(key.choices[i]);
+        text += in_quotes(key.choices[i]);
       }
       return text;
     }

@@ -82,8 +82,7 @@ std::string to_string(const MemoryPlan& plan) {
                   static_cast<double>(part.bytes) / static_cast<double>(kMib), part.formula.c_str());
     text += line;
   }
-  std::snprintf(line, sizeof line,
-                "  %-12s %9.1f MiB  without routes, policy and rulesets\n", "total",
+  std::snprintf(line, sizeof line, "  %-12s %9.1f MiB  without routes, policy and rulesets\n", "total",
                 static_cast<double>(plan.total_bytes) / static_cast<double>(kMib));
   text += line;
   return text + "  of this eal.memory_mib has to be at least " + std::to_string(plan.eal_mib) +

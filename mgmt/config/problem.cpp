@@ -44,31 +44,27 @@ std::string to_string(const Problem& problem) {
 }
 
 void Problems::add(Location where, std::string key, std::string message) {
-  if (full()) {
-    more_ = true;
-    return;
-  }
-  list_.push_back({std::move(where), std::move(key), std::move(message)});
+  if (!full()) list_.push_back({std::move(where), std::move(key), std::move(message)});
 }
 
 std::vector<Problem> Problems::take() {
+  const bool cut = full();
   std::stable_sort(list_.begin(), list_.end(), [](const Problem& a, const Problem& b) {
     return std::tie(a.where.line, a.where.column) < std::tie(b.where.line, b.where.column);
   });
-  if (more_) {
+  if (cut) {
     list_.push_back({{list_.front().where.file, 0, 0},
                      "",
-                     "there are more problems; only the first " + std::to_string(kMax) + " are shown"});
+                     "there may be more problems; " + std::to_string(kMax) + " are shown"});
   }
   return std::move(list_);
 }
 
-std::string quoted(std::string_view text) {
-  constexpr size_t kMaxShown = 80;
-  std::string out = "\"";
+std::string escaped(std::string_view text, size_t max) {
+  std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
     // A cut falls between characters: UTF-8 continuation bytes are 10xxxxxx.
-    if (i >= kMaxShown && (static_cast<uint8_t>(text[i]) & 0xc0) != 0x80) {
+    if (i >= max && (static_cast<uint8_t>(text[i]) & 0xc0) != 0x80) {
       out += "...";
       break;
     }
@@ -77,15 +73,17 @@ std::string quoted(std::string_view text) {
       out += '\\';
       out += text[i];
     } else if (c < 0x20 || c == 0x7f) {
-      char escaped[8];
-      std::snprintf(escaped, sizeof escaped, "\\u%04x", c);
-      out += escaped;
+      char code[8];
+      std::snprintf(code, sizeof code, "\\u%04x", c);
+      out += code;
     } else {
       out += text[i];
     }
   }
-  return out + "\"";
+  return out;
 }
+
+std::string in_quotes(std::string_view text) { return '"' + escaped(text) + '"'; }
 
 std::string_view nearest(std::string_view text, const std::vector<std::string_view>& known) {
   constexpr size_t kMaxCompared = 128;
@@ -110,7 +108,7 @@ std::string listed(const std::vector<std::string_view>& names, size_t max) {
   const size_t shown = std::min(names.size(), max);
   for (size_t i = 0; i < shown; ++i) {
     if (i > 0) out += i + 1 == names.size() ? " and " : ", ";
-    out += quoted(names[i]);
+    out += in_quotes(names[i]);
   }
   if (shown < names.size()) out += " and " + std::to_string(names.size() - shown) + " more";
   return out;

@@ -31,16 +31,18 @@ class Problems {
   void add(Location where, std::string key, std::string message);
   bool full() const { return list_.size() >= kMax; }
   bool empty() const { return list_.empty(); }
-  /// In the order of the file. A last line says so if there were more.
+  /// In the order of the file. Once the ceiling is reached a last line says that there may be more.
   std::vector<Problem> take();
 
  private:
   std::vector<Problem> list_;
-  bool more_ = false;
 };
 
-/// `text` in double quotes, control characters escaped, cut when long: fit for a message about hostile input.
-std::string quoted(std::string_view text);
+/// `text` with control characters, quotes and backslashes escaped, cut when it is longer than `max` bytes:
+/// fit for a message about hostile input.
+std::string escaped(std::string_view text, size_t max = 80);
+/// The same in double quotes.
+std::string in_quotes(std::string_view text);
 
 /// The element of `known` with the least edit distance to `text`, or an empty view if none resembles it.
 std::string_view nearest(std::string_view text, const std::vector<std::string_view>& known);

@@ -12,15 +12,16 @@ void Names::add(const std::string& name, const Node& table, size_t index, std::s
     return;
   }
   const std::string path = kind_ == "policy rule" ? "policy[]" : kind_ + "[]";
-  report.at(table, leaf, path + "." + std::string(leaf),
-            "another " + kind_ + " is called " + quoted(name) + " already, on " + at_line(*first_.at(name)));
+  report.at(
+      table, leaf, path + "." + std::string(leaf),
+      "another " + kind_ + " is called " + in_quotes(name) + " already, on " + at_line(*first_.at(name)));
 }
 
 std::string Names::unknown(const std::string& name) const {
-  std::string text = "no " + kind_ + " is called " + quoted(name);
+  std::string text = "no " + kind_ + " is called " + in_quotes(name);
   if (in_order_.empty()) return text + "; the file has none";
   if (const auto near = nearest(name, in_order_); !near.empty())
-    return text + "; the nearest is " + quoted(near);
+    return text + "; the nearest is " + in_quotes(near);
   return text + "; there " + (in_order_.size() == 1 ? "is " : "are ") + listed(in_order_, 5);
 }
 

@@ -30,15 +30,15 @@ std::optional<std::string> check_choice(const KeySpec& key, const std::string& t
   for (const std::string_view choice : key.choices) {
     if (text == choice) return std::nullopt;
   }
-  return quoted(text) + " is not " + element_expectation(key);
+  return in_quotes(text) + " is not " + element_expectation(key);
 }
 
 /// A likely slip, told as such; otherwise what was expected.
 std::string explain_prefix(const std::string& text, const std::string& expected) {
   const auto address = net::parse_interface_address(text);
-  if (!address) return quoted(text) + " is not " + expected;
-  return quoted(text) + " has bits set beyond its length; the prefix is " +
-         quoted(net::to_string(address->subnet()));
+  if (!address) return in_quotes(text) + " is not " + expected;
+  return in_quotes(text) + " has bits set beyond its length; the prefix is " +
+         in_quotes(net::to_string(address->subnet()));
 }
 
 bool text_fits(const KeySpec& key, const std::string& text) {
@@ -100,7 +100,7 @@ std::optional<std::string> check_element(const KeySpec& key, const Node& node) {
   if (key.kind == ValueKind::choice) return check_choice(key, node.text);
   if (text_fits(key, node.text)) return std::nullopt;
   if (key.kind == ValueKind::prefix) return explain_prefix(node.text, element_expectation(key));
-  return quoted(node.text) + " is not " + element_expectation(key);
+  return in_quotes(node.text) + " is not " + element_expectation(key);
 }
 
 class Checker {
@@ -200,18 +200,12 @@ class Checker {
     // A key that exists, but elsewhere, is a frequent slip too; the nearest one here is still what is named
     // first.
     if (const auto near = nearest(member.key, known->second); !near.empty()) {
-      message += "; the nearest is " + quoted(near);
+      message += "; the nearest is " + in_quotes(near);
     } else {
       message += "; known here: " + listed(known->second, 32);
     }
     member.bad = true;
-    problems_.add(document_.at_key(member), printable(path), message);
-  }
-
-  /// A path that contains what the file's author wrote, fit for a terminal.
-  static std::string printable(const std::string& path) {
-    const std::string text = quoted(path);
-    return text.substr(1, text.size() - 2);
+    problems_.add(document_.at_key(member), escaped(path), message);
   }
 
   void check_missing(Node& table, const std::string& path) {

@@ -51,14 +51,14 @@ void check_ends(const Validation& v, const Attachment& a, const Node& vxlan, con
   constexpr std::string_view kLocal = "attachment[].vxlan.local", kRemote = "attachment[].vxlan.remote";
   if (local != nullptr) {
     if (net::is_martian(a.local)) {
-      v.report.at(*local, kLocal, quoted(local->text) + " is not a routable unicast address");
+      v.report.at(*local, kLocal, in_quotes(local->text) + " is not a routable unicast address");
     } else if (underlay.complete && !underlay.addresses.contains(a.local)) {
       v.report.at(*local, kLocal, "no port has the address " + ip_text(a.local));
     }
   }
   if (remote == nullptr) return;
   if (net::is_martian(a.remote)) {
-    v.report.at(*remote, kRemote, quoted(remote->text) + " is not a routable unicast address");
+    v.report.at(*remote, kRemote, in_quotes(remote->text) + " is not a routable unicast address");
   } else if (local != nullptr && a.remote == a.local) {
     v.report.at(*remote, kRemote, "the same address as local; the remote end is the peer's");
   } else if (underlay.addresses.contains(a.remote)) {
@@ -80,7 +80,7 @@ void check_mtu(const Validation& v, const Attachment& a, const Node& table, cons
   if (a.mtu + kVxlanOverheadBytes > port->second->mtu) {
     v.report.at(table, "mtu", "attachment[].mtu",
                 std::to_string(a.mtu) + " and " + std::to_string(kVxlanOverheadBytes) +
-                    " bytes of encapsulation are more than the MTU of port " + quoted(port->second->name) +
+                    " bytes of encapsulation are more than the MTU of port " + in_quotes(port->second->name) +
                     " (" + std::to_string(port->second->mtu) + ")");
   }
 }
@@ -100,7 +100,7 @@ void check_gateways(const Validation& v, size_t index, std::vector<OnLink>& on_l
   for (size_t i = 0; i < a.gateways.size(); ++i) {
     const Node& element = list->children[i];
     if (const std::string why = not_a_host_address(a.gateways[i]); !why.empty()) {
-      v.report.at(element, "attachment[].gateway", quoted(element.text) + " " + why);
+      v.report.at(element, "attachment[].gateway", in_quotes(element.text) + " " + why);
     } else if (!own.insert(a.gateways[i].subnet()).second) {
       v.report.at(element, "attachment[].gateway",
                   "the attachment has an address in " + net::to_string(a.gateways[i].subnet()) +
@@ -138,7 +138,7 @@ void check_overlaps(const Validation& v, std::vector<OnLink> on_link) {
     const OnLink& earlier = x_later ? *outer : x;
     v.report.at(*later.value, "attachment[].gateway",
                 net::to_string(later.subnet) + " overlaps " + net::to_string(earlier.subnet) +
-                    " of attachment " + quoted(attachments[earlier.attachment].name) +
+                    " of attachment " + in_quotes(attachments[earlier.attachment].name) +
                     " in the same domain, on " + at_line(*earlier.value));
   }
 }
@@ -173,7 +173,7 @@ void validate_attachments(const Validation& v) {
     const auto [first, added] = outer_keys.emplace(std::tuple(a.local, a.remote, a.vni.value, a.udp_port), i);
     if (!added) {
       v.report.at(*vxlan, "attachment[].vxlan",
-                  "attachment " + quoted(attachments[first->second].name) + " on " +
+                  "attachment " + in_quotes(attachments[first->second].name) + " on " +
                       at_line(*v.draft.attachments[first->second]) +
                       " has the same local address, remote address, VNI and port already");
     }

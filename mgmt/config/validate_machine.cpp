@@ -68,7 +68,7 @@ void check_device_key(const Validation& v, const Node& table, PortDriver driver,
                       bool wanted, bool needed) {
   const Node* value = table.find(key);
   const std::string path = "port[]." + std::string(key);
-  const std::string with = " with driver " + quoted(name_of(kPortDrivers, driver));
+  const std::string with = " with driver " + in_quotes(name_of(kPortDrivers, driver));
   if (value != nullptr && !wanted)
     v.report.at(*value, path, "there is no such thing" + with + "; leave the key out");
   if (value == nullptr && needed) v.report.at(table, path, "missing; it is required" + with);
@@ -98,7 +98,7 @@ void check_addresses(const Validation& v, const Port& port, const Node& table, O
   for (size_t i = 0; i < port.addresses.size(); ++i) {
     const Node& element = list->children[i];
     if (const std::string why = not_a_host_address(port.addresses[i]); !why.empty()) {
-      v.report.at(element, "port[].address", quoted(element.text) + " " + why);
+      v.report.at(element, "port[].address", in_quotes(element.text) + " " + why);
       continue;
     }
     const auto [owner, added] = owners.emplace(port.addresses[i].address, &element);
@@ -122,7 +122,7 @@ void check_gateway(const Validation& v, const Port& port, const Node& table) {
     if (own.subnet().contains(*port.gateway)) {
       const std::string why = not_a_host_address({*port.gateway, own.length});
       if (!why.empty())
-        v.report.at(table, "gateway", "port[].gateway", quoted(net::to_string(*port.gateway)) + " " + why);
+        v.report.at(table, "gateway", "port[].gateway", in_quotes(net::to_string(*port.gateway)) + " " + why);
       return;
     }
   }
@@ -149,7 +149,7 @@ void check_ports(const Validation& v) {
       if (!added) {
         v.report.at(
             *device, "port[]." + std::string(key),
-            quoted(device->text) + " is driven by another port already, on " + at_line(*first->second));
+            in_quotes(device->text) + " is driven by another port already, on " + at_line(*first->second));
       }
     }
     if (!port.rx_pcap.empty() && port.rx_pcap == port.tx_pcap) {

@@ -55,8 +55,8 @@ void check_families(const Validation& v, const PolicyRule& rule, const Node& tab
   }
   if ((rule.protocol == Protocol::icmp && !ipv4) || (rule.protocol == Protocol::icmpv6 && !ipv6)) {
     v.report.at(table, "protocol", "policy[].protocol",
-                "nothing can match: " + quoted(name_of(kProtocols, rule.protocol)) + " does not exist in " +
-                    (ipv4 ? "IPv4" : "IPv6"));
+                "nothing can match: " + in_quotes(name_of(kProtocols, rule.protocol)) +
+                    " does not exist in " + (ipv4 ? "IPv4" : "IPv6"));
   }
 }
 
@@ -69,7 +69,7 @@ void check_profile(const Validation& v, const PolicyRule& rule, const Node& tabl
   } else if (rule.action != PolicyAction::inspect && value != nullptr) {
     v.report.at(
         *value, "policy[].profile",
-        "action " + quoted(name_of(kPolicyActions, rule.action)) + " inspects nothing; leave the key out");
+        "action " + in_quotes(name_of(kPolicyActions, rule.action)) + " inspects nothing; leave the key out");
   }
 }
 
@@ -79,7 +79,7 @@ void check_ports(const Validation& v, const PolicyRule& rule, const Node& table)
   if (ports == nullptr || (protocol != nullptr && protocol->bad)) return;
   if (rule.protocol == Protocol::tcp || rule.protocol == Protocol::udp) return;
   v.report.at(*ports, "policy[].ports",
-              "protocol " + quoted(name_of(kProtocols, rule.protocol)) +
+              "protocol " + in_quotes(name_of(kProtocols, rule.protocol)) +
                   " has no ports; only \"tcp\" and \"udp\" have");
 }
 

@@ -43,7 +43,7 @@ void check_via(const Validation& v, const Route& route, const Node& via, const A
   for (const net::InterfaceAddress& gateway : attachment.gateways) {
     if (gateway.address == *route.via) {
       return v.report.at(via, "route[].via",
-                         text + " is the hub's own address in attachment " + quoted(attachment.name) +
+                         text + " is the hub's own address in attachment " + in_quotes(attachment.name) +
                              "; name the router behind it");
     }
   }
@@ -54,7 +54,7 @@ void check_via(const Validation& v, const Route& route, const Node& via, const A
     return;
   }
   v.report.at(via, "route[].via",
-              text + " lies in none of the gateway subnets of attachment " + quoted(attachment.name));
+              text + " lies in none of the gateway subnets of attachment " + in_quotes(attachment.name));
 }
 
 void check_next_hop(const Validation& v, const Route& route, const Node& table) {
@@ -67,8 +67,8 @@ void check_next_hop(const Validation& v, const Route& route, const Node& table) 
   if (source.get("domain") != nullptr && table.get("domain") != nullptr &&
       attachment.domain != route.domain && v.domains.find(route.domain) != nullptr) {
     v.report.at(*name, "route[].attachment",
-                "attachment " + quoted(attachment.name) + " belongs to domain " + quoted(attachment.domain) +
-                    ", not to " + quoted(route.domain));
+                "attachment " + in_quotes(attachment.name) + " belongs to domain " +
+                    in_quotes(attachment.domain) + ", not to " + in_quotes(route.domain));
   }
   if (source.get("gateway") == nullptr || table.get("prefix") == nullptr) return;
   if (const Node* via = table.get("via")) {
@@ -84,7 +84,7 @@ void check_next_hop(const Validation& v, const Route& route, const Node& table) 
                   [&](const auto& g) { return same_family(g.address, route.prefix.address); });
   if (table.find("via") == nullptr && !has_family) {
     v.report.at(*name, "route[].attachment",
-                "attachment " + quoted(attachment.name) + " has no " +
+                "attachment " + in_quotes(attachment.name) + " has no " +
                     (route.prefix.address.is_v4() ? "IPv4" : "IPv6") +
                     " gateway address, so the hub cannot find hosts there; add one, or a via");
   }
@@ -111,7 +111,7 @@ class Prefixes {
       const auto& attachment = v_.draft.config.attachments[on_link->second];
       return v_.report.at(table, "prefix", "route[].prefix",
                           net::to_string(route.prefix) + " is a gateway subnet of attachment " +
-                              quoted(attachment.name) + " already, on " +
+                              in_quotes(attachment.name) + " already, on " +
                               at_line(*v_.draft.attachments[on_link->second]));
     }
     const auto [first, added] = first_.emplace(place, std::pair(&route, &table));
@@ -122,11 +122,11 @@ class Prefixes {
     const std::string text = net::to_string(route.prefix);
     if (route.blackhole || other->blackhole) {
       v_.report.at(table, "prefix", "route[].prefix",
-                   "domain " + quoted(route.domain) + " has a route to " + text + " already, on " +
+                   "domain " + in_quotes(route.domain) + " has a route to " + text + " already, on " +
                        at_line(*other_table) + "; a blackhole cannot share its prefix");
     } else if (!route.ecmp || !other->ecmp) {
       v_.report.at(table, "prefix", "route[].prefix",
-                   "domain " + quoted(route.domain) + " has a route to " + text + " already, on " +
+                   "domain " + in_quotes(route.domain) + " has a route to " + text + " already, on " +
                        at_line(*other_table) + "; if both are meant, set ecmp = true on each");
     } else if (!fresh) {
       v_.report.at(table, "prefix", "route[].prefix",
@@ -158,9 +158,9 @@ void check_connections(const Validation& v) {
     }
     const auto [first, added] = seen.emplace(std::minmax<std::string_view>(c.a, c.b), v.draft.connections[i]);
     if (!added) {
-      v.report.at(
-          *list, "connection[].domains",
-          quoted(c.a) + " and " + quoted(c.b) + " are connected already, on " + at_line(*first->second));
+      v.report.at(*list, "connection[].domains",
+                  in_quotes(c.a) + " and " + in_quotes(c.b) + " are connected already, on " +
+                      at_line(*first->second));
     }
   }
   if (2 * seen.size() + v.draft.domains.size() > kMaxConnectedPairs) {

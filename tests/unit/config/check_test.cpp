@@ -1,0 +1,116 @@
+// `weir check`, with a rule parser of our own.
+#include "mgmt/config/check.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "tests/unit/config/samples.h"
+
+namespace weir::config::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class Check : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "weir-check-XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  /// Runs the check on `text`; `rules` stands for the rule parser.
+  int run(const std::string& text, const CheckRules& rules) {
+    std::ofstream(folder_ / "hub.toml") << text;
+    std::ostringstream out, err;
+    const int code = print_report(check_config(folder_ / "hub.toml", rules), out, err);
+    out_ = out.str();
+    err_ = err.str();
+    return code;
+  }
+
+  std::filesystem::path folder_;
+  std::string out_, err_;
+};
+
+Result<inspection::RulesetBuild> three_rules(const std::vector<std::string>& files) {
+  EXPECT_EQ(files.size(), 1u);
+  return inspection::RulesetBuild{nullptr, {}, 3};
+}
+
+Result<inspection::RulesetBuild> refuses_one(const std::vector<std::string>& files) {
+  return inspection::RulesetBuild{
+      nullptr, {{files[0], 7, 33, "byte_math", "this keyword is not supported"}}, 2};
+}
+
+Result<inspection::RulesetBuild> unreadable(const std::vector<std::string>& files) {
+  if (files[0].ends_with("b.rules")) return fail(ErrorCode::io, files[0] + ": No such file or directory");
+  return inspection::RulesetBuild{nullptr, {}, 1};
+}
+
+const std::string kAllow = "[[policy]]\nid = \"all\"\naction = \"allow\"\n";
+
+TEST_F(Check, SummarisesWhatIsRight) {
+  EXPECT_EQ(run(text_of(Base::policy) + kAllow, three_rules), 0);
+  EXPECT_THAT(out_, HasSubstr("hub \"weir\": 1 worker, 1 port, 3 domains, 2 attachments, 1 route, 1 "
+                              "connection, 1 policy rule, 1 profile\n"));
+  EXPECT_THAT(out_, HasSubstr("profile \"default\": 3 rules loaded, 0 refused\n"));
+  EXPECT_THAT(out_, HasSubstr("eal.memory_mib has to be at least "));
+  EXPECT_THAT(err_, IsEmpty());
+}
+
+TEST_F(Check, PrintsEveryProblem) {
+  EXPECT_EQ(run("[worker]\ncores = []\nburst = 0\n", three_rules), 1);
+  EXPECT_THAT(out_, IsEmpty());
+  const std::string file = (folder_ / "hub.toml").string();
+  EXPECT_THAT(err_, HasSubstr(file + ":2:9: worker.cores: an empty list"));
+  EXPECT_THAT(err_, HasSubstr(file + ":3:9: worker.burst: 0 is not"));
+  EXPECT_THAT(err_, HasSubstr("3 problems\n"));
+}
+
+TEST_F(Check, ARefusedRuleIsAWarning) {
+  EXPECT_EQ(run(text_of(Base::policy) + kAllow, refuses_one), 0);
+  EXPECT_THAT(err_, HasSubstr((folder_ / "demo.rules").string() +
+                              ":7:33: rule refused: byte_math: this keyword is not supported\n"));
+  EXPECT_THAT(out_, HasSubstr("2 rules loaded, 1 refused\n"));
+}
+
+TEST_F(Check, AnUnreadableRuleFileIsAProblemAtItsPlace) {
+  std::string text = text_of(Base::policy) + kAllow;
+  replace(text, "rules = [\"demo.rules\"]", "rules = [\"demo.rules\", \"b.rules\"]");
+  EXPECT_EQ(run(text, unreadable), 1);
+  EXPECT_THAT(err_, HasSubstr(":32:24: profile[].rules: " + (folder_ / "b.rules").string() +
+                              ": No such file or directory\n"));
+}
+
+TEST_F(Check, TooLittleMemoryIsAProblem) {
+  EXPECT_EQ(run(text_of(Base::policy) + kAllow + "[eal]\nmemory_mib = 16\n", three_rules), 1);
+  EXPECT_THAT(err_, HasSubstr("eal.memory_mib: 16 MiB are too little: the limits need at least "));
+}
+
+TEST_F(Check, NotesAreNoProblems) {
+  EXPECT_EQ(run(text_of(Base::policy) + "[control]\ncore = 1\n" +
+                    "[[policy]]\nid = \"never\"\naction = \"allow\"\nfrom = { domains = [\"prod\"] }\nto = { "
+                    "domains = [\"lone\"] }\n" +
+                    "[[policy]]\nid = \"some\"\naction = \"allow\"\nfrom = { domains = [\"shared\"] }\nto = "
+                    "{ domains = [\"prod\", \"lone\"] }\n",
+                three_rules),
+            0);
+  EXPECT_THAT(err_, HasSubstr("control.core: core 1 has a worker too"));
+  EXPECT_THAT(err_, HasSubstr("rule \"never\" never matches: no connection joins its domains (note)\n"));
+  EXPECT_THAT(err_, testing::Not(HasSubstr("\"some\"")));
+}
+
+TEST_F(Check, NoPolicyMeansNothingPasses) {
+  EXPECT_EQ(run(text_of(Base::machine), three_rules), 0);
+  EXPECT_THAT(err_, HasSubstr("there is no rule, so every session is denied (note)\n"));
+}
+
+}  // namespace
+}  // namespace weir::config::test

@@ -1,0 +1,89 @@
+// The defaults that the key table documents are those of config.h.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "mgmt/config/diff.h"
+#include "mgmt/config/key_table.h"
+#include "tests/unit/config/samples.h"
+
+namespace weir::config::test {
+namespace {
+
+/// Every section, with what is required and nothing more, each one ending in a line `#SECTION`.
+constexpr const char* kPlain = R"([hub]
+#hub
+[eal]
+#eal
+[worker]
+cores = [1]
+#worker
+[limits]
+#limits
+[timeouts]
+#timeouts
+[api]
+#api
+[log]
+#log
+[events]
+#events
+[[port]]
+name = "wan0"
+interface = "eth1"
+#port[]
+[[domain]]
+name = "prod"
+[[attachment]]
+name = "cloud-a"
+domain = "prod"
+gateway = ["10.1.0.1/24"]
+[attachment.vxlan]
+vni = 10
+local = "198.18.0.1"
+remote = "198.18.0.10"
+#attachment[].vxlan
+[[route]]
+domain = "prod"
+prefix = "10.1.64.0/18"
+attachment = "cloud-a"
+#route[]
+[[policy]]
+id = "web"
+action = "allow"
+#policy[]
+[[profile]]
+name = "default"
+rules = ["a.rules"]
+#profile[]
+)";
+
+TEST(Defaults, AreTheSameInTheKeyTableAndInConfig) {
+  const Config plain = read_good(kPlain);
+  size_t checked = 0;
+  for (const KeySpec& key : keys()) {
+    if (key.fallback.empty()) continue;
+    std::string text = kPlain;
+    replace(text, "#" + std::string(section_of(key.path)) + "\n",
+            std::string(leaf_of(key.path)) + " = " + std::string(key.fallback) + "\n");
+    const std::string changes = to_string(diff(plain, read_good(text)));
+    EXPECT_EQ(changes, "") << key.path << " = " << key.fallback;
+    ++checked;
+  }
+  EXPECT_GT(checked, 30u);
+}
+
+TEST(Defaults, OfEmptyConfigAreThoseOfAFileThatSetsNothing) {
+  const Config c = read_good(kPlain);
+  const Config empty;
+  EXPECT_EQ(c.limits.sessions, empty.limits.sessions);
+  EXPECT_EQ(c.timeouts.tcp_established, empty.timeouts.tcp_established);
+  EXPECT_EQ(c.api.socket, empty.api.socket);
+  EXPECT_EQ(c.control.core, std::nullopt);
+  EXPECT_EQ(c.attachments[0].mtu, 0u);
+  EXPECT_EQ(c.attachments[0].udp_port, 4'789);
+  EXPECT_EQ(c.attachments[0].mac, std::nullopt);
+}
+
+}  // namespace
+}  // namespace weir::config::test

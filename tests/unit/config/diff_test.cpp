@@ -1,0 +1,229 @@
+// A reload sees every change, names it, and knows which ones it cannot carry out.
+#include "mgmt/config/diff.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "mgmt/config/key_table.h"
+#include "tests/unit/config/samples.h"
+
+namespace weir::config::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+/// A change of one key in full_text(), and all that diff has to say of it.
+struct ChangeRow {
+  const char* key;
+  const char* from;
+  const char* to;
+  const char* expected;
+};
+
+const ChangeRow kRows[] = {
+    {"hub.name", "\"hub-1\"", "\"hub-2\"", "! hub.name (restart)\n"},
+    {"eal.hugepages", "\"off\"", "\"on\"", "! eal.hugepages (restart)\n"},
+    {"eal.memory_mib", "= 512", "= 513", "! eal.memory_mib (restart)\n"},
+    {"eal.extra_args", "\"--log-level=8\", \"--no-shconf\"", "\"--log-level=8 --no-shconf\"",
+     "! eal.extra_args (restart)\n"},
+    {"worker.cores", "[2, 3]", "[2]", "! worker.cores (restart)\n"},
+    {"worker.idle", "\"poll\"", "\"adaptive\"", "! worker.idle (restart)\n"},
+    {"worker.burst", "= 64", "= 65", "! worker.burst (restart)\n"},
+    {"control.core", "core = 1", "core = 4", "! control.core (restart)\n"},
+    {"limits.sessions", "sessions = 1000", "sessions = 1001", "! limits.sessions (restart)\n"},
+    {"limits.packet_buffers", "= 8192", "= 8193", "! limits.packet_buffers (restart)\n"},
+    {"limits.ring_size", "= 1024", "= 512", "! limits.ring_size (restart)\n"},
+    {"limits.adjacencies", "adjacencies = 100", "adjacencies = 101", "! limits.adjacencies (restart)\n"},
+    {"limits.held_packets", "= 500", "= 501", "! limits.held_packets (restart)\n"},
+    {"limits.held_per_neighbor", "held_per_neighbor = 8", "held_per_neighbor = 9",
+     "! limits.held_per_neighbor (restart)\n"},
+    {"limits.punts_per_second", "punts_per_second = 100", "punts_per_second = 101",
+     "! limits.punts_per_second (restart)\n"},
+    {"limits.inspected_sessions", "= 200", "= 201", "! limits.inspected_sessions (restart)\n"},
+    {"limits.stream_window", "= 2048", "= 2049", "! limits.stream_window (restart)\n"},
+    {"limits.out_of_order_segments", "segments = 8", "segments = 9",
+     "! limits.out_of_order_segments (restart)\n"},
+    {"limits.event_queue", "= 128", "= 129", "! limits.event_queue (restart)\n"},
+    {"timeouts.tcp_handshake", "tcp_handshake = 1", "tcp_handshake = 9", "~ timeouts.tcp_handshake\n"},
+    {"timeouts.tcp_established", "tcp_established = 2", "tcp_established = 9",
+     "~ timeouts.tcp_established\n"},
+    {"timeouts.tcp_closing", "tcp_closing = 3", "tcp_closing = 9", "~ timeouts.tcp_closing\n"},
+    {"timeouts.udp", "udp = 4", "udp = 9", "~ timeouts.udp\n"},
+    {"timeouts.icmp", "icmp = 5", "icmp = 9", "~ timeouts.icmp\n"},
+    {"timeouts.other", "other = 6", "other = 9", "~ timeouts.other\n"},
+    {"api.socket", "\"weir.sock\"", "\"w.sock\"", "! api.socket (restart)\n"},
+    {"log.level", "\"debug\"", "\"info\"", "~ log.level\n"},
+    {"events.eve", "\"eve.json\"", "\"-\"", "! events.eve (restart)\n"},
+    {"events.flow", "flow = false", "flow = true", "! events.flow (restart)\n"},
+    {"port[].name", "name = \"wan1\"", "name = \"wan2\"", "! port[wan1] (restart)\n! port[wan2] (restart)\n"},
+    {"port[].driver",
+     "\"af_packet\"\ninterface = \"eth1\"\naddress = [\"198.18.0.1/24\", \"198.18.1.1/24\"]\ngateway = "
+     "\"198.18.0.254\"",
+     "\"af_xdp\"\ninterface = \"eth1\"\naddress = [\"198.18.0.1/24\", \"198.18.1.1/24\"]",
+     "! port[wan0].driver (restart)\n! port[wan0].gateway (restart)\n"},
+    {"port[].interface", "\"eth1\"", "\"eth2\"", "! port[wan0].interface (restart)\n"},
+    {"port[].pci", "\"0000:03:00.0\"", "\"0000:03:00.1\"", "! port[wan1].pci (restart)\n"},
+    {"port[].rx_pcap", "\"in.pcap\"", "\"in2.pcap\"", "! port[trace].rx_pcap (restart)\n"},
+    {"port[].tx_pcap", "\"/tmp/out.pcap\"", "\"/tmp/out2.pcap\"", "! port[trace].tx_pcap (restart)\n"},
+    {"port[].address", "\"198.18.1.1/24\"", "\"198.18.1.1/25\"", "! port[wan0].address (restart)\n"},
+    {"port[].gateway", "\"198.18.0.254\"", "\"198.18.0.253\"", "! port[wan0].gateway (restart)\n"},
+    {"port[].mac", "\"02:00:00:00:00:01\"", "\"02:00:00:00:00:02\"", "! port[wan0].mac (restart)\n"},
+    {"port[].mtu", "mtu = 1600", "mtu = 1601", "! port[wan0].mtu (restart)\n"},
+    {"domain[].name", "name = \"shared\"\n", "name = \"shared\"\n[[domain]]\nname = \"new\"\n",
+     "+ domain new\n"},
+    {"attachment[].name", "name = \"cloud-a\"\ndomain = \"prod\"\nvxlan = { vni = 10, local",
+     "name = \"cloud-b\"\ndomain = \"prod\"\ngateway = [\"10.9.0.1/24\"]\nvxlan = { vni = 11, local = "
+     "\"198.18.0.1\", remote = \"198.18.0.11\" }\n[[attachment]]\nname = \"cloud-a\"\ndomain = "
+     "\"prod\"\nvxlan = { vni = 10, local",
+     "+ attachment cloud-b\n"},
+    {"attachment[].domain", "domain = \"prod\"\nvxlan", "domain = \"shared\"\nvxlan", ""},
+    {"attachment[].vxlan.vni", "vni = 10", "vni = 11", "~ attachment cloud-a: vxlan.vni\n"},
+    {"attachment[].vxlan.local", "local = \"198.18.0.1\"", "local = \"198.18.1.1\"",
+     "~ attachment cloud-a: vxlan.local\n"},
+    {"attachment[].vxlan.remote", "remote = \"198.18.0.10\"", "remote = \"198.18.0.11\"",
+     "~ attachment cloud-a: vxlan.remote\n"},
+    {"attachment[].vxlan.port", "port = 4790", "port = 4789", "~ attachment cloud-a: vxlan.port\n"},
+    {"attachment[].gateway", "\"10.1.0.1/24\"", "\"10.1.0.1/25\"", "~ attachment cloud-a: gateway\n"},
+    {"attachment[].mac", "\"02:57:00:00:00:01\"", "\"02:57:00:00:00:02\"", "~ attachment cloud-a: mac\n"},
+    {"attachment[].mtu", "mtu = 1450", "mtu = 1449", "~ attachment cloud-a: mtu\n"},
+    {"route[].domain", "domain = \"prod\"\nprefix = \"10.66.0.0/16\"",
+     "domain = \"shared\"\nprefix = \"10.66.0.0/16\"",
+     "- route prod 10.66.0.0/16 blackhole\n+ route shared 10.66.0.0/16 blackhole\n"},
+    {"route[].prefix", "\"10.66.0.0/16\"", "\"10.67.0.0/16\"",
+     "- route prod 10.66.0.0/16 blackhole\n+ route prod 10.67.0.0/16 blackhole\n"},
+    {"route[].attachment", "blackhole = true", "attachment = \"cloud-a\"",
+     "- route prod 10.66.0.0/16 blackhole\n+ route prod 10.66.0.0/16 attachment cloud-a\n"},
+    {"route[].via", "via = \"10.1.0.2\"", "via = \"10.1.0.3\"",
+     "- route prod 10.1.64.0/18 attachment cloud-a via 10.1.0.2\n+ route prod 10.1.64.0/18 attachment "
+     "cloud-a via 10.1.0.3\n"},
+    {"route[].weight", "weight = 3", "weight = 4",
+     "~ route prod 10.1.64.0/18 attachment cloud-a via 10.1.0.2: weight\n"},
+    {"route[].ecmp", "ecmp = true", "ecmp = false",
+     "~ route prod 10.1.64.0/18 attachment cloud-a via 10.1.0.2: ecmp\n"},
+    {"route[].blackhole", "blackhole = true", "attachment = \"cloud-a\"\nvia = \"10.1.0.2\"",
+     "- route prod 10.66.0.0/16 blackhole\n+ route prod 10.66.0.0/16 attachment cloud-a via 10.1.0.2\n"},
+    {"connection[].domains", "[[connection]]\ndomains = [\"prod\", \"shared\"]\n", "",
+     "- connection prod - shared\n"},
+    {"policy[].id", "id = \"rest\"", "id = \"others\"", "- policy rest\n+ policy others\n"},
+    {"policy[].action", "\"allow\"", "\"deny\"", "~ policy rest: action\n"},
+    {"policy[].from.domains", "from = { domains = [\"prod\"]", "from = { domains = [\"shared\"]",
+     "~ policy web: from.domains\n"},
+    {"policy[].from.prefixes", "\"10.2.3.4\"", "\"10.2.3.5\"", "~ policy web: from.prefixes\n"},
+    {"policy[].to.domains", "to = { domains = [\"shared\", \"prod\"]", "to = { domains = [\"shared\"]",
+     "~ policy web: to.domains\n"},
+    {"policy[].to.prefixes", "\"0.0.0.0/0\"", "\"0.0.0.0/1\"", "~ policy web: to.prefixes\n"},
+    {"policy[].protocol", "\"tcp\"", "\"udp\"", "~ policy web: protocol\n"},
+    {"policy[].ports", "\"8000-8100\"", "\"8000-8101\"", "~ policy web: ports\n"},
+    {"policy[].profile", "profile = \"default\"\nlog = true\ncomment = \"all of it\"\n",
+     "profile = \"x\"\nlog = true\ncomment = \"all of it\"\n[[profile]]\nname = \"x\"\nrules = [\"x\"]\n",
+     "~ policy web: profile\n+ profile x\n"},
+    {"policy[].log", "log = true", "log = false", "~ policy web: log\n"},
+    {"policy[].comment", "\"all of it\"", "\"most of it\"", "~ policy web: comment\n"},
+    {"profile[].name", "[[profile]]\n", "[[profile]]\nname = \"x\"\nrules = [\"x\"]\n[[profile]]\n",
+     "+ profile x\n"},
+    {"profile[].rules", "\"/opt/c.rules\"", "\"/opt/d.rules\"", "~ profile default: rules\n"},
+    {"profile[].on_drop", "\"silent\"", "\"reset\"", "~ profile default: on_drop\n"},
+    {"profile[].fail", "\"open\"", "\"closed\"", "~ profile default: fail\n"},
+};
+
+TEST(Diff, NamesTheChangeOfEveryKey) {
+  const Config old = read_good(full_text());
+  std::set<std::string_view> seen;
+  for (const ChangeRow& row : kRows) {
+    SCOPED_TRACE(row.key);
+    seen.insert(row.key);
+    if (std::string_view(row.key) == "attachment[].domain") continue;  // below: it takes a route along
+    std::string text = full_text();
+    replace(text, row.from, row.to);
+    EXPECT_EQ(to_string(diff(old, read_good(text))), row.expected);
+  }
+  for (const KeySpec& key : keys()) EXPECT_TRUE(seen.contains(key.path)) << "no row for " << key.path;
+}
+
+TEST(Diff, AnAttachmentMovesToAnotherDomain) {
+  std::string text = full_text();
+  replace(text, "domain = \"prod\"\nvxlan", "domain = \"shared\"\nvxlan");
+  replace(text, "domain = \"prod\"\nprefix = \"10.1.64.0/18\"",
+          "domain = \"shared\"\nprefix = \"10.1.64.0/18\"");
+  EXPECT_THAT(to_string(diff(read_good(full_text()), read_good(text))),
+              HasSubstr("~ attachment cloud-a: domain\n"));
+}
+
+TEST(Diff, RestartIsWhatTheKeyTableSays) {
+  const Config old = read_good(full_text());
+  for (const ChangeRow& row : kRows) {
+    if (*row.expected == '\0') continue;
+    std::string text = full_text();
+    replace(text, row.from, row.to);
+    const bool restart = !diff(old, read_good(text)).restart.empty();
+    for (const KeySpec& key : keys()) {
+      if (key.path == row.key) {
+        EXPECT_EQ(restart, key.change == Change::restart) << row.key;
+      }
+    }
+  }
+}
+
+TEST(Diff, OfEqualConfigurationsIsEmpty) {
+  const Config c = read_good(full_text());
+  const ConfigDiff d = diff(c, read_good("# moved down a line\n" + full_text()));
+  EXPECT_TRUE(d.empty());
+  EXPECT_EQ(to_string(d), "");
+  EXPECT_TRUE(refusals(d).empty());
+}
+
+TEST(Diff, RefusalsPointAtTheKeyInTheNewFile) {
+  std::string text = full_text();
+  replace(text, "burst = 64", "burst = 65");
+  replace(text, "mtu = 1600", "mtu = 1601");
+  replace(text, "[control]\ncore = 1\n", "");
+  const auto problems = refusals(diff(read_good(full_text()), read_good(text)));
+  ASSERT_EQ(problems.size(), 3u);
+  EXPECT_EQ(
+      to_string(problems[0]),
+      "/etc/weir/hub.toml: control.core: it has changed, and only a restart of the hub can carry that out");
+  EXPECT_THAT(to_string(problems[1]), HasSubstr("/etc/weir/hub.toml:10:9: worker.burst: "));
+  EXPECT_THAT(to_string(problems[2]), HasSubstr(": port[wan0].mtu: "));
+  EXPECT_NE(problems[2].where.line, 0u);
+}
+
+TEST(Diff, TheOrderOfRulesMattersAndThatOfOthersDoesNot) {
+  Config old = read_good(full_text());
+  Config next = old;
+  std::swap(next.policy[0], next.policy[1]);
+  std::swap(next.domains[0], next.domains[1]);
+  std::swap(next.routes[0], next.routes[1]);
+  EXPECT_EQ(to_string(diff(old, next)), "~ policy: the order\n");
+  next.policy.erase(next.policy.begin());
+  EXPECT_EQ(to_string(diff(old, next)), "- policy rest\n");
+}
+
+TEST(Diff, TheOrderOfPortsIsTheirNumbers) {
+  Config old = read_good(full_text());
+  Config next = old;
+  std::swap(next.ports[0], next.ports[1]);
+  EXPECT_EQ(to_string(diff(old, next)), "! port (restart)\n");
+}
+
+TEST(Diff, AConnectionHasNoDirection) {
+  Config old = read_good(full_text());
+  Config next = old;
+  std::swap(next.connections[0].a, next.connections[0].b);
+  EXPECT_TRUE(diff(old, next).empty());
+}
+
+TEST(Diff, OfNothingIsEverything) {
+  const Config c = read_good(full_text());
+  const ConfigDiff d = diff(Config{}, c);
+  EXPECT_THAT(d.domains.added, ElementsAre("prod", "shared"));
+  EXPECT_THAT(d.attachments.added, ElementsAre("cloud-a"));
+  EXPECT_EQ(d.routes.added.size(), 2u);
+  EXPECT_THAT(d.policy.added, ElementsAre("web", "rest"));
+  EXPECT_EQ(diff(c, Config{}).routes.removed.size(), 2u);
+}
+
+}  // namespace
+}  // namespace weir::config::test

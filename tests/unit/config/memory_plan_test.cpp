@@ -1,0 +1,91 @@
+#include "mgmt/config/memory_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "dataplane/session/session_table.h"
+#include "tests/unit/config/samples.h"
+
+namespace weir::config::test {
+namespace {
+
+size_t hundred_each(uint32_t sessions) { return size_t{sessions} * 100; }
+
+uint64_t bytes_of(const MemoryPlan& plan, const std::string& what) {
+  for (const auto& part : plan.parts) {
+    if (part.what == what) return part.bytes;
+  }
+  ADD_FAILURE() << what;
+  return 0;
+}
+
+Config machine(const std::string& more = "") { return read_good(text_of(Base::machine) + more); }
+
+TEST(MemoryPlan, AddsUp) {
+  const MemoryPlan plan = memory_plan(machine(), hundred_each);
+  uint64_t sum = 32ull << 20;  // EAL's own
+  uint64_t eal = sum;
+  for (const auto& part : plan.parts) {
+    sum += part.bytes;
+    if (part.eal) eal += part.bytes;
+    EXPECT_FALSE(part.formula.empty()) << part.what;
+  }
+  EXPECT_EQ(plan.total_bytes, sum);
+  EXPECT_GE(uint64_t{plan.eal_mib} << 20, eal + eal / 10);
+  EXPECT_LT(uint64_t{plan.eal_mib} << 20, eal + eal / 10 + (3u << 20));
+  EXPECT_EQ(plan.eal_mib % 2, 0u) << "whole hugepages";
+}
+
+TEST(MemoryPlan, CountsPacketsAndSessions) {
+  const MemoryPlan plan =
+      memory_plan(machine("[limits]\npacket_buffers = 4096\nsessions = 1000\n"), hundred_each);
+  EXPECT_EQ(bytes_of(plan, "packets"), 4'096u * (2'048 + 128 + 128 + 128 + 64) + 8'192 * 8);
+  EXPECT_EQ(bytes_of(plan, "sessions"), 100'000u);
+}
+
+TEST(MemoryPlan, SharesSessionsOutOverWorkers) {
+  Config config = machine("[limits]\nsessions = 1000\ninspected_sessions = 10\nstream_window = 1000\n");
+  config.workers.cores = {1, 2, 3};
+  const MemoryPlan plan = memory_plan(config, hundred_each);
+  EXPECT_EQ(bytes_of(plan, "sessions"), 3u * 334 * 100);
+  EXPECT_EQ(bytes_of(plan, "inspection"), 3u * 4 * (2 * 1'000 + 2 * 16 * 16 + 1'024));
+}
+
+TEST(MemoryPlan, RingsOfAPowerOfTwoTakeTheNextOne) {
+  const MemoryPlan small = memory_plan(machine("[limits]\nevent_queue = 1023\n"), hundred_each);
+  const MemoryPlan large = memory_plan(machine("[limits]\nevent_queue = 1024\n"), hundred_each);
+  EXPECT_EQ(2 * bytes_of(small, "events"), bytes_of(large, "events"));
+}
+
+TEST(MemoryPlan, SurvivesTheLargestLimits) {
+  Config config = machine(
+      "[limits]\nsessions = 67108864\npacket_buffers = 4194304\nring_size = 65536\nadjacencies = 1048575\n"
+      "inspected_sessions = 4194304\nstream_window = 1048576\nout_of_order_segments = 1024\nevent_queue = "
+      "1048576\n");
+  config.workers.cores.resize(64);
+  const MemoryPlan plan = memory_plan(config, &dataplane::SessionTable::bytes_for);
+  EXPECT_GT(plan.total_bytes, 8ull << 40) << "4 Mi sessions with two windows of 1 MiB each";
+  EXPECT_LT(plan.total_bytes, 16ull << 40);
+}
+
+TEST(MemoryPlan, PrintsItsFormulas) {
+  const std::string text = to_string(memory_plan(machine(), hundred_each));
+  EXPECT_THAT(text, testing::HasSubstr("packet_buffers x (2048 data + 128 headroom"));
+  EXPECT_THAT(text, testing::HasSubstr("eal.memory_mib has to be at least "));
+}
+
+TEST(MemoryPlan, RefusesTooLittle) {
+  const Config unset = machine();
+  const MemoryPlan plan = memory_plan(unset, hundred_each);
+  EXPECT_EQ(too_little_memory(unset, plan), std::nullopt);
+  const std::string least = std::to_string(plan.eal_mib), less = std::to_string(plan.eal_mib - 1);
+  EXPECT_EQ(too_little_memory(machine("[eal]\nmemory_mib = " + least + "\n"), plan), std::nullopt);
+  const auto problem = too_little_memory(machine("[eal]\nmemory_mib = " + less + "\n"), plan);
+  ASSERT_TRUE(problem);
+  EXPECT_EQ(to_string(*problem), "/etc/weir/hub.toml:8:14: eal.memory_mib: " + less +
+                                     " MiB are too little: the limits need at least " + least +
+                                     " MiB (`weir check` prints how that adds up)");
+}
+
+}  // namespace
+}  // namespace weir::config::test

@@ -1,0 +1,182 @@
+// Every value of a file arrives in its field.
+#include "mgmt/config/reader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/config/samples.h"
+
+namespace weir::config::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+TEST(ReadConfig, ReadsTheSectionsThatAFileHasOnce) {
+  const Config c = read_good(full_text());
+  EXPECT_EQ(c.file, "/etc/weir/hub.toml");
+  EXPECT_EQ(c.hub_name, "hub-1");
+  EXPECT_EQ(c.eal.hugepages, Hugepages::off);
+  EXPECT_EQ(c.eal.memory_mib, 512u);
+  EXPECT_THAT(c.eal.extra_args, ElementsAre("--log-level=8", "--no-shconf"));
+  EXPECT_THAT(c.workers.cores, ElementsAre(2u, 3u));
+  EXPECT_EQ(c.workers.idle, Idle::poll);
+  EXPECT_EQ(c.workers.burst, 64u);
+  EXPECT_EQ(c.control.core, 1u);
+  EXPECT_EQ(c.api.socket, "/etc/weir/weir.sock");
+  EXPECT_EQ(c.log.level, "debug");
+  EXPECT_EQ(c.events.eve, "/etc/weir/eve.json");
+  EXPECT_FALSE(c.events.flow);
+}
+
+TEST(ReadConfig, ReadsLimitsAndTimeouts) {
+  const Config c = read_good(full_text());
+  EXPECT_EQ(c.limits.sessions, 1'000u);
+  EXPECT_EQ(c.limits.packet_buffers, 8'192u);
+  EXPECT_EQ(c.limits.ring_size, 1'024u);
+  EXPECT_EQ(c.limits.adjacencies, 100u);
+  EXPECT_EQ(c.limits.held_packets, 500u);
+  EXPECT_EQ(c.limits.held_per_neighbor, 8u);
+  EXPECT_EQ(c.limits.punts_per_second, 100u);
+  EXPECT_EQ(c.limits.inspected_sessions, 200u);
+  EXPECT_EQ(c.limits.stream_window, 2'048u);
+  EXPECT_EQ(c.limits.out_of_order_segments, 8u);
+  EXPECT_EQ(c.limits.event_queue, 128u);
+  EXPECT_EQ(c.timeouts.tcp_handshake, 1u);
+  EXPECT_EQ(c.timeouts.tcp_established, 2u);
+  EXPECT_EQ(c.timeouts.tcp_closing, 3u);
+  EXPECT_EQ(c.timeouts.udp, 4u);
+  EXPECT_EQ(c.timeouts.icmp, 5u);
+  EXPECT_EQ(c.timeouts.other, 6u);
+}
+
+TEST(ReadConfig, ReadsPorts) {
+  const Config c = read_good(full_text());
+  ASSERT_EQ(c.ports.size(), 3u);
+  EXPECT_EQ(c.ports[0].name, "wan0");
+  EXPECT_EQ(c.ports[0].driver, PortDriver::af_packet);
+  EXPECT_EQ(c.ports[0].interface, "eth1");
+  EXPECT_THAT(c.ports[0].addresses, ElementsAre(*net::parse_interface_address("198.18.0.1/24"),
+                                                *net::parse_interface_address("198.18.1.1/24")));
+  EXPECT_EQ(c.ports[0].gateway, net::parse_ip("198.18.0.254"));
+  EXPECT_EQ(c.ports[0].mac, net::parse_mac("02:00:00:00:00:01"));
+  EXPECT_EQ(c.ports[0].mtu, 1'600u);
+  EXPECT_EQ(c.ports[1].driver, PortDriver::pci);
+  EXPECT_EQ(c.ports[1].pci, "0000:03:00.0");
+  EXPECT_THAT(c.ports[1].addresses, IsEmpty());
+  EXPECT_EQ(c.ports[1].gateway, std::nullopt);
+  EXPECT_EQ(c.ports[1].mac, std::nullopt);
+  EXPECT_EQ(c.ports[2].driver, PortDriver::pcap);
+  EXPECT_EQ(c.ports[2].rx_pcap, "/etc/weir/in.pcap");
+  EXPECT_EQ(c.ports[2].tx_pcap, "/tmp/out.pcap");
+}
+
+TEST(ReadConfig, ReadsDomainsAttachmentsRoutesConnections) {
+  const Config c = read_good(full_text());
+  ASSERT_EQ(c.domains.size(), 2u);
+  EXPECT_EQ(c.domains[1].name, "shared");
+  ASSERT_EQ(c.attachments.size(), 1u);
+  const Attachment& a = c.attachments[0];
+  EXPECT_EQ(a.name, "cloud-a");
+  EXPECT_EQ(a.domain, "prod");
+  EXPECT_EQ(a.vni.value, 10u);
+  EXPECT_EQ(net::IpAddress(a.local), net::parse_ip("198.18.0.1"));
+  EXPECT_EQ(net::IpAddress(a.remote), net::parse_ip("198.18.0.10"));
+  EXPECT_EQ(a.udp_port, 4'790);
+  EXPECT_THAT(a.gateways, ElementsAre(*net::parse_interface_address("10.1.0.1/24"),
+                                      *net::parse_interface_address("2001:db8:1::1/64")));
+  EXPECT_EQ(a.mac, net::parse_mac("02:57:00:00:00:01"));
+  EXPECT_EQ(a.mtu, 1'450u);
+  ASSERT_EQ(c.routes.size(), 2u);
+  EXPECT_EQ(c.routes[0].domain, "prod");
+  EXPECT_EQ(c.routes[0].prefix, net::parse_prefix("10.1.64.0/18"));
+  EXPECT_EQ(c.routes[0].attachment, "cloud-a");
+  EXPECT_EQ(c.routes[0].via, net::parse_ip("10.1.0.2"));
+  EXPECT_EQ(c.routes[0].weight, 3u);
+  EXPECT_TRUE(c.routes[0].ecmp);
+  EXPECT_FALSE(c.routes[0].blackhole);
+  EXPECT_TRUE(c.routes[1].blackhole);
+  EXPECT_EQ(c.routes[1].attachment, "");
+  EXPECT_EQ(c.routes[1].via, std::nullopt);
+  ASSERT_EQ(c.connections.size(), 1u);
+  EXPECT_EQ(c.connections[0].a, "prod");
+  EXPECT_EQ(c.connections[0].b, "shared");
+}
+
+TEST(ReadConfig, ReadsPolicyAndProfiles) {
+  const Config c = read_good(full_text());
+  ASSERT_EQ(c.policy.size(), 2u);
+  const PolicyRule& r = c.policy[0];
+  EXPECT_EQ(r.id, "web");
+  EXPECT_EQ(r.action, PolicyAction::inspect);
+  EXPECT_THAT(r.from.domains, ElementsAre("prod"));
+  EXPECT_THAT(r.from.prefixes,
+              ElementsAre(*net::parse_prefix("10.1.0.0/16"), *net::parse_prefix("10.2.3.4/32")));
+  EXPECT_THAT(r.to.domains, ElementsAre("shared", "prod"));
+  EXPECT_THAT(r.to.prefixes, ElementsAre(*net::parse_prefix("0.0.0.0/0")));
+  EXPECT_EQ(r.protocol, Protocol::tcp);
+  ASSERT_EQ(r.ports.size(), 3u);
+  EXPECT_EQ(r.ports[0].first, 80);
+  EXPECT_EQ(r.ports[0].last, 80);
+  EXPECT_EQ(r.ports[1].first, 8'000);
+  EXPECT_EQ(r.ports[1].last, 8'100);
+  EXPECT_EQ(r.ports[2].first, 443);
+  EXPECT_EQ(r.profile, "default");
+  EXPECT_TRUE(r.log);
+  EXPECT_EQ(r.comment, "all of it");
+  EXPECT_EQ(c.policy[1].id, "rest");
+  EXPECT_THAT(c.policy[1].from.domains, IsEmpty());
+  EXPECT_EQ(c.policy[1].protocol, Protocol::any);
+  ASSERT_EQ(c.profiles.size(), 1u);
+  EXPECT_EQ(c.profiles[0].name, "default");
+  EXPECT_THAT(c.profiles[0].rule_files,
+              ElementsAre("/etc/weir/demo.rules", "/etc/rules/b.rules", "/opt/c.rules"));
+  EXPECT_EQ(c.profiles[0].on_drop, OnDrop::silent);
+  EXPECT_EQ(c.profiles[0].fail, FailMode::open);
+}
+
+TEST(ReadConfig, KnowsWhereThingsStand) {
+  const Config c = read_good(R"([worker]
+cores = [1]
+[[port]]
+name = "wan0"
+  interface = "eth1"
+address = ["198.18.0.1/24"]
+[[domain]]
+name = "d"
+
+[[attachment]]
+name = "a"
+domain = "d"
+gateway = ["10.0.0.1/24"]
+[attachment.vxlan]
+vni = 1
+local = "198.18.0.1"
+remote = "198.18.0.2"
+[[profile]]
+name = "p"
+rules = ["a",
+         "b"]
+)");
+  const auto place = [](const Location& where) { return std::pair(where.line, where.column); };
+  EXPECT_EQ(place(c.workers.where), std::pair(1u, 1u));
+  EXPECT_EQ(place(c.workers.cores_where), std::pair(2u, 9u));
+  EXPECT_EQ(place(c.ports[0].where), std::pair(3u, 1u));
+  EXPECT_EQ(place(c.ports[0].device_where), std::pair(5u, 15u));
+  EXPECT_EQ(place(c.ports[0].addresses_where), std::pair(6u, 11u));
+  EXPECT_EQ(place(c.attachments[0].where), std::pair(10u, 1u));
+  EXPECT_EQ(place(c.attachments[0].local_where), std::pair(16u, 9u));
+  EXPECT_EQ(place(c.attachments[0].remote_where), std::pair(17u, 10u));
+  EXPECT_EQ(place(c.profiles[0].rule_files_where.at(1)), std::pair(21u, 10u));
+  EXPECT_EQ(place(c.key_where.at("worker.cores")), std::pair(2u, 9u));
+  EXPECT_EQ(place(c.key_where.at("port[wan0].interface")), std::pair(5u, 15u));
+  EXPECT_EQ(c.ports[0].where.file, "/etc/weir/hub.toml");
+}
+
+TEST(ReadConfig, LeavesTheNamesOfNoFileAlone) {
+  EXPECT_EQ(read_good(text_of(Base::machine) + "[events]\neve = \"-\"\n").events.eve, "-");
+  EXPECT_EQ(read_good(text_of(Base::machine) + "[events]\neve = \"\"\n").events.eve, "");
+}
+
+}  // namespace
+}  // namespace weir::config::test

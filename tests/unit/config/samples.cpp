@@ -1,0 +1,238 @@
+#include "tests/unit/config/samples.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+#include <ostream>
+
+namespace weir::config::test {
+
+namespace {
+
+constexpr const char* kMachine = R"([worker]
+cores = [1]
+[[port]]
+name = "wan0"
+interface = "eth1"
+address = ["198.18.0.1/24"]
+)";
+
+constexpr const char* kDomains = R"([[domain]]
+name = "prod"
+[[domain]]
+name = "shared"
+[[domain]]
+name = "lone"
+)";
+
+constexpr const char* kSpokes = R"([[attachment]]
+name = "cloud-a"
+domain = "prod"
+vxlan = { vni = 10, local = "198.18.0.1", remote = "198.18.0.10" }
+gateway = ["10.1.0.1/24", "2001:db8:1::1/64"]
+[[attachment]]
+name = "cloud-b"
+domain = "shared"
+vxlan = { vni = 20, local = "198.18.0.1", remote = "198.18.0.20" }
+gateway = ["10.2.0.1/24"]
+)";
+
+constexpr const char* kPolicy = R"([[route]]
+domain = "prod"
+prefix = "10.1.64.0/18"
+attachment = "cloud-a"
+via = "10.1.0.2"
+[[connection]]
+domains = ["prod", "shared"]
+[[profile]]
+name = "default"
+rules = ["demo.rules"]
+)";
+
+/// `text` without its marks, and the line and column of each.
+struct Marked {
+  std::string text;
+  std::vector<std::string> places;  // "LINE:COLUMN"
+};
+
+Marked unmark(const std::string& text) {
+  Marked result;
+  uint32_t line = 1, column = 1;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text.compare(i, 2, "@@") == 0) {
+      result.places.push_back(std::to_string(line) + ":" + std::to_string(column));
+      ++i;
+      continue;
+    }
+    result.text += text[i];
+    if ((static_cast<uint8_t>(text[i]) & 0xc0) != 0x80) ++column;  // columns count characters, not bytes
+    if (text[i] == '\n') {
+      ++line;
+      column = 1;
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+std::string text_of(Base base) {
+  std::string text;
+  if (base >= Base::machine) text += kMachine;
+  if (base >= Base::domains) text += kDomains;
+  if (base >= Base::spokes) text += kSpokes;
+  if (base >= Base::policy) text += kPolicy;
+  return text;
+}
+
+std::string full_text() {
+  return R"([hub]
+name = "hub-1"
+[eal]
+hugepages = "off"
+memory_mib = 512
+extra_args = ["--log-level=8", "--no-shconf"]
+[worker]
+cores = [2, 3]
+idle = "poll"
+burst = 64
+[control]
+core = 1
+[limits]
+sessions = 1000
+packet_buffers = 8192
+ring_size = 1024
+adjacencies = 100
+held_packets = 500
+held_per_neighbor = 8
+punts_per_second = 100
+inspected_sessions = 200
+stream_window = 2048
+out_of_order_segments = 8
+event_queue = 128
+[timeouts]
+tcp_handshake = 1
+tcp_established = 2
+tcp_closing = 3
+udp = 4
+icmp = 5
+other = 6
+[api]
+socket = "weir.sock"
+[log]
+level = "debug"
+[events]
+eve = "eve.json"
+flow = false
+[[port]]
+name = "wan0"
+driver = "af_packet"
+interface = "eth1"
+address = ["198.18.0.1/24", "198.18.1.1/24"]
+gateway = "198.18.0.254"
+mac = "02:00:00:00:00:01"
+mtu = 1600
+[[port]]
+name = "wan1"
+driver = "pci"
+pci = "0000:03:00.0"
+[[port]]
+name = "trace"
+driver = "pcap"
+rx_pcap = "in.pcap"
+tx_pcap = "/tmp/out.pcap"
+[[domain]]
+name = "prod"
+[[domain]]
+name = "shared"
+[[attachment]]
+name = "cloud-a"
+domain = "prod"
+vxlan = { vni = 10, local = "198.18.0.1", remote = "198.18.0.10", port = 4790 }
+gateway = ["10.1.0.1/24", "2001:db8:1::1/64"]
+mac = "02:57:00:00:00:01"
+mtu = 1450
+[[route]]
+domain = "prod"
+prefix = "10.1.64.0/18"
+attachment = "cloud-a"
+via = "10.1.0.2"
+weight = 3
+ecmp = true
+[[route]]
+domain = "prod"
+prefix = "10.66.0.0/16"
+blackhole = true
+[[connection]]
+domains = ["prod", "shared"]
+[[policy]]
+id = "web"
+action = "inspect"
+from = { domains = ["prod"], prefixes = ["10.1.0.0/16", "10.2.3.4"] }
+to = { domains = ["shared", "prod"], prefixes = ["0.0.0.0/0"] }
+protocol = "tcp"
+ports = [80, "8000-8100", "443"]
+profile = "default"
+log = true
+comment = "all of it"
+[[policy]]
+id = "rest"
+action = "allow"
+[[profile]]
+name = "default"
+rules = ["demo.rules", "../rules/./b.rules", "/opt/c.rules"]
+on_drop = "silent"
+fail = "open"
+)";
+}
+
+std::ostream& operator<<(std::ostream& out, const ErrorRow& row) { return out << row.name; }
+
+void expect_row(const ErrorRow& row) {
+  SCOPED_TRACE(row.name);
+  const Marked bad = unmark(text_of(row.base) + row.bad);
+  ASSERT_EQ(bad.places.size(), row.problems.size()) << "the row itself is wrong";
+  const auto config = read_config_text(bad.text, "/etc/weir/hub.toml");
+  ASSERT_FALSE(config) << bad.text;
+  std::string all;
+  for (const Problem& problem : config.error()) all += to_string(problem) + "\n";
+  ASSERT_EQ(config.error().size(), row.problems.size()) << all << bad.text;
+  for (size_t i = 0; i < row.problems.size(); ++i) {
+    const std::string text = to_string(config.error()[i]);
+    const std::string place = "/etc/weir/hub.toml:" + bad.places[i] + ": ";
+    EXPECT_EQ(text.compare(0, place.size(), place), 0) << "expected at " << bad.places[i] << ": " << text;
+    EXPECT_NE(text.find(row.problems[i]), std::string::npos)
+        << "expected " << row.problems[i] << "\nin " << text;
+  }
+  EXPECT_EQ(problems_of(text_of(row.base) + row.good), "") << row.good;
+}
+
+std::string problems_of(const std::string& text) {
+  const auto config = read_config_text(text, "/etc/weir/hub.toml");
+  std::string lines;
+  if (!config) {
+    for (const Problem& problem : config.error()) lines += to_string(problem) + "\n";
+  }
+  return lines;
+}
+
+Config read_good(const std::string& text) {
+  auto config = read_config_text(text, "/etc/weir/hub.toml");
+  EXPECT_TRUE(config) << problems_of(text);
+  return config ? *std::move(config) : Config{};
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_TRUE(file) << path;
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void replace(std::string& text, const std::string& what, const std::string& with) {
+  const size_t at = text.find(what);
+  ASSERT_NE(at, std::string::npos) << what;
+  text.replace(at, what.size(), with);
+}
+
+}  // namespace weir::config::test
