@@ -1,8 +1,8 @@
 // The underlay as control sees it: which port, which MAC leads to a tunnel's peer.
 //
-// On ports that share their address with the kernel (af_xdp) routes, neighbours, link and MTU are the kernel's, read by
-// netlink, and the kernel is asked to resolve. On ports that DPDK owns alone control speaks ARP itself.
-// Control thread only.
+// On ports that share their address with the kernel (af_xdp) routes, neighbours, link and MTU are the
+// kernel's, read by netlink, and the kernel is asked to resolve. On ports that DPDK owns alone control speaks
+// ARP itself. Control thread only.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "dataplane/core/ids.h"
@@ -23,10 +24,13 @@ namespace weir::underlay {
 struct PortFacts {
   dataplane::PortIndex index = 0;
   std::string name;
-  bool kernel_shared = false;  // af_xdp
+  bool kernel_shared = false;   // af_xdp
   uint32_t kernel_ifindex = 0;  // with kernel_shared
   net::Mac mac;
   uint16_t mtu = 1500;
+  /// With kernel_shared: what the port's buffers carry, should the kernel's MTU grow
+  /// (dataplane::kMaxAfXdpMtu).
+  uint16_t max_mtu = 1770;
   std::vector<net::InterfaceAddress> addresses;
   std::optional<net::Ipv4> gateway;  // without kernel_shared
 };
@@ -51,8 +55,9 @@ class Underlay {
   /// Addresses that the kernel has on a port's interface (IPv4). Used when a config names none.
   virtual Result<std::vector<net::InterfaceAddress>> kernel_addresses(uint32_t ifindex) = 0;
 
-  /// What is known now of the way from `local` to `remote`; starts to resolve what is not, and keeps watching it
-  /// until forget(). Fails with `not_found` if no route or no port leads there.
+  /// What is known now of the way from `local` to `remote`; starts to resolve what is not, and keeps watching
+  /// it until forget(), however often it is called (a failure is watched too). Fails with `not_found` if no
+  /// route or no port leads there.
   virtual Result<Hop> resolve(net::Ipv4 local, net::Ipv4 remote) = 0;
   virtual void forget(net::Ipv4 local, net::Ipv4 remote) = 0;
 

@@ -1,0 +1,205 @@
+// The underlay against the real kernel: its routes, neighbours, links and addresses, in a namespace of our
+// own.
+#include <gtest/gtest.h>
+#include <net/if.h>
+#include <poll.h>
+
+#include <chrono>
+
+#include "mgmt/underlay/underlay.h"
+#include "tests/unit/io/netns.h"
+
+namespace weir::underlay {
+namespace {
+
+constexpr net::Ipv4 kHub{0xc6120001};     // 198.18.0.1
+constexpr net::Ipv4 kPeer{0xc6120002};    // 198.18.0.2
+constexpr net::Ipv4 kNobody{0xc6120063};  // 198.18.0.99
+constexpr net::Ipv4 kFar{0x0a090001};     // 10.9.0.1
+
+/// Each test has a namespace of its own, so that none sees another's neighbours.
+class KernelUnderlay : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string why_not;
+    if (!test::can_make_namespaces(why_not)) GTEST_SKIP() << why_not;
+    ASSERT_TRUE(test::enter_new_namespace());
+    peer_ = std::make_unique<test::PeerNamespace>();
+    ASSERT_TRUE(peer_->is_open());
+    ASSERT_TRUE(test::make_veth(*peer_, "wio0", "wio1"));
+    ASSERT_TRUE(test::run("ip addr add 198.18.0.1/24 dev wio0"));
+    ASSERT_TRUE(peer_->run("ip addr add 198.18.0.2/24 dev wio1"));
+    ASSERT_TRUE(peer_->run("ip link set wio1 address 02:00:00:00:00:22"));
+    PortFacts port;
+    port.index = 5;
+    port.name = "wan";
+    port.kernel_shared = true;
+    port.kernel_ifindex = if_nametoindex("wio0");
+    auto made = Underlay::create({port}, [](dataplane::PortIndex, std::span<const uint8_t>) {});
+    ASSERT_TRUE(made) << made.error().message;
+    underlay_ = std::move(*made);
+  }
+
+  /// Lets events come in until the answer pleases, for at most three seconds.
+  template <typename Predicate>
+  bool until(net::Ipv4 remote, Predicate pleases) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+    while (std::chrono::steady_clock::now() < end) {
+      if (pleases(underlay_->resolve(kHub, remote))) return true;
+      pollfd wait{underlay_->fds().at(0), POLLIN, 0};
+      if (poll(&wait, 1, 100) == 1) underlay_->process();
+    }
+    return false;
+  }
+  static bool resolved(const Result<Hop>& hop) {
+    return hop && hop->mac == net::Mac{{0x02, 0, 0, 0, 0, 0x22}};
+  }
+
+  std::unique_ptr<test::PeerNamespace> peer_;
+  std::unique_ptr<Underlay> underlay_;
+};
+
+TEST_F(KernelUnderlay, ResolvesAPeerOnTheLink) {
+  EXPECT_TRUE(until(kPeer, resolved));
+  const auto hop = underlay_->resolve(kHub, kPeer);
+  EXPECT_EQ(hop->port, 5);
+  EXPECT_EQ(hop->mtu, 1500);
+  EXPECT_TRUE(hop->link_up);
+}
+
+TEST_F(KernelUnderlay, ResolvesByTheGatewayOfARoute) {
+  ASSERT_TRUE(test::run("ip route add 10.9.0.0/16 via 198.18.0.2 mtu 1400"));
+  EXPECT_TRUE(until(kFar, resolved));
+  EXPECT_EQ(underlay_->resolve(kHub, kFar)->mtu, 1400);
+}
+
+TEST_F(KernelUnderlay, FollowsARouteThatComesAndGoes) {
+  EXPECT_EQ(underlay_->resolve(kHub, kFar).error().message,
+            "no way to 10.9.0.1 from 198.18.0.1: Network is unreachable");
+  ASSERT_TRUE(test::run("ip route add 10.9.0.0/16 via 198.18.0.2"));
+  EXPECT_TRUE(until(kFar, resolved));
+  ASSERT_TRUE(test::run("ip route change 10.9.0.0/16 via 198.18.0.99"));
+  EXPECT_TRUE(until(kFar, [](const Result<Hop>& hop) { return hop && !hop->mac; }));
+  ASSERT_TRUE(test::run("ip route del 10.9.0.0/16"));
+  EXPECT_TRUE(
+      until(kFar, [](const Result<Hop>& hop) { return !hop && hop.error().code == ErrorCode::not_found; }));
+}
+
+TEST_F(KernelUnderlay, FollowsPolicyRouting) {
+  ASSERT_TRUE(test::run("ip route add 10.9.0.0/16 via 198.18.0.99"));
+  ASSERT_TRUE(test::run("ip route add 10.9.0.0/16 via 198.18.0.2 table 77"));
+  EXPECT_FALSE(underlay_->resolve(kHub, kFar)->mac);
+  ASSERT_TRUE(test::run("ip rule add from 198.18.0.1 table 77"));
+  EXPECT_TRUE(until(kFar, resolved));
+}
+
+TEST_F(KernelUnderlay, WhoDoesNotAnswerHasNoMac) {
+  const auto hop = underlay_->resolve(kHub, kNobody);
+  ASSERT_TRUE(hop) << hop.error().message;
+  EXPECT_FALSE(hop->mac);
+}
+
+TEST_F(KernelUnderlay, AsksAgainForWhoDidNotAnswer) {
+  ASSERT_TRUE(underlay_->resolve(kHub, kNobody));
+  // Until the kernel has given up, which it does after three questions.
+  ASSERT_TRUE(
+      test::run("for i in $(seq 50); do ip neigh show 198.18.0.99 | grep -q FAILED && exit 0; sleep 0.1; "
+                "done; exit 1"));
+  ASSERT_TRUE(peer_->run("ip addr add 198.18.0.99/24 dev wio1"));
+  dataplane::NanoTime now = dataplane::kNanosPerSecond;
+  underlay_->tick(now);
+  underlay_->tick(now += 2 * dataplane::kNanosPerSecond);
+  EXPECT_TRUE(until(kNobody, resolved));
+}
+
+TEST_F(KernelUnderlay, AStaleNeighbourIsUsedAndChecked) {
+  ASSERT_TRUE(until(kPeer, resolved));
+  ASSERT_TRUE(test::run("ip neigh change 198.18.0.2 lladdr 02:00:00:00:00:22 dev wio0 nud stale"));
+  ASSERT_TRUE(until(kPeer, resolved));
+  underlay_->tick(dataplane::kNanosPerSecond);
+  underlay_->tick(20 * dataplane::kNanosPerSecond);
+  EXPECT_EQ(test::output_of("ip neigh show 198.18.0.2").find("STALE"), std::string::npos)
+      << "the kernel was not asked";
+  EXPECT_TRUE(resolved(underlay_->resolve(kHub, kPeer)));
+}
+
+TEST_F(KernelUnderlay, FollowsAChangedMac) {
+  ASSERT_TRUE(until(kPeer, resolved));
+  ASSERT_TRUE(test::run("ip neigh change 198.18.0.2 lladdr 02:00:00:00:00:44 dev wio0 nud reachable"));
+  EXPECT_TRUE(until(kPeer, [](const Result<Hop>& hop) {
+    return hop && hop->mac == net::Mac{{0x02, 0, 0, 0, 0, 0x44}};
+  }));
+  ASSERT_TRUE(test::run("ip neigh del 198.18.0.2 dev wio0"));
+  EXPECT_TRUE(until(kPeer, [](const Result<Hop>& hop) { return hop && !hop->mac; }));
+}
+
+TEST_F(KernelUnderlay, SeesTheLinkGoDownAndUp) {
+  ASSERT_TRUE(until(kPeer, resolved));
+  ASSERT_TRUE(peer_->run("ip link set wio1 down"));
+  EXPECT_TRUE(until(kPeer, [](const Result<Hop>& hop) { return hop && !hop->link_up; }));
+  ASSERT_TRUE(peer_->run("ip link set wio1 up"));
+  EXPECT_TRUE(until(kPeer, [](const Result<Hop>& hop) { return hop && hop->link_up; }));
+}
+
+TEST_F(KernelUnderlay, FollowsTheMtuAsFarAsBuffersCarry) {
+  ASSERT_TRUE(underlay_->resolve(kHub, kPeer));
+  ASSERT_TRUE(test::run("ip link set wio0 mtu 1300"));
+  EXPECT_TRUE(until(kPeer, [](const Result<Hop>& hop) { return hop && hop->mtu == 1300; }));
+  ASSERT_TRUE(test::run("ip link set wio0 mtu 9000"));
+  EXPECT_TRUE(until(kPeer, [](const Result<Hop>& hop) { return hop && hop->mtu == 1770; }));
+}
+
+TEST_F(KernelUnderlay, ARemovedAddressHasNoWay) {
+  ASSERT_TRUE(until(kPeer, resolved));
+  ASSERT_TRUE(test::run("ip addr add 198.18.0.7/24 dev wio0"));
+  ASSERT_TRUE(test::run("ip addr del 198.18.0.1/24 dev wio0"));
+  EXPECT_TRUE(until(kPeer, [](const Result<Hop>& hop) {
+    return !hop && hop.error().message ==
+                       "no way to 198.18.0.2 from 198.18.0.1: the kernel has no such address (or "
+                       "the route is a blackhole)";
+  }));
+}
+
+TEST_F(KernelUnderlay, NamesTheInterfaceThatIsNoPort) {
+  ASSERT_TRUE(
+      test::run("ip link add wio8 type dummy && ip link set wio8 up && ip route add 10.9.0.0/16 dev wio8"));
+  EXPECT_EQ(underlay_->resolve(kHub, kFar).error().message,
+            "the kernel's route to 10.9.0.1 leaves by wio8, which is no port of the hub");
+}
+
+TEST_F(KernelUnderlay, OwnAddressIsNoPeer) {
+  EXPECT_EQ(underlay_->resolve(kHub, kHub).error().code, ErrorCode::not_found);
+}
+
+TEST_F(KernelUnderlay, ListsTheAddressesOfAnInterface) {
+  ASSERT_TRUE(test::run("ip addr add 198.18.5.1/28 dev wio0"));
+  const auto addresses = underlay_->kernel_addresses(if_nametoindex("wio0"));
+  ASSERT_TRUE(addresses);
+  ASSERT_EQ(addresses->size(), 2u);
+  EXPECT_EQ(net::to_string((*addresses)[0]), "198.18.0.1/24");
+  EXPECT_EQ(net::to_string((*addresses)[1]), "198.18.5.1/28");
+}
+
+TEST_F(KernelUnderlay, ForgottenWaysReportNothing) {
+  ASSERT_TRUE(until(kPeer, resolved));
+  underlay_->forget(kHub, kPeer);
+  while (underlay_->process()) {
+  }
+  ASSERT_TRUE(test::run("ip neigh del 198.18.0.2 dev wio0"));
+  EXPECT_FALSE(underlay_->process());
+}
+
+TEST_F(KernelUnderlay, ReadsEverythingAgainAfterAnOverrun) {
+  ASSERT_TRUE(until(kPeer, resolved));
+  // More changes than the socket's buffer holds, unread; the last ones are those that count.
+  ASSERT_TRUE(test::run(
+      "for b in $(seq 0 7); do for i in $(seq 1 250); do "
+      "for n in $(seq 0 9); do echo neigh replace 10.$n.$b.$i lladdr 02:00:00:00:00:01 dev wio0; done; "
+      "done; done | ip -batch -"));
+  ASSERT_TRUE(test::run("ip neigh change 198.18.0.2 lladdr 02:00:00:00:00:44 dev wio0 nud permanent"));
+  EXPECT_TRUE(underlay_->process());
+  EXPECT_EQ(underlay_->resolve(kHub, kPeer)->mac, (net::Mac{{0x02, 0, 0, 0, 0, 0x44}}));
+}
+
+}  // namespace
+}  // namespace weir::underlay
