@@ -21,12 +21,22 @@ Result<std::unique_ptr<KernelResolver>> KernelResolver::create(std::vector<PortF
   return resolver;
 }
 
-Error KernelResolver::no_way(int error, net::Ipv4 local, net::Ipv4 remote) const {
-  const std::string way = net::to_string(remote) + " from " + net::to_string(local);
-  // The kernel routes from its own addresses only, and says EINVAL for any other.
-  const std::string reason = error == EINVAL ? "the kernel has no such address (or the route is a blackhole)"
-                                             : std::generic_category().message(error);
-  return {ErrorCode::not_found, "no way to " + way + ": " + reason};
+bool KernelResolver::kernel_has(net::Ipv4 address) {
+  bool found = false;
+  questions_->ask(netlink::dump_addresses(questions_->next_sequence()), [&](const nlmsghdr& message) {
+    const auto known = netlink::parse_address(message);
+    found |= known && known->address.address == net::IpAddress(address);
+  });
+  return found;
+}
+
+Error KernelResolver::no_way(int error, net::Ipv4 local, net::Ipv4 remote) {
+  // The kernel routes from its own addresses only; which errno says so differs between kernels.
+  const std::string reason = kernel_has(local) ? (error == EINVAL ? "the route is a blackhole"
+                                                                  : std::generic_category().message(error))
+                                               : "the kernel does not have that address";
+  return {ErrorCode::not_found,
+          "no way to " + net::to_string(remote) + " from " + net::to_string(local) + ": " + reason};
 }
 
 /// The kernel sends the packets somewhere where the hub has no port.
@@ -69,12 +79,13 @@ Result<KernelResolver::RoutedHop> KernelResolver::ask_route(net::Ipv4 local, net
 Result<Hop> KernelResolver::resolve(net::Ipv4 local, net::Ipv4 remote) {
   // A failure is watched too: the route may come.
   Watch& watch = watches_[{local, remote}];
-  if (watch.stale || !watch.hop) {
+  if (watch.stale) {
     auto hop = ask_route(local, remote);
     set_hop(watch, hop ? std::optional(*hop) : std::nullopt);
+    if (!hop) watch.failure = std::move(hop).error();
     watch.stale = false;
-    if (!hop) return tl::unexpected(std::move(hop).error());
   }
+  if (!watch.hop) return tl::unexpected(watch.failure);
   const PortFacts& port = ports_[watch.hop->port];
   const netlink::Link& link = links_[port.kernel_ifindex];
   uint32_t mtu = link.mtu != 0 ? link.mtu : port.mtu;

@@ -44,7 +44,8 @@ class KernelResolver {
   };
   struct Watch {
     bool stale = true;             // the route has to be asked for again
-    std::optional<RoutedHop> hop;  // absent: there was no way
+    std::optional<RoutedHop> hop;  // absent: there was no way, and `failure` says why
+    Error failure{};
   };
   struct Neighbor {
     std::optional<net::Mac> mac;
@@ -59,7 +60,8 @@ class KernelResolver {
       : ports_(std::move(ports)), events_(std::move(events)), questions_(std::move(questions)) {}
 
   Result<RoutedHop> ask_route(net::Ipv4 local, net::Ipv4 remote);
-  Error no_way(int error, net::Ipv4 local, net::Ipv4 remote) const;
+  Error no_way(int error, net::Ipv4 local, net::Ipv4 remote);
+  bool kernel_has(net::Ipv4 address);
   Error no_port(uint32_t ifindex, net::Ipv4 remote);
   void set_hop(Watch& watch, std::optional<RoutedHop> hop);
   void watch_neighbor(const NeighborKey& key);
