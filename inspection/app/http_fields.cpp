@@ -11,7 +11,7 @@ namespace {
 
 size_t put(std::span<uint8_t> out, size_t at, std::string_view text) {
   const size_t size = std::min(text.size(), out.size() - at);
-  std::memcpy(out.data() + at, text.data(), size);
+  if (size > 0) std::memcpy(out.data() + at, text.data(), size);
   return at + size;
 }
 

@@ -22,7 +22,7 @@ inline bool equals_nocase(std::string_view a, std::string_view lower_case) {
 /// Without blanks and tabs at both ends.
 inline std::string_view trim(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
+  if (first == std::string_view::npos) return text.substr(0, 0);
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 

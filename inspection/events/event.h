@@ -19,7 +19,7 @@ struct FixedText {
   std::array<char, N> bytes{};
   void assign(std::string_view text) {
     size = static_cast<uint16_t>(text.size() < N ? text.size() : N);
-    std::memcpy(bytes.data(), text.data(), size);
+    if (size > 0) std::memcpy(bytes.data(), text.data(), size);  // an empty view may be null
   }
   std::string_view view() const { return {bytes.data(), size}; }
 };

@@ -135,6 +135,13 @@ TEST(HttpFields, HeadersByName) {
   EXPECT_EQ(transformed(headers_without_cookies, lines), "Host: A\r\nX-Y:1\r\nhost : B \r\nnone\r\n");
 }
 
+TEST(HttpFields, EmptyValuesAreEmpty) {
+  std::vector<uint8_t> out(64);
+  EXPECT_EQ(header_values("Host:\r\nHost: \r\n", "host", out), 0U);
+  out.resize(header_values("Host:\r\nHost: a\r\n", "host", out));
+  EXPECT_EQ(std::string(out.begin(), out.end()), "a");
+}
+
 TEST(HttpFields, HostIsLowerCaseWithoutPort) {
   const std::vector<std::pair<std::string, std::string>> rows = {{"Example.ORG:8080", "example.org"},
                                                                  {"[2001:DB8::1]:80", "[2001:db8::1]"},

@@ -1,4 +1,4 @@
-// After create(), an Inspector takes no memory: neither by operator new nor by malloc behind it.
+// After create(), an Inspector takes no memory by operator new, between open() and close().
 #include <atomic>
 #include <cstdlib>
 #include <new>
@@ -17,6 +17,11 @@ void* counted(size_t size) {
 
 void* operator new(size_t size) { return counted(size); }
 void* operator new[](size_t size) { return counted(size); }
+// Hyperscan takes memory this way too and gives it back by plain delete.
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  return std::malloc(size == 0 ? 1 : size);
+}
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, size_t) noexcept { std::free(memory); }
