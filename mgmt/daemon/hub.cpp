@@ -189,11 +189,19 @@ Lines Hub::start_api() {
 std::vector<underlay::PortFacts> Hub::underlay_ports() const {
   std::vector<underlay::PortFacts> ports;
   for (size_t i = 0; i < ports_.size(); ++i) {
-    const model::PortFacts& facts = facts_.ports[i];
+    const model::PortFacts& known = facts_.ports[i];
     const auto& gateway = config_->ports[i].gateway;
-    ports.push_back({facts.index, facts.name, facts.kernel_shared, ports_[i]->kernel_ifindex(), facts.mac,
-                     facts.mtu, facts.addresses,
-                     gateway && gateway->is_v4() ? std::optional<net::Ipv4>(gateway->v4()) : std::nullopt});
+    underlay::PortFacts facts;
+    facts.index = known.index;
+    facts.name = known.name;
+    facts.kernel_shared = known.kernel_shared;
+    facts.kernel_ifindex = ports_[i]->kernel_ifindex();
+    facts.mac = known.mac;
+    facts.mtu = known.mtu;
+    facts.max_mtu = kMaxAfXdpMtu;
+    facts.addresses = known.addresses;
+    if (gateway && gateway->is_v4()) facts.gateway = gateway->v4();
+    ports.push_back(std::move(facts));
   }
   return ports;
 }
