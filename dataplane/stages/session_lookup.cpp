@@ -72,6 +72,19 @@ bool starts_anew(const Session& session, const PacketMeta& meta) {
          !meta.icmp_error;
 }
 
+/// A first packet, which is forwarded as it was decided.
+Next decide_miss(WorkerContext& ctx, rte_mbuf* mbuf) {
+  const Next next = create_session(ctx, mbuf);
+  if (next.kind != Next::Kind::go_on) return next;
+  PacketMeta& meta = meta_of(mbuf);
+  Session& session = ctx.sessions->at(meta.session);
+  meta.adjacency = session.adjacency[0];
+  meta.egress = ctx.sessions->cold(meta.session).egress;
+  count_packet(ctx, session, meta);
+  if (meta.tuple.protocol == kTcp) follow_tcp(ctx, session, meta);
+  return Next::go_on();
+}
+
 Next decide_hit(WorkerContext& ctx, rte_mbuf* mbuf, SessionTable::Hit hit) {
   PacketMeta& meta = meta_of(mbuf);
   const Snapshot& snapshot = *ctx.snapshot;
@@ -79,8 +92,9 @@ Next decide_hit(WorkerContext& ctx, rte_mbuf* mbuf, SessionTable::Hit hit) {
   meta.session = hit.index;
   meta.direction = hit.direction;
   if (starts_anew(session, meta)) [[unlikely]] {
-    end_session(ctx, hit.index, inspection::FlowEnd::closed);
-    return create_session(ctx, mbuf);
+    const bool was_reset = session.state == SessionState::reset;
+    end_session(ctx, hit.index, was_reset ? inspection::FlowEnd::reset : inspection::FlowEnd::closed);
+    return decide_miss(ctx, mbuf);
   }
   const size_t d = static_cast<size_t>(hit.direction);
   const auto& domain = snapshot.domains[session.domain[0]];
@@ -101,18 +115,6 @@ Next decide_hit(WorkerContext& ctx, rte_mbuf* mbuf, SessionTable::Hit hit) {
   meta.egress = egress->attachment;
   meta.adjacency = session.adjacency[d];
   if (meta.icmp_error) return Next::go_on();  // belongs to the session, but is none of its packets
-  count_packet(ctx, session, meta);
-  if (meta.tuple.protocol == kTcp) follow_tcp(ctx, session, meta);
-  return Next::go_on();
-}
-
-Next decide_miss(WorkerContext& ctx, rte_mbuf* mbuf) {
-  const Next next = create_session(ctx, mbuf);
-  if (next.kind != Next::Kind::go_on) return next;
-  PacketMeta& meta = meta_of(mbuf);
-  Session& session = ctx.sessions->at(meta.session);
-  meta.adjacency = session.adjacency[0];
-  meta.egress = ctx.sessions->cold(meta.session).egress;
   count_packet(ctx, session, meta);
   if (meta.tuple.protocol == kTcp) follow_tcp(ctx, session, meta);
   return Next::go_on();
