@@ -28,11 +28,11 @@ struct PortFacts {
   uint32_t kernel_ifindex = 0;  // with kernel_shared
   net::Mac mac;
   uint16_t mtu = 1500;
-  std::vector<net::InterfaceAddress> addresses;
-  std::optional<net::Ipv4> gateway;  // without kernel_shared
   /// With kernel_shared: what the port's buffers carry, should the kernel's MTU grow
   /// (dataplane::kMaxAfXdpMtu).
   uint16_t max_mtu = 1770;
+  std::vector<net::InterfaceAddress> addresses;
+  std::optional<net::Ipv4> gateway;  // without kernel_shared
 };
 
 struct Hop {
