@@ -226,7 +226,7 @@ TEST(AdjacencyTable, GetIsNeverAMixOfTwoEntries) {
     readers.seen.fetch_add(1);
     if (view->attachment.index() != (view->mac.to_u64() & 0xfffff)) readers.wrong.fetch_add(1);
   });
-  for (uint32_t n = 0; n < 200'000; ++n) {
+  for (uint32_t n = 0; n < 500'000; ++n) {
     const AdjacencyId id =
         table->set(AttachmentId::make(n, 1), kHost, mac(n & AttachmentId::kMaxIndex)).value();
     newest.store(id.value, std::memory_order_relaxed);

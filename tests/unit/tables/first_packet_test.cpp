@@ -105,6 +105,14 @@ TEST(FirstPacket, AConnectionThatIsMissingStopsAnExposedRoute) {
   EXPECT_EQ(d.last_step, Step::connection);
 }
 
+TEST(FirstPacket, ASourceThatOnlyAnotherDomainRoutesIsRefused) {
+  SnapshotBuilder b = hub();
+  b.route("shared", "10.99.0.0/16", "a");  // prod's attachment, but not prod's route
+  const auto snapshot = b.build();
+  const FirstPacket packet{b.attachment_id("a"), tcp("10.99.0.5", "10.2.0.5")};
+  EXPECT_EQ(decide_first_packet(*snapshot, packet).drop, DropReason::reverse_path);
+}
+
 TEST(FirstPacket, TellsAllThatASessionNeeds) {
   SnapshotBuilder b = hub();
   b.build();
