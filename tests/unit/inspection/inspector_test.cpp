@@ -289,7 +289,7 @@ TEST(Inspector, WhatCannotBeScannedIsNotSent) {
   EXPECT_EQ(inspector->counters().scan_errors, 1U);
 }
 
-/// Uses the ruleset's scratch while it is used, which Hyperscan tells by an error.
+/// Takes the scratch away for one packet: Hyperscan then returns HS_INVALID.
 TEST(Inspector, HyperscanErrorIsCountedAndThePacketJudgedWhenItComesAgain) {
   const auto inspector = make_inspector();
   RecordingSink sink;
