@@ -52,12 +52,9 @@ Counts read_counts(const WorkerCounters& counters) {
 }
 
 Counts moved(const Counts& before, const Counts& after) {
-  Counts delta;
-  for (const auto& [name, value] : after) {
-    const auto old = before.find(name);
-    const int64_t by = value - (old == before.end() ? 0 : old->second);
-    if (by != 0) delta[name] = by;
-  }
+  Counts delta = after;
+  for (const auto& [name, value] : before) delta[name] -= value;
+  std::erase_if(delta, [](const auto& entry) { return entry.second == 0; });
   return delta;
 }
 

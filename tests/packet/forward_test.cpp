@@ -47,9 +47,6 @@ const Row kConversations[] = {
     {"IP id, don't fragment and all else is kept", Ip::v4,
      [](PacketBuilder& b) { b.ip_id(0xbeef).dont_fragment().udp(1, 2).payload("x"); },
      [](PacketBuilder& b) { b.ip_id(0xffff).udp(2, 1).payload("x"); }},
-    {"a wrong L4 checksum is the ends' affair", Ip::v4,
-     [](PacketBuilder& b) { b.udp(1, 2).bad_checksum().payload("x"); },
-     [](PacketBuilder& b) { b.udp(2, 1).bad_checksum().payload("y"); }},
 };
 
 TEST(Forward, ThereAndBack) {
@@ -88,6 +85,16 @@ TEST(Forward, ThroughARouterInTheSpoke) {
   };
   const auto got = hub.pass_through(tunnelled(kA, frame(kA.hub_mac, kA.host_mac, 64)));
   expect_sent(got, kB, frame(kB.host_mac, kB.hub_mac, 63));
+  EXPECT_EQ(hub.moved(), started());
+}
+
+TEST(Forward, AWrongL4ChecksumIsTheEndsAffair) {
+  TestHub hub(network().build());
+  const Transport spoilt = [](PacketBuilder& b) { b.udp(1, 2).bad_checksum().payload("x"); };
+  hub.inject(from_spoke(kA, kB, spoilt));
+  hub.settle();
+  // Not by sent(): the judge of what is sent would rightly call it wrong.
+  expect_forwarded(hub.port().collect(), kA, kB, spoilt);
   EXPECT_EQ(hub.moved(), started());
 }
 

@@ -85,7 +85,7 @@ void know_host(SnapshotBuilder& builder, const Spoke& spoke) {
   }
 }
 
-SnapshotBuilder network(bool hosts, uint16_t workers) {
+SnapshotBuilder network_without_rules(bool hosts, uint16_t workers) {
   SnapshotBuilder b;
   b.workers(workers).domain("red").domain("blue").domain("green");
   for (const Spoke* s : {&kA, &kB, &kC, &kD}) {
@@ -94,6 +94,11 @@ SnapshotBuilder network(bool hosts, uint16_t workers) {
     if (hosts) know_host(b, *s);
   }
   b.connection("red", "blue");
+  return b;
+}
+
+SnapshotBuilder network(bool hosts, uint16_t workers) {
+  SnapshotBuilder b = network_without_rules(hosts, workers);
   b.rule({.id = "no-telnet",
           .action = PolicyAction::deny,
           .from = {"red"},

@@ -49,6 +49,8 @@ inline constexpr uint8_t kFin = 1, kSyn = 2, kRst = 4, kPsh = 8, kAck = 16;
 
 /// Domains, spokes, connection, rules; the hosts' MACs are known unless `hosts` is false.
 SnapshotBuilder network(bool hosts = true, uint16_t workers = 1);
+/// The same without any rule.
+SnapshotBuilder network_without_rules(bool hosts = true, uint16_t workers = 1);
 /// Makes the MAC of `spoke`'s host, both families, known.
 void know_host(SnapshotBuilder& builder, const Spoke& spoke);
 

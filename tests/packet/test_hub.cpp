@@ -4,6 +4,7 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "dataplane/io/eal.h"
@@ -39,12 +40,12 @@ T require(Result<T> result) {
   return std::move(*result);
 }
 
-/// One capture per test, beside the test binary's working directory.
-PcapWriter capture_of_test() {
+/// One capture per test.
+std::string capture_path() {
   const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-  const std::string name =
-      test == nullptr ? "none" : std::string(test->test_suite_name()) + "." + test->name();
-  return PcapWriter(std::string(WEIR_CAPTURE_DIR) + "/" + name + ".pcap");
+  std::string name = test == nullptr ? "none" : std::string(test->test_suite_name()) + "." + test->name();
+  std::replace(name.begin(), name.end(), '/', '-');  // of parametrised tests
+  return std::string(WEIR_CAPTURE_DIR) + "/" + name + ".pcap";
 }
 
 /// The writer of the running test. Several hubs of one test share it.
@@ -53,7 +54,7 @@ PcapWriter& capture() {
   static std::unique_ptr<PcapWriter> writer;
   const void* test = testing::UnitTest::GetInstance()->current_test_info();
   if (writer == nullptr || writing != test) {
-    writer = std::make_unique<PcapWriter>(capture_of_test());
+    writer = std::make_unique<PcapWriter>(capture_path());
     writing = test;
   }
   return *writer;

@@ -1,0 +1,154 @@
+// The data path takes no memory from the allocator: neither by operator new nor by malloc. By itself, because
+// it replaces both for the whole binary.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <new>
+
+#include "tests/packet/spokes.h"
+#include "tests/packet/test_hub.h"
+
+namespace {
+
+/// While set, an allocation ends the process, and the stack in the core says who it was.
+bool forbidden = false;
+unsigned allocations = 0;
+
+void count() {
+  ++allocations;
+  if (forbidden) std::abort();
+}
+
+}  // namespace
+
+// The linker lets every call of the hub's libraries go here (--wrap).
+extern "C" {
+void* __real_malloc(size_t size);
+void* __real_calloc(size_t count, size_t size);
+void* __real_realloc(void* memory, size_t size);
+void* __real_aligned_alloc(size_t alignment, size_t size);
+int __real_posix_memalign(void** memory, size_t alignment, size_t size);
+void* __wrap_malloc(size_t size) { return count(), __real_malloc(size); }
+void* __wrap_calloc(size_t n, size_t size) { return count(), __real_calloc(n, size); }
+void* __wrap_realloc(void* memory, size_t size) { return count(), __real_realloc(memory, size); }
+void* __wrap_aligned_alloc(size_t alignment, size_t size) {
+  return count(), __real_aligned_alloc(alignment, size);
+}
+int __wrap_posix_memalign(void** memory, size_t alignment, size_t size) {
+  return count(), __real_posix_memalign(memory, alignment, size);
+}
+}
+
+void* operator new(size_t size) {
+  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  throw std::bad_alloc();
+}
+void* operator new[](size_t size) { return operator new(size); }
+void* operator new(size_t size, std::align_val_t alignment) {
+  const size_t step = static_cast<size_t>(alignment);
+  if (void* memory = std::aligned_alloc(step, (size + step - 1) / step * step)) return memory;
+  throw std::bad_alloc();
+}
+void* operator new(size_t size, const std::nothrow_t&) noexcept { return std::malloc(size == 0 ? 1 : size); }
+void* operator new[](size_t size, const std::nothrow_t&) noexcept {
+  return std::malloc(size == 0 ? 1 : size);
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
+void operator delete[](void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace weir::test {
+namespace {
+
+/// Turns of all workers, during which nobody may allocate.
+void turn_without_allocating(TestHub& hub, unsigned workers) {
+  forbidden = true;
+  for (int round = 0; round < 8; ++round) {
+    for (unsigned w = 0; w < workers; ++w) hub.turn(static_cast<dataplane::WorkerIndex>(w));
+  }
+  forbidden = false;
+}
+
+TEST(NoAllocation, TheCounterCounts) {
+  const unsigned before = allocations;
+  const auto one = std::make_unique<int>(1);
+  void* volatile two = std::malloc(1);
+  std::free(two);
+  EXPECT_EQ(allocations, before + 2);
+  EXPECT_DEATH(
+      {
+        forbidden = true;
+        std::make_unique<int>(1).reset();
+      },
+      "");
+}
+
+TEST(NoAllocation, TheDataPath) {
+  constexpr unsigned kWorkers = 2;
+  SnapshotBuilder b = network(true, kWorkers);
+  TestHub hub(b.build(), {.workers = kWorkers, .sessions = 64, .flow_events = true});
+  const net::Mac all{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+  const Bytes quoted_frame = inner_forwarded(kA, kB, udp());
+  const Bytes quoted(quoted_frame.begin() + 14, quoted_frame.end());
+  const std::vector<Bytes> frames = {
+      from_spoke(kA, kB, udp()),            // a new session
+      from_spoke(kB, kA, udp(2000, 1000)),  // a hit
+      from_spoke(kA, kB, udp(), Ip::v6),
+      from_spoke(kA, kB, tcp(kSyn)),
+      from_spoke(kA, kB, tcp(kRst)),
+      from_spoke(kA, kB, tcp(kSyn)),  // ends the old, starts a new one
+      from_spoke(kA, kC, udp()),      // drops of each stage
+      from_spoke(kB, kA, udp(9, 9)),
+      tunnelled(kA, Bytes(5)),
+      from_spoke(kA, kB, udp(), Ip::v4, 1),  // punts
+      from_spoke(kA, kB, udp(1, 2, std::string(1'460, 'x'))),
+      from_spoke(kB, kA, [&](PacketBuilder& p) { p.icmp_error(3, 1, quoted); }),
+      tunnelled(kA, PacketBuilder()
+                        .ether(all, kA.host_mac)
+                        .arp_request({{2, 0, 0, 0, 9, 9}}, kA.host4, kA.gateway4)
+                        .build()),
+      tunnelled(kA, PacketBuilder()
+                        .ether(all, kA.host_mac)
+                        .ipv6(kA.host6, "ff02::1:ff00:1")
+                        .nd_solicit(kA.gateway6, kA.host_mac)
+                        .build()),
+      PacketBuilder()
+          .ether(all, kA.tunnel_mac)
+          .arp_request(kA.tunnel_mac, kA.tunnel_end, kHubAddress)
+          .build(),
+  };
+  for (int round = 0; round < 3; ++round) {
+    for (uint16_t queue = 0; queue < kWorkers; ++queue) {
+      for (const Bytes& frame : frames) hub.inject(frame, queue);
+      for (uint16_t port = 1; port < 100; ++port)
+        hub.inject(from_spoke(kA, kB, udp(port)), queue);  // full table
+    }
+    turn_without_allocating(hub, kWorkers);
+    hub.pass_seconds(100);  // expiry, flow events
+    turn_without_allocating(hub, kWorkers);
+    hub.plane().publish(b.build());  // sessions are decided again
+    hub.plane().list_sessions(10, [](std::vector<dataplane::SessionRow>) {});
+    hub.plane().housekeeping();
+    for (const auto& punt : hub.plane().take_punts(64)) hub.plane().resume(punt);
+    turn_without_allocating(hub, kWorkers);
+    for (const auto& punt : hub.plane().take_punts(64)) {
+      hub.plane().discard(punt, dataplane::DropReason::punt_unwanted);
+    }
+    hub.plane().take_notes(64);
+    hub.port().collect();
+    hub.events();
+  }
+  const Counts moved = hub.moved();
+  for (const char* must : {"forwarded", "answered", "punted", "handed_over", "sessions_expired",
+                           "drop no_connection", "drop session_table_full", "drop inner_truncated"}) {
+    EXPECT_TRUE(moved.contains(must)) << must << " did not happen, so nothing is shown for it";
+  }
+}
+
+}  // namespace
+}  // namespace weir::test

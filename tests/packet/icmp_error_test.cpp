@@ -1,0 +1,139 @@
+// ICMP errors belong to the session that they quote (RFC 792, RFC 4443, RFC 5508).
+#include <gtest/gtest.h>
+
+#include "tests/packet/spokes.h"
+#include "tests/packet/test_hub.h"
+
+namespace weir::test {
+namespace {
+
+using dataplane::DropReason;
+
+/// What `from`'s host sent to `to`'s, as a router on its way quotes it: TTL lower, cut.
+Bytes quote_of(const Spoke& from, const Spoke& to, const Transport& transport, Ip ip, size_t size = 0) {
+  const Bytes frame = inner_forwarded(from, to, transport, ip);
+  Bytes packet(frame.begin() + 14, frame.end());
+  if (size != 0) packet.resize(size);
+  return packet;
+}
+
+const char* router_of(const Spoke& spoke, Ip ip) {
+  if (spoke.vni == kA.vni) return ip == Ip::v4 ? "10.1.0.250" : "2001:db8:1::250";
+  return ip == Ip::v4 ? "10.2.0.250" : "2001:db8:2::250";
+}
+
+Bytes error_frame(net::Mac dst, net::Mac src, const char* from, const char* to, const Bytes& quote, Ip ip,
+                  uint8_t ttl) {
+  PacketBuilder b;
+  b.ether(dst, src).ip(from, to).ttl(ttl);
+  ip == Ip::v4 ? b.icmp_error(3, 4, quote, 1'400) : b.icmp_error(2, 0, quote, 1'400);
+  return b.build();
+}
+
+struct Row {
+  const char* name;
+  Transport there, back;
+};
+
+const Row kRows[] = {
+    {"UDP", udp(1000, 2000), udp(2000, 1000)},
+    {"TCP", tcp(kSyn), tcp(kSyn | kAck, 1, 101, "", 80, 1000)},
+    {"echo", echo(), echo(77, 1, true)},
+};
+
+TEST(IcmpErrors, ReachTheEndWhosePacketTheyQuote) {
+  for (const Ip ip : {Ip::v4, Ip::v6}) {
+    for (const Row& row : kRows) {
+      SCOPED_TRACE(row.name);
+      TestHub hub(network().build());
+      hub.pass_through(from_spoke(kA, kB, row.there, ip));
+      hub.pass_through(from_spoke(kB, kA, row.back, ip));
+      hub.moved();
+      // About the initiator's packet, from a router behind b; then about the responder's, from behind a.
+      struct Way {
+        const Spoke *sender, *receiver;
+        Transport quoted;
+      };
+      for (const Way& way : {Way{&kB, &kA, row.there}, Way{&kA, &kB, row.back}}) {
+        const Spoke &from = *way.sender, &to = *way.receiver;
+        for (const size_t cut : {size_t{0}, ip == Ip::v4 ? size_t{28} : size_t{48}}) {
+          const Bytes quote = quote_of(to, from, way.quoted, ip, cut);
+          const char *router = router_of(from, ip), *host = host_of(to, ip);
+          const auto got = hub.pass_through(
+              tunnelled(from, error_frame(from.hub_mac, from.host_mac, router, host, quote, ip, 64)));
+          expect_sent(got, to, error_frame(to.host_mac, to.hub_mac, router, host, quote, ip, 63));
+          EXPECT_EQ(hub.moved(), forwarded());
+        }
+      }
+    }
+  }
+}
+
+TEST(IcmpErrors, AreNoPacketsOfTheSession) {
+  TestHub hub(network().build(), {.flow_events = true});
+  hub.pass_through(from_spoke(kA, kB, udp()));
+  const Bytes error = tunnelled(kB, error_frame(kB.hub_mac, kB.host_mac, router_of(kB, Ip::v4), kA.host4,
+                                                quote_of(kA, kB, udp(), Ip::v4), Ip::v4, 64));
+  hub.pass_seconds(50);
+  EXPECT_EQ(hub.pass_through(error).size(), 1u);
+  hub.pass_seconds(11);
+  hub.settle();
+  const auto events = hub.events();
+  ASSERT_EQ(events.size(), 1u) << "an error does not keep it alive";
+  EXPECT_EQ(events[0].flow_stats.packets_to_server, 1u);
+  EXPECT_EQ(events[0].flow_stats.packets_to_client, 0u);
+}
+
+TEST(IcmpErrors, DroppedUnlessTheyFit) {
+  const Bytes quote = quote_of(kA, kB, udp(), Ip::v4), other = quote_of(kA, kB, udp(1001, 2000), Ip::v4);
+  const char *router = router_of(kB, Ip::v4), *host = kA.host4;
+  const auto from_b = [&](const char* src, const char* dst, const Bytes& q) {
+    return tunnelled(kB, error_frame(kB.hub_mac, kB.host_mac, src, dst, q, Ip::v4, 64));
+  };
+  struct Bad {
+    const char* name;
+    Bytes frame;
+    DropReason reason;
+  };
+  const Bad rows[] = {
+      {"quotes another session", from_b(router, host, other), DropReason::icmp_error_unmatched},
+      {"sent to another than the quoted sender", from_b(router, "10.4.0.5", quote),
+       DropReason::icmp_error_unmatched},
+      {"quotes its own direction", from_b(router, host, quote_of(kB, kA, udp(2000, 1000), Ip::v4)),
+       DropReason::icmp_error_unmatched},
+      {"from a spoke that has nothing to do with it",
+       tunnelled(kC, error_frame(kC.hub_mac, kC.host_mac, kC.host4, host, quote, Ip::v4, 64)),
+       DropReason::icmp_error_unmatched},
+      {"from the wrong spoke of the domain",
+       tunnelled(kD, error_frame(kD.hub_mac, kD.host_mac, kD.host4, kB.host4,
+                                 quote_of(kB, kA, udp(2000, 1000), Ip::v4), Ip::v4, 64)),
+       DropReason::reverse_path},
+  };
+  for (const Bad& row : rows) {
+    SCOPED_TRACE(row.name);
+    TestHub hub(network().build());
+    hub.pass_through(from_spoke(kA, kB, udp()));
+    hub.moved();
+    EXPECT_TRUE(hub.pass_through(row.frame).empty());
+    EXPECT_EQ(hub.moved(), dropped(row.reason));
+    EXPECT_EQ(hub.pass_through(from_b(router, host, quote)).size(), 1u) << "the good twin";
+  }
+}
+
+TEST(IcmpErrors, FindTheirSessionsOwner) {
+  TestHub hub(network(true, 3).build(), {.workers = 3});
+  for (uint16_t port = 1; port < 40; ++port) {
+    for (uint16_t queue = 0; queue < 3; ++queue) {
+      hub.pass_through(from_spoke(kA, kB, udp(port)));
+      EXPECT_EQ(
+          hub.pass_through(tunnelled(kB, error_frame(kB.hub_mac, kB.host_mac, router_of(kB, Ip::v4), kA.host4,
+                                                     quote_of(kA, kB, udp(port), Ip::v4), Ip::v4, 64)),
+                           queue)
+              .size(),
+          1u);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace weir::test

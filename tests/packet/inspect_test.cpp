@@ -1,0 +1,313 @@
+// Inspected sessions: what passes, what is stopped, what the ends are told, what is written down.
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "tests/packet/spokes.h"
+#include "tests/packet/test_hub.h"
+
+namespace weir::test {
+namespace {
+
+using namespace dataplane;
+using inspection::EventKind;
+
+constexpr const char* kRules =
+    "drop tcp any any -> any any (msg:\"an attack\"; content:\"attack\"; classtype:web-application-attack; "
+    "sid:1001; rev:3; priority:1;)\n"
+    "alert tcp any any -> any any (msg:\"odd\"; content:\"strange\"; sid:1002; rev:1;)\n"
+    "drop udp any any -> any any (msg:\"bad datagram\"; content:\"attack\"; sid:1003; rev:1;)\n";
+
+std::shared_ptr<const inspection::Ruleset> ruleset(unsigned workers) {
+  const std::string path = testing::TempDir() + "weir_packet_tests.rules";
+  std::ofstream(path) << kRules;
+  auto built = inspection::build_ruleset({path}, workers);
+  if (!built) throw std::runtime_error(built.error().message);
+  if (built->loaded != 3) throw std::runtime_error("a rule was refused");
+  return built->ruleset;
+}
+
+SnapshotBuilder inspected(OnDrop on_drop = OnDrop::reset, FailMode fail = FailMode::closed,
+                          uint16_t workers = 1) {
+  SnapshotBuilder b = network_without_rules(true, workers);
+  b.profile({.name = "ips", .on_drop = on_drop, .fail = fail, .ruleset = ruleset(workers)});
+  b.rule({.id = "inspect", .action = PolicyAction::inspect, .from = {"red"}, .to = {"blue"}, .profile = 0});
+  return b;
+}
+
+/// Both ends of a TCP connection from a's host to b's, as the two see it.
+class Conversation {
+ public:
+  Conversation(TestHub& hub, Ip ip, uint16_t port = 1000) : hub_(hub), ip_(ip), port_(port) {}
+
+  void handshake() {
+    EXPECT_EQ(send(true, kSyn).size(), 1u);
+    ++client_;
+    EXPECT_EQ(send(false, kSyn | kAck).size(), 1u);
+    ++server_;
+    EXPECT_EQ(send(true, kAck).size(), 1u);
+  }
+  /// Sends a segment and, if it passed, moves the sender on. Returns what the hub sent.
+  std::vector<Bytes> client(const std::string& data) { return say(true, data); }
+  std::vector<Bytes> server(const std::string& data) { return say(false, data); }
+  std::vector<Bytes> send(bool from_client, uint8_t flags, const std::string& data = "") {
+    return hub_.pass_through(
+        from_spoke(from_client ? kA : kB, from_client ? kB : kA, segment(from_client, flags, data), ip_));
+  }
+  Transport segment(bool from_client, uint8_t flags, const std::string& data) const {
+    if (from_client) return tcp(flags, client_, (flags & kAck) != 0 ? server_ : 0, data, port_, 80);
+    return tcp(flags, server_, client_, data, 80, port_);
+  }
+  /// The reset that an end has to get: its sequence number is the one that the end expects next, so that it
+  /// believes it at once (RFC 5961), `ack` covers what the end has sent.
+  Bytes reset_for_client(uint32_t client_sent) const {
+    return reset(kB, kA, 80, port_, server_, client_ + client_sent);
+  }
+  Bytes reset_for_server(uint32_t server_sent) const {
+    return reset(kA, kB, port_, 80, client_, server_ + server_sent);
+  }
+
+ private:
+  std::vector<Bytes> say(bool from_client, const std::string& data) {
+    const auto got = send(from_client, kPsh | kAck, data);
+    if (got.size() == 1 && got[0].size() > 54 + 50 + data.size() - 1 && !data.empty() &&
+        passed(got[0], from_client)) {
+      (from_client ? client_ : server_) += static_cast<uint32_t>(data.size());
+    }
+    return got;
+  }
+  static bool passed(const Bytes& frame, bool from_client) {
+    return vni_of(frame) == (from_client ? kB : kA).vni;
+  }
+  Bytes reset(const Spoke& from, const Spoke& to, uint16_t sport, uint16_t dport, uint32_t seq,
+              uint32_t ack) const {
+    PacketBuilder b;
+    b.ether(to.host_mac, to.hub_mac).ip(host_of(from, ip_), host_of(to, ip_));
+    if (ip_ == Ip::v4) b.dont_fragment();
+    return b.tcp(sport, dport, kRst | kAck, seq, ack).window(0).build();
+  }
+
+  TestHub& hub_;
+  Ip ip_;
+  uint16_t port_;
+  uint32_t client_ = 0xffff'fff0, server_ = 7'000;  // the client's numbers wrap
+};
+
+Counts inspected_forwarded(int64_t packets) {
+  return forwarded(packets) + Counts({{"inspected_packets", packets}});
+}
+Counts new_session() { return {{"sessions_created", 1}, {"sessions_live", 1}}; }
+Counts resets(int64_t n) { return {{"generated", n}, {"tx", n}, {"resets_sent", n}}; }
+
+TEST(Inspect, WhatNoRuleMatchesPassesUnchanged) {
+  for (const Ip ip : {Ip::v4, Ip::v6}) {
+    TestHub hub(inspected().build());
+    Conversation talk(hub, ip);
+    talk.handshake();
+    const Transport request = talk.segment(true, kPsh | kAck, "GET / HTTP/1.1\r\n\r\n");
+    expect_forwarded(talk.client("GET / HTTP/1.1\r\n\r\n"), kA, kB, request, ip);
+    const Transport answer = talk.segment(false, kPsh | kAck, "HTTP/1.1 200 OK\r\n\r\n");
+    expect_forwarded(talk.server("HTTP/1.1 200 OK\r\n\r\n"), kB, kA, answer, ip);
+    EXPECT_EQ(hub.moved(), inspected_forwarded(5) + new_session());
+    EXPECT_TRUE(hub.events().empty());
+  }
+}
+
+TEST(Inspect, ADropRuleStopsTheSession) {
+  for (const Ip ip : {Ip::v4, Ip::v6}) {
+    TestHub hub(inspected().build());
+    Conversation talk(hub, ip);
+    talk.handshake();
+    talk.client("GET /at");
+    hub.moved();
+
+    // The packet that completes the attack is the one that is stopped; both ends are told.
+    const std::string rest = "tack HTTP/1.1\r\n\r\n";
+    const auto got = talk.client(rest);
+    ASSERT_EQ(got.size(), 2u);
+    EXPECT_EQ(got[0], hub_tunnelled(kB, talk.reset_for_server(0), got[0]));
+    EXPECT_EQ(got[1], hub_tunnelled(kA, talk.reset_for_client(static_cast<uint32_t>(rest.size())), got[1]));
+    EXPECT_EQ(hub.moved(),
+              dropped(DropReason::inspect_drop) + resets(2) + Counts({{"inspected_packets", 1}}));
+
+    // Nothing more passes, whoever sends; the sender is told again.
+    const auto again = talk.client(rest);
+    ASSERT_EQ(again.size(), 1u);
+    EXPECT_EQ(again[0],
+              hub_tunnelled(kA, talk.reset_for_client(static_cast<uint32_t>(rest.size())), again[0]));
+    const auto back = talk.server("HTTP/1.1 500\r\n");
+    ASSERT_EQ(back.size(), 1u);
+    EXPECT_EQ(back[0], hub_tunnelled(kB, talk.reset_for_server(14), back[0]));
+    EXPECT_EQ(hub.moved(), dropped(DropReason::session_dropped, 2) + resets(2));
+
+    // A reset is not answered by a reset.
+    EXPECT_TRUE(talk.send(true, kRst | kAck).empty());
+    EXPECT_EQ(hub.moved(), dropped(DropReason::session_dropped));
+    // Nor does a SYN on the same ports revive it before its time-out.
+    EXPECT_EQ(talk.send(true, kSyn).size(), 1u);
+    EXPECT_EQ(hub.moved(), dropped(DropReason::session_dropped) + resets(1));
+  }
+}
+
+TEST(Inspect, AnotherUserGoesOn) {
+  TestHub hub(inspected().build());
+  Conversation bad(hub, Ip::v4, 1000), good(hub, Ip::v4, 1001);
+  bad.handshake();
+  good.handshake();
+  EXPECT_EQ(bad.client("attack").size(), 2u);
+  const Transport request = good.segment(true, kPsh | kAck, "hello");
+  expect_forwarded(good.client("hello"), kA, kB, request);
+}
+
+TEST(Inspect, EventsOfADrop) {
+  TestHub hub(inspected().build(), {.flow_events = true});
+  Conversation talk(hub, Ip::v4);
+  talk.handshake();
+  talk.client("an attack");
+  auto events = hub.events();
+  ASSERT_FALSE(events.empty());
+  bool alert = false, drop = false;
+  for (const auto& event : events) {
+    alert |= event.kind == EventKind::alert;
+    drop |= event.kind == EventKind::drop;
+    EXPECT_EQ(event.time_ns, hub.now());
+    EXPECT_EQ(event.alert.sid, 1001u);
+    EXPECT_EQ(event.alert.rev, 3u);
+    EXPECT_EQ(event.alert.priority, 1u);
+    EXPECT_EQ(event.alert.signature.view(), "an attack");
+    EXPECT_TRUE(event.alert.blocked);
+    EXPECT_EQ(net::to_string(event.flow.src), kA.host4);
+    EXPECT_EQ(net::to_string(event.flow.dst), kB.host4);
+    EXPECT_EQ(event.flow.src_port, 1000);
+    EXPECT_EQ(event.flow.dst_port, 80);
+    EXPECT_EQ(event.flow.from_domain.view(), "red");
+    EXPECT_EQ(event.flow.to_domain.view(), "blue");
+    EXPECT_EQ(event.flow.policy_rule.view(), "inspect");
+  }
+  EXPECT_TRUE(alert);
+  EXPECT_TRUE(drop);
+
+  hub.pass_seconds(3'601);
+  hub.settle();
+  events = hub.events();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].kind, EventKind::flow);
+  EXPECT_EQ(events[0].flow_stats.end, inspection::FlowEnd::dropped);
+  EXPECT_TRUE(events[0].flow_stats.alerted);
+}
+
+TEST(Inspect, AnAlertRulePasses) {
+  TestHub hub(inspected().build(), {.flow_events = true});
+  Conversation talk(hub, Ip::v4);
+  talk.handshake();
+  const Transport strange = talk.segment(false, kPsh | kAck, "how strange");
+  expect_forwarded(talk.server("how strange"), kB, kA, strange);
+  EXPECT_EQ(hub.moved(), inspected_forwarded(4) + new_session());
+  const auto events = hub.events();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].kind, EventKind::alert);
+  EXPECT_EQ(events[0].alert.sid, 1002u);
+  EXPECT_FALSE(events[0].alert.blocked);
+  EXPECT_TRUE(events[0].alert.to_client);
+  EXPECT_EQ(net::to_string(events[0].flow.src), kA.host4) << "the initiator's tuple in both directions";
+}
+
+TEST(Inspect, SilentSendsNoResets) {
+  TestHub hub(inspected(OnDrop::silent).build());
+  Conversation talk(hub, Ip::v4);
+  talk.handshake();
+  hub.moved();
+  EXPECT_TRUE(talk.client("attack").empty());
+  EXPECT_TRUE(talk.client("attack").empty());
+  EXPECT_TRUE(talk.server("what?").empty());
+  EXPECT_EQ(
+      hub.moved(),
+      Counts({{"rx", 3}, {"drop inspect_drop", 1}, {"drop session_dropped", 2}, {"inspected_packets", 1}}));
+}
+
+TEST(Inspect, UdpIsDroppedWithoutResets) {
+  TestHub hub(inspected().build());
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp(1, 2, "an attack"))).empty());
+  EXPECT_EQ(hub.moved(),
+            dropped(DropReason::inspect_drop) + new_session() + Counts({{"inspected_packets", 1}}));
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp(1, 2, "harmless"))).empty());
+  EXPECT_EQ(hub.moved(), dropped(DropReason::session_dropped));
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(3, 2, "harmless"))).size(), 1u);
+}
+
+TEST(Inspect, FlowLimit) {
+  for (const FailMode fail : {FailMode::closed, FailMode::open}) {
+    TestHub hub(inspected(OnDrop::reset, fail).build(), {.inspection = {.flows = 1}});
+    EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(1, 2))).size(), 1u);
+    EXPECT_EQ(hub.moved(), inspected_forwarded(1) + new_session());
+    const auto got = hub.pass_through(from_spoke(kA, kB, udp(2, 2, "an attack")));
+    if (fail == FailMode::closed) {
+      EXPECT_TRUE(got.empty());
+      EXPECT_EQ(hub.moved(), dropped(DropReason::inspect_limit));
+    } else {
+      EXPECT_EQ(got.size(), 1u) << "passes uninspected";
+      EXPECT_EQ(hub.moved(), started());
+    }
+    EXPECT_EQ(hub.plane().inspection_counters(0).flow_limit, 1u);
+    // The first session's end makes room.
+    hub.pass_seconds(61);
+    hub.settle();
+    EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(3, 2))).size(), 1u);
+    EXPECT_EQ(hub.plane().inspection_counters(0).flows_open, 1u);
+  }
+}
+
+TEST(Inspect, APolicyChangeStartsAndEndsInspection) {
+  SnapshotBuilder plain = network_without_rules(), watched = plain;
+  plain.rule({.id = "allow", .action = PolicyAction::allow, .from = {"red"}, .to = {"blue"}});
+  watched.profile({.name = "ips", .ruleset = ruleset(1)});
+  watched.rule(
+      {.id = "inspect", .action = PolicyAction::inspect, .from = {"red"}, .to = {"blue"}, .profile = 0});
+  const auto later = [](TestHub& hub, SnapshotBuilder& b) {
+    auto next = b.build();
+    while (next->version <= hub.plane().current().version) next = b.build();
+    return next;
+  };
+  TestHub hub(plain.build());
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(1, 2, "an attack"))).size(), 1u);
+  hub.publish(later(hub, watched));
+  hub.moved();
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(1, 2, "harmless"))).size(), 1u);
+  EXPECT_EQ(hub.moved(), inspected_forwarded(1) + Counts({{"redecided_policy", 1}}));
+  EXPECT_EQ(hub.plane().inspection_counters(0).flows_open, 1u);
+  hub.publish(later(hub, plain));
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(1, 2, "an attack"))).size(), 1u);
+  EXPECT_EQ(hub.moved(), forwarded() + Counts({{"redecided_policy", 1}}));
+  EXPECT_EQ(hub.plane().inspection_counters(0).flows_open, 0u);
+}
+
+TEST(Inspect, ABurstIsStoppedInTheMiddle) {
+  TestHub hub(inspected().build());
+  Conversation talk(hub, Ip::v4);
+  talk.handshake();
+  hub.moved();
+  // Three segments of one burst; the second completes the attack. What was before it goes out before the
+  // resets.
+  for (const auto& [data, offset] : {std::pair{"one ", 0u}, {"attack ", 4u}, {"three", 11u}}) {
+    hub.inject(from_spoke(kA, kB, tcp(kAck, 0xffff'fff1 + offset, 7'001, data)));
+  }
+  hub.settle();
+  const auto got = hub.sent();
+  ASSERT_EQ(got.size(), 4u);
+  EXPECT_EQ(got[0],
+            hub_tunnelled(kB, inner_forwarded(kA, kB, tcp(kAck, 0xffff'fff1, 7'001, "one ")), got[0]));
+  EXPECT_EQ(vni_of(got[1]), kB.vni);
+  EXPECT_EQ(vni_of(got[2]), kA.vni);
+  EXPECT_EQ(vni_of(got[3]), kA.vni);
+  EXPECT_EQ(hub.moved(), Counts({{"rx", 3},
+                                 {"forwarded", 1},
+                                 {"drop inspect_drop", 1},
+                                 {"drop session_dropped", 1},
+                                 {"generated", 3},
+                                 {"resets_sent", 3},
+                                 {"tx", 4},
+                                 {"inspected_packets", 2}}));
+}
+
+}  // namespace
+}  // namespace weir::test

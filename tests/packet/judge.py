@@ -1,0 +1,149 @@
+#!/usr/bin/python3
+"""Judges captures of what the hub sent, by programs that share nothing with it.
+
+judge.py DIRECTORY            every frame has to be well formed, with right checksums, by tshark; outer headers
+                              are read by scapy
+judge.py --self-test DIRECTORY  frames of the captures are spoilt on purpose; each has to be found wrong
+"""
+
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import ARP, Ether
+from scapy.layers.vxlan import VXLAN
+
+HUB_ADDRESS = "198.18.0.1"
+PCAP_HEADER = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1)
+
+# The ports of the tests mean nothing: what is behind them is data, not what tshark knows by that port.
+DECODE_AS = ["udp.port==1-4788,data", "udp.port==4790-49151,data", "tcp.port==1-65535,data"]
+# What tshark itself calls an error, and each checksum that it found to be wrong.
+WRONG = " || ".join(
+    ["_ws.malformed", "_ws.expert.severity >= 0x00800000"]
+    + [f'{p}.checksum.status == "Bad"' for p in ("ip", "tcp", "udp", "icmp", "icmpv6")]
+)
+
+
+def read_pcap(path):
+    """The frames of a classic little-endian capture."""
+    with open(path, "rb") as file:
+        data = file.read()
+    if data[:4] != PCAP_HEADER[:4]:
+        sys.exit(f"judge: {path} is no capture of the tests")
+    frames, at = [], len(PCAP_HEADER)
+    while at < len(data):
+        size = struct.unpack_from("<I", data, at + 8)[0]
+        frames.append(data[at + 16 : at + 16 + size])
+        at += 16 + size
+    return frames
+
+
+def found_wrong(frames):
+    """{index: why} of the frames that tshark complains about."""
+    with tempfile.NamedTemporaryFile(suffix=".pcap") as file:
+        file.write(PCAP_HEADER)
+        for frame in frames:
+            file.write(struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame)
+        file.flush()
+        fields = ["frame.number", "_ws.expert.message", "_ws.col.Info"]
+        command = ["tshark", "-n", "-r", file.name, "-Y", WRONG, "-T", "fields"]
+        for name in ("ip", "tcp", "udp"):
+            command += ["-o", f"{name}.check_checksum:TRUE"]
+        for rule in DECODE_AS:
+            command += ["-d", rule]
+        # TCP's state is not followed: the frames are of many tests.
+        command += ["-o", "tcp.analyze_sequence_numbers:FALSE"]
+        for field in fields:
+            command += ["-e", field]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            sys.exit(f"judge: tshark failed: {run.stderr}")
+    wrong = {}
+    for line in run.stdout.splitlines():
+        number, *why = line.split("\t")
+        wrong[int(number) - 1] = " ".join(why).strip()
+    return wrong
+
+
+def outer_complaint(frame):
+    """What is wrong with the outer header of a frame from the hub, or None (RFC 7348, RFC 6864)."""
+    eth = Ether(frame)
+    if ARP in eth:
+        return None
+    if IP not in eth:
+        return "neither ARP nor IPv4"
+    ip = eth[IP]
+    if UDP not in ip or ip[UDP].dport != 4789:
+        return None  # an answer for the hub's own underlay address
+    checks = {
+        "source is the hub": ip.src == HUB_ADDRESS,
+        "don't fragment": ip.flags == "DF",
+        "id 0": ip.id == 0,
+        "TTL 64": ip.ttl == 64,
+        "no options": ip.ihl == 5,
+        "length": ip.len == len(frame) - 14,
+        "dynamic source port": ip[UDP].sport >= 49152,
+        "UDP length": ip[UDP].len == ip.len - 20,
+        "VXLAN": VXLAN in ip and int(ip[VXLAN].flags) == 0x08 and ip[VXLAN].reserved2 == 0,
+        "an Ethernet frame inside": VXLAN in ip and Ether in ip[VXLAN].payload,
+    }
+    failed = [name for name, holds in checks.items() if not holds]
+    return ", ".join(failed) + " does not hold" if failed else None
+
+
+def judge(directory):
+    frames, origin = [], []
+    for name in sorted(os.listdir(directory)):
+        if name.endswith(".pcap"):
+            for index, frame in enumerate(read_pcap(os.path.join(directory, name))):
+                frames.append(frame)
+                origin.append(f"{name} frame {index + 1}")
+    if len(frames) < 100:
+        sys.exit(f"judge: only {len(frames)} frames in {directory}; have the packet tests run?")
+    complaints = [f"{origin[i]}: {why}" for i, why in found_wrong(frames).items()]
+    complaints += [f"{origin[i]}: {why}" for i, frame in enumerate(frames) if (why := outer_complaint(frame))]
+    for complaint in complaints:
+        print(complaint)
+    print(f"judge: {len(frames)} frames, {len(complaints)} complaints")
+    return 1 if complaints else 0
+
+
+def self_test(directory):
+    """One bit or length wrong, each in a frame of its own, next to the unspoilt one."""
+    good = read_pcap(os.path.join(directory, "Forward.LargestPacketThatFits.pcap"))[0]
+
+    def flipped(at):
+        return good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :]
+
+    spoilt = {
+        "outer IP checksum": flipped(14 + 10),
+        "outer TTL": flipped(14 + 8),
+        "inner IP checksum": flipped(50 + 14 + 10),
+        "inner source address": flipped(50 + 14 + 15),
+        "inner payload": flipped(len(good) - 1),
+        "inner UDP length": flipped(50 + 34 + 5),
+    }
+    wrong = found_wrong([good] + list(spoilt.values()))
+    missed = [name for index, name in enumerate(spoilt, 1) if index not in wrong]
+    if 0 in wrong:
+        missed.append(f"the unspoilt frame is called wrong: {wrong[0]}")
+    outer = {"source port": good[:34] + b"\x10\x00" + good[36:], "don't fragment": good[:20] + b"\0" + good[21:]}
+    missed += [f"{name} (scapy)" for name, frame in outer.items() if outer_complaint(frame) is None]
+    if outer_complaint(good) is not None:
+        missed.append("the unspoilt outer header is called wrong")
+    for name in missed:
+        print(f"not judged right: {name}")
+    print(f"judge: {len(spoilt) + len(outer)} spoilt frames, {len(missed)} not judged right")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3 and sys.argv[1] == "--self-test":
+        sys.exit(self_test(sys.argv[2]))
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    sys.exit(judge(sys.argv[1]))

@@ -1,0 +1,289 @@
+// Isolation and policy: of first packets, and of live sessions after a change.
+#include <gtest/gtest.h>
+
+#include "tests/packet/spokes.h"
+#include "tests/packet/test_hub.h"
+
+namespace weir::test {
+namespace {
+
+using dataplane::DropReason;
+using dataplane::PolicyAction;
+
+TEST(Isolation, TheSameFramesPassOnceConnectedAndAllowed) {
+  for (const Ip ip : {Ip::v4, Ip::v6}) {
+    SnapshotBuilder b = network();
+    TestHub hub(b.build());
+    const std::vector<Bytes> frames = {from_spoke(kA, kC, udp(), ip), from_spoke(kA, kC, tcp(kSyn), ip),
+                                       from_spoke(kA, kC, echo(), ip)};
+    for (const Bytes& frame : frames) EXPECT_TRUE(hub.pass_through(frame).empty());
+    EXPECT_EQ(hub.moved(), dropped(DropReason::no_connection, 3));
+
+    b.connection("red", "green");
+    hub.publish(b.build());
+    for (const Bytes& frame : frames)
+      EXPECT_TRUE(hub.pass_through(frame).empty()) << "connected, but no rule yet";
+    EXPECT_EQ(hub.moved(), dropped(DropReason::policy_default_deny, 3));
+
+    b.rule({.id = "to-green", .action = PolicyAction::allow, .from = {"red"}, .to = {"green"}});
+    hub.publish(b.build());
+    for (const Bytes& frame : frames) EXPECT_EQ(hub.pass_through(frame).size(), 1u);
+    EXPECT_EQ(hub.moved(), started(3));
+  }
+}
+
+TEST(Isolation, AReplyNeedsItsSessionNotARule) {
+  TestHub hub(network().build());
+  EXPECT_TRUE(hub.pass_through(from_spoke(kB, kA, udp(2000, 1000))).empty());
+  EXPECT_EQ(hub.moved(), dropped(DropReason::policy_default_deny));
+  hub.pass_through(from_spoke(kA, kB, udp(1000, 2000)));
+  expect_forwarded(hub.pass_through(from_spoke(kB, kA, udp(2000, 1000))), kB, kA, udp(2000, 1000));
+  EXPECT_TRUE(hub.pass_through(from_spoke(kB, kA, udp(2001, 1000))).empty())
+      << "another port is another session";
+  EXPECT_EQ(hub.moved(), started() + forwarded() + dropped(DropReason::policy_default_deny));
+}
+
+TEST(Policy, FirstMatchDecides) {
+  SnapshotBuilder b = network();
+  TestHub hub(b.build());
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, tcp(kSyn, 1, 0, "", 5, 23))).empty());
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, tcp(kSyn, 1, 0, "", 5, 22))).size(), 1u);
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(5, 23))).size(), 1u) << "UDP port 23 is not telnet";
+  EXPECT_EQ(hub.moved(), dropped(DropReason::policy_deny) + started(2));
+}
+
+/// As build(), but later than what `hub` has: copies of a builder count versions each for themselves.
+std::unique_ptr<dataplane::Snapshot> next_for(TestHub& hub, SnapshotBuilder& b) {
+  auto next = b.build();
+  while (next->version <= hub.plane().current().version) next = b.build();
+  return next;
+}
+
+/// As it is for a change that touches no policy: the same versions.
+void keep_policy(TestHub& hub, dataplane::Snapshot& next) { next.policy = hub.plane().current().policy; }
+void keep_routes(TestHub& hub, dataplane::Snapshot& next) { next.domains = hub.plane().current().domains; }
+
+SnapshotBuilder with_rule(const SnapshotBuilder& base, PolicyAction action) {
+  SnapshotBuilder b = base;
+  b.rule({.id = "the-rule", .action = action, .from = {"red"}, .to = {"blue"}, .protocol = 17});
+  return b;
+}
+
+TEST(PolicyChange, CutsALiveSessionBothWays) {
+  for (const bool reply_first : {false, true}) {
+    const SnapshotBuilder base = network_without_rules();
+    SnapshotBuilder allowed = with_rule(base, PolicyAction::allow),
+                    denied = with_rule(base, PolicyAction::deny);
+    TestHub hub(allowed.build());
+    hub.pass_through(from_spoke(kA, kB, udp(1000, 2000)));
+    hub.publish(next_for(hub, denied));
+    EXPECT_EQ(hub.moved(), started());
+    const Bytes there = from_spoke(kA, kB, udp(1000, 2000)), back = from_spoke(kB, kA, udp(2000, 1000));
+    EXPECT_TRUE(hub.pass_through(reply_first ? back : there).empty());
+    EXPECT_EQ(hub.moved(), dropped(DropReason::policy_deny) + Counts({{"redecided_policy", 1},
+                                                                      {"redecided_cut", 1},
+                                                                      {"sessions_expired", 1},
+                                                                      {"sessions_live", -1}}));
+    EXPECT_TRUE(hub.pass_through(reply_first ? there : back).empty());
+    EXPECT_EQ(hub.moved(), dropped(reply_first ? DropReason::policy_deny : DropReason::policy_default_deny));
+  }
+}
+
+TEST(PolicyChange, KeepsWhatIsAllowedStill) {
+  const SnapshotBuilder base = network_without_rules();
+  SnapshotBuilder first = with_rule(base, PolicyAction::allow), second = base;
+  second.rule({.id = "narrower",
+               .action = PolicyAction::allow,
+               .from = {"red"},
+               .to = {"blue"},
+               .protocol = 17,
+               .ports = {{2000, 2000}}});
+  TestHub hub(first.build());
+  hub.pass_through(from_spoke(kA, kB, udp(1000, 2000)));
+  hub.pass_through(from_spoke(kA, kB, udp(1000, 2001)));
+  EXPECT_EQ(hub.moved(), started(2));
+  hub.publish(next_for(hub, second));
+  expect_forwarded(hub.pass_through(from_spoke(kB, kA, udp(2000, 1000))), kB, kA, udp(2000, 1000));
+  EXPECT_EQ(hub.moved(), forwarded() + Counts({{"redecided_policy", 1}}));
+  expect_forwarded(hub.pass_through(from_spoke(kA, kB, udp(1000, 2000))), kA, kB, udp(1000, 2000));
+  EXPECT_EQ(hub.moved(), forwarded()) << "once is enough";
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp(1000, 2001))).empty());
+  EXPECT_EQ(hub.moved(), dropped(DropReason::policy_default_deny) + Counts({{"redecided_policy", 1},
+                                                                            {"redecided_cut", 1},
+                                                                            {"sessions_expired", 1},
+                                                                            {"sessions_live", -1}}));
+}
+
+TEST(PolicyChange, AConnectionThatGoesCutsToo) {
+  SnapshotBuilder apart, joined;
+  apart.domain("red").domain("blue");
+  apart.attachment("a", "red", kA.vni, kA.tunnel_end, "10.1.0.1/24,2001:db8:1::1/64");
+  apart.attachment("b", "blue", kB.vni, kB.tunnel_end, "10.2.0.1/24,2001:db8:2::1/64");
+  apart.rule({.id = "all", .action = PolicyAction::allow});
+  know_host(apart, kA);
+  know_host(apart, kB);
+  joined = apart;
+  joined.connection("red", "blue");
+  TestHub hub(joined.build());
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp())).size(), 1u);
+  hub.publish(next_for(hub, apart));
+  hub.moved();
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp())).empty());
+  EXPECT_EQ(hub.moved(), dropped(DropReason::no_connection) + Counts({{"redecided_policy", 1},
+                                                                      {"redecided_cut", 1},
+                                                                      {"sessions_expired", 1},
+                                                                      {"sessions_live", -1}}));
+}
+
+TEST(VersionsUnchanged, NothingIsDecidedAgain) {
+  SnapshotBuilder b = network();
+  TestHub hub(b.build());
+  hub.pass_through(from_spoke(kA, kB, udp()));
+  hub.moved();
+  auto next = b.build();
+  keep_policy(hub, *next);
+  keep_routes(hub, *next);
+  hub.publish(std::move(next));
+  hub.pass_through(from_spoke(kA, kB, udp()));
+  EXPECT_EQ(hub.moved(), forwarded());
+}
+
+TEST(NextHopChange, ANewMacMovesNoVersion) {
+  SnapshotBuilder b = network();
+  TestHub hub(b.build());
+  hub.pass_through(from_spoke(kA, kB, udp()));
+  Spoke moved_host = kB;
+  moved_host.host_mac = {{2, 0x0b, 0, 0, 0, 0x99}};
+  know_host(b, moved_host);
+  hub.moved();
+  expect_forwarded(hub.pass_through(from_spoke(kA, kB, udp())), kA, moved_host, udp());
+  EXPECT_EQ(hub.moved(), forwarded());
+}
+
+/// Two spokes of blue, to either of which a route may lead.
+struct TwoWays {
+  TwoWays() : base(network()) {
+    base.attachment("e", "blue", kE.vni, kE.tunnel_end, "10.5.0.1/24");
+    EXPECT_TRUE(base.adjacencies().set(base.attachment_id("e"), *net::parse_ip(kE.host4), kE.host_mac));
+  }
+  SnapshotBuilder by(const Spoke& spoke) {
+    SnapshotBuilder b = base;
+    b.route("blue", "172.16.0.0/12", spoke.name, spoke.host4);
+    return b;
+  }
+  static Bytes frame(net::Mac dst, net::Mac src, bool back, uint8_t ttl) {
+    const char *client = kA.host4, *server = "172.16.0.1";
+    return PacketBuilder()
+        .ether(dst, src)
+        .ipv4(back ? server : client, back ? client : server)
+        .ttl(ttl)
+        .udp(back ? 2000 : 1000, back ? 1000 : 2000)
+        .payload("x")
+        .build();
+  }
+  static Bytes there() { return tunnelled(kA, frame(kA.hub_mac, kA.host_mac, false, 64)); }
+  static Bytes back(const Spoke& by) { return tunnelled(by, frame(by.hub_mac, by.host_mac, true, 64)); }
+
+  static inline const Spoke kE = {
+      "e",  "blue",     50,   "198.18.0.50",           {{2, 0xee, 0, 0, 0, 4}}, "10.5.0.1",
+      "::", "10.5.0.5", "::", {{2, 0x0e, 0, 0, 0, 5}}, {{2, 0x57, 0, 0, 0, 4}}, {{2, 0xaa, 0, 0, 0, 4}}};
+  SnapshotBuilder base;
+};
+
+TEST(RouteChange, TheSessionFollows) {
+  TwoWays ways;
+  SnapshotBuilder by_b = ways.by(kB), by_e = ways.by(TwoWays::kE);
+  const Spoke& e = TwoWays::kE;
+  TestHub hub(by_b.build());
+  expect_sent(hub.pass_through(TwoWays::there()), kB, TwoWays::frame(kB.host_mac, kB.hub_mac, false, 63));
+  EXPECT_EQ(hub.moved(), started());
+  auto next = next_for(hub, by_e);
+  keep_policy(hub, *next);
+  hub.publish(std::move(next));
+  expect_sent(hub.pass_through(TwoWays::there()), e, TwoWays::frame(e.host_mac, e.hub_mac, false, 63));
+  EXPECT_EQ(hub.moved(), forwarded() + Counts({{"redecided_route", 1}}));
+  expect_sent(hub.pass_through(TwoWays::back(e)), kA, TwoWays::frame(kA.host_mac, kA.hub_mac, true, 63));
+  EXPECT_EQ(hub.moved(), forwarded());
+  EXPECT_TRUE(hub.pass_through(TwoWays::back(kB)).empty()) << "the old way is none any more";
+  EXPECT_EQ(hub.moved(), dropped(DropReason::reverse_path));
+}
+
+TEST(RouteChange, AnUnresolvedNewNextHopHoldsThePacket) {
+  TwoWays ways;
+  SnapshotBuilder by_b = ways.by(kB), by_e = ways.base;
+  by_e.route("blue", "172.16.0.0/12", "e", "10.5.0.77");
+  TestHub hub(by_b.build());
+  hub.pass_through(TwoWays::there());
+  auto next = next_for(hub, by_e);
+  keep_policy(hub, *next);
+  hub.publish(std::move(next));
+  hub.moved();
+  EXPECT_TRUE(hub.pass_through(TwoWays::there()).empty());
+  EXPECT_EQ(hub.moved(), punted() + Counts({{"redecided_route", 1}}));
+  const auto punts = hub.plane().take_punts(8);
+  ASSERT_EQ(punts.size(), 1u);
+  EXPECT_EQ(net::to_string(punts[0].target), "10.5.0.77");
+  ASSERT_TRUE(
+      by_e.adjacencies().set(by_e.attachment_id("e"), *net::parse_ip("10.5.0.77"), TwoWays::kE.host_mac));
+  hub.plane().resume(punts[0]);
+  hub.settle();
+  EXPECT_EQ(hub.sent().size(), 1u);
+  EXPECT_EQ(hub.moved(), Counts({{"resumed", 1}, {"tx", 1}, {"forwarded", 1}, {"redecided_route", 1}}));
+}
+
+TEST(RouteChange, ARouteThatGoesCutsTheSession) {
+  TwoWays ways;
+  SnapshotBuilder with = ways.by(kB), without = ways.base;
+  TestHub hub(with.build());
+  hub.pass_through(TwoWays::there());
+  auto next = next_for(hub, without);
+  keep_policy(hub, *next);
+  hub.publish(std::move(next));
+  hub.moved();
+  EXPECT_TRUE(hub.pass_through(TwoWays::there()).empty());
+  EXPECT_EQ(hub.moved(), dropped(DropReason::no_route) + Counts({{"redecided_route", 1},
+                                                                 {"redecided_cut", 1},
+                                                                 {"sessions_expired", 1},
+                                                                 {"sessions_live", -1}}));
+}
+
+TEST(OtherIngress, TheRepliesFollowTheInitiator) {
+  // a and d both lead to the initiator: its packets move from one to the other in the middle of a session.
+  SnapshotBuilder b = network();
+  b.route("red", "192.168.0.0/24", "a", kA.host4).route("red", "192.168.0.0/24", "d", kD.host4);
+  TestHub hub(b.build());
+  const auto frame = [](net::Mac dst, net::Mac src, bool back, uint8_t ttl) {
+    const char *client = "192.168.0.7", *server = kB.host4;
+    return PacketBuilder()
+        .ether(dst, src)
+        .ipv4(back ? server : client, back ? client : server)
+        .ttl(ttl)
+        .udp(back ? 2000 : 1000, back ? 1000 : 2000)
+        .payload("x")
+        .build();
+  };
+  const Bytes reply = tunnelled(kB, frame(kB.hub_mac, kB.host_mac, true, 64));
+  hub.pass_through(tunnelled(kA, frame(kA.hub_mac, kA.host_mac, false, 64)));
+  expect_sent(hub.pass_through(reply), kA, frame(kA.host_mac, kA.hub_mac, true, 63));
+  hub.pass_through(tunnelled(kD, frame(kD.hub_mac, kD.host_mac, false, 64)));
+  expect_sent(hub.pass_through(reply), kD, frame(kD.host_mac, kD.hub_mac, true, 63));
+  EXPECT_EQ(hub.moved(), started() + forwarded(3));
+}
+
+TEST(OtherIngress, AForgedSourceDoesNotTakeTheSessionOver) {
+  TestHub hub(network().build());
+  hub.pass_through(from_spoke(kA, kB, udp()));
+  // d is in the same domain, so the tuple finds the session; but a's host is not reached through d.
+  EXPECT_TRUE(hub.pass_through(tunnelled(kD, PacketBuilder()
+                                                 .ether(kD.hub_mac, kD.host_mac)
+                                                 .ipv4(kA.host4, kB.host4)
+                                                 .udp(1000, 2000)
+                                                 .payload("forged")
+                                                 .build()))
+                  .empty());
+  EXPECT_EQ(hub.moved(), started() + dropped(DropReason::reverse_path));
+  expect_forwarded(hub.pass_through(from_spoke(kB, kA, udp(2000, 1000))), kB, kA, udp(2000, 1000));
+}
+
+}  // namespace
+}  // namespace weir::test

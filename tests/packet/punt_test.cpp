@@ -1,0 +1,196 @@
+// What goes to control, and what control makes of it.
+#include <gtest/gtest.h>
+
+#include "tests/packet/spokes.h"
+#include "tests/packet/test_hub.h"
+
+namespace weir::test {
+namespace {
+
+using dataplane::DropReason;
+using dataplane::Punt;
+using dataplane::PuntReason;
+
+Bytes frame_of(const Punt& punt) { return {punt.frame.begin(), punt.frame.end()}; }
+
+void learn(SnapshotBuilder& b, const Spoke& spoke, Ip ip) {
+  ASSERT_TRUE(
+      b.adjacencies().set(b.attachment_id(spoke.name), *net::parse_ip(host_of(spoke, ip)), spoke.host_mac));
+}
+
+TEST(Punt, AnUnresolvedNextHopHoldsThePacket) {
+  for (const Ip ip : {Ip::v4, Ip::v6}) {
+    SnapshotBuilder b = network(false);
+    TestHub hub(b.build());
+    // First the way back has to be known, then the way there.
+    const Spoke* unknown[] = {&kA, &kB};
+    EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp(), ip)).empty());
+    Counts moves = punted();
+    for (const Spoke* spoke : unknown) {
+      EXPECT_EQ(hub.moved(), moves);
+      const auto punts = hub.plane().take_punts(8);
+      ASSERT_EQ(punts.size(), 1u);
+      EXPECT_EQ(punts[0].reason, PuntReason::resolve);
+      EXPECT_EQ(punts[0].attachment, b.attachment_id(spoke->name));
+      EXPECT_EQ(net::to_string(punts[0].target), host_of(*spoke, ip));
+      EXPECT_EQ(frame_of(punts[0]), inner(kA, kB, udp(), ip));
+      EXPECT_EQ(hub.plane().held(), 1u);
+      learn(b, *spoke, ip);
+      hub.plane().resume(punts[0]);
+      hub.settle();
+      moves = {{"resumed", 1}, {"punted", 1}};
+    }
+    expect_forwarded(hub.sent(), kA, kB, udp(), ip);
+    EXPECT_EQ(
+        hub.moved(),
+        Counts({{"resumed", 1}, {"tx", 1}, {"forwarded", 1}, {"sessions_created", 1}, {"sessions_live", 1}}));
+    EXPECT_EQ(hub.plane().held(), 0u);
+  }
+}
+
+TEST(Punt, WaitsForTheRouterNotForTheDestination) {
+  SnapshotBuilder b = network();
+  b.route("blue", "172.16.0.0/12", "b", "10.2.0.99");
+  TestHub hub(b.build());
+  hub.pass_through(tunnelled(
+      kA, PacketBuilder().ether(kA.hub_mac, kA.host_mac).ipv4(kA.host4, "172.16.0.1").udp(1, 2).build()));
+  const auto punts = hub.plane().take_punts(8);
+  ASSERT_EQ(punts.size(), 1u);
+  EXPECT_EQ(net::to_string(punts[0].target), "10.2.0.99");
+  hub.plane().discard(punts[0], DropReason::neighbor_unresolved);
+}
+
+TEST(Punt, DiscardCounts) {
+  TestHub hub(network(false).build());
+  hub.pass_through(from_spoke(kA, kB, udp()));
+  const auto punts = hub.plane().take_punts(8);
+  ASSERT_EQ(punts.size(), 1u);
+  hub.plane().discard(punts[0], DropReason::neighbor_unresolved);
+  EXPECT_EQ(hub.plane().control_dropped(DropReason::neighbor_unresolved), 1u);
+  EXPECT_EQ(hub.plane().control_dropped(DropReason::punt_unwanted), 0u);
+  EXPECT_EQ(hub.plane().held(), 0u);
+}
+
+TEST(Punt, TtlRunsOut) {
+  for (const Ip ip : {Ip::v4, Ip::v6}) {
+    for (const uint8_t ttl : {uint8_t{1}, uint8_t{0}}) {
+      SnapshotBuilder b = network();
+      TestHub hub(b.build());
+      EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp(), ip, ttl)).empty());
+      EXPECT_EQ(hub.moved(), punted() + Counts({{"sessions_created", 1}, {"sessions_live", 1}}));
+      const auto punts = hub.plane().take_punts(8);
+      ASSERT_EQ(punts.size(), 1u);
+      EXPECT_EQ(punts[0].reason, PuntReason::ttl_exceeded);
+      EXPECT_EQ(punts[0].attachment, b.attachment_id("a"));
+      EXPECT_EQ(frame_of(punts[0]), inner(kA, kB, udp(), ip, ttl)) << "as it came, for the quote";
+      hub.plane().discard(punts[0], DropReason::ttl_exceeded);
+    }
+    TestHub hub(network().build());
+    const auto got = hub.pass_through(from_spoke(kA, kB, udp(), ip, 2));
+    expect_sent(got, kB, inner_forwarded(kA, kB, udp(), ip, 1));
+  }
+}
+
+TEST(Punt, LargerThanTheEgressMtu) {
+  for (const Ip ip : {Ip::v4, Ip::v6}) {
+    SnapshotBuilder b = network();
+    TestHub hub(b.build());
+    const size_t headers = ip == Ip::v4 ? 28 : 48;
+    const Transport large = udp(1, 2, std::string(1'451 - headers, 'x'));
+    EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, large, ip)).empty());
+    const auto punts = hub.plane().take_punts(8);
+    ASSERT_EQ(punts.size(), 1u);
+    EXPECT_EQ(punts[0].reason, PuntReason::mtu_exceeded);
+    EXPECT_EQ(punts[0].mtu, 1'450);
+    EXPECT_EQ(punts[0].attachment, b.attachment_id("a"));
+    EXPECT_EQ(frame_of(punts[0]), inner(kA, kB, large, ip));
+    hub.plane().discard(punts[0], DropReason::mtu_exceeded);
+  }
+}
+
+TEST(Punt, RateLimit) {
+  SnapshotBuilder b = network(false);
+  TestHub hub(b.build(), {.punts_per_second = 10});
+  const auto burst = [&](int packets) {
+    for (int i = 0; i < packets; ++i) hub.inject(from_spoke(kA, kB, udp()));
+    hub.settle();
+  };
+  const auto discard_all = [&] {
+    const auto punts = hub.plane().take_punts(64);
+    for (const Punt& punt : punts) hub.plane().discard(punt, DropReason::punt_unwanted);
+    return punts.size();
+  };
+  burst(15);
+  EXPECT_EQ(hub.moved(), Counts({{"rx", 15}, {"punted", 10}, {"drop punt_rate_limited", 5}}));
+  EXPECT_EQ(discard_all(), 10u);
+  hub.pass_seconds(0.5);
+  burst(15);
+  EXPECT_EQ(hub.moved(), Counts({{"rx", 15}, {"punted", 5}, {"drop punt_rate_limited", 10}}));
+  EXPECT_EQ(discard_all(), 5u);
+  hub.pass_seconds(3600);
+  burst(15);
+  EXPECT_EQ(hub.moved(), Counts({{"rx", 15}, {"punted", 10}, {"drop punt_rate_limited", 5}}))
+      << "a second's worth";
+  EXPECT_EQ(discard_all(), 10u);
+}
+
+TEST(Punt, AFullRing) {
+  TestHub hub(network(false).build(), {.ring_size = 8});
+  for (int i = 0; i < 10; ++i) hub.inject(from_spoke(kA, kB, udp()));
+  hub.settle();
+  EXPECT_EQ(hub.moved(), Counts({{"rx", 10}, {"punted", 8}, {"drop punt_full", 2}}));
+  const auto punts = hub.plane().take_punts(64);
+  EXPECT_EQ(punts.size(), 8u);
+  for (const Punt& punt : punts) hub.plane().discard(punt, DropReason::punt_unwanted);
+}
+
+TEST(Punt, ResumeWithAFullRingIsADrop) {
+  SnapshotBuilder b = network(false);
+  TestHub hub(b.build(), {.ring_size = 4});
+  std::vector<Punt> all;
+  for (int i = 0; i < 6; ++i) {
+    hub.pass_through(from_spoke(kA, kB, udp()));
+    for (const Punt& punt : hub.plane().take_punts(8)) all.push_back(punt);
+  }
+  ASSERT_EQ(all.size(), 6u);
+  EXPECT_EQ(hub.plane().held(), 6u);
+  learn(b, kA, Ip::v4);
+  learn(b, kB, Ip::v4);
+  for (const Punt& punt : all) hub.plane().resume(punt);
+  hub.settle();
+  EXPECT_EQ(hub.sent().size(), 4u);
+  EXPECT_EQ(hub.plane().control_dropped(DropReason::punt_full), 2u);
+  EXPECT_EQ(hub.plane().held(), 0u);
+}
+
+TEST(Punt, WhatControlMakesIsSent) {
+  SnapshotBuilder b = network();
+  TestHub hub(b.build(), {.ports = 1});
+  const Bytes whole = PacketBuilder()
+                          .ether(kA.tunnel_mac, kPortMac)
+                          .arp_request(kPortMac, kHubAddress, kA.tunnel_end)
+                          .build();
+  ASSERT_TRUE(hub.plane().send_frame(0, whole));
+  const Bytes inside =
+      PacketBuilder().ether(kB.host_mac, kB.hub_mac).arp_request(kB.hub_mac, kB.gateway4, kB.host4).build();
+  ASSERT_TRUE(hub.plane().send_inner(b.attachment_id("b"), inside));
+  hub.settle();
+  const auto got = hub.sent();
+  ASSERT_EQ(got.size(), 2u);
+  EXPECT_EQ(got[0], whole);
+  EXPECT_EQ(got[1], hub_tunnelled(kB, inside, got[1]));
+  EXPECT_EQ(hub.moved(), Counts({{"generated", 2}, {"tx", 2}}));
+
+  // An attachment that is gone, a frame that is too large.
+  b.remove_attachment("b");
+  hub.publish(b.build());
+  EXPECT_TRUE(hub.plane().send_inner(b.attachment_id("b"), inside));
+  EXPECT_FALSE(hub.plane().send_frame(0, Bytes(70'000)));
+  EXPECT_FALSE(hub.plane().send_frame(0, Bytes(3'000)));
+  hub.settle();
+  EXPECT_TRUE(hub.sent().empty());
+  EXPECT_EQ(hub.moved(), Counts({{"generated", 1}, {"drop stale_attachment", 1}}));
+}
+
+}  // namespace
+}  // namespace weir::test
