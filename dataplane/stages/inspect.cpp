@@ -3,6 +3,7 @@
 #include "dataplane/stages/stages.h"
 #include "dataplane/stages/tcp_reset.h"
 #include "dataplane/worker/leave.h"
+#include "dataplane/worker/session_life.h"
 
 namespace weir::dataplane {
 
@@ -25,6 +26,23 @@ inspection::Packet packet_of(rte_mbuf* mbuf, NanoTime now) {
   return packet;
 }
 
+/// Adds to an alert what inspection does not know: the session's counts.
+class SessionSink final : public inspection::EventSink {
+ public:
+  SessionSink(WorkerContext& ctx, SessionIndex index) : ctx_(ctx), index_(index) {}
+  bool push(const inspection::Event& event) override {
+    SessionCold& cold = ctx_.sessions->cold(index_);
+    if (event.kind == inspection::EventKind::alert && cold.alerts != UINT16_MAX) ++cold.alerts;
+    inspection::Event whole = event;
+    whole.flow_stats = flow_so_far(ctx_, index_);
+    return ctx_.events.push(whole);
+  }
+
+ private:
+  WorkerContext& ctx_;
+  SessionIndex index_;
+};
+
 /// Nothing of a dropped session passes any more, either way. An end that goes on sending is told so.
 Next drop_rest(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Session& session) {
   if ((session.flags & Session::kResetOnDrop) != 0) add_reset(ctx, resets, mbuf, ResetTo::sender);
@@ -40,12 +58,11 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
   if (meta.icmp_error) return Next::go_on();  // its payload is a quote, not data of the session
 
   const Profile& profile = ctx.snapshot->profiles[session.profile];
-  SessionCold& cold = ctx.sessions->cold(meta.session);
+  const inspection::FlowHandle flow{ctx.sessions->cold(meta.session).flow};
   ctx.counters.inspected_packets.add();
-  const uint64_t alerts_before = ctx.inspector->counters().alerts;
+  SessionSink sink(ctx, meta.session);
   const inspection::Verdict verdict =
-      ctx.inspector->inspect({cold.flow}, *profile.ruleset, packet_of(mbuf, ctx.now), ctx.events);
-  if (ctx.inspector->counters().alerts != alerts_before) ++cold.alerts;
+      ctx.inspector->inspect(flow, *profile.ruleset, packet_of(mbuf, ctx.now), sink);
   switch (verdict.action) {
     case inspection::Action::pass:
       return Next::go_on();

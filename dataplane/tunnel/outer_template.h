@@ -10,10 +10,12 @@
 
 namespace weir::dataplane {
 
-/// Ethernet + IPv4 + UDP + VXLAN from `attachment`'s local, remote, udp_port and vni (RFC 7348 section 5): don't-fragment set
-/// with IP id 0 (RFC 6864 section 4.1), UDP checksum 0, and left zero: destination MAC, lengths, UDP source port. The
-/// IPv4 checksum is right for a total length of zero, so that it can be updated by the real length alone.
-inline std::array<uint8_t, kVxlanOverhead> make_outer_template(const Attachment& attachment, net::Mac port_mac) {
+/// Ethernet + IPv4 + UDP + VXLAN from `attachment`'s local, remote, udp_port and vni (RFC 7348 section 5):
+/// don't-fragment set with IP id 0 (RFC 6864 section 4.1), UDP checksum 0, and left zero: destination MAC,
+/// lengths, UDP source port. The IPv4 checksum is right for a total length of zero, so that it can be updated
+/// by the real length alone.
+inline std::array<uint8_t, kVxlanOverhead> make_outer_template(const Attachment& attachment,
+                                                               net::Mac port_mac) {
   net::EthHeader eth{};
   eth.src = port_mac;
   eth.type = net::be16::of(net::kEtherIpv4);

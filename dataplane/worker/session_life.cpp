@@ -17,22 +17,12 @@ FlowEnd end_by_timeout(const Session& session) {
 }
 
 void push_flow_event(WorkerContext& ctx, SessionIndex index, FlowEnd end) {
-  const Session& session = ctx.sessions->at(index);
-  const SessionCold& cold = ctx.sessions->cold(index);
   inspection::Event event;
   event.kind = inspection::EventKind::flow;
   event.time_ns = ctx.now;
   event.flow = flow_info(ctx, index);
-  inspection::FlowBody& body = event.flow_stats;
-  body.packets_to_server = joined(cold.packets_high[0], session.packets[0]);
-  body.packets_to_client = joined(cold.packets_high[1], session.packets[1]);
-  body.bytes_to_server = joined(cold.bytes_high[0], session.bytes[0]);
-  body.bytes_to_client = joined(cold.bytes_high[1], session.bytes[1]);
-  body.end_ns = ctx.now;
-  body.end = end;
-  body.alerted = cold.alerts != 0;
-  body.tcp_flags_to_server = cold.tcp_flags[0];
-  body.tcp_flags_to_client = cold.tcp_flags[1];
+  event.flow_stats = flow_so_far(ctx, index);
+  event.flow_stats.end = end;
   ctx.events.push(event);
 }
 
@@ -115,6 +105,21 @@ inspection::FlowInfo flow_info(const WorkerContext& ctx, SessionIndex index) {
   if (current && cold.rule < snapshot.policy->rules().size())
     flow.policy_rule.assign(snapshot.policy->rules()[cold.rule].id);
   return flow;
+}
+
+inspection::FlowBody flow_so_far(const WorkerContext& ctx, SessionIndex index) {
+  const Session& session = ctx.sessions->at(index);
+  const SessionCold& cold = ctx.sessions->cold(index);
+  inspection::FlowBody body;
+  body.packets_to_server = joined(cold.packets_high[0], session.packets[0]);
+  body.packets_to_client = joined(cold.packets_high[1], session.packets[1]);
+  body.bytes_to_server = joined(cold.bytes_high[0], session.bytes[0]);
+  body.bytes_to_client = joined(cold.bytes_high[1], session.bytes[1]);
+  body.end_ns = ctx.now;
+  body.alerted = cold.alerts != 0;
+  body.tcp_flags_to_server = cold.tcp_flags[0];
+  body.tcp_flags_to_client = cold.tcp_flags[1];
+  return body;
 }
 
 void end_session(WorkerContext& ctx, SessionIndex index, FlowEnd end) {

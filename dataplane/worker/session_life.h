@@ -17,6 +17,9 @@ bool set_inspection(WorkerContext& ctx, SessionIndex index, const PolicyDecision
 /// The session as events name it. Names of things that are gone meanwhile are empty.
 inspection::FlowInfo flow_info(const WorkerContext& ctx, SessionIndex index);
 
+/// What has passed of the session until now.
+inspection::FlowBody flow_so_far(const WorkerContext& ctx, SessionIndex index);
+
 /// Writes the flow event if configured, closes inspection, removes the session.
 void end_session(WorkerContext& ctx, SessionIndex index, inspection::FlowEnd end);
 
