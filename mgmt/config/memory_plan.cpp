@@ -5,6 +5,8 @@
 #include <cstdio>
 
 #include "dataplane/worker/dataplane.h"
+#include "inspection/app/http_request.h"
+#include "inspection/stream/segment_pool.h"
 
 namespace weir::config {
 
@@ -13,12 +15,15 @@ namespace {
 // One packet buffer: rte_mempool's object header, rte_mbuf, our private area (PacketMeta), headroom, data.
 constexpr uint64_t kObjectHeader = 64, kMbuf = 128, kPrivate = 128, kHeadroom = 128, kData = 2'048;
 constexpr uint64_t kBufferBytes = kObjectHeader + kMbuf + kPrivate + kHeadroom + kData;
-/// Of each inspected session, beside its windows: its tuple and names for events, TCP state, what rules
-/// matched so far.
-constexpr uint64_t kInspectedSessionBytes = 1'024;
-constexpr uint64_t kSegmentRecordBytes = 16;
-/// An adjacency with its share of the index.
-constexpr uint64_t kAdjacencyBytes = 64;
+/// Of each inspected session, beside its windows and what HTTP needs: its tuple and names for events, TCP
+/// state, what alerted.
+constexpr uint64_t kFlowBytes = 1'024;
+/// Room for a segment that came out of order; an Inspector has two for each session, but enough for two
+/// sessions that fill both directions (inspection/detect/inspector.cpp).
+constexpr uint64_t kSegmentBytes =
+    inspection::SegmentPool::kSlotBytes + sizeof(inspection::SegmentPool::Slot);
+/// An adjacency with its share of the index (dataplane/fib/adjacency_table.cpp).
+constexpr uint64_t kAdjacencyBytes = 80;
 /// EAL's own tables, device queues and what the heap loses to alignment.
 constexpr uint64_t kEalBaseBytes = 32ull << 20;
 constexpr uint64_t kMib = 1ull << 20;
@@ -35,7 +40,7 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
   const auto workers = std::max<uint32_t>(1, static_cast<uint32_t>(config.workers.cores.size()));
   const uint32_t session_share = (l.sessions + workers - 1) / workers;
   const uint32_t inspected_share = (l.inspected_sessions + workers - 1) / workers;
-  const uint64_t segments = 2 * uint64_t{l.out_of_order_segments};
+  const uint64_t segments = std::max(2 * uint64_t{inspected_share}, 4 * uint64_t{l.out_of_order_segments});
 
   MemoryPlan plan;
   const auto add = [&](std::string what, uint64_t bytes, bool eal, std::string formula) {
@@ -53,12 +58,13 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
       "workers x event_queue, rounded up, x " + number(sizeof(inspection::Event)));
   add("sessions", workers * uint64_t{session_bytes(session_share)}, false,
       "workers x a table of " + number(session_share) + " (sessions / workers)");
+  const uint64_t flow_bytes = sizeof(inspection::HttpRequest) + kFlowBytes;
   add("inspection",
-      workers * uint64_t{inspected_share} *
-          (2 * uint64_t{l.stream_window} + segments * kSegmentRecordBytes + kInspectedSessionBytes),
+      workers * (uint64_t{inspected_share} * (2 * uint64_t{l.stream_window} + flow_bytes) +
+                 segments * kSegmentBytes),
       false,
-      "inspected_sessions x (2 x stream_window + 2 x out_of_order_segments x " + number(kSegmentRecordBytes) +
-          " + about " + number(kInspectedSessionBytes) + ")");
+      "inspected_sessions x (2 x stream_window + about " + number(flow_bytes) + " + 2 segments x " +
+          number(kSegmentBytes) + "), touched as sessions come");
   add("adjacencies", l.adjacencies * kAdjacencyBytes, false,
       "adjacencies x about " + number(kAdjacencyBytes));
 

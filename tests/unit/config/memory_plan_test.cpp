@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "dataplane/session/session_table.h"
+#include "inspection/app/http_request.h"
+#include "inspection/stream/segment_pool.h"
 #include "tests/unit/config/samples.h"
 
 namespace weir::config::test {
@@ -48,7 +50,8 @@ TEST(MemoryPlan, SharesSessionsOutOverWorkers) {
   config.workers.cores = {1, 2, 3};
   const MemoryPlan plan = memory_plan(config, hundred_each);
   EXPECT_EQ(bytes_of(plan, "sessions"), 3u * 334 * 100);
-  EXPECT_EQ(bytes_of(plan, "inspection"), 3u * 4 * (2 * 1'000 + 2 * 16 * 16 + 1'024));
+  EXPECT_EQ(bytes_of(plan, "inspection"), 3u * (4 * (2 * 1'000 + sizeof(inspection::HttpRequest) + 1'024) +
+                                                4 * 16 * (2'048 + sizeof(inspection::SegmentPool::Slot))));
 }
 
 TEST(MemoryPlan, RingsOfAPowerOfTwoTakeTheNextOne) {
