@@ -170,9 +170,17 @@ TEST_F(NeighborsTest, AdjacencyIndexIsFreeOnlyAfterThePurge) {
   note("10.1.0.9", 0x02000000bbbb, 70 * kSecond);
   EXPECT_NE(adjacencies_->find(a_, ip("10.1.0.9")).index(), old.index());
   EXPECT_FALSE(adjacencies_->get(old));
+  // Everything but the reserved index is taken: there is room again only once the purge is acknowledged.
+  const AttachmentId other = model_.ids.attachments.find(model::attachment_key("shared", "cloud-b")).value();
+  for (uint32_t i = 0; i < 14; ++i) {
+    ASSERT_TRUE(adjacencies_->set(other, net::Ipv4{0x0a020010 + i}, mac(0x02000000cccc)));
+  }
+  EXPECT_FALSE(adjacencies_->set(other, ip("10.2.0.200"), mac(0x02000000cccc)));
   dataplane_->acknowledge();
-  note("10.1.0.10", 0x02000000cccc, 71 * kSecond);
-  EXPECT_EQ(adjacencies_->find(a_, ip("10.1.0.10")).index(), old.index());
+  const auto reused = adjacencies_->set(other, ip("10.2.0.200"), mac(0x02000000cccc));
+  ASSERT_TRUE(reused);
+  EXPECT_EQ(reused->index(), old.index());
+  EXPECT_NE(*reused, old);
 }
 
 TEST_F(NeighborsTest, ChangedMacIsTakenOverInPlace) {
