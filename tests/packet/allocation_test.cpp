@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <new>
 
 #include "tests/packet/spokes.h"
@@ -88,9 +89,23 @@ TEST(NoAllocation, TheCounterCounts) {
       "");
 }
 
+std::shared_ptr<const inspection::Ruleset> ruleset(unsigned workers) {
+  const std::string path = testing::TempDir() + "weir_packet_allocation_test.rules";
+  std::ofstream(path)
+      << "drop tcp any any -> any any (msg:\"an attack\"; content:\"attack\"; sid:1; rev:1;)\n"
+         "alert http any any -> any any (msg:\"odd\"; http.uri; content:\"/odd\"; sid:2; rev:1;)\n";
+  return inspection::build_ruleset({path}, workers).value().ruleset;
+}
+
 TEST(NoAllocation, TheDataPath) {
   constexpr unsigned kWorkers = 2;
   SnapshotBuilder b = network(true, kWorkers);
+  b.profile({.name = "ips", .ruleset = ruleset(kWorkers)});
+  b.rule({.id = "inspect",
+          .action = dataplane::PolicyAction::inspect,
+          .from = {"blue"},
+          .to = {"red"},
+          .protocol = 6});
   TestHub hub(b.build(), {.workers = kWorkers, .sessions = 64, .flow_events = true});
   const net::Mac all{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
   const Bytes quoted_frame = inner_forwarded(kA, kB, udp());
@@ -101,8 +116,12 @@ TEST(NoAllocation, TheDataPath) {
       from_spoke(kA, kB, udp(), Ip::v6),
       from_spoke(kA, kB, tcp(kSyn)),
       from_spoke(kA, kB, tcp(kRst)),
-      from_spoke(kA, kB, tcp(kSyn)),  // ends the old, starts a new one
-      from_spoke(kA, kC, udp()),      // drops of each stage
+      from_spoke(kA, kB, tcp(kSyn)),      // ends the old, starts a new one
+      from_spoke(kB, kA, tcp(kSyn, 10)),  // inspected: an alert, then a drop with its resets
+      from_spoke(kA, kB, tcp(kSyn | kAck, 20, 11, "", 80, 1000)),
+      from_spoke(kB, kA, tcp(kAck, 11, 21, "GET /odd HTTP/1.1\r\n\r\n")),
+      from_spoke(kB, kA, tcp(kAck, 32, 21, "attack")),
+      from_spoke(kA, kC, udp()),  // drops of each stage
       from_spoke(kB, kA, udp(9, 9)),
       tunnelled(kA, Bytes(5)),
       from_spoke(kA, kB, udp(), Ip::v4, 1),  // punts
@@ -144,8 +163,9 @@ TEST(NoAllocation, TheDataPath) {
     hub.events();
   }
   const Counts moved = hub.moved();
-  for (const char* must : {"forwarded", "answered", "punted", "handed_over", "sessions_expired",
-                           "drop no_connection", "drop session_table_full", "drop inner_truncated"}) {
+  for (const char* must :
+       {"forwarded", "answered", "punted", "handed_over", "sessions_expired", "resets_sent",
+        "drop inspect_drop", "drop no_connection", "drop session_table_full", "drop inner_truncated"}) {
     EXPECT_TRUE(moved.contains(must)) << must << " did not happen, so nothing is shown for it";
   }
 }
