@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import socket
+import socketserver
 import threading
 import time
 from dataclasses import dataclass
@@ -97,6 +98,10 @@ class HttpServer(http.server.ThreadingHTTPServer):
             super().__init__((address, port), _Handler)
         threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True).start()
         lab.on_close(self._end)
+
+    def server_bind(self):
+        # HTTPServer would look up a name for the address, where no name server can be reached.
+        socketserver.TCPServer.server_bind(self)
 
     def handle_error(self, request, client_address):
         """A connection that the hub reset is what some scenarios want."""

@@ -65,7 +65,7 @@ def longest_prefix(world):
     world.b.namespace.ip("addr add 10.77.1.1/32 dev lo", "addr add 10.77.2.1/32 dev lo")
     world.config.route += [
         {"domain": "blue", "prefix": "10.77.0.0/16", "attachment": "b", "via": world.b.address},
-        {"domain": "blue", "prefix": "10.77.2.0/24", "blackhole": True}]
+        {"domain": "red", "prefix": "10.77.2.0/24", "blackhole": True}]
     world.start()
     hub, a = world.hub, world.a
     got, said = ping(a.namespace, "10.77.1.1", count=3)

@@ -150,11 +150,13 @@ def bad_rule(world):
 
 @scenario("inspect.flow-event", "a session that ended has a flow event with its packets and bytes")
 def flow_event(world):
-    build(world).start()
+    build(world)
+    world.config.sections["timeouts"] = {"tcp_closing": 1}
+    world.start()
     a, b = world.a, world.b
     HttpServer(world.lab, b.namespace, b.address, 80)
     expect(http_get(a.namespace, f"http://{b.address}/f", headers=["Connection: close"]).exit == 0, "no answer")
-    event = world.hub.wait_event("flow", timeout=40)
+    event = world.hub.wait_event("flow", timeout=10)
     flow = event["flow"]
     expect(event["dest_port"] == 80 and flow["pkts_toserver"] >= 4 and flow["pkts_toclient"] >= 3 and
            flow["bytes_toserver"] > 100, str(event))

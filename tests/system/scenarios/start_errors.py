@@ -49,7 +49,7 @@ ROWS = {
     "wrong-type": (in_file(edit("limits", "sessions", "many")), "sessions"),
     "bad-value": (in_file(edit("worker", "idle", "lazy")), "adaptive"),
     "out-of-range": (in_file(edit("limits", "ring_size", 1000)), "power of two"),
-    "same-outer-key": (in_file(same_outer_key), "twin"),
+    "same-outer-key": (in_file(same_outer_key), 'attachment "a"'),
     "same-prefix": (in_file(same_prefix), "10.60.0.0/16"),
     "no-such-domain": (in_file(edit_attachment("domain", "rde")), "rde"),
     "bad-address": (in_file(edit_attachment("gateway", ["10.1.0.999/24"])), "10.1.0.999"),
@@ -58,7 +58,8 @@ ROWS = {
     "no-such-pci": (on_machine(lambda config: config.port.__setitem__(
         0, {"name": "wan0", "driver": "pci", "pci": "0000:ff:1f.7", "address": ["198.18.0.1/24"]})), "0000:ff:1f.7"),
     "no-such-core": (on_machine(edit("worker", "cores", [250])), "250"),
-    "too-little-memory": (on_machine(edit("limits", "sessions", 2_000_000_000)), "memory"),
+    "too-little-memory": (in_file(edit("eal", "memory_mib", 16)), "memory"),
+    "no-such-memory": (on_machine(edit("eal", "memory_mib", 1_000_000)), "memory"),
     "foreign-local": (on_machine(lambda config: config.attachment[0]["vxlan"].update({"local": "198.18.0.77"})),
                       "198.18.0.77"),
 }
@@ -70,7 +71,7 @@ def one_sentence(said, path, word):
         return "no file:line:column"
     if word not in said:
         return f"'{word}' is not named"
-    if re.search(r"EAL:|ETHDEV:|terminate called|Segmentation|core dumped|\(\+0x|AddressSanitizer", said):
+    if re.search(r"^(EAL|ETHDEV|AF_XDP|PMD).*|terminate called|Segmentation|core dumped|\(\+0x", said, re.MULTILINE):
         return "internals shine through"
     errors = [line for line in said.splitlines() if path + ":" in line]
     return "" if len(errors) == 1 else f"{len(errors)} lines name the file"
@@ -102,6 +103,7 @@ for row_name in ROWS:
 def address_in_use(world):
     world.start()
     other = world.lab.path("other.toml")
+    world.config.port[0] = {"name": "none", "driver": "null", "address": ["198.18.0.1/24"]}
     world.config.write(other)
     done = world.topology.hub.run(world.binaries.weir, "run", "-c", other, check=False, timeout=30)
     said = done.stdout + done.stderr
