@@ -32,8 +32,10 @@ void Builder::loop(const std::function<void()>& on_start) {
     if (stop_) return;
     const std::function<void()> job = std::move(jobs_.front());
     jobs_.pop_front();
+    busy_ = true;
     lock.unlock();
     job();
+    busy_ = false;
     lock.lock();
   }
 }

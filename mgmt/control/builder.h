@@ -1,6 +1,7 @@
 // The builder: one thread for what takes long (rules, tables), so that control never waits.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -21,6 +22,9 @@ class Builder {
   /// Any thread. Jobs run one after the other.
   void run(std::function<void()> job);
 
+  /// Any thread. A job runs now, and the destructor would wait for it.
+  bool busy() const { return busy_.load(); }
+
  private:
   void loop(const std::function<void()>& on_start);
 
@@ -28,6 +32,7 @@ class Builder {
   std::condition_variable wake_;
   std::deque<std::function<void()>> jobs_;
   bool stop_ = false;
+  std::atomic<bool> busy_{false};
   std::thread thread_;
 };
 

@@ -238,7 +238,7 @@ bool Hub::handle(int signal) {
   }
 }
 
-void Hub::stop() {
+bool Hub::stop() {
   mailbox_.close();  // API threads that wait for control get their answer: none
   api_.reset();
   if (dataplane_) dataplane_->stop();
@@ -250,6 +250,7 @@ void Hub::stop() {
   ports_.clear();
   pool_.reset();
   eal_.reset();
+  return builder_ == nullptr || !builder_->busy();
 }
 
 }  // namespace weir::daemon

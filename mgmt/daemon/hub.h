@@ -32,7 +32,7 @@ using Lines = std::vector<std::string>;
 class Hub {
  public:
   Hub(config::Config config, std::shared_ptr<spdlog::logger> log, std::string version);
-  /// Stops and leaves devices, XDP programs, hugepages and the socket as they were before.
+  /// Stops.
   ~Hub();
   Hub(const Hub&) = delete;
   Hub& operator=(const Hub&) = delete;
@@ -41,6 +41,9 @@ class Hub {
   Lines start();
   /// Works until SIGTERM or SIGINT.
   void run(Signals& signals);
+  /// Leaves devices, XDP programs, hugepages and the socket as they were before. False: a compilation of
+  /// rules still runs, which cannot be broken off, and destroying the hub would wait for it.
+  bool stop();
 
  private:
   Lines start_eal();
@@ -53,7 +56,6 @@ class Hub {
   Lines start_api();
   std::vector<underlay::PortFacts> underlay_ports() const;
   bool handle(int signal);
-  void stop();
 
   struct EalRunning {
     ~EalRunning() { dataplane::eal_stop(); }

@@ -1,6 +1,7 @@
 // weir: the hub. `weir run -c FILE` starts it, `weir check -c FILE` says whether a configuration is right.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <string>
 
@@ -38,8 +39,12 @@ int run(const std::string& file) {
     weir::daemon::Hub hub(std::move(*config), log, WEIR_VERSION);
     if (const auto problems = hub.start(); !problems.empty()) return fail_with(problems);
     hub.run(*signals);
+    const bool idle = hub.stop();
+    log->info("stopped");
+    log->flush();
+    // What still compiles rules works on values of its own and goes with the process.
+    if (!idle) std::_Exit(kOk);
   }
-  log->info("stopped");
   return kOk;
 }
 
