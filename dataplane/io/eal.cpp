@@ -93,7 +93,6 @@ Result<EalFacts> choose_memory(Hugepages wanted, uint32_t memory_mib, HugepageRe
     return EalFacts{true, amount + " in hugepages of 2 MiB (" + std::to_string(reservation.pages()) +
                               " of them reserved now, given back at the end)"};
   }
-  reservation.give_back();
   if (wanted == Hugepages::on) {
     return fail(ErrorCode::exhausted, "no hugepages for " + amount + ": " + reserved.error().message);
   }
@@ -164,6 +163,7 @@ Result<EalFacts> eal_start(const EalSettings& settings) {
   if (auto done = init(*eal->log, arguments(settings, facts->hugepages, memory_mib)); !done) {
     return tl::unexpected(done.error());
   }
+  eal->hugepages.pages_are_mapped();  // -m makes EAL map them all at its start
   running = std::move(eal);
   return facts;
 }

@@ -5,8 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <thread>
 
 #include "dataplane/io/hugepages.h"
 #include "dataplane/io/interface.h"
@@ -27,7 +30,8 @@ class HugepagePool : public testing::Test {
     write("free_hugepages", 4);
   }
   void TearDown() override {
-    for (const char* file : {"/nr_hugepages", "/free_hugepages"}) unlink((folder_ + file).c_str());
+    for (const char* file : {"/nr_hugepages", "/free_hugepages", "/surplus_hugepages"})
+      unlink((folder_ + file).c_str());
     EXPECT_EQ(rmdir(folder_.c_str()), 0) << "something was left behind";
   }
   void write(const std::string& file, uint64_t value) {
@@ -62,6 +66,7 @@ TEST_F(HugepagePool, TwoHubsLeaveItAsItWasInAnyOrder) {
   write("free_hugepages", 0);
   auto first = std::make_unique<HugepageReservation>(paths_);
   ASSERT_TRUE(first->reserve(10));
+  first->pages_are_mapped();
   // The second hub is another process, with a note of its own.
   int go[2];
   ASSERT_EQ(pipe(go), 0);
@@ -69,6 +74,7 @@ TEST_F(HugepagePool, TwoHubsLeaveItAsItWasInAnyOrder) {
   if (child == 0) {
     HugepageReservation second(paths_);
     const bool reserved = second.reserve(10).has_value();
+    second.pages_are_mapped();
     char byte = reserved ? 'y' : 'n';
     close(go[0]);
     if (::write(go[1], &byte, 1) != 1) _exit(1);
@@ -86,6 +92,37 @@ TEST_F(HugepagePool, TwoHubsLeaveItAsItWasInAnyOrder) {
   EXPECT_EQ(pages(), 15u);
   waitpid(child, nullptr, 0);
   EXPECT_EQ(pages(), 10u);
+}
+
+TEST_F(HugepagePool, ASecondHubWaitsUntilTheFirstHasItsPages) {
+  HugepageReservation first(paths_);
+  ASSERT_TRUE(first.reserve(8));
+  std::atomic<bool> reserved = false;
+  std::thread other([&] {
+    HugepageReservation second(paths_);
+    EXPECT_TRUE(second.reserve(8));
+    reserved = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_FALSE(reserved);
+  write("free_hugepages", 0);
+  first.pages_are_mapped();
+  other.join();
+  EXPECT_TRUE(reserved);
+  EXPECT_EQ(pages(), 10u) << "the second needed four, and gave them back";
+}
+
+TEST_F(HugepagePool, SurplusPagesOfADyingHubAreNotForgotten) {
+  // Six of the ten pages are surplus: a hub gave them back and has not ended yet. The kernel makes them part
+  // of a pool that grows, so they have to go with ours.
+  write("surplus_hugepages", 6);
+  write("free_hugepages", 0);
+  HugepageReservation reservation(paths_);
+  ASSERT_TRUE(reservation.reserve(10));
+  EXPECT_EQ(pages(), 15u);
+  write("surplus_hugepages", 0);
+  reservation.give_back();
+  EXPECT_EQ(pages(), 4u);
 }
 
 TEST_F(HugepagePool, TakesOverWhatAKilledHubReserved) {
