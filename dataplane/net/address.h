@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstdint>
 #include <cstring>
@@ -27,10 +28,10 @@ struct Mac {
     for (uint8_t b : bytes) v = v << 8 | b;
     return v;
   }
+  /// By one swap: a loop over bytes that are then read as words costs a failed store forwarding per packet.
   static constexpr Mac from_u64(uint64_t v) {
-    Mac mac;
-    for (int i = 5; i >= 0; --i, v >>= 8) mac.bytes[static_cast<size_t>(i)] = static_cast<uint8_t>(v);
-    return mac;
+    const auto wide = std::bit_cast<std::array<uint8_t, 8>>(be64::of(v).raw());
+    return {{wide[2], wide[3], wide[4], wide[5], wide[6], wide[7]}};
   }
   friend constexpr auto operator<=>(const Mac&, const Mac&) = default;
 };

@@ -111,6 +111,25 @@ TEST(Generations, APacketWaitsWhileItsAttachmentGoes) {
   EXPECT_TRUE(hub.sent().empty());
 }
 
+TEST(Generations, APacketOfALiveSessionWaitsWhileItsAttachmentGoes) {
+  // The session is there still, and nothing tells it to decide again: what came from the old tenant does not
+  // pass.
+  SnapshotBuilder b = network(true, 2);
+  TestHub hub(b.build(), {.workers = 2});
+  const uint16_t port = port_owned_by(1, hub.plane().current());
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(port)), 0).size(), 1u);
+  hub.inject(from_spoke(kA, kB, udp(port)), 0);
+  hub.turn(0);
+  hub.moved();
+  b.remove_attachment("a");
+  auto next = b.build();
+  next->policy = hub.plane().current().policy;
+  next->domains = hub.plane().current().domains;
+  hub.plane().publish(std::move(next));
+  hub.turn(1);
+  EXPECT_EQ(hub.moved(), Counts({{"taken_over", 1}, {"drop stale_attachment", 1}}));
+}
+
 TEST(Generations, AHeldPacketIsResumedAfterItsAttachmentWent) {
   SnapshotBuilder b = network(false);
   TestHub hub(b.build());
