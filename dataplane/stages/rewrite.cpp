@@ -24,16 +24,17 @@ void decrement_ttl(uint8_t* packet, bool v4) {
 Next decide(const Snapshot& snapshot, rte_mbuf* mbuf) {
   PacketMeta& meta = meta_of(mbuf);
   const Attachment* egress = snapshot.attachment(meta.egress);
-  const auto next_hop = snapshot.adjacencies->get(meta.adjacency);
   if (egress == nullptr) return Next::drop(DropReason::stale_attachment);
-  if (!next_hop) return Next::drop(DropReason::neighbor_unresolved);
+  AdjacencyTable::View next_hop;
+  if (!snapshot.adjacencies->get(meta.adjacency, next_hop))
+    return Next::drop(DropReason::neighbor_unresolved);
   if (meta.ttl <= 1) return Next::punt(PuntReason::ttl_exceeded);
   if (meta.ip_length > egress->mtu) [[unlikely]] {
     meta.punt_mtu = egress->mtu;
     return Next::punt(PuntReason::mtu_exceeded);
   }
   auto& eth = *reinterpret_cast<net::EthHeader*>(data_of(mbuf));
-  eth.dst = next_hop->mac;
+  eth.dst = next_hop.mac;
   eth.src = egress->hub_mac;
   decrement_ttl(data_of(mbuf) + meta.ip_offset, eth.type.host() == net::kEtherIpv4);
   return Next::go_on();

@@ -98,21 +98,22 @@ Next decide_hit(WorkerContext& ctx, rte_mbuf* mbuf, SessionTable::Hit hit) {
   }
   const size_t d = static_cast<size_t>(hit.direction);
   const auto& domain = snapshot.domains[session.domain[0]];
-  auto egress = snapshot.adjacencies->get(session.adjacency[d]);
-  auto ingress = snapshot.adjacencies->get(session.adjacency[1 - d]);
+  AdjacencyTable::View egress, ingress;
+  bool egress_known = snapshot.adjacencies->get(session.adjacency[d], egress);
+  bool ingress_known = snapshot.adjacencies->get(session.adjacency[1 - d], ingress);
   if (session.policy_version != snapshot.policy->version(session.connection) || domain == nullptr ||
-      session.route_version != domain->route_version || !egress || !ingress) [[unlikely]] {
+      session.route_version != domain->route_version || !egress_known || !ingress_known) [[unlikely]] {
     const Next next = redecide_session(ctx, meta, hit.index);
     if (next.kind != Next::Kind::go_on) return next;
-    egress = snapshot.adjacencies->get(session.adjacency[d]);
-    ingress = snapshot.adjacencies->get(session.adjacency[1 - d]);
-    if (!egress) return Next::drop(DropReason::neighbor_unresolved);
+    egress_known = snapshot.adjacencies->get(session.adjacency[d], egress);
+    ingress_known = snapshot.adjacencies->get(session.adjacency[1 - d], ingress);
+    if (!egress_known) return Next::drop(DropReason::neighbor_unresolved);
   }
-  if (!ingress || ingress->attachment != meta.ingress) [[unlikely]] {
+  if (!ingress_known || ingress.attachment != meta.ingress) [[unlikely]] {
     const Next next = accept_other_ingress(ctx, meta, hit.index);
     if (next.kind != Next::Kind::go_on) return next;
   }
-  meta.egress = egress->attachment;
+  meta.egress = egress.attachment;
   meta.adjacency = session.adjacency[d];
   if (meta.icmp_error) return Next::go_on();  // belongs to the session, but is none of its packets
   count_packet(ctx, session, meta);
