@@ -1,5 +1,6 @@
 #include "dataplane/io/port.h"
 
+#include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <unistd.h>
 
@@ -62,12 +63,21 @@ PortResult open_pci(const PortSpec& spec, unsigned workers, rte_mempool* pool) {
                     spec.pci + "`");
   }
   const auto queues = static_cast<uint16_t>(workers);
-  return open_device(spec, workers, pool,
-                     {.device = spec.pci,
-                      .rx_queues = queues,
-                      .tx_queues = queues,
-                      .mtu = spec.mtu,
-                      .spread_by_hash = true});
+  auto port = open_device(spec, workers, pool,
+                          {.device = spec.pci,
+                           .rx_queues = queues,
+                           .tx_queues = queues,
+                           .mtu = spec.mtu,
+                           .spread_by_hash = true});
+  if (port && spec.mac) {
+    rte_ether_addr address;
+    std::copy(spec.mac->bytes.begin(), spec.mac->bytes.end(), address.addr_bytes);
+    if (const int result = rte_eth_dev_default_mac_addr_set((*port)->device(), &address); result != 0) {
+      return fail(ErrorCode::refused, "the driver does not take the MAC " + net::to_string(*spec.mac) + ": " +
+                                          rte_strerror(-result));
+    }
+  }
+  return port;
 }
 
 PortResult open_memory(const PortSpec& spec, unsigned workers, rte_mempool* pool) {

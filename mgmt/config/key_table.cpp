@@ -316,7 +316,8 @@ constexpr KeySpec kKeys[] = {
      .kind = ValueKind::mac,
      .fallback_help = "the device's own",
      .change = Change::restart,
-     .help = "The port's MAC."},
+     .help = "The port's MAC: given to a `pci` device, answered to on a `pcap` port. Elsewhere the device's "
+             "own is used."},
     {.path = "port[].mtu",
      .kind = ValueKind::integer,
      .fallback_help = "the device's own",

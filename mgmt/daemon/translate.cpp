@@ -60,6 +60,7 @@ PortSpec port_spec(const config::Port& port) {
   spec.rx_pcap = port.rx_pcap;
   spec.tx_pcap = port.tx_pcap;
   spec.mtu = port.mtu;
+  spec.mac = port.mac;
   return spec;
 }
 

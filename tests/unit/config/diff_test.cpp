@@ -70,7 +70,7 @@ const ChangeRow kRows[] = {
     {"port[].tx_pcap", "\"/tmp/out.pcap\"", "\"/tmp/out2.pcap\"", "! port[trace].tx_pcap (restart)\n"},
     {"port[].address", "\"198.18.1.1/24\"", "\"198.18.1.1/25\"", "! port[wan0].address (restart)\n"},
     {"port[].gateway", "\"198.18.0.254\"", "\"198.18.0.253\"", "! port[wan0].gateway (restart)\n"},
-    {"port[].mac", "\"02:00:00:00:00:01\"", "\"02:00:00:00:00:02\"", "! port[wan0].mac (restart)\n"},
+    {"port[].mac", "\"02:00:00:00:00:01\"", "\"02:00:00:00:00:02\"", "! port[wan1].mac (restart)\n"},
     {"port[].mtu", "mtu = 1600", "mtu = 1601", "! port[wan0].mtu (restart)\n"},
     {"domain[].name", "name = \"shared\"\n", "name = \"shared\"\n[[domain]]\nname = \"new\"\n",
      "+ domain new\n"},

@@ -59,13 +59,13 @@ TEST(ReadConfig, ReadsPorts) {
   EXPECT_THAT(c.ports[0].addresses, ElementsAre(*net::parse_interface_address("198.18.0.1/24"),
                                                 *net::parse_interface_address("198.18.1.1/24")));
   EXPECT_EQ(c.ports[0].gateway, net::parse_ip("198.18.0.254"));
-  EXPECT_EQ(c.ports[0].mac, net::parse_mac("02:00:00:00:00:01"));
+  EXPECT_EQ(c.ports[0].mac, std::nullopt);
   EXPECT_EQ(c.ports[0].mtu, 1'600u);
   EXPECT_EQ(c.ports[1].driver, PortDriver::pci);
   EXPECT_EQ(c.ports[1].pci, "0000:03:00.0");
   EXPECT_THAT(c.ports[1].addresses, IsEmpty());
   EXPECT_EQ(c.ports[1].gateway, std::nullopt);
-  EXPECT_EQ(c.ports[1].mac, std::nullopt);
+  EXPECT_EQ(c.ports[1].mac, net::parse_mac("02:00:00:00:00:01"));
   EXPECT_EQ(c.ports[2].driver, PortDriver::pcap);
   EXPECT_EQ(c.ports[2].rx_pcap, "/etc/weir/in.pcap");
   EXPECT_EQ(c.ports[2].tx_pcap, "/tmp/out.pcap");

@@ -131,12 +131,12 @@ driver = "af_packet"
 interface = "eth1"
 address = ["198.18.0.1/24", "198.18.1.1/24"]
 gateway = "198.18.0.254"
-mac = "02:00:00:00:00:01"
 mtu = 1600
 [[port]]
 name = "wan1"
 driver = "pci"
 pci = "0000:03:00.0"
+mac = "02:00:00:00:00:01"
 [[port]]
 name = "trace"
 driver = "pcap"
