@@ -233,15 +233,20 @@ def _pids_in(names):
 
 
 def remove_leftovers(prefix, program):
-    """Removes namespaces <prefix><pid>-... whose run, a process with `program` in its command line, is gone."""
+    """Removes what runs that were killed left: namespaces and folders called <prefix><pid>-..., where no process
+    <pid> with `program` in its command line is there any more. Returns their names."""
     pattern = re.compile(re.escape(prefix) + r"(\d+)-")
-    stale = []
-    for name in namespace_names():
+
+    def stale(name):
         match = pattern.match(name)
-        if match and not _runs(int(match.group(1)), program):
-            stale.append(name)
-    remove_namespaces(stale)
-    return stale
+        return match and not _runs(int(match.group(1)), program)
+
+    names = [name for name in namespace_names() if stale(name)]
+    remove_namespaces(names)
+    folders = [name for name in os.listdir(tempfile.gettempdir()) if stale(name)]
+    for name in folders:
+        shutil.rmtree(os.path.join(tempfile.gettempdir(), name), ignore_errors=True)
+    return names + folders
 
 
 def _runs(pid, program):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from .netns import LabError
 
 
-def ping(namespace, target, count=2, ttl=None, size=None, dont_fragment=False, source=None, wait=1.0):
+def ping(namespace, target, count=2, ttl=None, size=None, dont_fragment=False, source=None, wait=3.0):
     """How many of `count` echo requests were answered, and what ping said."""
     command = ["ping", "-n", "-c", count, "-i", "0.05", "-W", wait]
     if ttl:
@@ -156,13 +156,11 @@ class NumberedLoad:
     """seqload from one namespace to another, in the background."""
 
     def __init__(self, binaries, source, target, address, port=5000, pps=20000, seconds=5, flows=1, size=200):
-        self._receiver = target.start(binaries.seqload, "recv", "--bind", address, "--port", port,
-                                      log=f"seqload-recv-{port}.log")
+        self._receiver = target.start(binaries.seqload, "recv", "--bind", address, "--port", port)
         self._receiver.wait_for("listening", 5)
         self._seconds = seconds
         self._sender = source.start(binaries.seqload, "send", "--to", address, "--port", port, "--pps", pps,
-                                    "--seconds", seconds, "--flows", flows, "--size", size,
-                                    log=f"seqload-send-{port}.log")
+                                    "--seconds", seconds, "--flows", flows, "--size", size)
 
     def running(self):
         return self._sender.running()
@@ -183,11 +181,9 @@ class Iperf:
     """One iperf3 TCP stream in the background."""
 
     def __init__(self, source, target, address, port=5201, seconds=5):
-        self._server = target.start("iperf3", "-s", "-1", "-J", "-i", "0.1", "-B", address, "-p", port,
-                                    log=f"iperf-server-{port}.log")
+        self._server = target.start("iperf3", "-s", "-1", "-J", "-i", "0.1", "-B", address, "-p", port)
         time.sleep(0.3)
-        self._client = source.start("iperf3", "-c", address, "-p", port, "-t", seconds, "-J", "-i", "0.1",
-                                    log=f"iperf-client-{port}.log")
+        self._client = source.start("iperf3", "-c", address, "-p", port, "-t", seconds, "-J", "-i", "0.1")
         self._seconds = seconds
 
     def finish(self):
