@@ -40,8 +40,8 @@ enum class SessionState : uint8_t {
 struct alignas(64) Session {
   enum Flags : uint8_t {
     kIpv6 = 1,
-    kInspected = 2,  // `cold.flow` is open
-    kDropped = 4,    // tombstone: nothing of it passes any more
+    kInspected = 2,    // `cold.flow` is open
+    kDropped = 4,      // tombstone: nothing of it passes any more
     kResetOnDrop = 8,  // with kDropped: whoever goes on sending gets a reset
   };
   uint32_t address4[2] = {};  // host order; [0] initiator, [1] responder; IPv6: see cold

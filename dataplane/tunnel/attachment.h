@@ -32,7 +32,8 @@ class UnderlayHop {
   }
 
  private:
-  static constexpr uint64_t kResolved = 1ULL << 48;  // behind the MAC, which lies in bytes 0 to 5 as on the wire
+  static constexpr uint64_t kResolved = 1ULL
+                                        << 48;  // behind the MAC, which lies in bytes 0 to 5 as on the wire
   std::atomic<uint64_t> word_{0};
 };
 
@@ -42,17 +43,17 @@ inline constexpr uint16_t kVxlanOverhead = 14 + 20 + 8 + 8;
 struct alignas(64) Attachment {
   /// The whole outer header; per packet only MACs, lengths, IP id, checksum and UDP source port are patched.
   std::array<uint8_t, kVxlanOverhead> outer{};
-  net::Mac hub_mac;          // inside
+  net::Mac hub_mac;                 // inside
   UnderlayHop* underlay = nullptr;  // never null in a published table; owned by control
   AttachmentId id;
   DomainId domain;
   PortIndex port = 0;
-  uint16_t mtu = 0;          // of inner IP packets
+  uint16_t mtu = 0;  // of inner IP packets
   // second line: slow path only
   alignas(64) Vni vni;
   net::Ipv4 local;
   net::Ipv4 remote;
-  uint16_t udp_port = 0;     // host order
+  uint16_t udp_port = 0;  // host order
   std::string name;
   std::vector<net::InterfaceAddress> gateways;
 

@@ -26,7 +26,8 @@ class TunnelTable {
     TunnelKey key;
     AttachmentId attachment;
   };
-  /// Control thread. Fails with `in_use` if two entries have the same key, with `invalid` if an attachment id is.
+  /// Control thread. Fails with `in_use` if two entries have the same key, with `invalid` if an attachment id
+  /// is.
   static Result<TunnelTable> build(const std::vector<Entry>& entries);
 
   /// Worker. An invalid id if there is none.

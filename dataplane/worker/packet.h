@@ -38,7 +38,7 @@ struct alignas(64) PacketMeta {
   SessionIndex session = kNoSession;
   AttachmentId egress;
   AdjacencyId adjacency;        // next hop inside the egress attachment
-  PortIndex port;           // rx; from encap on: tx
+  PortIndex port;               // rx; from encap on: tx
   uint16_t ip_offset = 0;       // from the start of the data; outer IP, then inner IP
   uint16_t l4_offset = 0;       // from the IP header
   uint16_t payload_offset = 0;  // from the IP header
