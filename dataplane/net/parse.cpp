@@ -39,6 +39,7 @@ ParseError walk_extensions(Bytes packet, IpView& out) {
         const uint8_t* header = packet.data() + out.l4_offset;
         const uint32_t size = (header[1] + 1u) * 8u;
         if (packet.size() < out.l4_offset + size) return ParseError::truncated;
+        out.source_route |= out.protocol == kProtoRouting && header[3] != 0;
         out.protocol = header[0];
         out.l4_offset = static_cast<uint16_t>(out.l4_offset + size);
         break;
@@ -61,6 +62,21 @@ ParseError walk_extensions(Bytes packet, IpView& out) {
     }
     if (walked + 1 == kMaxExtensionHeaders) return ParseError::extension_headers;
   }
+}
+
+/// Walks the options of an IPv4 header (RFC 791 section 3.1). False: an option's length is wrong.
+bool walk_options(Bytes options, IpView& out) {
+  constexpr uint8_t kEnd = 0, kNop = 1, kLooseSourceRoute = 131, kStrictSourceRoute = 137;
+  while (!options.empty() && options[0] != kEnd) {
+    if (options[0] == kNop) {
+      options = options.subspan(1);
+      continue;
+    }
+    if (options.size() < 2 || options[1] < 2 || options[1] > options.size()) return false;
+    out.source_route |= options[0] == kLooseSourceRoute || options[0] == kStrictSourceRoute;
+    options = options.subspan(options[1]);
+  }
+  return true;
 }
 
 bool icmp_is_error(Family family, uint8_t type) {
@@ -118,8 +134,11 @@ ParseError parse_ipv4(Bytes packet, IpView& out) {
   if (total < header) return ParseError::bad_header;
   if (packet.size() < total) return ParseError::truncated;
   if (checksum(packet.first(header)) != 0) return ParseError::bad_header;
+  out = {};
   fill_ipv4(*ip, out);
-  return ParseError::none;
+  return walk_options(packet.subspan(sizeof(Ipv4Header), header - sizeof(Ipv4Header)), out)
+             ? ParseError::none
+             : ParseError::bad_header;
 }
 
 ParseError parse_ipv6(Bytes packet, IpView& out) {

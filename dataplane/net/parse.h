@@ -36,6 +36,8 @@ struct IpView {
   uint8_t ttl = 0;
   bool fragment = false;       // any fragment, the first one included
   bool first_fragment = true;  // the L4 header is in this packet
+  bool source_route =
+      false;  // the destination is not the last one: LSRR, SSRR (RFC 791), segments left (RFC 8200)
   uint16_t l4_offset = 0;
   uint32_t length = 0;  // of the whole IP packet; what lies beyond it in the frame is padding
   uint32_t fragment_id = 0;

@@ -28,7 +28,8 @@ void note_neighbor(WorkerContext& ctx, AttachmentId attachment, const net::IpAdd
   const auto known = table.get(table.find(attachment, address));
   if (known && known->mac == mac) return;
   const NeighborNote note{attachment, address, mac};
-  if (rte_ring_sp_enqueue_elem(ctx.rings.notes.get(), const_cast<NeighborNote*>(&note), sizeof note) != 0) {
+  if (!ctx.note_tokens.take(ctx.now) ||
+      rte_ring_sp_enqueue_elem(ctx.rings.notes.get(), const_cast<NeighborNote*>(&note), sizeof note) != 0) {
     ctx.counters.notes_lost.add();
   }
 }

@@ -44,6 +44,7 @@ Next decide_ip(rte_mbuf* mbuf, const Attachment& attachment, const net::IpView& 
   const auto& eth = *reinterpret_cast<const net::EthHeader*>(data_of(mbuf));
   if (eth.dst.is_multicast()) return Next::drop(DropReason::inner_multicast);
   if (eth.dst != attachment.hub_mac) return Next::drop(DropReason::inner_not_for_hub);
+  if (ip.source_route) return Next::drop(DropReason::inner_source_route);
   if (net::is_martian(ip.src) || net::is_martian(ip.dst)) return Next::drop(DropReason::inner_martian);
   if (ip.fragment) return Next::drop(DropReason::inner_fragment);
 

@@ -34,6 +34,7 @@ class SessionSink final : public inspection::EventSink {
     SessionCold& cold = ctx_.sessions->cold(index_);
     if (event.kind == inspection::EventKind::alert && cold.alerts != UINT16_MAX) ++cold.alerts;
     inspection::Event whole = event;
+    whole.flow = flow_info(ctx_, index_);  // as it is now: another rule may have decided since it was opened
     whole.flow_stats = flow_so_far(ctx_, index_);
     return ctx_.events.push(whole);
   }
@@ -42,6 +43,13 @@ class SessionSink final : public inspection::EventSink {
   WorkerContext& ctx_;
   SessionIndex index_;
 };
+
+/// False: rewrite() is going to refuse it. What the receiver never gets is no part of the stream that it
+/// reads, and must not be taken for it.
+bool will_be_sent(const Snapshot& snapshot, const PacketMeta& meta) {
+  const Attachment* egress = snapshot.attachment(meta.egress);
+  return egress != nullptr && meta.ttl > 1 && meta.ip_length <= egress->mtu;
+}
 
 /// Nothing of a dropped session passes any more, either way. An end that goes on sending is told so.
 Next drop_rest(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Session& session) {
@@ -56,6 +64,7 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
     return Next::go_on();
   if ((session.flags & Session::kDropped) != 0) return drop_rest(ctx, resets, mbuf, session);
   if (meta.icmp_error) return Next::go_on();  // its payload is a quote, not data of the session
+  if (!will_be_sent(*ctx.snapshot, meta)) return Next::go_on();
 
   const Profile& profile = ctx.snapshot->profiles[session.profile];
   const inspection::FlowHandle flow{ctx.sessions->cold(meta.session).flow};

@@ -11,7 +11,7 @@ namespace weir::dataplane {
 
 /// Owned by control, which frees it when every worker has acknowledged.
 struct Command {
-  enum class Kind : uint8_t { drain, purge_attachment, purge_domain, purge_adjacency, list_sessions };
+  enum class Kind : uint8_t { drain, purge_attachment, purge_domain, purge_stale_adjacencies, list_sessions };
   Kind kind{};
   uint32_t id = 0;  // of what is purged
 

@@ -93,7 +93,8 @@ struct WorkerContext {
   std::unique_ptr<inspection::Inspector> inspector;
   WorkerRings rings;
   RingSink events;
-  TokenBucket punt_tokens;
+  std::array<TokenBucket, kPuntReasons> punt_tokens;  // by PuntReason: no kind of punt starves another
+  TokenBucket note_tokens;
   bool flow_events = true;
   rte_mempool* pool = nullptr;
   std::vector<TxBuffer> tx;  // by PortIndex

@@ -115,8 +115,8 @@ class DataplaneImpl final : public Dataplane {
   void purge_domain(DomainId domain, std::function<void()> done) override {
     send_command(Command::Kind::purge_domain, domain.value, std::move(done));
   }
-  void purge_adjacency(AdjacencyId adjacency, std::function<void()> done) override {
-    send_command(Command::Kind::purge_adjacency, adjacency.value, std::move(done));
+  void purge_stale_adjacencies(std::function<void()> done) override {
+    send_command(Command::Kind::purge_stale_adjacencies, 0, std::move(done));
   }
 
   std::vector<Punt> take_punts(size_t max) override;
@@ -160,6 +160,8 @@ class DataplaneImpl final : public Dataplane {
   void send_command(Command::Kind kind, uint32_t id, std::function<void()> done);
   void enqueue(std::unique_ptr<Command> command, std::function<void(Command&)> done);
   bool advance(Pending& pending);
+  /// What is taken from each worker's ring at a time, so that none starves the others.
+  size_t share_of(size_t max) const { return std::max<size_t>(1, max / workers_.size()); }
   bool send_made(PortIndex port, AttachmentId attachment, Entry entry, std::span<const uint8_t> frame);
   static int run_worker(void* argument);
 
@@ -362,9 +364,11 @@ void DataplaneImpl::list_sessions(size_t max, std::function<void(std::vector<Ses
 
 std::vector<Punt> DataplaneImpl::take_punts(size_t max) {
   std::vector<Punt> punts;
+  const size_t share = share_of(max);
   for (const auto& worker : workers_) {
     void* item = nullptr;
-    while (punts.size() < max && rte_ring_sc_dequeue(worker->context().rings.punts.get(), &item) == 0) {
+    for (size_t i = 0; i < share && rte_ring_sc_dequeue(worker->context().rings.punts.get(), &item) == 0;
+         ++i) {
       auto* mbuf = static_cast<rte_mbuf*>(item);
       const PacketMeta& meta = meta_of(mbuf);
       Punt punt;
@@ -387,10 +391,11 @@ std::vector<Punt> DataplaneImpl::take_punts(size_t max) {
 
 std::vector<NeighborNote> DataplaneImpl::take_notes(size_t max) {
   std::vector<NeighborNote> notes;
+  const size_t share = share_of(max);
   for (const auto& worker : workers_) {
+    rte_ring* ring = worker->context().rings.notes.get();
     NeighborNote note;
-    while (notes.size() < max &&
-           rte_ring_sc_dequeue_elem(worker->context().rings.notes.get(), &note, sizeof note) == 0) {
+    for (size_t i = 0; i < share && rte_ring_sc_dequeue_elem(ring, &note, sizeof note) == 0; ++i) {
       notes.push_back(note);
     }
   }
@@ -442,9 +447,12 @@ bool DataplaneImpl::send_inner(AttachmentId attachment, std::span<const uint8_t>
 
 size_t DataplaneImpl::take_events(std::span<inspection::Event> out) {
   size_t taken = 0;
+  const size_t share = share_of(out.size());
   for (const auto& worker : workers_) {
-    while (taken < out.size() && rte_ring_sc_dequeue_elem(worker->context().rings.events.get(), &out[taken],
-                                                          sizeof(inspection::Event)) == 0) {
+    rte_ring* ring = worker->context().rings.events.get();
+    for (size_t i = 0; i < share && taken < out.size() &&
+                       rte_ring_sc_dequeue_elem(ring, &out[taken], sizeof(inspection::Event)) == 0;
+         ++i) {
       ++taken;
     }
   }

@@ -31,7 +31,7 @@ struct DataplaneSettings {
   uint32_t burst = 32;
   uint32_t sessions = 65'536;  // whole hub
   uint32_t ring_size = 2'048;
-  uint32_t punts_per_second = 2'000;  // per worker
+  uint32_t punts_per_second = 2'000;  // per worker and kind of punt; as many notes of neighbours
   uint32_t event_queue = 4'096;
   bool flow_events = true;
   inspection::InspectorLimits inspection;  // `flows`: whole hub
@@ -66,6 +66,7 @@ enum class PuntReason : uint8_t {
   mtu_exceeded,  // control answers fragmentation needed / packet too big with `mtu`
   underlay_arp,  // an ARP packet on a port that DPDK owns (from the outer Ethernet header on)
 };
+inline constexpr size_t kPuntReasons = 4;
 
 /// A packet that control owns now, until it gives it back by exactly one of resume() and discard().
 struct Punt {
@@ -133,9 +134,10 @@ class Dataplane {
   virtual void purge_attachment(AttachmentId attachment, std::function<void()> done) = 0;
   /// As purge_attachment, for sessions with either end in `domain`.
   virtual void purge_domain(DomainId domain, std::function<void()> done) = 0;
-  /// As purge_attachment, for sessions whose next hop is `adjacency`: they look their route up again, none is
-  /// removed.
-  virtual void purge_adjacency(AdjacencyId adjacency, std::function<void()> done) = 0;
+  /// Every worker lets its sessions forget next hops that were removed from the adjacency table: they look
+  /// their route up again, none is removed. Then `done`: the indices of what was removed before the call may
+  /// be released.
+  virtual void purge_stale_adjacencies(std::function<void()> done) = 0;
 
   // --- packets ---
   /// At most `max` punts. The caller owns each.

@@ -12,7 +12,8 @@ void drop(WorkerContext& ctx, rte_mbuf* mbuf, DropReason reason) {
 }
 
 void punt(WorkerContext& ctx, rte_mbuf* mbuf, PuntReason reason) {
-  if (!ctx.punt_tokens.take(ctx.now)) return drop(ctx, mbuf, DropReason::punt_rate_limited);
+  if (!ctx.punt_tokens[static_cast<size_t>(reason)].take(ctx.now))
+    return drop(ctx, mbuf, DropReason::punt_rate_limited);
   meta_of(mbuf).punt_reason = static_cast<uint8_t>(reason);
   if (rte_ring_sp_enqueue(ctx.rings.punts.get(), mbuf) != 0) return drop(ctx, mbuf, DropReason::punt_full);
   ctx.counters.punted.add();

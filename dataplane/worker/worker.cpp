@@ -33,7 +33,9 @@ WorkerContext::WorkerContext(WorkerIndex index, const DataplaneSettings& setting
     : id(index),
       rings(std::move(own_rings)),
       events(rings.events.get(), counters.events_lost),
-      punt_tokens(settings.punts_per_second),
+      punt_tokens{TokenBucket(settings.punts_per_second), TokenBucket(settings.punts_per_second),
+                  TokenBucket(settings.punts_per_second), TokenBucket(settings.punts_per_second)},
+      note_tokens(settings.punts_per_second),
       flow_events(settings.flow_events) {}
 
 Worker::Worker(WorkerIndex index, const DataplaneSettings& settings, WorkerRings rings, RingPtr commands,
@@ -156,9 +158,9 @@ void Worker::purge_or_list(SessionIndex index, const Command& command, Command::
       }
       break;
     }
-    case Command::Kind::purge_adjacency:
+    case Command::Kind::purge_stale_adjacencies:
       for (AdjacencyId& adjacency : session.adjacency) {
-        if (adjacency.value == command.id) adjacency = {};
+        if (AdjacencyTable::View view; !ctx_.snapshot->adjacencies->get(adjacency, view)) adjacency = {};
       }
       break;
     case Command::Kind::list_sessions: {
@@ -197,6 +199,8 @@ bool Worker::work_on_command() {
     if (rte_ring_sc_dequeue(commands_.get(), &next) != 0) return false;
     command_ = static_cast<Command*>(next);
     cursor_ = 0;
+    // What was published before the command was sent holds for the sessions that this turn makes.
+    ctx_.snapshot = root_.load(std::memory_order_acquire);
     if (command_->kind == Command::Kind::drain) drain_remaining_ = rte_ring_count(ctx_.rings.in.get());
   }
   Command::Part& part = command_->parts[ctx_.id];

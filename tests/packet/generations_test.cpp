@@ -167,7 +167,7 @@ TEST(Generations, PurgeOfANextHopMakesSessionsLookAgain) {
   const AdjacencyId old = table.find(b.attachment_id("b"), *net::parse_ip(kB.host4));
   table.remove(old);
   bool done = false;
-  hub.plane().purge_adjacency(old, [&] { done = true; });
+  hub.plane().purge_stale_adjacencies([&] { done = true; });
   hub.settle_until(done);
   table.release(old);
   EXPECT_EQ(hub.moved(), Counts()) << "no session ends";
