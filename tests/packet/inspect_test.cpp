@@ -1,8 +1,11 @@
 // Inspected sessions: what passes, what is stopped, what the ends are told, what is written down.
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <fstream>
 
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/headers.h"
 #include "tests/packet/spokes.h"
 #include "tests/packet/test_hub.h"
 
@@ -146,6 +149,46 @@ TEST(Inspect, ADropRuleStopsTheSession) {
     // Nor does a SYN on the same ports revive it before its time-out.
     EXPECT_EQ(talk.send(true, kSyn).size(), 1u);
     EXPECT_EQ(hub.moved(), dropped(DropReason::session_dropped) + resets(1));
+  }
+}
+
+/// The same frame with another TTL.
+Bytes with_ttl(Bytes inner_frame, uint8_t ttl) {
+  net::Ipv4Header ip;
+  std::memcpy(&ip, inner_frame.data() + 14, sizeof ip);
+  ip.ttl = ttl;
+  ip.checksum = {};
+  ip.checksum = net::be16::raw(net::checksum({reinterpret_cast<const uint8_t*>(&ip), sizeof ip}));
+  std::memcpy(inner_frame.data() + 14, &ip, sizeof ip);
+  return inner_frame;
+}
+
+TEST(Inspect, WhatTheHubWillNotSendHidesNothing) {
+  TestHub hub(inspected().build());
+  Conversation talk(hub, Ip::v4);
+  talk.handshake();
+  hub.moved();
+  // Harmless bytes that end at the hub must not stand for the bytes that the server reads in their place.
+  const Bytes decoy = with_ttl(inner(kA, kB, talk.segment(true, kPsh | kAck, "harmless")), 1);
+  EXPECT_TRUE(hub.pass_through(tunnelled(kA, decoy)).empty());
+  for (const Punt& punt : hub.plane().take_punts(8)) hub.plane().discard(punt, DropReason::ttl_exceeded);
+  talk.client("attack..");
+  EXPECT_EQ(
+      hub.moved(),
+      Counts({{"rx", 2}, {"punted", 1}, {"inspected_packets", 1}, {"drop inspect_drop", 1}}) + resets(2));
+}
+
+TEST(Inspect, AResetAndASynOfTheSameTupleHideNothing) {
+  TestHub hub(inspected().build());
+  Conversation talk(hub, Ip::v4);
+  talk.handshake();
+  talk.send(true, kRst);
+  // Before the numbers of the connection that lives on at the server, so that its bytes would lie behind a
+  // gap.
+  hub.pass_through(from_spoke(kA, kB, tcp(kSyn, 0xffff'ff80, 0, "", 1000, 80)));
+  hub.sent();
+  for (const Bytes& frame : talk.send(true, kPsh | kAck, "attack")) {
+    EXPECT_NE(vni_of(frame), kB.vni) << "data without a handshake reached the server";
   }
 }
 
