@@ -3,6 +3,9 @@
 #include <httplib.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <thread>
+
 namespace weir::cli {
 
 namespace {
@@ -17,6 +20,20 @@ httplib::Client connection(const std::string& socket) {
   http.set_connection_timeout(kConnectSeconds);
   http.set_read_timeout(kAnswerSeconds);
   return http;
+}
+
+/// A busy hub's queue of connections may be full for a moment, which looks like a refusal; nothing was sent
+/// then.
+template <typename Send>
+httplib::Result patiently(Send&& send) {
+  constexpr int kTries = 6;
+  constexpr auto kPause = std::chrono::milliseconds(50);
+  httplib::Result result = send();
+  for (int i = 1; i < kTries && !result && result.error() == httplib::Error::Connection; ++i) {
+    std::this_thread::sleep_for(kPause);
+    result = send();
+  }
+  return result;
 }
 
 Result<Answer> understand(const std::string& socket, const httplib::Result& result) {
@@ -43,11 +60,14 @@ Result<Answer> understand(const std::string& socket, const httplib::Result& resu
 Result<Answer> Client::get(const std::string& path, const Parameters& parameters) const {
   httplib::Params params;
   for (const auto& [name, value] : parameters) params.emplace(name, value);
-  return understand(socket_, connection(socket_).Get(path.c_str(), params, httplib::Headers{}));
+  return understand(
+      socket_, patiently([&] { return connection(socket_).Get(path.c_str(), params, httplib::Headers{}); }));
 }
 
 Result<Answer> Client::post(const std::string& path) const {
-  return understand(socket_, connection(socket_).Post(path.c_str(), std::string(), "application/json"));
+  return understand(socket_, patiently([&] {
+                      return connection(socket_).Post(path.c_str(), std::string(), "application/json");
+                    }));
 }
 
 }  // namespace weir::cli
