@@ -98,19 +98,24 @@ FirstDecision decide_first_packet(const Snapshot& snapshot, const FirstPacket& p
   if (from == nullptr) return dropped(DropReason::stale_attachment);
   decision.from_domain = from->id;
   decision.route_version = from->route_version;
-  if (is_never_routed(packet.tuple)) return dropped(DropReason::inner_martian);
+  // No host has the hub's own address: a packet from it is forged.
+  if (is_never_routed(packet.tuple) || ingress->is_gateway(packet.tuple.src))
+    return dropped(DropReason::inner_martian);
   const uint32_t hash = ecmp_hash(packet.tuple);
   const NextHop* reverse = reverse_hop(*from, packet.tuple.src, packet.ingress, hash);
   if (reverse == nullptr) return dropped(DropReason::reverse_path);
   decision.reverse = *reverse;
 
   decision.last_step = Step::route;
+  if (ingress->is_gateway(packet.tuple.dst)) return dropped(DropReason::inner_hub_address);
   const RouteAnswer route = find_route(snapshot, *from, packet.tuple.dst, hash);
   decision.route_length = route.length;
   decision.route_exposed = route.exposed;
   if (route.drop != DropReason::none) return dropped(route.drop);
   decision.forward = route.next_hop;
   decision.to_domain = route.next_hop.domain;
+  if (snapshot.attachment(route.next_hop.attachment)->is_gateway(packet.tuple.dst))
+    return dropped(DropReason::inner_hub_address);
 
   decision.last_step = Step::connection;
   decision.connection = snapshot.policy->find(decision.from_domain, decision.to_domain);

@@ -39,7 +39,9 @@ struct FirstDecision {
 ///
 /// A source has to be reached, by its own domain's routes, through the attachment that the packet came in by.
 /// With that check go two others: an ingress attachment or domain that is gone is `stale_attachment`;
-/// addresses that are never routed, and a packet from an address to itself, are `inner_martian`.
+/// addresses that are never routed, a packet from an address to itself, and one from the hub's own address in
+/// that attachment are `inner_martian`. With the route goes: the hub's own address, in the attachment that
+/// the packet came in by or would leave by, is no destination (`inner_hub_address`).
 FirstDecision decide_first_packet(const Snapshot& snapshot, const FirstPacket& packet);
 
 /// The reverse-path check: the next hop towards `source` through the attachment that it came in by; null if

@@ -20,13 +20,6 @@ DropReason may_start(const PacketMeta& meta) {
   return DropReason::none;
 }
 
-/// The destination is the hub's own address in the attachment that it would be sent to.
-bool is_other_gateway(const Snapshot& snapshot, const FirstDecision& decision,
-                      const net::IpAddress& destination) {
-  const Attachment* attachment = snapshot.attachment(decision.forward.attachment);
-  return attachment != nullptr && attachment->is_gateway(destination);
-}
-
 SessionIndex insert(WorkerContext& ctx, const PacketMeta& meta, const FirstDecision& decision) {
   const uint16_t to_slot = static_cast<uint16_t>(decision.to_domain.index());
   if (meta.tuple.src.is_v4()) {
@@ -69,7 +62,6 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
 
   const FirstDecision decision = decide_first_packet(snapshot, {meta.ingress, meta.tuple});
   if (decision.drop != DropReason::none) return Next::drop(decision.drop);
-  if (is_other_gateway(snapshot, decision, meta.tuple.dst)) return Next::drop(DropReason::inner_hub_address);
 
   // Both next hops first: a session is never half made.
   const AdjacencyId to_initiator = find_adjacency(snapshot, decision.reverse, meta.tuple.src);

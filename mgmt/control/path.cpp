@@ -66,16 +66,35 @@ std::string drop_text(DropReason reason) {
   return std::string(info(reason).name) + ": " + std::string(info(reason).help);
 }
 
-PathStep reverse_step(const Model& names, const FirstPacket& packet, const FirstDecision& d, bool ok) {
+/// In words, if `address` is the hub's own inside `attachment`; else empty.
+std::string hub_address_text(const Snapshot& snapshot, AttachmentId attachment,
+                             const net::IpAddress& address) {
+  const Attachment* a = snapshot.attachment(attachment);
+  if (a == nullptr || !a->is_gateway(address)) return "";
+  return net::to_string(address) + " is the hub's own address in attachment " + a->name;
+}
+
+PathStep reverse_step(const Snapshot& snapshot, const Model& names, const FirstPacket& packet,
+                      const FirstDecision& d, bool ok) {
   const std::string in = names.attachment_name(packet.ingress);
   const std::string src = net::to_string(packet.tuple.src);
   if (ok) return {"reverse_path", true, src + " is reached through attachment " + in};
   if (in.empty()) return {"reverse_path", false, "no attachment of the domain leads to " + src};
+  const std::string hub = hub_address_text(snapshot, packet.ingress, packet.tuple.src);
+  if (!hub.empty()) return {"reverse_path", false, hub + "; no host there may send from it"};
   return {"reverse_path", false, drop_text(d.drop)};
 }
 
-PathStep route_step(const Model& names, const FirstPacket& packet, const FirstDecision& d, bool ok) {
+PathStep route_step(const Snapshot& snapshot, const Model& names, const FirstPacket& packet,
+                    const FirstDecision& d, bool ok) {
   const std::string dst = net::to_string(packet.tuple.dst);
+  if (d.drop == DropReason::inner_hub_address) {
+    std::string here = hub_address_text(snapshot, packet.ingress, packet.tuple.dst);
+    if (!here.empty()) return {"route", false, here + "; it answers echo requests and has no sessions"};
+    return {"route", false,
+            hub_address_text(snapshot, d.forward.attachment, packet.tuple.dst) +
+                "; it answers only hosts of that attachment"};
+  }
   if (!ok) return {"route", false, dst + ": " + drop_text(d.drop)};
   return {"route", true,
           dst + " by a /" + std::to_string(d.route_length) + (d.route_exposed ? " exposed by" : " of") +
@@ -121,8 +140,9 @@ PathAnswer explain(const Snapshot& snapshot, const Model& names, const FirstPack
   PathAnswer answer;
   const auto passed = [&](Step step) { return d.last_step > step; };
   const auto reached = [&](Step step) { return d.last_step >= step; };
-  answer.steps.push_back(reverse_step(names, packet, d, passed(Step::reverse_path)));
-  if (reached(Step::route)) answer.steps.push_back(route_step(names, packet, d, passed(Step::route)));
+  answer.steps.push_back(reverse_step(snapshot, names, packet, d, passed(Step::reverse_path)));
+  if (reached(Step::route))
+    answer.steps.push_back(route_step(snapshot, names, packet, d, passed(Step::route)));
   if (reached(Step::connection)) answer.steps.push_back(connection_step(names, d, passed(Step::connection)));
   if (reached(Step::policy)) {
     answer.steps.push_back({"policy", passed(Step::policy), rule_text(snapshot, d.policy)});

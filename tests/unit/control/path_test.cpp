@@ -78,6 +78,30 @@ TEST_F(PathTest, NamesAttachmentRouterAndMac) {
   EXPECT_NE(known->steps.at(1).text.find("attachment cloud-b"), std::string::npos);
 }
 
+TEST_F(PathTest, HubsOwnAddressesAreNeitherSourceNorDestination) {
+  use(kTwoClouds);
+  struct Row {
+    const char *from, *to, *reason, *steps, *text;
+  };
+  const Row rows[] = {
+      {"10.1.0.5", "10.2.0.1", "inner_hub_address", "reverse_path+ route-",
+       "10.2.0.1 is the hub's own address in attachment cloud-b; it answers only hosts of that attachment"},
+      {"10.1.0.5", "10.1.0.1", "inner_hub_address", "reverse_path+ route-",
+       "10.1.0.1 is the hub's own address in attachment cloud-a; it answers echo requests and has no "
+       "sessions"},
+      {"10.1.0.1", "10.2.0.5", "inner_martian", "reverse_path-",
+       "10.1.0.1 is the hub's own address in attachment cloud-a; no host there may send from it"},
+  };
+  for (const Row& row : rows) {
+    const auto answer = explain_path(*snapshot_, model_, {{}, ip(row.from), ip(row.to), 6, 80});
+    ASSERT_TRUE(answer) << row.text;
+    EXPECT_EQ(answer->verdict, "drop");
+    EXPECT_EQ(answer->reason, row.reason);
+    EXPECT_EQ(steps(*answer), row.steps);
+    EXPECT_EQ(answer->steps.back().text, row.text);
+  }
+}
+
 TEST_F(PathTest, PeerThatIsNotReachedIsADrop) {
   use(kTwoClouds);
   for (const auto& [path, hop] : model_.hops) hop->clear();
