@@ -85,6 +85,11 @@ RouteView route_view(const model::Model& model, const model::RouteRecord& route,
   return view;
 }
 
+/// `from_domain`: whose it is, if it is exposed.
+RouteView blackhole_view(const model::RouteRecord& route, const std::string& from_domain) {
+  return {net::to_string(route.prefix), "", "", 0, "blackhole", from_domain};
+}
+
 }  // namespace
 
 SessionView session_view(const SessionRow& row, const Snapshot& snapshot, const model::Model& names,
@@ -123,11 +128,11 @@ Result<std::vector<DomainRoutesView>> route_views(const model::Model& model,
     DomainRoutesView view{name, {}};
     const model::DomainRoutes& routes = model.routes[id.index()];
     for (const auto& route : routes.own) {
-      if (route.blackhole())
-        view.routes.push_back({net::to_string(route.prefix), "", "", 0, "blackhole", ""});
+      if (route.blackhole()) view.routes.push_back(blackhole_view(route, ""));
       for (const NextHop& hop : route.members) view.routes.push_back(route_view(model, route, hop, false));
     }
     for (const auto& route : routes.exposed) {
+      if (route.blackhole()) view.routes.push_back(blackhole_view(route, model.domain_name(route.domain)));
       for (const NextHop& hop : route.members) view.routes.push_back(route_view(model, route, hop, true));
     }
     views.push_back(std::move(view));

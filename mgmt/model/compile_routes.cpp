@@ -66,7 +66,9 @@ void gather_on_link(CompileState& state, std::vector<Drafts>& drafts) {
       hop.attachment = id;
       hop.domain = domain;
       add(state, a.where, drafts[domain.index()],
-          {{gateway.subnet(), {hop}}, "the gateway of attachment " + config::in_quotes(a.name), false});
+          {{gateway.subnet(), {hop}, domain},
+           "the gateway of attachment " + config::in_quotes(a.name),
+           false});
     }
   }
 }
@@ -79,7 +81,7 @@ void gather_configured(CompileState& state, std::vector<Drafts>& drafts) {
       state.problem(route.where, "there is no domain " + config::in_quotes(route.domain));
       continue;
     }
-    Draft draft{{route.prefix, {}}, "a blackhole route", false};
+    Draft draft{{route.prefix, {}, *domain}, "a blackhole route", false};
     if (!route.blackhole) {
       const auto attachment = ids.attachments.find(attachment_key(route.domain, route.attachment));
       if (!attachment) {
@@ -95,8 +97,9 @@ void gather_configured(CompileState& state, std::vector<Drafts>& drafts) {
   }
 }
 
-/// What `to` exposes becomes visible in `from`. Two domains that expose the same prefix to a third are an
-/// error: which of them was meant?
+/// The routes of `to` become visible in `from`, blackholes too: without them a wider route of `to` would lead
+/// `from` to what `to` itself does not reach. Two domains that expose the same prefix to a third are an
+/// error: which of them was meant? Two blackholes are none, since they mean the same.
 void expose(CompileState& state, const config::Connection& connection, const std::string& from,
             const std::string& to, std::vector<Drafts>& exposed) {
   const Identities& ids = state.out.model.ids;
@@ -106,9 +109,9 @@ void expose(CompileState& state, const config::Connection& connection, const std
     return;
   }
   for (const RouteRecord& record : state.out.model.routes[to_id->index()].own) {
-    if (record.blackhole()) continue;
     const auto [at, is_new] = exposed[from_id->index()].try_emplace(record.prefix, Draft{record, to, false});
-    if (!is_new && at->second.source != to) {
+    const bool both_blackholes = record.blackhole() && at->second.record.blackhole();
+    if (!is_new && at->second.source != to && !both_blackholes) {
       state.problem(connection.where, "domains " + config::in_quotes(at->second.source) + " and " +
                                           config::in_quotes(to) + " both expose " +
                                           net::to_string(record.prefix) + " to domain " +

@@ -54,13 +54,14 @@ using Rulesets = std::map<std::string, std::shared_ptr<const inspection::Ruleset
 struct RouteRecord {
   net::Prefix prefix;
   std::vector<dataplane::NextHop> members;
+  dataplane::DomainId domain;  // whose route it is
   bool blackhole() const { return members.empty(); }
 };
 
 /// The routes of one domain, in the order of their prefixes.
 struct DomainRoutes {
   std::vector<RouteRecord> own;
-  std::vector<RouteRecord> exposed;  // by the domains that it is connected to
+  std::vector<RouteRecord> exposed;  // by the domains that it is connected to, their blackholes too
 };
 
 struct Model {

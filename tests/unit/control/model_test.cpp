@@ -114,7 +114,7 @@ TEST(Compile, ExposedRouteMovesTheConnectedDomain) {
   EXPECT_EQ(route_version(second, "lonely"), route_version(first, "lonely"));
 }
 
-TEST(Compile, BlackholeIsOwnButNotExposed) {
+TEST(Compile, BlackholeIsOwnAndExposed) {
   Compiler compile;
   const CompiledModel m = compile.next(kTwoClouds);
   const Domain* prod = m.snapshot->domain(domain(m.model, "prod"));
@@ -122,10 +122,63 @@ TEST(Compile, BlackholeIsOwnButNotExposed) {
   const auto own = prod->own.lookup(ip("10.66.1.1"));
   ASSERT_TRUE(own);
   EXPECT_TRUE(prod->targets[own->target].members.empty());
-  EXPECT_FALSE(shared->exposed.lookup(ip("10.66.1.1")));
+  EXPECT_EQ(find_route(*m.snapshot, *shared, ip("10.66.1.1"), 0).drop, DropReason::blackhole);
   const auto exposed = shared->exposed.lookup(ip("10.1.64.9"));
   ASSERT_TRUE(exposed);
   EXPECT_EQ(shared->targets[exposed->target].members.front().domain, prod->id);
+}
+
+TEST(Compile, ConnectedDomainDoesNotReachAroundABlackhole) {
+  Compiler compile;
+  const CompiledModel m = compile.next(kTwoClouds + R"(
+[[route]]
+domain = "shared"
+prefix = "10.77.0.0/16"
+attachment = "cloud-b"
+via = "10.2.0.2"
+[[route]]
+domain = "shared"
+prefix = "10.77.9.0/24"
+blackhole = true
+)");
+  const auto route = [&](const char* from, const char* to) {
+    return find_route(*m.snapshot, *m.snapshot->domain(domain(m.model, from)), ip(to), 0);
+  };
+  for (const char* from : {"shared", "prod"}) {
+    EXPECT_EQ(route(from, "10.77.8.1").drop, DropReason::none) << from;
+    EXPECT_EQ(route(from, "10.77.9.1").drop, DropReason::blackhole) << from;
+    EXPECT_EQ(route(from, "10.77.9.1").exposed, std::string(from) == "prod");
+  }
+  EXPECT_EQ(route("lonely", "10.77.9.1").drop, DropReason::no_connection);
+}
+
+TEST(Compile, OwnRouteWinsOverAnExposedBlackholeOfTheSamePrefix) {
+  Compiler compile;
+  const CompiledModel m = compile.next(kTwoClouds + R"(
+[[route]]
+domain = "shared"
+prefix = "10.66.0.0/16"
+attachment = "cloud-b"
+via = "10.2.0.2"
+)");
+  const auto drop = [&](const char* from) {
+    return find_route(*m.snapshot, *m.snapshot->domain(domain(m.model, from)), ip("10.66.1.1"), 0).drop;
+  };
+  EXPECT_EQ(drop("shared"), DropReason::none);
+  EXPECT_EQ(drop("prod"), DropReason::blackhole);
+}
+
+TEST(Compile, SameBlackholeExposedTwiceIsNoContradiction) {
+  Compiler compile;
+  const std::string connected = kTwoClouds + "[[connection]]\ndomains = [\"lonely\", \"shared\"]\n";
+  const std::string route = "[[route]]\ndomain = \"lonely\"\nprefix = \"10.66.0.0/16\"\n";
+  const CompiledModel m = compile.next(connected + route + "blackhole = true\n");
+  const Domain* shared = m.snapshot->domain(domain(m.model, "shared"));
+  EXPECT_EQ(find_route(*m.snapshot, *shared, ip("10.66.1.1"), 0).drop, DropReason::blackhole);
+
+  const auto contradiction = compile(connected + route + "attachment = \"cloud-c\"\nvia = \"10.3.0.2\"\n");
+  ASSERT_FALSE(contradiction);
+  EXPECT_NE(contradiction.error().front().message.find("both expose 10.66.0.0/16"), std::string::npos);
 }
 
 TEST(Compile, RuleChangeMovesOnlyThePairsThatItCanMatch) {
