@@ -1,6 +1,7 @@
 #include "mgmt/control/neighbors.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "mgmt/control/frames.h"
 
@@ -112,6 +113,18 @@ void Neighbors::tick(NanoTime now) {
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     due(neighbors_.find(deadlines_.begin()->second), now);
   }
+  purge_forgotten();
+}
+
+/// A purge walks every session of every worker, so there is one at a time, for all that were forgotten
+/// meanwhile.
+void Neighbors::purge_forgotten() {
+  if (purging_ || forgotten_.empty()) return;
+  purging_ = true;
+  dataplane_.purge_stale_adjacencies([this, purged = std::exchange(forgotten_, {})] {
+    for (const AdjacencyId id : purged) adjacencies_.release(id);
+    purging_ = false;
+  });
 }
 
 void Neighbors::due(Map::iterator at, NanoTime now) {
@@ -164,7 +177,7 @@ void Neighbors::forget(Map::iterator at, DropReason reason) {
   deadlines_.erase({at->second.deadline, key});
   if (const AdjacencyId id = at->second.adjacency; id.valid()) {
     adjacencies_.remove(id);
-    dataplane_.purge_adjacency(id, [this, id] { adjacencies_.release(id); });
+    forgotten_.push_back(id);
   }
   neighbors_.erase(at);
   const auto usage = usage_.find(key.first);

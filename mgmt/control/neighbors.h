@@ -47,7 +47,7 @@ class Neighbors {
   void on_punt(const dataplane::Punt& punt, dataplane::NanoTime now);
   /// Only addresses that are on-link in their attachment and unicast MACs are believed.
   void on_note(const dataplane::NeighborNote& note, dataplane::NanoTime now);
-  /// Retries, gives up, probes what is old.
+  /// Retries, gives up, probes what is old; lets workers purge what was forgotten, all at once.
   void tick(dataplane::NanoTime now);
   /// After a snapshot was published: forgets neighbours whose attachment or subnet is gone.
   void on_snapshot();
@@ -80,6 +80,7 @@ class Neighbors {
   void discard_held(const Key& key, Neighbor& neighbor, dataplane::DropReason reason);
   void let_go_held(const Key& key, Neighbor& neighbor);
   void forget(Map::iterator at, dataplane::DropReason reason);
+  void purge_forgotten();
   bool may_hold(const Key& key, const Neighbor* neighbor) const;
   bool over_share(dataplane::AttachmentId attachment) const;
 
@@ -90,6 +91,8 @@ class Neighbors {
   std::set<std::pair<dataplane::NanoTime, Key>> deadlines_;
   std::map<dataplane::AttachmentId, Usage> usage_;
   size_t held_ = 0;
+  std::vector<dataplane::AdjacencyId> forgotten_;  // removed; sessions may still name them
+  bool purging_ = false;
   NeighborCounters counters_;
 };
 

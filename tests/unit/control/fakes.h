@@ -38,8 +38,8 @@ class FakeDataplane final : public dataplane::Dataplane {
     purged_domains.push_back(id);
     unacknowledged.push_back(std::move(done));
   }
-  void purge_adjacency(dataplane::AdjacencyId id, std::function<void()> done) override {
-    purged_adjacencies.push_back(id);
+  void purge_stale_adjacencies(std::function<void()> done) override {
+    ++adjacency_purges;
     unacknowledged.push_back(std::move(done));
   }
   /// Every worker has done what it was asked to.
@@ -73,14 +73,15 @@ class FakeDataplane final : public dataplane::Dataplane {
   uint64_t held() const override { return 0; }
   void list_sessions(size_t max, std::function<void(std::vector<dataplane::SessionRow>)> done) override {
     asked_sessions = max;
-    done(sessions);
+    if (!hold_sessions) return done(sessions);
+    unacknowledged.push_back([this, done = std::move(done)] { done(sessions); });
   }
 
   std::vector<std::unique_ptr<const dataplane::Snapshot>> published;
   std::vector<std::function<void()>> unacknowledged;
   std::vector<dataplane::AttachmentId> purged_attachments;
   std::vector<dataplane::DomainId> purged_domains;
-  std::vector<dataplane::AdjacencyId> purged_adjacencies;
+  int adjacency_purges = 0;
   std::vector<dataplane::Punt> punts;
   std::vector<dataplane::NeighborNote> notes;
   std::vector<void*> resumed;
@@ -88,6 +89,7 @@ class FakeDataplane final : public dataplane::Dataplane {
   std::vector<std::pair<dataplane::AttachmentId, std::vector<uint8_t>>> sent;
   std::vector<dataplane::SessionRow> sessions;
   size_t asked_sessions = 0;
+  bool hold_sessions = false;  // until acknowledge()
   dataplane::NanoTime clock = 0;
   dataplane::WorkerCounters worker_counters;
   inspection::InspectorCounters inspector_counters;

@@ -160,7 +160,7 @@ TEST_F(NeighborsTest, OldNeighborIsProbedAndKeptOrDropped) {
   EXPECT_EQ(dataplane_->sent.size(), 4u);
   EXPECT_FALSE(known("10.1.0.9"));
   EXPECT_EQ(neighbors_->counters().lost, 1u);
-  ASSERT_EQ(dataplane_->purged_adjacencies.size(), 1u);
+  EXPECT_EQ(dataplane_->adjacency_purges, 1);
 }
 
 TEST_F(NeighborsTest, AdjacencyIndexIsFreeOnlyAfterThePurge) {
@@ -181,6 +181,31 @@ TEST_F(NeighborsTest, AdjacencyIndexIsFreeOnlyAfterThePurge) {
   ASSERT_TRUE(reused);
   EXPECT_EQ(reused->index(), old.index());
   EXPECT_NE(*reused, old);
+}
+
+TEST_F(NeighborsTest, ForgottenNeighborsArePurgedTogetherAndOnePurgeAtATime) {
+  for (int i = 2; i < 5; ++i) note(("10.1.0." + std::to_string(i)).c_str(), 0x02000000aaaa, 0);
+  for (int i = 0; i <= 3; ++i) neighbors_->tick((60 + static_cast<NanoTime>(i)) * kSecond);
+  EXPECT_EQ(adjacencies_->size(), 0u);
+  EXPECT_EQ(dataplane_->adjacency_purges, 1);
+
+  note("10.1.0.9", 0x02000000bbbb, 70 * kSecond);
+  const AdjacencyId late = adjacencies_->find(a_, ip("10.1.0.9"));
+  for (int i = 0; i <= 3; ++i) neighbors_->tick((130 + static_cast<NanoTime>(i)) * kSecond);
+  EXPECT_FALSE(known("10.1.0.9"));
+  EXPECT_EQ(dataplane_->adjacency_purges, 1) << "one is under way";
+  dataplane_->acknowledge();  // of the first three, not of the one that was forgotten after it was sent
+  const AttachmentId other = model_.ids.attachments.find(model::attachment_key("shared", "cloud-b")).value();
+  for (uint32_t i = 0; i < 15; ++i) {
+    const auto id = adjacencies_->set(other, net::Ipv4{0x0a020010 + i}, mac(0x02000000cccc));
+    ASSERT_TRUE(id);
+    EXPECT_NE(id->index(), late.index());
+  }
+  EXPECT_FALSE(adjacencies_->set(other, ip("10.2.0.200"), mac(0x02000000cccc)));
+  neighbors_->tick(134 * kSecond);
+  EXPECT_EQ(dataplane_->adjacency_purges, 2);
+  dataplane_->acknowledge();
+  EXPECT_TRUE(adjacencies_->set(other, ip("10.2.0.200"), mac(0x02000000cccc)));
 }
 
 TEST_F(NeighborsTest, ChangedMacIsTakenOverInPlace) {
