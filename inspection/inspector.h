@@ -13,6 +13,7 @@
 
 #include "dataplane/net/address.h"
 #include "dataplane/net/result.h"
+#include "inspection/event_count.h"
 #include "inspection/events/event.h"
 
 namespace weir::inspection {
@@ -79,19 +80,20 @@ struct Verdict {
   uint32_t sid = 0;  // of the rule that dropped, 0 if none
 };
 
+/// One worker counts; any thread may read.
 struct InspectorCounters {
-  uint64_t packets = 0;
-  uint64_t bytes = 0;
-  uint64_t alerts = 0;
-  uint64_t drops = 0;
-  uint64_t flows_open = 0;
-  uint64_t flow_limit = 0;         // open() refused: pool empty
-  uint64_t segments_recorded = 0;  // out of order
-  uint64_t segment_limit = 0;      // could not be recorded
-  uint64_t segment_conflicts = 0;  // contradicted bytes seen before, or lay outside the stream; not sent
-  uint64_t http_cut = 0;           // requests whose URI or headers were longer than what is kept
-  uint64_t scan_errors = 0;        // Hyperscan returned an error
-  uint64_t events_lost = 0;        // the sink was full
+  EventCount packets;
+  EventCount bytes;
+  EventCount alerts;
+  EventCount drops;
+  EventCount flows_open;
+  EventCount flow_limit;         // open() refused: pool empty
+  EventCount segments_recorded;  // out of order
+  EventCount segment_limit;      // could not be recorded
+  EventCount segment_conflicts;  // contradicted what was seen, or lay outside the stream; not sent
+  EventCount http_cut;           // requests whose URI or headers were longer than what is kept
+  EventCount scan_errors;        // Hyperscan returned an error
+  EventCount events_lost;        // the sink was full
 };
 
 class Inspector {

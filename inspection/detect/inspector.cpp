@@ -67,8 +67,11 @@ class SessionInspector final : public Inspector {
   uint8_t* carry_over(const Flow& flow, Direction direction) {
     return carry_over_.get() + (index_of(flow) * 2 + static_cast<size_t>(direction)) * window_;
   }
-  void track(Flow& flow, const Packet& packet);
-  void track_tcp(Flow& flow, const Packet& packet);
+  /// Where the session stands after this packet. past_gap: of the stream that it acknowledges.
+  AckFate track(Flow& flow, const Packet& packet);
+  AckFate track_tcp(Flow& flow, const Packet& packet);
+  void track_syn(Flow& flow, const Packet& packet);
+  Action inspect_past_gap(Flow& flow, const Packet& packet, HttpRequest& http, Judge& judge);
   Action inspect_segment(Flow& flow, const Packet& packet, HttpRequest& http, Judge& judge);
   Action inspect_block(Flow& flow, const Packet& packet, HttpRequest& http, Judge& judge);
   void inspect_requests(std::span<const uint8_t> bytes, HttpRequest& http, Judge& judge);
@@ -114,29 +117,56 @@ void SessionInspector::close(FlowHandle handle) {
   --counters_.flows_open;
 }
 
-void SessionInspector::track(Flow& flow, const Packet& packet) {
+AckFate SessionInspector::track(Flow& flow, const Packet& packet) {
   flow.seen[static_cast<size_t>(packet.direction)] = true;
-  if (flow.transport == Transport::stream) {
-    track_tcp(flow, packet);
-  } else {
-    flow.established = flow.seen[0] && flow.seen[1];
-  }
+  if (flow.transport == Transport::stream) return track_tcp(flow, packet);
+  flow.established = flow.seen[0] && flow.seen[1];
+  return AckFate::known;
 }
 
-void SessionInspector::track_tcp(Flow& flow, const Packet& packet) {
+/// A SYN-ACK that does not belong to the streams known so far: the server has begun another connection.
+bool begins_anew(const Flow& flow, const Packet& syn_ack) {
+  const auto other = [](const StreamState& stream, uint32_t begin) {
+    if (!stream.anchored) return false;
+    if (!stream.from_syn) return true;  // picked up in the middle
+    return stream.confirmed && stream.next_seq - static_cast<uint32_t>(stream.offset) != begin;
+  };
+  return other(flow.streams[0], syn_ack.ack) || other(flow.streams[1], syn_ack.seq + 1);
+}
+
+void SessionInspector::track_syn(Flow& flow, const Packet& packet) {
   const bool to_server = packet.direction == Direction::to_server;
-  StreamState& own = flow.streams[static_cast<size_t>(packet.direction)];
-  StreamState& other = flow.streams[to_server ? 1 : 0];
-  const bool syn = (packet.tcp_flags & kSyn) != 0, ack = (packet.tcp_flags & kAck) != 0;
-  if ((packet.tcp_flags & kRst) != 0) return;  // ends no stream here: the receiver may not have believed it
-  if (syn) {
-    (to_server ? flow.syn : flow.syn_ack) = true;
-    assembler_.on_syn(own, packet.seq);
+  if (!to_server && (packet.tcp_flags & kAck) != 0) {
+    if (begins_anew(flow, packet)) {
+      for (StreamState& stream : flow.streams) {
+        assembler_.release(stream);
+        stream = StreamState{};
+      }
+      flow.established = flow.http_begun = false;
+    }
+    // Whatever SYNs were sent, the server tells which one it took.
+    assembler_.confirm(flow.streams[0], packet.ack);
   }
-  // The first acknowledgement from each side tells where the other's stream begins, whatever SYNs were sent.
-  if (ack) assembler_.on_ack(other, packet.ack, to_server ? flow.syn_ack && !other.confirmed : syn);
-  if (to_server && ack && !syn && flow.syn_ack) flow.established = true;
+  (to_server ? flow.syn : flow.syn_ack) = true;
+  assembler_.on_syn(flow.streams[to_server ? 0 : 1], packet.seq);
+}
+
+AckFate SessionInspector::track_tcp(Flow& flow, const Packet& packet) {
+  const bool to_server = packet.direction == Direction::to_server;
+  const bool syn = (packet.tcp_flags & kSyn) != 0, ack = (packet.tcp_flags & kAck) != 0;
+  // RST ends no stream here: the receiver may not have believed it.
+  if ((packet.tcp_flags & kRst) != 0) return AckFate::known;
+  if (syn) track_syn(flow, packet);
+  AckFate fate = AckFate::known;
+  if (ack) {
+    StreamState& other = flow.streams[to_server ? 1 : 0];
+    // The client confirms the SYN-ACK that was seen, not any number it likes.
+    if (to_server && other.from_syn && packet.ack == other.next_seq) assembler_.confirm(other, packet.ack);
+    fate = assembler_.on_ack(other, packet.ack);
+  }
+  flow.established |= flow.streams[0].confirmed && flow.streams[1].confirmed;
   if (!flow.syn && !flow.syn_ack) flow.established = true;  // picked up in the middle
+  return fate;
 }
 
 Verdict SessionInspector::inspect(FlowHandle handle, const Ruleset& ruleset, const Packet& packet,
@@ -159,13 +189,21 @@ Verdict SessionInspector::inspect(FlowHandle handle, const Ruleset& ruleset, con
     flow->ruleset_serial = ruleset.serial();
     flow->header_judged = {};
   }
-  track(*flow, packet);
+  const AckFate acknowledged = track(*flow, packet);
   const bool tcp = flow->transport == Transport::stream;
   HttpRequest* http = tcp ? &requests_.at(index_of(*flow)) : nullptr;
   Judge judge(ruleset, *scratch, memory_, counters_, *flow, packet, http, sink);
   judge.headers();
   Action action = Action::pass;
-  if (!packet.payload.empty()) {
+  if (acknowledged == AckFate::past_gap) {
+    Packet data;  // as if what is judged now had just come from its sender
+    data.direction = packet.direction == Direction::to_server ? Direction::to_client : Direction::to_server;
+    data.now_ns = packet.now_ns;
+    data.ack = packet.ack;
+    Judge late(ruleset, *scratch, memory_, counters_, *flow, data, http, sink);
+    action = inspect_past_gap(*flow, data, *http, late);
+  }
+  if (action == Action::pass && !flow->dropped && !packet.payload.empty()) {
     if (tcp) {
       action = inspect_segment(*flow, packet, *http, judge);
     } else {
@@ -178,6 +216,25 @@ Verdict SessionInspector::inspect(FlowHandle handle, const Ruleset& ruleset, con
   return {Action::drop_session, flow->dropped_by};
 }
 
+/// The receiver of `data`'s direction acknowledged (data.ack) bytes behind a gap. Of a session seen from its
+/// beginning that cannot be: what fills the gap would have been judged here first. Of one picked up in the
+/// middle, the gap may have been filled before.
+Action SessionInspector::inspect_past_gap(Flow& flow, const Packet& data, HttpRequest& http, Judge& judge) {
+  StreamState& stream = flow.streams[static_cast<size_t>(data.direction)];
+  if (stream.from_syn) {
+    ++counters_.segment_conflicts;
+    flow.dropped = true;
+    return Action::drop_session;
+  }
+  const bool to_server = data.direction == Direction::to_server;
+  while (!flow.dropped && assembler_.on_ack(stream, data.ack) == AckFate::past_gap) {
+    if (to_server && flow.http_begun) http.lose_track();
+    if (!assembler_.skip_gap(stream, carry_over(flow, data.direction), data.ack)) continue;
+    if (inspect_block(flow, data, http, judge) != Action::pass) return Action::drop_packet;
+  }
+  return Action::pass;
+}
+
 Action SessionInspector::inspect_segment(Flow& flow, const Packet& packet, HttpRequest& http, Judge& judge) {
   if ((packet.tcp_flags & kRst) !=
       0) {  // its bytes are a diagnostic, not part of the stream (RFC 9293, 3.5.3)
@@ -185,10 +242,16 @@ Action SessionInspector::inspect_segment(Flow& flow, const Packet& packet, HttpR
     return judge.failed() ? Action::drop_packet : Action::pass;
   }
   StreamState& stream = flow.streams[static_cast<size_t>(packet.direction)];
-  const uint32_t seq = packet.seq + ((packet.tcp_flags & kSyn) != 0 ? 1 : 0);
+  // Before the handshake is complete, nobody knows where the receiver's stream begins, so data could be
+  // hidden from the inspection. Without ACK the receiver ignores it (RFC 9293, 3.10.7.4).
+  const bool no_data_yet = stream.from_syn && !stream.confirmed;
+  if (no_data_yet || (packet.tcp_flags & kSyn) != 0 || (packet.tcp_flags & kAck) == 0) {
+    ++counters_.segment_conflicts;
+    return Action::drop_packet;
+  }
   bool also_unknown = false;
   const SegmentFate fate =
-      assembler_.accept(stream, carry_over(flow, packet.direction), seq, packet.payload, also_unknown);
+      assembler_.accept(stream, carry_over(flow, packet.direction), packet.seq, packet.payload, also_unknown);
   if (also_unknown) judge.lone_segment(packet.payload);
   switch (fate) {
     case SegmentFate::nothing_new:

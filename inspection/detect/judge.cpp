@@ -147,6 +147,8 @@ void Judge::matched(const CompiledRule& rule, Repeat repeat) {
   if (repeat == Repeat::once) {
     switch (flow_.alerted.insert(rule.key(), packet_.direction)) {
       case AlertedRules::Insert::present:
+        // A rule that has alerted may drop since the last change of rules.
+        if (rule.action == RuleAction::drop && !flow_.dropped) break;
         return;
       case AlertedRules::Insert::added:
         break;

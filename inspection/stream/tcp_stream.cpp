@@ -20,28 +20,43 @@ StreamAssembler::StreamAssembler(uint32_t window, uint32_t records, uint32_t slo
       block_bytes_(std::make_unique_for_overwrite<uint8_t[]>(block_capacity_)) {}
 
 void StreamAssembler::on_syn(StreamState& state, uint32_t seq) const {
-  // Once the receiver confirmed the beginning or data was seen, another SYN changes nothing at the receiver,
-  // so it must not here.
-  if (state.anchored && (!state.from_syn || state.confirmed || state.offset != 0 || state.record_count != 0))
-    return;
+  // Once the receiver confirmed the beginning, another SYN changes nothing at the receiver, so it must not
+  // here.
+  if (state.anchored && (!state.from_syn || state.confirmed)) return;
   state.anchored = true;
   state.from_syn = true;
   state.next_seq = seq + 1;
 }
 
-void StreamAssembler::on_ack(StreamState& state, uint32_t ack, bool of_syn) const {
-  if (of_syn && !state.confirmed && state.offset == 0 && state.record_count == 0 &&
-      (state.from_syn || !state.anchored)) {
-    state.anchored = true;
-    state.from_syn = true;
-    state.next_seq = ack;
+void StreamAssembler::confirm(StreamState& state, uint32_t ack) const {
+  if (state.confirmed || (state.anchored && !state.from_syn)) return;
+  state.anchored = state.from_syn = state.confirmed = true;
+  state.next_seq = ack;
+}
+
+AckFate StreamAssembler::on_ack(StreamState& state, uint32_t ack) const {
+  if (!state.anchored || (state.from_syn && !state.confirmed)) return AckFate::known;
+  if (distance(ack, state.next_seq) > 0) {
+    for (uint32_t i = state.records; i != SegmentPool::kNone; i = pool_.slot(i).next) {
+      if (distance(ack, pool_.slot(i).seq + pool_.slot(i).size) <= 0) return AckFate::past_gap;
+    }
+    return AckFate::known;
   }
-  if (of_syn) state.confirmed = true;
-  if (!state.anchored || distance(ack, state.next_seq) > 0) return;  // of bytes that nobody sent
   if (!state.has_ack || distance(ack, state.acked_seq) > 0) {
     state.has_ack = true;
     state.acked_seq = ack;
   }
+  return AckFate::known;
+}
+
+bool StreamAssembler::skip_gap(StreamState& state, const uint8_t* carry_over, uint32_t ack) {
+  const uint32_t first = pool_.slot(state.records).seq;
+  const uint32_t next = distance(ack, first) < 0 ? ack : first;
+  state.offset += next - state.next_seq;
+  state.next_seq = next;
+  state.window_size = 0;  // what was kept does not touch what follows
+  build_block(state, carry_over, {});
+  return !block_.fresh().empty();
 }
 
 SegmentFate StreamAssembler::accept(StreamState& state, const uint8_t* carry_over, uint32_t seq,
@@ -157,7 +172,7 @@ void StreamAssembler::build_block(const StreamState& state, const uint8_t* carry
   uint8_t* out = block_bytes_.get();
   std::memcpy(out, carry_over, state.window_size);
   size_t size = state.window_size;
-  std::memcpy(out + size, fresh.data(), fresh.size());
+  if (!fresh.empty()) std::memcpy(out + size, fresh.data(), fresh.size());
   size += fresh.size();
   // Where the records continue, relative to next_seq.
   auto end = static_cast<int64_t>(fresh.size());

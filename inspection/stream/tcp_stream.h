@@ -14,7 +14,7 @@
 
 namespace weir::inspection {
 
-/// One direction's place in its stream.
+/// One direction's place in its stream. While from_syn and not confirmed, nothing may be accepted.
 struct StreamState {
   bool anchored = false;                  // next_seq counts
   bool from_syn = false;                  // the beginning of the stream was seen
@@ -26,6 +26,11 @@ struct StreamState {
   uint32_t window_size = 0;               // bytes of carry-over, the last ones before next_seq
   uint32_t records = SegmentPool::kNone;  // out of order, by sequence number
   uint32_t record_count = 0;
+};
+
+enum class AckFate : uint8_t {
+  known,     // of bytes that were judged, or that nobody sent
+  past_gap,  // the receiver has bytes that were never judged: it got what is missing here
 };
 
 enum class SegmentFate : uint8_t {
@@ -57,11 +62,15 @@ class StreamAssembler {
   /// The longest block that accept() makes.
   size_t max_block() const { return block_capacity_; }
 
-  /// A SYN of this direction: the stream begins after `seq`.
+  /// A SYN of this direction: the stream begins after `seq`, if the receiver confirms it.
   void on_syn(StreamState& state, uint32_t seq) const;
-  /// The receiver of this direction acknowledged `ack`; `of_syn`: in the handshake, so that it tells where
-  /// the stream begins.
-  void on_ack(StreamState& state, uint32_t ack, bool of_syn) const;
+  /// The handshake's acknowledgement, `ack`, of this direction's SYN: there the stream begins.
+  void confirm(StreamState& state, uint32_t ack) const;
+  /// The receiver of this direction acknowledged `ack`.
+  AckFate on_ack(StreamState& state, uint32_t ack) const;
+  /// After past_gap: leaves out what is missing, up to `ack` at most. True: what was recorded behind it makes
+  /// block(), to be judged as in new_data.
+  bool skip_gap(StreamState& state, const uint8_t* carry_over, uint32_t ack);
 
   /// Takes a segment's payload (not empty, at most kMaxPayload). `carry_over` are the direction's `window`
   /// bytes. new_data: block() is valid until the next accept(), and nothing has changed until commit().

@@ -137,11 +137,124 @@ TEST(Inspector, EstablishedNeedsTheHandshake) {
   const auto ruleset =
       compile("alert tcp any any -> any any (flow:established,to_server; content:\"x\"; sid:1;)");
   Session session(*inspector, ruleset, sink);
-  session.send(Direction::to_server, UINT32_MAX, "x", 0, kSyn);  // data with the SYN
+  EXPECT_EQ(session.send(Direction::to_server, UINT32_MAX, "x", 0, kSyn), Action::drop_packet);
   EXPECT_TRUE(sink.events.empty());
-  session.raw(Direction::to_client, 9000, 1002, kSyn | kAck, "");
-  session.client(1, "x");
+  EXPECT_EQ(session.raw(Direction::to_client, 9000, 1001, kSyn | kAck, ""), Action::pass);
+  EXPECT_EQ(session.client(0, "x"), Action::pass);
   EXPECT_EQ(sink.alerts(), Sids{1});
+}
+
+const char* const kNoEvil = "drop tcp any any -> any any (content:\"evil\"; sid:1;)";
+
+TEST(Inspector, NoDataBeforeTheHandshakeIsComplete) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(*inspector, compile(kNoEvil), sink);
+  session.raw(Direction::to_server, 1000, 0, kSyn, "");
+  EXPECT_EQ(session.client(0, "hello"), Action::drop_packet);
+  EXPECT_EQ(session.server(0, "hello"), Action::pass);  // no SYN of the server was seen, so no beginning
+  session.raw(Direction::to_client, 9000, 1001, kSyn | kAck, "");
+  EXPECT_EQ(session.server(0, "hello"), Action::drop_packet);
+  session.raw(Direction::to_server, 1001, 8001, kAck, "");  // not of that SYN-ACK
+  EXPECT_EQ(session.server(0, "hello"), Action::drop_packet);
+  EXPECT_EQ(inspector->counters().segment_conflicts, 3U);
+  session.client(0, "");
+  EXPECT_EQ(session.server(0, "hello"), Action::pass);
+  EXPECT_EQ(session.client(0, "hello"), Action::pass);
+}
+
+TEST(Inspector, SynWithDataDoesNotPinTheBeginning) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(*inspector, compile(kNoEvil), sink);
+  session.raw(Direction::to_server, 500'000, 0, kSyn, "decoy");
+  session.raw(Direction::to_server, 500'001, 0, kAck, "decoy");
+  session.handshake();
+  EXPECT_EQ(session.client(0, "evil"), Action::drop_session);
+}
+
+TEST(Inspector, SynAfterResetWhoseHandshakeNeverEndsCarriesNoData) {
+  const auto inspector = make_inspector();
+  const auto ruleset = compile(kNoEvil);
+  RecordingSink sink;
+  {
+    Session first(*inspector, ruleset, sink);
+    first.handshake();
+    first.send(Direction::to_server, 0, "", 0, kRst | kAck);
+  }
+  Session again(*inspector, ruleset, sink);  // while the server still has the first connection
+  again.raw(Direction::to_server, 700'000, 0, kSyn, "");
+  EXPECT_EQ(again.client(0, "ev"), Action::drop_packet);
+  EXPECT_EQ(again.client(2, "il"), Action::drop_packet);
+}
+
+TEST(Inspector, NewSynAckBeginsTheStreamsAnew) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(*inspector, compile(kNoEvil), sink);
+  session.handshake();
+  EXPECT_EQ(session.client(0, "good"), Action::pass);
+  session.server(0, "", 4);
+  session.send(Direction::to_server, 4, "", 0, kRst | kAck);
+  session.start_at(1000, 77'000);  // the same beginning, but the server's is another
+  session.handshake();
+  EXPECT_EQ(session.client(0, "evil"), Action::drop_session);
+
+  Session moved(*inspector, compile(kNoEvil), sink);
+  moved.handshake();
+  moved.start_at(900'000, 9000);  // the first one was given up before any data
+  moved.handshake();
+  EXPECT_EQ(moved.client(0, "evil"), Action::drop_session);
+}
+
+TEST(Inspector, DataWithoutAckIsNotSent) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(*inspector, compile(kNoEvil), sink);
+  session.handshake();
+  EXPECT_EQ(session.send(Direction::to_server, 0, "good", 0, 0), Action::drop_packet);
+  EXPECT_EQ(session.client(0, "evil"), Action::drop_session);  // and was not taken for what the server reads
+}
+
+TEST(Inspector, ReceiverWithBytesBehindAGapEndsTheSession) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(*inspector, compile(kNoEvil), sink);
+  session.handshake();
+  EXPECT_EQ(session.client(4, "evil"), Action::pass);  // recorded
+  EXPECT_EQ(session.server(0, "", 0), Action::pass);
+  EXPECT_EQ(session.server(0, "", 8), Action::drop_session);
+  EXPECT_EQ(session.client(8, "x"), Action::drop_session);
+  EXPECT_EQ(inspector->counters().segment_conflicts, 1U);
+  EXPECT_EQ(session.last_sid, 0U);
+}
+
+TEST(Inspector, GapBeforeThePickUpIsLeftOut) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(*inspector, compile(kNoEvil), sink);
+  EXPECT_EQ(session.client(500, "again"), Action::pass);
+  EXPECT_EQ(session.client(600, "first e"), Action::pass);  // recorded
+  EXPECT_EQ(session.server(0, "", 607), Action::pass);
+  EXPECT_EQ(session.client(607, "vil"), Action::drop_session);
+  Session late(*inspector, compile(kNoEvil), sink);
+  late.client(500, "again");
+  EXPECT_EQ(late.client(600, "evil"), Action::pass);
+  EXPECT_EQ(late.server(0, "", 604), Action::drop_session);
+  EXPECT_EQ(late.last_sid, 1U);
+  EXPECT_FALSE(sink.events.back().alert.to_client);
+}
+
+TEST(Inspector, RuleThatAlertedDropsAfterAChangeOfRules) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(*inspector, compile("alert tcp any any -> any any (content:\"evil\"; sid:1;)"), sink);
+  session.handshake();
+  EXPECT_EQ(session.client(0, "evil"), Action::pass);
+  session.use(compile(kNoEvil));
+  EXPECT_EQ(session.client(4, "evil"), Action::drop_session);
+  EXPECT_EQ(sink.alerts(), (Sids{1, 1}));
+  EXPECT_EQ(sink.count(EventKind::drop), 1U);
 }
 
 TEST(Inspector, PicksUpInTheMiddle) {

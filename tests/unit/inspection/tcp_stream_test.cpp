@@ -12,6 +12,7 @@ struct Stream {
   explicit Stream(uint32_t first_seq, uint32_t window = 8, uint32_t records = 4, uint32_t slots = 8)
       : assembler(window, records, slots), carry_over(window) {
     assembler.on_syn(state, first_seq - 1);
+    assembler.confirm(state, first_seq);
   }
   SegmentFate push(uint32_t seq, std::string_view payload) {
     const SegmentFate fate = assembler.accept(state, carry_over.data(), seq, bytes_of(payload), also_unknown);
@@ -94,14 +95,14 @@ TEST(TcpStream, OldBytesThatAreAcknowledgedMayBeAnything) {
   Stream s(100);
   s.push(100, "abcd");
   EXPECT_EQ(s.push(103, "X"), SegmentFate::conflict);
-  s.assembler.on_ack(s.state, 104, false);
+  s.assembler.on_ack(s.state, 104);
   EXPECT_EQ(s.push(103, "X"), SegmentFate::nothing_new);  // a keep-alive probe
 }
 
 TEST(TcpStream, AcknowledgementsOfUnsentBytesCountForNothing) {
   Stream s(100);
   s.push(100, "abcd");
-  s.assembler.on_ack(s.state, 105, false);
+  s.assembler.on_ack(s.state, 105);
   EXPECT_EQ(s.push(103, "X"), SegmentFate::conflict);
 }
 
@@ -124,13 +125,37 @@ TEST(TcpStream, NothingMayStandBeforeTheBeginning) {
 }
 
 TEST(TcpStream, SynMovesTheBeginningOnlyUntilItIsConfirmed) {
+  StreamAssembler assembler(8, 4, 8);
+  StreamState state;
+  assembler.on_syn(state, 99);
+  EXPECT_FALSE(state.confirmed);
+  assembler.on_syn(state, 499);
+  EXPECT_EQ(state.next_seq, 500U);
+  assembler.confirm(state, 100);  // the receiver took the first one
+  EXPECT_EQ(state.next_seq, 100U);
+  EXPECT_TRUE(state.confirmed);
+  assembler.on_syn(state, 499);
+  assembler.confirm(state, 500);
+  EXPECT_EQ(state.next_seq, 100U);
+}
+
+TEST(TcpStream, AcknowledgementBehindAGapIsTold) {
   Stream s(100);
-  s.assembler.on_syn(s.state, 499);
-  EXPECT_EQ(s.state.next_seq, 500U);
-  s.assembler.on_ack(s.state, 100, true);  // the receiver took the first one
-  EXPECT_EQ(s.state.next_seq, 100U);
-  s.assembler.on_syn(s.state, 499);
-  EXPECT_EQ(s.state.next_seq, 100U);
+  s.push(100, "ab");
+  s.push(104, "efgh");
+  EXPECT_EQ(s.assembler.on_ack(s.state, 102), AckFate::known);
+  EXPECT_EQ(s.assembler.on_ack(s.state, 109), AckFate::known);  // nobody sent that
+  EXPECT_EQ(s.assembler.on_ack(s.state, 103), AckFate::past_gap);
+  EXPECT_EQ(s.assembler.on_ack(s.state, 108), AckFate::past_gap);
+  ASSERT_TRUE(s.assembler.skip_gap(s.state, s.carry_over.data(), 106));
+  const auto fresh = s.assembler.block().fresh();
+  EXPECT_EQ(std::string(fresh.begin(), fresh.end()), "efgh");
+  EXPECT_EQ(s.assembler.block().old_size, 0U);
+  EXPECT_EQ(s.assembler.block().base, 4U);
+  s.assembler.commit(s.state, s.carry_over.data());
+  EXPECT_EQ(s.assembler.on_ack(s.state, 108), AckFate::known);
+  EXPECT_EQ(s.push(108, "i"), SegmentFate::new_data);
+  EXPECT_EQ(s.block, "efghi");
 }
 
 TEST(TcpStream, BlockStaysUntilCommit) {
