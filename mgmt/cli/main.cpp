@@ -42,6 +42,11 @@ int show(const Options& options, const weir::Result<Answer>& answer,
   return answer->ok() ? kOk : kFailed;
 }
 
+int usage(const std::string& what_is_wrong) {
+  std::fprintf(stderr, "weirctl: %s; `weirctl --help` lists them\n", what_is_wrong.c_str());
+  return kUsage;
+}
+
 Client::Parameters path_parameters(const Options& options) {
   Client::Parameters parameters{{"from", options.from}, {"to", options.to}};
   if (options.icmp) {
@@ -93,7 +98,7 @@ int main(int argc, char** argv) {
   app.add_option("--socket", options.socket, "The hub's API socket")->capture_default_str();
   app.add_flag("--json", options.json, "Print the hub's answer as it is");
   app.set_version_flag("--version", std::string("weirctl ") + WEIR_VERSION);
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // looked at below, where an unknown verb can be named
   app.fallthrough();
   app.add_subcommand("status", "The hub, its workers, ports and attachments");
   app.add_subcommand("sessions", "Sessions that are known now")
@@ -108,8 +113,13 @@ int main(int argc, char** argv) {
   add_path(app, options);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::ExtrasError& error) {
+    const bool option = app.remaining().front().starts_with("-");
+    if (option || !app.get_subcommands().empty()) return app.exit(error) == 0 ? kOk : kUsage;
+    return usage("there is no verb \"" + app.remaining().front() + "\"");
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
+  if (app.get_subcommands().empty()) return usage("a verb is missing");
   return run(app, options);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace weir::control {
 
@@ -28,8 +29,12 @@ Control::Control(ControlParts parts, model::StartFacts facts, InForce in_force, 
       now_(now),
       started_(now) {
   paths_.use(in_force_.model->hops);
-  steer(nullptr);
+}
+
+Status Control::start() {
+  if (Status steered = steer(nullptr); !steered) return steered;
   underlay_changed();
+  return {};
 }
 
 bool Control::turn(NanoTime now, bool underlay_ready) {
@@ -98,18 +103,29 @@ void Control::start_build(bool reread) {
   auto job = std::make_shared<BuildJob>(BuildJob{!reloads_building_.empty(), in_force_, facts_,
                                                  paths_.table(), released_attachments_, released_domains_});
   parts_.builder.run([this, job, &mailbox = parts_.mailbox] {
-    auto outcome = std::make_shared<BuildOutcome>(run_build(std::move(*job)));
+    auto outcome = std::make_shared<BuildOutcome>(run_build_or_explain(std::move(*job)));
     mailbox.deliver([this, outcome] { finish_build(*outcome); });
   });
 }
 
 void Control::finish_build(BuildOutcome& outcome) {
+  const bool install_it = outcome.compiled.has_value() && widen_steering(outcome);
   for (const std::string& note : outcome.notes) parts_.log.warn("{}", note);
   for (const std::string& problem : outcome.problems) parts_.log.error("{}", problem);
-  if (outcome.compiled) install(outcome);
+  if (install_it) install(outcome);
   answer_reload(outcome);
   building_ = false;
   if (recompile_wanted_ || !reloads_waiting_.empty()) start_build(!reloads_waiting_.empty());
+}
+
+/// Lets in what the new model takes beside what the old one does. False: the kernel refuses, all is steered
+/// as before, and the problem is in `outcome`.
+bool Control::widen_steering(BuildOutcome& outcome) {
+  const Status widened = steer(&outcome.compiled->model);
+  if (widened) return true;
+  outcome.problems.push_back(widened.error().message);
+  if (const Status back = steer(nullptr); !back) parts_.log.error("{}", back.error().message);
+  return false;
 }
 
 /// The snapshot is the one thing that workers see change, and it changes with one store: a worker has the old
@@ -126,10 +142,10 @@ void Control::install(BuildOutcome& outcome) {
   erase_given_back(released_domains_, outcome.job.released_domains);
 
   outcome.next.model = std::make_shared<const model::Model>(std::move(compiled.model));
-  steer(outcome.next.model.get());
   parts_.dataplane.publish(std::move(compiled.snapshot));
   in_force_ = std::move(outcome.next);
-  steer(nullptr);
+  // What stays steered too long does no harm: workers know no tunnel for it.
+  if (const Status narrowed = steer(nullptr); !narrowed) parts_.log.error("{}", narrowed.error().message);
   parts_.log.set_level(spdlog::level::from_str(in_force_.config->log.level));
 
   auto retired = paths_.use(in_force_.model->hops);
@@ -142,17 +158,25 @@ void Control::install(BuildOutcome& outcome) {
   underlay_changed();
 }
 
+/// Sessions first, then packets that are under way between workers: only when neither names an id any more
+/// may it be given out again.
 void Control::purge(const model::CompiledModel& compiled) {
   for (const AttachmentId id : compiled.removed_attachments) {
-    parts_.dataplane.purge_attachment(id, [this, id] { released_attachments_.push_back(id); });
+    parts_.dataplane.purge_attachment(id, [this, id] {
+      parts_.dataplane.after_quiescence([this, id] { released_attachments_.push_back(id); });
+    });
   }
   for (const DomainId id : compiled.removed_domains) {
-    parts_.dataplane.purge_domain(id, [this, id] { released_domains_.push_back(id); });
+    parts_.dataplane.purge_domain(id, [this, id] {
+      parts_.dataplane.after_quiescence([this, id] { released_domains_.push_back(id); });
+    });
   }
 }
 
 /// Each af_xdp port takes the tunnel traffic to its own addresses: of the model in force and of `also`.
-void Control::steer(const model::Model* also) {
+/// Goes on after a failure; the first is returned.
+Status Control::steer(const model::Model* also) {
+  Status result;
   for (const auto& [port, steering] : parts_.steering) {
     std::set<SteerRule> rules;
     for (const model::Model* m : {in_force_.model.get(), also}) {
@@ -166,8 +190,12 @@ void Control::steer(const model::Model* also) {
       }
     }
     const Status set = steering->set({rules.begin(), rules.end()});
-    if (!set) parts_.log.error("port {}: {}", facts_.ports[port].name, set.error().message);
+    if (set || !result) continue;
+    result =
+        fail(set.error().code, "port " + facts_.ports[port].name +
+                                   ": tunnel traffic cannot be steered to the hub: " + set.error().message);
   }
+  return result;
 }
 
 void Control::answer_reload(const BuildOutcome& outcome) {
@@ -186,8 +214,19 @@ void Control::answer_reload(const BuildOutcome& outcome) {
   reloads_building_.clear();
 }
 
-void Control::sessions(size_t max, std::function<void(SessionsView)> reply) {
-  parts_.dataplane.list_sessions(max, [this, reply = std::move(reply)](std::vector<SessionRow> rows) {
+void Control::abandon() {
+  listings_.clear();
+  for (auto* waiting : {&reloads_building_, &reloads_waiting_}) {
+    for (const ReloadReply& reply : std::exchange(*waiting, {})) reply({{"the hub is stopping"}, {}, {}});
+  }
+}
+
+void Control::sessions(size_t max, SessionsReply reply) {
+  const uint64_t listing = next_listing_++;
+  listings_.emplace(listing, std::move(reply));
+  parts_.dataplane.list_sessions(max, [this, listing](std::vector<SessionRow> rows) {
+    const auto waiting = listings_.extract(listing);
+    if (waiting.empty()) return;
     SessionsView view;
     for (const SessionRow& row : rows) {
       view.rows.push_back(session_view(row, parts_.dataplane.current(), *in_force_.model, now_));
@@ -195,7 +234,7 @@ void Control::sessions(size_t max, std::function<void(SessionsView)> reply) {
     for (unsigned w = 0; w < parts_.dataplane.workers(); ++w) {
       view.total += parts_.dataplane.counters(static_cast<WorkerIndex>(w)).sessions_live.get();
     }
-    reply(std::move(view));
+    waiting.mapped()(std::move(view));
   });
 }
 

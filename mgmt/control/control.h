@@ -52,6 +52,7 @@ struct ReloadView {
 class Control {
  public:
   using ReloadReply = std::function<void(ReloadView)>;
+  using SessionsReply = std::function<void(SessionsView)>;
   static constexpr dataplane::NanoTime kStall = 10 * dataplane::kNanosPerMilli;
 
   /// `in_force` is what the snapshot that the data plane was created with was compiled from.
@@ -59,6 +60,8 @@ class Control {
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;
 
+  /// Before the first turn: steers tunnel traffic to the workers, resolves the tunnels' peers.
+  Status start();
   /// One turn: messages, underlay, what workers punted, timers, what is past its grace period.
   /// `underlay_ready`: one of its file descriptors is readable. True if there was something to do, so that
   /// the next turn should come soon.
@@ -66,6 +69,8 @@ class Control {
 
   /// Reads the file again and changes over to it, or to nothing of it. `reply` is called in a later turn.
   void reload(ReloadReply reply);
+  /// After the last turn: whoever still waits for an answer gets none, or is told that the hub is stopping.
+  void abandon();
 
   // --- looking in ---
   StatusView status() const;
@@ -76,7 +81,7 @@ class Control {
   Result<PathAnswer> path(const PathQuery& query) const {
     return explain_path(parts_.dataplane.current(), *in_force_.model, query);
   }
-  void sessions(size_t max, std::function<void(SessionsView)> reply);
+  void sessions(size_t max, SessionsReply reply);
   const Neighbors& neighbors() const { return neighbors_; }
   bool building() const { return building_; }
 
@@ -88,7 +93,8 @@ class Control {
   void finish_build(BuildOutcome& outcome);
   void install(BuildOutcome& outcome);
   void purge(const model::CompiledModel& compiled);
-  void steer(const model::Model* also);
+  bool widen_steering(BuildOutcome& outcome);
+  Status steer(const model::Model* also);
   void answer_reload(const BuildOutcome& outcome);
 
   ControlParts parts_;
@@ -103,8 +109,10 @@ class Control {
 
   bool building_ = false;
   bool recompile_wanted_ = false;
-  std::deque<ReloadReply> reloads_waiting_;   // for the build after the one that runs
-  std::deque<ReloadReply> reloads_building_;  // for the one that runs
+  std::deque<ReloadReply> reloads_waiting_;     // for the build after the one that runs
+  std::deque<ReloadReply> reloads_building_;    // for the one that runs
+  std::map<uint64_t, SessionsReply> listings_;  // sessions(), until the workers have answered
+  uint64_t next_listing_ = 0;
   std::vector<dataplane::AttachmentId>
       released_attachments_;  // purged, index not yet given back to the model
   std::vector<dataplane::DomainId> released_domains_;

@@ -1,5 +1,6 @@
 #include "mgmt/control/reconfigure.h"
 
+#include <new>
 #include <sstream>
 
 #include "inspection/inspector.h"
@@ -87,6 +88,19 @@ BuildOutcome run_build(BuildJob job) {
   }
   outcome.job = std::move(job);
   return outcome;
+}
+
+BuildOutcome run_build_or_explain(BuildJob job, BuildOutcome (*build)(BuildJob)) {
+  const bool reread = job.reread;
+  try {
+    return build(std::move(job));
+  } catch (const std::bad_alloc&) {  // what the build held is free again
+    BuildOutcome outcome;
+    outcome.problems.push_back(
+        reread ? "not enough memory to compile the configuration and its rules"
+               : "not enough memory to compile the tables anew after the underlay changed");
+    return outcome;
+  }
 }
 
 }  // namespace weir::control

@@ -52,4 +52,7 @@ struct BuildOutcome {
 
 BuildOutcome run_build(BuildJob job);
 
+/// The same, but if memory runs out that is a problem like any other. `build`: for tests.
+BuildOutcome run_build_or_explain(BuildJob job, BuildOutcome (*build)(BuildJob) = run_build);
+
 }  // namespace weir::control

@@ -53,9 +53,9 @@ Lines Hub::start_eal() {
   const std::vector<uint32_t> usable = usable_cores();
   cores_ = control_cores(*config_, usable);
   EalSettings settings = eal_settings(*config_, cores_.front());
-  if (settings.memory_mib == 0) {
-    settings.memory_mib = config::memory_plan(*config_, SessionTable::bytes_for).eal_mib;
-  }
+  const config::MemoryPlan plan = config::memory_plan(*config_, SessionTable::bytes_for);
+  if (const auto problem = config::too_little_memory(*config_, plan)) return in_words({*problem});
+  if (settings.memory_mib == 0) settings.memory_mib = plan.eal_mib;
   settings.log = [log = log_](int level, std::string_view line) { events::log_eal_line(*log, level, line); };
   eal_ = std::make_unique<EalRunning>();
   const auto facts = eal_start(settings);
@@ -175,6 +175,7 @@ Lines Hub::start_control() {
       control::ControlParts{*dataplane_, *underlay_, *adjacencies_, *builder_, mailbox_, *log_,
                             std::move(ports), std::move(steering), version_},
       facts_, std::move(in_force_), dataplane_->now());
+  if (const Status started = control_->start(); !started) return {started.error().message};
   return {};
 }
 
@@ -239,7 +240,8 @@ bool Hub::handle(int signal) {
 }
 
 bool Hub::stop() {
-  mailbox_.close();  // API threads that wait for control get their answer: none
+  mailbox_.close();  // what API threads have asked control but not told it yet: answered with nothing
+  if (control_) control_->abandon();
   api_.reset();
   if (dataplane_) dataplane_->stop();
   writer_.reset();

@@ -7,8 +7,10 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "fakes.h"
+#include "mgmt/api/source.h"
 #include "mgmt/control/control.h"
 
 namespace weir::test {
@@ -22,9 +24,11 @@ class FakeSteering final : public XdpSteering {
  public:
   Status set(const std::vector<SteerRule>& rules) override {
     history.push_back(rules);
+    if (rules.size() > room) return fail(ErrorCode::exhausted, "no room");
     return {};
   }
   std::vector<std::vector<SteerRule>> history;
+  size_t room = 100;
 };
 
 class ControlTest : public ::testing::Test {
@@ -50,6 +54,7 @@ class ControlTest : public ::testing::Test {
         facts,
         control::InForce{config, std::make_shared<const model::Model>(std::move(compiled->model)), {}, {}},
         0);
+    EXPECT_TRUE(control_->start());
     settle();
   }
   ~ControlTest() override { std::filesystem::remove_all(folder_); }
@@ -144,6 +149,98 @@ TEST_F(ControlTest, SteeringIsWidenedBeforeAndNarrowedAfter) {
   EXPECT_EQ(steering_.history[1].size(), 1u);
 }
 
+TEST_F(ControlTest, SteeringThatTheKernelRefusesRefusesTheReload) {
+  const size_t published = dataplane_->published.size();
+  steering_.history.clear();
+  steering_.room = 1;
+  write(kTwoClouds + kNewSpoke);
+  const ReloadView answer = reload();
+  EXPECT_EQ(answer.problems,
+            std::vector<std::string>{"port wan0: tunnel traffic cannot be steered to the hub: no room"});
+  EXPECT_EQ(control_->status().last_reload.rfind("refused", 0), 0u);
+  EXPECT_EQ(dataplane_->published.size(), published);
+  EXPECT_FALSE(attachment("cloud-d").valid());
+  ASSERT_EQ(steering_.history.size(), 2u);
+  EXPECT_EQ(steering_.history.back().size(), 1u);  // as it was before
+
+  steering_.room = 2;
+  EXPECT_TRUE(reload().problems.empty());
+  EXPECT_TRUE(attachment("cloud-d").valid());
+}
+
+TEST_F(ControlTest, ReleasedIndexOutlivesAReloadThatIsRefused) {
+  write(kTwoClouds + kNewSpoke);
+  reload();
+  const AttachmentId gone = attachment("cloud-d");
+  write(kTwoClouds);
+  reload();
+  dataplane_->acknowledge();
+  dataplane_->acknowledge();
+  steering_.room = 1;
+  write(kTwoClouds + replaced(kNewSpoke, "cloud-d", "cloud-e"));
+  EXPECT_FALSE(reload().problems.empty());
+  steering_.room = 2;
+  EXPECT_TRUE(reload().problems.empty());
+  EXPECT_EQ(attachment("cloud-e").index(), gone.index());
+}
+
+TEST_F(ControlTest, StartFailsIfNothingCanBeSteered) {
+  steering_.room = 0;
+  const Status started = control_->start();
+  ASSERT_FALSE(started);
+  EXPECT_NE(started.error().message.find("port wan0"), std::string::npos);
+}
+
+TEST_F(ControlTest, StoppingAnswersWhoeverWaits) {
+  std::vector<ReloadView> answers;
+  const auto keep = [&](ReloadView view) { answers.push_back(std::move(view)); };
+  control_->reload(keep);  // its build runs
+  control_->reload(keep);  // waits for the next one
+  ASSERT_TRUE(answers.empty());
+  mailbox_.close();
+  control_->abandon();
+  ASSERT_EQ(answers.size(), 2u);
+  for (const ReloadView& answer : answers) {
+    EXPECT_EQ(answer.problems, std::vector<std::string>{"the hub is stopping"});
+  }
+  control_->abandon();
+  EXPECT_EQ(answers.size(), 2u);
+}
+
+TEST_F(ControlTest, StoppingLetsCallersOfReloadAndSessionsGo) {
+  dataplane_->hold_sessions = true;
+  api::ControlSource source(*control_, mailbox_);
+  Result<ReloadView> reloaded;
+  Result<control::SessionsView> listed;
+  std::thread reloader([&] { reloaded = source.reload(); });
+  std::thread lister([&] { listed = source.sessions(5); });
+  for (size_t seen = 0; seen < 2;) seen += mailbox_.run();  // both are held by control now
+  const auto before = std::chrono::steady_clock::now();
+  mailbox_.close();
+  control_->abandon();
+  reloader.join();
+  lister.join();
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(2));  // a listing may take 3 s
+  ASSERT_TRUE(reloaded);
+  EXPECT_EQ(reloaded->problems, std::vector<std::string>{"the hub is stopping"});
+  EXPECT_FALSE(listed);
+  dataplane_->acknowledge();  // rows that come too late go nowhere
+}
+
+TEST(Reconfigure, RunningOutOfMemoryIsAProblemInWords) {
+  const auto starved = [](control::BuildJob) -> control::BuildOutcome { throw std::bad_alloc(); };
+  control::BuildJob job;
+  job.reread = true;
+  const control::BuildOutcome reload = control::run_build_or_explain(job, starved);
+  EXPECT_EQ(reload.problems,
+            std::vector<std::string>{"not enough memory to compile the configuration and its rules"});
+  EXPECT_FALSE(reload.compiled);
+  job.reread = false;
+  EXPECT_EQ(control::run_build_or_explain(job, starved).problems.size(), 1u);
+  const auto broken = [](control::BuildJob) -> control::BuildOutcome { throw std::logic_error("a bug"); };
+  EXPECT_THROW(control::run_build_or_explain(job, broken), std::logic_error);
+}
+
 TEST_F(ControlTest, RemovedAttachmentIsPurgedAndItsIndexReusedOnlyThen) {
   write(kTwoClouds + kNewSpoke);
   reload();
@@ -155,6 +252,10 @@ TEST_F(ControlTest, RemovedAttachmentIsPurgedAndItsIndexReusedOnlyThen) {
   write(kTwoClouds + replaced(kNewSpoke, "cloud-d", "cloud-e"));
   reload();
   EXPECT_NE(attachment("cloud-e").index(), gone.index());
+  dataplane_->acknowledge();  // purged; packets on their way between workers may still name it
+  write(kTwoClouds + replaced(kNewSpoke, "cloud-d", "cloud-g"));
+  reload();
+  EXPECT_NE(attachment("cloud-g").index(), gone.index());
   dataplane_->acknowledge();
   write(kTwoClouds + replaced(kNewSpoke, "cloud-d", "cloud-f"));
   reload();
@@ -249,10 +350,14 @@ TEST_F(ControlTest, RoutesSayWhoseTheyAre) {
   EXPECT_EQ(all->size(), 3u);
   const auto shared = control_->routes("shared");
   ASSERT_TRUE(shared);
-  bool exposed = false;
-  for (const auto& route : shared->front().routes)
-    exposed |= route.kind == "exposed" && route.from_domain == "prod";
-  EXPECT_TRUE(exposed);
+  const auto has = [&](std::string_view kind, std::string_view prefix) {
+    const auto& routes = shared->front().routes;
+    return std::any_of(routes.begin(), routes.end(), [&](const auto& r) {
+      return r.kind == kind && r.prefix == prefix && r.from_domain == "prod";
+    });
+  };
+  EXPECT_TRUE(has("exposed", "10.1.64.0/18"));
+  EXPECT_TRUE(has("blackhole", "10.66.0.0/16"));
   EXPECT_FALSE(control_->routes("nope"));
 }
 
