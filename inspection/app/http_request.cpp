@@ -38,7 +38,11 @@ void HttpRequest::begin_line(size_t at, size_t limit) {
 
 void HttpRequest::begin_request(State state) {
   state_ = state;
-  doubtful_ = chunked_ = has_length_ = framing_header_ = headers_cut_ = line_cut_in_uri_ = false;
+  request_pending_ = false;
+  // Once in doubt, always in doubt: what looks like a request may be the body of another, and its length a
+  // lie.
+  doubtful_ = state == State::resync;
+  chunked_ = has_length_ = framing_header_ = headers_cut_ = line_cut_in_uri_ = false;
   body_left_ = 0;
   method_size_ = uri_size_ = headers_size_ = 0;
   begin_line(0, kMaxLine);
@@ -80,9 +84,30 @@ bool HttpRequest::plausible_start() const {
   return true;
 }
 
-/// METHOD SP+ URI [SP+ VERSION]. Without a version only a known method makes it a request (HTTP/0.9, or cut).
+/// Whether the first line, as far as it is there, shows that this is another protocol.
+bool HttpRequest::cannot_be_http() const {
+  const std::string_view so_far = line();
+  if (so_far.starts_with("PRI * HTTP/2")) return true;
+  for (const char c : so_far) {
+    if (c == ' ' || c == '\t' || c == '\r') return false;
+    if (!is_token_char(c)) return true;
+  }
+  return false;
+}
+
+/// Whether the line reads METHOD ... HTTP/1.x, as no header does: a name has no blank before its colon.
+bool HttpRequest::line_is_request() const {
+  const std::string_view whole = trim(line());
+  const size_t blank = whole.find_last_of(" \t");
+  return blank != std::string_view::npos && line().front() == whole.front() && plausible_start() &&
+         (line_cut_ || whole.substr(blank + 1).starts_with("HTTP/1."));
+}
+
+/// METHOD SP+ URI [SP+ VERSION] [SP+]. Without a version only a known method makes it a request (HTTP/0.9, or
+/// cut).
 bool HttpRequest::parse_request_line() {
-  const std::string_view whole = line();
+  std::string_view whole = line();
+  whole = whole.substr(0, whole.find_last_not_of(" \t") + 1);
   const size_t method_end = whole.find_first_of(" \t");
   if (method_end == std::string_view::npos || !plausible_start()) return false;
   const size_t uri_begin = whole.find_first_not_of(" \t", method_end);
@@ -108,7 +133,7 @@ HttpRequest::Point HttpRequest::on_request_line() {
     return Point::none;
   }
   if (!parse_request_line()) {
-    if (state_ == State::request_line && from_start_ && !recognised_) {
+    if (state_ == State::request_line && from_start_ && !recognised_ && cannot_be_http()) {
       state_ = State::stopped;
       return Point::not_http;
     }
@@ -116,11 +141,10 @@ HttpRequest::Point HttpRequest::on_request_line() {
     return Point::none;
   }
   recognised_ = true;
-  const bool doubtful = method() == "CONNECT";
   headers_begin_ = line_size_;
   headers_size_ = 0;
   state_ = State::headers;
-  doubtful_ = doubtful;
+  doubtful_ |= method() == "CONNECT";
   next_header_line();
   return Point::request_line;
 }
@@ -187,8 +211,23 @@ HttpRequest::Point HttpRequest::end_of_headers() {
   return Point::headers;
 }
 
+/// In doubt, a header line that reads as a request may be one: the head before it was somebody's body.
+HttpRequest::Point HttpRequest::begin_at_header_line() {
+  const size_t at = line_begin_, size = line_size_;
+  const bool cut = line_cut_;
+  begin_request(State::resync);
+  std::memmove(head_.data(), head_.data() + at, size);
+  line_size_ = size;
+  line_cut_ = cut;
+  return on_request_line();
+}
+
 HttpRequest::Point HttpRequest::on_header_line() {
   if (line_size_ == 0 && !line_cut_) return end_of_headers();
+  if (doubtful_ && line_is_request()) {
+    request_pending_ = true;  // first the one before it is judged by the headers that it has
+    return Point::headers;
+  }
   parse_header();
   keep_header();
   next_header_line();
@@ -257,6 +296,10 @@ HttpRequest::Point HttpRequest::on_line() {
 
 HttpRequest::Step HttpRequest::advance(std::span<const uint8_t> bytes) {
   Step step;
+  if (request_pending_ && !bytes.empty()) {
+    request_pending_ = false;
+    step.point = begin_at_header_line();
+  }
   while (step.consumed < bytes.size() && step.point == Point::none && state_ != State::stopped) {
     const auto rest = bytes.subspan(step.consumed);
     size_t consumed = 0;
@@ -268,7 +311,7 @@ HttpRequest::Step HttpRequest::advance(std::span<const uint8_t> bytes) {
       const bool complete = take_line(rest, consumed);
       if (complete) {
         step.point = on_line();
-      } else if (state_ == State::request_line && from_start_ && !recognised_ && !plausible_start()) {
+      } else if (state_ == State::request_line && from_start_ && !recognised_ && cannot_be_http()) {
         state_ = State::stopped;
         step.point = Point::not_http;
       }

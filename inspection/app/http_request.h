@@ -2,8 +2,9 @@
 //
 // The parser keeps the head of the request under way in place, bounded; bodies are skipped by Content-Length
 // or chunk. Where the framing is in doubt (both given, a tunnel, bytes that are no request), it does not
-// guess: from there on it looks at the beginning of every line for a request, so that nobody hides one behind
-// a wrong length. No allocation; HttpRequest is plain memory that a pool may hold.
+// guess: from there on, to the end of the stream, it looks at the beginning of every line for a request, so
+// that nobody hides one behind a wrong length. No allocation; HttpRequest is plain memory that a pool may
+// hold.
 #pragma once
 
 #include <array>
@@ -32,7 +33,7 @@ class HttpRequest {
 
   /// Begins anew. `from_start`: the next byte is the first of the stream.
   void reset(bool from_start);
-  /// Takes bytes up to the next point. Call again with the rest until `none` or `not_http`.
+  /// Takes bytes, possibly none, up to the next point. Call again with the rest until `none` or `not_http`.
   Step advance(std::span<const uint8_t> bytes);
   /// Bytes were lost: looks for the next request line from here.
   void lose_track();
@@ -73,11 +74,14 @@ class HttpRequest {
   /// Takes bytes up to and including LF into the line; true when it is complete, its CR removed.
   bool take_line(std::span<const uint8_t> bytes, size_t& consumed);
   bool plausible_start() const;
+  bool cannot_be_http() const;
+  bool line_is_request() const;
   bool parse_request_line();
   void parse_header();
   void keep_header();
   void next_header_line();
   Point on_request_line();
+  Point begin_at_header_line();
   Point on_header_line();
   void on_chunk_size();
   Point end_of_headers();
@@ -90,7 +94,8 @@ class HttpRequest {
   bool line_cut_ = false;
   bool line_cut_in_uri_ = false;
   bool headers_cut_ = false;
-  bool doubtful_ = false;  // the body's length cannot be relied on
+  bool doubtful_ = false;         // the body's length cannot be relied on
+  bool request_pending_ = false;  // the header line just read is the next request's first
   bool chunked_ = false;
   bool has_length_ = false;
   bool framing_header_ = false;  // the header line before this one told the body's length

@@ -9,6 +9,8 @@ namespace weir::inspection {
 
 namespace {
 
+constexpr uintmax_t kMaxFileBytes = uintmax_t{256} << 20;
+
 Result<std::string> read_file(const std::string& path) {
   std::error_code error;
   const bool regular = std::filesystem::is_regular_file(path, error);
@@ -17,6 +19,9 @@ Result<std::string> read_file(const std::string& path) {
   const uintmax_t size = std::filesystem::file_size(path, error);
   std::ifstream file(path, std::ios::binary);
   if (error || !file) return fail(ErrorCode::io, "the rule file " + path + " cannot be opened");
+  if (size > kMaxFileBytes) {
+    return fail(ErrorCode::invalid, "the rule file " + path + " is larger than 256 MiB");
+  }
   std::string text(size, '\0');
   if (!file.read(text.data(), static_cast<std::streamsize>(size))) {
     return fail(ErrorCode::io, "the rule file " + path + " cannot be read to its end");

@@ -382,6 +382,20 @@ TEST(Inspector, HttpRulesAlertOncePerRequest) {
   EXPECT_EQ(sink.alerts(), (Sids{3, 2, 5}));
 }
 
+TEST(Inspector, FalseLengthInDoubtHidesNoRequest) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(*inspector,
+                  compile("drop http any any -> any any (http.uri; content:\"/etc/passwd\"; sid:1;)"), sink);
+  session.handshake();
+  const std::string body = "POST /b HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n";
+  const std::string first =
+      "POST /a HTTP/1.1\r\nUpgrade: x\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  EXPECT_EQ(session.client(0, first), Action::pass);
+  EXPECT_EQ(session.client(static_cast<uint32_t>(first.size()), "GET /etc/passwd HTTP/1.1\r\n\r\n"),
+            Action::drop_session);
+}
+
 TEST(Inspector, CutUriIsCounted) {
   const auto inspector = make_inspector();
   RecordingSink sink;

@@ -1,6 +1,7 @@
 #include "inspection/compile/ruleset.h"
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 
 #include "support.h"
@@ -21,6 +22,19 @@ class RuleFiles : public testing::Test {
   }
   std::vector<std::string> written_;
 };
+
+TEST_F(RuleFiles, WhatIsNoRuleFileIsASentence) {
+  const std::string large = write("large.rules", "");
+  std::filesystem::resize_file(large, (uintmax_t{256} << 20) + 1);  // sparse
+  const auto too_large = check_rules({large});
+  ASSERT_FALSE(too_large.has_value());
+  EXPECT_NE(too_large.error().message.find("larger than 256 MiB"), std::string::npos);
+  for (const std::string& path : {testing::TempDir(), std::string("/dev/zero")}) {
+    const auto check = check_rules({path});
+    ASSERT_FALSE(check.has_value()) << path;
+    EXPECT_NE(check.error().message.find("not a regular file"), std::string::npos);
+  }
+}
 
 TEST_F(RuleFiles, LoadTogether) {
   const auto build = build_ruleset({write("a.rules", "alert ip any any -> any any (sid:1;)\n"),
