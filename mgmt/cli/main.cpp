@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "mgmt/cli/client.h"
 #include "mgmt/cli/print.h"
@@ -114,9 +115,10 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ExtrasError& error) {
-    const bool option = app.remaining().front().starts_with("-");
-    if (option || !app.get_subcommands().empty()) return app.exit(error) == 0 ? kOk : kUsage;
-    return usage("there is no verb \"" + app.remaining().front() + "\"");
+    const std::vector<std::string> unknown = app.remaining();
+    const bool verb = app.get_subcommands().empty() && !unknown.empty() && !unknown.front().starts_with("-");
+    if (verb) return usage("there is no verb \"" + unknown.front() + "\"");
+    return app.exit(error) == 0 ? kOk : kUsage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
