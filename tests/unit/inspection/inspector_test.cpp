@@ -182,8 +182,8 @@ TEST(Inspector, SynAfterResetWhoseHandshakeNeverEndsCarriesNoData) {
     first.handshake();
     first.send(Direction::to_server, 0, "", 0, kRst | kAck);
   }
-  Session again(*inspector, ruleset, sink);  // while the server still has the first connection
-  again.raw(Direction::to_server, 700'000, 0, kSyn, "");
+  Session again(*inspector, ruleset, sink);           // while the server still has the first connection
+  again.raw(Direction::to_server, 500, 0, kSyn, "");  // so that what follows lies behind a gap
   EXPECT_EQ(again.client(0, "ev"), Action::drop_packet);
   EXPECT_EQ(again.client(2, "il"), Action::drop_packet);
 }
@@ -242,6 +242,7 @@ TEST(Inspector, GapBeforeThePickUpIsLeftOut) {
   EXPECT_EQ(late.client(600, "evil"), Action::pass);
   EXPECT_EQ(late.server(0, "", 604), Action::drop_session);
   EXPECT_EQ(late.last_sid, 1U);
+  ASSERT_FALSE(sink.events.empty());
   EXPECT_FALSE(sink.events.back().alert.to_client);
 }
 
