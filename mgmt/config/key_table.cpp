@@ -168,7 +168,8 @@ constexpr KeySpec kKeys[] = {
      .max = 10'000'000,
      .unit = "packets per second",
      .change = Change::restart,
-     .help = "Packets that one worker may hand to control."},
+     .help = "Packets of one kind (next hop unknown, TTL, MTU, ARP of the underlay) that one worker may hand "
+             "to control; as many notes of neighbours."},
     {.path = "limits.inspected_sessions",
      .kind = ValueKind::integer,
      .fallback = "8192",
