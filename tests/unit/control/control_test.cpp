@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <sstream>
 #include <thread>
 
@@ -209,6 +210,8 @@ TEST_F(ControlTest, StoppingAnswersWhoeverWaits) {
 
 TEST_F(ControlTest, StoppingLetsCallersOfReloadAndSessionsGo) {
   dataplane_->hold_sessions = true;
+  std::promise<void> gate;  // the builder is busy, so that the reload cannot end before the hub stops
+  builder_.run([busy = gate.get_future().share()] { busy.wait(); });
   api::ControlSource source(*control_, mailbox_);
   Result<ReloadView> reloaded;
   Result<control::SessionsView> listed;
@@ -225,6 +228,7 @@ TEST_F(ControlTest, StoppingLetsCallersOfReloadAndSessionsGo) {
   EXPECT_EQ(reloaded->problems, std::vector<std::string>{"the hub is stopping"});
   EXPECT_FALSE(listed);
   dataplane_->acknowledge();  // rows that come too late go nowhere
+  gate.set_value();
 }
 
 TEST(Reconfigure, RunningOutOfMemoryIsAProblemInWords) {
