@@ -1,0 +1,111 @@
+// Which packet comes next, and what is written over its template: the arithmetic of a feed, shared by DPDK's and
+// the kernel's. Pure; no memory but the cursor. C that is C++ and BPF as well.
+#pragma once
+
+#include "plan.h"
+
+// How far a class has come. Zero at the start.
+struct feed_cursor {
+  __u32 session;  // the next visit's
+  __u32 done;     // visits of this pass
+  __u32 pass;     // times that every session was visited
+  __u32 packet;   // packets of this visit that are made
+};
+
+// The fields of one packet, in host order.
+struct feed_step {
+  __u32 frame;           // index of its template
+  __u32 client_address;  // last 32 bits
+  __u16 client_port;
+  __u16 entropy;
+  __u32 seq, ack;
+  __u32 number;
+};
+
+// Sessions are numbered without end: a new one after a life is `sessions` further on. The number's bits become
+// the client's port and address, so that 2^31 of them differ.
+static inline __u16 feed_port(__u32 id) { return (__u16)(0x4000u | ((id >> 8) & 0x7fffu)); }
+static inline __u32 feed_address_offset(__u32 id) { return (id & 0xffu) | ((id >> 23) << 8); }
+
+// The next packet of a class. A visit's packets are the forward one, then the reverse one.
+static inline void feed_next(const struct feed_class* c, struct feed_cursor* at, const struct feed_frame* frames,
+                             struct feed_step* out) {
+  // Sessions are of different age, so that each pass opens and closes its share of them. Those that were to
+  // begin in the middle of a life begin with a short one.
+  __u32 phase = FEED_DATA, age = at->pass, life = 0;
+  if (c->life != 0) {
+    const __u32 shifted = at->pass + at->session % c->life;
+    life = shifted / c->life;
+    if (life != 0) age = shifted % c->life;
+    if (c->tcp) {
+      const __u32 left = c->life - 1 - shifted % c->life;
+      phase = age == 0 ? FEED_OPEN : left == 0 ? FEED_LAST : left == 1 ? FEED_CLOSE : FEED_DATA;
+    }
+  } else if (c->tcp && age == 0) {
+    phase = FEED_OPEN;
+  }
+  const __u32 direction = at->packet;
+  const __u32 id = at->session + life * c->sessions;
+  out->frame = c->frame[phase & (FEED_PHASES - 1)][direction & (FEED_DIRECTIONS - 1)] & (FEED_MAX_FRAMES - 1);
+  const struct feed_frame* f = &frames[out->frame];
+  out->client_address = f->client_base + feed_address_offset(id);
+  out->client_port = feed_port(id);
+  out->entropy = (__u16)(0xc000u | ((id * 0x9e3779b1u) >> 18));
+  // Visit 0 is the SYN (phase open), so that the first data packet is visit 1's. Each side has acknowledged all
+  // that the other sent before; the reverse packet also what this visit's forward packet brought.
+  const __u32 sent = age == 0 ? 0 : age - 1;
+  const __u32 closed = phase == FEED_LAST ? 1 : 0;  // a FIN takes the place of one byte, and carries none
+  const __u32 forward = (sent - closed) * c->seq_step[FEED_FORWARD] + closed;
+  const __u32 reverse = (sent - closed) * c->seq_step[FEED_REVERSE] + closed;
+  if (direction == FEED_FORWARD) {
+    out->seq = f->first_seq + forward;
+    out->ack = f->first_ack + reverse;
+  } else {
+    out->seq = f->first_seq + reverse;
+    out->ack = f->first_ack + forward +
+               (phase == FEED_DATA ? c->seq_step[FEED_FORWARD] : phase == FEED_CLOSE ? 1 : 0);
+  }
+  out->number = (at->pass << 24) ^ (id * 2 + direction);
+  if (++at->packet < (c->one_way ? 1u : 2u)) return;
+  at->packet = 0;
+  at->session += c->stride;
+  if (at->session >= c->sessions) at->session -= c->sessions;
+  if (++at->done < c->sessions) return;
+  at->done = 0;
+  ++at->pass;
+}
+
+// Sums of a 32-bit number's halves, as a checksum adds them.
+static inline __u32 feed_halves(__u32 value) { return (value >> 16) + (value & 0xffffu); }
+
+// An Internet checksum (RFC 1071), in host order, from an unfolded sum below 2^32.
+static inline __u16 feed_fold(__u32 sum) {
+  sum = (sum >> 16) + (sum & 0xffffu);
+  sum = (sum >> 16) + (sum & 0xffffu);
+  return (__u16)~sum;
+}
+
+static inline __u16 feed_ip_checksum(const struct feed_frame* f, const struct feed_step* s) {
+  return feed_fold(f->ip_sum + feed_halves(s->client_address));
+}
+
+// The hex digits of a number, most significant first, as 8 bytes of a big-endian 64-bit number.
+static inline __u64 feed_digits(__u32 number) {
+  __u64 v = number;
+  v = (v | (v << 16)) & 0x0000ffff0000ffffull;
+  v = (v | (v << 8)) & 0x00ff00ff00ff00ffull;
+  v = (v | (v << 4)) & 0x0f0f0f0f0f0f0f0full;
+  const __u64 letters = ((v + 0x0606060606060606ull) >> 4) & 0x0101010101010101ull;
+  return v + 0x3030303030303030ull + letters * ('a' - '0' - 10);
+}
+
+static inline __u16 feed_l4_checksum(const struct feed_frame* f, const struct feed_step* s) {
+  __u32 sum = f->l4_sum + feed_halves(s->client_address) + s->client_port;
+  if (f->seq) sum += feed_halves(s->seq) + feed_halves(s->ack);
+  if (f->number) {
+    const __u64 digits = feed_digits(s->number);
+    sum += feed_halves((__u32)(digits >> 32)) + feed_halves((__u32)digits);
+  }
+  const __u16 checksum = feed_fold(sum);
+  return checksum == 0 ? 0xffffu : checksum;  // 0 says "none" in UDP, and the two are equal in TCP
+}
