@@ -1,5 +1,5 @@
-// Which packet comes next, and what is written over its template: the arithmetic of a feed, shared by DPDK's and
-// the kernel's. Pure; no memory but the cursor. C that is C++ and BPF as well.
+// Which packet comes next, and what is written over its template: the arithmetic of a feed, shared by DPDK's
+// and the kernel's. Pure; no memory but the cursor. C that is C++ and BPF as well.
 #pragma once
 
 #include "plan.h"
@@ -22,14 +22,14 @@ struct feed_step {
   __u32 number;
 };
 
-// Sessions are numbered without end: a new one after a life is `sessions` further on. The number's bits become
-// the client's port and address, so that 2^31 of them differ.
+// Sessions are numbered without end: a new one after a life is `sessions` further on. The number's bits
+// become the client's port and address, so that 2^31 of them differ.
 static inline __u16 feed_port(__u32 id) { return (__u16)(0x4000u | ((id >> 8) & 0x7fffu)); }
 static inline __u32 feed_address_offset(__u32 id) { return (id & 0xffu) | ((id >> 23) << 8); }
 
 // The next packet of a class. A visit's packets are the forward one, then the reverse one.
-static inline void feed_next(const struct feed_class* c, struct feed_cursor* at, const struct feed_frame* frames,
-                             struct feed_step* out) {
+static inline void feed_next(const struct feed_class* c, struct feed_cursor* at,
+                             const struct feed_frame* frames, struct feed_step* out) {
   // Sessions are of different age, so that each pass opens and closes its share of them. Those that were to
   // begin in the middle of a life begin with a short one.
   __u32 phase = FEED_DATA, age = at->pass, life = 0;
@@ -51,8 +51,8 @@ static inline void feed_next(const struct feed_class* c, struct feed_cursor* at,
   out->client_address = f->client_base + feed_address_offset(id);
   out->client_port = feed_port(id);
   out->entropy = (__u16)(0xc000u | ((id * 0x9e3779b1u) >> 18));
-  // Visit 0 is the SYN (phase open), so that the first data packet is visit 1's. Each side has acknowledged all
-  // that the other sent before; the reverse packet also what this visit's forward packet brought.
+  // Visit 0 is the SYN (phase open), so that the first data packet is visit 1's. Each side has acknowledged
+  // all that the other sent before; the reverse packet also what this visit's forward packet brought.
   const __u32 sent = age == 0 ? 0 : age - 1;
   const __u32 closed = phase == FEED_LAST ? 1 : 0;  // a FIN takes the place of one byte, and carries none
   const __u32 forward = (sent - closed) * c->seq_step[FEED_FORWARD] + closed;
@@ -63,7 +63,9 @@ static inline void feed_next(const struct feed_class* c, struct feed_cursor* at,
   } else {
     out->seq = f->first_seq + reverse;
     out->ack = f->first_ack + forward +
-               (phase == FEED_DATA ? c->seq_step[FEED_FORWARD] : phase == FEED_CLOSE ? 1 : 0);
+               (phase == FEED_DATA    ? c->seq_step[FEED_FORWARD]
+                : phase == FEED_CLOSE ? 1
+                                      : 0);
   }
   out->number = (at->pass << 24) ^ (id * 2 + direction);
   if (++at->packet < (c->one_way ? 1u : 2u)) return;

@@ -1,0 +1,58 @@
+// A packet out of a template and a step, and whether a plan's parts can be trusted with memory. Pure.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "plan.h"
+#include "step.h"
+
+namespace weir::feed {
+
+template <typename T>
+inline void put(uint8_t* data, uint16_t offset, T host_order) {
+  T value;
+  if constexpr (sizeof(T) == 2) value = __builtin_bswap16(host_order);
+  if constexpr (sizeof(T) == 4) value = __builtin_bswap32(host_order);
+  if constexpr (sizeof(T) == 8) value = __builtin_bswap64(host_order);
+  std::memcpy(data + offset, &value, sizeof value);
+}
+
+/// Writes the whole packet, frame.length bytes, to `data`.
+inline void write_packet(uint8_t* data, const feed_frame& frame, const feed_step& step) {
+  std::memcpy(data, frame.bytes, frame.length);
+  put<uint32_t>(data, frame.client_address, step.client_address);
+  put<uint16_t>(data, frame.client_port, step.client_port);
+  if (frame.entropy != 0) put<uint16_t>(data, frame.entropy, step.entropy);
+  if (frame.ip_checksum != 0) put<uint16_t>(data, frame.ip_checksum, feed_ip_checksum(&frame, &step));
+  if (frame.l4_checksum != 0) put<uint16_t>(data, frame.l4_checksum, feed_l4_checksum(&frame, &step));
+  if (frame.seq != 0) {
+    put<uint32_t>(data, frame.seq, step.seq);
+    put<uint32_t>(data, frame.ack, step.ack);
+  }
+  if (frame.number != 0) put<uint64_t>(data, frame.number, feed_digits(step.number));
+}
+
+/// Every field lies inside the frame, and the frame inside its room.
+inline bool frame_fits(const feed_frame& f) {
+  const auto inside = [&f](uint16_t offset, unsigned bytes) {
+    return offset == 0 || offset + bytes <= f.length;
+  };
+  return f.length != 0 && f.length <= FEED_MAX_LENGTH && f.client_address != 0 && f.client_port != 0 &&
+         inside(f.client_address, 4) && inside(f.client_port, 2) && inside(f.ip_checksum, 2) &&
+         inside(f.l4_checksum, 2) && inside(f.seq, 4) && inside(f.ack, 4) && (f.seq == 0) == (f.ack == 0) &&
+         inside(f.entropy, 2) && inside(f.number, 8);
+}
+
+inline bool class_fits(const feed_class& c, uint32_t frames) {
+  if (c.sessions == 0 || c.stride == 0 || c.stride > c.sessions || c.sessions > 1u << 30) return false;
+  if (c.tcp != 0 && c.life != 0 && c.life < 4) return false;  // open, data, close, last
+  for (const auto& phase : c.frame) {
+    for (const __u16 frame : phase) {
+      if (frame >= frames) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace weir::feed
