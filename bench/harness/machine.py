@@ -108,7 +108,8 @@ def packages(names, sources=Sources()):
     """Debian package -> version, None for those that are not installed."""
     versions = {name: None for name in names}
     for name in names:  # one by one: dpkg-query fails as a whole if it does not know one
-        status, _, version = sources.output("dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", name).partition(" ")
+        said = sources.output("dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", name)
+        status, _, version = said.partition(" ")
         if status == "installed":
             versions[name] = version.strip()
     return versions

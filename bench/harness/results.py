@@ -8,6 +8,7 @@ never 0.
 import dataclasses
 import json
 import os
+import statistics
 
 from . import stats
 from .stats import Summary
@@ -70,6 +71,11 @@ class Result:
 
     def packets(self):
         return sum(one.packets for one in self.good)
+
+    def extra(self):
+        """Name -> median over the good rounds that have it."""
+        names = dict.fromkeys(name for one in self.good for name in one.extra)
+        return {name: statistics.median(one.extra[name] for one in self.good if name in one.extra) for name in names}
 
 
 @dataclasses.dataclass
@@ -169,7 +175,8 @@ def load(path):
 def default_path(run, folder):
     """<folder>/<date>-<commit>[-dirty][-quick].json"""
     day = run.date.split("T")[0]
-    return os.path.join(folder, f"{day}-{run.commit}{'-dirty' if run.dirty else ''}{'-quick' if run.quick else ''}.json")
+    marks = ("-dirty" if run.dirty else "") + ("-quick" if run.quick else "")
+    return os.path.join(folder, f"{day}-{run.commit}{marks}.json")
 
 
 def save(run, path):

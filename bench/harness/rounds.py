@@ -74,8 +74,8 @@ def run_row(row, rounds=None, seconds=None, meter=None, say=lambda text: None):
     for entrant in entrants:
         if entrant.result.status != results.OK:
             say(f"{entrant.name}: {entrant.result.status}: {entrant.result.reason}")
-    return RowResult(row.id, row.title, row.group, row.unit, row.higher_is_better, row.note, row.subject, rounds, seconds,
-                     [entrant.result for entrant in entrants])
+    return RowResult(row.id, row.title, row.group, row.unit, row.higher_is_better, row.note, row.subject, rounds,
+                     seconds, [entrant.result for entrant in entrants])
 
 
 def _make(row):
@@ -98,7 +98,7 @@ def _make(row):
     twice = {name for name in names if names.count(name) > 1}
     unknown = {entrant.result.limit for entrant in entrants} - {None, *names}
     if twice or unknown:
-        raise ValueError(f"row {row.id}: contenders called alike {sorted(twice)}, limits that are none {sorted(unknown)}")
+        raise ValueError(f"row {row.id}: contenders of one name {sorted(twice)}, unknown limits {sorted(unknown)}")
     return entrants
 
 
@@ -227,7 +227,7 @@ def _conclude(row, entrants, rounds):
         if good < min(rounds, LEAST_ROUNDS):
             causes = ", ".join(f"{count} {cause}" for cause, count in result.discards().items())
             result.status = results.DISTURBED
-            result.reason = f"only {good} good rounds of {len(result.rounds)}, {rounds} were wanted; discarded: {causes}"
+            result.reason = f"only {good} good rounds of {len(result.rounds)}, {rounds} wanted; discarded: {causes}"
         elif result.gross.noisy:
             result.status = results.NOISY
             result.reason = f"the MAD is {100 * result.gross.mad / result.gross.median:.1f} % of the median"
