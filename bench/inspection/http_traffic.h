@@ -1,0 +1,92 @@
+// Ordinary HTTP/1 requests of browsers and programs, as the streams of some sessions, cut into TCP segments:
+// what every contender of the inspection row is given.
+//
+// The text is made once from a seed. Each request carries fields of 16 hexadecimal digits (a session cookie,
+// a request's id, a form's token), of which every segment has at least one; on each pass they get other
+// values, so that no two passes give the same bytes and no length ever changes.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <vector>
+
+namespace weir::bench {
+
+class HttpTraffic {
+ public:
+  static constexpr size_t kSegmentBytes = 1'400;  // the last one of a stream is shorter
+  static constexpr size_t kFieldBytes = 16;
+
+  struct Stream {
+    std::vector<uint8_t> bytes;    // whole requests
+    std::vector<uint32_t> fields;  // where the stepped fields begin, ascending
+    std::vector<uint32_t> first;   // by segment: index into `fields`; one more at the end
+    uint64_t first_number = 0;     // of the first field, counted over all streams
+    size_t requests = 0;
+
+    size_t segments() const { return first.size() - 1; }
+    std::span<const uint8_t> segment(size_t index) const {
+      const std::span<const uint8_t> all(bytes);
+      const size_t at = index * kSegmentBytes;
+      return all.subspan(at, index + 1 < segments() ? kSegmentBytes : all.size() - at);
+    }
+  };
+
+  /// `streams` streams of at least `stream_bytes` each.
+  HttpTraffic(uint64_t seed, size_t streams, size_t stream_bytes);
+
+  const std::vector<Stream>& streams() const { return streams_; }
+  /// Payload bytes of one pass.
+  uint64_t bytes() const { return bytes_; }
+
+  /// Gives the fields that begin in this segment the values of pass `number`.
+  void step(size_t stream, size_t segment, uint64_t number) {
+    Stream& s = streams_[stream];
+    for (uint32_t i = s.first[segment]; i < s.first[segment + 1]; ++i) {
+      write_hex(mixed(number << 32 | (s.first_number + i)), s.bytes.data() + s.fields[i]);
+    }
+  }
+
+  /// One segment of each stream in turn until all have ended: `begin(stream)`, `segment(stream, index,
+  /// bytes)` for each, `end(stream)`. A segment is stepped right before it is handed out.
+  template <typename Consumer>
+  void pass(uint64_t number, Consumer& consumer) {
+    for (size_t s = 0; s < streams_.size(); ++s) consumer.begin(s);
+    for (size_t index = 0; index < longest_; ++index) {
+      for (size_t s = 0; s < streams_.size(); ++s) {
+        if (index >= streams_[s].segments()) continue;
+        step(s, index, number);
+        consumer.segment(s, index, streams_[s].segment(index));
+        if (index + 1 == streams_[s].segments()) consumer.end(s);
+      }
+    }
+  }
+
+ private:
+  /// The finaliser of SplitMix64: neighbours get values that have nothing in common.
+  static uint64_t mixed(uint64_t x) {
+    x += 0x9e37'79b9'7f4a'7c15ULL;
+    x = (x ^ x >> 30) * 0xbf58'476d'1ce4'e5b9ULL;
+    x = (x ^ x >> 27) * 0x94d0'49bb'1331'11ebULL;
+    return x ^ x >> 31;
+  }
+  /// 16 digits in a few instructions, so that stepping stays far below the cost of what is measured.
+  static void write_hex(uint64_t value, uint8_t* out) {
+    for (const uint64_t half : {value & 0xffff'ffff, value >> 32}) {
+      const uint64_t nibbles = _pdep_u64(half, 0x0f0f'0f0f'0f0f'0f0fULL);
+      const uint64_t letters = (nibbles + 0x0606'0606'0606'0606ULL) >> 4 & 0x0101'0101'0101'0101ULL;
+      const uint64_t text = nibbles + 0x3030'3030'3030'3030ULL + letters * ('a' - '0' - 10);
+      std::memcpy(out, &text, sizeof text);
+      out += sizeof text;
+    }
+  }
+
+  std::vector<Stream> streams_;
+  uint64_t bytes_ = 0;
+  size_t longest_ = 0;  // segments
+};
+
+}  // namespace weir::bench

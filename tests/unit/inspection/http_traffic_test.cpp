@@ -1,0 +1,91 @@
+// The traffic of the inspection benchmark: real requests, and other bytes on every pass.
+#include "bench/inspection/http_traffic.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "inspection/app/http_request.h"
+
+namespace weir::bench {
+namespace {
+
+using inspection::HttpRequest;
+
+/// Takes all segments, in their order.
+struct Recorder {
+  std::vector<std::vector<std::string>> streams;
+  std::vector<size_t> ended;
+  explicit Recorder(size_t count) : streams(count), ended(count) {}
+  void begin(size_t s) { streams[s].clear(); }
+  void segment(size_t s, size_t index, std::span<const uint8_t> bytes) {
+    EXPECT_EQ(index, streams[s].size());
+    streams[s].emplace_back(bytes.begin(), bytes.end());
+  }
+  void end(size_t s) { ++ended[s]; }
+};
+
+std::vector<std::vector<std::string>> segments_of(HttpTraffic& traffic, uint64_t pass) {
+  Recorder recorder(traffic.streams().size());
+  traffic.pass(pass, recorder);
+  for (const size_t times : recorder.ended) EXPECT_EQ(times, 1U);
+  return recorder.streams;
+}
+
+TEST(HttpTraffic, IsMadeOfWholeRequests) {
+  HttpTraffic traffic(1, 3, 40'000);
+  const auto streams = segments_of(traffic, 0);
+  uint64_t bytes = 0;
+  for (size_t s = 0; s < streams.size(); ++s) {
+    HttpRequest parser;
+    parser.reset(true);
+    size_t requests = 0, complete = 0;
+    for (const std::string& segment : streams[s]) {
+      EXPECT_LE(segment.size(), HttpTraffic::kSegmentBytes);
+      bytes += segment.size();
+      std::span<const uint8_t> rest(reinterpret_cast<const uint8_t*>(segment.data()), segment.size());
+      while (!rest.empty()) {
+        const HttpRequest::Step step = parser.advance(rest);
+        ASSERT_NE(step.point, HttpRequest::Point::not_http);
+        requests += step.point == HttpRequest::Point::request_line;
+        complete += step.point == HttpRequest::Point::headers;
+        rest = rest.subspan(step.consumed);
+      }
+    }
+    EXPECT_EQ(requests, traffic.streams()[s].requests);
+    EXPECT_EQ(complete, requests);
+  }
+  EXPECT_EQ(bytes, traffic.bytes());
+  EXPECT_GE(bytes, 3 * 40'000U);
+}
+
+TEST(HttpTraffic, EverySegmentIsNewOnEveryPass) {
+  HttpTraffic traffic(1, 8, 40'000);
+  std::vector<std::string> seen;
+  for (uint64_t pass = 0; pass < 4; ++pass) {
+    for (const auto& stream : segments_of(traffic, pass)) {
+      for (const std::string& segment : stream) {
+        // The last one of a stream may be too short to have a field of its own.
+        if (segment.size() == HttpTraffic::kSegmentBytes) seen.push_back(segment);
+      }
+    }
+  }
+  const size_t all = seen.size();
+  std::sort(seen.begin(), seen.end());
+  seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
+  EXPECT_EQ(seen.size(), all);
+}
+
+TEST(HttpTraffic, TheSamePassGivesTheSameBytes) {
+  HttpTraffic one(7, 2, 20'000), other(7, 2, 20'000);
+  segments_of(one, 5);
+  EXPECT_EQ(segments_of(one, 3), segments_of(other, 3));
+  EXPECT_NE(segments_of(one, 3), segments_of(other, 4));
+  HttpTraffic seeded(8, 2, 20'000);
+  EXPECT_NE(segments_of(one, 3), segments_of(seeded, 3));
+}
+
+}  // namespace
+}  // namespace weir::bench
