@@ -19,8 +19,8 @@ _CHARACTER = 6.4  # width of one at 12 px, on the safe side
 
 _STYLE = """
 text { font: 12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1f2328 }
-.page { fill: #ffffff; stroke: #d1d9e0 } .head { font-size: 16px; font-weight: 600 } .group { font-weight: 700 }
-.row { font-weight: 600 } .soft { fill: #59636e } .none { fill: #59636e; font-style: italic }
+.page { fill: #ffffff; stroke: #d1d9e0 } .head { font-size: 16px; font-weight: 600 }
+.group { font-size: 14px; font-weight: 700 } .row { font-weight: 500 } .soft { fill: #59636e } .none { fill: #59636e; font-style: italic }
 .axis { stroke: #818b98 } .subject { fill: #0969da } .other { fill: #8c959f }
 .noise { stroke: #1f2328; stroke-width: 1.5 }
 @media (prefers-color-scheme: dark) {
@@ -40,14 +40,15 @@ def render(run):
         if row.group != group:
             group = row.group
             page.gap(12)
-            page.text(_MARGIN, group, "group")
+            page.text(_MARGIN, group[:1].upper() + group[1:], "group")
         _row(page, row, scales[_scale_of(row)])
     subject = run.rows[0].subject if run.rows else "Weir"
     page.gap(10)
-    for line in page.wrapped("Medians of rounds in turns; the thin line is the median absolute deviation. Net: less "
-                             "the limit, which is what taking and sending the same packets costs. (1.50x): "
-                             f"{subject} is so much better. {table.headline(run)}."):
-        page.text(_MARGIN, line, "soft", 17)
+    for text in ("Medians of rounds in turns; the thin line is the median absolute deviation. Net: less the limit, which "
+                 f"is what taking and sending the same packets costs. (1.50x): {subject} is so much better.",
+                 table.headline(run) + "."):
+        for line in page.wrapped(text):
+            page.text(_MARGIN, line, "soft", 17)
     return page.finish("What a packet costs, side by side", _description(run))
 
 
@@ -63,7 +64,7 @@ def shown(row, one):
     else:
         value = one.gross
     ratio = row.ratio(one)
-    return value, table.number(value.median) + (f" ({ratio.value:.2f}x)" if ratio else "")
+    return value, table.number(value.median) + (f" ({table.number(ratio.value)}x)" if ratio else "")
 
 
 def _contenders(row):

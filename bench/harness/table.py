@@ -15,13 +15,15 @@ NONE = "-"
 
 
 def number(value):
-    """Four digits or more, so that columns of one kind line up."""
+    """With as many decimals as its size is worth."""
     size = abs(value)
     if size >= 1000:
         return f"{value:,.0f}"
     if size >= 100:
         return f"{value:.1f}"
-    return f"{value:.2f}" if size >= 1 or size == 0 else f"{value:.3g}"
+    if size >= 1 or size == 0:
+        return f"{value:.2f}"
+    return f"{value:.3f}" if size >= 0.001 else f"{value:.2g}"
 
 
 def render(run):
@@ -32,9 +34,9 @@ def render(run):
     for row in run.rows:
         if row.group != group:
             group = row.group
-            lines += ["", group.upper()]
+            lines += [group.upper()]
         lines += _row(row)
-    lines += ["", *_legend(run)]
+    lines += _legend(run)
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -88,7 +90,7 @@ def _contender(row, one, is_limit):
         (number(limit.gross.median) if limit.gross else limit.status) if limit else NONE,
         number(one.net.median) if one.net else NONE,
         number(one.net.mad) if one.net else NONE,
-        f"{ratio.value:.2f}x ±{ratio.spread:.2f}" if ratio else NONE,
+        f"{number(ratio.value)}x ±{number(ratio.spread)}" if ratio else NONE,
     ]
     shown = "".join(f"{cell:>{width}}" for cell, (_, width) in zip(cells, _COLUMNS))
     room = _NAME if len(name) <= _NAME else len(name)
