@@ -1,5 +1,6 @@
 // Time as an input. Nothing in the data path reads a clock: the worker's context carries one time-stamp per
-// burst. Tests drive it by hand.
+// burst. Tests drive it by hand. (A sampled turn's profile reads the cycle counter, and decides nothing by
+// it.)
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@ namespace weir::dataplane {
 using NanoTime = uint64_t;
 inline constexpr NanoTime kNanosPerSecond = 1'000'000'000;
 inline constexpr NanoTime kNanosPerMilli = 1'000'000;
+inline constexpr NanoTime kNanosPerMicro = 1'000;
 
 /// Coarse time in sessions: units of 2^27 ns (134 ms), 32 bits, wrapping after 18 years. Differences are
 /// taken modulo 2^32, so the wrap is harmless as long as no time-out exceeds 9 years.

@@ -1,6 +1,7 @@
 // What a stage may use: one worker's state and the turn's inputs.
 #pragma once
 
+#include <rte_cycles.h>
 #include <rte_ring.h>
 
 #include <array>
@@ -12,6 +13,7 @@
 #include "dataplane/session/session_table.h"
 #include "dataplane/worker/dataplane.h"
 #include "dataplane/worker/packet.h"
+#include "dataplane/worker/profile.h"
 #include "inspection/inspector.h"
 
 namespace weir::dataplane {
@@ -89,6 +91,7 @@ struct WorkerContext {
 
   // --- its own ---
   WorkerCounters counters;
+  TurnProfile profile;
   std::unique_ptr<SessionTable> sessions;
   std::unique_ptr<inspection::Inspector> inspector;
   WorkerRings rings;
@@ -106,6 +109,37 @@ struct WorkerContext {
   };
   std::vector<Outbox> outboxes;  // by WorkerIndex
   std::vector<rte_ring*> peers;  // by WorkerIndex: their `in` rings
+};
+
+/// What comes now is `stage`, for so many packets; noted in sampled turns only.
+inline void enter(WorkerContext& ctx, Stage stage, uint64_t packets = 0) {
+  if (ctx.profile.sampling()) [[unlikely]]
+    ctx.profile.enter(stage, packets, rte_rdtsc());
+}
+
+/// The stage that was entered has taken so many packets.
+inline void count_packets(WorkerContext& ctx, uint64_t packets) {
+  if (ctx.profile.sampling()) [[unlikely]]
+    ctx.profile.add_packets(packets);
+}
+
+/// A stage in the midst of another one, for as long as this lives.
+class StageScope {
+ public:
+  StageScope(WorkerContext& ctx, Stage stage, uint64_t packets) : profile_(ctx.profile) {
+    if (profile_.sampling()) [[unlikely]]
+      left_ = profile_.enter(stage, packets, rte_rdtsc());
+  }
+  ~StageScope() {
+    if (profile_.sampling()) [[unlikely]]
+      profile_.return_to(left_, rte_rdtsc());
+  }
+  StageScope(const StageScope&) = delete;
+  StageScope& operator=(const StageScope&) = delete;
+
+ private:
+  TurnProfile& profile_;
+  Stage left_{};
 };
 
 }  // namespace weir::dataplane

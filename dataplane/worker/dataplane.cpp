@@ -136,6 +136,13 @@ class DataplaneImpl final : public Dataplane {
   const inspection::InspectorCounters& inspection_counters(WorkerIndex worker) const override {
     return workers_[worker]->context().inspector->counters();
   }
+  const ProfileCounters& profile(WorkerIndex worker) const override {
+    return workers_[worker]->context().profile.counters();
+  }
+  void watch(NanoTime until) override {
+    for (const auto& worker : workers_) worker->context().profile.watch(until);
+  }
+  uint64_t cycles_per_second() const override { return rte_get_tsc_hz(); }
   uint64_t control_dropped(DropReason reason) const override {
     return dropped_[static_cast<size_t>(reason)].get();
   }

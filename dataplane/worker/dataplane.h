@@ -19,6 +19,7 @@
 #include "dataplane/core/verdict.h"
 #include "dataplane/io/port.h"
 #include "dataplane/session/session.h"
+#include "dataplane/worker/profile.h"
 #include "inspection/inspector.h"
 
 namespace weir::dataplane {
@@ -34,6 +35,8 @@ struct DataplaneSettings {
   uint32_t punts_per_second = 2'000;  // per worker and kind of punt; as many notes of neighbours
   uint32_t event_queue = 4'096;
   bool flow_events = true;
+  NanoTime stall_ns = kNanosPerMilli;      // see TurnProfile
+  uint32_t sample_one_in = kSampleOneIn;   // see TurnProfile
   inspection::InspectorLimits inspection;  // `flows`: whole hub
 };
 
@@ -162,6 +165,11 @@ class Dataplane {
   virtual unsigned workers() const = 0;
   virtual const WorkerCounters& counters(WorkerIndex worker) const = 0;
   virtual const inspection::InspectorCounters& inspection_counters(WorkerIndex worker) const = 0;
+  virtual const ProfileCounters& profile(WorkerIndex worker) const = 0;
+  /// Until then the workers sample every turn for their profile, since someone looks.
+  virtual void watch(NanoTime until) = 0;
+  /// What a profile's cycles count in.
+  virtual uint64_t cycles_per_second() const = 0;
   /// Drops that control made of packets that it owned.
   virtual uint64_t control_dropped(DropReason reason) const = 0;
   /// Packets that control holds now.

@@ -22,6 +22,7 @@ void punt(WorkerContext& ctx, rte_mbuf* mbuf, PuntReason reason) {
 void send_outbox(WorkerContext& ctx, WorkerIndex worker) {
   auto& outbox = ctx.outboxes[worker];
   if (outbox.size == 0) return;
+  const StageScope scope(ctx, Stage::hand_over, outbox.size);
   auto** packets = reinterpret_cast<void**>(outbox.packets);
   const unsigned taken = rte_ring_mp_enqueue_burst(ctx.peers[worker], packets, outbox.size, nullptr);
   ctx.counters.handed_over.add(taken);
@@ -37,6 +38,7 @@ void hand_over(WorkerContext& ctx, rte_mbuf* mbuf, WorkerIndex worker, Entry ent
 }
 
 void send_buffer(WorkerContext& ctx, TxBuffer& buffer) {
+  const StageScope scope(ctx, Stage::tx, buffer.size);
   // Read before sending: a packet that the port took is not ours any more.
   uint64_t transit = 0, answers = 0;
   Origin origins[TxBuffer::kCapacity];

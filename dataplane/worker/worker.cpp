@@ -31,6 +31,7 @@ bool RingSink::push(const inspection::Event& event) {
 
 WorkerContext::WorkerContext(WorkerIndex index, const DataplaneSettings& settings, WorkerRings own_rings)
     : id(index),
+      profile(settings.stall_ns, settings.sample_one_in),
       rings(std::move(own_rings)),
       events(rings.events.get(), counters.events_lost),
       punt_tokens{TokenBucket(settings.punts_per_second), TokenBucket(settings.punts_per_second),
@@ -47,45 +48,67 @@ Worker::Worker(WorkerIndex index, const DataplaneSettings& settings, WorkerRings
       idle_(settings.idle),
       burst_size_(static_cast<uint16_t>(std::min<uint32_t>(settings.burst, kMaxRxBurst))) {}
 
+template <void (*kProcess)(WorkerContext&, Burst&)>
+inline void Worker::run_stage(Stage stage, Burst& burst) {
+  enter(ctx_, stage, burst.size);
+  kProcess(ctx_, burst);
+}
+
 void Worker::forward_received(Burst& burst) {
-  outer(ctx_, burst);
-  vxlan_decap(ctx_, burst);
-  inner(ctx_, burst);
-  owner(ctx_, burst);
+  run_stage<outer>(Stage::outer, burst);
+  run_stage<vxlan_decap>(Stage::vxlan_decap, burst);
+  run_stage<inner>(Stage::inner, burst);
+  run_stage<owner>(Stage::owner, burst);
   forward_owned(burst);
 }
 
 void Worker::forward_owned(Burst& burst) {
-  session_lookup(ctx_, burst);
-  inspect(ctx_, burst);
-  rewrite(ctx_, burst);
-  vxlan_encap(ctx_, burst);
+  run_stage<session_lookup>(Stage::session_lookup, burst);
+  run_stage<inspect>(Stage::inspect, burst);
+  run_stage<rewrite>(Stage::rewrite, burst);
+  run_stage<vxlan_encap>(Stage::vxlan_encap, burst);
 }
 
 bool Worker::turn(NanoTime now) {
   ctx_.now = now;
   ctx_.tick = Tick::of(now);
   ctx_.snapshot = root_.load(std::memory_order_acquire);
-  bool busy = work_on_command();
-  busy |= take_handed_over();
-  busy |= take_from_control();
-  busy |= receive();
-  if (ctx_.answers.size != 0) vxlan_encap(ctx_, ctx_.answers);
-  flush_outboxes(ctx_);
-  flush_tx(ctx_);
-  expire_sessions(ctx_, kExpirePerTurn);
+  const bool sampled = ctx_.profile.begin_turn(now);
+  if (sampled) ctx_.profile.start(rte_rdtsc());
+  const bool busy = work();
+  if (sampled) ctx_.profile.finish(busy, rte_rdtsc());
+  ctx_.profile.end_turn(busy);
   ctx_.counters.turns.add();
   if (!busy) ctx_.counters.idle_turns.add();
   rte_rcu_qsbr_quiescent(qsbr_, ctx_.id);
   return busy;
 }
 
+bool Worker::work() {
+  bool busy = work_on_command();
+  enter(ctx_, Stage::take_over);
+  busy |= take_handed_over();
+  enter(ctx_, Stage::from_control);
+  busy |= take_from_control();
+  busy |= receive();
+  if (ctx_.answers.size != 0) run_stage<vxlan_encap>(Stage::vxlan_encap, ctx_.answers);
+  enter(ctx_, Stage::hand_over);
+  flush_outboxes(ctx_);
+  enter(ctx_, Stage::tx);
+  flush_tx(ctx_);
+  enter(ctx_, Stage::expire);
+  expire_sessions(ctx_, kExpirePerTurn);
+  return busy;
+}
+
 bool Worker::receive() {
   bool busy = false;
   for (const RxQueue& queue : rx_queues_) {
+    enter(ctx_, Stage::rx);
     const uint16_t n = rte_eth_rx_burst(queue.device, queue.queue, burst_.packets, burst_size_);
     if (n == 0) continue;
     busy = true;
+    count_packets(ctx_, n);
     burst_.size = n;
     for (uint16_t i = 0; i < n; ++i) new (&meta_of(burst_.packets[i])) PacketMeta(queue.port);
     ctx_.counters.rx.add(n);
@@ -101,6 +124,7 @@ bool Worker::take_handed_over() {
   if (n == 0) return false;
   drain_remaining_ -= std::min(drain_remaining_, n);
   ctx_.counters.taken_over.add(n);
+  count_packets(ctx_, n);
   burst_.size = 0;
   for (unsigned i = 0; i < n; ++i) {
     auto* mbuf = static_cast<rte_mbuf*>(taken[i]);
@@ -118,6 +142,7 @@ bool Worker::take_from_control() {
   void* taken[kMaxRxBurst];
   const unsigned n = rte_ring_sc_dequeue_burst(ctx_.rings.from_control.get(), taken, kMaxRxBurst, nullptr);
   if (n == 0) return false;
+  count_packets(ctx_, n);
   burst_.size = 0;
   for (unsigned i = 0; i < n; ++i) {
     auto* mbuf = static_cast<rte_mbuf*>(taken[i]);

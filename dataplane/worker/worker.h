@@ -36,10 +36,14 @@ class Worker {
   bool turn(NanoTime now);
 
  private:
+  /// Calls a stage, and notes what it costs if the turn is sampled.
+  template <void (*kProcess)(WorkerContext&, Burst&)>
+  void run_stage(Stage stage, Burst& burst);
   /// The way of a packet.
   void forward_received(Burst& burst);
   void forward_owned(Burst& burst);
 
+  bool work();
   bool take_handed_over();
   bool take_from_control();
   bool receive();

@@ -114,7 +114,7 @@ TEST(NoAllocation, TheDataPath) {
           .from = {"blue"},
           .to = {"red"},
           .protocol = 6});
-  TestHub hub(b.build(), {.workers = kWorkers, .sessions = 64, .flow_events = true});
+  TestHub hub(b.build(), {.workers = kWorkers, .sessions = 64, .flow_events = true, .sample_one_in = 2});
   const net::Mac all{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
   const Bytes quoted_frame = inner_forwarded(kA, kB, udp());
   const Bytes quoted(quoted_frame.begin() + 14, quoted_frame.end());

@@ -94,6 +94,8 @@ TestHub::TestHub(std::unique_ptr<Snapshot> snapshot, HubOptions options) : worke
   settings.punts_per_second = options.punts_per_second;
   settings.event_queue = options.event_queue;
   settings.flow_events = options.flow_events;
+  settings.stall_ns = options.stall_ns;
+  settings.sample_one_in = options.sample_one_in;
   settings.inspection = options.inspection;
   plane_ = require(Dataplane::create(settings, std::move(ports), pool_, std::move(snapshot)));
   now_ = plane_->now();

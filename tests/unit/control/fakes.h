@@ -66,6 +66,9 @@ class FakeDataplane final : public dataplane::Dataplane {
   const inspection::InspectorCounters& inspection_counters(dataplane::WorkerIndex) const override {
     return inspector_counters;
   }
+  const dataplane::ProfileCounters& profile(dataplane::WorkerIndex) const override { return worker_profile; }
+  void watch(dataplane::NanoTime until) override { watched_until = until; }
+  uint64_t cycles_per_second() const override { return 2'000'000'000; }
   uint64_t control_dropped(dataplane::DropReason reason) const override {
     return static_cast<uint64_t>(
         std::count_if(discarded.begin(), discarded.end(), [&](const auto& d) { return d.second == reason; }));
@@ -93,6 +96,8 @@ class FakeDataplane final : public dataplane::Dataplane {
   dataplane::NanoTime clock = 0;
   dataplane::WorkerCounters worker_counters;
   inspection::InspectorCounters inspector_counters;
+  dataplane::ProfileCounters worker_profile;
+  dataplane::NanoTime watched_until = 0;
 };
 
 class FakeUnderlay final : public underlay::Underlay {
