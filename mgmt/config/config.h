@@ -41,6 +41,7 @@ struct Workers {
   std::vector<uint32_t> cores;  // one worker on each
   Idle idle = Idle::adaptive;
   uint32_t burst = 32;
+  uint32_t stall_us = 1'000;  // 0: no turn is a stall
   Location where;
   Location cores_where;
 };

@@ -94,6 +94,7 @@ Values single_values(const Config& c) {
           {"worker.cores", text_of(c.workers.cores)},
           {"worker.idle", text_of(c.workers.idle)},
           {"worker.burst", text_of(c.workers.burst)},
+          {"worker.stall_us", text_of(c.workers.stall_us)},
           {"control.core", text_of(c.control.core)},
           {"limits.sessions", text_of(l.sessions)},
           {"limits.packet_buffers", text_of(l.packet_buffers)},

@@ -102,6 +102,15 @@ constexpr KeySpec kKeys[] = {
      .unit = "packets",
      .change = Change::restart,
      .help = "At most so many packets are taken from a port at once."},
+    {.path = "worker.stall_us",
+     .kind = ValueKind::integer,
+     .fallback = "1000",
+     .min = 0,
+     .max = 1'000'000,
+     .unit = "microseconds",
+     .change = Change::restart,
+     .help = "A worker's turn over its packets that takes longer is counted as a stall, which `weirctl top` "
+             "shows; 0 counts none."},
 
     {.path = "control.core",
      .kind = ValueKind::integer,

@@ -162,6 +162,7 @@ void read_singles(const Table& root, Config& out) {
   worker.get("cores", out.workers.cores);
   worker.get("idle", kIdle, out.workers.idle);
   worker.get("burst", out.workers.burst);
+  worker.get("stall_us", out.workers.stall_us);
   out.workers.where = worker.where();
   out.workers.cores_where = worker.where("cores");
 

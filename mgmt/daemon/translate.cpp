@@ -69,6 +69,7 @@ DataplaneSettings dataplane_settings(const config::Config& config) {
   settings.cores = config.workers.cores;
   settings.idle = config.workers.idle == config::Idle::poll ? IdleMode::poll : IdleMode::adaptive;
   settings.burst = config.workers.burst;
+  settings.stall_ns = config.workers.stall_us * kNanosPerMicro;
   settings.sessions = config.limits.sessions;
   settings.ring_size = config.limits.ring_size;
   settings.punts_per_second = config.limits.punts_per_second;

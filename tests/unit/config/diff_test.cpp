@@ -32,6 +32,7 @@ const ChangeRow kRows[] = {
     {"worker.cores", "[2, 3]", "[2]", "! worker.cores (restart)\n"},
     {"worker.idle", "\"poll\"", "\"adaptive\"", "! worker.idle (restart)\n"},
     {"worker.burst", "= 64", "= 65", "! worker.burst (restart)\n"},
+    {"worker.stall_us", "stall_us = 750", "stall_us = 0", "! worker.stall_us (restart)\n"},
     {"control.core", "core = 1", "core = 4", "! control.core (restart)\n"},
     {"limits.sessions", "sessions = 1000", "sessions = 1001", "! limits.sessions (restart)\n"},
     {"limits.packet_buffers", "= 8192", "= 8193", "! limits.packet_buffers (restart)\n"},

@@ -22,6 +22,7 @@ TEST(ReadConfig, ReadsTheSectionsThatAFileHasOnce) {
   EXPECT_THAT(c.workers.cores, ElementsAre(2u, 3u));
   EXPECT_EQ(c.workers.idle, Idle::poll);
   EXPECT_EQ(c.workers.burst, 64u);
+  EXPECT_EQ(c.workers.stall_us, 750u);
   EXPECT_EQ(c.control.core, 1u);
   EXPECT_EQ(c.api.socket, "/etc/weir/weir.sock");
   EXPECT_EQ(c.log.level, "debug");

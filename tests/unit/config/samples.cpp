@@ -97,6 +97,7 @@ extra_args = ["--log-level=8", "--no-shconf"]
 cores = [2, 3]
 idle = "poll"
 burst = 64
+stall_us = 750
 [control]
 core = 1
 [limits]
