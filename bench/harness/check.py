@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import shutil
 import subprocess
 
 from . import results, stats, table
@@ -62,11 +63,11 @@ def worktree(root, commit):
             yield path
         finally:
             _remove(root, path)
-            os.unlink(path + ".lock")
 
 
 def _remove(root, path):
     git(root, "worktree", "remove", "--force", path)
+    shutil.rmtree(path, ignore_errors=True)  # one that git does not know, or not any more
     git(root, "worktree", "prune")
 
 
