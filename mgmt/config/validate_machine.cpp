@@ -82,7 +82,8 @@ void check_driver_keys(const Validation& v, const Port& port, const Node& table)
   check_device_key(v, table, d, "pci", d == PortDriver::pci, d == PortDriver::pci);
   check_device_key(v, table, d, "rx_pcap", d == PortDriver::pcap, false);
   check_device_key(v, table, d, "tx_pcap", d == PortDriver::pcap, false);
-  check_device_key(v, table, d, "mac", d == PortDriver::pci || d == PortDriver::pcap, false);
+  check_device_key(v, table, d, "mac", d == PortDriver::pci || d == PortDriver::pcap || d == PortDriver::null,
+                   false);
   if (const Node* gateway = table.find("gateway"); gateway != nullptr && d == PortDriver::af_xdp) {
     v.report.at(
         *gateway, "port[].gateway",

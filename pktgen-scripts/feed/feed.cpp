@@ -92,6 +92,7 @@ class Capture {
   }
   bool is_open() const { return file_ != nullptr; }
   void write(const rte_mbuf* mbuf, uint64_t number) {
+    flockfile(file_);  // another thread than the polling one may send its own packets
     const uint32_t length = mbuf->pkt_len;
     const uint32_t header[] = {static_cast<uint32_t>(number / 1'000'000'000),
                                static_cast<uint32_t>(number % 1'000'000'000), length, length};
@@ -99,6 +100,7 @@ class Capture {
     for (const rte_mbuf* part = mbuf; part != nullptr; part = part->next) {
       std::fwrite(rte_pktmbuf_mtod(part, const char*), part->data_len, 1, file_);
     }
+    funlockfile(file_);
   }
 
  private:
@@ -125,6 +127,8 @@ class Feed {
 
   uint16_t give(rte_mbuf** packets, uint16_t room);
   uint16_t allowed(uint16_t room, uint64_t tsc);
+  void begin_run(uint64_t tsc);
+  void end_run(uint64_t tsc);
   void make(rte_mbuf* mbuf, uint64_t arrival);
   uint16_t give_answers(rte_mbuf** packets, uint16_t room);
   void publish(uint64_t tsc, uint16_t given, uint64_t spent);
@@ -144,6 +148,8 @@ class Feed {
   std::array<feed_cursor, FEED_MAX_CLASSES> cursors_{};
   uint32_t scheduled_ = 0;
   uint64_t given_ = 0, bursts_ = 0;
+  bool running_ = false;
+  uint64_t run_begin_ = 0, given_before_ = 0, polls_before_ = 0;
   uint64_t interval_ = 0;
   unsigned __int128 next_arrival_ = 0;  // times 65,536, as the interval
   uint64_t arrival_ = 0;                // of the first packet of this burst
@@ -184,6 +190,8 @@ uint16_t Feed::give(rte_mbuf** packets, uint16_t room) {
   const uint64_t tsc = rte_rdtsc();
   if (control_.thread == 0) [[unlikely]]
     control_.thread = static_cast<uint32_t>(gettid());
+  if (control_.capture != control_.capturing) [[unlikely]]
+    follow_capture();
   const uint16_t answers = rte_ring_empty(answers_) ? 0 : give_answers(packets, room);
   packets += answers;
   uint16_t count = allowed(static_cast<uint16_t>(room - answers), tsc);
@@ -208,8 +216,10 @@ uint16_t Feed::allowed(uint16_t room, uint64_t tsc) {
   const uint64_t budget = control_.budget;
   if (given_ >= budget) {
     interval_ = 0;  // the next arrivals begin when there is a budget again
+    if (running_) end_run(tsc);
     return 0;
   }
+  if (!running_) begin_run(tsc);
   uint64_t count = std::min<uint64_t>(room, budget - given_);
   arrival_ = tsc;
   if (control_.interval != interval_) [[unlikely]] {
@@ -228,6 +238,22 @@ uint16_t Feed::allowed(uint16_t room, uint64_t tsc) {
   }
   arrival_ = static_cast<uint64_t>(next_arrival_ >> 16);
   return static_cast<uint16_t>(std::min(count, waiting));
+}
+
+void Feed::begin_run(uint64_t tsc) {
+  running_ = true;
+  run_begin_ = tsc;
+  given_before_ = given_;
+  polls_before_ = control_.polls;
+}
+
+void Feed::end_run(uint64_t tsc) {
+  running_ = false;
+  control_.run_begin = run_begin_;
+  control_.run_end = tsc;
+  control_.run_packets = given_ - given_before_;
+  control_.run_polls = control_.polls - polls_before_;
+  std::atomic_ref(control_.runs).store(control_.runs + 1, std::memory_order_release);
 }
 
 void Feed::make(rte_mbuf* mbuf, uint64_t arrival) {
@@ -270,8 +296,6 @@ void Feed::publish(uint64_t tsc, uint16_t given, uint64_t spent) {
 }
 
 void Feed::sent(uint16_t queue, rte_mbuf** packets, uint16_t count) {
-  if (queue == 0 && control_.capture != control_.capturing) [[unlikely]]
-    follow_capture();
   uint64_t other = 0;
   for (uint16_t i = 0; i < count; ++i) {
     const uint32_t length = packets[i]->pkt_len;
@@ -285,7 +309,7 @@ void Feed::sent(uint16_t queue, rte_mbuf** packets, uint16_t count) {
         continue;
       }
     }
-    if (capture_.is_open() && queue == 0) [[unlikely]]
+    if (capture_.is_open()) [[unlikely]]
       capture_.write(packets[i], captured_++);
   }
   TxCount& tx = control_.tx[queue];

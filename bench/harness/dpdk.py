@@ -1,0 +1,222 @@
+"""Contenders that are fed by the template feed on a net_null port, and the smallest of them: testpmd, whose io loop is
+the limit of what the feed and the core allow."""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+
+from . import judge
+from .contender import Contender, Failed, Missing, Sample
+from .feed import Feed
+from .plan import Plan
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.append(os.path.join(ROOT, "tests/system"))
+
+from lab.netns import Lab, LabError
+
+PREFIX = "weir-bench"
+WORKER_CORE, HOUSE_CORE = 1, 0
+VDEV = "net_null0,no-rx=1"
+WARM_SECONDS = 0.3  # of every turn, before anything counts: caches, and what slept while others had the core
+JUDGED_PACKETS = 131_072  # of a larger pass the last so many are captured and judged; the others are counted
+VERIFY_RATE = 400_000  # packets a second, so that what is made on first packets is not overrun
+PAGE_KIB = 2048
+
+
+def plugin(build):
+    """The feed's shared object; EAL takes it from no folder that everybody may write to."""
+    path = os.path.join(build, "pktgen-scripts/feed/weir_feed.so")
+    if not os.path.exists(path):
+        raise Missing(f"the feed is not built ({os.path.relpath(path, ROOT)}); `make build` builds it")
+    return path
+
+
+class Hugepages:
+    """So many more hugepages of 2 MiB for as long as it is open. Others may reserve theirs meanwhile."""
+
+    PATH = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+
+    def __init__(self, mib):
+        self.pages = -(-mib * 1024 // PAGE_KIB)
+        self._change(self.pages)
+        if self._free() < self.pages:
+            self.close()
+            raise Missing(f"the machine gives no {mib} MiB of hugepages")
+
+    def _change(self, by):
+        with open(self.PATH, encoding="ascii") as file:
+            now = int(file.read())
+        with open(self.PATH, "w", encoding="ascii") as file:
+            file.write(str(max(0, now + by)))
+
+    def _free(self):
+        with open(self.PATH.replace("nr_", "free_"), encoding="ascii") as file:
+            return int(file.read())
+
+    def close(self):
+        self._change(-self.pages)
+        self.pages = 0
+
+
+class FeedContender(Contender):
+    """A process that EAL gives the feed to. A subclass launches it and reads its drop counters."""
+
+    work = judge.ROUTER
+    pool = ""  # how its packet pool's name begins
+
+    def __init__(self, name, traffic, build, rate=None, timestamps=False):
+        self.name, self.traffic, self.build = name, traffic, build
+        self.rate, self.timestamps = rate, timestamps
+        self.lab = self.feed = self.process = self.hugepages = None
+        self._at_rest = None
+
+    # --- of the subclass
+    def launch(self):
+        """Starts self.process with self.feed's environment."""
+        raise NotImplementedError
+
+    def ready(self):
+        """After its port is up: waits until it can forward."""
+
+    def drops(self):
+        """Its own drop counters since its start: reason -> packets."""
+        return {}
+
+    # --- the protocol
+    def start(self):
+        plan = Plan(self.traffic, self.pool, self.timestamps)
+        shared_object = plugin(self.build)
+        try:
+            self.lab = Lab(f"{PREFIX}{os.getpid()}-{id(self):x}")
+            self.feed = Feed(plan, self.lab.folder, shared_object)
+            self.launch()
+            self.feed.wait_ready(self.process.running)
+            self.ready()
+        except (LabError, Failed) as error:
+            raise Failed(f"{error}{self._last_words()}") from error
+
+    def _last_words(self):
+        """Why a process that ended did so, as far as it said."""
+        if self.process is None or self.process.running():
+            return ""
+        return ": " + " / ".join(line.strip() for line in self.process.tail(3).splitlines())
+
+    def environment(self):
+        """`env` and its words, to be put before a command."""
+        return ["env", *(f"{key}={value}" for key, value in self.feed.environment().items())]
+
+    def verify(self):
+        plan, feed = self.feed.plan, self.feed
+        passes = 2 if any(one.protocol == "tcp" for one in plan.classes) else 1
+        packets = plan.packets_of_a_pass * passes
+        uncaptured = max(0, packets - JUDGED_PACKETS) if passes == 1 else 0
+        feed.pace(VERIFY_RATE)
+        feed.page.queue = 2**40  # nothing is missed: what is late is given late
+        if not uncaptured:
+            feed.capture(True, self.alive)
+        # Alone at first: next hops are resolved while each of these waits, and no reply comes before its question.
+        for count in (1, 2):
+            feed.run_packets(1, self.alive)
+            self._settle(count)
+        if uncaptured:
+            feed.run_packets(uncaptured - 2, self.alive, timeout=300)
+            self._settle(uncaptured)
+            feed.capture(True, self.alive)
+        feed.run_packets(packets - max(2, uncaptured), self.alive, timeout=300)
+        self._settle(packets)
+        feed.capture(False, self.alive)
+        said = judge.judge_capture(feed.capture_path, plan, self.work, passes, complete=not uncaptured)
+        os.unlink(feed.capture_path)
+        return f"{packets} sent" + (f", the last {JUDGED_PACKETS} captured; " if uncaptured else "; ") + said
+
+    def alive(self):
+        return self.process.running()
+
+    def _settle(self, expected):
+        """Waits until all that it was given has come out."""
+        end = time.monotonic() + 5
+        while self.feed.sent < expected:
+            if not self.alive():
+                raise Failed("it ended while it was verified" + self._last_words())
+            if time.monotonic() > end:
+                drops = self.drops()
+                raise Failed(f"{expected - self.feed.sent} of {expected} packets did not come out; its drop counters: "
+                             f"{drops or 'none moved'}")
+            time.sleep(0.005)
+
+    def resume(self):
+        self.process.signal(signal.SIGCONT)
+
+    def pause(self):
+        self.process.signal(signal.SIGSTOP)
+
+    def polling_thread(self):
+        return (self.process.pid, self.feed.page.thread) if self.feed.page.thread else None
+
+    def measure(self, seconds):
+        feed = self.feed
+        feed.pace(self.rate)
+        feed.page.queue = 1024
+        feed.run_seconds(WARM_SECONDS, self.alive)
+        self._rest()
+        before, dropped_before, missed = self._counts(), self.drops(), feed.page.missed
+        begin = time.monotonic()
+        feed.run_seconds(seconds, self.alive)
+        self._rest()
+        window = time.monotonic() - begin
+        after, dropped = self._counts(), self.drops()
+        page = feed.page
+        cycles = page.run_end - page.run_begin
+        moved = {name: count - dropped_before.get(name, 0) for name, count in dropped.items()
+                 if count != dropped_before.get(name, 0)}
+        return Sample(packets=after[0] - before[0], sent=after[1] - before[1], drops=moved, cycles=cycles,
+                      seconds=cycles / page.tsc_hz,
+                      extra={"Mpps": (after[0] - before[0]) / (cycles / page.tsc_hz) / 1e6,
+                             "mean burst": (after[0] - before[0]) / max(1, page.run_polls),
+                             "feed's own cycles": feed.cost or 0,
+                             **({"missed": page.missed - missed} if self.rate else {})})
+
+    def _counts(self):
+        return self.feed.page.given, self.feed.sent
+
+    def _rest(self):
+        """After a run: until nothing comes out any more."""
+        sent, still = self.feed.sent, 0
+        while still < 3 and self.feed.sent + sum(self.drops().values()) < self.feed.page.given:
+            time.sleep(0.01)
+            still = still + 1 if self.feed.sent == sent else 0
+            sent = self.feed.sent
+
+    def stop(self):
+        if self.process is not None:
+            self.process.signal(signal.SIGCONT)
+        if self.lab is not None:
+            self.lab.close()
+        if self.feed is not None:
+            self.feed.close()
+        if self.hugepages is not None:
+            self.hugepages.close()
+        self.lab = self.feed = self.process = self.hugepages = None
+
+
+class Testpmd(FeedContender):
+    """Takes bursts from the port and sends them back: what is left when nobody does any work."""
+
+    work = judge.MIRROR
+    pool = "mb_pool"
+
+    def launch(self):
+        self.hugepages = Hugepages(256)
+        self.process = self.lab.start(
+            *self.environment(), "dpdk-testpmd", "-l", f"{HOUSE_CORE},{WORKER_CORE}", "--main-lcore", HOUSE_CORE,
+            "--no-pci", "--in-memory", "--no-telemetry", "-m", "192", "-d", self.feed.plugin, "--vdev", VDEV, "--",
+            "--forward-mode=io", "--port-topology=loop", "--total-num-mbufs=16384", "--auto-start",
+            "--stats-period=3600", log="testpmd.log")
+
+    def start(self):
+        if not any(os.access(os.path.join(folder, "dpdk-testpmd"), os.X_OK) for folder in os.get_exec_path()):
+            raise Missing("testpmd is not installed (Debian's package dpdk-dev)")
+        super().start()
