@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo demo-down test test-long lint format bench-micro docs install uninstall clean
+.PHONY: help deps build demo demo-down test test-long lint format bench bench-check bench-micro docs install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,14 @@ lint: build ## format, headers that compile alone, clang-tidy on what changed
 
 format: deps ## format all C++ files in place
 	@git ls-files -z '*.cpp' '*.h' | xargs -0 -r clang-format -i
+
+bench: build ## Weir beside Open vSwitch, the kernel and others, in one run (QUICK=1: a few minutes)
+	@scripts/install-deps bench
+	@bench/run $(if $(QUICK),--quick)
+
+bench-check: build ## the tree beside the commit that it started from: which scenarios moved
+	@scripts/install-deps bench
+	@bench/check $(if $(BASE),--base $(BASE))
 
 bench-micro: build ## micro-benchmarks of the hot structures
 	@shopt -s nullglob; for one in build/release/bench/bench_*; do [[ -f $$one && -x $$one ]] && $$one; done
