@@ -17,6 +17,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -42,13 +43,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Packets that the stack gets at once, as from a driver's poll.
-constexpr uint32_t kBatch = 64;
-/// A call sets up and tears down a pool of pages, which must not show in the figure; and it must end soon
-/// after its time, since the kernel counts packets and not seconds.
-constexpr double kCallSeconds = 0.1;
-constexpr uint64_t kFirstCall = 4096;
-constexpr uint64_t kLargestCall = 1u << 22;
+/// The kernel counts packets, not seconds: how many make so long is guessed from the call before, and the
+/// first is a small one. Setting a call up puts the kernel to sleep for tens of milliseconds, so a run has
+/// few.
+constexpr uint64_t kFirstCall = 64 * FEED_BATCH;
+constexpr double kLongestCall = 5.0;         // seconds
+constexpr double kLongEnough = 0.97;         // of the time that was asked for
+constexpr uint64_t kMostPackets = 1u << 30;  // of one call
 
 std::runtime_error failure(const std::string& what, int error) {
   return std::runtime_error(what + ": " + std::generic_category().message(error));
@@ -153,7 +154,8 @@ class KernelFeed {
   std::unique_ptr<bpf_object, decltype(&bpf_object__close)> object_{nullptr, bpf_object__close};
   int program_ = -1, state_ = -1;
   xdp_md context_{};
-  std::vector<std::byte> frame_;  // what the kernel wants to see; the program writes over it
+  std::array<double, 2> rates_{};  // packets per second of the last call, passed and dropped; 0: not known
+  std::vector<std::byte> frame_;   // what the kernel wants to see; the program writes over it
 };
 
 KernelFeed::KernelFeed(const feed_plan& plan, const std::string& interface) : frame_(plan.frames_[0].length) {
@@ -206,16 +208,14 @@ void KernelFeed::call(uint64_t packets) {
     throw failure("the kernel does not run live frames", -error);
 }
 
-/// Packets of the next call of a run that has done as `report` says.
-uint64_t next_call(const Amount& amount, const Report& report) {
+/// Packets of the next call, whole batches unless fewer are wanted. `rate`: packets per second, 0 if nothing
+/// is known of it.
+uint64_t next_call(const Amount& amount, const Report& report, double rate) {
+  const double left =
+      amount.packets ? kLongestCall : std::min(*amount.seconds - report.seconds(), kLongestCall);
   uint64_t next = kFirstCall;
-  if (report.packets != 0) {
-    const double left = amount.packets ? kCallSeconds : *amount.seconds - report.seconds();
-    const double rate = static_cast<double>(report.packets) / report.seconds();
-    next = std::clamp(static_cast<uint64_t>(rate * std::min(left, kCallSeconds)), uint64_t{FEED_BATCH},
-                      kLargestCall);
-    next -= next % FEED_BATCH;
-  }
+  if (rate > 0) next = std::clamp(static_cast<uint64_t>(rate * left), uint64_t{FEED_BATCH}, kMostPackets);
+  next -= next % FEED_BATCH;
   return amount.packets ? std::min(next, *amount.packets - report.packets) : next;
 }
 
@@ -224,12 +224,14 @@ Report KernelFeed::run(const Amount& amount, bool drop) {
   getrusage(RUSAGE_THREAD, &usage_before);
   const auto begin = Clock::now();
   Report report;
-  while (amount.packets ? report.packets < *amount.packets : report.seconds() < amount.seconds.value_or(0)) {
+  double& rate = rates_[drop ? 1 : 0];
+  while (amount.packets ? report.packets < *amount.packets
+                        : report.seconds() < kLongEnough * amount.seconds.value_or(0)) {
     feed_state state = read_state();
     state.call_packets = 0;
     state.drop = drop ? 1 : 0;
     write_state(state);
-    const uint64_t packets = next_call(amount, report);
+    const uint64_t packets = next_call(amount, report, rate);
     call(packets);
     state = read_state();
     if (state.refused != 0 || state.call_packets != packets)
@@ -238,6 +240,9 @@ Report KernelFeed::run(const Amount& amount, bool drop) {
     report.packets += packets;
     report.timed_packets += state.timed_packets;
     report.timed_seconds += static_cast<double>(state.last_ns - state.first_ns) * 1e-9;
+    if (state.timed_packets != 0)
+      rate = static_cast<double>(state.timed_packets) * 1e9 /
+             static_cast<double>(state.last_ns - state.first_ns);
     report.wall_seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   }
   getrusage(RUSAGE_THREAD, &usage);
