@@ -1,4 +1,4 @@
-// The outer header of an attachment, made once by control and patched per packet by vxlan_encap.
+// The outer header of an attachment, made once by control, and what is patched in it per packet.
 #pragma once
 
 #include <array>
@@ -9,6 +9,14 @@
 #include "dataplane/tunnel/attachment.h"
 
 namespace weir::dataplane {
+
+struct OuterHeader {
+  net::EthHeader eth;
+  net::Ipv4Header ip;
+  net::UdpHeader udp;
+  net::VxlanHeader vxlan;
+};
+static_assert(sizeof(OuterHeader) == kVxlanOverhead);
 
 /// Ethernet + IPv4 + UDP + VXLAN from `attachment`'s local, remote, udp_port and vni (RFC 7348 section 5):
 /// don't-fragment set with IP id 0 (RFC 6864 section 4.1), UDP checksum 0, and left zero: destination MAC,
@@ -44,6 +52,29 @@ inline std::array<uint8_t, kVxlanOverhead> make_outer_template(const Attachment&
   put(udp);
   put(vxlan);
   return bytes;
+}
+
+/// RFC 7348 section 5: from the dynamic range, by a hash of the inner flow, so that the underlay can spread
+/// flows over paths.
+inline net::be16 entropy_port(uint32_t hash) {
+  return net::be16::of(static_cast<uint16_t>(0xc000 | ((hash ^ hash >> 14) & 0x3fff)));
+}
+
+/// Writes the outer header of a packet whose inner frame has `inner_length` bytes to the kVxlanOverhead bytes
+/// at `out`. Any worker.
+inline void write_outer(uint8_t* out, const std::array<uint8_t, kVxlanOverhead>& outer_template,
+                        net::Mac next_hop, uint16_t inner_length, uint32_t hash) {
+  auto* at = reinterpret_cast<OuterHeader*>(out);
+  std::memcpy(at, outer_template.data(), kVxlanOverhead);
+  const uint16_t udp_length =
+      static_cast<uint16_t>(sizeof(net::UdpHeader) + sizeof(net::VxlanHeader) + inner_length);
+  const net::be16 total = net::be16::of(static_cast<uint16_t>(sizeof(net::Ipv4Header) + udp_length));
+  at->eth.dst = next_hop;
+  // The template's checksum holds for its total length of zero.
+  at->ip.checksum = net::checksum_update(at->ip.checksum, at->ip.total_length, total);
+  at->ip.total_length = total;
+  at->udp.src_port = entropy_port(hash);
+  at->udp.length = net::be16::of(udp_length);
 }
 
 }  // namespace weir::dataplane
