@@ -8,6 +8,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <memory>
+#include <string>
+#include <typeinfo>
 #include <vector>
 
 namespace weir::bench {
@@ -61,9 +64,38 @@ void run(benchmark::State& state, uint64_t items, Operation&& operation) {
   state.SetItemsProcessed(static_cast<int64_t>(i * items));
 }
 
-/// Five repetitions of a tenth of a second, of which median and MAD are shown.
-inline void common(benchmark::internal::Benchmark* b) {
-  b->Repetitions(5)->MinTime(0.1)->ReportAggregatesOnly()->ComputeStatistics("mad", mad);
-}
+/// What a case needs before it is timed, kept by name. Google Benchmark calls a case several times over, to
+/// find out how often it has to run; what it needs is made once.
+class Built {
+ public:
+  /// `make()` gives a std::unique_ptr<T>. Only the latest thing is kept: what another name stood for is gone
+  /// before, as both may be large.
+  template <typename T, typename Make>
+  static T& get(const std::string& name, Make&& make) {
+    const std::string full_name = typeid(T).name() + (" " + name);
+    Built& built = the_one();
+    if (built.name_ != full_name) {
+      drop();
+      built.thing_ = std::shared_ptr<T>(make());
+      built.name_ = full_name;
+    }
+    return *static_cast<T*>(built.thing_.get());
+  }
+  static void drop() {
+    the_one().name_.clear();
+    the_one().thing_.reset();
+  }
+
+ private:
+  static Built& the_one() {
+    static Built one;
+    return one;
+  }
+  std::shared_ptr<void> thing_;
+  std::string name_;
+};
+
+/// Every case has this. How often and how long it runs is the command line's business (run_cases.h).
+inline void common(benchmark::internal::Benchmark* b) { b->ComputeStatistics("mad", mad); }
 
 }  // namespace weir::bench

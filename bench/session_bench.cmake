@@ -1,2 +1,2 @@
 add_executable(weir_session_bench ${CMAKE_CURRENT_SOURCE_DIR}/session_bench.cpp)
-target_link_libraries(weir_session_bench PRIVATE weir_session benchmark::benchmark_main weir_flags)
+target_link_libraries(weir_session_bench PRIVATE weir_session weir_bench_main weir_flags)
