@@ -1,0 +1,2 @@
+add_executable(weir_adjacency_bench ${CMAKE_CURRENT_SOURCE_DIR}/adjacency_bench.cpp)
+target_link_libraries(weir_adjacency_bench PRIVATE weir_fib weir_bench_main weir_flags)

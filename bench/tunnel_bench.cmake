@@ -1,0 +1,2 @@
+add_executable(weir_tunnel_bench ${CMAKE_CURRENT_SOURCE_DIR}/tunnel_bench.cpp)
+target_link_libraries(weir_tunnel_bench PRIVATE weir_tunnel weir_bench_main weir_flags)
