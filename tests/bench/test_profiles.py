@@ -1,6 +1,7 @@
 """Profiles for generators that are not here: the files are what their languages want, and the frames that they would
 send are the feed's: every session once, headers right, checksums right."""
 
+import contextlib
 import importlib.util
 import itertools
 import os
@@ -169,7 +170,7 @@ class ProfilesTest(unittest.TestCase):
         for path in self.names(".pcap"):
             scenario, direction = self.scenario(path), int(path[-len("0.pcap")])
             with self.subTest(os.path.basename(path)):
-                with RawPcapReader(path) as reader:
+                with contextlib.closing(RawPcapReader(path)) as reader:
                     frames = [frame for frame, _ in reader]
                 self.check_hellos(frames[:2], direction)
                 got = [self.check(frame, direction, scenario, True) for frame in frames[2:]]
