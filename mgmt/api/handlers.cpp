@@ -51,6 +51,8 @@ Status read_protocol(const Parameter& parameter, control::PathQuery& query) {
 
 Response get_status(Source& source) { return respond(source.status()); }
 
+Response get_top(Source& source) { return respond(source.top()); }
+
 Response get_drops(Source& source) { return respond(source.drops()); }
 
 Response get_sessions(Source& source, const Parameter& parameter) {

@@ -22,6 +22,7 @@ inline constexpr size_t kDefaultSessions = 100;
 inline constexpr size_t kMaxSessions = 10'000;
 
 Response get_status(Source& source);
+Response get_top(Source& source);
 Response get_drops(Source& source);
 /// max: 1 to kMaxSessions.
 Response get_sessions(Source& source, const Parameter& parameter);

@@ -76,6 +76,25 @@ Json to_json(const control::StatusView& view) {
       {"control_stalls", view.control_stalls}};
 }
 
+Json to_json(const control::TopView& view) {
+  Json workers = Json::array();
+  for (const auto& w : view.workers) {
+    Json row = {{"worker", w.worker}, {"core", w.core}};
+    row.update(counters(w.counters));
+    Json stages = Json::array();
+    for (const auto& s : w.stages) {
+      stages.push_back(
+          {{"stage", s.stage}, {"cycles", s.cycles}, {"packets", s.packets}, {"calls", s.calls}});
+    }
+    row["stages"] = std::move(stages);
+    workers.push_back(std::move(row));
+  }
+  return {{"now_ns", view.now_ns},
+          {"cycles_per_second", view.cycles_per_second},
+          {"stall_us", view.stall_us},
+          {"workers", std::move(workers)}};
+}
+
 Json to_json(const std::vector<control::DropView>& view) {
   Json drops = Json::array();
   for (const auto& d : view) {

@@ -68,6 +68,7 @@ void add_routes(httplib::Server& http, Source& source) {
   using Request = httplib::Request;
   using Out = httplib::Response;
   http.Get("/v1/status", [&source](const Request&, Out& out) { send(get_status(source), out); });
+  http.Get("/v1/top", [&source](const Request&, Out& out) { send(get_top(source), out); });
   http.Get("/v1/drops", [&source](const Request&, Out& out) { send(get_drops(source), out); });
   http.Get("/v1/sessions",
            [&source](const Request& in, Out& out) { send(get_sessions(source, parameters_of(in)), out); });

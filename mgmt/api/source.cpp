@@ -26,6 +26,10 @@ Result<control::StatusView> ControlSource::status() {
   return call<control::StatusView>(mailbox_, kAnswerIn, [this](auto reply) { reply(control_.status()); });
 }
 
+Result<control::TopView> ControlSource::top() {
+  return call<control::TopView>(mailbox_, kAnswerIn, [this](auto reply) { reply(control_.top()); });
+}
+
 Result<std::vector<control::DropView>> ControlSource::drops() {
   return call<std::vector<control::DropView>>(mailbox_, kAnswerIn,
                                               [this](auto reply) { reply(control_.drops()); });

@@ -14,6 +14,7 @@ class Source {
  public:
   virtual ~Source() = default;
   virtual Result<control::StatusView> status() = 0;
+  virtual Result<control::TopView> top() = 0;
   virtual Result<std::vector<control::DropView>> drops() = 0;
   virtual Result<control::SessionsView> sessions(size_t max) = 0;
   virtual Result<std::vector<control::DomainRoutesView>> routes(const std::optional<std::string>& domain) = 0;
@@ -28,6 +29,7 @@ class ControlSource final : public Source {
   ControlSource(control::Control& control, control::Mailbox& mailbox)
       : control_(control), mailbox_(mailbox) {}
   Result<control::StatusView> status() override;
+  Result<control::TopView> top() override;
   Result<std::vector<control::DropView>> drops() override;
   Result<control::SessionsView> sessions(size_t max) override;
   Result<std::vector<control::DomainRoutesView>> routes(const std::optional<std::string>& domain) override;

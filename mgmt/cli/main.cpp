@@ -1,12 +1,18 @@
 // weirctl: asks a running hub, or tells it to reload.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdio>
 #include <functional>
+#include <limits>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "mgmt/cli/client.h"
 #include "mgmt/cli/print.h"
+#include "mgmt/cli/top.h"
 
 namespace {
 
@@ -22,6 +28,8 @@ struct Options {
   unsigned max_sessions = 100;
   std::string domain;
   bool all_drops = false;
+  unsigned tables = 0;  // 0: not said
+  double interval_s = 1;
   std::string from, to;
   unsigned tcp_port = 0, udp_port = 0;
   bool icmp = false;
@@ -41,6 +49,29 @@ int show(const Options& options, const weir::Result<Answer>& answer,
     std::fprintf(stderr, "weirctl: %s", weir::cli::print_error(answer->body).c_str());
   }
   return answer->ok() ? kOk : kFailed;
+}
+
+/// A table for each interval, by two answers each; with --json the answers, the first one at once.
+int top(const Client& client, const Options& options) {
+  constexpr const char* kClear = "\033[H\033[2J";
+  const bool screen = !options.json && isatty(STDOUT_FILENO) == 1;
+  unsigned left = options.tables;
+  if (left == 0) left = screen ? std::numeric_limits<unsigned>::max() : 1;
+  Json before;
+  for (bool first = true; left != 0; first = false) {
+    if (!first) std::this_thread::sleep_for(std::chrono::duration<double>(options.interval_s));
+    const auto answer = client.get("/v1/top");
+    if (options.json || !first || !answer || !answer->ok()) {
+      const int code = show(options, answer, [&](const Json& after) {
+        return (screen ? kClear : "") + weir::cli::print_top(before, after);
+      });
+      std::fflush(stdout);
+      if (code != kOk) return code;
+      --left;
+    }
+    before = answer->body;
+  }
+  return kOk;
 }
 
 int usage(const std::string& what_is_wrong) {
@@ -71,9 +102,20 @@ void add_path(CLI::App& app, Options& options) {
   protocol->require_option(1);
 }
 
+void add_top(CLI::App& app, Options& options) {
+  CLI::App* top =
+      app.add_subcommand("top", "What the workers are busy with, and the cycles of each stage, now");
+  top->add_option("--count", options.tables, "End after so many tables (on a terminal: never; else 1)")
+      ->check(CLI::Range(1, 1'000'000));
+  top->add_option("--interval", options.interval_s, "Seconds from one table to the next")
+      ->check(CLI::Range(0.1, 3'600.0))
+      ->capture_default_str();
+}
+
 int run(const CLI::App& app, const Options& options) {
   const Client client(options.socket);
   if (app.got_subcommand("status")) return show(options, client.get("/v1/status"), weir::cli::print_status);
+  if (app.got_subcommand("top")) return top(client, options);
   if (app.got_subcommand("drops")) {
     return show(options, client.get("/v1/drops"),
                 [&](const Json& answer) { return weir::cli::print_drops(answer, options.all_drops); });
@@ -111,6 +153,7 @@ int main(int argc, char** argv) {
   app.add_subcommand("drops", "Why packets were dropped")
       ->add_flag("--all", options.all_drops, "Also reasons that did not occur");
   app.add_subcommand("reload", "Read the configuration and rules again");
+  add_top(app, options);
   add_path(app, options);
   try {
     app.parse(argc, argv);

@@ -2,42 +2,13 @@
 
 #include <algorithm>
 
+#include "mgmt/cli/fields.h"
+
 namespace weir::cli {
 
 namespace {
 
 using Row = std::vector<std::string>;
-
-/// A field as text; control characters are left out, since names come from elsewhere and go to a terminal.
-std::string text(const Json& object, const char* key) {
-  if (!object.is_object() || !object.contains(key)) return "-";
-  const Json& value = object[key];
-  if (!value.is_string()) return value.dump();
-  std::string clean;
-  for (const char c : value.get<std::string>()) {
-    if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) clean += c;
-  }
-  return clean.empty() ? "-" : clean;
-}
-
-const Json& list(const Json& object, const char* key) {
-  static const Json kNone = Json::array();
-  return object.is_object() && object.contains(key) && object[key].is_array() ? object[key] : kNone;
-}
-
-uint64_t number(const Json& object, const char* key) {
-  return object.is_object() && object.contains(key) && object[key].is_number_unsigned()
-             ? object[key].get<uint64_t>()
-             : 0;
-}
-
-bool flag(const Json& object, const char* key) {
-  return object.is_object() && object.contains(key) && object[key] == true;
-}
-
-Json child(const Json& object, const char* key) {
-  return object.is_object() && object.contains(key) ? object[key] : Json::object();
-}
 
 /// A table whose columns are fields of the same name in each element.
 std::string columns(const Json& elements, const std::vector<const char*>& keys,

@@ -221,6 +221,12 @@ void Control::abandon() {
   }
 }
 
+TopView Control::top() {
+  parts_.dataplane.watch(parts_.dataplane.now() + kWatch);
+  const config::Workers& workers = in_force_.config->workers;
+  return top_view(parts_.dataplane, workers.cores, workers.stall_us);
+}
+
 void Control::sessions(size_t max, SessionsReply reply) {
   const uint64_t listing = next_listing_++;
   listings_.emplace(listing, std::move(reply));

@@ -53,6 +53,8 @@ class Control {
  public:
   using ReloadReply = std::function<void(ReloadView)>;
   using SessionsReply = std::function<void(SessionsView)>;
+  /// How long the workers sample every turn after someone looked.
+  static constexpr dataplane::NanoTime kWatch = 2 * dataplane::kNanosPerSecond;
   static constexpr dataplane::NanoTime kStall = 10 * dataplane::kNanosPerMilli;
 
   /// `in_force` is what the snapshot that the data plane was created with was compiled from.
@@ -74,6 +76,8 @@ class Control {
 
   // --- looking in ---
   StatusView status() const;
+  /// Has the workers sample every turn for the next 2 s.
+  TopView top();
   std::vector<DropView> drops() const { return drop_views(parts_.dataplane); }
   Result<std::vector<DomainRoutesView>> routes(const std::optional<std::string>& domain) const {
     return route_views(*in_force_.model, domain);

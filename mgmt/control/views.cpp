@@ -46,6 +46,34 @@ std::vector<WorkerView> worker_views(const Dataplane& dataplane, const std::vect
   return views;
 }
 
+TopView top_view(const Dataplane& dataplane, const std::vector<uint32_t>& cores, uint64_t stall_us) {
+  TopView view{dataplane.now(), dataplane.cycles_per_second(), stall_us, {}};
+  for (unsigned w = 0; w < dataplane.workers(); ++w) {
+    const WorkerCounters& c = dataplane.counters(static_cast<WorkerIndex>(w));
+    const ProfileCounters& p = dataplane.profile(static_cast<WorkerIndex>(w));
+    TopWorkerView worker{w, w < cores.size() ? cores[w] : 0, {}, {}};
+    worker.counters = {
+        {"busy_ns", p.busy_ns.get()},
+        {"idle_ns", p.idle_ns.get()},
+        {"turns", c.turns.get()},
+        {"idle_turns", c.idle_turns.get()},
+        {"bursts", c.bursts.get()},
+        {"rx", c.rx.get()},
+        {"taken_over", c.taken_over.get()},
+        {"tx", c.tx.get()},
+        {"stalls", p.stalls.get()},
+        {"longest_ns", p.longest_ns.get()},
+        {"sampled_turns", p.sampled_turns.get()},
+    };
+    for (size_t s = 0; s < kStageCount; ++s) {
+      const auto& stage = p.stages[s];
+      worker.stages.push_back({kStageNames[s], stage.cycles.get(), stage.packets.get(), stage.calls.get()});
+    }
+    view.workers.push_back(std::move(worker));
+  }
+  return view;
+}
+
 std::vector<DropView> drop_views(const Dataplane& dataplane) {
   std::vector<DropView> views;
   for (size_t r = 1; r < kDropReasonCount; ++r) {

@@ -84,8 +84,29 @@ struct DomainRoutesView {
   std::vector<RouteView> routes;
 };
 
+/// What a stage cost in the turns that were sampled.
+struct StageView {
+  std::string_view stage;
+  uint64_t cycles = 0, packets = 0, calls = 0;
+};
+struct TopWorkerView {
+  unsigned worker = 0;
+  uint32_t core = 0;
+  std::vector<std::pair<std::string_view, uint64_t>> counters;
+  std::vector<StageView> stages;  // in the order of the way
+};
+/// Counters since the start, and when they were read: two of these make a rate.
+struct TopView {
+  dataplane::NanoTime now_ns = 0;
+  uint64_t cycles_per_second = 0;
+  uint64_t stall_us = 0;
+  std::vector<TopWorkerView> workers;
+};
+
 std::vector<WorkerView> worker_views(const dataplane::Dataplane& dataplane,
                                      const std::vector<uint32_t>& cores);
+TopView top_view(const dataplane::Dataplane& dataplane, const std::vector<uint32_t>& cores,
+                 uint64_t stall_us);
 /// Every reason but "none", zero ones too; workers and control together.
 std::vector<DropView> drop_views(const dataplane::Dataplane& dataplane);
 SessionView session_view(const dataplane::SessionRow& row, const dataplane::Snapshot& snapshot,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 
 from lab.scenario import Skip, eventually, expect, scenario
 from lab.traffic import ping
@@ -95,3 +96,31 @@ def hugepages(world):
     finally:
         with open(NR_HUGEPAGES, "w") as handle:
             handle.write(str(before))
+
+
+@scenario("life.top", "weirctl top shows the packets that worker 0 forwards now, and where their cycles go")
+def top(world):
+    world.start()
+    a, b = world.a, world.b
+    flood = a.namespace.start("ping", "-n", "-q", "-i", "0.005", b.address)
+    world.lab.on_close(lambda: flood.signal(signal.SIGINT))
+    eventually(lambda: world.hub.ctl_json("status")["workers"][0]["forwarded"] > 100, "the hub does not forward")
+    table = world.hub.ctl("top", "--count", "1", "--interval", "1").stdout
+    expect("\033" not in table, f"control sequences without a terminal:\n{table!r}")
+    head, worker = [line.split() for line in table.splitlines() if line][1:3]
+    expect(head[:4] == ["worker", "core", "busy", "packets/s"] and worker[:2] == ["0", "1"], table)
+    packets = float(worker[worker.index("%") + 1])
+    expect(50 < packets < 2_000, f"{packets} packets a second of about 400\n{table}")
+    stages = {line.split()[0] for line in table.splitlines() if line}
+    expect({"rx", "outer", "session_lookup", "vxlan_encap", "tx"} <= stages, f"stages are missing\n{table}")
+
+    before = world.hub.ctl_json("top")
+    eventually(lambda: world.hub.ctl_json("top")["workers"][0]["rx"] > before["workers"][0]["rx"] + 100,
+               "no packets are counted while ping runs")
+    flood.signal(signal.SIGINT)
+    flood.wait(5)
+    after = world.hub.ctl_json("top")["workers"][0]
+    rx = {stage["stage"]: stage for stage in after["stages"]}["rx"]
+    expect(0 < rx["packets"] <= after["rx"], f"{rx} of {after['rx']} packets")
+    expect(rx["packets"] > 100, f"only {rx['packets']} packets were sampled while somebody looked")
+    world.note(table.splitlines()[3])

@@ -15,6 +15,7 @@
 #include "mgmt/api/server.h"
 #include "mgmt/cli/client.h"
 #include "mgmt/cli/print.h"
+#include "mgmt/cli/top.h"
 
 namespace weir::test {
 namespace {
@@ -30,6 +31,11 @@ class FakeSource final : public api::Source {
     view.ports = {{"wan0", "af_xdp", "02:00:00:00:00:01", 1500, true}};
     view.attachments = {{"cloud-a", "prod", "198.18.0.1", "198.18.0.10", 10, false, 1450}};
     view.profiles = {{"default", 3, 1}};
+    return view;
+  }
+  Result<control::TopView> top() override {
+    control::TopView view{5'000'000'000, 2'000'000'000, 1'000, {}};
+    view.workers = {{0, 1, {{"busy_ns", 7}, {"rx", 10}}, {{"rx", 0, 0, 0}, {"outer", 400, 20, 2}}}};
     return view;
   }
   Result<std::vector<control::DropView>> drops() override {
@@ -85,6 +91,17 @@ TEST(ApiHandlers, StatusHasThePromisedFields) {
     EXPECT_TRUE(body.contains(key)) << key;
   }
   for (const char* key : {"file", "reloads", "last_reload"}) EXPECT_TRUE(body["config"].contains(key)) << key;
+}
+
+TEST(ApiHandlers, TopHasThePromisedFields) {
+  FakeSource source;
+  const api::Response response = api::get_top(source);
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.body.dump(),
+            R"({"now_ns":5000000000,"cycles_per_second":2000000000,"stall_us":1000,"workers":[)"
+            R"({"worker":0,"core":1,"busy_ns":7,"rx":10,"stages":[)"
+            R"({"stage":"rx","cycles":0,"packets":0,"calls":0},)"
+            R"({"stage":"outer","cycles":400,"packets":20,"calls":2}]}]})");
 }
 
 TEST(ApiHandlers, DropsListZeroesToo) {
@@ -192,6 +209,7 @@ TEST_F(ApiServer, ServesOverASocketOfItsOwnerAndGroup) {
         "/v1/path", {{"from", "prod/10.1.0.5"}, {"to", "10.2.0.5"}, {"proto", "tcp"}, {"port", "80"}});
     ASSERT_TRUE(path);
     EXPECT_EQ(source_.query_seen.domain, "prod");
+    EXPECT_EQ(client.get("/v1/top")->body["workers"][0]["stages"][1]["cycles"], 400);
     EXPECT_EQ(client.get("/v1/nope")->status, 404);
     EXPECT_EQ(client.get("/v1/nope")->body["error"]["code"], "not_found");
   }
@@ -280,6 +298,8 @@ TEST(CliPrint, SurvivesDocumentsOfAnyShape) {
                          Json{{"sessions", {1, "x", nullptr}}},
                          Json{{"domains", {nullptr}}},
                          Json{{"error", "x"}},
+                         Json{{"workers", {nullptr, 1, {{"stages", {nullptr, 7, {{"stage", 1}}}}}}}},
+                         Json{{"workers", {{{"rx", -1}, {"busy_ns", "x"}, {"stages", 3}}}}},
                          Json{{"steps", {{{"ok", "yes"}}}}}};
   for (const Json& shape : shapes) {
     EXPECT_FALSE(cli::print_status(shape).empty());
@@ -289,6 +309,7 @@ TEST(CliPrint, SurvivesDocumentsOfAnyShape) {
     EXPECT_FALSE(cli::print_path(shape).empty());
     EXPECT_FALSE(cli::print_reload(shape).empty());
     EXPECT_FALSE(cli::print_error(shape).empty());
+    for (const Json& before : shapes) EXPECT_FALSE(cli::print_top(before, shape).empty());
   }
 }
 

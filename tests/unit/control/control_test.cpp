@@ -328,6 +328,17 @@ TEST_F(ControlTest, SlowTurnIsCounted) {
   EXPECT_EQ(control_->status().control_stalls, 1u);
 }
 
+TEST_F(ControlTest, LookingAtTheTopHasEveryTurnSampledFor2Seconds) {
+  dataplane_->clock = 10 * kNanosPerSecond;
+  EXPECT_EQ(dataplane_->watched_until, 0u);
+  const control::TopView view = control_->top();
+  EXPECT_EQ(view.now_ns, 10 * kNanosPerSecond);
+  EXPECT_EQ(view.stall_us, 1'000u);
+  ASSERT_EQ(view.workers.size(), 1u);
+  EXPECT_EQ(view.workers[0].core, 1u);
+  EXPECT_EQ(dataplane_->watched_until, 12 * kNanosPerSecond);
+}
+
 TEST_F(ControlTest, SessionsAreNamed) {
   SessionRow row;
   row.tuple = {ip("10.1.0.5"), ip("10.2.0.5"), 1000, 80, 6};
