@@ -64,15 +64,14 @@ class Scenario:
 
 
 def hellos(scenario, side):
-    """ARP requests of the tunnel's peer and of the router behind it, for the hub's addresses: a generator answers no
-    question, and the hub takes the MAC from one that it is asked."""
-    def ask(source_mac, source, target):
-        return Ether(src=source_mac, dst="ff:ff:ff:ff:ff:ff") / ARP(op=1, hwsrc=source_mac, psrc=source, pdst=target)
-
-    outer = ask(side.peer_mac, side.peer, plan.HUB)
+    """What tells the hub the MACs, since a generator answers no question: an ARP reply of the tunnel's peer, which the
+    hub keeps asking for, and an ARP request of the router behind it for the hub's address inside."""
+    outer = (Ether(src=side.peer_mac, dst=scenario.hub_mac) /
+             ARP(op=2, hwsrc=side.peer_mac, psrc=side.peer, hwdst=scenario.hub_mac, pdst=plan.HUB))
     inner = (Ether(src=side.peer_mac, dst=scenario.hub_mac) / IP(src=side.peer, dst=plan.HUB, flags="DF") /
              UDP(sport=0xc000, dport=4789, chksum=0) / VXLAN(vni=side.vni, flags=0x08) /
-             ask(side.router_mac, side.router, side.hub_address))
+             Ether(src=side.router_mac, dst="ff:ff:ff:ff:ff:ff") /
+             ARP(op=1, hwsrc=side.router_mac, psrc=side.router, pdst=side.hub_address))
     return [bytes(outer).ljust(60, b"\0"), bytes(inner)]
 
 
@@ -82,7 +81,7 @@ def needs(scenario):
     lines = [f"The hub: {plan.HUB} at {scenario.hub_mac.hex(':')}, underlay MTU at least {longest}; attachments:"]
     lines += [f"  VNI {side.vni} to {side.peer}, gateway {side.hub_address} with MAC {side.hub_mac}, "
               f"route {side.prefix4} via {side.router}" for side in (plan.A, plan.B)]
-    return lines + ["connected, and UDP allowed. Of each port's packets, a few ARP requests tell it the MACs."]
+    return lines + ["connected, and UDP allowed. A few ARP packets among each port's tell it the MACs."]
 
 
 # --- TRex
