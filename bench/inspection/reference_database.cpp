@@ -21,7 +21,7 @@ Result<ReferenceDatabase> ReferenceDatabase::compile(const std::vector<Reference
     ids.push_back(static_cast<unsigned>(ids.size()));
     expressions.push_back(literal.bytes.data());
     lengths.push_back(literal.bytes.size());
-    flags.push_back(HS_FLAG_SINGLEMATCH | (literal.nocase ? HS_FLAG_CASELESS : 0U));
+    flags.push_back(literal.nocase ? HS_FLAG_CASELESS : 0U);
   }
   ReferenceDatabase result;
   hs_database_t* db = nullptr;

@@ -4,18 +4,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
+
+#include "bench/inspection/corpus.h"
 
 namespace weir::bench {
 
 namespace {
-
-namespace fs = std::filesystem;
-
-constexpr std::string_view kRules = "et-open/et-open.rules";
 
 struct Content {
   std::string bytes;
@@ -107,16 +103,6 @@ std::vector<Content> contents_of(std::string_view options) {
 
 char lower(char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c); }
 
-/// The repository's root above this program, known by its presets; empty if there is none.
-fs::path repository() {
-  std::error_code error;
-  fs::path at = fs::read_symlink("/proc/self/exe", error).parent_path();
-  while (!error && at.has_relative_path() && !fs::exists(at / "CMakePresets.json", error)) {
-    at = at.parent_path();
-  }
-  return at.has_relative_path() ? at : fs::path();
-}
-
 }  // namespace
 
 std::optional<ReferenceLiteral> reference_literal(std::string_view line) {
@@ -182,33 +168,17 @@ std::string digest_of(const std::vector<ReferenceLiteral>& literals) {
   return digest + ' ' + std::to_string(literals.size());
 }
 
-Result<std::string> find_corpus() {
-  std::error_code error;
-  fs::path corpus;
-  if (const char* named = std::getenv("WEIR_CORPUS"); named != nullptr && *named != '\0') {
-    corpus = named;
-  } else if (const fs::path root = repository(); !root.empty()) {
-    corpus = root.parent_path() / "shared" / "corpus";
-  }
-  if (corpus.empty() || !fs::is_regular_file(corpus / kRules, error)) {
-    return fail(ErrorCode::not_found,
-                "no corpus: set WEIR_CORPUS to the folder that has " + std::string(kRules));
-  }
-  return corpus.string();
-}
-
 Result<std::vector<ReferenceLiteral>> load_reference_literals() {
-  const auto corpus = find_corpus();
-  if (!corpus) return tl::unexpected(corpus.error());
-  const std::string path = (fs::path(*corpus) / kRules).string();
-  std::ifstream file(path, std::ios::binary);
+  const auto path = find_corpus_rules();
+  if (!path) return tl::unexpected(path.error());
+  std::ifstream file(*path, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   std::vector<ReferenceLiteral> literals = reference_literals(text);
   const std::string digest = digest_of(literals);
   if (digest != WEIR_REFERENCE_DIGEST) {
-    return fail(ErrorCode::refused, "the literals of " + path + " are not the frozen ones: their digest is " +
-                                        digest + ", bench/reference_literals.digest says " +
-                                        WEIR_REFERENCE_DIGEST);
+    return fail(ErrorCode::refused, "the literals of " + *path +
+                                        " are not the frozen ones: their digest is " + digest +
+                                        ", bench/reference_literals.digest says " + WEIR_REFERENCE_DIGEST);
   }
   return literals;
 }

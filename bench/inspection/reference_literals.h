@@ -38,10 +38,6 @@ std::string canonical_text(const std::vector<ReferenceLiteral>& literals);
 /// "HEX COUNT", as bench/reference_literals.digest has it: the SHA-256 of the canonical text, and how many.
 std::string digest_of(const std::vector<ReferenceLiteral>& literals);
 
-/// The folder that WEIR_CORPUS names, or else ../shared/corpus beside the repository that this program was
-/// built in. An error: there is none with et-open/et-open.rules in it.
-Result<std::string> find_corpus();
-
 /// The literals of the corpus. An error: no corpus, or other rules than those of the committed digest.
 Result<std::vector<ReferenceLiteral>> load_reference_literals();
 

@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "bench/inspection/corpus.h"
+
 namespace weir::bench {
 namespace {
 
@@ -83,7 +85,7 @@ TEST(ReferenceLiterals, TheDigestIsTheSha256OfTheCanonicalText) {
 }
 
 TEST(ReferenceLiterals, OfTheCorpusAreTheFrozenOnes) {
-  if (!find_corpus()) GTEST_SKIP() << find_corpus().error().message;
+  if (const auto rules = find_corpus_rules(); !rules) GTEST_SKIP() << rules.error().message;
   const auto literals = load_reference_literals();
   ASSERT_TRUE(literals.has_value()) << literals.error().message;
   EXPECT_FALSE(literals->empty());

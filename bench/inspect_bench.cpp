@@ -1,0 +1,345 @@
+// What inspection costs for each byte of payload: Weir's engine beside a loop that copies and checksums, and
+// beside a bare Hyperscan scan with the frozen reference database; and where the engine's cycles go.
+//
+// All cases get the same streams of ordinary HTTP/1 requests (inspection/http_traffic.h): 32 sessions in
+// turn, segments of 1,400 bytes, bytes that are new on every pass, sequence numbers that are never used
+// again. All of them together fit into a second-level cache of 1 MiB. The stepping that makes them new, and
+// brings them into the first-level cache, is in every case; `inspect/feed` is nothing else.
+//
+//   inspect/copy_checksum  each segment copied and the Internet checksum of the copy added up
+//   inspect/hs_scan        each segment scanned by itself, the literals of all the real rules in one database
+//   inspect/engine         the Inspector with those of the real rules that it takes (counter `rules`):
+//   sessions
+//                          opened, their handshake, segments of which every second one is acknowledged,
+//                          closed; events into a ring
+//   inspect/engine_demo_rules, inspect/engine_no_rules    the same with the demo's rules, with none
+//
+// Two passes before the clock runs prove that a contender was given these bytes: their number and CRC-32C.
+// `planted` is 1 if a request that one real rule is about alerts, or a literal put into a block is found.
+//
+// inspect/part/NAME are the engine's own classes by themselves, called as the engine calls them. What each
+// one includes is told in inspection/engine_parts.h: reassembly, parsing, prefilter, verification, event (an
+// alert as the worker writes it). eve is to_eve_json() of those events, which the writer's thread does: it is
+// not part of the engine's cycles. Before the parts are timed, their results are compared with the whole
+// engine's alerts. The rest, to be computed by whoever reads this, is engine - feed - the sum of (part -
+// feed): flow look-up, handshakes, acknowledgements, rules without contents, opening and closing. It can come
+// out below zero: a part by itself finds caches and branch predictor in another state than beside the others,
+// and reads blocks where they lie in the stream and not where the assembler put them.
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "bench/inspection/corpus.h"
+#include "bench/inspection/engine_parts.h"
+#include "bench/inspection/engine_sessions.h"
+#include "bench/inspection/http_traffic.h"
+#include "bench/inspection/reference_database.h"
+#include "bench/measure.h"
+#include "dataplane/net/checksum.h"
+#include "inspection/events/eve.h"
+
+namespace weir::bench {
+namespace {
+
+constexpr uint64_t kSeed = 1;
+constexpr size_t kStreams = 32, kStreamBytes = 12'000;
+constexpr uint64_t kProofPasses = 2;
+// ET SCAN DirBuster Web App Scan in Progress
+constexpr uint32_t kPlantedSid = 2008186;
+constexpr std::string_view kPlantedRequest =
+    "GET /index.php HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: DirBuster-1.0\r\nAccept: */*\r\n\r\n";
+
+HttpTraffic& traffic() {
+  static HttpTraffic the_one(kSeed, kStreams, kStreamBytes);
+  return the_one;
+}
+
+/// Rises over all cases of this process, so that no pass is measured twice.
+uint64_t next_pass() {
+  static uint64_t next = kProofPasses;
+  return next++;
+}
+
+uint32_t crc32c(uint32_t crc, std::span<const uint8_t> bytes) {
+  uint64_t sum = crc;
+  size_t i = 0;
+  for (; i + 8 <= bytes.size(); i += 8) {
+    uint64_t word;
+    std::memcpy(&word, &bytes[i], sizeof word);
+    sum = _mm_crc32_u64(sum, word);
+  }
+  crc = static_cast<uint32_t>(sum);
+  for (; i < bytes.size(); ++i) crc = _mm_crc32_u8(crc, bytes[i]);
+  return crc;
+}
+
+/// Hands everything on and remembers what it was.
+template <typename Consumer>
+struct Witness {
+  Consumer& consumer;
+  uint64_t bytes = 0;
+  uint32_t crc = ~0U;
+  void begin(size_t stream) { consumer.begin(stream); }
+  void segment(size_t stream, size_t index, std::span<const uint8_t> segment) {
+    bytes += segment.size();
+    crc = crc32c(crc, segment);
+    consumer.segment(stream, index, segment);
+  }
+  void end(size_t stream) { consumer.end(stream); }
+};
+
+/// The first passes, outside the clock; they also warm up.
+template <typename Consumer>
+void prove(benchmark::State& state, Consumer& consumer) {
+  Witness<Consumer> witness{consumer};
+  for (uint64_t pass = 0; pass < kProofPasses; ++pass) traffic().pass(pass, witness);
+  state.counters["proof_bytes"] = static_cast<double>(witness.bytes);
+  state.counters["proof_crc"] = witness.crc;
+}
+
+/// Times passes. `number()` tells which pass comes next.
+template <typename Consumer, typename Number>
+void time_passes(benchmark::State& state, Consumer& consumer, Number number) {
+  uint64_t bytes = 0;
+  const double begin = CpuCycles::now();
+  for (auto _ : state) {
+    traffic().pass(number(), consumer);
+    bytes += traffic().bytes();
+  }
+  const double cycles = CpuCycles::now() - begin;
+  state.counters["cycles_per_byte"] = cycles / static_cast<double>(bytes);
+  state.counters["bytes"] = static_cast<double>(bytes);
+  state.SetBytesProcessed(static_cast<int64_t>(bytes));
+}
+
+double per_kb(uint64_t count, uint64_t bytes) {
+  return static_cast<double>(count) * 1e3 / static_cast<double>(bytes);
+}
+
+void skip(benchmark::State& state, const std::string& why) { state.SkipWithError(why.c_str()); }
+
+void feed(benchmark::State& state) {
+  FeedPart part;
+  prove(state, part);
+  time_passes(state, part, next_pass);
+  benchmark::DoNotOptimize(part.bytes);
+}
+
+struct CopyChecksum {
+  alignas(64) uint8_t copy[HttpTraffic::kSegmentBytes];
+  uint64_t sum = 0;
+  void begin(size_t) {}
+  void segment(size_t, size_t, std::span<const uint8_t> bytes) {
+    std::memcpy(copy, bytes.data(), bytes.size());
+    benchmark::ClobberMemory();
+    sum += net::checksum({copy, bytes.size()});
+  }
+  void end(size_t) {}
+};
+
+void copy_checksum(benchmark::State& state) {
+  CopyChecksum contender;
+  prove(state, contender);
+  time_passes(state, contender, next_pass);
+  benchmark::DoNotOptimize(contender.sum);
+}
+
+struct Reference {
+  ReferenceDatabase database;
+  size_t literals;
+  std::string longest;
+};
+
+Result<Reference> make_reference() {
+  const auto literals = load_reference_literals();
+  if (!literals) return tl::unexpected(literals.error());
+  auto database = ReferenceDatabase::compile(*literals);
+  if (!database) return tl::unexpected(database.error());
+  const auto longest = std::max_element(literals->begin(), literals->end(), [](const auto& a, const auto& b) {
+    return a.bytes.size() < b.bytes.size();
+  });
+  return Reference{std::move(*database), literals->size(), longest->bytes};
+}
+
+const Result<Reference>& reference() {
+  static const Result<Reference> the_one = make_reference();
+  return the_one;
+}
+
+struct HsScan {
+  const ReferenceDatabase& database;
+  uint64_t matches = 0;
+  bool failed = false;
+  void begin(size_t) {}
+  void segment(size_t, size_t, std::span<const uint8_t> bytes) { failed |= !database.scan(bytes, matches); }
+  void end(size_t) {}
+};
+
+void hs_scan(benchmark::State& state) {
+  const auto& built = reference();
+  if (!built) return skip(state, built.error().message);
+  HsScan contender{built->database};
+  prove(state, contender);
+  contender.matches = 0;
+  time_passes(state, contender, next_pass);
+  state.counters["matches_per_kb"] =
+      per_kb(contender.matches, static_cast<uint64_t>(state.counters["bytes"].value));
+  state.counters["literals"] = static_cast<double>(built->literals);
+  // The longest literal between bytes of the value zero, of which the bare ones give their own matches.
+  std::vector<uint8_t> planted(built->longest.size() + 200, 0);
+  uint64_t without = 0, with = 0;
+  bool ok = built->database.scan(planted, without);
+  std::memcpy(planted.data() + 100, built->longest.data(), built->longest.size());
+  ok &= built->database.scan(planted, with);
+  state.counters["planted"] = with > without ? 1 : 0;
+  if (contender.failed || !ok) skip(state, "Hyperscan returned an error");
+}
+
+enum class Rules { real, demo, none };
+
+Result<inspection::RulesetBuild> build_rules(Rules rules) {
+  if (rules == Rules::none) {
+    inspection::RulesetBuild build;
+    auto ruleset = inspection::Ruleset::compile({}, 1);
+    if (!ruleset) return tl::unexpected(ruleset.error());
+    build.ruleset = std::move(*ruleset);
+    return build;
+  }
+  const auto path = rules == Rules::real ? find_corpus_rules() : find_in_repository("conf/demo/demo.rules");
+  if (!path) return tl::unexpected(path.error());
+  return inspection::build_ruleset({*path}, 1);
+}
+
+const Result<inspection::RulesetBuild>& real_rules() {
+  static const Result<inspection::RulesetBuild> the_one = build_rules(Rules::real);
+  return the_one;
+}
+
+void engine(benchmark::State& state, Rules rules) {
+  const auto build = rules == Rules::real ? real_rules() : build_rules(rules);
+  if (!build) return skip(state, build.error().message);
+  auto sessions = EngineSessions::create(build->ruleset, kStreams);
+  if (!sessions) return skip(state, sessions.error().message);
+  EngineSessions& contender = **sessions;
+  prove(state, contender);
+  const uint64_t proven = contender.counters().bytes, alerts = contender.counters().alerts;
+  time_passes(state, contender, next_pass);
+  const auto bytes = static_cast<uint64_t>(state.counters["bytes"].value);
+  state.counters["alerts_per_kb"] = per_kb(contender.counters().alerts - alerts, bytes);
+  state.counters["rules"] = static_cast<double>(build->loaded);
+  state.counters["rules_refused"] = static_cast<double>(build->refused.size());
+  if (contender.counters().bytes - proven != bytes)
+    skip(state, "the engine did not count the bytes that it got");
+  if (rules == Rules::real) {
+    state.counters["planted"] = contender.alerts_on(kPlantedRequest, kPlantedSid) ? 1 : 0;
+  }
+  if (const std::string trouble = contender.trouble(); !trouble.empty()) skip(state, trouble);
+}
+
+struct Recorded {
+  EngineRecord record;
+  std::vector<inspection::Event> events;  // of the whole engine, the latest ones
+  uint64_t alerts = 0;                    // of the whole engine
+};
+
+/// The record and, beside it, the whole engine's first pass: they must agree.
+Result<std::unique_ptr<Recorded>> make_record() {
+  const auto& build = real_rules();
+  if (!build) return tl::unexpected(build.error());
+  auto sessions = EngineSessions::create(build->ruleset, kStreams);
+  if (!sessions) return tl::unexpected(sessions.error());
+  traffic().pass(0, **sessions);
+  auto recorded = std::make_unique<Recorded>(
+      Recorded{EngineRecord(build->ruleset, traffic()), (*sessions)->events().latest(), 0});
+  recorded->alerts = (*sessions)->counters().alerts;
+  if (recorded->alerts != recorded->record.events()) {
+    return fail(ErrorCode::internal, "the parts find " + std::to_string(recorded->record.events()) +
+                                         " alerts and the whole engine " + std::to_string(recorded->alerts) +
+                                         ": inspection/engine_parts.cpp does not do what the engine does");
+  }
+  return recorded;
+}
+
+const Result<std::unique_ptr<Recorded>>& recorded() {
+  static const auto the_one = make_record();
+  return the_one;
+}
+
+void reassembly(benchmark::State& state) {
+  ReassemblyPart part(kStreams);
+  time_passes(state, part, next_pass);
+  if (part.refused() != 0) skip(state, "segments in order were refused");
+}
+
+void parsing(benchmark::State& state) {
+  const auto& build = real_rules();
+  if (!build) return skip(state, build.error().message);
+  ParsingPart part(*build->ruleset, kStreams);
+  time_passes(state, part, next_pass);
+  state.counters["requests_per_kb"] =
+      per_kb(part.requests(), static_cast<uint64_t>(state.counters["bytes"].value));
+}
+
+void prefilter(benchmark::State& state) {
+  if (!recorded()) return skip(state, recorded().error().message);
+  const EngineRecord& record = (*recorded())->record;
+  PrefilterPart part(record);
+  time_passes(state, part, next_pass);
+  state.counters["candidates_per_kb"] = per_kb(record.candidates(), traffic().bytes());
+  state.counters["scanned_per_byte"] =
+      static_cast<double>(record.scanned_bytes()) / static_cast<double>(traffic().bytes());
+  if (part.failed()) skip(state, "Hyperscan returned an error");
+}
+
+uint64_t recorded_pass() { return 0; }
+
+void verification(benchmark::State& state) {
+  if (!recorded()) return skip(state, recorded().error().message);
+  VerificationPart part((*recorded())->record);
+  time_passes(state, part, recorded_pass);
+  state.counters["matches_per_kb"] =
+      per_kb(part.matched(), static_cast<uint64_t>(state.counters["bytes"].value));
+}
+
+void event(benchmark::State& state) {
+  if (!recorded()) return skip(state, recorded().error().message);
+  EventPart part((*recorded())->record);
+  time_passes(state, part, recorded_pass);
+  state.counters["events_per_kb"] =
+      per_kb(part.sink().count(), static_cast<uint64_t>(state.counters["bytes"].value));
+}
+
+/// One event an iteration. Cycles per byte are those of an event, times the events that a byte causes.
+void eve(benchmark::State& state) {
+  if (!recorded()) return skip(state, recorded().error().message);
+  const Recorded& all = **recorded();
+  if (all.events.empty()) return skip(state, "this traffic causes no event");
+  uint64_t i = 0, written = 0;
+  const double begin = CpuCycles::now();
+  for (auto _ : state) written += inspection::to_eve_json(all.events[i++ % all.events.size()], 0).size();
+  const double cycles = (CpuCycles::now() - begin) / static_cast<double>(i);
+  const double events_per_byte = static_cast<double>(all.alerts) / static_cast<double>(traffic().bytes());
+  state.counters["cycles_per_event"] = cycles;
+  state.counters["bytes_per_event"] = static_cast<double>(written) / static_cast<double>(i);
+  state.counters["events_per_kb"] = events_per_byte * 1e3;
+  state.counters["cycles_per_byte"] = cycles * events_per_byte;
+}
+
+BENCHMARK(feed)->Name("inspect/feed")->Apply(common);
+BENCHMARK(copy_checksum)->Name("inspect/copy_checksum")->Apply(common);
+BENCHMARK(hs_scan)->Name("inspect/hs_scan")->Apply(common);
+BENCHMARK_CAPTURE(engine, real, Rules::real)->Name("inspect/engine")->Apply(common);
+BENCHMARK_CAPTURE(engine, demo, Rules::demo)->Name("inspect/engine_demo_rules")->Apply(common);
+BENCHMARK_CAPTURE(engine, none, Rules::none)->Name("inspect/engine_no_rules")->Apply(common);
+BENCHMARK(reassembly)->Name("inspect/part/reassembly")->Apply(common);
+BENCHMARK(parsing)->Name("inspect/part/parsing")->Apply(common);
+BENCHMARK(prefilter)->Name("inspect/part/prefilter")->Apply(common);
+BENCHMARK(verification)->Name("inspect/part/verification")->Apply(common);
+BENCHMARK(event)->Name("inspect/part/event")->Apply(common);
+BENCHMARK(eve)->Name("inspect/part/eve")->Apply(common);
+
+}  // namespace
+}  // namespace weir::bench

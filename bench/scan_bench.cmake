@@ -1,0 +1,2 @@
+add_executable(weir_scan_bench ${CMAKE_CURRENT_SOURCE_DIR}/scan_bench.cpp)
+target_link_libraries(weir_scan_bench PRIVATE weir_bench_inspection weir_bench_main weir_flags)
