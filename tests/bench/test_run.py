@@ -1,5 +1,7 @@
 """bench/run, bench/compare and bench/check as processes, with fakes."""
 
+import importlib.machinery
+import importlib.util
 import os
 import signal
 import subprocess
@@ -93,6 +95,21 @@ class BenchCompare(Process):
         done = self.compare(os.path.join(ROOT, "Makefile"), self.json)
         self.assertEqual(done.returncode, 2)
         self.assertIn("it is not a result of bench/run", done.stderr)
+
+
+class TestAll(unittest.TestCase):
+    """scripts/test-all counts these tests by what unittest prints."""
+
+    def test_totals(self):
+        loader = importlib.machinery.SourceFileLoader("test_all", os.path.join(ROOT, "scripts/test-all"))
+        test_all = importlib.util.module_from_spec(importlib.util.spec_from_loader("test_all", loader))
+        loader.exec_module(test_all)
+        for report, totals in (("Ran 1 test in 0.1s\n\nOK\n", (1, 0, 0)),
+                               ("Ran 5 tests in 0.1s\n\nOK (skipped=5)\n", (5, 0, 5)),
+                               ("Ran 9 tests in 0.1s\n\nFAILED (failures=1, errors=2, skipped=3)\n", (9, 3, 3)),
+                               ("Ran 3 tests in 1s\n\nFAILED (expected failures=1, unexpected successes=2)\n", (3, 2, 0)),
+                               ("Traceback (most recent call last):\n", (0, 0, 0))):
+            self.assertEqual(test_all.unittest_totals(report), totals)
 
 
 class Base(unittest.TestCase):
