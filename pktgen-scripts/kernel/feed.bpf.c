@@ -51,7 +51,7 @@ static __always_inline void step_plan(struct feed_plan* plan, struct feed_state*
   const __u32 class_ = plan->schedule[state->scheduled & (FEED_MAX_SCHEDULE - 1)] & (FEED_MAX_CLASSES - 1);
   struct feed_cursor* cursor = &state->cursors[class_];
   feed_next(&plan->classes_[class_], cursor, plan->frames_, step);
-  if (cursor->packet == 0 && ++state->scheduled >= plan->schedule_length) state->scheduled = 0;
+  if (cursor->direction == FEED_FORWARD && ++state->scheduled >= plan->schedule_length) state->scheduled = 0;
 }
 
 static __always_inline void look_at_clock(struct feed_state* state) {

@@ -6,7 +6,7 @@
 //         run SECONDS | run-packets N | drop SECONDS | drop-packets N | quit
 //
 // Each run is answered by a line of JSON on stdout; the plan goes on where the run before ended. A run that
-// fails is answered by {"error": "..."}. One thread.
+// fails is answered by {"error": "..."}; {"ready": true} comes before all. One thread.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
@@ -303,6 +303,7 @@ int main_program(int argc, char** argv) {
     std::cout << feed.run(amount, drop).to_json(tsc.hz()) << std::endl;
     return 0;
   }
+  std::cout << R"({"ready":true})" << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     const auto answer = obey(feed, tsc, line);
     if (!answer) break;
