@@ -23,7 +23,7 @@ class Sample:
     drops: dict  # the contender's own drop counters: reason -> packets, only those that moved
     cycles: float  # of the worker's core, all of them: gross cycles per packet = cycles / packets
     seconds: float
-    value: float | None = None  # in the row's unit, where that is not cycles per packet (higher_is_better says which way)
+    value: float | None = None  # in the row's unit, where that is not cycles per packet
     extra: dict = dataclasses.field(default_factory=dict)  # printed beneath the row: name -> number
 
     @property
@@ -36,6 +36,7 @@ class Contender:
     start may raise Missing."""
 
     name = ""  # as the table shows it
+    in_flight = 0  # packets that may lie between its counters when they are read
 
     def start(self):
         """Brings it up, with the feed at rest."""

@@ -21,8 +21,7 @@ PREFIX = "weir-bench"
 WORKER_CORE, HOUSE_CORE = 1, 0
 VDEV = "net_null0,no-rx=1"
 WARM_SECONDS = 0.3  # of every turn, before anything counts: caches, and what slept while others had the core
-JUDGED_PACKETS = 131_072  # of a larger pass the last so many are captured and judged; the others are counted
-VERIFY_RATE = 400_000  # packets a second, so that what is made on first packets is not overrun
+JUDGED_PACKETS = 140_000  # of a larger pass the last so many are captured and judged; the others are counted
 PAGE_KIB = 2048
 
 
@@ -110,27 +109,37 @@ class FeedContender(Contender):
 
     def verify(self):
         plan, feed = self.feed.plan, self.feed
-        passes = 2 if any(one.protocol == "tcp" for one in plan.classes) else 1
-        packets = plan.packets_of_a_pass * passes
-        uncaptured = max(0, packets - JUDGED_PACKETS) if passes == 1 else 0
-        feed.pace(VERIFY_RATE)
-        feed.page.queue = 2**40  # nothing is missed: what is late is given late
+        packets = plan.packets_of_passes(2 if any(one.protocol == "tcp" for one in plan.classes) else 1)
+        uncaptured = max(0, packets - JUDGED_PACKETS)
+        feed.pace(None)
         if not uncaptured:
             feed.capture(True, self.alive)
-        # Alone at first: next hops are resolved while each of these waits, and no reply comes before its question.
-        for count in (1, 2):
-            feed.run_packets(1, self.alive)
-            self._settle(count)
+        done = self._one_of_each_direction()
         if uncaptured:
-            feed.run_packets(uncaptured - 2, self.alive, timeout=300)
+            feed.run_packets(uncaptured - done, self.alive, timeout=300)
             self._settle(uncaptured)
             feed.capture(True, self.alive)
-        feed.run_packets(packets - max(2, uncaptured), self.alive, timeout=300)
+            done = uncaptured
+        feed.run_packets(packets - done, self.alive, timeout=300)
         self._settle(packets)
         feed.capture(False, self.alive)
-        said = judge.judge_capture(feed.capture_path, plan, self.work, passes, complete=not uncaptured)
+        said = judge.judge_capture(feed.capture_path, plan, self.work, uncaptured, packets - uncaptured)
         os.unlink(feed.capture_path)
-        return f"{packets} sent" + (f", the last {JUDGED_PACKETS} captured; " if uncaptured else "; ") + said
+        return f"{packets} packets sent; " + ("of the last of them " if uncaptured else "") + said
+
+    def _one_of_each_direction(self):
+        """Gives packets, slowly, until the first answer is through: next hops are resolved meanwhile. Returns how many
+        it gave."""
+        count, directions = 0, set()
+        wanted = 1 if all(one.one_way for one in self.traffic) else 2
+        for _, _, direction in self.feed.plan.walk():
+            self.feed.run_packets(1, self.alive)
+            count += 1
+            if direction not in directions:
+                directions.add(direction)
+                self._settle(count)
+            if len(directions) == wanted:
+                return count
 
     def alive(self):
         return self.process.running()

@@ -5,6 +5,7 @@ Every plan plays the same small world: networks A (clients) and B (one server), 
 between them.
 """
 
+import collections
 import ctypes
 import dataclasses
 import ipaddress
@@ -27,7 +28,7 @@ class _Frame(ctypes.Structure):
 
 
 class _Class(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_uint32) for name in ("sessions", "stride", "life", "tcp", "one_way")] + [
+    _fields_ = [(name, ctypes.c_uint32) for name in ("sessions", "stride", "life", "tcp", "one_way", "lag")] + [
         ("seq_step", ctypes.c_uint32 * 2), ("frame", ctypes.c_uint16 * 2 * 4)]
 
 
@@ -51,15 +52,21 @@ class Side:
     prefix4: str
     prefix6: str
     router6: str
+    router6_mac: str
     hub6: str
+
+    def next_hop_mac(self, family):
+        return self.router6_mac if family == 6 else self.router_mac
 
 
 HUB, HUB_MAC = "198.18.0.1", "02:00:00:00:00:01"
 # The MACs are those that the feed answers for these addresses (pktgen-scripts/feed/answers.h).
 A = Side(10, "198.18.0.10", "02:00:c6:12:00:0a", "10.255.1.2", "02:00:0a:ff:01:02", "02:57:00:00:00:01",
-         "10.255.1.1", "10.1.0.0/16", "2001:db8:1::/48", "2001:db8:ff:1::a00:1", "2001:db8:ff:1::1")
+         "10.255.1.1", "10.1.0.0/16", "2001:db8:1::/48", "2001:db8:ff:1::aff:102",
+         "02:06:0a:ff:01:02", "2001:db8:ff:1::1")
 B = Side(20, "198.18.0.20", "02:00:c6:12:00:14", "10.255.2.2", "02:00:0a:ff:02:02", "02:57:00:00:00:02",
-         "10.255.2.1", "10.2.0.0/16", "2001:db8:2::/48", "2001:db8:ff:2::a00:2", "2001:db8:ff:2::1")
+         "10.255.2.1", "10.2.0.0/16", "2001:db8:2::/48", "2001:db8:ff:2::aff:202",
+         "02:06:0a:ff:02:02", "2001:db8:ff:2::1")
 SERVER = {4: "10.2.0.10", 6: "2001:db8:2::10"}
 CLIENT_NET = {4: "10.1.0.0", 6: "2001:db8:1::"}
 ISN = {FORWARD: 0x1000_0000, REVERSE: 0x7000_0000}
@@ -79,6 +86,7 @@ class Traffic:
     weight: int = 1  # visits of this class in each round of the schedule
     port: int = 80
     payload: tuple | None = None
+    lag: int = 64  # visits by which answers are behind
     net: int = 0  # the third byte of its clients' addresses is 128 x this: classes do not share sessions
 
     def client_base(self):
@@ -166,7 +174,7 @@ def frame(traffic, phase, direction):
         body, number = _payload(traffic, direction, ip_length + l4_length)
     elif traffic.payload is None:  # a SYN's frame is padded as a NIC would pad it, outside of the IP packet
         body = b""
-    inner = bytes(Ether(src=side.router_mac, dst=side.hub_mac) / ip / l4 / Raw(body))
+    inner = bytes(Ether(src=side.next_hop_mac(traffic.family), dst=side.hub_mac) / ip / l4 / Raw(body))
     inner += b"\0" * (60 - len(inner))
     data = bytearray(bytes(Ether(src=side.peer_mac, dst=HUB_MAC) / IP(src=side.peer, dst=HUB, flags="DF") /
                            UDP(sport=49152, dport=4789, chksum=0) / VXLAN(vni=side.vni, flags=0x08) / Raw(inner)))
@@ -225,6 +233,32 @@ def schedule(classes):
     return order
 
 
+class _Cursor:
+    """feed_advance() of step.h."""
+
+    def __init__(self, one):
+        self.one, self.direction, self.ahead = one, FORWARD, 0
+        self.session, self.done, self.passes = [0, 0], [0, 0], [0, 0]
+
+    def next(self):
+        one, way = self.one, self.direction
+        session = self.session[way]
+        life = (self.passes[way] + session % one.life) // one.life if one.life else 0
+        self.session[way] = (session + one.stride) % one.sessions
+        self.done[way] += 1
+        if self.done[way] == one.sessions:
+            self.done[way] = 0
+            self.passes[way] += 1
+        if way == REVERSE:
+            self.direction = FORWARD
+        elif not one.one_way:
+            if self.ahead == one.lag:
+                self.direction = REVERSE
+            else:
+                self.ahead += 1
+        return session + life * one.sessions, way
+
+
 class Plan:
     """What one feed plays. `pool`: the beginning of the name of the contender's packet pool."""
 
@@ -241,6 +275,7 @@ class Plan:
     def _add_class(self, out, traffic):
         out.sessions, out.stride, out.life = traffic.sessions, stride(traffic.sessions), traffic.life
         out.tcp, out.one_way = int(traffic.protocol == "tcp"), int(traffic.one_way)
+        out.lag = min(traffic.lag, traffic.sessions // 2) if out.tcp else traffic.lag
         for direction in (FORWARD, REVERSE):
             for phase in traffic.phases():
                 if self.raw.frames == MAX_FRAMES:
@@ -264,13 +299,31 @@ class Plan:
     def sessions(self):
         return sum(one.sessions for one in self.classes)
 
-    @property
-    def packets_of_a_pass(self):
-        """Packets after which every session of every class was visited at least once."""
-        total = sum(one.weight for one in self.classes)
-        rounds = max(-(-one.sessions // one.weight) for one in self.classes)
-        each = sum(one.weight * (1 if one.one_way else 2) for one in self.classes)
-        return rounds * each if total else 0
+    def walk(self):
+        """The packets without end: (class, session, direction), where a session that follows another in its place has
+        another number. Mirrors step.h."""
+        cursors = [_Cursor(one) for one in self.raw.classes_[:len(self.classes)]]
+        order = list(self.raw.schedule[:self.raw.schedule_length])
+        while True:
+            for number in order:
+                cursor = cursors[number]
+                while True:
+                    yield number, *cursor.next()
+                    if cursor.direction == FORWARD:
+                        break
+
+    def packets_of_passes(self, passes):
+        """Packets after which every session of every class has had so many each way."""
+        if len(self.classes) == 1:
+            one = self.raw.classes_[0]
+            return one.sessions * passes * (1 if one.one_way else 2) + (0 if one.one_way else one.lag)
+        wanted = sum(one.sessions * (1 if one.one_way else 2) * passes for one in self.classes)
+        seen, enough = collections.Counter(), 0
+        for count, key in enumerate(self.walk(), start=1):
+            seen[key] += 1
+            enough += seen[key] <= passes
+            if enough == wanted:
+                return count
 
     def save(self, path):
         with open(path, "wb") as file:

@@ -260,7 +260,7 @@ void Feed::make(rte_mbuf* mbuf, uint64_t arrival) {
   const uint32_t of = plan_.schedule[scheduled_];
   feed_step step;
   feed_next(&plan_.classes_[of], &cursors_[of], plan_.frames_, &step);
-  if (cursors_[of].packet == 0 && ++scheduled_ == plan_.schedule_length) scheduled_ = 0;
+  if (cursors_[of].direction == FEED_FORWARD && ++scheduled_ == plan_.schedule_length) scheduled_ = 0;
   const feed_frame& frame = plan_.frames_[step.frame];
   write_packet(rte_pktmbuf_mtod(mbuf, uint8_t*), frame, step);
   mbuf->data_len = frame.length;

@@ -50,7 +50,8 @@ inline bool frame_fits(const feed_frame& f) {
 
 inline bool class_fits(const feed_class& c, uint32_t frames) {
   if (c.sessions == 0 || c.stride == 0 || c.stride > c.sessions || c.sessions > 1u << 30) return false;
-  if (c.tcp != 0 && c.life != 0 && c.life < 4) return false;  // open, data, close, last
+  if (c.tcp != 0 && c.life != 0 && c.life < 4) return false;              // open, data, close, last
+  if (c.tcp != 0 && c.one_way == 0 && c.lag >= c.sessions) return false;  // data before the handshake
   for (const auto& phase : c.frame) {
     for (const __u16 frame : phase) {
       if (frame >= frames) return false;

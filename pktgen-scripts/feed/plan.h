@@ -38,14 +38,16 @@ struct feed_frame {
   __u8 bytes[FEED_MAX_LENGTH];
 };
 
-// Sessions that look alike. A visit sends two packets of one session (or one, see `one_way`); visits step
-// through all sessions of the class in an order that does not walk through memory, then through all again.
+// Sessions that look alike. A visit sends a packet of one session each way (or one, see `one_way`), the
+// answer some visits later, as there is time between them on any network; visits step through all sessions of
+// the class in an order that does not walk through memory, then through all again.
 struct feed_class {
   __u32 sessions;  // at the same time; at least 1
   __u32 stride;    // from one visit's session to the next one's; no common factor with `sessions`
   __u32 life;      // visits after which a session ends and another takes its place; 0: never
   __u32 tcp;       // 1: open, data, close, last by the visits of a life; 0: data always
   __u32 one_way;   // 1: a visit is the forward packet alone
+  __u32 lag;       // visits by which the reverse direction is behind; below `sessions` with tcp
   __u32 seq_step[FEED_DIRECTIONS];            // payload bytes of each data packet of that direction
   __u16 frame[FEED_PHASES][FEED_DIRECTIONS];  // index into the plan's frames
 };

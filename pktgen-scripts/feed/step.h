@@ -6,10 +6,13 @@
 
 // How far a class has come. Zero at the start.
 struct feed_cursor {
-  __u32 session;  // the next visit's
-  __u32 done;     // visits of this pass
-  __u32 pass;     // times that every session was visited
-  __u32 packet;   // packets of this visit that are made
+  struct {
+    __u32 session;  // the next visit's
+    __u32 done;     // visits of this pass
+    __u32 pass;     // times that every session was visited
+  } at[FEED_DIRECTIONS];
+  __u32 direction;  // of the next packet
+  __u32 ahead;      // visits by which the forward direction has come before the reverse one
 };
 
 // The fields of one packet, in host order.
@@ -27,14 +30,39 @@ struct feed_step {
 static inline __u16 feed_port(__u32 id) { return (__u16)(0x4000u | ((id >> 8) & 0x7fffu)); }
 static inline __u32 feed_address_offset(__u32 id) { return (id & 0xffu) | ((id >> 23) << 8); }
 
-// The next packet of a class. A visit's packets are the forward one, then the reverse one.
-static inline void feed_next(const struct feed_class* c, struct feed_cursor* at,
+// Moves a class on by a packet of its present direction. Forward and reverse packets alternate, the reverse
+// ones `lag` visits behind.
+static inline void feed_advance(const struct feed_class* c, struct feed_cursor* cursor) {
+  const __u32 direction = cursor->direction & (FEED_DIRECTIONS - 1);
+  __u32 session = cursor->at[direction].session + c->stride;
+  if (session >= c->sessions) session -= c->sessions;
+  cursor->at[direction].session = session;
+  if (++cursor->at[direction].done == c->sessions) {
+    cursor->at[direction].done = 0;
+    ++cursor->at[direction].pass;
+  }
+  if (direction == FEED_REVERSE) {
+    cursor->direction = FEED_FORWARD;
+  } else if (!c->one_way) {
+    if (cursor->ahead == c->lag) {
+      cursor->direction = FEED_REVERSE;
+    } else {
+      ++cursor->ahead;
+    }
+  }
+}
+
+// The next packet of a class.
+static inline void feed_next(const struct feed_class* c, struct feed_cursor* cursor,
                              const struct feed_frame* frames, struct feed_step* out) {
+  const __u32 direction = cursor->direction & (FEED_DIRECTIONS - 1);
+  const __u32 session = cursor->at[direction].session;
+  const __u32 pass = cursor->at[direction].pass;
   // Sessions are of different age, so that each pass opens and closes its share of them. Those that were to
   // begin in the middle of a life begin with a short one.
-  __u32 phase = FEED_DATA, age = at->pass, life = 0;
+  __u32 phase = FEED_DATA, age = pass, life = 0;
   if (c->life != 0) {
-    const __u32 shifted = at->pass + at->session % c->life;
+    const __u32 shifted = pass + session % c->life;
     life = shifted / c->life;
     if (life != 0) age = shifted % c->life;
     if (c->tcp) {
@@ -44,19 +72,18 @@ static inline void feed_next(const struct feed_class* c, struct feed_cursor* at,
   } else if (c->tcp && age == 0) {
     phase = FEED_OPEN;
   }
-  const __u32 direction = at->packet;
-  const __u32 id = at->session + life * c->sessions;
-  out->frame = c->frame[phase & (FEED_PHASES - 1)][direction & (FEED_DIRECTIONS - 1)] & (FEED_MAX_FRAMES - 1);
+  const __u32 id = session + life * c->sessions;
+  out->frame = c->frame[phase & (FEED_PHASES - 1)][direction] & (FEED_MAX_FRAMES - 1);
   const struct feed_frame* f = &frames[out->frame];
   out->client_address = f->client_base + feed_address_offset(id);
   out->client_port = feed_port(id);
   out->entropy = (__u16)(0xc000u | ((id * 0x9e3779b1u) >> 18));
   // Visit 0 is the SYN (phase open), so that the first data packet is visit 1's. Each side has acknowledged
-  // all that the other sent before; the reverse packet also what this visit's forward packet brought.
-  const __u32 sent = age == 0 ? 0 : age - 1;
+  // all that the other sent before; the reverse packet also what the same visit's forward packet brought.
   const __u32 closed = phase == FEED_LAST ? 1 : 0;  // a FIN takes the place of one byte, and carries none
-  const __u32 forward = (sent - closed) * c->seq_step[FEED_FORWARD] + closed;
-  const __u32 reverse = (sent - closed) * c->seq_step[FEED_REVERSE] + closed;
+  const __u32 sent = (age == 0 ? 0 : age - 1) - closed;
+  const __u32 forward = sent * c->seq_step[FEED_FORWARD] + closed;
+  const __u32 reverse = sent * c->seq_step[FEED_REVERSE] + closed;
   if (direction == FEED_FORWARD) {
     out->seq = f->first_seq + forward;
     out->ack = f->first_ack + reverse;
@@ -67,14 +94,8 @@ static inline void feed_next(const struct feed_class* c, struct feed_cursor* at,
                 : phase == FEED_CLOSE ? 1
                                       : 0);
   }
-  out->number = (at->pass << 24) ^ (id * 2 + direction);
-  if (++at->packet < (c->one_way ? 1u : 2u)) return;
-  at->packet = 0;
-  at->session += c->stride;
-  if (at->session >= c->sessions) at->session -= c->sessions;
-  if (++at->done < c->sessions) return;
-  at->done = 0;
-  ++at->pass;
+  out->number = (pass << 24) ^ (id * 2 + direction);
+  feed_advance(c, cursor);
 }
 
 // Sums of a 32-bit number's halves, as a checksum adds them.
