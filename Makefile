@@ -42,7 +42,7 @@ bench-check: build ## the tree beside the commit that it started from: which sce
 	@bench/check $(if $(BASE),--base $(BASE))
 
 bench-micro: build ## micro-benchmarks of the hot structures
-	@shopt -s nullglob; for one in build/release/bench/bench_*; do [[ -f $$one && -x $$one ]] && $$one; done
+	@scripts/bench-micro build/release
 
 docs: deps ## write docs/configuration.md and docs/drops.md again, from the tables in the code
 	@scripts/build release weir_gendocs
