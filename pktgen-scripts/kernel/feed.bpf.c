@@ -9,7 +9,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "feed_maps.h"
+#include "pktgen-scripts/kernel/feed_maps.h"
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);

@@ -1,7 +1,7 @@
 // What the XDP program and its runner agree on: names and layouts of the maps. C that is C++ and BPF as well.
 #pragma once
 
-#include "step.h"
+#include "pktgen-scripts/feed/step.h"
 
 // The plan, one entry; the program only reads it.
 #define FEED_PLAN_MAP "feed_plan_map"

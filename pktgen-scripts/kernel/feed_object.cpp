@@ -1,4 +1,4 @@
-#include "feed_object.h"
+#include "pktgen-scripts/kernel/feed_object.h"
 
 // libelf reads the object through a file, not from here, so alignment does not matter.
 __asm__(

@@ -33,10 +33,10 @@
 #include <thread>
 #include <vector>
 
-#include "feed_maps.h"
-#include "feed_object.h"
-#include "packet.h"
-#include "plan.h"
+#include "pktgen-scripts/feed/packet.h"
+#include "pktgen-scripts/feed/plan.h"
+#include "pktgen-scripts/kernel/feed_maps.h"
+#include "pktgen-scripts/kernel/feed_object.h"
 
 namespace weir::feed {
 namespace {
