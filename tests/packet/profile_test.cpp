@@ -10,7 +10,6 @@ namespace {
 using dataplane::kStageCount;
 using dataplane::kStageNames;
 using dataplane::ProfileCounters;
-using dataplane::Stage;
 
 /// Stage -> packets and calls that were sampled since the start; without those that got no packets.
 std::map<std::string, std::pair<uint64_t, uint64_t>> sampled(TestHub& hub,
