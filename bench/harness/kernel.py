@@ -14,13 +14,14 @@ import time
 
 from . import judge
 from .contender import Contender, Failed, Missing, Sample
-from .dpdk import JUDGED_PACKETS, PREFIX, WARM_SECONDS, WORKER_CORE
+from .dpdk import JUDGED_PACKETS, PREFIX, WORKER_CORE
 from .kernel_hub import INGRESS, ROOT, Capture, ConntrackTable, KernelHub
 from .plan import Plan
 
 from lab.netns import Lab, LabError
 
 STATELESS, CONNTRACK, SESSIONS = "stateless", "conntrack", "sessions"
+WARM_SECONDS = 0.3  # of every turn, before anything counts
 PATIENCE = 60  # seconds that one run may take beyond what it was asked for
 LONG_TIMEOUT, SHORT_TIMEOUT = 3600, 1  # seconds, of conntrack
 # A session is gone when its time is over and its chain is next walked. The table's size is the kernel's own choice for
@@ -46,7 +47,11 @@ class Runner:
                  "--core", str(core)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0)
         self.pid = self._process.pid
         self._begun = b""
-        self._answer("start", PATIENCE)
+        try:
+            self._answer("start", PATIENCE)
+        except Failed:
+            self.close()
+            raise
 
     def ask(self, line, timeout):
         """Its answer as a dictionary. Raises Failed."""

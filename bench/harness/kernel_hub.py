@@ -33,10 +33,11 @@ INGRESS, SINK = "in0", "sink"
 OUTER_MTU, INNER_MTU = 2000, 1500  # of the underlay, so that no inner packet is too long
 SINK_KINDS = (("dummy", "transmitted"), ("ifb", "received"))  # kind of device, under what it counts
 TUNNELS = (("vx-a", plans.A), ("vx-b", plans.B))
-# What the kernel counts of packets that it threw away: group of /proc/net/snmp and snmp6 -> names.
+# What the kernel counts of packets that it threw away: group of /proc/net/snmp, netstat and snmp6 -> names.
 LOST = {
     "Ip": ("InHdrErrors", "InAddrErrors", "InUnknownProtos", "InDiscards", "OutDiscards", "OutNoRoutes", "ReasmFails",
            "FragFails"),
+    "IpExt": ("InNoRoutes", "InTruncatedPkts"),
     "Ip6": ("InHdrErrors", "InTooBigErrors", "InNoRoutes", "InAddrErrors", "InUnknownProtos", "InTruncatedPkts",
             "InDiscards", "OutDiscards", "OutNoRoutes", "ReasmFails", "FragFails"),
     "Udp": ("NoPorts", "InErrors"),
@@ -163,9 +164,10 @@ class KernelHub:
 def _snmp():
     """{"Ip": {name: number}, "Udp": ..., "Ip6": ...} of the namespace that the thread is in."""
     found = {}
-    lines = _reading("/proc/thread-self/net/snmp").splitlines()
-    for names, values in zip(lines[::2], lines[1::2]):
-        found[names.split(":")[0]] = dict(zip(names.split()[1:], map(int, values.split()[1:])))
+    for file in ("snmp", "netstat"):
+        lines = _reading(f"/proc/thread-self/net/{file}").splitlines()
+        for names, values in zip(lines[::2], lines[1::2]):
+            found[names.split(":")[0]] = dict(zip(names.split()[1:], map(int, values.split()[1:])))
     pairs = re.findall(r"^(Ip6|Udp6)(\S+)\s+(\d+)$", _reading("/proc/thread-self/net/snmp6"), re.MULTILINE)
     for group, name, value in pairs:
         found.setdefault(group, {})[name] = int(value)
