@@ -56,13 +56,16 @@ class BgpRoutes {
  private:
   BgpRoutes(net::Family family, size_t count, uint64_t seed)
       : ipv4_(family == net::Family::ipv4), random_(seed) {
-    // What registries have given to networks, and networks announce parts of: eight prefixes each.
-    for (size_t i = 0; !ipv4_ && i < count / 8 + 1; ++i) {
-      constexpr uint64_t kRegions[] = {0x2001, 0x2400, 0x2600, 0x2800, 0x2a00, 0x2c00};
-      const uint64_t region = kRegions[random_() % std::size(kRegions)];
-      const unsigned region_length = region == 0x2001 ? 16 : 12;
-      allocations_.push_back(region << 48 | (random_() & ~top_mask(region_length) & top_mask(32)));
-    }
+    if (ipv4_) return;
+    for (size_t i = 0; i < count / 4 + 1; ++i) allocate();
+  }
+
+  /// What a registry has given to a network, which announces it and parts of it.
+  void allocate() {
+    constexpr uint64_t kRegions[] = {0x2001, 0x2400, 0x2600, 0x2800, 0x2a00, 0x2c00};
+    const uint64_t region = kRegions[random_() % std::size(kRegions)];
+    const unsigned region_length = region == 0x2001 ? 16 : 12;
+    allocations_.push_back(region << 48 | (random_() & ~top_mask(region_length) & top_mask(32)));
   }
 
   net::Prefix prefix(size_t i) const {
@@ -106,12 +109,15 @@ class BgpRoutes {
     }
   }
 
-  /// Few networks announce much of what they have, and most number it from the start.
+  /// More than half of the networks announce the whole of what they have; few announce many parts of it, and
+  /// most number those from the start.
   uint64_t draw6(uint8_t length) {
-    const auto any = [&] { return static_cast<double>(random_() >> 11) * 0x1p-53; };
-    const double place = any();
+    if (length <= 32) {
+      if (announced_ == allocations_.size()) allocate();
+      return allocations_[announced_++];
+    }
+    const double place = static_cast<double>(random_() >> 11) * 0x1p-53;
     const auto i = static_cast<size_t>(place * place * static_cast<double>(allocations_.size()));
-    if (length <= 32) return allocations_[random_() % allocations_.size()] ^ (random_() % 4) << 35;
     const uint64_t subnet = random_() % 2 == 0 ? random_() % 16 : random_();
     return allocations_[i] | (subnet << (64 - length) & ~top_mask(32));
   }
@@ -119,6 +125,7 @@ class BgpRoutes {
   bool ipv4_;
   std::mt19937_64 random_;
   std::vector<uint64_t> allocations_;
+  size_t announced_ = 0;  // of allocations_, whole
   std::vector<uint64_t> bits_;
   std::vector<uint8_t> lengths_;
   std::unordered_set<uint64_t> taken_;
