@@ -23,6 +23,7 @@ inline double mad(const std::vector<double>& values) {
   };
   const double middle = median(values);
   std::vector<double> distances;
+  distances.reserve(values.size());
   for (const double v : values) distances.push_back(std::abs(v - middle));
   return median(distances);
 }
