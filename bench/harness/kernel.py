@@ -1,8 +1,8 @@
 """The Linux kernel as a contender: VXLAN to VXLAN on one core, with or without nftables and conntrack.
 
-It is fed by weir_kernel_feed (pktgen-scripts/kernel): live frames of bpf_prog_test_run, in batches of 64, enter the stack
-as if a driver with a page pool had received them. Left out, in the kernel's favour: the NIC's ring, its interrupt, and
-at the other end its transmission (see kernel_hub.py). The limit is the same feed with XDP_DROP.
+It is fed by weir_kernel_feed (pktgen-scripts/kernel): live frames of bpf_prog_test_run, in batches of 64, enter the
+stack as if a driver with a page pool had received them. Left out, in the kernel's favour: the NIC's ring, its
+interrupt, and at the other end its transmission (see kernel_hub.py). The limit is the same feed with XDP_DROP.
 """
 
 import json
@@ -200,7 +200,8 @@ class KernelContender(Contender):
             sample.extra["sessions in the table"] = after[1]
         if self.kind == SESSIONS:
             sample.value = created / sample.seconds
-            sample.extra |= {"created": created, "expired": created - grown}
+            sample.extra |= {"created": created, "expired": created - grown,
+                             "cycles per session": sample.cycles / max(1, created)}
         return sample, grown
 
     def _sessions(self):

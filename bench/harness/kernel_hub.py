@@ -8,9 +8,9 @@ that costs the kernel some 1,100 cycles a packet (measured, 7,140 beside 6,000),
 it. Without conntrack both ways cost the same.
 
 The sink is a device that counts a packet and frees it in the same call, without a queue, an interrupt or a second
-device: dummy where the kernel has it, else ifb, which does the same with all that nobody redirected to it (it counts them
-as received and dropped). It costs a free of the packet, which a NIC's driver would do as well on completion; a doorbell,
-a DMA mapping and a completion interrupt are left out, in the kernel's favour.
+device: dummy where the kernel has it, else ifb, which does the same with all that nobody redirected to it (it counts
+them as received and dropped). It costs a free of the packet, which a NIC's driver would do as well on completion; a
+doorbell, a DMA mapping and a completion interrupt are left out, in the kernel's favour.
 """
 
 import json

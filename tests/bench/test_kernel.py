@@ -77,7 +77,7 @@ class KernelTest(unittest.TestCase):
 
     def test_what_the_rules_refuse_is_counted(self):
         contender = self.started(CONNTRACK, Traffic(sessions=64))
-        contender.hub.over.run("nft", "insert", "rule", "inet", "bench", "forward", "counter", "name", "refused", "drop")
+        contender.hub.over.run("nft", "insert rule inet bench forward counter name refused drop")
         sample = contender.measure(SECONDS)
         self.assert_adds_up(sample)
         self.assertEqual(sample.drops, {"nftables: refused": sample.packets})
@@ -92,8 +92,8 @@ class KernelTest(unittest.TestCase):
         contender = KernelContender("kernel", [Traffic(size=64), Traffic(size=570, port=81)], BUILD)
         self.addCleanup(contender.stop)
         try:
-            with self.assertRaisesRegex(Failed, "frame 0 has 114 bytes and frame 2 has 620; the kernel's feed makes packets "
-                                        "of one length only"):
+            with self.assertRaisesRegex(Failed, "frame 0 has 114 bytes and frame 2 has 620; the kernel's feed makes "
+                                        "packets of one length only"):
                 contender.start()
         except Missing as reason:
             self.skipTest(str(reason))
@@ -109,7 +109,7 @@ class KernelTest(unittest.TestCase):
             sample = contender.measure(1)
         self.assert_adds_up(sample)
         self.assertAlmostEqual(sample.value * sample.seconds, sample.extra["created"])
-        self.assertLessEqual(abs(2 * sample.extra["created"] - sample.packets), 2 * 65)  # a question and its answer each
+        self.assertLessEqual(abs(2 * sample.extra["created"] - sample.packets), 2 * 65)  # one packet each way
         self.assertGreater(sample.extra["expired"], sample.extra["created"] / 2)
         contender.stop()
         with open(TABLE, encoding="ascii") as file:
