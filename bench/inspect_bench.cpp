@@ -8,29 +8,32 @@
 //
 //   inspect/copy_checksum  each segment copied and the Internet checksum of the copy added up
 //   inspect/hs_scan        each segment scanned by itself, the literals of all the real rules in one database
-//   inspect/engine         the Inspector with those of the real rules that it takes (counter `rules`):
-//   sessions
-//                          opened, their handshake, segments of which every second one is acknowledged,
-//                          closed; events into a ring
+//   inspect/engine         the Inspector with those of the real rules that it takes (counter `rules`).
+//   Sessions
+//                          are opened, complete their handshake, send segments of which every second one is
+//                          acknowledged, and are closed; events go into a ring
 //   inspect/engine_demo_rules, inspect/engine_no_rules    the same with the demo's rules, with none
 //
 // Two passes before the clock runs prove that a contender was given these bytes: their number and CRC-32C.
 // `planted` is 1 if a request that one real rule is about alerts, or a literal put into a block is found.
 //
-// inspect/part/NAME are the engine's own classes by themselves, called as the engine calls them. What each
-// one includes is told in inspection/engine_parts.h: reassembly, parsing, prefilter, verification, event (an
-// alert as the worker writes it). eve is to_eve_json() of those events, which the writer's thread does: it is
-// not part of the engine's cycles. Before the parts are timed, their results are compared with the whole
-// engine's alerts. The rest, to be computed by whoever reads this, is engine - feed - the sum of (part -
-// feed): flow look-up, handshakes, acknowledgements, rules without contents, opening and closing. It can come
-// out below zero: a part by itself finds caches and branch predictor in another state than beside the others,
-// and reads blocks where they lie in the stream and not where the assembler put them.
+// inspect/parts builds the engine up step by step from its own classes (inspection/engine_parts.h says what
+// each step includes) and passes the same bytes through every depth in turns, the whole engine last. It tells
+// in cycles per byte, from the medians of the passes: `feed`; `reassembly`, `parsing`, `prefilter`,
+// `verification`, each the difference to the depth before it; `logging`, the median of an alert as the worker
+// writes it times alerts per byte (verification is without it); `whole`; and `rest`, the whole without all of
+// these: flow look-up, handshakes, acknowledgements, rules without contents, opening and closing. A
+// difference of two measurements can come out below zero where it is smaller than their noise. The last depth
+// must report as many alerts as the whole engine.
+//
+// inspect/eve is to_eve_json() of those alerts, which the writer's thread does besides: no part of the whole.
 #include <immintrin.h>
 
 #include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "bench/inspection/corpus.h"
 #include "bench/inspection/engine_parts.h"
@@ -100,13 +103,12 @@ void prove(benchmark::State& state, Consumer& consumer) {
   state.counters["proof_crc"] = witness.crc;
 }
 
-/// Times passes. `number()` tells which pass comes next.
-template <typename Consumer, typename Number>
-void time_passes(benchmark::State& state, Consumer& consumer, Number number) {
+template <typename Consumer>
+void time_passes(benchmark::State& state, Consumer& consumer) {
   uint64_t bytes = 0;
   const double begin = CpuCycles::now();
   for (auto _ : state) {
-    traffic().pass(number(), consumer);
+    traffic().pass(next_pass(), consumer);
     bytes += traffic().bytes();
   }
   const double cycles = CpuCycles::now() - begin;
@@ -121,11 +123,16 @@ double per_kb(uint64_t count, uint64_t bytes) {
 
 void skip(benchmark::State& state, const std::string& why) { state.SkipWithError(why.c_str()); }
 
+struct Feed {
+  void begin(size_t) {}
+  void segment(size_t, size_t, std::span<const uint8_t>) {}
+  void end(size_t) {}
+};
+
 void feed(benchmark::State& state) {
-  FeedPart part;
-  prove(state, part);
-  time_passes(state, part, next_pass);
-  benchmark::DoNotOptimize(part.bytes);
+  Feed nothing;
+  prove(state, nothing);
+  time_passes(state, nothing);
 }
 
 struct CopyChecksum {
@@ -143,25 +150,26 @@ struct CopyChecksum {
 void copy_checksum(benchmark::State& state) {
   CopyChecksum contender;
   prove(state, contender);
-  time_passes(state, contender, next_pass);
+  time_passes(state, contender);
   benchmark::DoNotOptimize(contender.sum);
 }
 
 struct Reference {
   ReferenceDatabase database;
-  size_t literals;
-  std::string longest;
+  std::vector<ReferenceLiteral> literals;
+  size_t longest;  // its index
 };
 
 Result<Reference> make_reference() {
-  const auto literals = load_reference_literals();
+  auto literals = load_reference_literals();
   if (!literals) return tl::unexpected(literals.error());
   auto database = ReferenceDatabase::compile(*literals);
   if (!database) return tl::unexpected(database.error());
   const auto longest = std::max_element(literals->begin(), literals->end(), [](const auto& a, const auto& b) {
     return a.bytes.size() < b.bytes.size();
   });
-  return Reference{std::move(*database), literals->size(), longest->bytes};
+  const auto index = static_cast<size_t>(longest - literals->begin());
+  return Reference{std::move(*database), std::move(*literals), index};
 }
 
 const Result<Reference>& reference() {
@@ -178,24 +186,28 @@ struct HsScan {
   void end(size_t) {}
 };
 
+/// The longest literal is found in a block where it was put, and not before.
+bool finds_planted(const Reference& reference) {
+  const std::string& literal = reference.literals[reference.longest].bytes;
+  const auto id = static_cast<unsigned>(reference.longest);
+  std::vector<uint8_t> block(literal.size() + 200, ' ');
+  if (reference.database.finds(block, id)) return false;
+  std::copy(literal.begin(), literal.end(), block.begin() + 100);
+  return reference.database.finds(block, id);
+}
+
 void hs_scan(benchmark::State& state) {
   const auto& built = reference();
   if (!built) return skip(state, built.error().message);
   HsScan contender{built->database};
   prove(state, contender);
   contender.matches = 0;
-  time_passes(state, contender, next_pass);
+  time_passes(state, contender);
   state.counters["matches_per_kb"] =
       per_kb(contender.matches, static_cast<uint64_t>(state.counters["bytes"].value));
-  state.counters["literals"] = static_cast<double>(built->literals);
-  // The longest literal between bytes of the value zero, of which the bare ones give their own matches.
-  std::vector<uint8_t> planted(built->longest.size() + 200, 0);
-  uint64_t without = 0, with = 0;
-  bool ok = built->database.scan(planted, without);
-  std::memcpy(planted.data() + 100, built->longest.data(), built->longest.size());
-  ok &= built->database.scan(planted, with);
-  state.counters["planted"] = with > without ? 1 : 0;
-  if (contender.failed || !ok) skip(state, "Hyperscan returned an error");
+  state.counters["literals"] = static_cast<double>(built->literals.size());
+  state.counters["planted"] = finds_planted(*built) ? 1 : 0;
+  if (contender.failed) skip(state, "Hyperscan returned an error");
 }
 
 enum class Rules { real, demo, none };
@@ -226,7 +238,7 @@ void engine(benchmark::State& state, Rules rules) {
   EngineSessions& contender = **sessions;
   prove(state, contender);
   const uint64_t proven = contender.counters().bytes, alerts = contender.counters().alerts;
-  time_passes(state, contender, next_pass);
+  time_passes(state, contender);
   const auto bytes = static_cast<uint64_t>(state.counters["bytes"].value);
   state.counters["alerts_per_kb"] = per_kb(contender.counters().alerts - alerts, bytes);
   state.counters["rules"] = static_cast<double>(build->loaded);
@@ -239,93 +251,139 @@ void engine(benchmark::State& state, Rules rules) {
   if (const std::string trouble = contender.trouble(); !trouble.empty()) skip(state, trouble);
 }
 
-struct Recorded {
-  EngineRecord record;
-  std::vector<inspection::Event> events;  // of the whole engine, the latest ones
-  uint64_t alerts = 0;                    // of the whole engine
+/// Passes through one depth, and what each of them cost.
+template <typename Consumer>
+class TimedPasses {
+ public:
+  explicit TimedPasses(Consumer& consumer) : consumer_(consumer) {}
+  void pass(uint64_t number) {
+    const double begin = CpuCycles::now();
+    traffic().pass(number, consumer_);
+    cycles_.push_back(CpuCycles::now() - begin);
+  }
+  double cycles_per_byte() {
+    const auto middle = cycles_.begin() + static_cast<std::ptrdiff_t>(cycles_.size() / 2);
+    std::nth_element(cycles_.begin(), middle, cycles_.end());
+    return *middle / static_cast<double>(traffic().bytes());
+  }
+
+ private:
+  Consumer& consumer_;
+  std::vector<double> cycles_;
 };
 
-/// The record and, beside it, the whole engine's first pass: they must agree.
-Result<std::unique_ptr<Recorded>> make_record() {
+/// One depth of the engine, and its passes.
+template <Depth kDepth>
+struct Part {
+  PartialEngine<kDepth> engine;
+  TimedPasses<PartialEngine<kDepth>> passes{engine};
+  explicit Part(const inspection::Ruleset& ruleset) : engine(ruleset, kStreams) {}
+};
+
+/// All depths of the engine.
+struct Parts {
+  Part<Depth::feed> feed;
+  Part<Depth::reassembly> reassembly;
+  Part<Depth::parsing> parsing;
+  Part<Depth::prefilter> prefilter;
+  Part<Depth::verification> verification;
+  explicit Parts(const inspection::Ruleset& rules)
+      : feed(rules), reassembly(rules), parsing(rules), prefilter(rules), verification(rules) {}
+
+  template <typename Each>
+  void for_all(Each each) {
+    each(feed, "feed");
+    each(reassembly, "reassembly");
+    each(parsing, "parsing");
+    each(prefilter, "prefilter");
+    each(verification, "verification");
+  }
+  bool failed() {
+    bool any = false;
+    for_all([&any](const auto& part, const char*) { any |= part.engine.failed(); });
+    return any;
+  }
+  /// The counters of the case, for `alerts` in `bytes`; `whole` are the whole engine's cycles per byte.
+  void tell(benchmark::State& state, double whole, uint64_t alerts, uint64_t bytes) {
+    const auto per_byte = [bytes](double total) { return total / static_cast<double>(bytes); };
+    double before = 0;
+    for_all([&](auto& part, const char* name) {
+      const double cycles = part.passes.cycles_per_byte();
+      state.counters[name] = cycles - before;
+      before = cycles;
+    });
+    const double cycles_per_event = verification.engine.cycles_per_event();
+    const double logging = per_byte(cycles_per_event * static_cast<double>(alerts));
+    state.counters["verification"].value -= logging;
+    state.counters["logging"] = logging;
+    state.counters["whole"] = whole;
+    state.counters["rest"] = whole - before;
+    state.counters["cycles_per_event"] = cycles_per_event;
+    state.counters["scanned_per_byte"] = per_byte(static_cast<double>(prefilter.engine.scanned_bytes()));
+    state.counters["requests_per_kb"] = per_kb(parsing.engine.requests(), bytes);
+    state.counters["candidates_per_kb"] = per_kb(verification.engine.candidates(), bytes);
+    state.counters["alerts_per_kb"] = per_kb(alerts, bytes);
+  }
+};
+
+/// One pass through every depth an iteration, all with the same bytes.
+void parts(benchmark::State& state) {
+  const auto& build = real_rules();
+  if (!build) return skip(state, build.error().message);
+  auto sessions = EngineSessions::create(build->ruleset, kStreams);
+  if (!sessions) return skip(state, sessions.error().message);
+  EngineSessions& engine = **sessions;
+  Parts all(*build->ruleset);
+  TimedPasses<EngineSessions> whole(engine);
+  uint64_t bytes = 0;
+  while (state.KeepRunning()) {
+    const uint64_t number = next_pass();
+    all.for_all([number](auto& part, const char*) { part.passes.pass(number); });
+    whole.pass(number);
+    bytes += traffic().bytes();
+  }
+  const uint64_t alerts = engine.counters().alerts, found = all.verification.engine.events();
+  all.tell(state, whole.cycles_per_byte(), alerts, bytes);
+  if (found != alerts) {
+    skip(state, "the parts find " + std::to_string(found) + " alerts and the whole engine " +
+                    std::to_string(alerts) +
+                    ": bench/inspection/engine_parts.cpp is not what the engine does");
+  }
+  if (all.failed()) skip(state, "a part refused a segment, or Hyperscan returned an error");
+  if (const std::string trouble = engine.trouble(); !trouble.empty()) skip(state, trouble);
+}
+
+struct Alerts {
+  std::vector<inspection::Event> events;
+  double per_byte = 0;
+};
+
+/// What one pass through the whole engine reports.
+Result<Alerts> make_alerts() {
   const auto& build = real_rules();
   if (!build) return tl::unexpected(build.error());
   auto sessions = EngineSessions::create(build->ruleset, kStreams);
   if (!sessions) return tl::unexpected(sessions.error());
   traffic().pass(0, **sessions);
-  auto recorded = std::make_unique<Recorded>(
-      Recorded{EngineRecord(build->ruleset, traffic()), (*sessions)->events().latest(), 0});
-  recorded->alerts = (*sessions)->counters().alerts;
-  if (recorded->alerts != recorded->record.events()) {
-    return fail(ErrorCode::internal, "the parts find " + std::to_string(recorded->record.events()) +
-                                         " alerts and the whole engine " + std::to_string(recorded->alerts) +
-                                         ": inspection/engine_parts.cpp does not do what the engine does");
-  }
-  return recorded;
-}
-
-const Result<std::unique_ptr<Recorded>>& recorded() {
-  static const auto the_one = make_record();
-  return the_one;
-}
-
-void reassembly(benchmark::State& state) {
-  ReassemblyPart part(kStreams);
-  time_passes(state, part, next_pass);
-  if (part.refused() != 0) skip(state, "segments in order were refused");
-}
-
-void parsing(benchmark::State& state) {
-  const auto& build = real_rules();
-  if (!build) return skip(state, build.error().message);
-  ParsingPart part(*build->ruleset, kStreams);
-  time_passes(state, part, next_pass);
-  state.counters["requests_per_kb"] =
-      per_kb(part.requests(), static_cast<uint64_t>(state.counters["bytes"].value));
-}
-
-void prefilter(benchmark::State& state) {
-  if (!recorded()) return skip(state, recorded().error().message);
-  const EngineRecord& record = (*recorded())->record;
-  PrefilterPart part(record);
-  time_passes(state, part, next_pass);
-  state.counters["candidates_per_kb"] = per_kb(record.candidates(), traffic().bytes());
-  state.counters["scanned_per_byte"] =
-      static_cast<double>(record.scanned_bytes()) / static_cast<double>(traffic().bytes());
-  if (part.failed()) skip(state, "Hyperscan returned an error");
-}
-
-uint64_t recorded_pass() { return 0; }
-
-void verification(benchmark::State& state) {
-  if (!recorded()) return skip(state, recorded().error().message);
-  VerificationPart part((*recorded())->record);
-  time_passes(state, part, recorded_pass);
-  state.counters["matches_per_kb"] =
-      per_kb(part.matched(), static_cast<uint64_t>(state.counters["bytes"].value));
-}
-
-void event(benchmark::State& state) {
-  if (!recorded()) return skip(state, recorded().error().message);
-  EventPart part((*recorded())->record);
-  time_passes(state, part, recorded_pass);
-  state.counters["events_per_kb"] =
-      per_kb(part.sink().count(), static_cast<uint64_t>(state.counters["bytes"].value));
+  const auto count = static_cast<double>((*sessions)->counters().alerts);
+  return Alerts{(*sessions)->events().latest(), count / static_cast<double>(traffic().bytes())};
 }
 
 /// One event an iteration. Cycles per byte are those of an event, times the events that a byte causes.
 void eve(benchmark::State& state) {
-  if (!recorded()) return skip(state, recorded().error().message);
-  const Recorded& all = **recorded();
-  if (all.events.empty()) return skip(state, "this traffic causes no event");
+  static const Result<Alerts> alerts = make_alerts();
+  if (!alerts) return skip(state, alerts.error().message);
+  if (alerts->events.empty()) return skip(state, "this traffic causes no event");
   uint64_t i = 0, written = 0;
   const double begin = CpuCycles::now();
-  for (auto _ : state) written += inspection::to_eve_json(all.events[i++ % all.events.size()], 0).size();
+  while (state.KeepRunning()) {
+    written += inspection::to_eve_json(alerts->events[i++ % alerts->events.size()], 0).size();
+  }
   const double cycles = (CpuCycles::now() - begin) / static_cast<double>(i);
-  const double events_per_byte = static_cast<double>(all.alerts) / static_cast<double>(traffic().bytes());
   state.counters["cycles_per_event"] = cycles;
   state.counters["bytes_per_event"] = static_cast<double>(written) / static_cast<double>(i);
-  state.counters["events_per_kb"] = events_per_byte * 1e3;
-  state.counters["cycles_per_byte"] = cycles * events_per_byte;
+  state.counters["alerts_per_kb"] = alerts->per_byte * 1e3;
+  state.counters["cycles_per_byte"] = cycles * alerts->per_byte;
 }
 
 BENCHMARK(feed)->Name("inspect/feed")->Apply(common);
@@ -334,12 +392,8 @@ BENCHMARK(hs_scan)->Name("inspect/hs_scan")->Apply(common);
 BENCHMARK_CAPTURE(engine, real, Rules::real)->Name("inspect/engine")->Apply(common);
 BENCHMARK_CAPTURE(engine, demo, Rules::demo)->Name("inspect/engine_demo_rules")->Apply(common);
 BENCHMARK_CAPTURE(engine, none, Rules::none)->Name("inspect/engine_no_rules")->Apply(common);
-BENCHMARK(reassembly)->Name("inspect/part/reassembly")->Apply(common);
-BENCHMARK(parsing)->Name("inspect/part/parsing")->Apply(common);
-BENCHMARK(prefilter)->Name("inspect/part/prefilter")->Apply(common);
-BENCHMARK(verification)->Name("inspect/part/verification")->Apply(common);
-BENCHMARK(event)->Name("inspect/part/event")->Apply(common);
-BENCHMARK(eve)->Name("inspect/part/eve")->Apply(common);
+BENCHMARK(parts)->Name("inspect/parts")->Apply(common);
+BENCHMARK(eve)->Name("inspect/eve")->Apply(common);
 
 }  // namespace
 }  // namespace weir::bench

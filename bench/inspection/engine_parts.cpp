@@ -1,8 +1,9 @@
 #include "bench/inspection/engine_parts.h"
 
+#include <x86intrin.h>
+
 #include <algorithm>
-#include <cstring>
-#include <random>
+#include <array>
 
 namespace weir::bench {
 
@@ -10,9 +11,9 @@ using namespace inspection;
 
 namespace {
 
+constexpr uint32_t kWindow = InspectorLimits{}.stream_window;
 constexpr uint32_t kRecords = InspectorLimits{}.out_of_order_segments;
-constexpr size_t kLargestBuffer =
-    std::max<size_t>(kWindow + HttpTraffic::kSegmentBytes, HttpRequest::kMaxHead);
+constexpr uint32_t kIsnStep = 0x0123'4567;
 
 struct Proposal {
   const RuleGroup* group;
@@ -22,17 +23,6 @@ struct Proposal {
 void on_literal(void* context, uint32_t literal) {
   const auto* proposal = static_cast<const Proposal*>(context);
   for (const uint32_t rule : proposal->group->rules_of(literal)) proposal->candidates->add(rule);
-}
-
-/// As the engine asks one group; false if Hyperscan failed.
-bool propose_rules(const RuleGroup& group, std::span<const uint8_t> bytes, RulesetScratch& scratch) {
-  for (const uint32_t rule : group.always()) scratch.candidates.add(rule);
-  Proposal proposal{&group, &scratch.candidates};
-  return group.database().scan(bytes, scratch.hyperscan.get(), on_literal, &proposal);
-}
-
-const RuleGroup& stream_group(const Ruleset& ruleset) {
-  return ruleset.payload(Transport::stream, Direction::to_server);
 }
 
 /// What the engine asks of a rule before its contents, for an established session's packet to the server.
@@ -48,231 +38,167 @@ bool header_matches(const CompiledRule& rule, const FlowInfo& info, bool http) {
          (rule.both_ways && one_way(info.dst, info.dst_port, info.src, info.src_port));
 }
 
-bool stream_matches(const CompiledRule& rule, const StreamBlock& block, std::span<const uint8_t> segment,
-                    MatchScratch& scratch) {
-  const ContentChain& chain = rule.chains.front();
-  return chain_matches(chain, block.bytes, block.base, scratch) ||
-         (chain.anchored && chain_matches(chain, segment, 0, scratch));
-}
-
-bool request_matches(const CompiledRule& rule, const EngineRecord::Scan& scan, MatchScratch& scratch) {
-  return std::all_of(rule.chains.begin(), rule.chains.end(), [&](const ContentChain& chain) {
-    return chain_matches(chain, scan.views[static_cast<size_t>(chain.buffer)], 0, scratch);
-  });
-}
-
-/// Feeds a segment to the parser as the engine does; `at_point(stage)` at each point of a request.
-template <typename AtPoint>
-void parse(HttpRequest& parser, std::span<const uint8_t> bytes, AtPoint at_point) {
-  while (!bytes.empty() && !parser.stopped()) {
-    const HttpRequest::Step step = parser.advance(bytes);
-    bytes = bytes.subspan(step.consumed);
-    if (step.point == HttpRequest::Point::request_line) at_point(HttpStage::request_line);
-    if (step.point == HttpRequest::Point::headers) at_point(HttpStage::headers);
-  }
-}
-
 }  // namespace
 
-/// Takes the recorded pass.
-class Recorder {
- public:
-  explicit Recorder(EngineRecord& record)
-      : record_(record),
-        scratch_(*record.ruleset_->scratch(0)),
-        match_(kLargestBuffer),
-        parsers_(record.traffic_.streams().size()),
-        alerted_(parsers_.size()) {}
+template <Depth kDepth>
+PartialEngine<kDepth>::PartialEngine(const Ruleset& ruleset, size_t streams)
+    : ruleset_(ruleset),
+      scratch_(*ruleset.scratch(0)),
+      assembler_(kWindow, kRecords, std::max(static_cast<uint32_t>(2 * streams), 4 * kRecords)),
+      memory_(std::max(assembler_.max_block(), HttpRequest::kMaxHead)),
+      streams_(streams),
+      parsers_(std::make_unique_for_overwrite<HttpRequest[]>(streams)),
+      carry_over_(std::make_unique_for_overwrite<uint8_t[]>(streams * kWindow)) {
+  for (size_t i = 0; i < streams; ++i) streams_[i].info = flow_info(i);
+  event_cycles_.reserve(kTimedEvents);
+}
 
-  void begin(size_t stream) {
-    parsers_[stream].reset(true);
-    alerted_[stream].clear();
+template <Depth kDepth>
+void PartialEngine<kDepth>::begin(size_t stream) {
+  Stream& s = streams_[stream];
+  if constexpr (kDepth >= Depth::reassembly) {
+    s.state = {};
+    assembler_.on_syn(s.state, next_isn_);
+    assembler_.confirm(s.state, next_isn_ + 1);
+    next_isn_ += kIsnStep;
   }
-  void segment(size_t stream, size_t index, std::span<const uint8_t> bytes) {
-    EngineRecord::Step& step = record_.steps_[stream].emplace_back();
-    const FlowInfo& info = record_.flows_[stream];
-    HttpRequest& parser = parsers_[stream];
-    parse(parser, bytes, [&](HttpStage stage) {
-      if (record_.ruleset_->has_http(stage)) request(step, info, parser, stage);
-    });
-    step.http = parser.recognised();
-    block(step, info, stream, index, bytes);
-    record_.events_ += step.events.size();
-  }
-  void end(size_t) {}
+  if constexpr (kDepth >= Depth::parsing) parsers_[stream].reset(true);
+  if constexpr (kDepth >= Depth::verification) s.alerted.clear();
+}
 
- private:
-  std::vector<uint32_t> take_candidates() {
-    const auto sorted = scratch_.candidates.sorted();
-    record_.candidates_ += sorted.size();
-    std::vector<uint32_t> candidates(sorted.begin(), sorted.end());
-    std::shuffle(candidates.begin(), candidates.end(), random_);
-    return candidates;
+template <Depth kDepth>
+void PartialEngine<kDepth>::segment(size_t stream, size_t index, std::span<const uint8_t> bytes) {
+  if constexpr (kDepth >= Depth::reassembly) {
+    Stream& s = streams_[stream];
+    uint8_t* carry_over = carry_over_.get() + stream * kWindow;
+    bool also_unknown = false;
+    const SegmentFate fate = assembler_.accept(s.state, carry_over, s.state.next_seq, bytes, also_unknown);
+    if (fate != SegmentFate::new_data) {
+      failed_ = true;
+      return;
+    }
+    block(s, parsers_[stream], bytes);
+    assembler_.commit(s.state, carry_over);
+    if (index % 2 == 1) assembler_.on_ack(s.state, s.state.next_seq);
   }
-  std::span<const uint8_t> kept(std::span<const uint8_t> view) {
-    if (view.empty()) return {};
-    auto& copy = record_.views_.emplace_back(std::make_unique_for_overwrite<uint8_t[]>(view.size()));
-    std::memcpy(copy.get(), view.data(), view.size());
-    return {copy.get(), view.size()};
+}
+
+template <Depth kDepth>
+void PartialEngine<kDepth>::end(size_t stream) {
+  if constexpr (kDepth >= Depth::reassembly) assembler_.release(streams_[stream].state);
+}
+
+template <Depth kDepth>
+void PartialEngine<kDepth>::block(Stream& stream, HttpRequest& http, std::span<const uint8_t> segment) {
+  const StreamBlock& block = assembler_.block();
+  if constexpr (kDepth >= Depth::parsing) {
+    auto rest = block.fresh();
+    while (!rest.empty() && !http.stopped()) {
+      const HttpRequest::Step step = http.advance(rest);
+      rest = rest.subspan(step.consumed);
+      if (step.point == HttpRequest::Point::request_line) {
+        request(stream, http, HttpStage::request_line, segment.size());
+      } else if (step.point == HttpRequest::Point::headers) {
+        request(stream, http, HttpStage::headers, segment.size());
+      }
+    }
   }
-  void scan(const RuleGroup& group, std::span<const uint8_t> bytes) {
-    if (group.empty()) return;
-    record_.scanned_bytes_ += bytes.size();
-    // A failed scan shows as events that the whole engine has and the record has not.
-    if (!propose_rules(group, bytes, scratch_)) scratch_.candidates.clear();
-  }
-  void request(EngineRecord::Step& step, const FlowInfo& info, const HttpRequest& parser, HttpStage stage) {
-    EngineRecord::Scan& scanned = step.requests.emplace_back();
-    scanned.stage = stage;
-    buffers_.fill(parser, stage);
+  if constexpr (kDepth >= Depth::prefilter) {
     scratch_.candidates.clear();
-    for (const BufferInfo& buffer : buffer_table()) {
-      const auto view = kept(buffers_.view(buffer.buffer));
-      scanned.views[static_cast<size_t>(buffer.buffer)] = view;
-      scan(record_.ruleset_->http(stage, buffer.buffer), view);
-    }
-    scanned.candidates = take_candidates();
-    for (const uint32_t index : scanned.candidates) {
-      const CompiledRule& rule = record_.ruleset_->rule(index);
-      if (header_matches(rule, info, true) && request_matches(rule, scanned, match_))
-        step.events.push_back(index);
+    propose(ruleset_.payload(Transport::stream, Direction::to_server), block.bytes);
+  }
+  if constexpr (kDepth >= Depth::verification) {
+    for (const uint32_t index : scratch_.candidates.sorted()) {
+      ++candidates_;
+      const CompiledRule& rule = ruleset_.rule(index);
+      if (!header_matches(rule, stream.info, http.recognised())) continue;
+      const ContentChain& chain = rule.chains.front();
+      const bool matches = chain_matches(chain, block.bytes, block.base, memory_.match) ||
+                           (chain.anchored && chain_matches(chain, segment, 0, memory_.match));
+      if (!matches) continue;
+      if (stream.alerted.insert(rule.key(), Direction::to_server) != AlertedRules::Insert::added) continue;
+      report(stream, rule, http, segment.size());
     }
   }
-  void block(EngineRecord::Step& step, const FlowInfo& info, size_t stream, size_t index,
-             std::span<const uint8_t> bytes) {
-    const StreamBlock whole = EngineRecord::block(record_.traffic_.streams()[stream], index);
+}
+
+template <Depth kDepth>
+void PartialEngine<kDepth>::request(Stream& stream, HttpRequest& http, HttpStage stage, size_t size) {
+  requests_ += stage == HttpStage::headers;
+  if (!ruleset_.has_http(stage)) return;
+  memory_.http.fill(http, stage);
+  if constexpr (kDepth >= Depth::prefilter) {
     scratch_.candidates.clear();
-    scan(stream_group(*record_.ruleset_), whole.bytes);
-    step.candidates = take_candidates();
-    for (const uint32_t i : step.candidates) {
-      const CompiledRule& rule = record_.ruleset_->rule(i);
-      if (!header_matches(rule, info, step.http) || !stream_matches(rule, whole, bytes, match_)) continue;
-      const auto inserted = alerted_[stream].insert(rule.key(), Direction::to_server);
-      if (inserted == AlertedRules::Insert::added) step.events.push_back(i);
+    for (const BufferInfo& info : buffer_table()) {
+      propose(ruleset_.http(stage, info.buffer), memory_.http.view(info.buffer));
     }
   }
-
-  EngineRecord& record_;
-  RulesetScratch& scratch_;
-  MatchScratch match_;
-  HttpBuffers buffers_;
-  std::vector<HttpRequest> parsers_;
-  std::vector<AlertedRules> alerted_;
-  std::mt19937 random_;
-};
-
-EngineRecord::EngineRecord(std::shared_ptr<const Ruleset> ruleset, HttpTraffic& traffic)
-    : ruleset_(std::move(ruleset)), traffic_(traffic), steps_(traffic.streams().size()) {
-  for (size_t s = 0; s < steps_.size(); ++s) flows_.push_back(flow_info(s));
-  Recorder recorder(*this);
-  traffic.pass(0, recorder);
-}
-
-StreamBlock EngineRecord::block(const HttpTraffic::Stream& stream, size_t index) {
-  const size_t at = index * HttpTraffic::kSegmentBytes;
-  const size_t old_size = std::min<size_t>(at, kWindow);
-  const std::span<const uint8_t> all(stream.bytes);
-  return {all.subspan(at - old_size, old_size + stream.segment(index).size()), old_size, at - old_size};
-}
-
-ReassemblyPart::ReassemblyPart(size_t streams)
-    : assembler_(kWindow, kRecords, static_cast<uint32_t>(2 * streams) + 4 * kRecords),
-      states_(streams),
-      carry_over_(std::make_unique_for_overwrite<uint8_t[]>(streams * kWindow)) {}
-
-void ReassemblyPart::begin(size_t stream) {
-  states_[stream] = {};
-  assembler_.on_syn(states_[stream], next_isn_);
-  assembler_.confirm(states_[stream], next_isn_ + 1);
-  next_isn_ += 0x0123'4567;
-}
-
-void ReassemblyPart::segment(size_t stream, size_t index, std::span<const uint8_t> bytes) {
-  StreamState& state = states_[stream];
-  uint8_t* carry_over = carry_over_.get() + stream * kWindow;
-  bool also_unknown = false;
-  if (assembler_.accept(state, carry_over, state.next_seq, bytes, also_unknown) == SegmentFate::new_data) {
-    assembler_.commit(state, carry_over);
-  } else {
-    ++refused_;
-  }
-  if (index % 2 == 1) assembler_.on_ack(state, state.next_seq);
-}
-
-void ParsingPart::segment(size_t stream, size_t, std::span<const uint8_t> bytes) {
-  HttpRequest& parser = parsers_[stream];
-  parse(parser, bytes, [&](HttpStage stage) {
-    requests_ += stage == HttpStage::headers;
-    if (ruleset_.has_http(stage)) buffers_.fill(parser, stage);
-  });
-}
-
-void PrefilterPart::propose(const RuleGroup& group, std::span<const uint8_t> bytes) {
-  if (!group.empty()) failed_ |= !propose_rules(group, bytes, scratch_);
-}
-
-void PrefilterPart::segment(size_t stream, size_t index, std::span<const uint8_t>) {
-  for (const EngineRecord::Scan& scan : record_.steps(stream)[index].requests) {
-    scratch_.candidates.clear();
-    for (const BufferInfo& buffer : buffer_table()) {
-      propose(record_.ruleset().http(scan.stage, buffer.buffer),
-              scan.views[static_cast<size_t>(buffer.buffer)]);
+  if constexpr (kDepth >= Depth::verification) {
+    for (const uint32_t index : scratch_.candidates.sorted()) {
+      ++candidates_;
+      const CompiledRule& rule = ruleset_.rule(index);
+      if (!header_matches(rule, stream.info, true)) continue;
+      const bool matches =
+          std::all_of(rule.chains.begin(), rule.chains.end(), [this](const ContentChain& chain) {
+            return chain_matches(chain, memory_.http.view(chain.buffer), 0, memory_.match);
+          });
+      if (matches) report(stream, rule, http, size);
     }
   }
-  scratch_.candidates.clear();
-  propose(stream_group(record_.ruleset()),
-          EngineRecord::block(record_.traffic().streams()[stream], index).bytes);
 }
 
-VerificationPart::VerificationPart(const EngineRecord& record)
-    : record_(record), candidates_(record.ruleset().size()), scratch_(kLargestBuffer) {}
-
-void VerificationPart::segment(size_t stream, size_t index, std::span<const uint8_t> bytes) {
-  const EngineRecord::Step& step = record_.steps(stream)[index];
-  const FlowInfo& info = record_.flow(stream);
-  const auto each = [&](const std::vector<uint32_t>& candidates, auto matches) {
-    candidates_.clear();
-    for (const uint32_t rule : candidates) candidates_.add(rule);
-    for (const uint32_t i : candidates_.sorted()) {
-      const CompiledRule& rule = record_.ruleset().rule(i);
-      matched_ += header_matches(rule, info, step.http) && matches(rule);
-    }
-  };
-  for (const EngineRecord::Scan& scan : step.requests) {
-    each(scan.candidates, [&](const CompiledRule& rule) { return request_matches(rule, scan, scratch_); });
-  }
-  const StreamBlock block = EngineRecord::block(record_.traffic().streams()[stream], index);
-  each(step.candidates,
-       [&](const CompiledRule& rule) { return stream_matches(rule, block, bytes, scratch_); });
+template <Depth kDepth>
+void PartialEngine<kDepth>::propose(const RuleGroup& group, std::span<const uint8_t> bytes) {
+  if (group.empty()) return;
+  for (const uint32_t rule : group.always()) scratch_.candidates.add(rule);
+  Proposal proposal{&group, &scratch_.candidates};
+  failed_ |= !group.database().scan(bytes, scratch_.hyperscan.get(), on_literal, &proposal);
+  scanned_bytes_ += bytes.size();
 }
 
-void EventPart::add_request(AlertBody& alert, const EngineRecord::Step& step) {
-  if (step.requests.empty()) return;
-  const auto text = [&step](Buffer buffer) {
-    const auto view = step.requests.back().views[static_cast<size_t>(buffer)];
-    return std::string_view(reinterpret_cast<const char*>(view.data()), view.size());
-  };
-  alert.http_method.assign(text(Buffer::http_method));
-  alert.http_url.assign(text(Buffer::http_uri_raw));
-  alert.http_host.assign(text(Buffer::http_host));
+template <Depth kDepth>
+void PartialEngine<kDepth>::fill(Event& event, const Stream& stream, const CompiledRule& rule,
+                                 const HttpRequest& http, size_t size) const {
+  event = Event{};
+  event.flow = stream.info;
+  event.packet_length = static_cast<uint16_t>(size);
+  AlertBody& alert = event.alert;
+  alert.gid = rule.gid;
+  alert.sid = rule.sid;
+  alert.rev = rule.rev;
+  alert.priority = rule.priority;
+  alert.signature.assign(rule.message);
+  alert.category.assign(rule.category);
+  if (!http.recognised()) return;
+  alert.http_method.assign(http.method());
+  alert.http_url.assign(http.raw_uri());
+  std::array<uint8_t, 128> host;
+  const size_t host_size = normalise_host({host.data(), header_values(http.header_lines(), "host", host)});
+  alert.http_host.assign({reinterpret_cast<const char*>(host.data()), host_size});
 }
 
-void EventPart::segment(size_t stream, size_t index, std::span<const uint8_t> bytes) {
-  for (const uint32_t i : record_.steps(stream)[index].events) {
-    const CompiledRule& rule = record_.ruleset().rule(i);
-    Event& event = *event_;
-    event = Event{};
-    event.flow = record_.flow(stream);
-    event.packet_length = static_cast<uint16_t>(bytes.size());
-    event.alert.gid = rule.gid;
-    event.alert.sid = rule.sid;
-    event.alert.rev = rule.rev;
-    event.alert.priority = rule.priority;
-    event.alert.signature.assign(rule.message);
-    event.alert.category.assign(rule.category);
-    add_request(event.alert, record_.steps(stream)[index]);
-    sink_.push(event);
-  }
+template <Depth kDepth>
+void PartialEngine<kDepth>::report(const Stream& stream, const CompiledRule& rule, const HttpRequest& http,
+                                   size_t size) {
+  const uint64_t begin = __rdtsc();
+  fill(memory_.event, stream, rule, http, size);
+  sink_.push(memory_.event);
+  const uint64_t cycles = __rdtsc() - begin;
+  if (events_++ < kTimedEvents) event_cycles_.push_back(static_cast<uint32_t>(cycles));
 }
+
+template <Depth kDepth>
+double PartialEngine<kDepth>::cycles_per_event() {
+  if (event_cycles_.empty()) return 0;
+  const auto middle = event_cycles_.begin() + static_cast<std::ptrdiff_t>(event_cycles_.size() / 2);
+  std::nth_element(event_cycles_.begin(), middle, event_cycles_.end());
+  return *middle;
+}
+
+template class PartialEngine<Depth::feed>;
+template class PartialEngine<Depth::reassembly>;
+template class PartialEngine<Depth::parsing>;
+template class PartialEngine<Depth::prefilter>;
+template class PartialEngine<Depth::verification>;
 
 }  // namespace weir::bench

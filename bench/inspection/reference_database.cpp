@@ -11,6 +11,17 @@ int count_match(unsigned, unsigned long long, unsigned long long, unsigned, void
   return 0;
 }
 
+struct Sought {
+  unsigned literal;
+  bool found = false;
+};
+
+int look_for(unsigned literal, unsigned long long, unsigned long long, unsigned, void* context) {
+  auto* sought = static_cast<Sought*>(context);
+  sought->found |= literal == sought->literal;
+  return 0;
+}
+
 }  // namespace
 
 Result<ReferenceDatabase> ReferenceDatabase::compile(const std::vector<ReferenceLiteral>& literals) {
@@ -45,6 +56,13 @@ Result<ReferenceDatabase> ReferenceDatabase::compile(const std::vector<Reference
 bool ReferenceDatabase::scan(std::span<const uint8_t> block, uint64_t& matches) const {
   return hs_scan(db_.get(), reinterpret_cast<const char*>(block.data()), static_cast<unsigned>(block.size()),
                  0, scratch_.get(), count_match, &matches) == HS_SUCCESS;
+}
+
+bool ReferenceDatabase::finds(std::span<const uint8_t> block, unsigned literal) const {
+  Sought sought{literal};
+  const hs_error_t code = hs_scan(db_.get(), reinterpret_cast<const char*>(block.data()),
+                                  static_cast<unsigned>(block.size()), 0, scratch_.get(), look_for, &sought);
+  return code == HS_SUCCESS && sought.found;
 }
 
 }  // namespace weir::bench

@@ -22,6 +22,8 @@ class ReferenceDatabase {
   /// Adds what is found in `block` to `matches`, each place of each literal. False: Hyperscan returned an
   /// error.
   [[nodiscard]] bool scan(std::span<const uint8_t> block, uint64_t& matches) const;
+  /// Whether the literal with this index is found in `block`.
+  bool finds(std::span<const uint8_t> block, unsigned literal) const;
 
  private:
   struct FreeDatabase {
