@@ -9,9 +9,8 @@
 //   inspect/copy_checksum  each segment copied and the Internet checksum of the copy added up
 //   inspect/hs_scan        each segment scanned by itself, the literals of all the real rules in one database
 //   inspect/engine         the Inspector with those of the real rules that it takes (counter `rules`).
-//   Sessions
-//                          are opened, complete their handshake, send segments of which every second one is
-//                          acknowledged, and are closed; events go into a ring
+//                          Each session is opened, completes its handshake, sends segments of which every
+//                          second one is acknowledged, and is closed; events go into a ring
 //   inspect/engine_demo_rules, inspect/engine_no_rules    the same with the demo's rules, with none
 //
 // Two passes before the clock runs prove that a contender was given these bytes: their number and CRC-32C.

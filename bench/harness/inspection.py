@@ -182,8 +182,8 @@ def inspection_row(build):
         id="inspection", title="HTTP requests inspected, payload bytes per second", group="inspection",
         contenders=[_factory(contender, build) for contender in CONTENDERS], unit="bytes/s", higher_is_better=True,
         note="The scan has the literals of all rules of the corpus, the engine those rules that it supports: see how "
-             "many at its verification. The engine's parts are in cycles per byte; the rest is what is in none of them. "
-             "Small differences may come out below zero.")
+             "many at its verification. The engine's parts are in cycles per byte; the rest is what is in none of "
+             "them. Small differences may come out below zero.")
 
 
 def _factory(contender, build):
