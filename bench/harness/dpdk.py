@@ -19,8 +19,7 @@ from lab.netns import Lab, LabError
 
 PREFIX = "weir-bench"
 WORKER_CORE, HOUSE_CORE = 1, 0
-VDEV = "net_null0,no-rx=1"
-WARM_SECONDS = 0.3  # of every turn, before anything counts: caches, and what slept while others had the core
+RING = 1024  # packets that wait for a slow contender, as in a NIC's ring
 JUDGED_PACKETS = 140_000  # of a larger pass the last so many are captured and judged; the others are counted
 PAGE_KIB = 2048
 
@@ -64,7 +63,12 @@ class FeedContender(Contender):
     """A process that EAL gives the feed to. A subclass launches it and reads its drop counters."""
 
     work = judge.ROUTER
+    vdev = "net_null0,no-rx=1"
+    observe = False  # its port gives packets by itself
+    buffers = 16_384  # of its packet pool, where it can be told
+    settle_seconds = 0.1  # after which a counter that lags has come up
     pool = ""  # how its packet pool's name begins
+    warm_seconds = 0.3  # of every turn, before anything counts: caches, and what slept while others had the core
 
     def __init__(self, name, traffic, build, rate=None, timestamps=False):
         self.name, self.traffic, self.build = name, traffic, build
@@ -86,7 +90,7 @@ class FeedContender(Contender):
 
     # --- the protocol
     def start(self):
-        plan = Plan(self.traffic, self.pool, self.timestamps)
+        plan = Plan(self.traffic, self.pool, self.timestamps, self.observe)
         shared_object = plugin(self.build)
         try:
             self.lab = Lab(f"{PREFIX}{os.getpid()}-{id(self):x}")
@@ -94,8 +98,17 @@ class FeedContender(Contender):
             self.launch()
             self.feed.wait_ready(self.process.running)
             self.ready()
+            self._wait_poll()
+            self._since = self._clocks()
         except (LabError, Failed) as error:
             raise Failed(f"{error}{self._last_words()}") from error
+
+    def _wait_poll(self):
+        end = time.monotonic() + 10
+        while self.feed.page.tsc == 0:
+            if time.monotonic() > end:
+                raise Failed("it does not poll its port")
+            time.sleep(0.01)
 
     def _last_words(self):
         """Why a process that ended did so, as far as it said."""
@@ -166,38 +179,55 @@ class FeedContender(Contender):
         return (self.process.pid, self.feed.page.thread) if self.feed.page.thread else None
 
     def measure(self, seconds):
-        feed = self.feed
-        feed.pace(self.rate)
-        feed.page.queue = 1024
-        feed.run_seconds(WARM_SECONDS, self.alive)
+        self.prepare()
+        self.feed.run_seconds(self.warm_seconds, self.alive)
         self._rest()
-        before, dropped_before, missed = self._counts(), self.drops(), feed.page.missed
-        begin = time.monotonic()
+        return self.run(seconds)
+
+    def prepare(self):
+        """How packets arrive while it is measured."""
+        self.feed.pace(self.rate)
+        self.feed.page.queue = RING
+
+    def run(self, seconds):
+        """One run of the feed, from rest to rest."""
+        feed, page = self.feed, self.feed.page
+        before, drops_before, missed = self._counts(), self.drops(), page.missed
+        begin = self._clocks()
+        hertz = _hertz(self._since, begin)
         feed.run_seconds(seconds, self.alive)
+        end = self._clocks()
         self._rest()
-        window = time.monotonic() - begin
-        after, dropped = self._counts(), self.drops()
-        page = feed.page
-        cycles = page.run_end - page.run_begin
-        moved = {name: count - dropped_before.get(name, 0) for name, count in dropped.items()
-                 if count != dropped_before.get(name, 0)}
-        return Sample(packets=after[0] - before[0], sent=after[1] - before[1], drops=moved, cycles=cycles,
-                      seconds=cycles / page.tsc_hz,
-                      extra={"Mpps": (after[0] - before[0]) / (cycles / page.tsc_hz) / 1e6,
-                             "mean burst": (after[0] - before[0]) / max(1, page.run_polls),
-                             "feed's own cycles": feed.cost or 0,
-                             **({"missed": page.missed - missed} if self.rate else {})})
+        after, drops = self._counts(), self.drops()
+        packets, cycles = page.run_packets, page.run_end - page.run_begin
+        duration = cycles / hertz
+        extra = {"Mpps": packets / duration / 1e6, "mean burst": packets / max(1, page.run_polls),
+                 "feed's own cycles": feed.cost or 0,
+                 "tsc_seconds": duration * _hertz(begin, end) / hertz}
+        if self.rate is not None:
+            extra["missed"] = page.missed - missed
+        return Sample(packets=after[0] - before[0], sent=after[1] - before[1],
+                      drops={name: count - drops_before.get(name, 0) for name, count in drops.items()
+                             if count != drops_before.get(name, 0)},
+                      cycles=cycles, seconds=duration, extra=extra)
+
+    def _clocks(self):
+        """(time-stamp counter, seconds) of one moment: the feed reads the counter at every poll, also at rest."""
+        return self.feed.page.tsc, time.monotonic()
 
     def _counts(self):
         return self.feed.page.given, self.feed.sent
 
     def _rest(self):
-        """After a run: until nothing comes out any more."""
-        sent, still = self.feed.sent, 0
-        while still < 3 and self.feed.sent + sum(self.drops().values()) < self.feed.page.given:
+        """After a run: until all is accounted for, or for a while nothing has moved."""
+        seen, end = None, time.monotonic() + self.settle_seconds
+        while True:
+            now = self.feed.sent, sum(self.drops().values())
+            if sum(now) >= self.feed.page.given or time.monotonic() > end:
+                return
+            if now != seen:
+                seen, end = now, time.monotonic() + self.settle_seconds
             time.sleep(0.01)
-            still = still + 1 if self.feed.sent == sent else 0
-            sent = self.feed.sent
 
     def stop(self):
         if self.process is not None:
@@ -211,6 +241,11 @@ class FeedContender(Contender):
         self.lab = self.feed = self.process = self.hugepages = None
 
 
+def _hertz(begin, end):
+    """Of the time-stamp counter between two readings. What DPDK says of it is rounded to 10 MHz."""
+    return (end[0] - begin[0]) / (end[1] - begin[1])
+
+
 class Testpmd(FeedContender):
     """Takes bursts from the port and sends them back: what is left when nobody does any work."""
 
@@ -221,8 +256,8 @@ class Testpmd(FeedContender):
         self.hugepages = Hugepages(256)
         self.process = self.lab.start(
             *self.environment(), "dpdk-testpmd", "-l", f"{HOUSE_CORE},{WORKER_CORE}", "--main-lcore", HOUSE_CORE,
-            "--no-pci", "--in-memory", "--no-telemetry", "-m", "192", "-d", self.feed.plugin, "--vdev", VDEV, "--",
-            "--forward-mode=io", "--port-topology=loop", "--total-num-mbufs=16384", "--auto-start",
+            "--no-pci", "--in-memory", "--no-telemetry", "-m", "192", "-d", self.feed.plugin, "--vdev", self.vdev, "--",
+            "--forward-mode=io", "--port-topology=loop", f"--total-num-mbufs={self.buffers}", "--auto-start",
             "--stats-period=3600", log="testpmd.log")
 
     def start(self):

@@ -130,6 +130,11 @@ class Feed:
                 raise Failed("the capture could not be " + ("begun" if wanted else "ended"))
             time.sleep(0.005)
 
+    @property
+    def arrived(self):
+        """Packets of the plan that have come, whether there was room for them or not."""
+        return self.page.given + self.page.missed
+
     def pace(self, packets_per_second):
         """Packets arrive at this rate from the next run on; None: whenever they are asked for."""
         self.page.interval = 0 if packets_per_second is None else \

@@ -32,6 +32,8 @@ from lab.netns import LabError
 INGRESS, SINK = "in0", "sink"
 OUTER_MTU, INNER_MTU = 2000, 1500  # of the underlay, so that no inner packet is too long
 SINK_KINDS = (("dummy", "transmitted"), ("ifb", "received"))  # kind of device, under what it counts
+NETLINK_NETFILTER, NLM_F_REQUEST, NLM_F_ACK = 12, 1, 4
+NFNL_CT_DELETE = 1 << 8 | 2  # of ctnetlink; of no entry in particular: of all
 TUNNELS = (("vx-a", plans.A), ("vx-b", plans.B))
 # What the kernel counts of packets that it threw away: group of /proc/net/snmp, netstat and snmp6 -> names.
 LOST = {
@@ -151,6 +153,17 @@ class KernelHub:
     def conntrack_entries(self):
         with self.over.entered():
             return int(_reading("/proc/sys/net/netfilter/nf_conntrack_count"))
+
+    def forget_sessions(self):
+        """Empties this namespace's connection table: else the kernel goes on looking for what has expired, on whatever
+        core it likes, while others are measured."""
+        request = struct.pack("=IHHIIBBH", 20, NFNL_CT_DELETE, NLM_F_REQUEST | NLM_F_ACK, 1, 0, 0, 0, 0)
+        with self.over.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as link:
+            link.settimeout(10)
+            link.send(request)
+            answer = struct.unpack("=i", link.recv(4096)[16:20])[0]
+        if answer != 0:
+            raise Failed(f"the connection table cannot be emptied: {os.strerror(-answer)}")
 
     def set_timeouts(self, seconds):
         """Of UDP, whatever the state; whole seconds, of which 1 is the least: at 0 the reply comes too late."""

@@ -3,6 +3,7 @@
 Everything is read through Sources, so that tests put other files and clocks in their place.
 """
 
+import contextlib
 import dataclasses
 import glob
 import os
@@ -17,6 +18,7 @@ FLAGS = ("aes", "avx2", "avx512f", "avx512bw", "avx512vl", "avx512_vbmi", "avx51
 
 # /proc/stat counts in ticks of 10 ms. One tick may be what was left of an earlier moment, so in a round of a second it
 # means nothing; two are 2 %, which is more than a contender may differ by and less than is called noisy.
+HOUSE_CORE = 0
 STEAL_SHARE = 0.01
 SWITCHES_PER_SECOND = 20
 DRIFT_SHARE = 0.001
@@ -50,6 +52,19 @@ def _read(path):
             return file.read().strip()
     except OSError:
         return ""
+
+
+@contextlib.contextmanager
+def keeping_house():
+    """The caller, and what it starts meanwhile, stays off the worker's core. What a contender starts before may have
+    all cores."""
+    before = os.sched_getaffinity(0)
+    if {HOUSE_CORE, WORKER_CORE} <= before:
+        os.sched_setaffinity(0, {HOUSE_CORE})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 # --- facts

@@ -9,7 +9,7 @@ import time
 from . import judge
 from . import plan as plans
 from .contender import Failed, Missing
-from .dpdk import HOUSE_CORE, VDEV, WORKER_CORE, FeedContender, Hugepages
+from .dpdk import HOUSE_CORE, WORKER_CORE, FeedContender, Hugepages
 
 from lab.netns import LabError, run
 
@@ -42,6 +42,7 @@ class Ovs(FeedContender):
 
     work = judge.SWITCH
     pool = "ovs"
+    settle_seconds = 2.5  # its threads hand in their coverage counters once a second
 
     def __init__(self, name, traffic, build, cache="EMC", conntrack=False, sessions=None, udp_timeout=3600,
                  **options):
@@ -82,7 +83,7 @@ class Ovs(FeedContender):
         words = ["add-br", "br-phy", "--", "set", "bridge", "br-phy", "datapath_type=netdev",
                  f'other_config:hwaddr="{plans.HUB_MAC}"',
                  "--", "add-port", "br-phy", "p0", "--", "set", "interface", "p0", "type=dpdk",
-                 f'options:dpdk-devargs="{VDEV}"',
+                 f'options:dpdk-devargs="{self.vdev}"', f"mtu_request={plans.UNDERLAY_MTU}",
                  "--", "add-br", "br-int", "--", "set", "bridge", "br-int", "datapath_type=netdev"]
         for port, side in (("vx10", plans.A), ("vx20", plans.B)):
             words += ["--", "add-port", "br-int", port, "--", "set", "interface", port, "type=vxlan",

@@ -34,7 +34,7 @@ class _Class(ctypes.Structure):
 
 class _Plan(ctypes.Structure):
     _fields_ = [(name, ctypes.c_uint32) for name in (
-        "magic", "version", "frames", "classes", "schedule_length", "timestamps")] + [
+        "magic", "version", "frames", "classes", "schedule_length", "timestamps", "observe")] + [
             ("pool", ctypes.c_char * 32), ("schedule", ctypes.c_uint8 * MAX_SCHEDULE),
             ("classes_", _Class * MAX_CLASSES), ("frames_", _Frame * MAX_FRAMES)]
 
@@ -59,6 +59,7 @@ class Side:
         return self.router6_mac if family == 6 else self.router_mac
 
 
+UNDERLAY_MTU = 1600  # so that the largest inner frame fits
 HUB, HUB_MAC = "198.18.0.1", "02:00:00:00:00:01"
 # The MACs are those that the feed answers for these addresses (pktgen-scripts/feed/answers.h).
 A = Side(10, "198.18.0.10", "02:00:c6:12:00:0a", "10.255.1.2", "02:00:0a:ff:01:02", "02:57:00:00:00:01",
@@ -262,10 +263,10 @@ class _Cursor:
 class Plan:
     """What one feed plays. `pool`: the beginning of the name of the contender's packet pool."""
 
-    def __init__(self, classes, pool="", timestamps=False):
+    def __init__(self, classes, pool="", timestamps=False, observe=False):
         self.classes = list(classes)
         self.raw = _Plan(magic=MAGIC, version=VERSION, classes=len(self.classes), timestamps=int(timestamps),
-                         pool=pool.encode())
+                         observe=int(observe), pool=pool.encode())
         order = schedule(self.classes)
         self.raw.schedule_length = len(order)
         self.raw.schedule[:len(order)] = order

@@ -8,7 +8,7 @@ import traceback
 
 from . import results, stats
 from .contender import Failed, Missing
-from .machine import Meter
+from .machine import Meter, keeping_house
 from .results import Result, Round, RowResult
 
 LEAST_ROUNDS = 5  # good ones that a claim needs, unless the row wants fewer (--quick)
@@ -171,7 +171,8 @@ def _measure(contender, turn, seconds, meter):
     try:
         contender.resume()
         before = meter.read(contender.polling_thread())
-        sample = contender.measure(seconds)
+        with keeping_house():
+            sample = contender.measure(seconds)
         after = meter.read(before.thread)
     except BaseException:
         with contextlib.suppress(Exception):  # what went wrong first is what is told

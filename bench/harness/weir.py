@@ -14,27 +14,31 @@ from lab.netns import LabError, run
 
 class Weir(FeedContender):
     """`sessions`: of its table; by default a third more than the traffic has. `udp_timeout`: seconds.
-    `inspect`: (ports, rule files) of the sessions that are inspected."""
+    `inspect`: (ports, rule files) of the sessions that are inspected. `feed_build`: where the feed is, if not in
+    `build`."""
 
     pool = "weir_packets"
+    port = {"driver": "null"}
 
-    def __init__(self, name, traffic, build, sessions=None, udp_timeout=3600, inspect=None, **options):
-        super().__init__(name, traffic, build, **options)
+    def __init__(self, name, traffic, build, sessions=None, udp_timeout=3600, inspect=None, feed_build=None,
+                 **options):
+        super().__init__(name, traffic, feed_build or build, **options)
+        self.weir_build = build
         self.sessions = sessions or max(4096, sum(one.sessions for one in traffic) * 4 // 3)
         self.udp_timeout, self.inspect = udp_timeout, inspect
         self.config = None
 
     def _config(self):
-        config = HubConfig(self.lab.folder, driver="null", cores=(WORKER_CORE,))
+        config = HubConfig(self.lab.folder, cores=(WORKER_CORE,))
         config.sections["eal"] = {"extra_args": ["-d", self.feed.plugin]}
         config.sections["worker"]["idle"] = "poll"
         config.sections["control"]["core"] = HOUSE_CORE
-        config.sections["limits"] = {"sessions": self.sessions, "packet_buffers": 16384}
+        config.sections["limits"] = {"sessions": self.sessions, "packet_buffers": self.buffers}
         if self.inspect:
             config.sections["limits"]["inspected_sessions"] = self.sessions
         config.sections["timeouts"] = {"udp": self.udp_timeout}
         config.sections["events"] = {"eve": "", "flow": False}
-        config.port = [{"name": "wan0", "driver": "null", "mac": plans.HUB_MAC, "address": [plans.HUB + "/24"]}]
+        config.port = [{"name": "wan0", **self.port, "mac": plans.HUB_MAC, "mtu": plans.UNDERLAY_MTU, "address": [plans.HUB + "/24"]}]
         for name, side in (("a", plans.A), ("b", plans.B)):
             config.domain.append({"name": name})
             config.attachment.append({"name": name, "domain": name, "mac": side.hub_mac,
@@ -59,7 +63,7 @@ class Weir(FeedContender):
         config.policy.append({"id": "traffic", "action": "allow", "from": {"domains": ["a"]}, "to": {"domains": ["b"]}})
 
     def launch(self):
-        binaries = Binaries(self.build)
+        binaries = Binaries(self.weir_build)
         if not os.access(binaries.weir, os.X_OK):
             raise Missing("Weir is not built; `make build` builds it")
         self.config = self._config()

@@ -115,8 +115,10 @@ class Feed {
   std::string attach(uint16_t port);
 
  private:
-  static uint16_t on_receive(uint16_t, uint16_t, rte_mbuf** packets, uint16_t, uint16_t room, void* self) {
-    return static_cast<Feed*>(self)->give(packets, room);
+  static uint16_t on_receive(uint16_t, uint16_t, rte_mbuf** packets, uint16_t count, uint16_t room,
+                             void* self) {
+    Feed& feed = *static_cast<Feed*>(self);
+    return feed.plan_.observe != 0 ? feed.observe(packets, count, room) : feed.give(packets, room);
   }
   static uint16_t on_send(uint16_t, uint16_t queue, rte_mbuf** packets, uint16_t count, void* self) {
     static_cast<Feed*>(self)->sent(queue, packets, count);
@@ -126,6 +128,8 @@ class Feed {
   void consider_pool(rte_mempool* pool);
 
   uint16_t give(rte_mbuf** packets, uint16_t room);
+  uint16_t observe(rte_mbuf** packets, uint16_t count, uint16_t room);
+  void begin_poll();
   uint16_t allowed(uint16_t room, uint64_t tsc);
   void begin_run(uint64_t tsc);
   void end_run(uint64_t tsc);
@@ -188,11 +192,8 @@ void Feed::consider_pool(rte_mempool* pool) {
 
 uint16_t Feed::give(rte_mbuf** packets, uint16_t room) {
   const uint64_t tsc = rte_rdtsc();
-  if (control_.thread == 0) [[unlikely]]
-    control_.thread = static_cast<uint32_t>(gettid());
-  if (control_.capture != control_.capturing) [[unlikely]]
-    follow_capture();
-  const uint16_t answers = rte_ring_empty(answers_) ? 0 : give_answers(packets, room);
+  begin_poll();
+  const uint16_t answers = give_answers(packets, room);
   packets += answers;
   uint16_t count = allowed(static_cast<uint16_t>(room - answers), tsc);
   if (count != 0 && rte_pktmbuf_alloc_bulk(pool_, packets, count) != 0) {
@@ -209,6 +210,25 @@ uint16_t Feed::give(rte_mbuf** packets, uint16_t room) {
   const bool sample = count != 0 && bursts_ % kSampleEvery == 0;
   publish(tsc, count, sample ? rte_rdtsc() - tsc : 0);
   return static_cast<uint16_t>(answers + count);
+}
+
+/// Instead of give(): the port gives packets by itself, always as many as are asked for. Those beyond the
+/// budget are thrown away, and in their place there is room for answers.
+uint16_t Feed::observe(rte_mbuf** packets, uint16_t count, uint16_t room) {
+  const uint64_t tsc = rte_rdtsc();
+  begin_poll();
+  const uint16_t kept = allowed(count, tsc);
+  rte_pktmbuf_free_bulk(packets + kept, count - kept);
+  given_ += kept;
+  publish(tsc, kept, 0);
+  return static_cast<uint16_t>(kept + give_answers(packets + kept, static_cast<uint16_t>(room - kept)));
+}
+
+void Feed::begin_poll() {
+  if (control_.thread == 0) [[unlikely]]
+    control_.thread = static_cast<uint32_t>(gettid());
+  if (control_.capture != control_.capturing) [[unlikely]]
+    follow_capture();
 }
 
 /// How many packets have arrived by now and may be given.
@@ -272,6 +292,8 @@ void Feed::make(rte_mbuf* mbuf, uint64_t arrival) {
 }
 
 uint16_t Feed::give_answers(rte_mbuf** packets, uint16_t room) {
+  if (rte_ring_empty(answers_)) [[likely]]
+    return 0;
   const unsigned count = rte_ring_dequeue_burst(answers_, reinterpret_cast<void**>(packets), room, nullptr);
   control_.answers = control_.answers + count;
   return static_cast<uint16_t>(count);
@@ -350,13 +372,13 @@ void Feed::follow_capture() {
   control_.capturing = capture_.is_open() ? 1 : 0;
 }
 
-/// The first net_null port that is up; RTE_MAX_ETHPORTS while there is none.
-uint16_t null_port() {
+/// The first port of `driver` that is up; RTE_MAX_ETHPORTS while there is none.
+uint16_t port_of(const char* driver) {
   for (uint16_t port = 0; port < RTE_MAX_ETHPORTS; ++port) {
     if (rte_eth_dev_is_valid_port(port) == 0) continue;
     rte_eth_dev_info info{};
     rte_eth_link link{};
-    if (rte_eth_dev_info_get(port, &info) == 0 && std::strcmp(info.driver_name, "net_null") == 0 &&
+    if (rte_eth_dev_info_get(port, &info) == 0 && std::strcmp(info.driver_name, driver) == 0 &&
         rte_eth_link_get_nowait(port, &link) == 0 && link.link_status == RTE_ETH_LINK_UP) {
       return port;
     }
@@ -369,28 +391,10 @@ void fail(Control& control, const std::string& why) {
   std::atomic_ref(control.state).store(static_cast<uint32_t>(State::failed), std::memory_order_release);
 }
 
-/// Why the plan cannot be run; the feed reads it without further checks.
-std::string check_plan(const feed_plan& plan) {
-  if (plan.magic != FEED_MAGIC || plan.version != FEED_VERSION) return "the plan is of another version";
-  if (plan.frames > FEED_MAX_FRAMES || plan.classes > FEED_MAX_CLASSES || plan.classes == 0 ||
-      plan.schedule_length > FEED_MAX_SCHEDULE || plan.schedule_length == 0) {
-    return "the plan's numbers are out of range";
-  }
-  for (uint32_t i = 0; i < plan.schedule_length; ++i) {
-    if (plan.schedule[i] >= plan.classes) return "the plan's schedule names a class that it does not have";
-  }
-  for (uint32_t i = 0; i < plan.frames; ++i) {
-    if (!frame_fits(plan.frames_[i])) return "a field of frame " + std::to_string(i) + " lies outside it";
-  }
-  for (uint32_t i = 0; i < plan.classes; ++i) {
-    if (!class_fits(plan.classes_[i], plan.frames)) return "class " + std::to_string(i) + " is not possible";
-  }
-  return {};
-}
-
 void wait_and_attach(const feed_plan* plan, Control* control) {
-  uint16_t port = null_port();
-  for (; port == RTE_MAX_ETHPORTS; port = null_port())
+  const char* driver = plan->observe != 0 ? "net_pcap" : "net_null";
+  uint16_t port = port_of(driver);
+  for (; port == RTE_MAX_ETHPORTS; port = port_of(driver))
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   control->tsc_hz = rte_get_tsc_hz();
   static Feed feed(*plan, *control);  // for as long as the program runs, as its callbacks
@@ -410,7 +414,7 @@ __attribute__((constructor)) void loaded() {
   }
   const auto* plan = static_cast<const feed_plan*>(map_file(plan_path, sizeof(feed_plan), false));
   if (plan == nullptr) return fail(*control, std::string("cannot read the plan: ") + std::strerror(errno));
-  if (const std::string why = check_plan(*plan); !why.empty()) return fail(*control, why);
+  if (const std::string why = plan_fault(*plan); !why.empty()) return fail(*control, why);
   std::thread(wait_and_attach, plan, control).detach();
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <string>
 
 #include "plan.h"
 #include "step.h"
@@ -58,6 +59,26 @@ inline bool class_fits(const feed_class& c, uint32_t frames) {
     }
   }
   return true;
+}
+
+/// Why the plan cannot be run, a sentence; empty if it can. A feed reads it without further checks.
+inline std::string plan_fault(const feed_plan& plan) {
+  if (plan.magic != FEED_MAGIC || plan.version != FEED_VERSION) return "this is no plan of this version";
+  if (plan.frames == 0 || plan.frames > FEED_MAX_FRAMES || plan.classes == 0 ||
+      plan.classes > FEED_MAX_CLASSES || plan.schedule_length == 0 ||
+      plan.schedule_length > FEED_MAX_SCHEDULE) {
+    return "the plan's numbers are out of range";
+  }
+  for (uint32_t i = 0; i < plan.schedule_length; ++i) {
+    if (plan.schedule[i] >= plan.classes) return "the schedule names a class that the plan does not have";
+  }
+  for (uint32_t i = 0; i < plan.frames; ++i) {
+    if (!frame_fits(plan.frames_[i])) return "a field of frame " + std::to_string(i) + " lies outside it";
+  }
+  for (uint32_t i = 0; i < plan.classes; ++i) {
+    if (!class_fits(plan.classes_[i], plan.frames)) return "class " + std::to_string(i) + " is not possible";
+  }
+  return {};
 }
 
 }  // namespace weir::feed

@@ -56,6 +56,7 @@ struct feed_plan {
   __u32 magic, version;
   __u32 frames, classes, schedule_length;
   __u32 timestamps;                  // 1: measure each packet's stay, by class (costs cycles)
+  __u32 observe;                     // 1: the packets are those of a net_pcap port, which are only counted
   char pool[32];                     // the packet pool to take buffers from: its name begins so
   __u8 schedule[FEED_MAX_SCHEDULE];  // classes in the order of their visits, repeated for ever
   struct feed_class classes_[FEED_MAX_CLASSES];

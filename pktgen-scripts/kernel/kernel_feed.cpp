@@ -57,27 +57,14 @@ std::runtime_error failure(const std::string& what, int error) {
 
 /// Throws a sentence if the feed cannot run the plan.
 void check_plan(const feed_plan& plan, const std::string& path) {
-  const auto refuse = [&path](const std::string& why) { throw std::runtime_error(path + ": " + why); };
-  if (plan.magic != FEED_MAGIC || plan.version != FEED_VERSION) refuse("this is no plan of this version");
-  if (plan.frames == 0 || plan.frames > FEED_MAX_FRAMES || plan.classes == 0 ||
-      plan.classes > FEED_MAX_CLASSES || plan.schedule_length == 0 ||
-      plan.schedule_length > FEED_MAX_SCHEDULE) {
-    refuse("the plan's numbers are out of range");
-  }
-  for (uint32_t i = 0; i < plan.schedule_length; ++i) {
-    if (plan.schedule[i] >= plan.classes) refuse("the schedule names a class that the plan does not have");
-  }
-  for (uint32_t i = 0; i < plan.classes; ++i) {
-    if (!class_fits(plan.classes_[i], plan.frames)) refuse("class " + std::to_string(i) + " is not possible");
-  }
+  if (const std::string fault = plan_fault(plan); !fault.empty())
+    throw std::runtime_error(path + ": " + fault);
   const uint16_t length = plan.frames_[0].length;
   for (uint32_t i = 0; i < plan.frames; ++i) {
-    const feed_frame& frame = plan.frames_[i];
-    if (!frame_fits(frame)) refuse("a field of frame " + std::to_string(i) + " lies outside it");
-    if (frame.length != length) {
-      refuse("frame 0 has " + std::to_string(length) + " bytes and frame " + std::to_string(i) + " has " +
-             std::to_string(frame.length) + "; the kernel's feed makes packets of one length only");
-    }
+    if (plan.frames_[i].length == length) continue;
+    throw std::runtime_error(path + ": frame 0 has " + std::to_string(length) + " bytes and frame " +
+                             std::to_string(i) + " has " + std::to_string(plan.frames_[i].length) +
+                             "; the kernel's feed makes packets of one length only");
   }
 }
 

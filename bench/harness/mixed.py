@@ -1,0 +1,114 @@
+"""The mixed row: what sessions that nobody inspects lose when others beside them are. Weir with inspected HTTP in its
+load, and Weir with the rest of that load alone, at the same arrival rate."""
+
+import glob
+import gzip
+import os
+
+from .contender import Failed
+from .dpdk import ROOT
+from .feed import percentile
+from .plan import Traffic
+from .weir import Weir
+
+LOAD = 0.7  # of the most packets that the mix is forwarded at
+PROBE_SECONDS = 1.0  # in which that is found
+PLAIN_SESSIONS, HTTP_SESSIONS = 8192, 1024
+PLAIN, HTTP = 0, 1  # classes
+BOMB_BYTES = 1 << 20  # of zeros, in a kilobyte of gzip
+REQUEST = (b"GET /catalog/items/%NUMBER?sort=price&order=asc HTTP/1.1\r\nHost: shop.example.com\r\n"
+           b"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n"
+           b"Accept: application/json, text/plain, */*\r\nAccept-Language: en-US,en;q=0.5\r\n"
+           b"Accept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\nCookie: session=8f14e45fceea167a5a36dedd4b\r\n"
+           b"\r\n")
+
+
+def _request():
+    """Its number lies at an even place: a checksum counts pairs of bytes."""
+    return REQUEST if REQUEST.find(b"%NUMBER") % 2 == 0 else REQUEST.replace(b"/catalog/", b"/catalogs/")
+
+
+def _response(body, coding=b""):
+    return (b"HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: application/json\r\n" + coding +
+            b"Content-Length: " + str(len(body)).encode() + b"\r\nConnection: keep-alive\r\n\r\n" + body)
+
+
+def ordinary():
+    """A request and an answer of half a kilobyte."""
+    item = b'{"id":41,"name":"weir gate, oak","price":129.90,"stock":7},'
+    return _request(), _response(b"[" + item * 8 + b"{}]")
+
+
+def bomb():
+    """The same request, answered by what is a thousand times larger when it is unpacked."""
+    return _request(), _response(gzip.compress(bytes(BOMB_BYTES), mtime=0), b"Content-Encoding: gzip\r\n")
+
+
+def rules():
+    """The real ruleset where the corpus lies beside the repository, else the demo's: (files, in words)."""
+    folder = os.environ.get("WEIR_CORPUS") or os.path.join(ROOT, "../shared/corpus")
+    real = sorted(glob.glob(os.path.join(folder, "et-open/**/*.rules"), recursive=True))
+    if real:
+        return real, f"{len(real)} rule files of the corpus"
+    return [os.path.join(ROOT, "conf/demo/demo.rules")], "the demo's rules: no corpus is here (WEIR_CORPUS)"
+
+
+class Pace:
+    """The arrival rate of one row, found by the contender with the whole mix and used by both."""
+
+    def __init__(self):
+        self.packets_per_second = None
+
+
+class Mixed(Weir):
+    """`share`: of the packets, that are inspected. `whole`: with them; else the same load without them."""
+
+    warm_seconds = 0.5
+
+    def __init__(self, name, build, share, payload, pace, whole=True):
+        http, plain = round(share * 10), round((1 - share) * 10)
+        classes = [Traffic(sessions=PLAIN_SESSIONS, weight=plain, port=9000)]
+        if whole:
+            classes.append(Traffic(sessions=HTTP_SESSIONS, weight=http, protocol="tcp", port=80, payload=payload))
+        super().__init__(name, classes, build, inspect=((80,), rules()[0]), timestamps=True)
+        self.share, self.pace, self.whole = share, pace, whole
+
+    def start(self):
+        super().start()
+        self.rate = None
+
+    def measure(self, seconds):
+        if self.pace.packets_per_second is None:
+            if not self.whole:
+                raise Failed("the most that the whole mix is forwarded at is not known")
+            self.pace.packets_per_second = LOAD * self._most()
+        self.rate = self.pace.packets_per_second * (1 if self.whole else 1 - self.share)
+        self.prepare()
+        self.feed.run_seconds(self.warm_seconds, self.alive)
+        self._rest()
+        page = self.feed.page
+        stays, given, sent, missed = (list(page.stay[PLAIN]), page.given_of[PLAIN], page.sent_of[PLAIN], page.missed)
+        sample = self.run(seconds)
+        plain = page.given_of[PLAIN] - given
+        # Whoever finds no room in the ring is lost before anybody knows whose it was: by share.
+        share = 1 - self.share if self.whole else 1
+        arrived = plain + (page.missed - missed) * share
+        through = page.sent_of[PLAIN] - sent
+        histogram = [after - before for after, before in zip(page.stay[PLAIN], stays)]
+        microseconds = 1e6 / page.tsc_hz
+        sample.value = through / sample.seconds / 1e6
+        sample.extra = {"tsc_seconds": sample.extra["tsc_seconds"],
+                        "load, Mpps": self.rate / 1e6, "lost, % of uninspected": 100 * (1 - through / arrived),
+                        "p50 us": (percentile(histogram, 0.5) or 0) * microseconds,
+                        "p99.9 us": (percentile(histogram, 0.999) or 0) * microseconds}
+        if self.whole:
+            sample.extra["inspected Mpps"] = (sample.packets - plain) / sample.seconds / 1e6
+        return sample
+
+    def _most(self):
+        """Packets a second when they are asked for as fast as it can."""
+        self.rate = None
+        self.prepare()
+        self.feed.run_seconds(self.warm_seconds, self.alive)
+        sample = self.run(PROBE_SECONDS)
+        return sample.packets / sample.seconds
