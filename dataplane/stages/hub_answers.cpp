@@ -21,12 +21,18 @@ bool is_ethernet_ipv4_arp(const ArpPacket& arp) {
 
 EthHeader& ethernet_of(rte_mbuf* mbuf) { return *reinterpret_cast<EthHeader*>(data_of(mbuf)); }
 
-/// Tells control that `address` has `mac`, unless the table says so already.
-void note_neighbor(WorkerContext& ctx, AttachmentId attachment, const net::IpAddress& address, Mac mac) {
+enum class Said : uint8_t { unasked, asked };
+
+/// Tells control that `address` has `mac`. What the table says already is told only if the hub asked: then
+/// control waits to hear that the neighbour is still there.
+void note_neighbor(WorkerContext& ctx, AttachmentId attachment, const net::IpAddress& address, Mac mac,
+                   Said said) {
   if (mac.is_multicast() || mac.is_zero() || net::is_martian(address)) return;
-  const AdjacencyTable& table = *ctx.snapshot->adjacencies;
-  const auto known = table.get(table.find(attachment, address));
-  if (known && known->mac == mac) return;
+  if (said == Said::unasked) {
+    const AdjacencyTable& table = *ctx.snapshot->adjacencies;
+    const auto known = table.get(table.find(attachment, address));
+    if (known && known->mac == mac) return;
+  }
   const NeighborNote note{attachment, address, mac};
   if (!ctx.note_tokens.take(ctx.now) ||
       rte_ring_sp_enqueue_elem(ctx.rings.notes.get(), const_cast<NeighborNote*>(&note), sizeof note) != 0) {
@@ -135,7 +141,10 @@ Next answer_inner_arp(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& atta
   auto& arp = *reinterpret_cast<ArpPacket*>(data_of(mbuf) + arp_offset);
   if (!is_ethernet_ipv4_arp(arp)) return Next::drop(DropReason::inner_bad_header);
   const net::Ipv4 asked{arp.target_ip.host()};
-  note_neighbor(ctx, attachment.id, net::Ipv4{arp.sender_ip.host()}, arp.sender_mac);
+  const bool answer = arp.operation.host() == ArpPacket::kReply && attachment.is_gateway(asked) &&
+                      arp.target_mac == attachment.hub_mac;
+  note_neighbor(ctx, attachment.id, net::Ipv4{arp.sender_ip.host()}, arp.sender_mac,
+                answer ? Said::asked : Said::unasked);
   if (arp.operation.host() != ArpPacket::kRequest) return Next::consumed();
   if (!attachment.is_gateway(asked)) return Next::drop(DropReason::inner_multicast);
   make_arp_reply(mbuf, arp, attachment.hub_mac);
@@ -159,7 +168,8 @@ Next answer_neighbor_discovery(WorkerContext& ctx, rte_mbuf* mbuf, const Attachm
   const net::Ipv6 target = net::Ipv6::load(nd.target);
   if (type == net::kIcmpv6NeighborAdvert) {
     if (const auto mac = link_option(options, NdMessage::kTargetLinkOption)) {
-      note_neighbor(ctx, attachment.id, target, *mac);
+      const bool answer = attachment.is_gateway(ip.dst) && (nd.flags.host() & NdMessage::kSolicited) != 0;
+      note_neighbor(ctx, attachment.id, target, *mac, answer ? Said::asked : Said::unasked);
     }
     return Next::consumed();
   }
@@ -167,7 +177,7 @@ Next answer_neighbor_discovery(WorkerContext& ctx, rte_mbuf* mbuf, const Attachm
   if (ip.src.v6() == net::Ipv6{})
     return Next::consumed();  // duplicate address detection of somebody's own address
   const Mac asker = link_option(options, NdMessage::kSourceLinkOption).value_or(ethernet_of(mbuf).src);
-  note_neighbor(ctx, attachment.id, ip.src, asker);
+  note_neighbor(ctx, attachment.id, ip.src, asker, Said::unasked);
   const uint16_t needed = sizeof(Ipv6Header) + sizeof(NdMessage) + 8;
   if (ip.length < needed && rte_pktmbuf_append(mbuf, static_cast<uint16_t>(needed - ip.length)) == nullptr) {
     return Next::drop(DropReason::no_mbuf);

@@ -87,6 +87,46 @@ TEST(Answers, ArpReplyIsNoted) {
   EXPECT_EQ(notes_of(hub, b), (std::vector<Note>{{"b", kB.host4, net::to_string(kB.host_mac)}}));
 }
 
+// Control probes a neighbour that it knows: what answers must reach it though nothing is new, or each
+// neighbour would be forgotten a minute after it was learnt. What nobody asked for, and says nothing new,
+// does not.
+TEST(Answers, AnswersToProbesAreNotedThoughNothingIsNew) {
+  SnapshotBuilder b = network();
+  TestHub hub(b.build());
+  const auto arp_reply = [](net::Mac target_mac, const char* target) {
+    return PacketBuilder()
+        .ether(target_mac, kB.host_mac)
+        .arp_reply(kB.host_mac, kB.host4, target_mac, target)
+        .build();
+  };
+  const auto advertise = [](const char* to, uint32_t flags) {
+    return PacketBuilder()
+        .ether(kB.hub_mac, kB.host_mac)
+        .ipv6(kB.host6, to)
+        .nd_advertise(kB.host6, kB.host_mac, flags)
+        .build();
+  };
+  const uint32_t solicited = 0x6000'0000, unsolicited = 0x2000'0000;
+  struct Row {
+    const char* what;
+    Bytes frame;
+    bool noted;
+  };
+  const Row rows[] = {
+      {"ARP reply to the hub", arp_reply(kB.hub_mac, kB.gateway4), true},
+      {"ARP reply to somebody else", arp_reply(kA.host_mac, kA.host4), false},
+      {"solicited advertisement to the hub", advertise(kB.gateway6, solicited), true},
+      {"unsolicited advertisement", advertise(kB.gateway6, unsolicited), false},
+      {"advertisement to all nodes", advertise("ff02::1", solicited), false},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.what);
+    EXPECT_TRUE(hub.pass_through(tunnelled(kB, row.frame)).empty());
+    hub.moved();
+    EXPECT_EQ(notes_of(hub, b).size(), row.noted ? 1u : 0u);
+  }
+}
+
 TEST(Answers, NothingIsNotedOfImpossibleNeighbours) {
   SnapshotBuilder b = network(false);
   TestHub hub(b.build());
