@@ -33,6 +33,11 @@ PortResult open_pcap(const PortSpec& spec, unsigned workers, rte_mempool* pool) 
     }
     arguments = "rx_pcap=" + spec.rx_pcap;
   }
+  if (spec.rx_loop) {
+    if (spec.rx_pcap.empty() || !spec.tx_pcap.empty())
+      return fail(ErrorCode::invalid, "a pcap port that loops needs a file to read and none to write");
+    arguments += ",infinite_rx=1";
+  }
   if (!spec.tx_pcap.empty()) arguments += (arguments.empty() ? "tx_pcap=" : ",tx_pcap=") + spec.tx_pcap;
   for (const std::string& path : {spec.rx_pcap, spec.tx_pcap}) {
     if (auto checked = check_device_argument(path); !checked) return tl::unexpected(checked.error());

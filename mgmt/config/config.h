@@ -100,6 +100,7 @@ struct Port {
   std::string interface;  // af_xdp, af_packet: the kernel's interface
   std::string pci;        // pci: "0000:03:00.0"
   std::string rx_pcap;    // pcap: file to read, may be empty
+  bool rx_loop = false;   // pcap: what is read comes again and again
   std::string tx_pcap;    // pcap: file to write, may be empty
   std::vector<net::InterfaceAddress>
       addresses;  // underlay; af_xdp: empty = the kernel's own on that interface

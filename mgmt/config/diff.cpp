@@ -76,11 +76,11 @@ Values values_of(const Profile& p) {
 }
 
 Values values_of(const Port& p) {
-  return {{"port[].driver", text_of(p.driver)},   {"port[].interface", text_of(p.interface)},
-          {"port[].pci", text_of(p.pci)},         {"port[].rx_pcap", text_of(p.rx_pcap)},
-          {"port[].tx_pcap", text_of(p.tx_pcap)}, {"port[].address", text_of(p.addresses)},
-          {"port[].gateway", text_of(p.gateway)}, {"port[].mac", text_of(p.mac)},
-          {"port[].mtu", text_of(p.mtu)}};
+  return {{"port[].driver", text_of(p.driver)},     {"port[].interface", text_of(p.interface)},
+          {"port[].pci", text_of(p.pci)},           {"port[].rx_pcap", text_of(p.rx_pcap)},
+          {"port[].rx_loop", text_of(p.rx_loop)},   {"port[].tx_pcap", text_of(p.tx_pcap)},
+          {"port[].address", text_of(p.addresses)}, {"port[].gateway", text_of(p.gateway)},
+          {"port[].mac", text_of(p.mac)},           {"port[].mtu", text_of(p.mtu)}};
 }
 
 /// The keys of the sections that the file has once.

@@ -307,6 +307,14 @@ constexpr KeySpec kKeys[] = {
      .kind = ValueKind::file,
      .change = Change::restart,
      .help = "The capture file to read packets from; only with `pcap`."},
+    {.path = "port[].rx_loop",
+     .kind = ValueKind::boolean,
+     .fallback = "false",
+     .change = Change::restart,
+     .help =
+         "Packets of `rx_pcap` come again and again, as fast as the worker takes them, and what is sent is "
+         "counted and thrown away: for measuring. Each packet of the capture keeps one packet buffer. Only "
+         "with `pcap`, and without `tx_pcap`."},
     {.path = "port[].tx_pcap",
      .kind = ValueKind::file,
      .change = Change::restart,
@@ -326,8 +334,8 @@ constexpr KeySpec kKeys[] = {
      .kind = ValueKind::mac,
      .fallback_help = "the device's own",
      .change = Change::restart,
-     .help = "The port's MAC: given to a `pci` device, answered to on a `pcap` port. Elsewhere the device's "
-             "own is used."},
+     .help = "The port's MAC: given to a `pci` device, answered to on a `pcap` or `null` port. Elsewhere the "
+             "device's own is used."},
     {.path = "port[].mtu",
      .kind = ValueKind::integer,
      .fallback_help = "the device's own",

@@ -194,6 +194,7 @@ Port read_port(const Table& t) {
   t.get("interface", port.interface);
   t.get("pci", port.pci);
   t.get_file("rx_pcap", port.rx_pcap);
+  t.get("rx_loop", port.rx_loop);
   t.get_file("tx_pcap", port.tx_pcap);
   t.get("address", port.addresses);
   t.get("gateway", port.gateway);

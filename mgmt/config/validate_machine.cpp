@@ -81,6 +81,7 @@ void check_driver_keys(const Validation& v, const Port& port, const Node& table)
   check_device_key(v, table, d, "interface", kernel, kernel);
   check_device_key(v, table, d, "pci", d == PortDriver::pci, d == PortDriver::pci);
   check_device_key(v, table, d, "rx_pcap", d == PortDriver::pcap, false);
+  if (port.rx_loop) check_device_key(v, table, d, "rx_loop", d == PortDriver::pcap, false);
   check_device_key(v, table, d, "tx_pcap", d == PortDriver::pcap, false);
   check_device_key(v, table, d, "mac", d == PortDriver::pci || d == PortDriver::pcap || d == PortDriver::null,
                    false);
@@ -153,6 +154,11 @@ void check_ports(const Validation& v) {
             *device, "port[]." + std::string(key),
             in_quotes(device->text) + " is driven by another port already, on " + at_line(*first->second));
       }
+    }
+    if (port.rx_loop && (port.rx_pcap.empty() || !port.tx_pcap.empty())) {
+      v.report.at(table, "rx_loop", "port[].rx_loop",
+                  port.rx_pcap.empty() ? "there is no rx_pcap to read again and again"
+                                       : "tx_pcap would grow without end; leave it out");
     }
     if (!port.rx_pcap.empty() && port.rx_pcap == port.tx_pcap) {
       v.report.at(table, "tx_pcap", "port[].tx_pcap",

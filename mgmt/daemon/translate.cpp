@@ -58,6 +58,7 @@ PortSpec port_spec(const config::Port& port) {
   spec.interface = port.interface;
   spec.pci = port.pci;
   spec.rx_pcap = port.rx_pcap;
+  spec.rx_loop = port.rx_loop;
   spec.tx_pcap = port.tx_pcap;
   spec.mtu = port.mtu;
   spec.mac = port.mac;

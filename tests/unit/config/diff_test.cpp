@@ -67,6 +67,8 @@ const ChangeRow kRows[] = {
      "! port[wan0].driver (restart)\n! port[wan0].gateway (restart)\n"},
     {"port[].interface", "\"eth1\"", "\"eth2\"", "! port[wan0].interface (restart)\n"},
     {"port[].pci", "\"0000:03:00.0\"", "\"0000:03:00.1\"", "! port[wan1].pci (restart)\n"},
+    {"port[].rx_loop", "rx_loop = false\ntx_pcap = \"/tmp/out.pcap\"", "rx_loop = true",
+     "! port[trace].rx_loop (restart)\n! port[trace].tx_pcap (restart)\n"},
     {"port[].rx_pcap", "\"in.pcap\"", "\"in2.pcap\"", "! port[trace].rx_pcap (restart)\n"},
     {"port[].tx_pcap", "\"/tmp/out.pcap\"", "\"/tmp/out2.pcap\"", "! port[trace].tx_pcap (restart)\n"},
     {"port[].address", "\"198.18.1.1/24\"", "\"198.18.1.1/25\"", "! port[wan0].address (restart)\n"},

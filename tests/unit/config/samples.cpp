@@ -142,6 +142,7 @@ mac = "02:00:00:00:00:01"
 name = "trace"
 driver = "pcap"
 rx_pcap = "in.pcap"
+rx_loop = false
 tx_pcap = "/tmp/out.pcap"
 [[domain]]
 name = "prod"

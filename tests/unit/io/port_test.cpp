@@ -148,6 +148,13 @@ TEST_F(Ports, PcapWritesWhatItReads) {
     EXPECT_EQ(std::vector<uint8_t>(bytes, bytes + burst[0]->data_len), frame);
     rte_pktmbuf_free(burst[0]);
   }
+  {
+    auto loop = open({.kind = PortKind::pcap, .rx_pcap = path, .rx_loop = true});
+    ASSERT_TRUE(loop) << loop.error().message;
+    rte_mbuf* burst[8];
+    ASSERT_EQ(rte_eth_rx_burst((*loop)->device(), 0, burst, 8), 8) << "one packet, again and again";
+    EXPECT_EQ(rte_eth_tx_burst((*loop)->device(), 0, burst, 8), 8);
+  }
   unlink(path.c_str());
 }
 
