@@ -19,6 +19,7 @@ from lab.netns import Lab, LabError
 
 PREFIX = "weir-bench"
 WORKER_CORE, HOUSE_CORE = 1, 0
+CLOCK_READINGS = 50
 RING = 1024  # packets that wait for a slow contender, as in a NIC's ring
 JUDGED_PACKETS = 140_000  # of a larger pass the last so many are captured and judged; the others are counted
 PAGE_KIB = 2048
@@ -99,7 +100,6 @@ class FeedContender(Contender):
             self.feed.wait_ready(self.process.running)
             self.ready()
             self._wait_poll()
-            self._since = self._clocks()
         except (LabError, Failed) as error:
             raise Failed(f"{error}{self._last_words()}") from error
 
@@ -194,16 +194,15 @@ class FeedContender(Contender):
         feed, page = self.feed, self.feed.page
         before, drops_before, missed = self._counts(), self.drops(), page.missed
         begin = self._clocks()
-        hertz = _hertz(self._since, begin)
         feed.run_seconds(seconds, self.alive)
         end = self._clocks()
         self._rest()
         after, drops = self._counts(), self.drops()
         packets, cycles = page.run_packets, page.run_end - page.run_begin
-        duration = cycles / hertz
+        duration = cycles / page.tsc_hz
         extra = {"Mpps": packets / duration / 1e6, "mean burst": packets / max(1, page.run_polls),
-                 "feed's own cycles": feed.cost or 0,
-                 "tsc_seconds": duration * _hertz(begin, end) / hertz}
+                 **({"feed's own cycles": feed.cost} if feed.cost else {}),
+                 "tsc_seconds": duration * _hertz(begin, end) / page.tsc_hz}
         if self.rate is not None:
             extra["missed"] = page.missed - missed
         return Sample(packets=after[0] - before[0], sent=after[1] - before[1],
@@ -212,8 +211,14 @@ class FeedContender(Contender):
                       cycles=cycles, seconds=duration, extra=extra)
 
     def _clocks(self):
-        """(time-stamp counter, seconds) of one moment: the feed reads the counter at every poll, also at rest."""
-        return self.feed.page.tsc, time.monotonic()
+        """(time-stamp counter, seconds) of one moment: the feed reads the counter at every poll, also at rest. Of some
+        readings the one that took the least time, since this process may be switched away in the middle."""
+        readings = []
+        for _ in range(CLOCK_READINGS):
+            before = time.monotonic()
+            tsc = self.feed.page.tsc
+            readings.append((time.monotonic() - before, tsc, before))
+        return min(readings)[1:]
 
     def _counts(self):
         return self.feed.page.given, self.feed.sent
@@ -242,7 +247,7 @@ class FeedContender(Contender):
 
 
 def _hertz(begin, end):
-    """Of the time-stamp counter between two readings. What DPDK says of it is rounded to 10 MHz."""
+    """Of the time-stamp counter between two readings."""
     return (end[0] - begin[0]) / (end[1] - begin[1])
 
 

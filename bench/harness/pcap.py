@@ -7,11 +7,16 @@ The capture is what testpmd sent back of a pass of the plan, so both feeds give 
 import collections
 import itertools
 import os
+import time
 
 from . import judge
+from .contender import Failed
 from .dpdk import Testpmd
 from .ovs import Ovs
 from .weir import Weir
+
+PATIENCE = 10  # seconds, until all next hops are known
+
 
 class Looped:
     """Before a FeedContender in a class's bases."""
@@ -33,8 +38,7 @@ class Looped:
         """The loop is somewhere in the capture whenever the feed looks on: so once round for the sessions to be made,
         and once round that is captured, from any place to the same place."""
         feed, count = self.feed, self.packets
-        feed.run_packets(2 * count, self.alive)
-        self._rest()
+        self._until_nothing_is_lost(count)
         sent = feed.sent
         feed.capture(True, self.alive)
         feed.run_packets(count, self.alive)
@@ -44,6 +48,20 @@ class Looped:
         said = judge.judge_capture(feed.capture_path, feed.plan, self.work, expected=expected)
         os.unlink(feed.capture_path)
         return f"{count} packets sent; {said}"
+
+    def _until_nothing_is_lost(self, count):
+        """Next hops are resolved at rest, when there is room for answers; what came before the feed's plug-in looked on
+        may have made the contender ask too early, and it asks again after a second or so."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            sent = self.feed.sent
+            self.feed.run_packets(2 * count, self.alive)
+            self._rest()
+            if self.feed.sent - sent == 2 * count:
+                return
+            if time.monotonic() > end:
+                raise Failed(f"it still loses packets after {PATIENCE} s; its drop counters: {self.drops()}")
+            time.sleep(0.2)
 
     def stop(self):
         super().stop()

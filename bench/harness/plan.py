@@ -124,7 +124,7 @@ def session_client(traffic, number):
     last = traffic.client_base() + ((number & 0xff) | ((number >> 23) << 8))
     high = int(ipaddress.ip_address(CLIENT_NET[traffic.family])) >> 32 << 32
     address = ipaddress.ip_address(high + last) if traffic.family == 6 else ipaddress.ip_address(last)
-    return str(address), 0x4000 | ((number >> 8) & 0x7fff)
+    return str(address), 0x4000 + ((number >> 8) & 0x7fff)
 
 
 def _sum(data):
@@ -245,7 +245,7 @@ class _Cursor:
         one, way = self.one, self.direction
         session = self.session[way]
         life = (self.passes[way] + session % one.life) // one.life if one.life else 0
-        self.session[way] = (session + one.stride) % one.sessions
+        self.session[way] = (session + (one.stride if self.passes[way] else 1)) % one.sessions
         self.done[way] += 1
         if self.done[way] == one.sessions:
             self.done[way] = 0

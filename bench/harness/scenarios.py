@@ -14,7 +14,7 @@ from .rows import Row
 from .sessions import OvsSessions, WeirSessions, traffic as new_sessions
 from .weir import Weir
 
-LIMIT, KERNEL_LIMIT = "testpmd io (limit)", "kernel, XDP_DROP (limit)"
+LIMIT, KERNEL_LIMIT = "testpmd io", "kernel, XDP_DROP"
 COUNTS = ((1, "1"), (1_024, "1k"), (65_536, "64k"), (1_048_576, "1M"), (10_000_000, "10M"))
 FORWARDING, STATEFUL, SESSION_RATE, INSPECTION, TABLES, LIVE = (
     "VXLAN to VXLAN", "stateful, all of them", "new sessions", "inspection", "tables", "live")

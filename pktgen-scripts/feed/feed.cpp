@@ -391,12 +391,22 @@ void fail(Control& control, const std::string& why) {
   std::atomic_ref(control.state).store(static_cast<uint32_t>(State::failed), std::memory_order_release);
 }
 
+/// DPDK rounds what it knows to 10 MHz, which is off by a tenth of a percent and more.
+uint64_t measured_tsc_hz() {
+  using std::chrono::steady_clock;
+  const auto begin = steady_clock::now();
+  const uint64_t tsc = rte_rdtsc();
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  const auto elapsed = std::chrono::duration<double>(steady_clock::now() - begin).count();
+  return static_cast<uint64_t>(static_cast<double>(rte_rdtsc() - tsc) / elapsed);
+}
+
 void wait_and_attach(const feed_plan* plan, Control* control) {
   const char* driver = plan->observe != 0 ? "net_pcap" : "net_null";
   uint16_t port = port_of(driver);
   for (; port == RTE_MAX_ETHPORTS; port = port_of(driver))
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  control->tsc_hz = rte_get_tsc_hz();
+  control->tsc_hz = measured_tsc_hz();
   static Feed feed(*plan, *control);  // for as long as the program runs, as its callbacks
   if (const std::string why = feed.attach(port); !why.empty()) return fail(*control, why);
   std::atomic_ref(control->state).store(static_cast<uint32_t>(State::ready), std::memory_order_release);

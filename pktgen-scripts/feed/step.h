@@ -27,14 +27,16 @@ struct feed_step {
 
 // Sessions are numbered without end: a new one after a life is `sessions` further on. The number's bits
 // become the client's port and address, so that 2^31 of them differ.
-static inline __u16 feed_port(__u32 id) { return (__u16)(0x4000u | ((id >> 8) & 0x7fffu)); }
+static inline __u16 feed_port(__u32 id) { return (__u16)(0x4000u + ((id >> 8) & 0x7fffu)); }
 static inline __u32 feed_address_offset(__u32 id) { return (id & 0xffu) | ((id >> 23) << 8); }
 
 // Moves a class on by a packet of its present direction. Forward and reverse packets alternate, the reverse
 // ones `lag` visits behind.
 static inline void feed_advance(const struct feed_class* c, struct feed_cursor* cursor) {
   const __u32 direction = cursor->direction & (FEED_DIRECTIONS - 1);
-  __u32 session = cursor->at[direction].session + c->stride;
+  // The first pass is in the order of numbers and the later ones in another: nobody finds his sessions in the
+  // order in which he made them, next to each other in memory.
+  __u32 session = cursor->at[direction].session + (cursor->at[direction].pass == 0 ? 1 : c->stride);
   if (session >= c->sessions) session -= c->sessions;
   cursor->at[direction].session = session;
   if (++cursor->at[direction].done == c->sessions) {
