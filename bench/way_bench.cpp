@@ -77,7 +77,7 @@ void vxlan_to_vxlan(benchmark::State& state, Ip ip, uint32_t sample_one_in) {
 
 void sizes(benchmark::internal::Benchmark* b) {
   b->ArgName("sessions")->Arg(1'024)->Arg(65'536)->UseManualTime()->Iterations(2'000);
-  b->Repetitions(5)->ReportAggregatesOnly()->ComputeStatistics("mad", bench::mad);
+  bench::common(b);
 }
 
 BENCHMARK_CAPTURE(vxlan_to_vxlan, ipv4, Ip::v4, dataplane::kSampleOneIn)->Apply(sizes);

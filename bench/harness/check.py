@@ -74,7 +74,7 @@ def _remove(root, path):
 def build(tree):
     """Builds Weir in `tree`; returns the build folder."""
     try:
-        subprocess.run(["scripts/build", "release", "weir"], cwd=tree, check=True, timeout=3600)
+        subprocess.run(["scripts/build", "release", "weir", "weirctl"], cwd=tree, check=True, timeout=3600)
     except (OSError, subprocess.SubprocessError) as error:
         raise CannotCheck(f"the base does not build: {error}") from error
     return os.path.join(tree, "build/release")

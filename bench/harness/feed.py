@@ -146,5 +146,5 @@ class Feed:
         return self.page.sampled_cycles / self.page.sampled_packets if self.page.sampled_packets else None
 
     def close(self):
-        del self.page
-        self._memory.close()
+        """The mapping goes with the last reference; a traceback that is being handled may still hold one."""
+        self.page = self._memory = None

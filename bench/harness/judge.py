@@ -137,7 +137,10 @@ def judge_capture(path, plan, work=ROUTER, first=0, packets=None, expected=None)
     seen = collections.Counter()
     faults, count = [], 0
     for count, packet in enumerate(_tshark(path), start=1):
-        fault, key = _fault(packet, expectation)
+        try:
+            fault, key = _fault(packet, expectation)
+        except (IndexError, ValueError):
+            fault, key = "lacks headers that every packet of the plan has", None
         if fault:
             faults.append(f"packet {count}: {fault}")
         else:

@@ -14,7 +14,7 @@ import time
 
 from . import judge
 from .contender import Contender, Failed, Missing, Sample
-from .dpdk import JUDGED_PACKETS, PREFIX, WORKER_CORE
+from .dpdk import JUDGED_PACKETS, PREFIX, WORKER_CORE, passes_to_verify
 from .kernel_hub import INGRESS, ROOT, Capture, ConntrackTable, KernelHub
 from .plan import Plan
 
@@ -134,7 +134,7 @@ class KernelContender(Contender):
             raise Failed(str(error)) from error
 
     def verify(self):
-        packets = self.plan.packets_of_passes(2 if any(one.protocol == "tcp" for one in self.traffic) else 1)
+        packets = self.plan.packets_of_passes(passes_to_verify(self.plan))
         uncaptured = max(0, packets - JUDGED_PACKETS)
         if uncaptured:
             self._run_and_settle(uncaptured)

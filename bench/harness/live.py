@@ -14,6 +14,7 @@ from the hub to core 0 and what the kernel's hub gets to core 1, so that the hub
 """
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import json
@@ -293,13 +294,14 @@ class WeirLive(LiveContender):
 
     name = "Weir, AF_XDP"
 
-    def __init__(self):
+    def __init__(self, build=None):
         super().__init__()
+        self._build = build or os.environ.get("WEIR_BUILD") or os.path.join(ROOT, "build/release")
         self._hub = None
         self._worker = None
 
     def start(self):
-        self._binaries = Binaries(os.environ.get("WEIR_BUILD") or os.path.join(ROOT, "build/release"))
+        self._binaries = Binaries(self._build)
         for path in (self._binaries.weir, self._binaries.weirctl):
             if not os.access(path, os.X_OK):
                 raise Missing(f"{os.path.relpath(path, ROOT)} is not built")
@@ -392,10 +394,10 @@ class KernelOffloadsOff(KernelLive):
     offloads = "off"
 
 
-def live_row():
+def live_row(build=None):
     """No contender of it is the subject of ratios, since it supports no claim."""
     return Row(id="live", title="iperf3, one TCP stream between namespaces", group="live",
-               contenders=[WeirLive, KernelOffloadsOn, KernelOffloadsOff], unit="Gbit/s", higher_is_better=True,
+               contenders=[functools.partial(WeirLive, build), KernelOffloadsOn, KernelOffloadsOff], unit="Gbit/s", higher_is_better=True,
                note=NOTE, subject="(nobody)")
 
 

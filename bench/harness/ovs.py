@@ -11,7 +11,7 @@ from . import plan as plans
 from .contender import Failed, Missing
 from .dpdk import HOUSE_CORE, WORKER_CORE, FeedContender, Hugepages
 
-from lab.netns import LabError, run
+from lab.netns import run
 
 DAEMON = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk"
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"

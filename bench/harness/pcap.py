@@ -1,5 +1,5 @@
-"""The second feed, as a cross-check of the first: packets of a capture that DPDK's net_pcap driver gives again and again
-from memory. The template feed's plug-in only counts here.
+"""The second feed, as a cross-check of the first: packets of a capture that DPDK's net_pcap driver gives again and
+again from memory. The template feed's plug-in only counts here.
 
 The capture is what testpmd sent back of a pass of the plan, so both feeds give the same packets.
 """
@@ -64,10 +64,12 @@ class Looped:
             time.sleep(0.2)
 
     def stop(self):
-        super().stop()
-        if self.mirror is not None:
-            self.mirror.stop()
-            self.mirror = None
+        try:
+            super().stop()
+        finally:
+            if self.mirror is not None:
+                self.mirror.stop()
+                self.mirror = None
 
 
 class Mirror(Testpmd):

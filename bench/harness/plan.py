@@ -88,11 +88,9 @@ class Traffic:
     port: int = 80
     payload: tuple | None = None
     lag: int = 64  # visits by which answers are behind
-    net: int = 0  # the third byte of its clients' addresses is 128 x this: classes do not share sessions
 
     def client_base(self):
-        base = int(ipaddress.ip_address(CLIENT_NET[self.family])) & 0xffffffff
-        return base + self.net * 0x8000
+        return int(ipaddress.ip_address(CLIENT_NET[self.family])) & 0xffffffff
 
     def phases(self):
         if self.protocol == "udp":
@@ -250,13 +248,18 @@ class _Cursor:
         if self.done[way] == one.sessions:
             self.done[way] = 0
             self.passes[way] += 1
-        if way == REVERSE:
+        if one.one_way:
+            pass
+        elif self.passes[FORWARD] != self.passes[REVERSE]:
+            self.direction = REVERSE
+        elif way == REVERSE:
             self.direction = FORWARD
-        elif not one.one_way:
-            if self.ahead == one.lag:
-                self.direction = REVERSE
-            else:
-                self.ahead += 1
+            if self.done[REVERSE] == 0:
+                self.ahead = 0
+        elif self.ahead == one.lag:
+            self.direction = REVERSE
+        else:
+            self.ahead += 1
         return session + life * one.sessions, way
 
 
@@ -317,7 +320,7 @@ class Plan:
         """Packets after which every session of every class has had so many each way."""
         if len(self.classes) == 1:
             one = self.raw.classes_[0]
-            return one.sessions * passes * (1 if one.one_way else 2) + (0 if one.one_way else one.lag)
+            return one.sessions * passes * (1 if one.one_way else 2)
         wanted = sum(one.sessions * (1 if one.one_way else 2) * passes for one in self.classes)
         seen, enough = collections.Counter(), 0
         for count, key in enumerate(self.walk(), start=1):

@@ -44,7 +44,7 @@ class Sustained:
             sample = self.run(seconds)
             total = sample if total is None else _added(total, sample)
             created, known = self.made() - made, self.known()
-            if abs(known - before) <= STEADY_SHARE * created:
+            if created > 0 and abs(known - before) <= STEADY_SHARE * created:
                 break
         expired = created - (known - before)
         total.value = min(created, expired) / total.seconds

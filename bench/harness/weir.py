@@ -1,15 +1,12 @@
 """Weir as a contender: stateful and policed always, since it knows no other way."""
 
-import json
 import os
-import subprocess
 
 from . import plan as plans
-from .contender import Failed, Missing
+from .contender import Missing
 from .dpdk import HOUSE_CORE, WORKER_CORE, FeedContender
 
 from lab.hub import Binaries, Hub, HubConfig
-from lab.netns import LabError, run
 
 
 class Weir(FeedContender):
@@ -30,7 +27,7 @@ class Weir(FeedContender):
 
     def _config(self):
         config = HubConfig(self.lab.folder, cores=(WORKER_CORE,))
-        config.sections["eal"] = {"extra_args": ["-d", self.feed.plugin]}
+        config.sections["eal"] = {"hugepages": "on", "extra_args": ["-d", self.feed.plugin]}
         config.sections["worker"]["idle"] = "poll"
         config.sections["control"]["core"] = HOUSE_CORE
         config.sections["limits"] = {"sessions": self.sessions, "packet_buffers": self.buffers}
@@ -53,14 +50,16 @@ class Weir(FeedContender):
     def _policy(self, config):
         """What the traffic needs is allowed by the last of ten rules; the others are walked and do not match."""
         for number in range(9):
-            config.policy.append({"id": f"other-{number}", "action": "deny", "protocol": "tcp", "ports": [7000 + number],
+            config.policy.append({"id": f"other-{number}", "action": "deny", "protocol": "tcp",
+                                  "ports": [7000 + number],
                                   "from": {"domains": ["a"], "prefixes": [f"10.1.{200 + number}.0/24"]}})
         if self.inspect:
             ports, rules = self.inspect
             config.profile.append({"name": "bench", "rules": rules})
             config.policy.append({"id": "inspected", "action": "inspect", "protocol": "tcp", "ports": list(ports),
                                   "profile": "bench", "from": {"domains": ["a"]}, "to": {"domains": ["b"]}})
-        config.policy.append({"id": "traffic", "action": "allow", "from": {"domains": ["a"]}, "to": {"domains": ["b"]}})
+        config.policy.append({"id": "traffic", "action": "allow", "from": {"domains": ["a"]},
+                              "to": {"domains": ["b"]}})
 
     def launch(self):
         binaries = Binaries(self.weir_build)
@@ -77,7 +76,6 @@ class Weir(FeedContender):
         hub = Hub.__new__(Hub)
         hub.binaries, hub.config = self.binaries, self.config
         self.process.wait_for("weir is ready", 60)
-        self.feed.page.budget = 0
         hub.wait_ready_tunnels()
         self.hub = hub
 

@@ -23,8 +23,8 @@ EthHeader& ethernet_of(rte_mbuf* mbuf) { return *reinterpret_cast<EthHeader*>(da
 
 enum class Said : uint8_t { unasked, asked };
 
-/// Tells control that `address` has `mac`. What the table says already is told only if the hub asked: then
-/// control waits to hear that the neighbour is still there.
+/// Tells control that `address` has `mac`. What the table says already is told only by an answer to the hub
+/// itself: control may have asked, and waits to hear that the neighbour is still there.
 void note_neighbor(WorkerContext& ctx, AttachmentId attachment, const net::IpAddress& address, Mac mac,
                    Said said) {
   if (mac.is_multicast() || mac.is_zero() || net::is_martian(address)) return;

@@ -46,7 +46,7 @@ struct Control {
   uint64_t missed = 0;     // arrived while `queue` were waiting
   uint64_t no_buffer = 0;  // polls that found the pool empty
   uint64_t answers = 0;    // to the contender's ARP and ND questions, given to it besides
-  uint64_t sampled_packets = 0, sampled_cycles = 0;  // what the feed itself costs, in one burst of 64
+  uint64_t sampled_packets = 0, sampled_cycles = 0;  // what giving costs, in one burst of 64
   // A run lasts from the first packet that a budget allows to the first poll after its last one, when the
   // contender has done with them all.
   uint64_t runs = 0;                        // that have ended

@@ -29,6 +29,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "answers.h"
 #include "control.h"
@@ -391,14 +392,29 @@ void fail(Control& control, const std::string& why) {
   std::atomic_ref(control.state).store(static_cast<uint32_t>(State::failed), std::memory_order_release);
 }
 
+/// Time-stamp counter and clock of one moment: of some readings the one in which this thread was not switched
+/// away.
+std::pair<uint64_t, double> both_clocks() {
+  std::pair<uint64_t, double> best;
+  uint64_t least = UINT64_MAX;
+  for (int i = 0; i < 20; ++i) {
+    const uint64_t before = rte_rdtsc();
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    const uint64_t after = rte_rdtsc();
+    if (after - before >= least) continue;
+    least = after - before;
+    best = {before + least / 2, seconds};
+  }
+  return best;
+}
+
 /// DPDK rounds what it knows to 10 MHz, which is off by a tenth of a percent and more.
 uint64_t measured_tsc_hz() {
-  using std::chrono::steady_clock;
-  const auto begin = steady_clock::now();
-  const uint64_t tsc = rte_rdtsc();
+  const auto begin = both_clocks();
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  const auto elapsed = std::chrono::duration<double>(steady_clock::now() - begin).count();
-  return static_cast<uint64_t>(static_cast<double>(rte_rdtsc() - tsc) / elapsed);
+  const auto end = both_clocks();
+  return static_cast<uint64_t>(static_cast<double>(end.first - begin.first) / (end.second - begin.second));
 }
 
 void wait_and_attach(const feed_plan* plan, Control* control) {

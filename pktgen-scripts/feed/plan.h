@@ -1,6 +1,6 @@
 // A plan says which packets a feed makes: templates of whole frames, and classes of sessions that step
 // through them. The harness writes it (bench/harness/plan.py, with scapy); the DPDK feed (feed.cpp) and the
-// kernel's (kernel_feed.bpf.c) read it, so that every contender is fed by the same code.
+// kernel's (../kernel/feed.bpf.c) read it, so that every contender is fed by the same code.
 //
 // C that is C++ and BPF as well. All numbers are in host order; offsets count from the frame's first byte.
 #pragma once

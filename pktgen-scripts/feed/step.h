@@ -31,7 +31,7 @@ static inline __u16 feed_port(__u32 id) { return (__u16)(0x4000u + ((id >> 8) & 
 static inline __u32 feed_address_offset(__u32 id) { return (id & 0xffu) | ((id >> 23) << 8); }
 
 // Moves a class on by a packet of its present direction. Forward and reverse packets alternate, the reverse
-// ones `lag` visits behind.
+// ones `lag` visits behind; at the end of a pass they come up, since the next pass is in another order.
 static inline void feed_advance(const struct feed_class* c, struct feed_cursor* cursor) {
   const __u32 direction = cursor->direction & (FEED_DIRECTIONS - 1);
   // The first pass is in the order of numbers and the later ones in another: nobody finds his sessions in the
@@ -43,14 +43,16 @@ static inline void feed_advance(const struct feed_class* c, struct feed_cursor* 
     cursor->at[direction].done = 0;
     ++cursor->at[direction].pass;
   }
-  if (direction == FEED_REVERSE) {
+  if (c->one_way) return;
+  if (cursor->at[FEED_FORWARD].pass != cursor->at[FEED_REVERSE].pass) {
+    cursor->direction = FEED_REVERSE;
+  } else if (direction == FEED_REVERSE) {
     cursor->direction = FEED_FORWARD;
-  } else if (!c->one_way) {
-    if (cursor->ahead == c->lag) {
-      cursor->direction = FEED_REVERSE;
-    } else {
-      ++cursor->ahead;
-    }
+    if (cursor->at[FEED_REVERSE].done == 0) cursor->ahead = 0;
+  } else if (cursor->ahead == c->lag) {
+    cursor->direction = FEED_REVERSE;
+  } else {
+    ++cursor->ahead;
   }
 }
 
@@ -69,7 +71,14 @@ static inline void feed_next(const struct feed_class* c, struct feed_cursor* cur
     if (life != 0) age = shifted % c->life;
     if (c->tcp) {
       const __u32 left = c->life - 1 - shifted % c->life;
-      phase = age == 0 ? FEED_OPEN : left == 0 ? FEED_LAST : left == 1 ? FEED_CLOSE : FEED_DATA;
+      // The shortest of those lives have no time to close.
+      if (age == 0) {
+        phase = FEED_OPEN;
+      } else if (left == 0 && age >= 2) {
+        phase = FEED_LAST;
+      } else if (left == 1) {
+        phase = FEED_CLOSE;
+      }
     }
   } else if (c->tcp && age == 0) {
     phase = FEED_OPEN;

@@ -72,7 +72,7 @@ class KernelTest(unittest.TestCase):
         self.assert_adds_up(sample)
         self.assertEqual(list(sample.drops), ["inner: IpExtInNoRoutes"])
         self.assertGreater(sum(sample.drops.values()), sample.packets // 3)
-        with self.assertRaisesRegex(Failed, r"\d+ of 192 packets did not come out; .*IpExtInNoRoutes"):
+        with self.assertRaisesRegex(Failed, r"\d+ of 256 packets did not come out; .*IpExtInNoRoutes"):
             contender.verify()
 
     def test_what_the_rules_refuse_is_counted(self):
