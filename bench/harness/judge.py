@@ -128,8 +128,8 @@ def _header_fault(packet, expectation, number, direction, family, protocol, ttl)
 
 def judge_capture(path, plan, work=ROUTER, first=0, packets=None, expected=None):
     """Judges the capture of what came out for the plan's packets `first` and on, `packets` of them (None: those of one
-    pass), or that many of each that `expected` says. Returns one line about what was checked; raises Failed with the first packets that are wrong, missing or
-    there too often."""
+    pass), or those that `expected` counts. Returns one line about what was checked; raises Failed with the first
+    packets that are wrong, missing or there too often."""
     if expected is None:
         packets = plan.packets_of_passes(1) - first if packets is None else packets
         expected = collections.Counter(itertools.islice(plan.walk(), first, first + packets))

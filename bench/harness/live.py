@@ -55,7 +55,8 @@ OFFLOADS = {
 # What the kernel's contenders switch: as ethtool -K has it -> what the record calls it.
 SWITCHED = {name: name for name in ("tx", "sg", "tso", "gso", "gro")} | {
     "tx-udp_tnl-segmentation": "udp-tnl-seg", "tx-udp_tnl-csum-segmentation": "udp-tnl-csum-seg"}
-NOTE = ("supports no claim of speed: peers, switch and hub share two cores, and most of the work is the peers' kernel's; "
+NOTE = ("supports no claim of speed: peers, switch and hub share two cores, and most of the work is the peers' "
+        "kernel's; "
         "what each offload was set to is stated with each contender")
 
 _numbers = itertools.count()
@@ -186,8 +187,8 @@ class LiveContender(Contender):
             if forwarded <= 0:
                 raise Failed("the hub's own counters did not move")
             self._described = self._read_settings()
-        return (f"a ping with one hop between, {CHECK_BYTES >> 20} MiB over TCP with the same SHA-256, {forwarded} packets "
-                f"forwarded for it by the hub's count; {'; '.join(self._described)}")
+        return (f"a ping with one hop between, {CHECK_BYTES >> 20} MiB over TCP with the same SHA-256, "
+                f"{forwarded} packets forwarded for it by the hub's count; {'; '.join(self._described)}")
 
     def _wait_for_answer(self):
         """Until a ping is answered, with a TTL that tells of exactly one router on the way back."""
@@ -397,8 +398,8 @@ class KernelOffloadsOff(KernelLive):
 def live_row(build=None):
     """No contender of it is the subject of ratios, since it supports no claim."""
     return Row(id="live", title="iperf3, one TCP stream between namespaces", group="live",
-               contenders=[functools.partial(WeirLive, build), KernelOffloadsOn, KernelOffloadsOff], unit="Gbit/s", higher_is_better=True,
-               note=NOTE, subject="(nobody)")
+               contenders=[functools.partial(WeirLive, build), KernelOffloadsOn, KernelOffloadsOff], unit="Gbit/s",
+               higher_is_better=True, note=NOTE, subject="(nobody)")
 
 
 # --- reading

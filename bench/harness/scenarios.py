@@ -18,8 +18,8 @@ COUNTS = ((1, "1"), (1_024, "1k"), (65_536, "64k"), (1_048_576, "1M"), (10_000_0
 FORWARDING, STATEFUL, SESSION_RATE, INSPECTION = (
     "VXLAN to VXLAN", "stateful, all of them", "new sessions", "inspection")
 NO_KERNEL = "The kernel is not in this row: its feed makes packets of one length, and of a million sessions at most."
-STATELESS_NOTE = ("Weir is stateful and policed here, as always; Open vSwitch cross-connects two tunnels and the kernel "
-                  "routes, both without state.")
+STATELESS_NOTE = ("Weir is stateful and policed here, as always; Open vSwitch cross-connects two tunnels and the "
+                  "kernel routes, both without state.")
 
 
 def _limits(traffic, build, kernel):
@@ -56,7 +56,8 @@ def _forwarding(build):
               quick=True)
     for count, word in COUNTS:
         yield _stateless(build, f"vxlan-{word}", f"64 bytes, IPv4, {word} sessions", [Traffic(sessions=count)],
-                         quick=word in ("1k", "64k"), kernel=count <= 1_048_576, seconds=1.0 if count <= 65_536 else 2.0,
+                         quick=word in ("1k", "64k"), kernel=count <= 1_048_576,
+                         seconds=1.0 if count <= 65_536 else 2.0,
                          caches=("EMC",) if count == 1 else tuple(CACHES) if count <= 65_536 else ("EMC", "SMC"))
     few = {"caches": ("EMC",), "seconds": 1.0}
     for size in (128, 512, 1500):

@@ -17,6 +17,8 @@ NONE = "-"
 def number(value):
     """With as many decimals as its size is worth."""
     size = abs(value)
+    if size >= 1e7:
+        return f"{value / 1e6:,.1f}M"
     if size >= 1000:
         return f"{value:,.0f}"
     if size >= 100:

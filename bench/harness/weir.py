@@ -35,7 +35,8 @@ class Weir(FeedContender):
             config.sections["limits"]["inspected_sessions"] = self.sessions
         config.sections["timeouts"] = {"udp": self.udp_timeout}
         config.sections["events"] = {"eve": "", "flow": False}
-        config.port = [{"name": "wan0", **self.port, "mac": plans.HUB_MAC, "mtu": plans.UNDERLAY_MTU, "address": [plans.HUB + "/24"]}]
+        config.port = [{"name": "wan0", **self.port, "mac": plans.HUB_MAC, "mtu": plans.UNDERLAY_MTU,
+                        "address": [plans.HUB + "/24"]}]
         for name, side in (("a", plans.A), ("b", plans.B)):
             config.domain.append({"name": name})
             config.attachment.append({"name": name, "domain": name, "mac": side.hub_mac,
