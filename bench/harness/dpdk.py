@@ -1,9 +1,13 @@
 """Contenders that are fed by the template feed on a net_null port, and the smallest of them: testpmd, whose io loop is
 the limit of what the feed and the core allow."""
 
+import atexit
+import functools
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 
 from . import judge
@@ -17,6 +21,7 @@ sys.path.append(os.path.join(ROOT, "tests/system"))
 from lab.netns import Lab, LabError
 
 PREFIX = "weir-bench"
+SAFE_FOLDER = "/run"  # root's alone
 WORKER_CORE, HOUSE_CORE = 1, 0
 CLOCK_READINGS = 50
 RING = 1024  # packets that wait for a slow contender, as in a NIC's ring
@@ -25,11 +30,22 @@ PAGE_KIB = 2048
 
 
 def plugin(build):
-    """The feed's shared object; EAL takes it from no folder that everybody may write to."""
-    path = os.path.join(build, "pktgen-scripts/feed/weir_feed.so")
-    if not os.path.exists(path):
-        raise Missing(f"the feed is not built ({os.path.relpath(path, ROOT)}); `make build` builds it")
-    return path
+    """Where the feed's shared object is. EAL takes it from no folder that everybody may write to, nor from below one,
+    and the tree may lie in /tmp: so it is a copy in a folder of this process's own."""
+    built = os.path.join(build, "pktgen-scripts/feed/weir_feed.so")
+    if not os.path.exists(built):
+        raise Missing(f"the feed is not built ({built}); `make build` builds it")
+    try:
+        return _copied(os.path.realpath(built), os.stat(built).st_mtime_ns)
+    except OSError as error:
+        raise Missing(f"the feed cannot be copied to {SAFE_FOLDER}: {error.strerror}") from error
+
+
+@functools.cache
+def _copied(built, _):
+    folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=SAFE_FOLDER)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return shutil.copy(built, folder)
 
 
 def passes_to_verify(plan):
@@ -200,7 +216,7 @@ class FeedContender(Contender):
     def run(self, seconds):
         """One run of the feed, from rest to rest."""
         feed, page = self.feed, self.feed.page
-        before, drops_before, missed = self._counts(), self.drops(), page.missed
+        before, drops_before, missed, starved = self._counts(), self.drops(), page.missed, page.no_buffer
         begin = self._clocks()
         feed.run_seconds(seconds, self.alive)
         end = self._clocks()
@@ -211,6 +227,8 @@ class FeedContender(Contender):
         extra = {"Mpps": packets / duration / 1e6, "mean burst": packets / max(1, page.run_polls),
                  **({"feed's own cycles": feed.cost} if feed.cost else {}),
                  "tsc_seconds": duration * _hertz(begin, end) / page.tsc_hz}
+        if page.no_buffer != starved:
+            extra["polls without a free buffer"] = page.no_buffer - starved
         if self.rate is not None:
             extra["missed"] = page.missed - missed
         return Sample(packets=after[0] - before[0], sent=after[1] - before[1],

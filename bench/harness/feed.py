@@ -24,7 +24,7 @@ class _Control(ctypes.Structure):
         ("capture", ctypes.c_uint32), ("capturing", ctypes.c_uint32),
         ("state", ctypes.c_uint32), ("thread", ctypes.c_uint32), ("tsc_hz", ctypes.c_uint64),
         ("message", ctypes.c_char * 256),
-        ("sequence", ctypes.c_uint64), ("tsc", ctypes.c_uint64), ("given", ctypes.c_uint64),
+        ("tsc", ctypes.c_uint64), ("given", ctypes.c_uint64),
         ("polls", ctypes.c_uint64), ("bursts", ctypes.c_uint64), ("missed", ctypes.c_uint64),
         ("no_buffer", ctypes.c_uint64), ("answers", ctypes.c_uint64), ("sampled_packets", ctypes.c_uint64),
         ("sampled_cycles", ctypes.c_uint64),

@@ -122,7 +122,7 @@ def beneath(one):
 
 
 def _legend(run):
-    subject = run.rows[0].subject if run.rows else "Weir"
+    subject = next((row.subject for row in run.rows if not row.subject.startswith("(")), "Weir")
     text = (f"net = median - limit. ratio = how much better {subject} is, by net where there is a limit: over 1, "
             f"{subject} is better. MAD = median absolute deviation. noisy (MAD over 5 % of the median), disturbed (too "
             "few rounds without steal time, involuntary switches or drifting clocks), void (wrong or unaccounted "

@@ -6,7 +6,9 @@ from . import plan as plans
 from .contender import Missing
 from .dpdk import HOUSE_CORE, WORKER_CORE, FeedContender
 
-from lab.hub import Binaries, Hub, HubConfig
+from lab.hub import READY, Binaries, Hub, HubConfig
+
+START_SECONDS = 60
 
 
 class Weir(FeedContender):
@@ -69,16 +71,12 @@ class Weir(FeedContender):
         self.config = self._config()
         path = self.lab.path("weir.toml")
         self.config.write(path)
-        self.binaries = binaries
+        self.hub = Hub(self.lab, None, binaries, self.config)  # in no namespace: it touches no interface
         self.process = self.lab.start(*self.environment(), binaries.weir, "run", "-c", path, log="weir.log")
 
     def ready(self):
-        # Not in a namespace: it touches no interface of the machine's.
-        hub = Hub.__new__(Hub)
-        hub.binaries, hub.config = self.binaries, self.config
-        self.process.wait_for("weir is ready", 60)
-        hub.wait_ready_tunnels()
-        self.hub = hub
+        self.process.wait_for(READY, START_SECONDS)
+        self.hub.wait_ready_tunnels()
 
     def drops(self):
         return self.hub.drops()

@@ -37,8 +37,6 @@ struct Control {
   uint64_t tsc_hz = 0;
   char message[256] = {};  // why it failed
 
-  // Written together: `sequence` is odd while they are.
-  uint64_t sequence = 0;
   uint64_t tsc = 0;    // at the beginning of the last poll
   uint64_t given = 0;  // packets handed to the contender
   uint64_t polls = 0;

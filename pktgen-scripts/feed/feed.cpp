@@ -303,10 +303,6 @@ uint16_t Feed::give_answers(rte_mbuf** packets, uint16_t room) {
 void Feed::publish(uint64_t tsc, uint16_t given, uint64_t spent) {
   Control& c = control_;
   bursts_ += given != 0;
-  const std::atomic_ref<uint64_t> sequence(c.sequence);
-  const uint64_t before = sequence.load(std::memory_order_relaxed);
-  sequence.store(before + 1, std::memory_order_relaxed);
-  std::atomic_thread_fence(std::memory_order_release);
   c.tsc = tsc;
   c.given = given_;
   c.polls = c.polls + 1;
@@ -315,7 +311,6 @@ void Feed::publish(uint64_t tsc, uint16_t given, uint64_t spent) {
     c.sampled_cycles = c.sampled_cycles + spent;
     c.sampled_packets = c.sampled_packets + given;
   }
-  sequence.store(before + 2, std::memory_order_release);
 }
 
 void Feed::sent(uint16_t queue, rte_mbuf** packets, uint16_t count) {
