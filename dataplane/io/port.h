@@ -35,7 +35,7 @@ struct PortSpec {
   std::string pci{};
   std::string rx_pcap{}, tx_pcap{};
   bool rx_loop = false;  // pcap, without tx_pcap: rx_pcap's packets come again and again
-  uint32_t mtu = 0;  // 0: leave it. Else also set on the kernel's interface, and put back at close
+  uint32_t mtu = 0;      // 0: leave it. Else also set on the kernel's interface, and put back at close
   std::optional<net::Mac> mac{};  // pci: to be given to the device; absent: it keeps its own
   /// af_xdp: the compiled XDP object to attach (see xdp_steering.h).
   std::string xdp_object{};
