@@ -15,6 +15,11 @@ class Failed(Exception):
     """The contender did not start, or ended, or did something that makes its row void; one sentence."""
 
 
+def moved(before, after):
+    """The counters that moved, by how much, of two readings: name -> number."""
+    return {name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name, 0)}
+
+
 @dataclasses.dataclass
 class Sample:
     """One round of one contender."""

@@ -11,8 +11,9 @@ import tempfile
 import time
 
 from . import judge
-from .contender import Contender, Failed, Missing, Sample
+from .contender import Contender, Failed, Missing, Sample, moved
 from .feed import Feed
+from .machine import HOUSE_CORE, WORKER_CORE
 from .plan import Plan
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -22,7 +23,6 @@ from lab.netns import Lab, LabError
 
 PREFIX = "weir-bench"
 SAFE_FOLDER = "/run"  # root's alone
-WORKER_CORE, HOUSE_CORE = 1, 0
 CLOCK_READINGS = 50
 RING = 1024  # packets that wait for a slow contender, as in a NIC's ring
 JUDGED_PACKETS = 140_000  # of a larger pass the last so many are captured and judged; the others are counted
@@ -232,9 +232,7 @@ class FeedContender(Contender):
         if self.rate is not None:
             extra["missed"] = page.missed - missed
         return Sample(packets=after[0] - before[0], sent=after[1] - before[1],
-                      drops={name: count - drops_before.get(name, 0) for name, count in drops.items()
-                             if count != drops_before.get(name, 0)},
-                      cycles=cycles, seconds=duration, extra=extra)
+                      drops=moved(drops_before, drops), cycles=cycles, seconds=duration, extra=extra)
 
     def _clocks(self):
         """(time-stamp counter, seconds) of one moment: the feed reads the counter at every poll, also at rest. Of some

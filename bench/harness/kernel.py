@@ -13,7 +13,7 @@ import subprocess
 import time
 
 from . import judge
-from .contender import Contender, Failed, Missing, Sample
+from .contender import Contender, Failed, Missing, Sample, moved
 from .dpdk import JUDGED_PACKETS, PREFIX, WORKER_CORE, passes_to_verify
 from .kernel_hub import INGRESS, ROOT, Capture, ConntrackTable, KernelHub
 from .plan import Plan
@@ -162,16 +162,16 @@ class KernelContender(Contender):
         sent, drops = self.hub.sent, self.hub.drops()
         self.runner.run_packets(packets)
         if (out := self._settled(sent, drops, packets)) != packets:
-            moved = _moved(drops, self.hub.drops())
+            dropped = moved(drops, self.hub.drops())
             raise Failed(f"{packets - out} of {packets} packets did not come out; the kernel's drop counters: "
-                         f"{moved or 'none moved'}")
+                         f"{dropped or 'none moved'}")
 
     def _settled(self, sent, drops, packets):
         """Packets that came out since `sent` was read, when all are counted or half a second has passed."""
         end = time.monotonic() + 0.5
         while True:
             out = self.hub.sent - sent
-            if out + sum(_moved(drops, self.hub.drops()).values()) >= packets or time.monotonic() > end:
+            if out + sum(moved(drops, self.hub.drops()).values()) >= packets or time.monotonic() > end:
                 return out
             time.sleep(0.01)
 
@@ -192,7 +192,7 @@ class KernelContender(Contender):
         report = self.runner.run_seconds(seconds)
         after = self._sessions()  # before anything waits, and sessions end meanwhile
         out = self._settled(sent, drops, report["packets"])
-        sample = Sample(packets=report["packets"], sent=out, drops=_moved(drops, self.hub.drops()),
+        sample = Sample(packets=report["packets"], sent=out, drops=moved(drops, self.hub.drops()),
                         cycles=report["cycles"], seconds=report["seconds"],
                         extra={"Mpps": report["packets"] / report["seconds"] / 1e6})
         created, grown = after[0] - before[0], after[1] - before[1]
@@ -244,7 +244,3 @@ class KernelLimit(KernelContender):
         return Sample(packets=report["packets"], sent=0, drops={"XDP_DROP": report["packets"]},
                       cycles=report["cycles"], seconds=report["seconds"],
                       extra={"Mpps": report["packets"] / report["seconds"] / 1e6})
-
-
-def _moved(before, after):
-    return {name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name, 0)}
