@@ -13,6 +13,7 @@
 
 #include "dataplane/core/ids.h"
 #include "dataplane/fib/adjacency_table.h"
+#include "dataplane/fib/next_hop.h"
 #include "dataplane/fib/route_table.h"
 #include "dataplane/policy/policy.h"
 #include "dataplane/tunnel/attachment.h"
@@ -20,22 +21,6 @@
 #include "inspection/inspector.h"
 
 namespace weir::dataplane {
-
-/// One member of a route. An attachment is reached through a router inside it (`via`), or the destination is
-/// on-link.
-struct NextHop {
-  AttachmentId attachment;
-  DomainId domain;  // the attachment's: the packet's to-domain
-  bool has_via = false;
-  net::IpAddress via;
-  uint32_t weight = 1;
-};
-
-/// What a route leads to: members, or a blackhole if there are none.
-struct RouteTarget {
-  std::vector<NextHop> members;
-  uint32_t total_weight = 0;
-};
 
 struct Domain {
   DomainId id;  // invalid: free slot
