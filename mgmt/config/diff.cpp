@@ -1,142 +1,23 @@
 #include "mgmt/config/diff.h"
 
 #include <algorithm>
-#include <map>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 
-#include "mgmt/config/choices.h"
 #include "mgmt/config/key_table.h"
+#include "mgmt/config/toml_values.h"
 
 namespace weir::config {
 
 namespace {
 
-/// Keys and values of one table as text. Equal text means an equal value.
-using Values = std::map<std::string, std::string, std::less<>>;
-
-std::string text_of(const std::string& v) { return std::to_string(v.size()) + ":" + v; }
-std::string text_of(bool v) { return v ? "true" : "false"; }
-std::string text_of(uint32_t v) { return std::to_string(v); }
-std::string text_of(const PortRange& v) { return std::to_string(v.first) + "-" + std::to_string(v.last); }
-std::string text_of(const net::Prefix& v) { return net::to_string(v); }
-std::string text_of(const net::InterfaceAddress& v) { return net::to_string(v); }
-std::string text_of(const net::IpAddress& v) { return net::to_string(v); }
-std::string text_of(const net::Mac& v) { return net::to_string(v); }
-template <typename T>
-std::string text_of(const std::optional<T>& v) {
-  return v ? text_of(*v) : "none";
-}
-template <typename T>
-std::string text_of(const std::vector<T>& list) {
-  std::string text;
-  for (const T& v : list) text += text_of(v) + ",";
-  return text;
-}
-template <typename E>
-requires std::is_enum_v<E> std::string text_of(E v) { return std::to_string(static_cast<unsigned>(v)); }
-
-Values values_of(const Domain&) { return {}; }
-
-Values values_of(const Attachment& a) {
-  return {{"attachment[].domain", text_of(a.domain)},
-          {"attachment[].gateway", text_of(a.gateways)},
-          {"attachment[].mac", text_of(a.mac)},
-          {"attachment[].mtu", text_of(a.mtu)},
-          {"attachment[].vxlan.vni", text_of(a.vni.value)},
-          {"attachment[].vxlan.local", text_of(net::IpAddress(a.local))},
-          {"attachment[].vxlan.remote", text_of(net::IpAddress(a.remote))},
-          {"attachment[].vxlan.port", text_of(uint32_t{a.udp_port})}};
-}
-
-Values values_of(const Route& r) {
-  return {{"route[].weight", text_of(r.weight)}, {"route[].ecmp", text_of(r.ecmp)}};
-}
-
-Values values_of(const Connection&) { return {}; }
-
-Values values_of(const PolicyRule& r) {
-  return {{"policy[].action", text_of(r.action)},
-          {"policy[].from.domains", text_of(r.from.domains)},
-          {"policy[].from.prefixes", text_of(r.from.prefixes)},
-          {"policy[].to.domains", text_of(r.to.domains)},
-          {"policy[].to.prefixes", text_of(r.to.prefixes)},
-          {"policy[].protocol", text_of(r.protocol)},
-          {"policy[].ports", text_of(r.ports)},
-          {"policy[].profile", text_of(r.profile)},
-          {"policy[].log", text_of(r.log)},
-          {"policy[].comment", text_of(r.comment)}};
-}
-
-Values values_of(const Profile& p) {
-  return {{"profile[].rules", text_of(p.rule_files)},
-          {"profile[].on_drop", text_of(p.on_drop)},
-          {"profile[].fail", text_of(p.fail)}};
-}
-
-Values values_of(const Port& p) {
-  return {{"port[].driver", text_of(p.driver)},     {"port[].interface", text_of(p.interface)},
-          {"port[].pci", text_of(p.pci)},           {"port[].rx_pcap", text_of(p.rx_pcap)},
-          {"port[].rx_loop", text_of(p.rx_loop)},   {"port[].tx_pcap", text_of(p.tx_pcap)},
-          {"port[].address", text_of(p.addresses)}, {"port[].gateway", text_of(p.gateway)},
-          {"port[].mac", text_of(p.mac)},           {"port[].mtu", text_of(p.mtu)}};
-}
-
-/// The keys of the sections that the file has once.
-Values single_values(const Config& c) {
-  const Limits& l = c.limits;
-  const Timeouts& t = c.timeouts;
-  return {{"hub.name", text_of(c.hub_name)},
-          {"eal.hugepages", text_of(c.eal.hugepages)},
-          {"eal.memory_mib", text_of(c.eal.memory_mib)},
-          {"eal.extra_args", text_of(c.eal.extra_args)},
-          {"worker.cores", text_of(c.workers.cores)},
-          {"worker.idle", text_of(c.workers.idle)},
-          {"worker.burst", text_of(c.workers.burst)},
-          {"worker.stall_us", text_of(c.workers.stall_us)},
-          {"control.core", text_of(c.control.core)},
-          {"limits.sessions", text_of(l.sessions)},
-          {"limits.packet_buffers", text_of(l.packet_buffers)},
-          {"limits.ring_size", text_of(l.ring_size)},
-          {"limits.adjacencies", text_of(l.adjacencies)},
-          {"limits.held_packets", text_of(l.held_packets)},
-          {"limits.held_per_neighbor", text_of(l.held_per_neighbor)},
-          {"limits.punts_per_second", text_of(l.punts_per_second)},
-          {"limits.inspected_sessions", text_of(l.inspected_sessions)},
-          {"limits.stream_window", text_of(l.stream_window)},
-          {"limits.out_of_order_segments", text_of(l.out_of_order_segments)},
-          {"limits.event_queue", text_of(l.event_queue)},
-          {"timeouts.tcp_handshake", text_of(t.tcp_handshake)},
-          {"timeouts.tcp_established", text_of(t.tcp_established)},
-          {"timeouts.tcp_closing", text_of(t.tcp_closing)},
-          {"timeouts.udp", text_of(t.udp)},
-          {"timeouts.icmp", text_of(t.icmp)},
-          {"timeouts.other", text_of(t.other)},
-          {"api.socket", text_of(c.api.socket)},
-          {"log.level", text_of(c.log.level)},
-          {"events.eve", text_of(c.events.eve)},
-          {"events.flow", text_of(c.events.flow)}};
-}
-
-const std::string& name_of(const Domain& x) { return x.name; }
-const std::string& name_of(const Attachment& x) { return x.name; }
-const std::string& name_of(const PolicyRule& x) { return x.id; }
-const std::string& name_of(const Profile& x) { return x.name; }
-const std::string& name_of(const Port& x) { return x.name; }
-std::string name_of(const Connection& x) { return std::min(x.a, x.b) + " - " + std::max(x.a, x.b); }
-std::string name_of(const Route& x) {
-  std::string name = x.domain + " " + net::to_string(x.prefix);
-  if (x.blackhole) return name + " blackhole";
-  name += " attachment " + x.attachment;
-  return x.via ? name + " via " + net::to_string(*x.via) : name;
-}
-
-/// The keys whose values differ; both have the same keys.
+/// The keys whose values differ; both have the same keys. In which order a connection names its domains is no
+/// difference.
 std::vector<std::string> changed_keys(const Values& old, const Values& next) {
   std::vector<std::string> keys;
   for (const auto& [key, value] : old) {
-    if (next.find(key)->second != value) keys.push_back(key);
+    if (key != "connection[].domains" && next.find(key)->second != value) keys.push_back(key);
   }
   return keys;
 }

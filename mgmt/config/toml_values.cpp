@@ -1,0 +1,176 @@
+#include "mgmt/config/toml_values.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <optional>
+#include <vector>
+
+#include "mgmt/config/choices.h"
+
+namespace weir::config {
+
+namespace {
+
+std::string toml(const std::string& v) { return toml_string(v); }
+std::string toml(bool v) { return v ? "true" : "false"; }
+std::string toml(uint32_t v) { return std::to_string(v); }
+std::string toml(const PortRange& v) {
+  if (v.first == v.last) return std::to_string(v.first);
+  return toml_string(std::to_string(v.first) + "-" + std::to_string(v.last));
+}
+std::string toml(const net::Prefix& v) { return toml_string(net::to_string(v)); }
+std::string toml(const net::InterfaceAddress& v) { return toml_string(net::to_string(v)); }
+std::string toml(const net::IpAddress& v) { return toml_string(net::to_string(v)); }
+std::string toml(const net::Mac& v) { return toml_string(net::to_string(v)); }
+template <typename T>
+std::string toml(const std::optional<T>& v) {
+  return v ? toml(*v) : "";
+}
+template <typename T>
+std::string toml(const std::vector<T>& list) {
+  std::string text;
+  for (const T& v : list) text += (text.empty() ? "[" : ", ") + toml(v);
+  return text.empty() ? "[]" : text + "]";
+}
+/// An empty list that a file cannot write is a key that it leaves out.
+template <typename T>
+std::string unless_empty(const T& v) {
+  return v.empty() ? "" : toml(v);
+}
+std::string unless_zero(uint32_t v) { return v == 0 ? "" : toml(v); }
+template <typename E, size_t N>
+std::string word(const Choice<E> (&choices)[N], E v) {
+  return toml_string(name_of(choices, v));
+}
+
+}  // namespace
+
+std::string toml_string(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<uint8_t>(c) < 0x20 || c == 0x7f) {
+      char code[8];
+      std::snprintf(code, sizeof code, "\\u%04x", static_cast<unsigned>(c));
+      out += code;
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+Values values_of(const Domain& d) { return {{"domain[].name", toml(d.name)}}; }
+
+Values values_of(const Attachment& a) {
+  return {{"attachment[].name", toml(a.name)},
+          {"attachment[].domain", toml(a.domain)},
+          {"attachment[].gateway", toml(a.gateways)},
+          {"attachment[].mac", toml(a.mac)},
+          {"attachment[].mtu", unless_zero(a.mtu)},
+          {"attachment[].vxlan.vni", toml(a.vni.value)},
+          {"attachment[].vxlan.local", toml(net::IpAddress(a.local))},
+          {"attachment[].vxlan.remote", toml(net::IpAddress(a.remote))},
+          {"attachment[].vxlan.port", toml(uint32_t{a.udp_port})}};
+}
+
+Values values_of(const Route& r) {
+  return {{"route[].domain", toml(r.domain)},
+          {"route[].prefix", toml(r.prefix)},
+          {"route[].attachment", unless_empty(r.attachment)},
+          {"route[].via", toml(r.via)},
+          {"route[].weight", toml(r.weight)},
+          {"route[].ecmp", toml(r.ecmp)},
+          {"route[].blackhole", toml(r.blackhole)}};
+}
+
+Values values_of(const Connection& c) {
+  return {{"connection[].domains", toml(std::vector<std::string>{c.a, c.b})}};
+}
+
+Values values_of(const PolicyRule& r) {
+  return {{"policy[].id", toml(r.id)},
+          {"policy[].action", word(kPolicyActions, r.action)},
+          {"policy[].from.domains", unless_empty(r.from.domains)},
+          {"policy[].from.prefixes", unless_empty(r.from.prefixes)},
+          {"policy[].to.domains", unless_empty(r.to.domains)},
+          {"policy[].to.prefixes", unless_empty(r.to.prefixes)},
+          {"policy[].protocol", word(kProtocols, r.protocol)},
+          {"policy[].ports", unless_empty(r.ports)},
+          {"policy[].profile", unless_empty(r.profile)},
+          {"policy[].log", toml(r.log)},
+          {"policy[].comment", toml(r.comment)}};
+}
+
+Values values_of(const Profile& p) {
+  return {{"profile[].name", toml(p.name)},
+          {"profile[].rules", toml(p.rule_files)},
+          {"profile[].on_drop", word(kOnDrop, p.on_drop)},
+          {"profile[].fail", word(kFailModes, p.fail)}};
+}
+
+Values values_of(const Port& p) {
+  return {{"port[].name", toml(p.name)},
+          {"port[].driver", word(kPortDrivers, p.driver)},
+          {"port[].interface", unless_empty(p.interface)},
+          {"port[].pci", unless_empty(p.pci)},
+          {"port[].rx_pcap", unless_empty(p.rx_pcap)},
+          {"port[].rx_loop", toml(p.rx_loop)},
+          {"port[].tx_pcap", unless_empty(p.tx_pcap)},
+          {"port[].address", unless_empty(p.addresses)},
+          {"port[].gateway", toml(p.gateway)},
+          {"port[].mac", toml(p.mac)},
+          {"port[].mtu", unless_zero(p.mtu)}};
+}
+
+Values single_values(const Config& c) {
+  const Limits& l = c.limits;
+  const Timeouts& t = c.timeouts;
+  return {{"hub.name", toml(c.hub_name)},
+          {"eal.hugepages", word(kHugepages, c.eal.hugepages)},
+          {"eal.memory_mib", toml(c.eal.memory_mib)},
+          {"eal.extra_args", toml(c.eal.extra_args)},
+          {"worker.cores", toml(c.workers.cores)},
+          {"worker.idle", word(kIdle, c.workers.idle)},
+          {"worker.burst", toml(c.workers.burst)},
+          {"worker.stall_us", toml(c.workers.stall_us)},
+          {"control.core", toml(c.control.core)},
+          {"limits.sessions", toml(l.sessions)},
+          {"limits.packet_buffers", toml(l.packet_buffers)},
+          {"limits.ring_size", toml(l.ring_size)},
+          {"limits.adjacencies", toml(l.adjacencies)},
+          {"limits.held_packets", toml(l.held_packets)},
+          {"limits.held_per_neighbor", toml(l.held_per_neighbor)},
+          {"limits.punts_per_second", toml(l.punts_per_second)},
+          {"limits.inspected_sessions", toml(l.inspected_sessions)},
+          {"limits.stream_window", toml(l.stream_window)},
+          {"limits.out_of_order_segments", toml(l.out_of_order_segments)},
+          {"limits.event_queue", toml(l.event_queue)},
+          {"timeouts.tcp_handshake", toml(t.tcp_handshake)},
+          {"timeouts.tcp_established", toml(t.tcp_established)},
+          {"timeouts.tcp_closing", toml(t.tcp_closing)},
+          {"timeouts.udp", toml(t.udp)},
+          {"timeouts.icmp", toml(t.icmp)},
+          {"timeouts.other", toml(t.other)},
+          {"api.socket", toml(c.api.socket)},
+          {"log.level", toml(c.log.level)},
+          {"events.eve", toml(c.events.eve)},
+          {"events.flow", toml(c.events.flow)}};
+}
+
+std::string name_of(const Port& x) { return x.name; }
+std::string name_of(const Domain& x) { return x.name; }
+std::string name_of(const Attachment& x) { return x.name; }
+std::string name_of(const PolicyRule& x) { return x.id; }
+std::string name_of(const Profile& x) { return x.name; }
+std::string name_of(const Connection& x) { return std::min(x.a, x.b) + " - " + std::max(x.a, x.b); }
+std::string name_of(const Route& x) {
+  std::string name = x.domain + " " + net::to_string(x.prefix);
+  if (x.blackhole) return name + " blackhole";
+  name += " attachment " + x.attachment;
+  return x.via ? name + " via " + net::to_string(*x.via) : name;
+}
+
+}  // namespace weir::config
