@@ -133,7 +133,7 @@ Json to_json(const control::PathAnswer& answer) {
   return {{"verdict", answer.verdict}, {"reason", answer.reason}, {"steps", std::move(steps)}};
 }
 
-Json to_json(const control::ReloadView& view) {
+Json to_json(const control::ChangeView& view) {
   if (view.problems.empty()) return {{"changes", view.changes}, {"notes", view.notes}};
   Json json = to_json(Error{ErrorCode::refused, "the configuration was not reloaded; nothing was changed"});
   json["error"]["problems"] = view.problems;

@@ -22,7 +22,7 @@ Json to_json(const control::SessionsView& view);
 Json to_json(const std::vector<control::DomainRoutesView>& view);
 Json to_json(const control::PathAnswer& answer);
 /// {"changes": [...], "notes": [...]}, or an "error" with all "problems".
-Json to_json(const control::ReloadView& view);
+Json to_json(const control::ChangeView& view);
 /// {"error": {"code": ..., "message": ...}}
 Json to_json(const Error& error);
 

@@ -52,9 +52,9 @@ Result<control::PathAnswer> ControlSource::path(const control::PathQuery& query)
                                    [this, query](auto reply) { reply(control_.path(query)); });
 }
 
-Result<control::ReloadView> ControlSource::reload() {
-  return call<control::ReloadView>(mailbox_, kReloadIn, [this](auto reply) {
-    control_.reload([reply](control::ReloadView view) { reply(std::move(view)); });
+Result<control::ChangeView> ControlSource::reload() {
+  return call<control::ChangeView>(mailbox_, kReloadIn, [this](auto reply) {
+    control_.reload([reply](control::ChangeView view) { reply(std::move(view)); });
   });
 }
 

@@ -19,7 +19,7 @@ class Source {
   virtual Result<control::SessionsView> sessions(size_t max) = 0;
   virtual Result<std::vector<control::DomainRoutesView>> routes(const std::optional<std::string>& domain) = 0;
   virtual Result<control::PathAnswer> path(const control::PathQuery& query) = 0;
-  virtual Result<control::ReloadView> reload() = 0;
+  virtual Result<control::ChangeView> reload() = 0;
 };
 
 /// Asks a Control through its mailbox. Each call waits a bounded time and fails with `unavailable` after
@@ -34,7 +34,7 @@ class ControlSource final : public Source {
   Result<control::SessionsView> sessions(size_t max) override;
   Result<std::vector<control::DomainRoutesView>> routes(const std::optional<std::string>& domain) override;
   Result<control::PathAnswer> path(const control::PathQuery& query) override;
-  Result<control::ReloadView> reload() override;
+  Result<control::ChangeView> reload() override;
 
  private:
   control::Control& control_;

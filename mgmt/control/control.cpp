@@ -82,7 +82,7 @@ void Control::underlay_changed() {
   if (paths_.refresh()) start_build(false);
 }
 
-void Control::reload(ReloadReply reply) {
+void Control::reload(ChangeReply reply) {
   constexpr size_t kMaxWaiting = 16;
   if (reloads_waiting_.size() >= kMaxWaiting) {
     return reply({{"too many reloads are waiting already"}, {}, {}});
@@ -91,10 +91,29 @@ void Control::reload(ReloadReply reply) {
   start_build(true);
 }
 
+void Control::transact(config::ModelChanges changes, ChangeReply reply) {
+  constexpr size_t kMaxWaiting = 16;
+  if (transactions_waiting_.size() >= kMaxWaiting) {
+    return reply({{"too many transactions are waiting already"}, {}, {}});
+  }
+  transactions_waiting_.emplace_back(std::move(changes), std::move(reply));
+  start_build(false);
+}
+
+/// Reloads go first, one transaction to a build.
+bool Control::take_transaction(BuildJob& job) {
+  if (job.reread || transactions_waiting_.empty()) return false;
+  auto [changes, reply] = std::move(transactions_waiting_.front());
+  transactions_waiting_.pop_front();
+  job.changes = std::move(changes);
+  reloads_building_.push_back(std::move(reply));
+  return true;
+}
+
 /// One build at a time: what comes meanwhile is gathered into the one after it.
 void Control::start_build(bool reread) {
   if (building_) {
-    recompile_wanted_ |= !reread;
+    recompile_wanted_ |= !reread && transactions_waiting_.empty();
     return;
   }
   building_ = true;
@@ -102,6 +121,7 @@ void Control::start_build(bool reread) {
   std::swap(reloads_building_, reloads_waiting_);
   auto job = std::make_shared<BuildJob>(BuildJob{!reloads_building_.empty(), in_force_, facts_,
                                                  paths_.table(), released_attachments_, released_domains_});
+  take_transaction(*job);
   parts_.builder.run([this, job, &mailbox = parts_.mailbox] {
     auto outcome = std::make_shared<BuildOutcome>(run_build_or_explain(std::move(*job)));
     mailbox.deliver([this, outcome] { finish_build(*outcome); });
@@ -115,7 +135,9 @@ void Control::finish_build(BuildOutcome& outcome) {
   if (install_it) install(outcome);
   answer_reload(outcome);
   building_ = false;
-  if (recompile_wanted_ || !reloads_waiting_.empty()) start_build(!reloads_waiting_.empty());
+  if (recompile_wanted_ || !reloads_waiting_.empty() || !transactions_waiting_.empty()) {
+    start_build(!reloads_waiting_.empty());
+  }
 }
 
 /// Lets in what the new model takes beside what the old one does. False: the kernel refuses, all is steered
@@ -209,15 +231,17 @@ void Control::answer_reload(const BuildOutcome& outcome) {
     last_reload_ = "refused: " + outcome.problems.front();
     parts_.log.error("configuration not reloaded; nothing was changed");
   }
-  for (const ReloadReply& reply : reloads_building_)
+  for (const ChangeReply& reply : reloads_building_)
     reply({outcome.problems, outcome.notes, outcome.changes});
   reloads_building_.clear();
 }
 
 void Control::abandon() {
   listings_.clear();
+  for (auto& [changes, reply] : std::exchange(transactions_waiting_, {}))
+    reply({{"the hub is stopping"}, {}, {}});
   for (auto* waiting : {&reloads_building_, &reloads_waiting_}) {
-    for (const ReloadReply& reply : std::exchange(*waiting, {})) reply({{"the hub is stopping"}, {}, {}});
+    for (const ChangeReply& reply : std::exchange(*waiting, {})) reply({{"the hub is stopping"}, {}, {}});
   }
 }
 

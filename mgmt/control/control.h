@@ -17,6 +17,7 @@
 #include "dataplane/io/port.h"
 #include "dataplane/io/xdp_steering.h"
 #include "dataplane/worker/dataplane.h"
+#include "mgmt/config/change.h"
 #include "mgmt/control/builder.h"
 #include "mgmt/control/icmp_errors.h"
 #include "mgmt/control/mailbox.h"
@@ -42,16 +43,16 @@ struct ControlParts {
   std::string version;                                               // the program's
 };
 
-/// What became of a reload.
-struct ReloadView {
-  std::vector<std::string> problems;  // empty: done
-  std::vector<std::string> notes;
-  std::vector<std::string> changes;
+/// What became of a reload or a transaction.
+struct ChangeView {
+  std::vector<std::string> problems;  // empty: done; else nothing was changed
+  std::vector<std::string> notes;     // right, but worth a thought
+  std::vector<std::string> changes;   // a line for each thing that changed
 };
 
 class Control {
  public:
-  using ReloadReply = std::function<void(ReloadView)>;
+  using ChangeReply = std::function<void(ChangeView)>;
   using SessionsReply = std::function<void(SessionsView)>;
   /// How long the workers sample every turn after someone looked.
   static constexpr dataplane::NanoTime kWatch = 2 * dataplane::kNanosPerSecond;
@@ -70,7 +71,10 @@ class Control {
   bool turn(dataplane::NanoTime now, bool underlay_ready);
 
   /// Reads the file again and changes over to it, or to nothing of it. `reply` is called in a later turn.
-  void reload(ReloadReply reply);
+  void reload(ChangeReply reply);
+  /// Makes all of these changes to the model, or none of them. They live until the hub stops, unless they are
+  /// written to the file (`weirctl config save`). `reply` is called in this turn or in a later one.
+  void transact(config::ModelChanges changes, ChangeReply reply);
   /// After the last turn: whoever still waits for an answer gets none, or is told that the hub is stopping.
   void abandon();
 
@@ -94,6 +98,7 @@ class Control {
   void on_punt(const dataplane::Punt& punt);
   void underlay_changed();
   void start_build(bool reread);
+  bool take_transaction(BuildJob& job);
   void finish_build(BuildOutcome& outcome);
   void install(BuildOutcome& outcome);
   void purge(const model::CompiledModel& compiled);
@@ -113,8 +118,9 @@ class Control {
 
   bool building_ = false;
   bool recompile_wanted_ = false;
-  std::deque<ReloadReply> reloads_waiting_;     // for the build after the one that runs
-  std::deque<ReloadReply> reloads_building_;    // for the one that runs
+  std::deque<ChangeReply> reloads_waiting_;   // for the build after the one that runs
+  std::deque<ChangeReply> reloads_building_;  // for the one that runs
+  std::deque<std::pair<config::ModelChanges, ChangeReply>> transactions_waiting_;
   std::map<uint64_t, SessionsReply> listings_;  // sessions(), until the workers have answered
   uint64_t next_listing_ = 0;
   std::vector<dataplane::AttachmentId>

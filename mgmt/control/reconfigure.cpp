@@ -1,5 +1,6 @@
 #include "mgmt/control/reconfigure.h"
 
+#include <algorithm>
 #include <new>
 #include <sstream>
 
@@ -46,6 +47,50 @@ std::shared_ptr<const config::Config> reread(const config::Config& old, BuildOut
   return std::make_shared<const config::Config>(std::move(*next));
 }
 
+using config::ChangeVerb;
+using Lines = std::vector<std::string>;
+
+bool same_thing(const config::Domain& a, const config::Domain& b) { return a.name == b.name; }
+bool same_thing(const config::Attachment& a, const config::Attachment& b) { return a.name == b.name; }
+bool same_thing(const config::PolicyRule& a, const config::PolicyRule& b) { return a.id == b.id; }
+bool same_thing(const config::Connection& a, const config::Connection& b) {
+  return std::minmax(a.a, a.b) == std::minmax(b.a, b.b);
+}
+bool same_thing(const config::Route& a, const config::Route& b) {
+  const bool any = b.attachment.empty() && !b.blackhole;
+  return a.domain == b.domain && a.prefix == b.prefix &&
+         (any || (a.attachment == b.attachment && a.via == b.via));
+}
+
+template <typename Thing>
+void edit_list(std::vector<Thing>& list, const Thing& subject, ChangeVerb verb, Lines& problems) {
+  const auto at =
+      std::find_if(list.begin(), list.end(), [&](const Thing& x) { return same_thing(x, subject); });
+  if (verb == ChangeVerb::add && at != list.end()) return problems.push_back("it is there already");
+  if (verb == ChangeVerb::remove && at == list.end()) return problems.push_back("there is none to remove");
+  if (verb == ChangeVerb::remove) {
+    std::erase_if(list, [&](const Thing& x) { return same_thing(x, subject); });
+  } else if (at != list.end()) {
+    *at = subject;
+  } else {
+    list.push_back(subject);
+  }
+}
+
+void edit(config::Config& config, const config::ModelChange& change, Lines& problems) {
+  const auto in = [&](auto& list, const auto& subject) { edit_list(list, subject, change.verb, problems); };
+  std::visit(
+      [&](const auto& subject) {
+        using Thing = std::decay_t<decltype(subject)>;
+        if constexpr (std::is_same_v<Thing, config::Domain>) in(config.domains, subject);
+        if constexpr (std::is_same_v<Thing, config::Attachment>) in(config.attachments, subject);
+        if constexpr (std::is_same_v<Thing, config::Route>) in(config.routes, subject);
+        if constexpr (std::is_same_v<Thing, config::Connection>) in(config.connections, subject);
+        if constexpr (std::is_same_v<Thing, config::PolicyRule>) in(config.policy, subject);
+      },
+      change.subject);
+}
+
 }  // namespace
 
 RuleBuild build_rules(const config::Config& config, unsigned workers) {
@@ -77,6 +122,13 @@ BuildOutcome run_build(BuildJob job) {
     outcome.notes = std::move(rules.refused);
     outcome.next.rulesets = std::move(rules.rulesets);
     outcome.next.profiles = std::move(rules.profiles);
+  }
+  if (job.changes) {
+    auto next = std::make_shared<config::Config>(*job.now.config);
+    for (const auto& change : *job.changes) edit(*next, change, outcome.problems);
+    if (!outcome.problems.empty()) return outcome;
+    outcome.changes = lines_of(config::to_string(config::diff(*job.now.config, *next)));
+    outcome.next.config = std::move(next);
   }
   auto compiled = model::compile({*outcome.next.config, job.facts, job.paths, outcome.next.rulesets,
                                   *job.now.model, job.released_attachments, job.released_domains});

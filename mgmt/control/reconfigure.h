@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "mgmt/config/change.h"
 #include "mgmt/config/config.h"
 #include "mgmt/control/views.h"
 #include "mgmt/model/compile.h"
@@ -39,6 +40,7 @@ struct BuildJob {
   model::PathTable paths;
   std::vector<dataplane::AttachmentId> released_attachments;
   std::vector<dataplane::DomainId> released_domains;
+  std::optional<config::ModelChanges> changes = {};  // to the configuration in force
 };
 
 struct BuildOutcome {

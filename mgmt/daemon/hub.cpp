@@ -228,7 +228,7 @@ void Hub::run(Signals& signals) {
 bool Hub::handle(int signal) {
   switch (signal) {
     case SIGHUP:
-      control_->reload([](const control::ReloadView&) {});
+      control_->reload([](const control::ChangeView&) {});
       return true;  // control logs what comes of it
     case SIGUSR1:
       writer_->reopen();

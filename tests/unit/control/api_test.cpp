@@ -62,11 +62,11 @@ class FakeSource final : public api::Source {
     query_seen = query;
     return control::PathAnswer{"deny", "policy_deny", {{"policy", false, "rule x: deny"}}};
   }
-  Result<control::ReloadView> reload() override { return reload_answer; }
+  Result<control::ChangeView> reload() override { return reload_answer; }
 
   size_t asked = 0;
   control::PathQuery query_seen;
-  control::ReloadView reload_answer;
+  control::ChangeView reload_answer;
 };
 
 api::Parameter parameters(std::map<std::string, std::string> values) {

@@ -18,8 +18,8 @@ namespace weir::test {
 namespace {
 
 using namespace dataplane;
+using control::ChangeView;
 using control::Control;
-using control::ReloadView;
 
 class FakeSteering final : public XdpSteering {
  public:
@@ -71,9 +71,9 @@ class ControlTest : public ::testing::Test {
       control_->turn(now_, false);
     } while (control_->building());
   }
-  ReloadView reload() {
-    std::optional<ReloadView> answer;
-    control_->reload([&](ReloadView view) { answer = std::move(view); });
+  ChangeView reload() {
+    std::optional<ChangeView> answer;
+    control_->reload([&](ChangeView view) { answer = std::move(view); });
     settle();
     return answer.value();
   }
@@ -116,6 +116,32 @@ TEST_F(ControlTest, HopsAreSetFromTheUnderlay) {
   EXPECT_NE(log_text_.str().find("198.18.0.10 is no longer reached: the link is down"), std::string::npos);
 }
 
+TEST_F(ControlTest, ATransactionIsAllOrNothing) {
+  const auto transact = [&](config::ModelChanges changes) {
+    std::optional<ChangeView> answer;
+    control_->transact(std::move(changes), [&](ChangeView view) { answer = std::move(view); });
+    settle();
+    return answer.value();
+  };
+  config::Domain domain{"edge", {}};
+  config::Attachment spoke;
+  spoke.name = "cloud-e";
+  spoke.domain = "edge";
+  spoke.vni = {50};
+  spoke.local = ip("198.18.0.1").v4();
+  spoke.remote = ip("198.18.0.50").v4();
+  config::Attachment wrong = spoke;
+  wrong.name = "cloud-f";
+  wrong.domain = "nowhere";
+  using enum config::ChangeVerb;
+  EXPECT_FALSE(transact({{add, domain}, {add, spoke}, {add, wrong}}).problems.empty());
+  EXPECT_FALSE(attachment("cloud-e").valid());
+  EXPECT_TRUE(transact({{add, domain}, {add, spoke}}).problems.empty());
+  EXPECT_TRUE(attachment("cloud-e").valid());
+  EXPECT_TRUE(transact({{remove, spoke}, {remove, domain}}).problems.empty());
+  EXPECT_FALSE(attachment("cloud-e").valid());
+}
+
 TEST_F(ControlTest, UnderlayMtuReachesTheAttachment) {
   underlay_.hops[ip("198.18.0.10").v4()].mtu = 1400;
   control_->turn(++now_, true);
@@ -128,7 +154,7 @@ TEST_F(ControlTest, ReloadPublishesSteersAndKeepsIds) {
   const uint64_t version = dataplane_->current().version;
   steering_.history.clear();
   write(kTwoClouds + kNewSpoke);
-  const ReloadView answer = reload();
+  const ChangeView answer = reload();
   EXPECT_TRUE(answer.problems.empty());
   EXPECT_FALSE(answer.changes.empty());
   EXPECT_GT(dataplane_->current().version, version);
@@ -155,7 +181,7 @@ TEST_F(ControlTest, SteeringThatTheKernelRefusesRefusesTheReload) {
   steering_.history.clear();
   steering_.room = 1;
   write(kTwoClouds + kNewSpoke);
-  const ReloadView answer = reload();
+  const ChangeView answer = reload();
   EXPECT_EQ(answer.problems,
             std::vector<std::string>{"port wan0: tunnel traffic cannot be steered to the hub: no room"});
   EXPECT_EQ(control_->status().last_reload.rfind("refused", 0), 0u);
@@ -193,15 +219,15 @@ TEST_F(ControlTest, StartFailsIfNothingCanBeSteered) {
 }
 
 TEST_F(ControlTest, StoppingAnswersWhoeverWaits) {
-  std::vector<ReloadView> answers;
-  const auto keep = [&](ReloadView view) { answers.push_back(std::move(view)); };
+  std::vector<ChangeView> answers;
+  const auto keep = [&](ChangeView view) { answers.push_back(std::move(view)); };
   control_->reload(keep);  // its build runs
   control_->reload(keep);  // waits for the next one
   ASSERT_TRUE(answers.empty());
   mailbox_.close();
   control_->abandon();
   ASSERT_EQ(answers.size(), 2u);
-  for (const ReloadView& answer : answers) {
+  for (const ChangeView& answer : answers) {
     EXPECT_EQ(answer.problems, std::vector<std::string>{"the hub is stopping"});
   }
   control_->abandon();
@@ -213,7 +239,7 @@ TEST_F(ControlTest, StoppingLetsCallersOfReloadAndSessionsGo) {
   std::promise<void> gate;  // the builder is busy, so that the reload cannot end before the hub stops
   builder_.run([busy = gate.get_future().share()] { busy.wait(); });
   api::ControlSource source(*control_, mailbox_);
-  Result<ReloadView> reloaded;
+  Result<ChangeView> reloaded;
   Result<control::SessionsView> listed;
   std::thread reloader([&] { reloaded = source.reload(); });
   std::thread lister([&] { listed = source.sessions(5); });
@@ -271,7 +297,7 @@ TEST_F(ControlTest, FailedReloadChangesNothingAndSaysAll) {
   const size_t published = dataplane_->published.size();
   write(replaced(replaced(kTwoClouds, "vni = 10", "vni = \"ten\""), "prefix = \"10.1.64.0/18\"",
                  "prefix = \"10.1.64.1/18\""));
-  const ReloadView answer = reload();
+  const ChangeView answer = reload();
   EXPECT_EQ(answer.problems.size(), 2u);
   for (const std::string& problem : answer.problems)
     EXPECT_NE(problem.find("hub.toml:"), std::string::npos) << problem;
@@ -283,7 +309,7 @@ TEST_F(ControlTest, FailedReloadChangesNothingAndSaysAll) {
 TEST_F(ControlTest, RestartKeyIsRefusedByName) {
   const size_t published = dataplane_->published.size();
   write(replaced(kTwoClouds, "cores = [1]", "cores = [1]\nburst = 16"));
-  const ReloadView answer = reload();
+  const ChangeView answer = reload();
   ASSERT_EQ(answer.problems.size(), 1u);
   EXPECT_NE(answer.problems[0].find("worker.burst"), std::string::npos);
   EXPECT_EQ(dataplane_->published.size(), published);
@@ -300,7 +326,7 @@ TEST_F(ControlTest, ModelThatDoesNotCompileChangesNothing) {
 TEST_F(ControlTest, ReloadsThatComeTogetherAreAllAnswered) {
   write(kTwoClouds + kNewSpoke);
   int answered = 0;
-  for (int i = 0; i < 40; ++i) control_->reload([&](const ReloadView&) { ++answered; });
+  for (int i = 0; i < 40; ++i) control_->reload([&](const ChangeView&) { ++answered; });
   settle();
   EXPECT_EQ(answered, 40);
   EXPECT_LE(control_->status().reloads, 2u);
