@@ -345,12 +345,21 @@ constexpr KeySpec kKeys[] = {
      .change = Change::restart,
      .help = "The largest IP packet of the underlay."},
 
-    {.path = "domain[].name", .kind = ValueKind::name, .required = true, .help = "Its name, unique."},
+    {.path = "domain[].name",
+     .kind = ValueKind::name,
+     .required = true,
+     .identity = Identity::required,
+     .help = "Its name, unique."},
 
-    {.path = "attachment[].name", .kind = ValueKind::name, .required = true, .help = "Its name, unique."},
+    {.path = "attachment[].name",
+     .kind = ValueKind::name,
+     .required = true,
+     .identity = Identity::required,
+     .help = "Its name, unique."},
     {.path = "attachment[].domain",
      .kind = ValueKind::name,
      .required = true,
+     .identity = Identity::optional,
      .help = "The domain that it belongs to."},
     {.path = "attachment[].gateway",
      .kind = ValueKind::ip_interface,
@@ -396,14 +405,21 @@ constexpr KeySpec kKeys[] = {
     {.path = "route[].domain",
      .kind = ValueKind::name,
      .required = true,
+     .identity = Identity::required,
      .help = "The domain that has this route."},
-    {.path = "route[].prefix", .kind = ValueKind::prefix, .required = true, .help = "What is reached by it."},
+    {.path = "route[].prefix",
+     .kind = ValueKind::prefix,
+     .required = true,
+     .identity = Identity::required,
+     .help = "What is reached by it."},
     {.path = "route[].attachment",
      .kind = ValueKind::name,
+     .identity = Identity::optional,
      .help = "The attachment, of the same domain, that leads there; required unless `blackhole` is true."},
     {.path = "route[].via",
      .kind = ValueKind::ip,
      .fallback_help = "the prefix is on-link in the attachment",
+     .identity = Identity::optional,
      .help = "The router inside the attachment: an address in the subnet of one of its gateway addresses."},
     {.path = "route[].weight",
      .kind = ValueKind::integer,
@@ -418,6 +434,7 @@ constexpr KeySpec kKeys[] = {
     {.path = "route[].blackhole",
      .kind = ValueKind::boolean,
      .fallback = "false",
+     .identity = Identity::optional,
      .help = "Drops what this prefix matches, instead of an attachment."},
 
     {.path = "connection[].domains",
@@ -426,11 +443,13 @@ constexpr KeySpec kKeys[] = {
      .min_items = 2,
      .max_items = 2,
      .required = true,
+     .identity = Identity::required,
      .help = "The two domains."},
 
     {.path = "policy[].id",
      .kind = ValueKind::name,
      .required = true,
+     .identity = Identity::required,
      .help = "Its name, unique, in events, `weirctl sessions` and `weirctl path`."},
     {.path = "policy[].action",
      .kind = ValueKind::choice,
@@ -504,10 +523,20 @@ constexpr KeySpec kKeys[] = {
              "pass unseen."},
 };
 
+constexpr KeySpec kChangeKeys[] = {
+    {.path = "policy[].before",
+     .kind = ValueKind::name,
+     .help = "The rule, by its id, that it goes before. Without `before` and `after` an added rule goes to "
+             "the end, and "
+             "one that replaces another takes its place."},
+    {.path = "policy[].after", .kind = ValueKind::name, .help = "The rule, by its id, that it goes behind."},
+};
+
 }  // namespace
 
 std::span<const SectionSpec> sections() { return kSections; }
 std::span<const KeySpec> keys() { return kKeys; }
+std::span<const KeySpec> change_keys() { return kChangeKeys; }
 
 std::string_view section_of(std::string_view path) {
   const size_t dot = path.rfind('.');

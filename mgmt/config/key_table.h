@@ -33,6 +33,10 @@ enum class ValueKind : uint8_t {
 /// What happens when a reload finds a changed key: it is carried out, or the reload is refused.
 enum class Change : uint8_t { live, restart };
 
+/// Whether a removal at run time names a thing by this key: it has to, it may where that is needed to tell
+/// things apart, or the key is no name.
+enum class Identity : uint8_t { none, required, optional };
+
 /// A table, or a list of tables, of the file.
 struct SectionSpec {
   std::string_view path;  // "eal", "port[]", "attachment[].vxlan"
@@ -56,12 +60,15 @@ struct KeySpec {
   std::span<const std::string_view> choices = {};
   bool required = false;
   Change change = Change::live;
+  Identity identity = Identity::none;
   std::string_view help = {};  // a sentence
 };
 
 std::span<const SectionSpec> sections();
 /// In the order in which they are documented; keys of one section stand together.
 std::span<const KeySpec> keys();
+/// Keys that no file has, only a change at run time: where a policy rule goes.
+std::span<const KeySpec> change_keys();
 
 /// "port[]" of "port[].interface".
 std::string_view section_of(std::string_view path);

@@ -1,6 +1,9 @@
 #include "mgmt/config/schema.h"
 
+#include <algorithm>
+#include <array>
 #include <bit>
+#include <charconv>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -13,6 +16,10 @@ namespace weir::config {
 namespace {
 
 using Kind = Node::Kind;
+
+constexpr std::array<std::string_view, 5> kChangeable = {"domain", "attachment", "route", "connection",
+                                                         "policy"};
+const std::vector<std::string_view> kVerbs = {"add", "remove", "replace"};
 
 std::string mismatch(const std::string& expected, Kind found) {
   return "expected " + expected + ", found " + std::string(describe(found));
@@ -103,13 +110,13 @@ std::optional<std::string> check_element(const KeySpec& key, const Node& node) {
   return in_quotes(node.text) + " is not " + element_expectation(key);
 }
 
+std::string missing(const KeySpec& key) { return "missing; it has to be " + expectation(key); }
+
 class Checker {
  public:
-  Checker(Document& document, Problems& problems) : document_(document), problems_(problems) {
-    for (const KeySpec& key : keys()) {
-      keys_.emplace(key.path, &key);
-      members_[std::string(section_of(key.path))].push_back(leaf_of(key.path));
-    }
+  Checker(Document& document, Problems& problems, bool changes) : document_(document), problems_(problems) {
+    add_keys(keys());
+    if (changes) add_keys(change_keys());
     for (const SectionSpec& section : sections()) {
       sections_.emplace(section.path, &section);
       std::string_view name = leaf_of(section.path);
@@ -120,7 +127,80 @@ class Checker {
 
   void run() { check_table(document_.root, ""); }
 
+  void run_changes() {
+    for (Node& verb : document_.root.children) {
+      if (std::find(std::begin(kVerbs), std::end(kVerbs), verb.key) == std::end(kVerbs)) {
+        problems_.add(document_.at_key(verb), escaped(verb.key),
+                      "changes stand in lists such as [[add.route]]; the verbs are " + listed(kVerbs));
+      } else if (verb.kind != Kind::table) {
+        report(verb, verb.key, mismatch("lists of tables such as [[" + verb.key + ".route]]", verb.kind));
+      } else {
+        for (Node& kind : verb.children) check_kind(kind, verb.key);
+      }
+    }
+  }
+
  private:
+  void add_keys(std::span<const KeySpec> specs) {
+    for (const KeySpec& key : specs) {
+      keys_.emplace(key.path, &key);
+      members_[std::string(section_of(key.path))].push_back(leaf_of(key.path));
+    }
+  }
+
+  void check_kind(Node& list, const std::string& verb) {
+    const std::string path = verb + "." + list.key;
+    const std::vector<std::string_view> kinds(kChangeable.begin(), kChangeable.end());
+    if (std::find(kinds.begin(), kinds.end(), list.key) == kinds.end()) {
+      const bool in_file = sections_.contains(list.key) || sections_.contains(list.key + "[]");
+      return problems_.add(
+          document_.at_key(list), escaped(path),
+          in_file ? "this is changed in the file, by a reload or a restart; at run time there are " +
+                        listed(kinds)
+                  : "no such kind of thing; there are " + listed(kinds));
+    }
+    const std::string hint = "a list of tables, each written as [[" + path + "]]";
+    if (list.kind != Kind::list) return report(list, path, mismatch(hint, list.kind));
+    for (Node& element : list.children) {
+      if (problems_.full()) return;
+      if (element.kind != Kind::table) {
+        report(element, path, mismatch(hint, element.kind));
+      } else if (verb == "remove") {
+        check_removal(element, list.key + "[]");
+      } else {
+        check_table(element, list.key + "[]");
+      }
+    }
+  }
+
+  void check_removal(Node& table, const std::string& path) {
+    for (Node& member : table.children) {
+      if (problems_.full()) return;
+      const auto key = keys_.find(path + "." + member.key);
+      if (key == keys_.end() || key->second->identity == Identity::none) {
+        member.bad = true;
+        problems_.add(document_.at_key(member), escaped(path + "." + member.key),
+                      "a removal says no more than what names the thing: " + listed(names_of(path)));
+      } else {
+        check_value(member, *key->second);
+      }
+      if (member.bad) table.bad = true;
+    }
+    for (const KeySpec& key : keys()) {
+      if (key.identity != Identity::required || section_of(key.path) != path) continue;
+      if (table.find(leaf_of(key.path)) != nullptr) continue;
+      report(table, std::string(key.path), missing(key));
+    }
+  }
+
+  static std::vector<std::string_view> names_of(std::string_view path) {
+    std::vector<std::string_view> names;
+    for (const KeySpec& key : keys()) {
+      if (key.identity != Identity::none && section_of(key.path) == path) names.push_back(leaf_of(key.path));
+    }
+    return names;
+  }
+
   void report(Node& node, const std::string& key, std::string message) {
     node.bad = true;
     problems_.add(document_.at(node), key, std::move(message));
@@ -211,7 +291,7 @@ class Checker {
   void check_missing(Node& table, const std::string& path) {
     for (const KeySpec& key : keys()) {
       if (!key.required || section_of(key.path) != path || table.find(leaf_of(key.path)) != nullptr) continue;
-      report(table, std::string(key.path), "missing; it has to be " + expectation(key));
+      report(table, std::string(key.path), missing(key));
     }
     for (const SectionSpec& section : sections()) {
       if (!section.required || section_of(section.path) != path) continue;
@@ -241,8 +321,36 @@ class Checker {
   std::unordered_map<std::string, std::vector<std::string_view>> members_;
 };
 
+const KeySpec& spec_of(std::string_view path) {
+  const auto specs = keys();
+  return *std::find_if(specs.begin(), specs.end(), [&](const KeySpec& key) { return key.path == path; });
+}
+
 }  // namespace
 
-void check_schema(Document& document, Problems& problems) { Checker(document, problems).run(); }
+std::optional<std::string> problem_of_text(std::string_view path, std::string_view text) {
+  const KeySpec& key = spec_of(path);
+  Node node;
+  node.kind = Kind::text;
+  node.text = text;
+  const bool number = key.kind == ValueKind::integer || key.kind == ValueKind::ports;
+  if (number) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), node.integer);
+    if (error == std::errc{} && end == text.data() + text.size()) node.kind = Kind::integer;
+  } else if (key.kind == ValueKind::boolean && (text == "true" || text == "false")) {
+    node.kind = Kind::boolean;
+  }
+  return check_element(key, node);
+}
+
+std::string missing_text(std::string_view path) { return missing(spec_of(path)); }
+
+void check_schema(Document& document, Problems& problems) { Checker(document, problems, false).run(); }
+
+void check_changes_schema(Document& document, Problems& problems) {
+  Checker(document, problems, true).run_changes();
+}
+
+std::span<const std::string_view> changeable_kinds() { return kChangeable; }
 
 }  // namespace weir::config

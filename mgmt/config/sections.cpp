@@ -303,6 +303,16 @@ void note_places(const Document& document, const Draft& draft, std::map<std::str
 
 }  // namespace
 
+ChangeSubject read_subject(std::string_view kind, const Document& document, const Node& table) {
+  const fs::path folder;  // nothing that can be changed names a file
+  const Table t(document, &table, folder);
+  if (kind == "domain") return read_domain(t);
+  if (kind == "attachment") return read_attachment(t);
+  if (kind == "route") return read_route(t);
+  if (kind == "connection") return read_connection(t);
+  return read_policy_rule(t);
+}
+
 Draft read_sections(const Document& document) {
   Draft draft{document, {}, {}, {}, {}, {}, {}, {}, {}};
   const fs::path folder = folder_of(document.file);

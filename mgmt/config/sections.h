@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "mgmt/config/change.h"
 #include "mgmt/config/config.h"
 #include "mgmt/config/document.h"
 
@@ -15,6 +16,9 @@ struct Draft {
   Config config;
   std::vector<const Node*> ports, domains, attachments, routes, connections, policy, profiles;
 };
+
+/// One table that check_changes_schema() left good. `kind` as in changeable_kinds().
+ChangeSubject read_subject(std::string_view kind, const Document& document, const Node& table);
 
 /// Takes what check_schema() left good; the rest keeps its default. Relative file names become absolute.
 Draft read_sections(const Document& document);

@@ -169,6 +169,7 @@ std::string name_of(const Connection& x) { return std::min(x.a, x.b) + " - " + s
 std::string name_of(const Route& x) {
   std::string name = x.domain + " " + net::to_string(x.prefix);
   if (x.blackhole) return name + " blackhole";
+  if (x.attachment.empty()) return name;  // all routes to the prefix, as a removal may name them
   name += " attachment " + x.attachment;
   return x.via ? name + " via " + net::to_string(*x.via) : name;
 }
