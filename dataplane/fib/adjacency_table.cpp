@@ -91,7 +91,10 @@ struct AdjacencyTable::Impl {
 };
 
 AdjacencyTable::AdjacencyTable(uint32_t capacity)
-    : lines_(new Line[capacity]), capacity_(capacity), impl_(std::make_unique<Impl>(capacity)) {}
+    : lines_(new Line[capacity]),
+      owners_(new std::atomic<uint64_t>[capacity]()),
+      capacity_(capacity),
+      impl_(std::make_unique<Impl>(capacity)) {}
 
 AdjacencyTable::~AdjacencyTable() = default;
 
@@ -125,6 +128,7 @@ Result<AdjacencyId> AdjacencyTable::set(AttachmentId attachment, const net::IpAd
   line.mac.store(word_of(mac), std::memory_order_release);
   line.next.store(head.load(std::memory_order_relaxed), std::memory_order_release);
   line.id.store(id.value, std::memory_order_release);
+  owners_[id.index()].store(owner_word(id, attachment), std::memory_order_release);
   head.store(id.index(), std::memory_order_release);
   return id;
 }
@@ -137,6 +141,7 @@ void AdjacencyTable::remove(AdjacencyId id) {
     link = &lines_[link->load(std::memory_order_relaxed)].next;
   }
   link->store(line.next.load(std::memory_order_relaxed), std::memory_order_release);
+  owners_[id.index()].store(0, std::memory_order_release);
   line.id.store(0, std::memory_order_release);
   impl_->use[id.index()] = Impl::Use::removed;
   --impl_->live;

@@ -102,6 +102,34 @@ struct Key6 {
 };
 static_assert(sizeof(Key6) == 40);
 
+inline Key4 key4_of(const Tuple& t, uint16_t domain_slot) {
+  return {.src = t.src.v4().value,
+          .dst = t.dst.v4().value,
+          .src_port = t.src_port,
+          .dst_port = t.dst_port,
+          .domain = domain_slot,
+          .protocol = t.protocol};
+}
+inline Key6 key6_of(const Tuple& t, uint16_t domain_slot) {
+  return {.src = t.src.v6(),
+          .dst = t.dst.v6(),
+          .src_port = t.src_port,
+          .dst_port = t.dst_port,
+          .domain = domain_slot,
+          .protocol = t.protocol};
+}
+inline Tuple tuple_of(const Key4& k) {
+  return {net::Ipv4{k.src}, net::Ipv4{k.dst}, k.src_port, k.dst_port, k.protocol};
+}
+inline Tuple tuple_of(const Key6& k) { return {k.src, k.dst, k.src_port, k.dst_port, k.protocol}; }
+/// The key of the packets that travel the other way, which arrive in another domain.
+inline Key4 mirrored(const Key4& k, uint16_t domain_slot) {
+  return {k.dst, k.src, k.dst_port, k.src_port, domain_slot, k.protocol, 0};
+}
+inline Key6 mirrored(const Key6& k, uint16_t domain_slot) {
+  return {k.dst, k.src, k.dst_port, k.src_port, domain_slot, k.protocol, 0};
+}
+
 namespace detail {
 template <size_t kWords, typename Key>
 uint32_t crc_of_words(const Key& key) {

@@ -14,13 +14,6 @@ namespace {
 
 constexpr size_t kPage = 4'096;
 
-Key4 mirrored(const Key4& k, uint16_t domain) {
-  return {k.dst, k.src, k.dst_port, k.src_port, domain, k.protocol, 0};
-}
-Key6 mirrored(const Key6& k, uint16_t domain) {
-  return {k.dst, k.src, k.dst_port, k.src_port, domain, k.protocol, 0};
-}
-
 template <typename Key>
 bool same(const Key& a, const Key& b) {
   return std::memcmp(&a, &b, sizeof a) == 0;

@@ -21,13 +21,14 @@ Next drop_for(net::ParseError error) {
 
 /// An ICMP error belongs to the session that it quotes: its key is the quoted tuple, reversed, since it
 /// travels against the packet that caused it. Its own destination has to be the quoted packet's sender.
-Next take_quoted_tuple(net::Bytes packet, const net::IpView& ip, PacketMeta& meta) {
+Next take_quoted_tuple(net::Bytes packet, const net::IpView& ip, DomainId domain, PacketMeta& meta) {
   net::QuotedView quoted;
   const net::Bytes quote = packet.subspan(meta.payload_offset);
   if (net::parse_quoted(quote, ip.family, quoted) != net::ParseError::none || quoted.ip.src != ip.dst) {
     return Next::drop(DropReason::icmp_error_unmatched);
   }
-  meta.tuple = {quoted.ip.dst, quoted.ip.src, quoted.dst_port, quoted.src_port, quoted.ip.protocol};
+  meta.set_key({quoted.ip.dst, quoted.ip.src, quoted.dst_port, quoted.src_port, quoted.ip.protocol},
+               static_cast<uint16_t>(domain.index()));
   return Next::go_on();
 }
 
@@ -51,7 +52,6 @@ Next decide_ip(rte_mbuf* mbuf, const Attachment& attachment, const net::IpView& 
   net::L4View l4;
   if (const auto error = net::parse_l4(packet, ip, l4); error != net::ParseError::none)
     return drop_for(error);
-  meta.tuple = {ip.src, ip.dst, l4.src_port, l4.dst_port, ip.protocol};
   meta.l4_offset = ip.l4_offset;
   meta.payload_offset = l4.payload_offset;
   meta.ip_length = static_cast<uint16_t>(ip.length);
@@ -63,7 +63,10 @@ Next decide_ip(rte_mbuf* mbuf, const Attachment& attachment, const net::IpView& 
     if (l4.icmp_query && answer_echo(mbuf, meta.ip_offset, ip)) return Next::answer_inner();
     return Next::drop(DropReason::inner_hub_address);
   }
-  return l4.icmp_error ? take_quoted_tuple(packet, ip, meta) : Next::go_on();
+  if (l4.icmp_error) return take_quoted_tuple(packet, ip, attachment.domain, meta);
+  meta.set_key({ip.src, ip.dst, l4.src_port, l4.dst_port, ip.protocol},
+               static_cast<uint16_t>(attachment.domain.index()));
+  return Next::go_on();
 }
 
 Next decide(WorkerContext& ctx, rte_mbuf* mbuf) {

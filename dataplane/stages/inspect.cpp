@@ -17,7 +17,7 @@ inspection::Packet packet_of(rte_mbuf* mbuf, NanoTime now) {
                                                           : inspection::Direction::to_client;
   packet.now_ns = now;
   packet.payload = {ip + meta.payload_offset, static_cast<size_t>(meta.ip_length - meta.payload_offset)};
-  if (meta.tuple.protocol == net::kProtoTcp) {
+  if (meta.tuple().protocol == net::kProtoTcp) {
     const auto& tcp = *reinterpret_cast<const net::TcpHeader*>(ip + meta.l4_offset);
     packet.seq = tcp.seq.host();
     packet.ack = tcp.ack.host();
@@ -47,7 +47,9 @@ class SessionSink final : public inspection::EventSink {
 /// False: rewrite() is going to refuse it. What the receiver never gets is no part of the stream that it
 /// reads, and must not be taken for it.
 bool will_be_sent(const Snapshot& snapshot, const PacketMeta& meta) {
-  const Attachment* egress = snapshot.attachment(meta.egress);
+  AdjacencyTable::View next_hop;
+  if (!snapshot.adjacencies->get(meta.adjacency, next_hop)) return false;
+  const Attachment* egress = snapshot.attachment(next_hop.attachment);
   return egress != nullptr && meta.ttl > 1 && meta.ip_length <= egress->mtu;
 }
 
@@ -92,6 +94,7 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
 }  // namespace
 
 void inspect(WorkerContext& ctx, Burst& burst) {
+  if ((ctx.session_flags & (Session::kInspected | Session::kDropped)) == 0) return;
   Burst& resets = ctx.resets;
   resets.size = 0;
   for_each_packet(ctx, burst, [&](rte_mbuf* mbuf) { return decide(ctx, resets, mbuf); });

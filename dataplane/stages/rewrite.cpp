@@ -23,12 +23,15 @@ void decrement_ttl(uint8_t* packet, bool v4) {
 
 Next decide(const Snapshot& snapshot, rte_mbuf* mbuf) {
   PacketMeta& meta = meta_of(mbuf);
-  const Attachment* egress = snapshot.attachment(meta.egress);
-  if (egress == nullptr) return Next::drop(DropReason::stale_attachment);
   AdjacencyTable::View next_hop;
-  if (!snapshot.adjacencies->get(meta.adjacency, next_hop))
+  if (!snapshot.adjacencies->get(meta.adjacency, next_hop)) [[unlikely]]
     return Next::drop(DropReason::neighbor_unresolved);
-  if (meta.ttl <= 1) return Next::punt(PuntReason::ttl_exceeded);
+  const Attachment* egress = snapshot.attachment(next_hop.attachment);
+  if (egress == nullptr) [[unlikely]]
+    return Next::drop(DropReason::stale_attachment);
+  meta.egress = next_hop.attachment;
+  if (meta.ttl <= 1) [[unlikely]]
+    return Next::punt(PuntReason::ttl_exceeded);
   if (meta.ip_length > egress->mtu) [[unlikely]] {
     meta.punt_mtu = egress->mtu;
     return Next::punt(PuntReason::mtu_exceeded);

@@ -15,31 +15,15 @@ constexpr uint8_t kTcp = 6;
 DropReason may_start(const PacketMeta& meta) {
   if (meta.icmp_error) return DropReason::icmp_error_unmatched;
   if (meta.icmp_reply) return DropReason::not_a_session_start;
-  if (meta.tuple.protocol == kTcp && event_of(meta.tcp_flags) != TcpEvent::syn)
+  if (meta.tuple().protocol == kTcp && event_of(meta.tcp_flags) != TcpEvent::syn)
     return DropReason::not_a_session_start;
   return DropReason::none;
 }
 
 SessionIndex insert(WorkerContext& ctx, const PacketMeta& meta, const FirstDecision& decision) {
   const uint16_t to_slot = static_cast<uint16_t>(decision.to_domain.index());
-  if (meta.tuple.src.is_v4()) {
-    const Key4 forward = key4_of(meta);
-    const Key4 reverse{.src = forward.dst,
-                       .dst = forward.src,
-                       .src_port = forward.dst_port,
-                       .dst_port = forward.src_port,
-                       .domain = to_slot,
-                       .protocol = forward.protocol};
-    return ctx.sessions->insert(forward, reverse, ctx.now);
-  }
-  const Key6 forward = key6_of(meta);
-  const Key6 reverse{.src = forward.dst,
-                     .dst = forward.src,
-                     .src_port = forward.dst_port,
-                     .dst_port = forward.src_port,
-                     .domain = to_slot,
-                     .protocol = forward.protocol};
-  return ctx.sessions->insert(forward, reverse, ctx.now);
+  return meta.is_v4() ? ctx.sessions->insert(meta.key4, mirrored(meta.key4, to_slot), ctx.now)
+                      : ctx.sessions->insert(meta.key6, mirrored(meta.key6, to_slot), ctx.now);
 }
 
 }  // namespace
@@ -60,20 +44,21 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
   const Snapshot& snapshot = *ctx.snapshot;
   if (const DropReason reason = may_start(meta); reason != DropReason::none) return Next::drop(reason);
 
-  const FirstDecision decision = decide_first_packet(snapshot, {meta.ingress, meta.tuple});
+  const Tuple tuple = meta.tuple();
+  const FirstDecision decision = decide_first_packet(snapshot, {meta.ingress, tuple});
   if (decision.drop != DropReason::none) return Next::drop(decision.drop);
 
   // Both next hops first: a session is never half made.
-  const AdjacencyId to_initiator = find_adjacency(snapshot, decision.reverse, meta.tuple.src);
-  if (!to_initiator.valid()) return wait_for(meta, decision.reverse, meta.tuple.src);
-  const AdjacencyId to_responder = find_adjacency(snapshot, decision.forward, meta.tuple.dst);
-  if (!to_responder.valid()) return wait_for(meta, decision.forward, meta.tuple.dst);
+  const AdjacencyId to_initiator = find_adjacency(snapshot, decision.reverse, tuple.src);
+  if (!to_initiator.valid()) return wait_for(meta, decision.reverse, tuple.src);
+  const AdjacencyId to_responder = find_adjacency(snapshot, decision.forward, tuple.dst);
+  if (!to_responder.valid()) return wait_for(meta, decision.forward, tuple.dst);
 
   const SessionIndex index = insert(ctx, meta, decision);
   if (index == kNoSession) return Next::drop(DropReason::session_table_full);
   Session& session = ctx.sessions->at(index);
   SessionCold& cold = ctx.sessions->cold(index);
-  session.state = meta.tuple.protocol == kTcp ? SessionState::syn_sent : SessionState::active;
+  session.state = tuple.protocol == kTcp ? SessionState::syn_sent : SessionState::active;
   session.adjacency[0] = to_responder;
   session.adjacency[1] = to_initiator;
   session.policy_version = decision.policy_version;

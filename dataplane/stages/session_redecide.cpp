@@ -58,10 +58,11 @@ Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index) 
 Next accept_other_ingress(WorkerContext& ctx, PacketMeta& meta, SessionIndex index) {
   const Snapshot& snapshot = *ctx.snapshot;
   Session& session = ctx.sessions->at(index);
-  const net::IpAddress source = meta.tuple.src;
-  const Domain* domain = snapshot.domain(meta.domain);
+  const Tuple tuple = meta.tuple();
+  const net::IpAddress source = tuple.src;
+  const Domain* domain = snapshot.domain(snapshot.attachment(meta.ingress)->domain);
   const NextHop* way =
-      domain == nullptr ? nullptr : reverse_hop(*domain, source, meta.ingress, ecmp_hash(meta.tuple));
+      domain == nullptr ? nullptr : reverse_hop(*domain, source, meta.ingress, ecmp_hash(tuple));
   if (way == nullptr) return Next::drop(DropReason::reverse_path);
   if (meta.direction == Direction::reverse) return Next::go_on();  // asymmetric, but legitimate
   const AdjacencyId back = find_adjacency(snapshot, *way, source);

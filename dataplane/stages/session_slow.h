@@ -6,10 +6,6 @@
 
 namespace weir::dataplane {
 
-/// The session key of the packet in the domain in which it arrived.
-Key4 key4_of(const PacketMeta& meta);
-Key6 key6_of(const PacketMeta& meta);
-
 /// First packet: decide (decide/first_packet.h), find the next hops both ways, enter the session. On go_on
 /// the meta names it. A next hop that is not known yet: the packet is punted, and comes back when it is.
 /// (session_create.cpp)

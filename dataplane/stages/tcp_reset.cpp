@@ -79,17 +79,16 @@ uint16_t write_packet(uint8_t* at, const Tuple& tuple, Numbers numbers) {
 
 void add_reset(WorkerContext& ctx, Burst& burst, rte_mbuf* dropped, ResetTo to) {
   const PacketMeta& meta = meta_of(dropped);
-  if (meta.tuple.protocol != net::kProtoTcp || meta.icmp_error || (meta.tcp_flags & kRst) != 0) return;
+  if (meta.tuple().protocol != net::kProtoTcp || meta.icmp_error || (meta.tcp_flags & kRst) != 0) return;
   if (burst.size == Burst::kCapacity) return;
   const Direction direction = to == ResetTo::receiver ? meta.direction : opposite(meta.direction);
   const AdjacencyId adjacency = ctx.sessions->at(meta.session).adjacency[static_cast<size_t>(direction)];
-  const auto next_hop = ctx.snapshot->adjacencies->get(adjacency);
-  if (!next_hop) return;
+  if (!ctx.snapshot->adjacencies->is_live(adjacency)) return;
   rte_mbuf* mbuf = rte_pktmbuf_alloc(ctx.pool);
   if (mbuf == nullptr) return;
 
   const auto& tcp = *reinterpret_cast<const TcpHeader*>(data_of(dropped) + meta.ip_offset + meta.l4_offset);
-  const Tuple tuple = to == ResetTo::receiver ? meta.tuple : meta.tuple.reversed();
+  const Tuple tuple = to == ResetTo::receiver ? meta.tuple() : meta.tuple().reversed();
   const uint16_t length = write_packet(data_of(mbuf) + sizeof(EthHeader), tuple, numbers_for(to, tcp, meta));
   mbuf->data_len = static_cast<uint16_t>(sizeof(EthHeader) + length);
   mbuf->pkt_len = mbuf->data_len;
@@ -97,10 +96,9 @@ void add_reset(WorkerContext& ctx, Burst& burst, rte_mbuf* dropped, ResetTo to) 
   EthHeader& eth = *reinterpret_cast<EthHeader*>(data_of(mbuf));
   eth.type = be16::of(tuple.src.is_v4() ? net::kEtherIpv4 : net::kEtherIpv6);
   PacketMeta& made = *new (&meta_of(mbuf)) PacketMeta();
-  made.tuple = tuple;
+  made.set_key(tuple, 0);  // it is not looked up: its session is known
   made.session = meta.session;
   made.hash = meta.hash;
-  made.egress = next_hop->attachment;
   made.adjacency = adjacency;
   made.ip_offset = sizeof(EthHeader);
   made.ip_length = length;

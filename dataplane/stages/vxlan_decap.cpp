@@ -17,7 +17,6 @@ Next decide(const Snapshot& snapshot, rte_mbuf* mbuf) {
   rte_pktmbuf_trim(mbuf, static_cast<uint16_t>(mbuf->data_len - end));
   rte_pktmbuf_adj(mbuf, meta.payload_offset);
   meta.ingress = id;
-  meta.domain = attachment->domain;
   return Next::go_on();
 }
 

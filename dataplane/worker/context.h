@@ -30,6 +30,8 @@ struct TxBuffer {
   /// The worker that owns the queue; another hands its packets to it.
   WorkerIndex owner = 0;
   uint16_t size = 0;
+  /// Not every packet is a transit packet.
+  bool mixed = false;
   static constexpr uint16_t kCapacity = 64;
   rte_mbuf* packets[kCapacity];
 };
@@ -88,6 +90,9 @@ struct WorkerContext {
   NanoTime now = 0;
   Tick tick;
   const Snapshot* snapshot = nullptr;
+
+  // --- the burst's ---
+  uint8_t session_flags = 0;  // Session::Flags of all its sessions, or-ed
 
   // --- its own ---
   WorkerCounters counters;

@@ -413,7 +413,7 @@ void DataplaneImpl::resume(const Punt& punt) {
   auto* mbuf = static_cast<rte_mbuf*>(punt.mbuf);
   PacketMeta& meta = meta_of(mbuf);
   meta.entry = Entry::session_lookup;
-  const WorkerIndex home = owner_of(OwnerQuery{.tuple = meta.tuple}, *current_);
+  const WorkerIndex home = owner_of(OwnerQuery{.tuple = meta.tuple()}, *current_);
   if (rte_ring_sp_enqueue(workers_[home]->context().rings.from_control.get(), mbuf) != 0) {
     return discard(punt, DropReason::punt_full);
   }

@@ -6,6 +6,7 @@
 
 #include <rte_mbuf.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -23,37 +24,56 @@ enum class Entry : uint8_t { session_lookup, encap, tx };
 enum class Origin : uint8_t { transit, answer, generated };
 
 struct alignas(64) PacketMeta {
-  explicit PacketMeta(PortIndex rx_port = 0) : tunnel{}, port(rx_port) {}
+  /// Leaves the unions as they are: who gives them a meaning fills them.
+  explicit PacketMeta(PortIndex rx_port = 0) : port(rx_port) {}  // NOLINT(*-member-init)
 
-  // what it is
-  Tuple tuple;  // of the inner packet; ICMP errors: of the quoted one, reversed
-  AttachmentId ingress;
-  // --- second line ---
-  DomainId domain;  // of the ingress attachment
+  /// What it is looked up by: the inner packet's tuple in the domain of its ingress; ICMP errors: the quoted
+  /// packet's, reversed.
   union {
-    TunnelKey tunnel;         // outer key, until decapsulated
-    net::IpAddress wait_for;  // punted to be resolved: the next hop inside `egress`
+    Key4 key4;
+    Key6 key6;  // family: ipv6
   };
-  uint32_t hash = 0;  // of its session key
+  uint32_t hash = 0;  // of that key
   SessionIndex session = kNoSession;
-  AttachmentId egress;
-  AdjacencyId adjacency;        // next hop inside the egress attachment
-  PortIndex port;               // rx; from encap on: tx
+  AttachmentId ingress;
   uint16_t ip_offset = 0;       // from the start of the data; outer IP, then inner IP
-  uint16_t l4_offset = 0;       // from the IP header
   uint16_t payload_offset = 0;  // from the IP header
   uint16_t ip_length = 0;
-  uint16_t punt_mtu = 0;
+  net::Family family = net::Family::ipv4;
   Direction direction = Direction::forward;
-  Entry entry = Entry::session_lookup;
-  Origin origin = Origin::transit;
-  uint8_t punt_reason = 0;
   uint8_t ttl = 0;
   uint8_t tcp_flags = 0;
   bool icmp_error = false;
   bool icmp_reply = false;
+  // --- second line: the beginning, the end, and what is seldom needed between ---
+  union {
+    TunnelKey tunnel;         // outer key, until decapsulated
+    net::IpAddress wait_for;  // punted to be resolved: the next hop inside `egress`
+  };
+  AttachmentId egress;
+  AdjacencyId adjacency;   // next hop inside the egress attachment
+  PortIndex port;          // rx; from encap on: tx
+  uint16_t l4_offset = 0;  // from the IP header
+  uint16_t punt_mtu = 0;
+  uint8_t punt_reason = 0;
+  Entry entry = Entry::session_lookup;
+  Origin origin = Origin::transit;
+
+  bool is_v4() const { return family == net::Family::ipv4; }
+  /// Its key as a tuple. For slow ways.
+  Tuple tuple() const { return is_v4() ? tuple_of(key4) : tuple_of(key6); }
+  void set_key(const Tuple& tuple, uint16_t domain_slot) {
+    family = tuple.src.family;
+    if (is_v4()) {
+      key4 = key4_of(tuple, domain_slot);
+      hash = hash_of(key4);
+    } else {
+      key6 = key6_of(tuple, domain_slot);
+      hash = hash_of(key6);
+    }
+  }
 };
-static_assert(sizeof(PacketMeta) == 128);
+static_assert(sizeof(PacketMeta) == 128 && offsetof(PacketMeta, tunnel) == 64);
 
 inline PacketMeta& meta_of(rte_mbuf* mbuf) { return *static_cast<PacketMeta*>(rte_mbuf_to_priv(mbuf)); }
 

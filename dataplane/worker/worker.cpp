@@ -118,6 +118,12 @@ bool Worker::receive() {
   return busy;
 }
 
+void Worker::take_up(rte_mbuf* mbuf) {
+  if (ctx_.snapshot->attachment(meta_of(mbuf).ingress) == nullptr) [[unlikely]]
+    return leave(ctx_, mbuf, Next::drop(DropReason::stale_attachment));
+  burst_.push(mbuf);
+}
+
 bool Worker::take_handed_over() {
   void* taken[kMaxRxBurst];
   const unsigned n = rte_ring_sc_dequeue_burst(ctx_.rings.in.get(), taken, kMaxRxBurst, nullptr);
@@ -131,7 +137,7 @@ bool Worker::take_handed_over() {
     if (meta_of(mbuf).entry == Entry::tx) {
       transmit(ctx_, mbuf);
     } else {
-      burst_.push(mbuf);
+      take_up(mbuf);
     }
   }
   forward_owned(burst_);
@@ -157,7 +163,7 @@ bool Worker::take_from_control() {
         break;
       case Entry::session_lookup:
         ctx_.counters.resumed.add();
-        burst_.push(mbuf);
+        take_up(mbuf);
         break;
     }
   }

@@ -46,6 +46,8 @@ class Worker {
   bool work();
   bool take_handed_over();
   bool take_from_control();
+  /// Into the burst, unless its attachment went while it waited in a ring.
+  void take_up(rte_mbuf* mbuf);
   bool receive();
   bool work_on_command();
   void purge_or_list(SessionIndex index, const Command& command, Command::Part& part);
