@@ -12,9 +12,16 @@
 #include <unordered_set>
 #include <vector>
 
-#include "dataplane/fib/route_table.h"
+#include "dataplane/net/address.h"
 
 namespace weir::bench {
+
+/// What a prefix leads to, as a number.
+using TargetIndex = uint32_t;
+struct Route {
+  net::Prefix prefix;
+  TargetIndex target = 0;
+};
 
 struct LengthShare {
   uint8_t length;
@@ -39,17 +46,17 @@ inline uint64_t prefix_key(uint64_t bits, unsigned length) { return (bits & top_
 /// Draws prefixes, none twice.
 class BgpRoutes {
  public:
-  /// `count` prefixes, in the order in which control hands them to RouteTable::build(), with targets 1, 2,
+  /// `count` prefixes, in the order in which control hands them to a table, with targets 1, 2,
   /// ... by that order. At most some millions of IPv4, so that enough are left to draw.
-  static std::vector<dataplane::RouteTable::Entry> make(net::Family family, size_t count, uint64_t seed = 1) {
+  static std::vector<Route> make(net::Family family, size_t count, uint64_t seed = 1) {
     BgpRoutes routes(family, count, seed);
     while (routes.bits_.size() < count) routes.draw();
-    std::vector<dataplane::RouteTable::Entry> entries;
+    std::vector<Route> entries;
     entries.reserve(count);
     for (size_t i = 0; i < count; ++i) entries.push_back({routes.prefix(i), 0});
     std::sort(entries.begin(), entries.end(),
               [](const auto& a, const auto& b) { return a.prefix < b.prefix; });
-    for (size_t i = 0; i < count; ++i) entries[i].target = static_cast<dataplane::TargetIndex>(i + 1);
+    for (size_t i = 0; i < count; ++i) entries[i].target = static_cast<TargetIndex>(i + 1);
     return entries;
   }
 
@@ -132,8 +139,8 @@ class BgpRoutes {
 };
 
 /// `count` addresses that the table covers, each in a prefix drawn from it evenly.
-inline std::vector<net::IpAddress> covered_addresses(std::span<const dataplane::RouteTable::Entry> entries,
-                                                     size_t count, uint64_t seed = 2) {
+inline std::vector<net::IpAddress> covered_addresses(std::span<const Route> entries, size_t count,
+                                                     uint64_t seed = 2) {
   std::mt19937_64 random(seed);
   std::vector<net::IpAddress> addresses;
   addresses.reserve(count);
@@ -152,7 +159,7 @@ inline std::vector<net::IpAddress> covered_addresses(std::span<const dataplane::
 /// The longest match as a look at each length in turn: slow, and of another kind than all that it judges.
 class RouteModel {
  public:
-  explicit RouteModel(std::span<const dataplane::RouteTable::Entry> entries) {
+  explicit RouteModel(std::span<const Route> entries) {
     targets_.reserve(entries.size());
     for (const auto& e : entries) {
       targets_[prefix_key(top_bits(e.prefix.address), e.prefix.length)] = e.target;
@@ -172,7 +179,7 @@ class RouteModel {
   }
 
   /// 0 if there is no route, which is no target of these tables.
-  dataplane::TargetIndex lookup(const net::IpAddress& address) const {
+  TargetIndex lookup(const net::IpAddress& address) const {
     for (const uint8_t length : lengths_) {
       const auto found = targets_.find(prefix_key(top_bits(address), length));
       if (found != targets_.end()) return found->second;
@@ -181,7 +188,7 @@ class RouteModel {
   }
 
  private:
-  std::unordered_map<uint64_t, dataplane::TargetIndex> targets_;
+  std::unordered_map<uint64_t, TargetIndex> targets_;
   std::vector<uint8_t> lengths_;  // longest first
 };
 

@@ -33,14 +33,20 @@ class RouteChanges {
 
  private:
   enum class Now : uint8_t { gone, blackhole, members };
+  struct Route {
+    net::Prefix prefix;
+    DomainId domain;
+    Now now;
+  };
   struct Link {
     bool connected = false;
-    Routes::Exposure exposes;  // what the second domain of the key exposes to the first one
+    Routes::Exposure exposes;  // what the second domain of the key lets the first one see
   };
+  class Judge;
 
   const Routes& routes_;
-  std::map<std::pair<net::Prefix, DomainId>, Now> routes_now_;
-  std::map<std::pair<DomainId, DomainId>, Link> links_now_;
+  std::vector<Route> changed_;  // in the order in which they were told; the last one counts
+  std::map<std::pair<DomainId, DomainId>, Link> links_;
   std::set<DomainId> removed_;
 };
 

@@ -100,6 +100,9 @@ class Routes {
   /// Routes of one domain, in the order of addresses, wider ones first; false from `visit` ends it.
   using Visit = std::function<bool(const net::Prefix&, const RouteTarget&)>;
   void for_each(DomainId domain, const Visit& visit) const;
+  /// The domains that have a route of just this prefix.
+  void for_each_holder(const net::Prefix& prefix,
+                       const std::function<void(DomainId domain, bool blackhole)>& visit) const;
   /// Whom it is connected to, and what of the peer's it sees.
   void for_each_connection(
       DomainId domain, const std::function<void(DomainId peer, const Exposure& peer_exposes)>& visit) const;

@@ -1,0 +1,52 @@
+#include "dataplane/fib/route_store.h"
+
+#include <sys/mman.h>
+
+#include <cstring>
+
+namespace weir::dataplane::fib {
+
+namespace {
+constexpr size_t kPage = 4'096;
+constexpr size_t kLargestStep = 2 << 20;
+
+size_t whole_pages(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+}  // namespace
+
+bool PoolMemory::create(uint32_t capacity, size_t object_bytes) {
+  object_bytes_ = object_bytes;
+  capacity_ = capacity;
+  set_aside_ = whole_pages((size_t{capacity} + 1) * object_bytes);
+  // Not accessible yet, so that it counts as nobody's memory.
+  void* space = mmap(nullptr, set_aside_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  base_ = space == MAP_FAILED ? nullptr : space;
+  return base_ != nullptr;
+}
+
+PoolMemory::~PoolMemory() {
+  if (base_ != nullptr) munmap(base_, set_aside_);
+}
+
+bool PoolMemory::reserve(uint32_t count) {
+  if (free_.size() >= count) return true;
+  const uint64_t last = uint64_t{next_} + (count - free_.size()) - 1;
+  if (last > capacity_) return false;
+  const size_t needed = (last + 1) * object_bytes_;
+  if (needed <= mapped_) return true;
+  // By half of what is there, so that small hubs stay small and large ones do not ask often.
+  const size_t step = std::clamp(mapped_ / 2, kPage, kLargestStep);
+  const size_t size = std::min(whole_pages(std::max(needed, mapped_ + step)), set_aside_);
+  auto* from = static_cast<char*>(base_) + mapped_;
+  if (mprotect(from, size - mapped_, PROT_READ | PROT_WRITE) != 0) return false;
+  mapped_ = size;
+  return true;
+}
+
+uint32_t PoolMemory::take() {
+  if (free_.empty()) return next_++;
+  const uint32_t index = free_.back();
+  free_.pop_back();
+  return index;
+}
+
+}  // namespace weir::dataplane::fib
