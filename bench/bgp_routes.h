@@ -22,6 +22,9 @@ struct Route {
   net::Prefix prefix;
   TargetIndex target = 0;
 };
+/// So many next hops share a table, as of a hub with as many spokes.
+inline constexpr size_t kTargets = 1'000;
+inline TargetIndex target_of(size_t i) { return static_cast<TargetIndex>(i % kTargets + 1); }
 
 struct LengthShare {
   uint8_t length;
@@ -46,8 +49,8 @@ inline uint64_t prefix_key(uint64_t bits, unsigned length) { return (bits & top_
 /// Draws prefixes, none twice.
 class BgpRoutes {
  public:
-  /// `count` prefixes, in the order in which control hands them to a table, with targets 1, 2,
-  /// ... by that order. At most some millions of IPv4, so that enough are left to draw.
+  /// `count` prefixes in the order of addresses, with targets 1, 2, ... kTargets by that order, again and
+  /// again. At most some millions of IPv4, so that enough are left to draw.
   static std::vector<Route> make(net::Family family, size_t count, uint64_t seed = 1) {
     BgpRoutes routes(family, count, seed);
     while (routes.bits_.size() < count) routes.draw();
@@ -56,7 +59,7 @@ class BgpRoutes {
     for (size_t i = 0; i < count; ++i) entries.push_back({routes.prefix(i), 0});
     std::sort(entries.begin(), entries.end(),
               [](const auto& a, const auto& b) { return a.prefix < b.prefix; });
-    for (size_t i = 0; i < count; ++i) entries[i].target = static_cast<TargetIndex>(i + 1);
+    for (size_t i = 0; i < count; ++i) entries[i].target = target_of(i);
     return entries;
   }
 

@@ -20,12 +20,9 @@
 #include <vector>
 
 #include "bench/bgp_routes.h"
-#include "dataplane/fib/route_table.h"
+#include "dataplane/fib/routes.h"
 
 namespace weir::bench {
-
-using dataplane::RouteTable;
-using dataplane::TargetIndex;
 
 inline constexpr size_t kBurst = 32;
 /// Routes that a table can take beyond those that it is made with.
@@ -56,7 +53,7 @@ class HeapGrowth {
 
 /// Groups of 256 entries that tables with a first level of 24 bits and further levels of 8 bits need, and one
 /// for each spare route.
-inline uint32_t tbl8_groups(const std::vector<RouteTable::Entry>& entries, unsigned levels) {
+inline uint32_t tbl8_groups(const std::vector<Route>& entries, unsigned levels) {
   std::unordered_set<uint64_t> groups;
   for (const auto& e : entries) {
     for (unsigned depth = 24; depth < e.prefix.length; depth += 8) {
@@ -69,7 +66,7 @@ inline uint32_t tbl8_groups(const std::vector<RouteTable::Entry>& entries, unsig
 /// The groups that rte_fib6 sets aside before it takes a route, more than it then uses: for each route the
 /// levels below the route that covers it, unless there is another one in its last level. `entries` as
 /// BgpRoutes makes them, so that what covers a route comes before it.
-inline uint32_t tbl8_groups_reserved(const std::vector<RouteTable::Entry>& entries) {
+inline uint32_t tbl8_groups_reserved(const std::vector<Route>& entries) {
   const auto levels = [](unsigned length) { return (std::max(length, 24u) + 7) / 8; };
   uint32_t groups = kSpareRoutes * 3;
   std::vector<net::Prefix> covers;
@@ -86,22 +83,26 @@ inline uint32_t tbl8_groups_reserved(const std::vector<RouteTable::Entry>& entri
   return groups;
 }
 
-/// The domain's whole table is built again for each change, as control does; what control does before that
-/// is not counted.
+/// One domain of Weir's hub-wide table. It also keeps each route where other domains would find it, which the
+/// others here do not do.
 template <typename AddressType>
 class WeirRoutes {
  public:
   using Address = AddressType;
-  using Answer = TargetIndex;
+  using Answer = const dataplane::RouteTarget*;
 
-  explicit WeirRoutes(const std::vector<RouteTable::Entry>& entries) : entries_(entries) { build(); }
-  void lookup(const Address* addresses, Answer* answers) const {
-    for (size_t i = 0; i < kBurst; ++i) {
-      const auto match = table_.lookup(addresses[i]);
-      answers[i] = match ? match->target : 0;
-    }
+  explicit WeirRoutes(const std::vector<Route>& entries)
+      : routes_(dataplane::Routes::create({.domains = 1}).value()) {
+    if (!routes_->add_domain(kDomain)) throw std::runtime_error("Routes::add_domain");
+    for (const Route& e : entries) add(e);
+    routes_->finish(routes_->take_pending());
   }
-  static TargetIndex target(Answer answer) { return answer; }
+  void lookup(const Address* addresses, Answer* answers) const {
+    for (size_t i = 0; i < kBurst; ++i) answers[i] = routes_->lookup_own(kDomain, addresses[i]).target;
+  }
+  static TargetIndex target(Answer answer) {
+    return answer == nullptr ? 0 : answer->members.front().attachment.value;
+  }
   static Address native(const net::IpAddress& a) {
     if constexpr (std::is_same_v<Address, net::Ipv4>) {
       return a.v4();
@@ -109,22 +110,27 @@ class WeirRoutes {
       return a.v6();
     }
   }
-  void add(const RouteTable::Entry& entry) {
-    entries_.push_back(entry);
-    build();
+  void add(const Route& entry) {
+    dataplane::NextHop hop;
+    hop.attachment.value = entry.target;
+    if (!routes_->set(kDomain, entry.prefix, std::span(&hop, 1))) throw std::runtime_error("Routes::set");
+    settle();
   }
-  /// Of the one that was added last.
-  void remove(const RouteTable::Entry&) {
-    entries_.pop_back();
-    build();
+  void remove(const Route& entry) {
+    if (!routes_->remove(kDomain, entry.prefix)) throw std::runtime_error("Routes::remove");
+    settle();
   }
-  double bytes() const { return static_cast<double>(table_.bytes()); }
+  double bytes() const { return static_cast<double>(routes_->bytes()); }
 
  private:
-  void build() { table_ = RouteTable::build(entries_); }
+  static constexpr dataplane::DomainId kDomain = dataplane::DomainId::make(0, 1);
+  /// As control does, though after more changes at once; no worker is there to wait for.
+  void settle() {
+    if (++changes_ % 64 == 0) routes_->finish(routes_->take_pending());
+  }
 
-  std::vector<RouteTable::Entry> entries_;
-  RouteTable table_;
+  std::unique_ptr<dataplane::Routes> routes_;
+  uint64_t changes_ = 0;
 };
 
 /// An IPv6 address as DPDK takes it: as it lies in a packet.
@@ -140,7 +146,7 @@ class LpmRoutes {
   using Address = uint32_t;
   using Answer = uint32_t;
 
-  explicit LpmRoutes(const std::vector<RouteTable::Entry>& entries) {
+  explicit LpmRoutes(const std::vector<Route>& entries) {
     rte_lpm_config config{};
     config.max_rules = static_cast<uint32_t>(entries.size() + kSpareRoutes);
     config.number_tbl8s = tbl8_groups(entries, 1);
@@ -155,10 +161,10 @@ class LpmRoutes {
     return (answer & RTE_LPM_LOOKUP_SUCCESS) != 0 ? answer & 0x00ff'ffff : 0;
   }
   static Address native(const net::IpAddress& a) { return a.v4().value; }
-  void add(const RouteTable::Entry& e) {
+  void add(const Route& e) {
     require(rte_lpm_add(lpm_.get(), e.prefix.address.v4().value, e.prefix.length, e.target), "rte_lpm_add");
   }
-  void remove(const RouteTable::Entry& e) {
+  void remove(const Route& e) {
     require(rte_lpm_delete(lpm_.get(), e.prefix.address.v4().value, e.prefix.length), "rte_lpm_delete");
   }
   double bytes() const { return heap_.bytes(); }
@@ -176,7 +182,7 @@ class FibRoutes {
   using Address = uint32_t;
   using Answer = uint64_t;
 
-  explicit FibRoutes(const std::vector<RouteTable::Entry>& entries) {
+  explicit FibRoutes(const std::vector<Route>& entries) {
     rte_fib_conf config{};
     config.type = RTE_FIB_DIR24_8;
     config.max_routes = static_cast<int>(entries.size() + kSpareRoutes);
@@ -191,10 +197,10 @@ class FibRoutes {
   }
   static TargetIndex target(Answer answer) { return static_cast<TargetIndex>(answer); }
   static Address native(const net::IpAddress& a) { return a.v4().value; }
-  void add(const RouteTable::Entry& e) {
+  void add(const Route& e) {
     require(rte_fib_add(fib_.get(), e.prefix.address.v4().value, e.prefix.length, e.target), "rte_fib_add");
   }
-  void remove(const RouteTable::Entry& e) {
+  void remove(const Route& e) {
     require(rte_fib_delete(fib_.get(), e.prefix.address.v4().value, e.prefix.length), "rte_fib_delete");
   }
   double bytes() const { return heap_.bytes(); }
@@ -212,7 +218,7 @@ class Lpm6Routes {
   using Address = Bytes16;
   using Answer = int32_t;
 
-  explicit Lpm6Routes(const std::vector<RouteTable::Entry>& entries) {
+  explicit Lpm6Routes(const std::vector<Route>& entries) {
     rte_lpm6_config config{};
     config.max_rules = static_cast<uint32_t>(entries.size() + kSpareRoutes);
     config.number_tbl8s = tbl8_groups(entries, 3);
@@ -225,11 +231,11 @@ class Lpm6Routes {
   }
   static TargetIndex target(Answer answer) { return answer < 0 ? 0 : static_cast<TargetIndex>(answer); }
   static Address native(const net::IpAddress& a) { return bytes_of(a); }
-  void add(const RouteTable::Entry& e) {
+  void add(const Route& e) {
     require(rte_lpm6_add(lpm_.get(), bytes_of(e.prefix.address).data(), e.prefix.length, e.target),
             "rte_lpm6_add");
   }
-  void remove(const RouteTable::Entry& e) {
+  void remove(const Route& e) {
     require(rte_lpm6_delete(lpm_.get(), bytes_of(e.prefix.address).data(), e.prefix.length),
             "rte_lpm6_delete");
   }
@@ -252,7 +258,7 @@ class Fib6Routes {
   using Address = Bytes16;
   using Answer = uint64_t;
 
-  explicit Fib6Routes(const std::vector<RouteTable::Entry>& entries) {
+  explicit Fib6Routes(const std::vector<Route>& entries) {
     rte_fib6_conf config{};
     config.type = RTE_FIB6_TRIE;
     config.max_routes = static_cast<int>(entries.size() + kSpareRoutes);
@@ -268,11 +274,11 @@ class Fib6Routes {
   }
   static TargetIndex target(Answer answer) { return static_cast<TargetIndex>(answer); }
   static Address native(const net::IpAddress& a) { return bytes_of(a); }
-  void add(const RouteTable::Entry& e) {
+  void add(const Route& e) {
     require(rte_fib6_add(fib_.get(), bytes_of(e.prefix.address).data(), e.prefix.length, e.target),
             "rte_fib6_add");
   }
-  void remove(const RouteTable::Entry& e) {
+  void remove(const Route& e) {
     require(rte_fib6_delete(fib_.get(), bytes_of(e.prefix.address).data(), e.prefix.length),
             "rte_fib6_delete");
   }

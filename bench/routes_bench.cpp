@@ -35,15 +35,14 @@ class Filled {
 
   Table& table() { return table_; }
   const typename Table::Address* burst(uint64_t i) const { return &burst_source_[i * kBurst % kLookups]; }
-  const RouteTable::Entry& spare(uint64_t i) const { return spare_[i % spare_.size()]; }
+  const Route& spare(uint64_t i) const { return spare_[i % spare_.size()]; }
   double bytes_per_route() const { return bytes_per_route_; }
 
  private:
   /// Sets routes aside for updates: of the longest, so that nothing in the table hides them, and such as lie
   /// in a route that is not much shorter. For others rte_fib6 of DPDK 22.11 reserves memory that it never
   /// gives back, until it takes no route any more.
-  static std::vector<RouteTable::Entry> make(net::Family family, size_t count,
-                                             std::vector<RouteTable::Entry>& spare) {
+  static std::vector<Route> make(net::Family family, size_t count, std::vector<Route>& spare) {
     auto all = BgpRoutes::make(family, count + kSpareRoutes);
     const RouteModel model(all);
     std::vector<std::pair<unsigned, size_t>> rank;
@@ -100,8 +99,8 @@ class Filled {
     }
   }
 
-  std::vector<RouteTable::Entry> spare_;  // before entries_, whose making fills it
-  std::vector<RouteTable::Entry> entries_;
+  std::vector<Route> spare_;  // before entries_, whose making fills it
+  std::vector<Route> entries_;
   Table table_;
   double bytes_per_route_ = 0;
   std::vector<typename Table::Address> burst_source_;

@@ -7,13 +7,14 @@
 #include <array>
 #include <set>
 
+#include "dataplane/fib/routes.h"
+
 namespace weir::bench {
 namespace {
 
-using dataplane::RouteTable;
 using net::Family;
 
-std::array<size_t, 129> lengths_of(const std::vector<RouteTable::Entry>& entries) {
+std::array<size_t, 129> lengths_of(const std::vector<Route>& entries) {
   std::array<size_t, 129> count{};
   for (const auto& e : entries) ++count[e.prefix.length];
   return count;
@@ -69,7 +70,7 @@ TEST(BgpRoutes, PrefixesAreInOrderOnceAndWhole) {
       ASSERT_EQ(p.address.family, family);
       ASSERT_EQ(net::masked(p.address, p.length), p.address) << net::to_string(p);
       ASSERT_FALSE(net::is_martian(p.address)) << net::to_string(p);
-      ASSERT_EQ(entries[i].target, i + 1);
+      ASSERT_EQ(entries[i].target, target_of(i));
       ASSERT_TRUE(i == 0 || entries[i - 1].prefix < p) << net::to_string(p);
       ASSERT_TRUE(p.address.is_v4() || net::parse_prefix("2000::/3")->contains(p)) << net::to_string(p);
     }
@@ -77,7 +78,7 @@ TEST(BgpRoutes, PrefixesAreInOrderOnceAndWhole) {
 }
 
 /// Of the prefixes, in 1/100: those that lie in a wider one of the table.
-size_t nested_percent(const std::vector<RouteTable::Entry>& entries) {
+size_t nested_percent(const std::vector<Route>& entries) {
   const RouteModel model(entries);
   size_t nested = 0;
   for (const auto& e : entries) nested += model.length(e.prefix.address, e.prefix.length) != 0;
@@ -103,7 +104,14 @@ TEST(BgpRoutes, TheModelAgreesWithWeirsTable) {
   for (const Family family : {Family::ipv4, Family::ipv6}) {
     const auto entries = BgpRoutes::make(family, 5'000);
     const RouteModel model(entries);
-    const RouteTable table = RouteTable::build(entries);
+    const dataplane::DomainId domain = dataplane::DomainId::make(0, 1);
+    const auto routes = dataplane::Routes::create({.routes = 10'000, .domains = 1}).value();
+    ASSERT_TRUE(routes->add_domain(domain));
+    for (const Route& r : entries) {
+      dataplane::NextHop hop;
+      hop.attachment.value = r.target;
+      ASSERT_TRUE(routes->set(domain, r.prefix, std::span(&hop, 1)));
+    }
     auto addresses = covered_addresses(entries, 5'000);
     for (const auto& address : addresses) ASSERT_NE(model.lookup(address), 0u) << net::to_string(address);
     for (const auto& e : entries) {
@@ -115,9 +123,10 @@ TEST(BgpRoutes, TheModelAgreesWithWeirsTable) {
                                                  : net::IpAddress(net::Ipv6{uint64_t{i} << 54, 1}));
     }
     for (const auto& address : addresses) {
-      const auto match = table.lookup(address);
-      ASSERT_EQ(model.lookup(address), match ? match->target : 0) << net::to_string(address);
-      ASSERT_EQ(model.length(address, 129), match ? match->length : 0) << net::to_string(address);
+      const auto match = routes->lookup_own(domain, address);
+      const uint32_t target = match ? match.target->members.front().attachment.value : 0;
+      ASSERT_EQ(model.lookup(address), target) << net::to_string(address);
+      ASSERT_EQ(model.length(address, 129), match.length) << net::to_string(address);
     }
   }
 }
