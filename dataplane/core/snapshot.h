@@ -2,8 +2,8 @@
 //
 // Control builds a new Snapshot, sharing the tables that did not change, publishes it with one atomic store,
 // and frees the old one after every worker passed a quiescent state. Nothing in it changes while it is
-// published, but the adjacency table and the UnderlayHops, which control changes in place, one word at a
-// time.
+// published, but what is large and lives as long as the hub: attachments, tunnels, adjacencies and
+// UnderlayHops, which control changes in place, one word at a time.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 #include "dataplane/fib/next_hop.h"
 #include "dataplane/fib/route_table.h"
 #include "dataplane/policy/policy.h"
-#include "dataplane/tunnel/attachment.h"
+#include "dataplane/tunnel/attachment_table.h"
 #include "dataplane/tunnel/tunnel_table.h"
 #include "inspection/inspector.h"
 

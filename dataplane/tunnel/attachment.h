@@ -65,20 +65,4 @@ struct alignas(64) Attachment {
   }
 };
 
-/// By slot; a slot that is free has an invalid id. Immutable once published.
-class AttachmentTable {
- public:
-  explicit AttachmentTable(std::vector<Attachment> slots) : slots_(std::move(slots)) {}
-  /// Null if the id's generation is not the slot's: the attachment it named is gone.
-  const Attachment* find(AttachmentId id) const {
-    if (id.index() >= slots_.size() || !id.valid()) return nullptr;
-    const Attachment& a = slots_[id.index()];
-    return a.id == id ? &a : nullptr;
-  }
-  const std::vector<Attachment>& slots() const { return slots_; }
-
- private:
-  std::vector<Attachment> slots_;
-};
-
 }  // namespace weir::dataplane

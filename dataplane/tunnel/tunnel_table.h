@@ -1,12 +1,17 @@
 // Outer key -> attachment: which tunnel a received packet belongs to.
 #pragma once
 
+#include <immintrin.h>
+
+#include <array>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "dataplane/core/ids.h"
 #include "dataplane/net/address.h"
 #include "dataplane/net/result.h"
+#include "dataplane/tunnel/live_hash.h"
 
 namespace weir::dataplane {
 
@@ -19,31 +24,28 @@ struct TunnelKey {
   friend constexpr auto operator<=>(const TunnelKey&, const TunnelKey&) = default;
 };
 
-/// Open addressing, at most half full, immutable once built.
-class TunnelTable {
+inline std::array<uint64_t, 2> words_of(const TunnelKey& key) {
+  return {static_cast<uint64_t>(key.local.value) << 32 | key.remote.value,
+          static_cast<uint64_t>(key.vni.value) << 16 | key.udp_port};
+}
+
+inline uint32_t hash_of(const TunnelKey& key) {
+  const auto words = words_of(key);
+  return static_cast<uint32_t>(_mm_crc32_u64(_mm_crc32_u64(0, words[0]), words[1]));
+}
+
+/// One for the hub's life; control changes it in place (see LiveHash), any worker looks up.
+class TunnelTable : public LiveHash<TunnelKey, AttachmentId> {
  public:
+  using LiveHash::LiveHash;
+
   struct Entry {
     TunnelKey key;
     AttachmentId attachment;
   };
-  /// Control thread. Fails with `in_use` if two entries have the same key, with `invalid` if an attachment id
-  /// is.
+  /// A table of just these. Fails with `in_use` if two entries have the same key, with `invalid` if an
+  /// attachment id is.
   static Result<TunnelTable> build(const std::vector<Entry>& entries);
-
-  /// Worker. An invalid id if there is none.
-  AttachmentId find(const TunnelKey& key) const;
-  void prefetch(const TunnelKey& key) const;
-  size_t size() const { return size_; }
-
- private:
-  /// Two to a cache line. A free slot has an invalid attachment.
-  struct alignas(32) Slot {
-    TunnelKey key;
-    AttachmentId attachment;
-  };
-  TunnelTable() = default;
-  std::vector<Slot> slots_;  // a power of two
-  size_t size_ = 0;
 };
 
 }  // namespace weir::dataplane

@@ -302,12 +302,11 @@ StatusView Control::status() const {
     view.ports.push_back({port.name(), std::string(driver_name(config.ports[i].driver)),
                           net::to_string(port.mac()), port.mtu(), port.link_up()});
   }
-  for (const Attachment& a : in_force_.model->attachments->slots()) {
-    if (!a.id.valid()) continue;
+  in_force_.model->attachments->for_each([&](const Attachment& a) {
     view.attachments.push_back(
         {a.name, in_force_.model->domain_name(a.domain), net::to_string(net::IpAddress(a.local)),
          net::to_string(net::IpAddress(a.remote)), a.vni.value, paths_.resolved({a.local, a.remote}), a.mtu});
-  }
+  });
   view.profiles = in_force_.profiles;
   view.held = parts_.dataplane.held();
   const NeighborCounters& n = neighbors_.counters();

@@ -49,18 +49,6 @@ uint16_t inner_mtu(CompileState& state, const config::Attachment& a, uint16_t li
   return static_cast<uint16_t>(a.mtu == 0 ? room : std::min(a.mtu, room));
 }
 
-bool same_interfaces(const std::vector<net::InterfaceAddress>& a,
-                     const std::vector<net::InterfaceAddress>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end());
-}
-
-bool same(const Attachment& a, const Attachment& b) {
-  return a.outer == b.outer && a.hub_mac == b.hub_mac && a.underlay == b.underlay && a.id == b.id &&
-         a.domain == b.domain && a.port == b.port && a.mtu == b.mtu && a.vni == b.vni && a.local == b.local &&
-         a.remote == b.remote && a.udp_port == b.udp_port && same_interfaces(a.gateways, b.gateways) &&
-         a.name == b.name;
-}
-
 bool same_entry(const TunnelTable::Entry& a, const TunnelTable::Entry& b) {
   return a.key == b.key && a.attachment == b.attachment;
 }
@@ -137,12 +125,7 @@ void compile_attachments(CompileState& state) {
   } else {
     state.problem({config.file, 0, 0}, table.error().message);
   }
-  const bool unchanged = before.attachments != nullptr &&
-                         std::equal(slots.begin(), slots.end(), before.attachments->slots().begin(),
-                                    before.attachments->slots().end(),
-                                    [](const Attachment& a, const Attachment& b) { return same(a, b); });
-  model.attachments =
-      unchanged ? before.attachments : std::make_shared<const AttachmentTable>(std::move(slots));
+  model.attachments = std::make_shared<const AttachmentTable>(std::move(slots));
 }
 
 }  // namespace weir::model

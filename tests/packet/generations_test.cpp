@@ -25,7 +25,12 @@ Spoke newcomer() {
 /// `snapshot` with slot 0 given to the newcomer.
 std::unique_ptr<Snapshot> with_newcomer(std::unique_ptr<Snapshot> snapshot, const SnapshotBuilder& b) {
   const Spoke spoke = newcomer();
-  std::vector<Attachment> slots = snapshot->attachments->slots();
+  std::vector<Attachment> slots;
+  snapshot->attachments->for_each([&](const Attachment& a) {
+    slots.resize(a.id.index() + 1);
+    slots.back() = a;
+  });
+  slots.resize(std::max<size_t>(slots.size(), 2));
   Attachment& a = slots[0];
   a = slots[1];  // all that a test does not name
   a.id = AttachmentId::make(0, 2);

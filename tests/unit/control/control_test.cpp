@@ -78,10 +78,11 @@ class ControlTest : public ::testing::Test {
     return answer.value();
   }
   AttachmentId attachment(const char* name) {
-    for (const Attachment& a : dataplane_->current().attachments->slots()) {
-      if (a.name == name) return a.id;
-    }
-    return {};
+    AttachmentId id;
+    dataplane_->current().attachments->for_each([&](const Attachment& a) {
+      if (a.name == name) id = a.id;
+    });
+    return id;
   }
 
   std::string folder_, file_;

@@ -84,7 +84,6 @@ TEST(Compile, NothingChangedMovesAndCopiesNothing) {
   const CompiledModel first = compile.next(kTwoClouds);
   const CompiledModel second = compile.next(kTwoClouds);
   EXPECT_EQ(second.snapshot->tunnels, first.snapshot->tunnels);
-  EXPECT_EQ(second.snapshot->attachments, first.snapshot->attachments);
   EXPECT_EQ(second.snapshot->domains, first.snapshot->domains);
   EXPECT_EQ(second.snapshot->all_routes, first.snapshot->all_routes);
   EXPECT_EQ(second.snapshot->policy, first.snapshot->policy);

@@ -1,0 +1,60 @@
+// All attachments by id, changed in place.
+//
+// One for the hub's life. Control alone changes it; any worker reads at any time and sees an attachment as it
+// was before or after a change, never half of it: an Attachment is immutable, what changes is the pointer to
+// it. Memory is set aside once, for the capacity.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "dataplane/tunnel/attachment.h"
+
+namespace weir::dataplane {
+
+class AttachmentTable {
+ public:
+  /// What a change took out. Workers may still read it: keep it until they have passed a quiescent state.
+  using Retired = std::unique_ptr<const Attachment>;
+
+  explicit AttachmentTable(uint32_t capacity)
+      : capacity_(capacity), slots_(std::make_unique<std::atomic<const Attachment*>[]>(capacity)) {}
+  /// Just these, each where its id says; those without one are left out.
+  explicit AttachmentTable(std::vector<Attachment> attachments);
+  ~AttachmentTable();
+  AttachmentTable(AttachmentTable&& other) noexcept
+      : capacity_(std::exchange(other.capacity_, 0)), slots_(std::move(other.slots_)) {}
+  AttachmentTable& operator=(AttachmentTable&&) = delete;
+
+  // --- control thread ---
+  /// Takes the place of whatever has the same index, which has to be below capacity().
+  Retired set(std::unique_ptr<const Attachment> attachment);
+  /// A stale id: does nothing.
+  Retired remove(AttachmentId id);
+  /// In the order of their indices.
+  void for_each(const std::function<void(const Attachment&)>& visit) const;
+  uint32_t capacity() const { return capacity_; }
+
+  // --- any thread ---
+  /// Null if the id's generation is not the slot's: the attachment that it named is gone. May be kept until
+  /// the thread's next quiescent state.
+  const Attachment* find(AttachmentId id) const {
+    if (id.index() >= capacity_ || !id.valid()) return nullptr;
+    const Attachment* a = slots_[id.index()].load(std::memory_order_acquire);
+    return a != nullptr && a->id == id ? a : nullptr;
+  }
+
+ private:
+  Retired exchange(uint32_t index, const Attachment* next) {
+    return Retired(slots_[index].exchange(next, std::memory_order_acq_rel));
+  }
+
+  uint32_t capacity_;
+  std::unique_ptr<std::atomic<const Attachment*>[]> slots_;  // owned
+};
+
+}  // namespace weir::dataplane
