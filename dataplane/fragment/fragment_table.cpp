@@ -24,6 +24,11 @@ bool same(const FragmentKey& a, const FragmentKey& b) { return std::memcmp(&a, &
 
 }  // namespace
 
+FragmentLimits worker_share(const FragmentLimits& hub, uint32_t workers) {
+  const uint32_t tables = 2 * workers;
+  return {(hub.held + tables - 1) / tables, (hub.datagrams + tables - 1) / tables, hub.pieces};
+}
+
 FragmentTable::FragmentTable(const FragmentLimits& limits, uint64_t secret)
     : limits_(limits),
       held_share_(share_of(limits.held)),

@@ -58,6 +58,13 @@ struct FragmentLimits {
   uint32_t pieces = 64;        // of one datagram
 };
 
+/// What each of a worker's two tables has of the hub's limits.
+FragmentLimits worker_share(const FragmentLimits& hub, uint32_t workers);
+
+/// Where a datagram is put together: its headers, as far as they come before the payload, and the payload.
+inline constexpr size_t kHeaderRoom = 512;
+inline constexpr size_t kDatagramRoom = kHeaderRoom + 65'536;
+
 class FragmentTable {
  public:
   /// One share has at most so large a part of the packets and of the datagrams.
@@ -145,6 +152,11 @@ class FragmentTable {
     uint32_t held = 0, datagrams = 0;
   };
 
+ public:
+  static constexpr size_t kHeldBytes = sizeof(Held), kDatagramBytes = sizeof(Datagram),
+                          kPieceBytes = sizeof(Piece);
+
+ private:
   uint32_t bucket_of(const FragmentKey& key) const;
   Index find(const FragmentKey& key) const;
   Index begin(const Fragment& fragment, NanoTime now);

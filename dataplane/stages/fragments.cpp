@@ -129,7 +129,7 @@ Next put_together(WorkerContext& ctx, FragmentTable::Index datagram, rte_mbuf* l
   FragmentTable& table = ctx.fragments->outer;
   const uint32_t total = table.total(datagram);
   uint8_t* headers = ctx.fragments->scratch.get();
-  uint8_t* payload = headers + FragmentState::kHeaderRoom;
+  uint8_t* payload = headers + kHeaderRoom;
   uint16_t header_length = 0, first_ip_offset = 0;
   bool congestion = false;
   const auto add = [&](rte_mbuf* mbuf, const net::IpView& view) {
@@ -138,7 +138,7 @@ Next put_together(WorkerContext& ctx, FragmentTable::Index datagram, rte_mbuf* l
     std::memcpy(payload + view.fragment_offset, header + view.fragment_data,
                 view.length - view.fragment_data);
     congestion |= met_congestion(header);
-    if (view.fragment_offset != 0 || size_t{at} + view.fragment_data > FragmentState::kHeaderRoom) return;
+    if (view.fragment_offset != 0 || size_t{at} + view.fragment_data > kHeaderRoom) return;
     header_length = copy_headers(headers, mbuf, at, view, total);
     first_ip_offset = at;
   };

@@ -85,17 +85,15 @@ struct WorkerRings {
 
 /// A worker's fragments (stages/fragments.h).
 struct FragmentState {
-  /// What is kept of an outer datagram's headers: Ethernet, tags, IP with all that comes before its payload.
-  static constexpr size_t kHeaderRoom = 512;
-
   FragmentState(const FragmentLimits& limits, uint64_t secret);
 
   FragmentTable outer;
   FragmentTable inner;
   std::unique_ptr<uint8_t[]> scratch;  // one datagram, put together
   // Emptied after each burst; room for all that the table can hold and a burst beside.
-  std::vector<rte_mbuf*> released;  // inner fragments that wait no more, on their way to their session's owner
-  std::vector<rte_mbuf*> cleared;   // of inspected sessions, on their way to be sent
+  std::vector<rte_mbuf*>
+      released;                    // inner fragments that wait no more, on their way to their session's owner
+  std::vector<rte_mbuf*> cleared;  // of inspected sessions, on their way to be sent
   FragmentTable::Index inspected = FragmentTable::kNone;  // the datagram that is being inspected
 };
 

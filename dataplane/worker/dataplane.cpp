@@ -226,11 +226,9 @@ Status DataplaneImpl::init_worker(WorkerIndex index, const DataplaneSettings& se
   auto inspector = inspection::Inspector::create(index, limits);
   if (!inspector) return tl::unexpected(std::move(inspector.error()).context("inspection"));
   ctx.inspector = std::move(*inspector);
-  FragmentLimits fragments = settings.fragments;
-  fragments.held = (fragments.held + count - 1) / count;
-  fragments.datagrams = (fragments.datagrams + count - 1) / count;
   std::random_device random;
-  ctx.fragments = std::make_unique<FragmentState>(fragments, uint64_t{random()} << 32 | random());
+  ctx.fragments = std::make_unique<FragmentState>(worker_share(settings.fragments, count),
+                                                  uint64_t{random()} << 32 | random());
   ctx.pool = pool_;
   if (rte_rcu_qsbr_thread_register(qsbr_.get(), index) != 0) {
     return fail(ErrorCode::internal, "a worker's quiescent state cannot be registered");

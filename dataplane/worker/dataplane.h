@@ -35,7 +35,7 @@ struct DataplaneSettings {
   uint32_t ring_size = 2'048;
   uint32_t punts_per_second = 2'000;  // per worker and kind of punt; as many notes of neighbours
   uint32_t event_queue = 4'096;
-  FragmentLimits fragments = {};  // whole hub; outer ones and inner ones each
+  FragmentLimits fragments = {};  // whole hub
   bool flow_events = true;
   NanoTime stall_ns = kNanosPerMilli;      // see TurnProfile
   uint32_t sample_one_in = kSampleOneIn;   // see TurnProfile
@@ -46,16 +46,16 @@ struct DataplaneSettings {
 struct WorkerCounters {
   // in: rx + taken_over + resumed + generated = out: tx + dropped + punted + handed_over + consumed +
   // fragments_held
-  Counter rx;           // from ports
-  Counter taken_over;   // from other workers
-  Counter resumed;      // from control, which held them
-  Counter generated;    // made by the hub: resets here, ARP, ND and ICMP errors by control
-  Counter tx;           // accepted by ports: forwarded + answered + sent of the generated
-  Counter forwarded;    // transit packets
-  Counter answered;     // ARP, ND and echo for the hub's own addresses
-  Counter punted;       // to control
-  Counter handed_over;  // to other workers
-  Counter consumed;     // ARP and ND answers that were taken note of
+  Counter rx;              // from ports
+  Counter taken_over;      // from other workers
+  Counter resumed;         // from control, which held them
+  Counter generated;       // made by the hub: resets here, ARP, ND and ICMP errors by control
+  Counter tx;              // accepted by ports: forwarded + answered + sent of the generated
+  Counter forwarded;       // transit packets
+  Counter answered;        // ARP, ND and echo for the hub's own addresses
+  Counter punted;          // to control
+  Counter handed_over;     // to other workers
+  Counter consumed;        // ARP and ND answers that were taken note of
   Counter fragments_held;  // now
   Counter reassembled;     // outer datagrams put together
   std::array<Counter, kDropReasonCount> dropped;

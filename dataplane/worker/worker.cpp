@@ -25,9 +25,7 @@ constexpr long kSleepNanos = 50'000;
 }  // namespace
 
 FragmentState::FragmentState(const FragmentLimits& limits, uint64_t secret)
-    : outer(limits, secret),
-      inner(limits, secret),
-      scratch(std::make_unique<uint8_t[]>(kHeaderRoom + UINT16_MAX + 1)) {
+    : outer(limits, secret), inner(limits, secret), scratch(std::make_unique<uint8_t[]>(kDatagramRoom)) {
   released.reserve(limits.held + kMaxRxBurst);
   cleared.reserve(limits.held + kMaxRxBurst);
 }

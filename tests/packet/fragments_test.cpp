@@ -231,14 +231,14 @@ TEST(Fragments, OuterHostileOnes) {
 }
 
 TEST(Fragments, TooManyOfOneDatagram) {
-  TestHub hub(network().build(), {.fragments = {.held = 64, .datagrams = 16, .pieces = 4}});
+  TestHub hub(network().build(), {.fragments = {.held = 128, .datagrams = 32, .pieces = 4}});
   for (uint16_t i = 0; i < 6; ++i) hub.inject(piece(static_cast<uint16_t>(i * 8), 8, true));
   hub.settle();
   EXPECT_EQ(hub.moved().at("drop fragment_too_many"), 2);
 }
 
 TEST(Fragments, OneSpokeCannotTakeThePlaceOfOthers) {
-  TestHub hub(network().build(), {.fragments = {.held = 64, .datagrams = 64, .pieces = 4}});
+  TestHub hub(network().build(), {.fragments = {.held = 128, .datagrams = 128, .pieces = 4}});
   for (uint16_t id = 1; id <= 40; ++id) hub.inject(piece(40, 8, true, id));
   hub.settle();
   EXPECT_EQ(hub.moved(), Counts({{"rx", 40}, {"fragments_held", 16}, {"drop fragment_limit", 24}}));
