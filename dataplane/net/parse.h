@@ -42,7 +42,7 @@ struct IpView {
   uint16_t l4_offset = 0;
   uint16_t fragment_data = 0;    // fragments: where the datagram's piece begins
   uint16_t fragment_offset = 0;  // fragments: where it lies in the datagram's payload, bytes
-  uint32_t length = 0;  // of the whole IP packet; what lies beyond it in the frame is padding
+  uint32_t length = 0;           // of the whole IP packet; what lies beyond it in the frame is padding
   uint32_t fragment_id = 0;
   IpAddress src;
   IpAddress dst;
