@@ -25,8 +25,8 @@ using Ring = std::unique_ptr<rte_ring, RingDeleter>;
 
 class RingPort : public MemoryPort {
  public:
-  RingPort(std::string name, rte_mempool* pool, net::Mac mac)
-      : name_(std::move(name)), pool_(pool), mac_(mac) {}
+  RingPort(std::string name, rte_mempool* pool, net::Mac mac, Depth depth)
+      : name_(std::move(name)), pool_(pool), mac_(mac), depth_(depth) {}
   ~RingPort() override { device_.reset(); }  // before the rings that it reads
 
   Status open(unsigned queues);
@@ -46,21 +46,26 @@ class RingPort : public MemoryPort {
   bool inject(uint16_t queue, std::span<const uint8_t> frame) override;
   std::vector<std::vector<uint8_t>> collect() override;
   std::vector<std::vector<uint8_t>> collect(uint16_t queue) override;
+  size_t inject(uint16_t queue, std::span<rte_mbuf* const> packets) override;
+  size_t collect(uint16_t queue, std::span<rte_mbuf*> packets) override;
 
  private:
-  Status add_ring(std::vector<Ring>& rings, const std::string& device, const char* direction);
+  static Status add_ring(std::vector<Ring>& rings, const std::string& device, const char* direction,
+                         unsigned depth);
 
   std::string name_;
   rte_mempool* pool_;
   net::Mac mac_;
+  Depth depth_;
   std::vector<Ring> rx_, tx_;
   std::unique_ptr<EthernetDevice> device_;
 };
 
-Status RingPort::add_ring(std::vector<Ring>& rings, const std::string& device, const char* direction) {
+Status RingPort::add_ring(std::vector<Ring>& rings, const std::string& device, const char* direction,
+                          unsigned depth) {
   const std::string ring_name = device + direction + std::to_string(rings.size());
   // Several producers: tests may let workers share a tx queue.
-  rte_ring* ring = rte_ring_create(ring_name.c_str(), kDepth, SOCKET_ID_ANY, 0);
+  rte_ring* ring = rte_ring_create(ring_name.c_str(), depth, SOCKET_ID_ANY, 0);
   if (ring == nullptr) {
     return fail(ErrorCode::exhausted,
                 "no room for the rings of a memory port: " + std::string(rte_strerror(rte_errno)));
@@ -72,8 +77,8 @@ Status RingPort::add_ring(std::vector<Ring>& rings, const std::string& device, c
 Status RingPort::open(unsigned queues) {
   const std::string device = unique_device_name("mem");
   for (unsigned queue = 0; queue < queues; ++queue) {
-    if (auto made = add_ring(rx_, device, "r"); !made) return made;
-    if (auto made = add_ring(tx_, device, "t"); !made) return made;
+    if (auto made = add_ring(rx_, device, "r", depth_.rx); !made) return made;
+    if (auto made = add_ring(tx_, device, "t", depth_.tx); !made) return made;
   }
   std::vector<rte_ring*> rx, tx;
   for (const Ring& ring : rx_) rx.push_back(ring.get());
@@ -129,11 +134,21 @@ std::vector<std::vector<uint8_t>> RingPort::collect() {
   return all;
 }
 
+size_t RingPort::inject(uint16_t queue, std::span<rte_mbuf* const> packets) {
+  return rte_ring_enqueue_burst(rx_[queue].get(), reinterpret_cast<void* const*>(packets.data()),
+                                static_cast<unsigned>(packets.size()), nullptr);
+}
+
+size_t RingPort::collect(uint16_t queue, std::span<rte_mbuf*> packets) {
+  return rte_ring_dequeue_burst(tx_[queue].get(), reinterpret_cast<void**>(packets.data()),
+                                static_cast<unsigned>(packets.size()), nullptr);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<MemoryPort>> MemoryPort::create(const std::string& name, unsigned queues,
-                                                       rte_mempool* pool, net::Mac mac) {
-  auto port = std::make_unique<RingPort>(name, pool, mac);
+                                                       rte_mempool* pool, net::Mac mac, Depth depth) {
+  auto port = std::make_unique<RingPort>(name, pool, mac, depth);
   if (auto opened = port->open(queues); !opened) return tl::unexpected(opened.error());
   return port;
 }

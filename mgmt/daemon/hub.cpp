@@ -32,10 +32,11 @@ Lines at(const config::Location& where, const Error& error) {
 
 void Hub::PoolDeleter::operator()(rte_mempool* pool) const { rte_mempool_free(pool); }
 
-Hub::Hub(config::Config config, std::shared_ptr<spdlog::logger> log, std::string version)
+Hub::Hub(config::Config config, std::shared_ptr<spdlog::logger> log, std::string version, OpenPort open_port)
     : config_(std::make_shared<const config::Config>(std::move(config))),
       log_(std::move(log)),
-      version_(std::move(version)) {}
+      version_(std::move(version)),
+      open_port_(std::move(open_port)) {}
 
 Hub::~Hub() { stop(); }
 
@@ -77,7 +78,7 @@ Lines Hub::open_ports() {
       if (!object) return at(port.where, object.error());
       spec.xdp_object = *object;
     }
-    auto opened = Port::open(spec, static_cast<unsigned>(config_->workers.cores.size()), pool_.get());
+    auto opened = open_port_(spec, static_cast<unsigned>(config_->workers.cores.size()), pool_.get());
     if (!opened) return at(port.device_where, opened.error());
     const auto index = static_cast<PortIndex>(ports_.size());
     ports_.push_back(std::move(*opened));

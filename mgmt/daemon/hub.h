@@ -4,6 +4,7 @@
 // The thread that calls start() and run() is the control thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,9 +30,14 @@ namespace weir::daemon {
 /// What is wrong, a line each; empty: nothing.
 using Lines = std::vector<std::string>;
 
+/// How a port of the configuration becomes an open one: `Port::open`, or a test's own.
+using OpenPort = std::function<Result<std::unique_ptr<dataplane::Port>>(const dataplane::PortSpec& spec,
+                                                                        unsigned workers, rte_mempool* pool)>;
+
 class Hub {
  public:
-  Hub(config::Config config, std::shared_ptr<spdlog::logger> log, std::string version);
+  Hub(config::Config config, std::shared_ptr<spdlog::logger> log, std::string version,
+      OpenPort open_port = dataplane::Port::open);
   /// Stops.
   ~Hub();
   Hub(const Hub&) = delete;
@@ -44,6 +50,12 @@ class Hub {
   /// Leaves devices, XDP programs, hugepages and the socket as they were before. False: a compilation of
   /// rules still runs, which cannot be broken off, and destroying the hub would wait for it.
   bool stop();
+
+  // --- between start() and stop(), for who runs a hub inside another program ---
+  dataplane::Dataplane& dataplane() { return *dataplane_; }
+  /// To be used on the control thread: in messages to mailbox().
+  control::Control& control() { return *control_; }
+  control::Mailbox& mailbox() { return mailbox_; }
 
  private:
   Lines start_eal();
@@ -68,6 +80,7 @@ class Hub {
   std::shared_ptr<const config::Config> config_;
   std::shared_ptr<spdlog::logger> log_;
   std::string version_;
+  OpenPort open_port_;
   std::vector<uint32_t> cores_;  // of control and the other threads
   control::Mailbox mailbox_;
   std::unique_ptr<control::Builder> builder_;
