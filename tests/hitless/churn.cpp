@@ -1,0 +1,214 @@
+#include "tests/hitless/churn.h"
+
+#include <algorithm>
+
+namespace weir::hitless {
+
+using config::ChangeVerb;
+using config::ModelChange;
+using config::ModelChanges;
+
+namespace {
+
+constexpr uint32_t kTalks = 20;     // rounds of packets of a spoke, before it goes
+constexpr uint32_t kVolley = 8;     // packets of each of its sessions and directions, when it goes
+constexpr size_t kGoneTalking = 2;  // spokes of a slot that talk on after they went
+constexpr uint32_t kGoneRests = 8;  // steps between what they say
+constexpr uint32_t kLook = 16;      // spokes between two looks at their ids
+constexpr uint64_t kRoom = 2'048;   // packets that wait, of the port's 4,096
+constexpr auto kPatience = std::chrono::seconds(2);
+
+}  // namespace
+
+Churn::Churn(const World& world, Checker& checker, Traffic& traffic, Rig& rig, const ChurnPlan& plan)
+    : world_(world),
+      checker_(checker),
+      traffic_(traffic),
+      rig_(rig),
+      plan_(plan),
+      transactions_(rig),
+      start_(Clock::now()),
+      now_(start_),
+      slots_(plan.at_once) {}
+
+uint32_t Churn::due(uint32_t total) const {
+  const double part = std::min(1.0, Seconds(now_ - start_) / plan_.length);
+  return static_cast<uint32_t>(part * total);
+}
+
+bool Churn::finished() const {
+  return added_ == plan_.spokes && removed_ == plan_.spokes && routes_loaded_ == plan_.routes &&
+         routes_withdrawn_ == plan_.routes && policies_ >= plan_.policies && rulesets_ >= plan_.rulesets &&
+         transactions_.open() == 0;
+}
+
+void Churn::step() {
+  now_ = Clock::now();
+  transactions_.poll();
+  // What the port would not take would be no fault of the hub's.
+  if (traffic_.waiting() > kRoom) return;
+  step_spoke(slots_[next_slot_]);
+  next_slot_ = (next_slot_ + 1) % slots_.size();
+  step_routes();
+  step_policy();
+  step_rules();
+  traffic_.flush();
+}
+
+void Churn::enter(Slot& slot, Phase phase) {
+  slot.phase = phase;
+  slot.steps = 0;
+  slot.since = now_;
+}
+
+void Churn::step_spoke(Slot& slot) {
+  if (++slot.steps % kGoneRests == 0)
+    for (const uint32_t generation : slot.gone) talk(generation);
+  switch (slot.phase) {
+    case Phase::none:
+      if (started_ < plan_.spokes && started_ <= due(plan_.spokes)) start(slot);
+      break;
+    case Phase::talking:
+      talk(slot.generation);
+      if (slot.steps >= kTalks) enter(slot, Phase::silent);
+      break;
+    case Phase::silent:
+      // Every other one goes when all that it sent and was sent has arrived, the others at once.
+      if (slot.generation % 2 == 1 || all_arrived(slot.generation) || now_ - slot.since > kPatience)
+        leave(slot);
+      break;
+    case Phase::adding:
+      break;
+    case Phase::removing:
+      talk(slot.generation);
+      break;
+  }
+}
+
+void Churn::start(Slot& slot) {
+  const uint32_t generation = started_;
+  const ModelChanges changes{{ChangeVerb::add, world_.spoke_attachment(generation)},
+                             {ChangeVerb::add, world_.spoke_route(generation)}};
+  const bool sent = transactions_.transact(changes, [this, &slot] {
+    if (++added_ % kLook == 0) look_at_ids();
+    enter(slot, Phase::talking);
+  });
+  if (!sent) return;
+  ++started_;
+  slot.generation = generation;
+  enter(slot, Phase::adding);
+}
+
+void Churn::look_at_ids() {
+  rig_.on_control([ids = ids_, &plane = rig_.hub().dataplane()](control::Control&) {
+    plane.current().attachments->for_each([&](const dataplane::Attachment& attachment) {
+      ids->index = std::max(ids->index.load(), attachment.id.index());
+      ids->generation = std::max(ids->generation.load(), attachment.id.generation());
+    });
+  });
+}
+
+/// The next packet of each session and direction that is ready for one: its first two go one by one.
+void Churn::talk(uint32_t generation) {
+  for (uint32_t which = 0; which < kPerSpoke; ++which) {
+    const SessionNumber session = passing_session(generation, which);
+    if (checker_.sent(session, 0) == 0) {
+      traffic_.send(session, 0);
+    } else if (checker_.seen(session, 1) != 0) {
+      traffic_.send(session, 0);
+      traffic_.send(session, 1);
+    } else if (checker_.seen(session, 0) != 0 && checker_.sent(session, 1) == 0) {
+      traffic_.send(session, 1);
+    }
+  }
+}
+
+bool Churn::all_arrived(uint32_t generation) {
+  for (uint32_t which = 0; which < kPerSpoke; ++which) {
+    const SessionNumber session = passing_session(generation, which);
+    for (unsigned direction = 0; direction < 2; ++direction) {
+      if (checker_.sent(session, direction) != checker_.seen(session, direction)) return false;
+    }
+  }
+  return true;
+}
+
+void Churn::leave(Slot& slot) {
+  const uint32_t generation = slot.generation;
+  const bool quietly = generation % 2 == 0;
+  checker_.about_to_go(generation, quietly);
+  if (!quietly) {
+    for (uint32_t i = 0; i < kVolley; ++i) talk(generation);
+    traffic_.flush();
+  }
+  const ModelChanges changes{{ChangeVerb::remove, world_.spoke_route(generation)},
+                             {ChangeVerb::remove, world_.spoke_attachment(generation)}};
+  const bool sent = transactions_.transact(changes, [this, &slot] {
+    ++removed_;
+    slot.gone.push_back(slot.generation);
+    if (slot.gone.size() > kGoneTalking) slot.gone.erase(slot.gone.begin());
+    enter(slot, Phase::none);
+  });
+  if (sent) enter(slot, Phase::removing);
+}
+
+/// Some of them cover others, as in public tables; all lie in the domain of the sessions, but lead none of
+/// them.
+config::Route Churn::extra_route(uint32_t number) {
+  constexpr uint32_t kFirst = 32U << 24;
+  const auto length = static_cast<uint8_t>(number % 16 == 0 ? 20 + number / 16 % 4 : 24);
+  const uint32_t member = number % kMembers;
+  config::Route route;
+  route.domain = "west";
+  route.prefix = net::Prefix{net::IpAddress(net::Ipv4{kFirst + number * 256}), length};
+  route.attachment = "west" + std::to_string(member);
+  route.via = net::IpAddress(net::Ipv4{(10U << 24 | 10U << 16 | 2U) + member * 256});
+  return route;
+}
+
+/// In the first half of the time they are loaded, in the second one withdrawn.
+void Churn::step_routes() {
+  if (routes_busy_ || plan_.routes == 0) return;
+  const uint64_t wanted = due(2 * plan_.routes);
+  const bool load = routes_loaded_ < plan_.routes;
+  const uint32_t done = load ? routes_loaded_ : routes_withdrawn_;
+  const uint32_t first = done, last = std::min(plan_.routes, done + plan_.routes_per_transaction);
+  if (first == last || uint64_t{routes_loaded_} + routes_withdrawn_ + (last - first) > wanted) return;
+  ModelChanges changes;
+  changes.reserve(last - first);
+  for (uint32_t i = first; i < last; ++i)
+    changes.push_back({load ? ChangeVerb::add : ChangeVerb::remove, extra_route(i)});
+  routes_busy_ = transactions_.transact(std::move(changes), [this, load, last] {
+    (load ? routes_loaded_ : routes_withdrawn_) = last;
+    routes_busy_ = false;
+  });
+}
+
+/// A rule before the last one comes and the one that came before goes: another policy that allows the same.
+void Churn::step_policy() {
+  if (policy_busy_ || policies_ >= due(plan_.policies)) return;
+  const auto rule = [](uint32_t edition) {
+    config::PolicyRule made;
+    made.id = "edition" + std::to_string(edition);
+    made.action = config::PolicyAction::allow;
+    made.protocol = edition % 2 == 0 ? config::Protocol::tcp : config::Protocol::udp;
+    return made;
+  };
+  ModelChanges changes{{ChangeVerb::add, rule(policies_), {config::RulePlace::Side::before, "rest"}}};
+  if (policies_ > 0) changes.push_back({ChangeVerb::remove, rule(policies_ - 1)});
+  policy_busy_ = transactions_.transact(std::move(changes), [this] {
+    ++policies_;
+    policy_busy_ = false;
+  });
+}
+
+void Churn::step_rules() {
+  if (rules_busy_ || rulesets_ >= due(plan_.rulesets)) return;
+  rig_.write_rules(rulesets_ + 1);
+  rules_busy_ = transactions_.reload([this] {
+    ++rulesets_;
+    rules_busy_ = false;
+  });
+}
+
+}  // namespace weir::hitless
