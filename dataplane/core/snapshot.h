@@ -69,6 +69,7 @@ struct Timeouts {  // Tick durations
   uint32_t udp = 0;
   uint32_t icmp = 0;
   uint32_t other = 0;
+  uint32_t fragment = 0;  // from a datagram's first piece to arrive
 };
 
 struct Snapshot {

@@ -19,8 +19,10 @@ void fill_ipv4(const Ipv4Header& ip, IpView& out) {
   out.ttl = ip.ttl;
   out.fragment = ip.is_fragment();
   out.first_fragment = (fragment & Ipv4Header::kOffsetMask) == 0;
+  out.more_fragments = (fragment & Ipv4Header::kMoreFragments) != 0;
   out.fragment_id = ip.id.host();
-  out.l4_offset = ip.header_length();
+  out.fragment_offset = static_cast<uint16_t>((fragment & Ipv4Header::kOffsetMask) * 8);
+  out.fragment_data = out.l4_offset = ip.header_length();
   out.length = ip.total_length.host();
   out.src = Ipv4{ip.src.host()};
   out.dst = Ipv4{ip.dst.host()};
@@ -50,10 +52,12 @@ ParseError walk_extensions(Bytes packet, IpView& out) {
         const uint16_t offset_more = static_cast<uint16_t>(header[2] << 8 | header[3]);
         out.fragment = (offset_more & ~6u) != 0;  // an atomic fragment (RFC 6946) is a whole packet
         out.first_fragment = (offset_more >> 3) == 0;
+        out.more_fragments = (offset_more & 1) != 0;
+        out.fragment_offset = offset_more & 0xfff8;
         out.fragment_id = static_cast<uint32_t>(header[4]) << 24 | static_cast<uint32_t>(header[5]) << 16 |
                           static_cast<uint32_t>(header[6]) << 8 | header[7];
         out.protocol = header[0];
-        out.l4_offset = static_cast<uint16_t>(out.l4_offset + 8);
+        out.fragment_data = out.l4_offset = static_cast<uint16_t>(out.l4_offset + 8);
         if (!out.first_fragment) return ParseError::none;  // what follows is data, not a header
         break;
       }

@@ -38,8 +38,11 @@ struct IpView {
   bool first_fragment = true;  // the L4 header is in this packet
   bool source_route =
       false;  // the destination is not the last one: LSRR, SSRR (RFC 791), segments left (RFC 8200)
+  bool more_fragments = false;
   uint16_t l4_offset = 0;
-  uint32_t length = 0;  // of the whole IP packet; what lies beyond it in the frame is padding
+  uint16_t fragment_data = 0;    // fragments: where the datagram's piece begins
+  uint16_t fragment_offset = 0;  // fragments: where it lies in the datagram's payload, bytes
+  uint32_t length = 0;           // of the whole IP packet; what lies beyond it in the frame is padding
   uint32_t fragment_id = 0;
   IpAddress src;
   IpAddress dst;

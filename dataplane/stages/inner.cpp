@@ -1,5 +1,6 @@
 // Inner headers: what the spoke sent.
 #include "dataplane/net/parse.h"
+#include "dataplane/stages/fragments.h"
 #include "dataplane/stages/hub_answers.h"
 #include "dataplane/stages/stages.h"
 #include "dataplane/worker/leave.h"
@@ -47,11 +48,12 @@ Next decide_ip(rte_mbuf* mbuf, const Attachment& attachment, const net::IpView& 
   if (eth.dst != attachment.hub_mac) return Next::drop(DropReason::inner_not_for_hub);
   if (ip.source_route) return Next::drop(DropReason::inner_source_route);
   if (net::is_martian(ip.src) || net::is_martian(ip.dst)) return Next::drop(DropReason::inner_martian);
-  if (ip.fragment) return Next::drop(DropReason::inner_fragment);
+  if (!ip.first_fragment) [[unlikely]]
+    return gather_follow_on(ctx, mbuf, attachment, ip);
 
   net::L4View l4;
   if (const auto error = net::parse_l4(packet, ip, l4); error != net::ParseError::none)
-    return drop_for(error);
+    return ip.fragment ? Next::drop(DropReason::fragment_tiny) : drop_for(error);
   meta.l4_offset = ip.l4_offset;
   meta.payload_offset = l4.payload_offset;
   meta.ip_length = static_cast<uint16_t>(ip.length);
@@ -63,10 +65,17 @@ Next decide_ip(rte_mbuf* mbuf, const Attachment& attachment, const net::IpView& 
     if (l4.icmp_query && answer_echo(mbuf, meta.ip_offset, ip)) return Next::answer_inner();
     return Next::drop(DropReason::inner_hub_address);
   }
-  if (l4.icmp_error) return take_quoted_tuple(packet, ip, attachment.domain, meta);
-  meta.set_key({ip.src, ip.dst, l4.src_port, l4.dst_port, ip.protocol},
-               static_cast<uint16_t>(attachment.domain.index()));
-  return Next::go_on();
+  if (l4.icmp_error) {
+    const Next next = take_quoted_tuple(packet, ip, attachment.domain, meta);
+    if (next.kind != Next::Kind::go_on) return next;
+  } else {
+    meta.set_key({ip.src, ip.dst, l4.src_port, l4.dst_port, ip.protocol},
+                 static_cast<uint16_t>(attachment.domain.index()));
+  }
+  if (!ip.fragment) [[likely]]
+    return Next::go_on();
+  meta.fragment = true;
+  return gather_inner(ctx, mbuf);
 }
 
 Next decide(WorkerContext& ctx, rte_mbuf* mbuf) {

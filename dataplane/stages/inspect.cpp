@@ -1,5 +1,8 @@
 // Packets of inspected sessions, shown to inspection before they are sent.
+#include <algorithm>
+
 #include "dataplane/net/headers.h"
+#include "dataplane/stages/fragments.h"
 #include "dataplane/stages/stages.h"
 #include "dataplane/stages/tcp_reset.h"
 #include "dataplane/worker/leave.h"
@@ -9,16 +12,16 @@ namespace weir::dataplane {
 
 namespace {
 
-inspection::Packet packet_of(rte_mbuf* mbuf, NanoTime now) {
-  const PacketMeta& meta = meta_of(mbuf);
-  const uint8_t* ip = data_of(mbuf) + meta.ip_offset;
+/// `transport` is the whole packet or datagram from its transport header on, of which `header` bytes are
+/// that.
+inspection::Packet packet_of(const PacketMeta& meta, net::Bytes transport, size_t header, NanoTime now) {
   inspection::Packet packet;
   packet.direction = meta.direction == Direction::forward ? inspection::Direction::to_server
                                                           : inspection::Direction::to_client;
   packet.now_ns = now;
-  packet.payload = {ip + meta.payload_offset, static_cast<size_t>(meta.ip_length - meta.payload_offset)};
+  packet.payload = transport.subspan(header);
   if (meta.tuple().protocol == net::kProtoTcp) {
-    const auto& tcp = *reinterpret_cast<const net::TcpHeader*>(ip + meta.l4_offset);
+    const auto& tcp = *reinterpret_cast<const net::TcpHeader*>(transport.data());
     packet.seq = tcp.seq.host();
     packet.ack = tcp.ack.host();
     packet.tcp_flags = tcp.flags;
@@ -55,8 +58,36 @@ bool will_be_sent(const Snapshot& snapshot, const PacketMeta& meta) {
 
 /// Nothing of a dropped session passes any more, either way. An end that goes on sending is told so.
 Next drop_rest(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Session& session) {
-  if ((session.flags & Session::kResetOnDrop) != 0) add_reset(ctx, resets, mbuf, ResetTo::sender);
+  if ((session.flags & Session::kResetOnDrop) != 0 && !meta_of(mbuf).fragment)
+    add_reset(ctx, resets, mbuf, ResetTo::sender);
   return Next::drop(DropReason::session_dropped);
+}
+
+/// Length of the transport header of a datagram that came in pieces; its first piece had the whole of it.
+size_t transport_header(uint8_t protocol, net::Bytes transport) {
+  switch (protocol) {
+    case net::kProtoTcp:
+      return reinterpret_cast<const net::TcpHeader*>(transport.data())->header_length();
+    case net::kProtoUdp:
+      return sizeof(net::UdpHeader);
+    case net::kProtoIcmp:
+    case net::kProtoIcmpv6:
+      return sizeof(net::IcmpHeader);
+    default:
+      return 0;
+  }
+}
+
+/// What was decided for the datagram goes for the pieces that waited for this one.
+void settle_fragments(WorkerContext& ctx, inspection::Action action) {
+  switch (action) {
+    case inspection::Action::pass:
+      return pass_inspected(ctx);
+    case inspection::Action::drop_packet:
+      return drop_inspected(ctx, DropReason::inspect_limit);
+    case inspection::Action::drop_session:
+      return drop_inspected(ctx, DropReason::inspect_drop);
+  }
 }
 
 Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
@@ -70,10 +101,19 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
 
   const Profile& profile = ctx.snapshot->profiles[session.profile];
   const inspection::FlowHandle flow{ctx.sessions->cold(meta.session).flow};
+  net::Bytes transport =
+      bytes_of(mbuf).subspan(meta.ip_offset + meta.l4_offset, meta.ip_length - meta.l4_offset);
+  size_t header = meta.payload_offset - meta.l4_offset;
+  if (meta.fragment) [[unlikely]] {
+    if (const Next next = gather_inspected(ctx, mbuf, transport); next.kind != Next::Kind::go_on) return next;
+    header = std::min(transport_header(meta.tuple().protocol, transport), transport.size());
+  }
   ctx.counters.inspected_packets.add();
   SessionSink sink(ctx, meta.session);
   const inspection::Verdict verdict =
-      ctx.inspector->inspect(flow, *profile.ruleset, packet_of(mbuf, ctx.now), sink);
+      ctx.inspector->inspect(flow, *profile.ruleset, packet_of(meta, transport, header, ctx.now), sink);
+  if (meta.fragment) [[unlikely]]
+    settle_fragments(ctx, verdict.action);
   switch (verdict.action) {
     case inspection::Action::pass:
       return Next::go_on();
@@ -85,8 +125,11 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
   session.flags |= Session::kDropped;
   if (profile.on_drop == OnDrop::reset) {
     session.flags |= Session::kResetOnDrop;
-    add_reset(ctx, resets, mbuf, ResetTo::receiver);
-    add_reset(ctx, resets, mbuf, ResetTo::sender);
+    // Of a datagram in pieces the transport header need not be in this one; who goes on sending is told then.
+    if (!meta.fragment) {
+      add_reset(ctx, resets, mbuf, ResetTo::receiver);
+      add_reset(ctx, resets, mbuf, ResetTo::sender);
+    }
   }
   return Next::drop(DropReason::inspect_drop);
 }

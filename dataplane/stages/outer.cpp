@@ -1,6 +1,7 @@
 // Outer headers of what a port received.
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/parse.h"
+#include "dataplane/stages/fragments.h"
 #include "dataplane/stages/hub_answers.h"
 #include "dataplane/stages/stages.h"
 #include "dataplane/worker/leave.h"
@@ -48,7 +49,10 @@ Next decide(WorkerContext& ctx, rte_mbuf* mbuf) {
   }
   if (find_hub_address(*ctx.snapshot, ip.dst.v4()) == nullptr)
     return Next::drop(DropReason::outer_not_for_hub);
-  if (ip.fragment) return Next::drop(DropReason::outer_fragment);
+  if (ip.fragment) [[unlikely]] {
+    const Next next = gather_outer(ctx, mbuf, eth.offset, ip);
+    return next.kind == Next::Kind::go_on ? decide(ctx, mbuf) : next;  // whole now
+  }
   meta.ip_offset = eth.offset;
   if (ip.protocol != net::kProtoUdp) return decide_local(mbuf, meta, ip);
 

@@ -10,6 +10,7 @@
 
 #include "dataplane/core/snapshot.h"
 #include "dataplane/core/time.h"
+#include "dataplane/fragment/fragment_table.h"
 #include "dataplane/session/session_table.h"
 #include "dataplane/worker/dataplane.h"
 #include "dataplane/worker/packet.h"
@@ -82,6 +83,20 @@ struct WorkerRings {
   RingPtr events;        // to the writer: inspection::Event records
 };
 
+/// A worker's fragments (stages/fragments.h).
+struct FragmentState {
+  FragmentState(const FragmentLimits& limits, uint64_t secret);
+
+  FragmentTable outer;
+  FragmentTable inner;
+  std::unique_ptr<uint8_t[]> scratch;  // one datagram, put together
+  // Emptied after each burst; room for all that the table can hold and a burst beside.
+  std::vector<rte_mbuf*>
+      released;                    // inner fragments that wait no more, on their way to their session's owner
+  std::vector<rte_mbuf*> cleared;  // of inspected sessions, on their way to be sent
+  FragmentTable::Index inspected = FragmentTable::kNone;  // the datagram that is being inspected
+};
+
 struct WorkerContext {
   WorkerContext(WorkerIndex index, const DataplaneSettings& settings, WorkerRings own_rings);
 
@@ -99,6 +114,7 @@ struct WorkerContext {
   TurnProfile profile;
   std::unique_ptr<SessionTable> sessions;
   std::unique_ptr<inspection::Inspector> inspector;
+  std::unique_ptr<FragmentState> fragments;
   WorkerRings rings;
   RingSink events;
   std::array<TokenBucket, kPuntReasons> punt_tokens;  // by PuntReason: no kind of punt starves another

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <random>
 #include <string>
 
 #include "dataplane/decide/owner.h"
@@ -225,6 +226,9 @@ Status DataplaneImpl::init_worker(WorkerIndex index, const DataplaneSettings& se
   auto inspector = inspection::Inspector::create(index, limits);
   if (!inspector) return tl::unexpected(std::move(inspector.error()).context("inspection"));
   ctx.inspector = std::move(*inspector);
+  std::random_device random;
+  ctx.fragments = std::make_unique<FragmentState>(worker_share(settings.fragments, count),
+                                                  uint64_t{random()} << 32 | random());
   ctx.pool = pool_;
   if (rte_rcu_qsbr_thread_register(qsbr_.get(), index) != 0) {
     return fail(ErrorCode::internal, "a worker's quiescent state cannot be registered");
@@ -262,6 +266,9 @@ DataplaneImpl::~DataplaneImpl() {
   stop();
   // Packets that still wait in rings go back to the pool, which outlives us.
   for (const auto& worker : workers_) {
+    const auto free = [](void* packet) { rte_pktmbuf_free(static_cast<rte_mbuf*>(packet)); };
+    worker->context().fragments->outer.clear(free);
+    worker->context().fragments->inner.clear(free);
     const WorkerRings& rings = worker->context().rings;
     for (rte_ring* ring : {rings.in.get(), rings.from_control.get(), rings.punts.get()}) {
       void* mbuf = nullptr;

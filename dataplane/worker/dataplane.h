@@ -17,6 +17,7 @@
 #include "dataplane/core/snapshot.h"
 #include "dataplane/core/time.h"
 #include "dataplane/core/verdict.h"
+#include "dataplane/fragment/fragment_table.h"
 #include "dataplane/io/port.h"
 #include "dataplane/session/session.h"
 #include "dataplane/worker/profile.h"
@@ -34,6 +35,7 @@ struct DataplaneSettings {
   uint32_t ring_size = 2'048;
   uint32_t punts_per_second = 2'000;  // per worker and kind of punt; as many notes of neighbours
   uint32_t event_queue = 4'096;
+  FragmentLimits fragments = {};  // whole hub
   bool flow_events = true;
   NanoTime stall_ns = kNanosPerMilli;      // see TurnProfile
   uint32_t sample_one_in = kSampleOneIn;   // see TurnProfile
@@ -42,17 +44,20 @@ struct DataplaneSettings {
 
 /// Counters of one worker; each has that worker as its one writer. Any thread reads.
 struct WorkerCounters {
-  // in: rx + taken_over + resumed + generated = out: tx + dropped + punted + handed_over + consumed
-  Counter rx;           // from ports
-  Counter taken_over;   // from other workers
-  Counter resumed;      // from control, which held them
-  Counter generated;    // made by the hub: resets here, ARP, ND and ICMP errors by control
-  Counter tx;           // accepted by ports: forwarded + answered + sent of the generated
-  Counter forwarded;    // transit packets
-  Counter answered;     // ARP, ND and echo for the hub's own addresses
-  Counter punted;       // to control
-  Counter handed_over;  // to other workers
-  Counter consumed;     // ARP and ND answers that were taken note of
+  // in: rx + taken_over + resumed + generated = out: tx + dropped + punted + handed_over + consumed +
+  // fragments_held
+  Counter rx;              // from ports
+  Counter taken_over;      // from other workers
+  Counter resumed;         // from control, which held them
+  Counter generated;       // made by the hub: resets here, ARP, ND and ICMP errors by control
+  Counter tx;              // accepted by ports: forwarded + answered + sent of the generated
+  Counter forwarded;       // transit packets
+  Counter answered;        // ARP, ND and echo for the hub's own addresses
+  Counter punted;          // to control
+  Counter handed_over;     // to other workers
+  Counter consumed;        // ARP and ND answers that were taken note of
+  Counter fragments_held;  // now
+  Counter reassembled;     // outer datagrams put together
   std::array<Counter, kDropReasonCount> dropped;
   Counter sessions_created, sessions_expired, sessions_live;
   Counter redecided_policy, redecided_route,

@@ -64,6 +64,7 @@ void send_buffer(WorkerContext& ctx, TxBuffer& buffer) {
 void leave(WorkerContext& ctx, rte_mbuf* mbuf, Next next) {
   switch (next.kind) {
     case Next::Kind::go_on:
+    case Next::Kind::kept:
       break;
     case Next::Kind::drop:
       drop(ctx, mbuf, static_cast<DropReason>(next.argument));
@@ -76,7 +77,7 @@ void leave(WorkerContext& ctx, rte_mbuf* mbuf, Next next) {
       punt(ctx, mbuf, static_cast<PuntReason>(next.argument));
       break;
     case Next::Kind::hand_over:
-      hand_over(ctx, mbuf, next.argument, Entry::session_lookup);
+      hand_over(ctx, mbuf, next.argument, next.entry);
       break;
     case Next::Kind::answer_inner:
       meta_of(mbuf).egress = meta_of(mbuf).ingress;

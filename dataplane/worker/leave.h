@@ -7,16 +7,21 @@ namespace weir::dataplane {
 
 /// What a stage decided for one packet.
 struct Next {
-  enum class Kind : uint8_t { go_on, drop, consumed, punt, hand_over, answer_inner, answer_outer };
+  enum class Kind : uint8_t { go_on, drop, consumed, punt, hand_over, kept, answer_inner, answer_outer };
   Kind kind = Kind::go_on;
   uint8_t argument = 0;
+  Entry entry = Entry::session_lookup;  // hand_over: where it goes on
 
   static constexpr Next go_on() { return {}; }
   static constexpr Next drop(DropReason reason) { return {Kind::drop, static_cast<uint8_t>(reason)}; }
   /// The hub took note of what it said.
   static constexpr Next consumed() { return {Kind::consumed, 0}; }
   static constexpr Next punt(PuntReason reason) { return {Kind::punt, static_cast<uint8_t>(reason)}; }
-  static constexpr Next hand_over(WorkerIndex owner) { return {Kind::hand_over, owner}; }
+  static constexpr Next hand_over(WorkerIndex owner, Entry entry = Entry::session_lookup) {
+    return {Kind::hand_over, owner, entry};
+  }
+  /// A fragment that has to wait: the worker's fragment table has it now.
+  static constexpr Next kept() { return {Kind::kept, 0}; }
   /// The packet was turned into the answer: an inner frame for the attachment that it came from.
   static constexpr Next answer_inner() { return {Kind::answer_inner, 0}; }
   /// The same for a frame to be sent out of the port that it came from.

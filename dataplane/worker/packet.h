@@ -18,7 +18,7 @@
 namespace weir::dataplane {
 
 /// Where a packet that comes over a ring goes on.
-enum class Entry : uint8_t { session_lookup, encap, tx };
+enum class Entry : uint8_t { session_lookup, encap, tx, outer, gather };
 
 /// What a packet is counted as when a port takes it.
 enum class Origin : uint8_t { transit, answer, generated };
@@ -58,6 +58,7 @@ struct alignas(64) PacketMeta {
   uint8_t punt_reason = 0;
   Entry entry = Entry::session_lookup;
   Origin origin = Origin::transit;
+  bool fragment = false;  // an inner IP fragment
 
   bool is_v4() const { return family == net::Family::ipv4; }
   /// Its key as a tuple. For slow ways.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "dataplane/stages/fragments.h"
 #include "dataplane/stages/stages.h"
 #include "dataplane/worker/leave.h"
 #include "dataplane/worker/session_life.h"
@@ -22,6 +23,12 @@ constexpr uint32_t kIdleTurnsBeforeSleep = 256;
 constexpr long kSleepNanos = 50'000;
 
 }  // namespace
+
+FragmentState::FragmentState(const FragmentLimits& limits, uint64_t secret)
+    : outer(limits, secret), inner(limits, secret), scratch(std::make_unique<uint8_t[]>(kDatagramRoom)) {
+  released.reserve(limits.held + kMaxRxBurst);
+  cleared.reserve(limits.held + kMaxRxBurst);
+}
 
 bool RingSink::push(const inspection::Event& event) {
   if (rte_ring_sp_enqueue_elem(ring_, const_cast<inspection::Event*>(&event), sizeof event) == 0) return true;
@@ -60,6 +67,32 @@ void Worker::forward_received(Burst& burst) {
   run_stage<inner>(Stage::inner, burst);
   run_stage<owner>(Stage::owner, burst);
   forward_owned(burst);
+  if (!ctx_.fragments->released.empty()) [[unlikely]]
+    forward_released();
+}
+
+/// Fragments that waited for another one. What is in `burst_` is done with.
+void Worker::forward_released() {
+  std::vector<rte_mbuf*>& released = ctx_.fragments->released;
+  for (size_t at = 0; at < released.size();) {
+    burst_.size = 0;
+    while (at < released.size() && burst_.size < kMaxRxBurst) take_up(released[at++]);
+    run_stage<owner>(Stage::owner, burst_);
+    forward_owned(burst_);
+  }
+  released.clear();
+}
+
+/// Fragments of inspected datagrams, after the one that completed them. `burst` is done with.
+void Worker::forward_cleared(Burst& burst) {
+  std::vector<rte_mbuf*>& cleared = ctx_.fragments->cleared;
+  for (size_t at = 0; at < cleared.size();) {
+    burst.size = 0;
+    while (at < cleared.size() && burst.size < kMaxRxBurst) burst.push(cleared[at++]);
+    run_stage<rewrite>(Stage::rewrite, burst);
+    run_stage<vxlan_encap>(Stage::vxlan_encap, burst);
+  }
+  cleared.clear();
 }
 
 void Worker::forward_owned(Burst& burst) {
@@ -67,6 +100,8 @@ void Worker::forward_owned(Burst& burst) {
   run_stage<inspect>(Stage::inspect, burst);
   run_stage<rewrite>(Stage::rewrite, burst);
   run_stage<vxlan_encap>(Stage::vxlan_encap, burst);
+  if (!ctx_.fragments->cleared.empty()) [[unlikely]]
+    forward_cleared(burst);
 }
 
 bool Worker::turn(NanoTime now) {
@@ -98,6 +133,7 @@ bool Worker::work() {
   flush_tx(ctx_);
   enter(ctx_, Stage::expire);
   expire_sessions(ctx_, kExpirePerTurn);
+  expire_fragments(ctx_);
   return busy;
 }
 
@@ -132,15 +168,32 @@ bool Worker::take_handed_over() {
   ctx_.counters.taken_over.add(n);
   count_packets(ctx_, n);
   burst_.size = 0;
+  unsigned outer_fragments = 0;
   for (unsigned i = 0; i < n; ++i) {
     auto* mbuf = static_cast<rte_mbuf*>(taken[i]);
-    if (meta_of(mbuf).entry == Entry::tx) {
-      transmit(ctx_, mbuf);
-    } else {
-      take_up(mbuf);
+    switch (meta_of(mbuf).entry) {
+      case Entry::tx:
+        transmit(ctx_, mbuf);
+        break;
+      case Entry::gather:
+        gather_handed_over(ctx_, mbuf);
+        break;
+      case Entry::outer:
+        taken[outer_fragments++] = mbuf;
+        break;
+      case Entry::session_lookup:
+      case Entry::encap:
+        take_up(mbuf);
+        break;
     }
   }
   forward_owned(burst_);
+  if (!ctx_.fragments->released.empty()) forward_released();
+  if (outer_fragments != 0) {
+    burst_.size = 0;
+    for (unsigned i = 0; i < outer_fragments; ++i) burst_.push(static_cast<rte_mbuf*>(taken[i]));
+    forward_received(burst_);
+  }
   return true;
 }
 
@@ -164,6 +217,10 @@ bool Worker::take_from_control() {
       case Entry::session_lookup:
         ctx_.counters.resumed.add();
         take_up(mbuf);
+        break;
+      case Entry::outer:  // control sends none of these
+      case Entry::gather:
+        leave(ctx_, mbuf, Next::drop(DropReason::punt_unwanted));
         break;
     }
   }

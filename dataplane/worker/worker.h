@@ -42,6 +42,8 @@ class Worker {
   /// The way of a packet.
   void forward_received(Burst& burst);
   void forward_owned(Burst& burst);
+  void forward_released();
+  void forward_cleared(Burst& burst);
 
   bool work();
   bool take_handed_over();

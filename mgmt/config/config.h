@@ -60,11 +60,16 @@ struct Limits {
   uint32_t adjacencies = 16'384;     // next hops inside attachments
   uint32_t held_packets = 1'024;     // packets that wait for a next hop to answer
   uint32_t held_per_neighbor = 16;
-  uint32_t punts_per_second = 2'000;    // per worker
-  uint32_t inspected_sessions = 8'192;  // whole hub
-  uint32_t stream_window = 4'096;       // bytes kept per direction of an inspected TCP session
-  uint32_t out_of_order_segments = 16;  // recorded per direction of an inspected TCP session
-  uint32_t event_queue = 4'096;         // events between a worker and the writer
+  uint32_t held_fragments = 2'048;        // IP fragments that wait for others, outer and inner
+  uint32_t fragmented_datagrams = 4'096;  // of which some fragments came, outer and inner
+  uint32_t fragments_per_datagram = 64;
+  uint32_t punts_per_second = 2'000;      // per worker and kind
+  uint32_t punts_per_attachment = 200;    // per second, worker and kind
+  uint32_t icmp_errors_per_second = 100;  // per attachment
+  uint32_t inspected_sessions = 8'192;    // whole hub
+  uint32_t stream_window = 4'096;         // bytes kept per direction of an inspected TCP session
+  uint32_t out_of_order_segments = 16;    // recorded per direction of an inspected TCP session
+  uint32_t event_queue = 4'096;           // events between a worker and the writer
   Location where;
 };
 
@@ -75,6 +80,7 @@ struct Timeouts {  // seconds
   uint32_t udp = 60;
   uint32_t icmp = 15;
   uint32_t other = 120;
+  uint32_t fragment = 2;  // the rest of a datagram
   Location where;
 };
 
@@ -128,6 +134,10 @@ struct Attachment {
   std::vector<net::InterfaceAddress> gateways;  // the hub's addresses inside: on-link subnets
   std::optional<net::Mac> mac;                  // the hub's MAC inside; default: derived from the name
   uint32_t mtu = 0;                             // inner IP MTU; 0: the port's less the encapsulation
+  bool mss_clamp = true;                        // TCP's MSS is lowered to what `mtu` carries
+  bool reverse_path = true;                     // sources are checked against the routes
+  uint32_t max_packets_per_second = 0;          // received; 0: no bound
+  uint32_t max_bytes_per_second = 0;            // inner Ethernet frames; 0: no bound
   Location where;
   Location local_where;
   Location remote_where;

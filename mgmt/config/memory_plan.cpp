@@ -65,6 +65,15 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
       false,
       "inspected_sessions x (2 x stream_window + about " + number(flow_bytes) + " + 2 segments x " +
           number(kSegmentBytes) + "), touched as sessions come");
+  const dataplane::FragmentLimits fragments =
+      dataplane::worker_share({l.held_fragments, l.fragmented_datagrams, l.fragments_per_datagram}, workers);
+  add("fragments", workers * (2 * dataplane::FragmentTable::bytes(fragments) + dataplane::kDatagramRoom),
+      false,
+      "held_fragments x about " + number(dataplane::FragmentTable::kHeldBytes) +
+          " + fragmented_datagrams x (" + number(dataplane::FragmentTable::kDatagramBytes) +
+          " + fragments_per_datagram x " + number(dataplane::FragmentTable::kPieceBytes) +
+          ") + 64 KiB a worker; "
+          "their packets are of packet_buffers");
   add("adjacencies", l.adjacencies * kAdjacencyBytes, false,
       "adjacencies x about " + number(kAdjacencyBytes));
 

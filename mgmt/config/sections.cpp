@@ -130,7 +130,12 @@ void read_limits(const Table& t, Limits& out) {
   t.get("adjacencies", out.adjacencies);
   t.get("held_packets", out.held_packets);
   t.get("held_per_neighbor", out.held_per_neighbor);
+  t.get("held_fragments", out.held_fragments);
+  t.get("fragmented_datagrams", out.fragmented_datagrams);
+  t.get("fragments_per_datagram", out.fragments_per_datagram);
   t.get("punts_per_second", out.punts_per_second);
+  t.get("punts_per_attachment", out.punts_per_attachment);
+  t.get("icmp_errors_per_second", out.icmp_errors_per_second);
   t.get("inspected_sessions", out.inspected_sessions);
   t.get("stream_window", out.stream_window);
   t.get("out_of_order_segments", out.out_of_order_segments);
@@ -145,6 +150,7 @@ void read_timeouts(const Table& t, Timeouts& out) {
   t.get("udp", out.udp);
   t.get("icmp", out.icmp);
   t.get("other", out.other);
+  t.get("fragment", out.fragment);
   out.where = t.where();
 }
 
@@ -220,6 +226,10 @@ Attachment read_attachment(const Table& t) {
   t.get("gateway", attachment.gateways);
   t.get("mac", attachment.mac);
   t.get("mtu", attachment.mtu);
+  t.get("mss_clamp", attachment.mss_clamp);
+  t.get("reverse_path", attachment.reverse_path);
+  t.get("max_packets_per_second", attachment.max_packets_per_second);
+  t.get("max_bytes_per_second", attachment.max_bytes_per_second);
   const Table vxlan = t.inner("vxlan");
   vxlan.get("vni", attachment.vni.value);
   vxlan.get("local", attachment.local);

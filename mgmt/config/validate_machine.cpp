@@ -42,6 +42,14 @@ void check_limits(const Validation& v) {
                 std::to_string(limits.held_packets) + " is more than a quarter of limits.packet_buffers (" +
                     std::to_string(limits.packet_buffers) + ")");
   }
+  if (const uint32_t held = limits.held_packets + limits.held_fragments;
+      limits.held_packets <= limits.packet_buffers / 4 && held > limits.packet_buffers / 4) {
+    v.report.at(table, "held_fragments", "limits.held_fragments",
+                std::to_string(limits.held_fragments) + " and limits.held_packets (" +
+                    std::to_string(limits.held_packets) +
+                    ") are together more than a quarter of limits.packet_buffers (" +
+                    std::to_string(limits.packet_buffers) + ")");
+  }
   if (limits.held_per_neighbor > limits.held_packets) {
     v.report.at(table, "held_per_neighbor", "limits.held_per_neighbor",
                 std::to_string(limits.held_per_neighbor) + " is more than limits.held_packets (" +

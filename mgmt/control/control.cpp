@@ -25,7 +25,7 @@ Control::Control(ControlParts parts, model::StartFacts facts, InForce in_force, 
       in_force_(std::move(in_force)),
       paths_(parts_.underlay, parts_.log),
       neighbors_(parts_.dataplane, parts_.adjacencies, neighbor_limits(*in_force_.config)),
-      icmp_errors_(parts_.dataplane),
+      icmp_errors_(parts_.dataplane, in_force_.config->limits.icmp_errors_per_second),
       now_(now),
       started_(now) {
   paths_.use(in_force_.model->hops);

@@ -137,11 +137,11 @@ void IcmpErrors::on_punt(const Punt& punt, NanoTime now) {
 bool IcmpErrors::take_token(AttachmentId attachment, NanoTime now) {
   if (attachment.index() >= buckets_.size()) buckets_.resize(attachment.index() + 1);
   Bucket& bucket = buckets_[attachment.index()];
-  if (bucket.owner != attachment) bucket = {attachment, kBurst, now};
-  constexpr NanoTime kPerToken = dataplane::kNanosPerSecond / kPerSecond;
-  const uint64_t earned = (now - bucket.refilled) / kPerToken;
-  bucket.tokens = std::min<uint64_t>(kBurst, bucket.tokens + earned);
-  bucket.refilled += earned * kPerToken;
+  if (bucket.owner != attachment) bucket = {attachment, burst_, now};
+  const NanoTime per_token = dataplane::kNanosPerSecond / per_second_;
+  const uint64_t earned = (now - bucket.refilled) / per_token;
+  bucket.tokens = std::min<uint64_t>(burst_, bucket.tokens + earned);
+  bucket.refilled += earned * per_token;
   if (bucket.tokens == 0) return false;
   --bucket.tokens;
   return true;

@@ -26,11 +26,9 @@ std::optional<std::vector<uint8_t>> build_icmp_error(const dataplane::Attachment
 
 class IcmpErrors {
  public:
-  /// Per attachment: so many a second, and so many at once.
-  static constexpr uint32_t kPerSecond = 100;
-  static constexpr uint32_t kBurst = 50;
-
-  explicit IcmpErrors(dataplane::Dataplane& dataplane) : dataplane_(dataplane) {}
+  /// Into each attachment `per_second`, and half a second's worth at once (RFC 1812 section 4.3.2.8).
+  IcmpErrors(dataplane::Dataplane& dataplane, uint32_t per_second)
+      : dataplane_(dataplane), per_second_(per_second), burst_(per_second / 2 + per_second % 2) {}
 
   /// Takes over a packet punted with ttl_exceeded or mtu_exceeded, answers it if it may, and drops it.
   void on_punt(const dataplane::Punt& punt, dataplane::NanoTime now);
@@ -41,12 +39,13 @@ class IcmpErrors {
  private:
   struct Bucket {
     dataplane::AttachmentId owner;
-    uint64_t tokens = kBurst;
+    uint64_t tokens = 0;
     dataplane::NanoTime refilled = 0;
   };
   bool take_token(dataplane::AttachmentId attachment, dataplane::NanoTime now);
 
   dataplane::Dataplane& dataplane_;
+  uint32_t per_second_, burst_;
   std::vector<Bucket> buckets_;  // by slot
   uint64_t sent_ = 0;
   uint64_t rate_limited_ = 0;

@@ -74,6 +74,8 @@ DataplaneSettings dataplane_settings(const config::Config& config) {
   settings.sessions = config.limits.sessions;
   settings.ring_size = config.limits.ring_size;
   settings.punts_per_second = config.limits.punts_per_second;
+  settings.fragments = {config.limits.held_fragments, config.limits.fragmented_datagrams,
+                        config.limits.fragments_per_datagram};
   settings.event_queue = config.limits.event_queue;
   settings.flow_events = config.events.flow;
   settings.inspection = {config.limits.inspected_sessions, config.limits.stream_window,

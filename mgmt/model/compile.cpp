@@ -44,8 +44,8 @@ void assign_ids(CompileState& state) {
 
 dataplane::Timeouts compile_timeouts(const config::Timeouts& t) {
   const auto ticks = [](uint32_t seconds) { return Tick::duration(seconds * kNanosPerSecond); };
-  return {ticks(t.tcp_handshake), ticks(t.tcp_established), ticks(t.tcp_closing), ticks(t.udp), ticks(t.icmp),
-          ticks(t.other)};
+  return {ticks(t.tcp_handshake), ticks(t.tcp_established), ticks(t.tcp_closing), ticks(t.udp),
+          ticks(t.icmp),          ticks(t.other),           ticks(t.fragment)};
 }
 
 std::unique_ptr<Snapshot> make_snapshot(CompileState& state) {

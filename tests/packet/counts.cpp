@@ -23,6 +23,8 @@ constexpr Named kNamed[] = {
     {"punted", &WorkerCounters::punted},
     {"handed_over", &WorkerCounters::handed_over},
     {"consumed", &WorkerCounters::consumed},
+    {"fragments_held", &WorkerCounters::fragments_held},
+    {"reassembled", &WorkerCounters::reassembled},
     {"sessions_created", &WorkerCounters::sessions_created},
     {"sessions_expired", &WorkerCounters::sessions_expired},
     {"sessions_live", &WorkerCounters::sessions_live},
@@ -67,7 +69,8 @@ Counts operator+(Counts a, const Counts& b) {
 
 int64_t imbalance(const WorkerCounters& c) {
   const uint64_t in = c.rx.get() + c.taken_over.get() + c.resumed.get() + c.generated.get();
-  uint64_t out = c.tx.get() + c.punted.get() + c.handed_over.get() + c.consumed.get();
+  uint64_t out =
+      c.tx.get() + c.punted.get() + c.handed_over.get() + c.consumed.get() + c.fragments_held.get();
   for (const Counter& dropped : c.dropped) out += dropped.get();
   return static_cast<int64_t>(in - out);
 }

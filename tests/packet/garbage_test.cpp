@@ -129,7 +129,7 @@ TEST(Garbage, EveryPacketIsAccountedFor) {
     EXPECT_EQ(moved.at("rx"), injected);
     EXPECT_GT(moved.at("forwarded"), 1'000) << "most of the damage hits what the hub does not look at";
     for (const char* reason : {"drop inner_bad_header", "drop inner_truncated", "drop outer_bad_header",
-                               "drop outer_truncated", "drop tunnel_unknown", "drop inner_fragment"}) {
+                               "drop outer_truncated", "drop tunnel_unknown", "drop fragment_bad"}) {
       EXPECT_TRUE(moved.contains(reason)) << reason << ": the garbage is too tame";
     }
   }

@@ -93,6 +93,7 @@ TestHub::TestHub(std::unique_ptr<Snapshot> snapshot, HubOptions options) : worke
   settings.ring_size = options.ring_size;
   settings.punts_per_second = options.punts_per_second;
   settings.event_queue = options.event_queue;
+  settings.fragments = options.fragments;
   settings.flow_events = options.flow_events;
   settings.stall_ns = options.stall_ns;
   settings.sample_one_in = options.sample_one_in;

@@ -40,7 +40,8 @@ SnapshotBuilder::SnapshotBuilder() : kept_(std::make_shared<Kept>()) {
   kept_->adjacencies = AdjacencyTable::create(1'024).value();
   constexpr NanoTime s = kNanosPerSecond;
   timeouts_ = {Tick::duration(10 * s), Tick::duration(3'600 * s), Tick::duration(30 * s),
-               Tick::duration(60 * s), Tick::duration(15 * s),    Tick::duration(120 * s)};
+               Tick::duration(60 * s), Tick::duration(15 * s),    Tick::duration(120 * s),
+               Tick::duration(2 * s)};
 }
 
 SnapshotBuilder& SnapshotBuilder::workers(uint16_t count) {

@@ -38,6 +38,7 @@ name = "prod"
 name = "cloud-a"
 domain = "prod"
 gateway = ["10.1.0.1/24"]
+#attachment[]
 [attachment.vxlan]
 vni = 10
 local = "198.18.0.1"

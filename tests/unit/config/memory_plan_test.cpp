@@ -40,9 +40,13 @@ TEST(MemoryPlan, AddsUp) {
 
 TEST(MemoryPlan, CountsPacketsAndSessions) {
   const MemoryPlan plan =
-      memory_plan(machine("[limits]\npacket_buffers = 4096\nsessions = 1000\n"), hundred_each);
+      memory_plan(machine("[limits]\npacket_buffers = 4096\nheld_packets = 16\nheld_fragments = 100\n"
+                          "fragmented_datagrams = 100\nsessions = 1000\n"),
+                  hundred_each);
   EXPECT_EQ(bytes_of(plan, "packets"), 4'096u * (2'048 + 128 + 128 + 128 + 64) + 8'192 * 8);
   EXPECT_EQ(bytes_of(plan, "sessions"), 100'000u);
+  EXPECT_GE(bytes_of(plan, "fragments"), 65'536u + 100 * (48 + 64 * 4))
+      << "a datagram put together; one in pieces";
 }
 
 TEST(MemoryPlan, SharesSessionsOutOverWorkers) {

@@ -38,7 +38,12 @@ TEST(ReadConfig, ReadsLimitsAndTimeouts) {
   EXPECT_EQ(c.limits.adjacencies, 100u);
   EXPECT_EQ(c.limits.held_packets, 500u);
   EXPECT_EQ(c.limits.held_per_neighbor, 8u);
+  EXPECT_EQ(c.limits.held_fragments, 600u);
+  EXPECT_EQ(c.limits.fragmented_datagrams, 700u);
+  EXPECT_EQ(c.limits.fragments_per_datagram, 16u);
   EXPECT_EQ(c.limits.punts_per_second, 100u);
+  EXPECT_EQ(c.limits.punts_per_attachment, 50u);
+  EXPECT_EQ(c.limits.icmp_errors_per_second, 70u);
   EXPECT_EQ(c.limits.inspected_sessions, 200u);
   EXPECT_EQ(c.limits.stream_window, 2'048u);
   EXPECT_EQ(c.limits.out_of_order_segments, 8u);
@@ -49,6 +54,7 @@ TEST(ReadConfig, ReadsLimitsAndTimeouts) {
   EXPECT_EQ(c.timeouts.udp, 4u);
   EXPECT_EQ(c.timeouts.icmp, 5u);
   EXPECT_EQ(c.timeouts.other, 6u);
+  EXPECT_EQ(c.timeouts.fragment, 7u);
 }
 
 TEST(ReadConfig, ReadsPorts) {
@@ -88,6 +94,10 @@ TEST(ReadConfig, ReadsDomainsAttachmentsRoutesConnections) {
                                       *net::parse_interface_address("2001:db8:1::1/64")));
   EXPECT_EQ(a.mac, net::parse_mac("02:57:00:00:00:01"));
   EXPECT_EQ(a.mtu, 1'450u);
+  EXPECT_FALSE(a.mss_clamp);
+  EXPECT_FALSE(a.reverse_path);
+  EXPECT_EQ(a.max_packets_per_second, 1'000u);
+  EXPECT_EQ(a.max_bytes_per_second, 1'000'000u);
   ASSERT_EQ(c.routes.size(), 2u);
   EXPECT_EQ(c.routes[0].domain, "prod");
   EXPECT_EQ(c.routes[0].prefix, net::parse_prefix("10.1.64.0/18"));

@@ -107,7 +107,12 @@ ring_size = 1024
 adjacencies = 100
 held_packets = 500
 held_per_neighbor = 8
+held_fragments = 600
+fragmented_datagrams = 700
+fragments_per_datagram = 16
 punts_per_second = 100
+punts_per_attachment = 50
+icmp_errors_per_second = 70
 inspected_sessions = 200
 stream_window = 2048
 out_of_order_segments = 8
@@ -119,6 +124,7 @@ tcp_closing = 3
 udp = 4
 icmp = 5
 other = 6
+fragment = 7
 [api]
 socket = "weir.sock"
 [log]
@@ -155,6 +161,10 @@ vxlan = { vni = 10, local = "198.18.0.1", remote = "198.18.0.10", port = 4790 }
 gateway = ["10.1.0.1/24", "2001:db8:1::1/64"]
 mac = "02:57:00:00:00:01"
 mtu = 1450
+mss_clamp = false
+reverse_path = false
+max_packets_per_second = 1000
+max_bytes_per_second = 1000000
 [[route]]
 domain = "prod"
 prefix = "10.1.64.0/18"

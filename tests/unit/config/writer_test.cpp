@@ -140,6 +140,10 @@ class RandomConfig {
     if (flip()) a.gateways.push_back({net::Ipv6{0x20010db8'00000000ULL + i, 1}, 64});
     if (flip()) a.mac = net::Mac::from_u64(0x020000000000 + below(1u << 30));
     if (flip()) a.mtu = 1'280 + below(200);
+    a.mss_clamp = flip();
+    a.reverse_path = flip();
+    if (flip()) a.max_packets_per_second = below(1'000'000);
+    if (flip()) a.max_bytes_per_second = below(1'000'000);
     return a;
   }
   void add_route(Config& c, uint32_t i) {

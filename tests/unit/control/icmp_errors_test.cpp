@@ -113,6 +113,9 @@ TEST(IcmpErrors, SomePacketsGetNoAnswer) {
       {"an ICMPv6 error", packet6().icmp_error(3, 0, quoted6).build(), false},
       {"a first fragment", packet4().fragment(0, true).udp(1, 2).filler(64).build(), true},
       {"a later fragment", packet4().fragment(64, false).filler(64).build(), false},
+      {"an IPv6 later fragment", packet6().fragment6(64, false, 1).filler(64).build(), false},
+      {"a broadcast destination", to(kHub).ipv4("10.1.0.5", "255.255.255.255").udp(1, 2).build(), false},
+      {"a source that nobody has", to(kHub).ipv4("240.0.0.1", "10.2.0.5").udp(1, 2).build(), false},
       {"a broadcast frame", to(broadcast).ipv4("10.1.0.5", "10.2.0.5").udp(1, 2).build(), false},
       {"a multicast destination", to(kHub).ipv4("10.1.0.5", "224.0.0.5").udp(1, 2).build(), false},
       {"a loopback source", to(kHub).ipv4("127.0.0.1", "10.2.0.5").udp(1, 2).build(), false},
@@ -151,7 +154,7 @@ TEST(IcmpErrors, RateIsLimitedPerAttachment) {
   };
   const AttachmentId a = id("prod", "cloud-a"), b = id("shared", "cloud-b");
   FakeDataplane dataplane(std::move(compiled->snapshot));
-  control::IcmpErrors errors(dataplane);
+  control::IcmpErrors errors(dataplane, 100);
   const Bytes from_a = packet4().udp(1, 2).build();
   const Bytes from_b = PacketBuilder().ether(kHub, kHost).ipv4("10.2.0.5", "10.1.0.5").udp(1, 2).build();
   const auto punt = [&](AttachmentId at, const Bytes& frame, NanoTime now) {
@@ -162,12 +165,12 @@ TEST(IcmpErrors, RateIsLimitedPerAttachment) {
     errors.on_punt(p, now);
   };
   for (int i = 0; i < 200; ++i) punt(a, from_a, 0);
-  EXPECT_EQ(errors.sent(), control::IcmpErrors::kBurst);
-  EXPECT_EQ(errors.rate_limited(), 200 - control::IcmpErrors::kBurst);
+  EXPECT_EQ(errors.sent(), 50u);
+  EXPECT_EQ(errors.rate_limited(), 200 - 50u);
   punt(b, from_b, 0);
-  EXPECT_EQ(errors.sent(), control::IcmpErrors::kBurst + 1);
+  EXPECT_EQ(errors.sent(), 50u + 1);
   for (int i = 0; i < 200; ++i) punt(a, from_a, kNanosPerSecond / 10);
-  EXPECT_EQ(errors.sent(), control::IcmpErrors::kBurst + 1 + control::IcmpErrors::kPerSecond / 10);
+  EXPECT_EQ(errors.sent(), 50u + 1 + 100 / 10);
   EXPECT_EQ(dataplane.discarded.size(), 401u);
   for (const auto& [packet, reason] : dataplane.discarded) EXPECT_EQ(reason, DropReason::ttl_exceeded);
 }
