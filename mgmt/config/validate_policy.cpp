@@ -1,7 +1,5 @@
 // Policy rules.
-#include <algorithm>
-
-#include "mgmt/config/choices.h"
+#include "mgmt/config/fit.h"
 #include "mgmt/config/validate.h"
 
 namespace weir::config {
@@ -26,37 +24,18 @@ void check_domains(const Validation& v, const Endpoint& endpoint, const Node& ta
   }
 }
 
-struct Families {
-  bool ipv4 = true;
-  bool ipv6 = true;
-};
-
-/// `list` is where the prefixes stand; null if they are absent or not all good, and then nothing is known
-/// against either.
-Families families_of(const std::vector<net::Prefix>& prefixes, const Node* list) {
-  if (list == nullptr || prefixes.empty()) return {};
-  const auto v4 = [](const net::Prefix& p) { return p.address.is_v4(); };
-  return {std::any_of(prefixes.begin(), prefixes.end(), v4),
-          !std::all_of(prefixes.begin(), prefixes.end(), v4)};
-}
-
-std::string only(const Families& f) { return f.ipv4 ? "IPv4" : "IPv6"; }
-
-/// A rule that no packet can match is a mistake: its families contradict each other or its protocol.
+/// A rule that no packet can match is a mistake: its families contradict each other or its protocol. Bad
+/// prefixes were reported, and nothing is known against either family then.
 void check_families(const Validation& v, const PolicyRule& rule, const Node& table) {
+  PolicyRule known = rule;
   const Node* to_list = endpoint_list(table, "to", "prefixes");
-  const Families from = families_of(rule.from.prefixes, endpoint_list(table, "from", "prefixes"));
-  const Families to = families_of(rule.to.prefixes, to_list);
-  const bool ipv4 = from.ipv4 && to.ipv4, ipv6 = from.ipv6 && to.ipv6;
-  if (!ipv4 && !ipv6) {  // so both sides name prefixes
-    return v.report.at(
-        *to_list, "policy[].to.prefixes",
-        "nothing can match: the prefixes in from are " + only(from) + ", those in to " + only(to));
+  if (endpoint_list(table, "from", "prefixes") == nullptr) known.from.prefixes.clear();
+  if (to_list == nullptr) known.to.prefixes.clear();
+  if (std::string why = misfit_of_sides(known); !why.empty()) {
+    return v.report.at(*to_list, "policy[].to.prefixes", std::move(why));
   }
-  if ((rule.protocol == Protocol::icmp && !ipv4) || (rule.protocol == Protocol::icmpv6 && !ipv6)) {
-    v.report.at(table, "protocol", "policy[].protocol",
-                "nothing can match: " + in_quotes(name_of(kProtocols, rule.protocol)) +
-                    " does not exist in " + (ipv4 ? "IPv4" : "IPv6"));
+  if (std::string why = misfit_of_protocol(known); !why.empty()) {
+    v.report.at(table, "protocol", "policy[].protocol", std::move(why));
   }
 }
 
@@ -66,10 +45,8 @@ void check_profile(const Validation& v, const PolicyRule& rule, const Node& tabl
   if (table.get("action") == nullptr) return;
   if (rule.action == PolicyAction::inspect && value == nullptr) {
     v.report.at(table, "policy[].profile", "missing; action \"inspect\" needs a profile");
-  } else if (rule.action != PolicyAction::inspect && value != nullptr) {
-    v.report.at(
-        *value, "policy[].profile",
-        "action " + in_quotes(name_of(kPolicyActions, rule.action)) + " inspects nothing; leave the key out");
+  } else if (std::string why = misfit_of_profile(rule); !why.empty() && value != nullptr) {
+    v.report.at(*value, "policy[].profile", std::move(why));
   }
 }
 
@@ -77,10 +54,9 @@ void check_ports(const Validation& v, const PolicyRule& rule, const Node& table)
   const Node* ports = table.find("ports");
   const Node* protocol = table.find("protocol");
   if (ports == nullptr || (protocol != nullptr && protocol->bad)) return;
-  if (rule.protocol == Protocol::tcp || rule.protocol == Protocol::udp) return;
-  v.report.at(*ports, "policy[].ports",
-              "protocol " + in_quotes(name_of(kProtocols, rule.protocol)) +
-                  " has no ports; only \"tcp\" and \"udp\" have");
+  if (std::string why = misfit_of_ports(rule); !why.empty()) {
+    v.report.at(*ports, "policy[].ports", std::move(why));
+  }
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
 // Routes and connections.
-#include <algorithm>
 #include <map>
 #include <tuple>
 
+#include "mgmt/config/fit.h"
 #include "mgmt/config/validate.h"
-#include "mgmt/config/values.h"
 
 namespace weir::config {
 
@@ -12,8 +11,6 @@ namespace {
 
 /// The policy table numbers connected pairs, one per direction and one per domain, with 16 bits.
 constexpr size_t kMaxConnectedPairs = 65'534;
-
-bool same_family(const net::IpAddress& a, const net::IpAddress& b) { return a.family == b.family; }
 
 /// True if the key is absent or its value is good, so that what it says can be judged.
 bool usable(const Node& table, std::string_view key) {
@@ -37,26 +34,6 @@ void check_shape(const Validation& v, const Route& route, const Node& table) {
   }
 }
 
-/// A router inside `attachment`, on a subnet of the hub's.
-void check_via(const Validation& v, const Route& route, const Node& via, const Attachment& attachment) {
-  const std::string text = net::to_string(*route.via);
-  for (const net::InterfaceAddress& gateway : attachment.gateways) {
-    if (gateway.address == *route.via) {
-      return v.report.at(via, "route[].via",
-                         text + " is the hub's own address in attachment " + in_quotes(attachment.name) +
-                             "; name the router behind it");
-    }
-  }
-  for (const net::InterfaceAddress& gateway : attachment.gateways) {
-    if (!gateway.subnet().contains(*route.via)) continue;
-    const std::string why = not_a_host_address({*route.via, gateway.length});
-    if (!why.empty()) v.report.at(via, "route[].via", text + " " + why);
-    return;
-  }
-  v.report.at(via, "route[].via",
-              text + " lies in none of the gateway subnets of attachment " + in_quotes(attachment.name));
-}
-
 void check_next_hop(const Validation& v, const Route& route, const Node& table) {
   const Node* name = table.get("attachment");
   if (name == nullptr || route.blackhole) return;
@@ -72,21 +49,13 @@ void check_next_hop(const Validation& v, const Route& route, const Node& table) 
   }
   if (source.get("gateway") == nullptr || table.get("prefix") == nullptr) return;
   if (const Node* via = table.get("via")) {
-    if (!same_family(*route.via, route.prefix.address)) {
-      v.report.at(*via, "route[].via", "the router and the prefix are of different families, IPv4 and IPv6");
-    } else {
-      check_via(v, route, *via, attachment);
+    if (std::string why = misfit_of_via(route, attachment); !why.empty()) {
+      v.report.at(*via, "route[].via", std::move(why));
     }
-    return;
-  }
-  const bool has_family =
-      std::any_of(attachment.gateways.begin(), attachment.gateways.end(),
-                  [&](const auto& g) { return same_family(g.address, route.prefix.address); });
-  if (table.find("via") == nullptr && !has_family) {
-    v.report.at(*name, "route[].attachment",
-                "attachment " + in_quotes(attachment.name) + " has no " +
-                    (route.prefix.address.is_v4() ? "IPv4" : "IPv6") +
-                    " gateway address, so the hub cannot find hosts there; add one, or a via");
+  } else if (table.find("via") == nullptr) {
+    if (std::string why = misfit_of_family(route, attachment); !why.empty()) {
+      v.report.at(*name, "route[].attachment", std::move(why));
+    }
   }
 }
 

@@ -7,12 +7,6 @@ namespace weir::model {
 
 using namespace dataplane;
 
-net::Mac default_hub_mac(std::string_view attachment_name) {
-  uint32_t hash = 0x811c9dc5;  // FNV-1a
-  for (const char c : attachment_name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x01000193;
-  return net::Mac::from_u64(0x0257ULL << 32 | hash);
-}
-
 namespace {
 
 /// Outer IPv4, UDP and VXLAN headers and the inner Ethernet header: what a port's MTU has to hold besides an

@@ -1,0 +1,90 @@
+#include "mgmt/config/fit.h"
+
+#include <algorithm>
+
+#include "mgmt/config/choices.h"
+#include "mgmt/config/problem.h"
+#include "mgmt/config/values.h"
+
+namespace weir::config {
+
+namespace {
+
+struct Families {
+  bool ipv4 = true;
+  bool ipv6 = true;
+};
+
+Families families_of(const std::vector<net::Prefix>& prefixes) {
+  if (prefixes.empty()) return {};
+  const auto v4 = [](const net::Prefix& p) { return p.address.is_v4(); };
+  return {std::any_of(prefixes.begin(), prefixes.end(), v4),
+          !std::all_of(prefixes.begin(), prefixes.end(), v4)};
+}
+
+Families families_of(const PolicyRule& rule) {
+  const Families from = families_of(rule.from.prefixes), to = families_of(rule.to.prefixes);
+  return {from.ipv4 && to.ipv4, from.ipv6 && to.ipv6};
+}
+
+std::string only(const Families& f) { return f.ipv4 ? "IPv4" : "IPv6"; }
+
+}  // namespace
+
+std::string misfit_of_via(const Route& route, const Attachment& attachment) {
+  if (route.via->family != route.prefix.address.family) {
+    return "the router and the prefix are of different families, IPv4 and IPv6";
+  }
+  const std::string text = net::to_string(*route.via);
+  for (const net::InterfaceAddress& gateway : attachment.gateways) {
+    if (gateway.address == *route.via) {
+      return text + " is the hub's own address in attachment " + in_quotes(attachment.name) +
+             "; name the router behind it";
+    }
+  }
+  for (const net::InterfaceAddress& gateway : attachment.gateways) {
+    if (!gateway.subnet().contains(*route.via)) continue;
+    const std::string why = not_a_host_address({*route.via, gateway.length});
+    return why.empty() ? "" : text + " " + why;
+  }
+  return text + " lies in none of the gateway subnets of attachment " + in_quotes(attachment.name);
+}
+
+std::string misfit_of_family(const Route& route, const Attachment& attachment) {
+  const bool there = std::any_of(attachment.gateways.begin(), attachment.gateways.end(), [&](const auto& g) {
+    return g.address.family == route.prefix.address.family;
+  });
+  if (there) return "";
+  return "attachment " + in_quotes(attachment.name) + " has no " +
+         (route.prefix.address.is_v4() ? "IPv4" : "IPv6") +
+         " gateway address, so the hub cannot find hosts there; add one, or a via";
+}
+
+std::string misfit_of_ports(const PolicyRule& rule) {
+  if (rule.ports.empty() || rule.protocol == Protocol::tcp || rule.protocol == Protocol::udp) return "";
+  return "protocol " + in_quotes(name_of(kProtocols, rule.protocol)) +
+         " has no ports; only \"tcp\" and \"udp\" have";
+}
+
+std::string misfit_of_sides(const PolicyRule& rule) {
+  const Families both = families_of(rule);
+  if (both.ipv4 || both.ipv6) return "";
+  return "nothing can match: the prefixes in from are " + only(families_of(rule.from.prefixes)) +
+         ", those in to " + only(families_of(rule.to.prefixes));
+}
+
+std::string misfit_of_protocol(const PolicyRule& rule) {
+  const Families both = families_of(rule);
+  const bool misfit =
+      (rule.protocol == Protocol::icmp && !both.ipv4) || (rule.protocol == Protocol::icmpv6 && !both.ipv6);
+  if (!misfit || !misfit_of_sides(rule).empty()) return "";
+  return "nothing can match: " + in_quotes(name_of(kProtocols, rule.protocol)) + " does not exist in " +
+         (both.ipv4 ? "IPv4" : "IPv6");
+}
+
+std::string misfit_of_profile(const PolicyRule& rule) {
+  if (rule.action == PolicyAction::inspect || rule.profile.empty()) return "";
+  return "action " + in_quotes(name_of(kPolicyActions, rule.action)) + " inspects nothing; leave the key out";
+}
+
+}  // namespace weir::config

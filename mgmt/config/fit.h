@@ -1,0 +1,26 @@
+// Do two things of the configuration fit each other? Each says why not, as a sentence, or nothing if they do.
+//
+// Used for files and for changes of the running hub alike, so that both refuse the same with the same words.
+#pragma once
+
+#include <string>
+
+#include "mgmt/config/config.h"
+
+namespace weir::config {
+
+/// A route's router inside its attachment. `route.via` is there.
+std::string misfit_of_via(const Route& route, const Attachment& attachment);
+/// A route without a router: its attachment needs an address of the prefix's family.
+std::string misfit_of_family(const Route& route, const Attachment& attachment);
+
+/// Ports that a rule's protocol does not have.
+std::string misfit_of_ports(const PolicyRule& rule);
+/// Prefixes of different families on both sides.
+std::string misfit_of_sides(const PolicyRule& rule);
+/// A protocol that the family of the prefixes does not have.
+std::string misfit_of_protocol(const PolicyRule& rule);
+/// A profile where nothing is inspected.
+std::string misfit_of_profile(const PolicyRule& rule);
+
+}  // namespace weir::config

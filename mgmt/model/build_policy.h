@@ -1,0 +1,39 @@
+// Profiles and policy as workers need them. Made anew as a whole, but only when they change; what stays the
+// same keeps its place and its version, so that no session is decided again for nothing.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "dataplane/core/snapshot.h"
+#include "mgmt/config/config.h"
+#include "mgmt/model/model.h"
+
+namespace weir::model {
+
+struct PolicyState {
+  std::vector<dataplane::Profile> profiles;
+  std::shared_ptr<const dataplane::PolicyTable> policy;
+  uint32_t last_version = 0;  // of policies: unique over the hub's life
+};
+
+using DomainPair = std::pair<dataplane::DomainId, dataplane::DomainId>;
+
+struct PolicyInput {
+  std::vector<const config::PolicyRule*> rules;  // in order; all that they name exists
+  const std::vector<config::Profile>& profiles;  // each with compiled rules
+  const Rulesets& rulesets;
+  std::set<DomainPair> connected;  // both directions of each connection, and each domain with itself
+  std::function<dataplane::DomainId(std::string_view name)> domain;
+};
+
+/// What follows on `before`. A ruleset that is compiled anew moves no version, nor does a rule of other
+/// domains.
+PolicyState build_policy(const PolicyInput& input, const PolicyState& before);
+
+}  // namespace weir::model

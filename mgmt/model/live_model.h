@@ -1,0 +1,149 @@
+// The model of the hub as it runs: what is configured now, by name, and the tables that workers read.
+//
+// One for the hub's life, and control's alone: no other thread looks at it. It is changed by transactions
+// (transaction.h), all or nothing, and a change costs what it touches, not what there is: attachments,
+// tunnels and routes lie in tables that are changed in place; what is small (names of domains, policy,
+// profiles, time-outs) lies in the snapshot and is made anew when it changes.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "dataplane/core/snapshot.h"
+#include "dataplane/fib/routes.h"
+#include "mgmt/config/config.h"
+#include "mgmt/model/build_policy.h"
+#include "mgmt/model/id_pool.h"
+#include "mgmt/model/model.h"
+
+namespace weir::model {
+
+/// Who wants it so: the file, which a reload compares with, or somebody at run time.
+enum class Origin : uint8_t { file, api };
+
+struct DomainRecord {
+  config::Domain config;
+  Origin origin = Origin::file;
+  dataplane::DomainId id;
+  uint32_t attachments = 0;
+  uint32_t connections = 0;
+
+  /// A route of the domain; what it leads to lies in Routes.
+  struct Route {
+    uint64_t ecmp = 0;       // a bit per member: the others are meant, too
+    uint64_t from_file = 0;  // a bit per member, the first one's for a blackhole
+    bool on_link = false;    // a gateway subnet of its one member
+  };
+  static constexpr size_t kMaxMembers = 64;
+  std::map<net::Prefix, Route> routes;
+  /// Gateway subnets; no two of them overlap, but in one attachment.
+  std::map<net::Prefix, std::string> gateways;
+};
+
+struct AttachmentRecord {
+  config::Attachment config;
+  Origin origin = Origin::file;
+  dataplane::AttachmentId id;
+  uint32_t routes = 0;  // members of configured routes that lead here
+};
+
+struct ConnectionRecord {
+  config::Connection config;
+  Origin origin = Origin::file;
+};
+
+struct RuleRecord {
+  config::PolicyRule config;
+  Origin origin = Origin::file;
+};
+
+/// What only a reload changes.
+struct Settings {
+  config::Timeouts timeouts;
+  std::vector<config::Profile> profiles;
+  Rulesets rulesets;
+};
+
+/// The large tables; they outlive the model.
+struct Tables {
+  dataplane::Routes& routes;
+  std::shared_ptr<dataplane::AttachmentTable> attachments;
+  std::shared_ptr<dataplane::TunnelTable> tunnels;
+  dataplane::AdjacencyTable* adjacencies = nullptr;
+};
+
+class LiveModel {
+ public:
+  LiveModel(StartFacts facts, Tables tables);
+  LiveModel(const LiveModel&) = delete;
+  LiveModel& operator=(const LiveModel&) = delete;
+
+  // --- looking in ---
+  using Names = std::pair<std::string, std::string>;  // of two domains, in order
+  const std::map<std::string, DomainRecord, std::less<>>& domains() const { return domains_; }
+  const std::map<std::string, AttachmentRecord, std::less<>>& attachments() const { return attachments_; }
+  const std::map<Names, ConnectionRecord>& connections() const { return connections_; }
+  const std::vector<RuleRecord>& policy() const { return *policy_; }
+  const Tables& tables() const { return tables_; }
+  /// Empty for an id that is stale or unknown.
+  std::string attachment_name(dataplane::AttachmentId id) const;
+  std::string domain_name(dataplane::DomainId id) const;
+  /// The configured routes of a domain, as they would stand in a file.
+  std::vector<config::Route> routes_of(const DomainRecord& domain) const;
+  /// The same to one prefix; none for what a gateway brings.
+  std::vector<config::Route> members_of(const DomainRecord& domain, const net::Prefix& prefix) const;
+  /// Fills in what a file says of domains, attachments, routes, connections and policy.
+  void write_to(config::Config& config) const;
+
+  /// What the workers read, with the small tables as they are.
+  std::unique_ptr<dataplane::Snapshot> snapshot();
+
+  /// Ids that every worker has purged since they were given up.
+  void release(dataplane::AttachmentId id) { attachment_ids_.release(id); }
+  void release(dataplane::DomainId id) { domain_ids_.release(id); }
+
+  /// The underlay leads a path otherwise than before. Changes the attachments that go this way, in place;
+  /// what was replaced has to be kept until the workers are quiescent.
+  std::vector<dataplane::AttachmentTable::Retired> path_changed(const UnderlayPath& path,
+                                                                const PathFacts& facts,
+                                                                std::vector<Problem>& warnings);
+
+ private:
+  friend class Transaction;
+  friend class Plan;
+
+  /// One way through the underlay and who goes it.
+  struct Path {
+    std::shared_ptr<dataplane::UnderlayHop> hop;
+    std::optional<PathFacts> facts;
+    std::set<std::string> attachments;
+  };
+  const DomainRecord* domain(std::string_view name) const;
+  const AttachmentRecord* attachment(std::string_view name) const;
+  void rebuild_policy();
+
+  StartFacts facts_;
+  Tables tables_;
+  IdPool<dataplane::DomainId> domain_ids_;
+  IdPool<dataplane::AttachmentId> attachment_ids_;
+  std::map<std::string, DomainRecord, std::less<>> domains_;
+  std::map<std::string, AttachmentRecord, std::less<>> attachments_;
+  std::map<Names, ConnectionRecord> connections_;
+  std::shared_ptr<const std::vector<RuleRecord>> policy_;
+  std::map<dataplane::TunnelKey, std::string> tunnels_;  // whose they are
+  std::map<UnderlayPath, Path> paths_;
+  Settings settings_;
+
+  PolicyState compiled_;  // profiles and policy as they are in the snapshot
+  std::vector<std::shared_ptr<const dataplane::Domain>> domain_slots_;
+  uint64_t snapshots_ = 0;
+};
+
+}  // namespace weir::model

@@ -1,0 +1,175 @@
+// A transaction on the live model: changes are gathered, judged together, and then made, or none of them is.
+//
+// What counts is the state after all of them, so the order in which they come matters only where two name the
+// same thing. Nothing of the model is touched until plan(), and then nothing can fail any more. Control
+// thread; the model must not change between the first add() and plan().
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dataplane/fib/route_changes.h"
+#include "mgmt/config/change.h"
+#include "mgmt/model/live_model.h"
+
+namespace weir::model {
+
+/// What is left to do in the tables that workers read, once the model has changed, in two steps: first what
+/// makes less possible, then what makes more possible. Between them goes the snapshot, if there is one, and
+/// workers have to be quiescent before and after it; so nobody sees old rules with new routes, or the other
+/// way round.
+class Plan {
+ public:
+  Plan(Plan&&) = default;
+
+  void narrow();
+  /// Null: neither policy nor anything else that lies in the snapshot has changed.
+  std::unique_ptr<dataplane::Snapshot> snapshot;
+  void widen();
+
+  // After widen():
+  /// Replaced or removed; workers may see them until they are quiescent.
+  std::vector<dataplane::AttachmentTable::Retired> retired;
+  std::vector<std::shared_ptr<dataplane::UnderlayHop>> retired_hops;
+  /// For TunnelTable::release(), then too.
+  std::vector<size_t> removed_slots;
+  /// To be purged by every worker, then released in the model.
+  std::vector<dataplane::AttachmentId> removed_attachments;
+  std::vector<dataplane::DomainId> removed_domains;
+
+  /// Ways through the underlay that somebody goes from now on, or nobody any more.
+  std::vector<std::pair<UnderlayPath, std::shared_ptr<dataplane::UnderlayHop>>> new_paths;
+  std::vector<UnderlayPath> old_paths;
+  /// Tunnel keys that come and go, for steering.
+  std::vector<dataplane::TunnelKey> new_keys, old_keys;
+  /// Attachments that came, or that are configured otherwise than before.
+  std::vector<std::string> changed_attachments;
+
+  std::vector<std::string> changes;  // a line for each, for people
+  std::vector<Problem> warnings;
+
+ private:
+  friend class Transaction;
+  explicit Plan(Tables& tables) : tables_(&tables) {}
+
+  struct SetRoute {
+    dataplane::DomainId domain;
+    net::Prefix prefix;
+    std::vector<dataplane::NextHop> members;
+  };
+  struct Connect {
+    dataplane::DomainId a, b;
+    dataplane::Routes::Exposure exposes;
+  };
+
+  Tables* tables_;
+  std::vector<std::pair<dataplane::DomainId, net::Prefix>> unrouted_;
+  std::vector<SetRoute> routed_;
+  std::vector<std::pair<dataplane::DomainId, dataplane::DomainId>> disconnected_;
+  std::vector<Connect> connected_;
+  std::vector<dataplane::DomainId> new_domains_;
+  std::vector<std::unique_ptr<const dataplane::Attachment>> attachments_;
+  std::vector<std::pair<dataplane::TunnelKey, dataplane::AttachmentId>> keys_;
+};
+
+class Transaction {
+ public:
+  Transaction(LiveModel& model, Origin origin) : model_(model), origin_(origin) {}
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  void add(const config::ModelChange& change);
+  /// The file's rules are these from now on; those that came at run time stay behind the rule that they
+  /// follow.
+  void file_policy(const std::vector<config::PolicyRule>& rules);
+  void settings(Settings settings) { settings_ = std::move(settings); }
+
+  /// All that is wrong with the changes so far; empty: plan() may be called.
+  std::vector<Problem> check();
+  /// Changes the model. Once, after a check() that found nothing.
+  Plan plan();
+
+ private:
+  template <typename Record, typename Config>
+  struct Edit {
+    const Record* before = nullptr;  // in the model
+    std::optional<Config> after;     // nothing: it goes
+    Origin origin = Origin::file;
+  };
+  using DomainEdit = Edit<DomainRecord, config::Domain>;
+  using AttachmentEdit = Edit<AttachmentRecord, config::Attachment>;
+  using ConnectionEdit = Edit<ConnectionRecord, config::Connection>;
+  struct Member {
+    config::Route route;
+    Origin origin = Origin::file;
+    bool is_new = false;
+  };
+  struct RouteEdit {
+    bool existed = false;
+    std::string on_link;  // by the gateway of this attachment; empty: not
+    std::vector<Member> members;
+  };
+  using Place = std::pair<std::string, net::Prefix>;
+
+  void apply(const config::ModelChange& change, const config::Domain& subject);
+  void apply(const config::ModelChange& change, const config::Attachment& subject);
+  void apply(const config::ModelChange& change, const config::Route& subject);
+  void apply(const config::ModelChange& change, const config::Connection& subject);
+  void apply(const config::ModelChange& change, const config::PolicyRule& subject);
+  template <typename Edits, typename Records, typename Key, typename Config>
+  void edit(Edits& edits, const Records& records, const Key& key, const config::ModelChange& change,
+            const Config& subject, const std::string& what);
+  bool may(config::ChangeVerb verb, bool exists, Origin origin, const config::Location& where,
+           const std::string& what);
+  RouteEdit& route_edit(const Place& place);
+  void gateways_changed(const AttachmentEdit& edit);
+  void problem(const config::Location& where, std::string key, std::string message) {
+    problems_.push_back({where, std::move(key), std::move(message)});
+  }
+  std::vector<RuleRecord>& rules();
+
+  // As it will be.
+  const config::Attachment* attachment(const std::string& name) const;
+  bool has_domain(const std::string& name) const;
+  dataplane::DomainId domain_id(const std::string& name) const;
+
+  void check_domains();
+  void check_attachments();
+  void check_attachment(const AttachmentEdit& edit);
+  void check_tunnels();
+  void check_gateways();
+  void check_routes();
+  void check_member(const Place& place, const Member& member);
+  void check_routes_through(const AttachmentEdit& edit);
+  void check_connections();
+  void check_policy();
+  void check_exposed();
+  void check_room();
+
+  void plan_domains(Plan& plan);
+  void plan_attachments(Plan& plan);
+  void plan_routes(Plan& plan);
+  void plan_connections(Plan& plan);
+  void plan_snapshot(Plan& plan);
+  void drop_attachment(Plan& plan, const AttachmentEdit& edit);
+
+  /// Lines about routes that a Plan has at most.
+  static constexpr size_t kMaxLines = 1'000;
+
+  LiveModel& model_;
+  Origin origin_;
+  std::vector<Problem> problems_;
+  std::map<std::string, DomainEdit, std::less<>> domains_;
+  std::map<std::string, AttachmentEdit, std::less<>> attachments_;
+  std::map<Place, RouteEdit> routes_;
+  std::map<LiveModel::Names, ConnectionEdit> connections_;
+  std::optional<std::vector<RuleRecord>> rules_;
+  std::optional<Settings> settings_;
+  std::map<std::string, dataplane::DomainId, std::less<>> new_domains_;  // ids that they will get
+};
+
+}  // namespace weir::model

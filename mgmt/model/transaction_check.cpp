@@ -1,0 +1,454 @@
+// What is wrong with a transaction, judged by how things will be after it.
+#include <algorithm>
+
+#include "dataplane/policy/policy.h"
+#include "mgmt/config/fit.h"
+#include "mgmt/config/toml_values.h"
+#include "mgmt/config/values.h"
+#include "mgmt/model/build_attachment.h"
+#include "mgmt/model/transaction.h"
+
+namespace weir::model {
+
+using namespace dataplane;
+using config::in_quotes;
+
+namespace {
+
+std::string count(size_t n, const char* one, const char* many) {
+  return std::to_string(n) + " " + (n == 1 ? one : many);
+}
+
+std::string no_domain(const std::string& name) { return "no domain is called " + in_quotes(name); }
+
+}  // namespace
+
+const config::Attachment* Transaction::attachment(const std::string& name) const {
+  if (const auto edit = attachments_.find(name); edit != attachments_.end()) {
+    return edit->second.after ? &*edit->second.after : nullptr;
+  }
+  const AttachmentRecord* record = model_.attachment(name);
+  return record != nullptr ? &record->config : nullptr;
+}
+
+bool Transaction::has_domain(const std::string& name) const {
+  if (const auto edit = domains_.find(name); edit != domains_.end()) return edit->second.after.has_value();
+  return model_.domain(name) != nullptr;
+}
+
+/// Of one that will be there.
+DomainId Transaction::domain_id(const std::string& name) const {
+  if (const DomainRecord* record = model_.domain(name)) return record->id;
+  const auto id = new_domains_.find(name);
+  return id != new_domains_.end() ? id->second : DomainId{};
+}
+
+std::vector<Problem> Transaction::check() {
+  uint32_t fresh = 0;
+  for (const auto& [name, edit] : domains_) {
+    if (edit.after && edit.before == nullptr) new_domains_.emplace(name, model_.domain_ids_.next(fresh++));
+  }
+  for (const auto& [name, edit] : attachments_) gateways_changed(edit);
+  check_room();
+  if (problems_.empty()) {
+    check_attachments();
+    check_tunnels();
+    check_gateways();
+    check_routes();
+    check_connections();
+    check_policy();
+    check_domains();
+  }
+  if (problems_.empty()) check_exposed();
+  return problems_;
+}
+
+/// The routes that an attachment's gateways bring follow it.
+void Transaction::gateways_changed(const AttachmentEdit& edit) {
+  if (edit.before != nullptr) {
+    const config::Attachment& old = edit.before->config;
+    for (const auto& gateway : old.gateways) {
+      RouteEdit& route = route_edit({old.domain, gateway.subnet()});
+      if (route.on_link == old.name) route.on_link.clear();
+    }
+  }
+  if (!edit.after) return;
+  for (const auto& gateway : edit.after->gateways) {
+    RouteEdit& route = route_edit({edit.after->domain, gateway.subnet()});
+    if (route.on_link.empty()) route.on_link = edit.after->name;
+  }
+}
+
+void Transaction::check_room() {
+  uint32_t domains = 0, attachments = 0;
+  size_t keys = 0;
+  for (const auto& [name, edit] : domains_) domains += edit.after && edit.before == nullptr;
+  for (const auto& [name, edit] : attachments_) {
+    if (!edit.after) continue;
+    attachments += edit.before == nullptr || edit.before->config.domain != edit.after->domain;
+    for (const TunnelKey& key : keys_of(*edit.after)) keys += !model_.tunnels_.contains(key);
+  }
+  const auto full = [&](const char* what) {
+    problem({}, "",
+            std::string("there is no room for so many ") + what +
+                "; what was removed a moment ago takes room until no packet names it any more");
+  };
+  if (domains > model_.domain_ids_.room()) full("domains");
+  if (attachments > model_.attachment_ids_.room()) full("attachments");
+  const TunnelTable& tunnels = *model_.tables_.tunnels;
+  if (keys > tunnels.room()) full("tunnels");
+}
+
+void Transaction::check_domains() {
+  const bool some_go = std::any_of(domains_.begin(), domains_.end(),
+                                   [](const auto& d) { return d.second.before && !d.second.after; });
+  if (!some_go) return;
+  for (const auto& [name, edit] : domains_) {
+    if (edit.before == nullptr || edit.after) continue;
+    int64_t attachments = edit.before->attachments, connections = edit.before->connections;
+    auto routes = static_cast<int64_t>(edit.before->routes.size());
+    for (const auto& [n, a] : attachments_) {
+      attachments +=
+          (a.after && a.after->domain == name) - (a.before != nullptr && a.before->config.domain == name);
+    }
+    for (const auto& [names, c] : connections_) {
+      if (names.first == name || names.second == name)
+        connections += c.after.has_value() - (c.before != nullptr);
+    }
+    for (auto at = routes_.lower_bound({name, {}}); at != routes_.end() && at->first.first == name; ++at) {
+      routes += (!at->second.members.empty() || !at->second.on_link.empty()) - at->second.existed;
+    }
+    const auto still = [&](int64_t n, const char* one, const char* many) {
+      if (n <= 0) return;
+      problem(edit.before->config.where, "domain[]",
+              "domain " + in_quotes(name) + " still has " + count(static_cast<size_t>(n), one, many) +
+                  "; remove " + (n == 1 ? "it" : "them") + " too");
+    };
+    still(attachments, "attachment", "attachments");
+    still(connections, "connection", "connections");
+    if (attachments <= 0) still(routes, "route", "routes");
+  }
+  if (!rules_) {  // else check_policy() has looked at all of them
+    for (const RuleRecord& rule : *model_.policy_) {
+      for (const auto* side : {&rule.config.from.domains, &rule.config.to.domains}) {
+        for (const std::string& name : *side) {
+          if (!has_domain(name)) {
+            problem(rule.config.where, "policy[]",
+                    "policy rule " + in_quotes(rule.config.id) + " names domain " + in_quotes(name) +
+                        ", which would be gone");
+          }
+        }
+      }
+    }
+  }
+}
+
+void Transaction::check_attachments() {
+  for (const auto& [name, edit] : attachments_) {
+    if (edit.after) check_attachment(edit);
+    if (edit.before != nullptr) check_routes_through(edit);
+  }
+}
+
+void Transaction::check_attachment(const AttachmentEdit& edit) {
+  const config::Attachment& a = *edit.after;
+  if (!has_domain(a.domain)) problem(a.where, "attachment[].domain", no_domain(a.domain));
+  if (std::string why = local_end_problem(a, model_.facts_); !why.empty()) {
+    problem(a.local_where.file.empty() ? a.where : a.local_where, "", std::move(why));
+  }
+  const config::Location& remote = a.remote_where.file.empty() ? a.where : a.remote_where;
+  const std::string text = net::to_string(net::IpAddress(a.remote));
+  if (net::is_martian(a.remote)) {
+    problem(remote, "attachment[].vxlan.remote", in_quotes(text) + " is not a routable unicast address");
+  }
+  for (const PortFacts& port : model_.facts_.ports) {
+    for (const auto& own : port.addresses) {
+      if (own.address != net::IpAddress(a.remote)) continue;
+      problem(remote, "attachment[].vxlan.remote",
+              text + " is an address of the hub itself; the remote end is the peer's");
+    }
+  }
+  for (const auto& gateway : a.gateways) {
+    if (std::string why = config::not_a_host_address(gateway); !why.empty()) {
+      problem(a.where, "attachment[].gateway", in_quotes(net::to_string(gateway)) + " " + why);
+    }
+  }
+}
+
+/// Routes that the transaction does not name, through an attachment that goes or is another one now.
+void Transaction::check_routes_through(const AttachmentEdit& edit) {
+  const config::Attachment& old = edit.before->config;
+  int64_t left = edit.before->routes;
+  const DomainRecord& domain = *model_.domain(old.domain);
+  const bool stays = edit.after && edit.after->domain == old.domain;
+  const bool lost_gateway =
+      stays && !std::all_of(old.gateways.begin(), old.gateways.end(), [&](const auto& g) {
+        return std::find(edit.after->gateways.begin(), edit.after->gateways.end(), g) !=
+               edit.after->gateways.end();
+      });
+  if (left == 0 || (stays && !lost_gateway)) return;
+  // Members that the transaction looked at are judged by check_routes().
+  for (const auto& [prefix, route] : domain.routes) {
+    if (left == 0 || route.on_link) continue;
+    const RouteTarget* target = model_.tables_.routes.find(domain.id, prefix);
+    const auto here = std::count_if(target->members.begin(), target->members.end(),
+                                    [&](const NextHop& hop) { return hop.attachment == edit.before->id; });
+    left -= here;
+    if (here == 0 || routes_.contains({old.domain, prefix})) continue;
+    for (const config::Route& member : model_.members_of(domain, prefix)) {
+      if (member.attachment != old.name) continue;
+      std::string why = "attachment " + in_quotes(old.name) + " would be gone";
+      if (stays)
+        why = member.via ? config::misfit_of_via(member, *edit.after)
+                         : config::misfit_of_family(member, *edit.after);
+      if (!why.empty()) {
+        problem(edit.after ? edit.after->where : old.where, "route[].attachment",
+                "route " + name_of(member) + ": " + why);
+      }
+      if (problems_.size() > config::Problems::kMax) return;
+    }
+  }
+}
+
+void Transaction::check_tunnels() {
+  std::map<TunnelKey, const config::Attachment*> fresh;
+  const auto goes = [&](const std::string& name) { return attachments_.contains(name); };
+  for (const auto& [name, edit] : attachments_) {
+    if (!edit.after) continue;
+    for (const TunnelKey& key : keys_of(*edit.after)) {
+      const auto known = model_.tunnels_.find(key);
+      const auto [at, is_new] = fresh.emplace(key, &*edit.after);
+      const std::string* other = nullptr;
+      if (!is_new) other = &at->second->name;
+      if (known != model_.tunnels_.end() && !goes(known->second)) other = &known->second;
+      if (other == nullptr) continue;
+      problem(edit.after->where, "attachment[].vxlan",
+              "attachment " + in_quotes(*other) +
+                  " has the same local address, remote address, VNI and port already");
+    }
+  }
+}
+
+void Transaction::check_gateways() {
+  std::map<Place, std::string> fresh;
+  const auto judge = [&](const config::Attachment& a, const net::Prefix& subnet, const net::Prefix& other,
+                         const std::string& name) {
+    if (name == a.name) return true;
+    problem(a.where, "attachment[].gateway",
+            net::to_string(subnet) + " overlaps " + net::to_string(other) + " of attachment " +
+                in_quotes(name) + " in the same domain");
+    return false;
+  };
+  // Whose gateway subnet a prefix will be; empty: nobody's.
+  const auto owner = [&](const DomainRecord* domain, const Place& place) -> std::string {
+    if (const auto at = fresh.find(place); at != fresh.end()) return at->second;
+    if (domain == nullptr) return "";
+    const auto at = domain->gateways.find(place.second);
+    return at == domain->gateways.end() || attachments_.contains(at->second) ? "" : at->second;
+  };
+  for (const auto& [name, edit] : attachments_) {
+    if (!edit.after) continue;
+    const config::Attachment& a = *edit.after;
+    const DomainRecord* domain = model_.domain(a.domain);
+    std::set<net::Prefix> own;
+    for (const auto& gateway : a.gateways) {
+      const net::Prefix subnet = gateway.subnet();
+      if (!own.insert(subnet).second) {
+        problem(a.where, "attachment[].gateway",
+                "the attachment has an address in " + net::to_string(subnet) + " already; one is enough");
+        continue;
+      }
+      bool good = true;
+      for (int length = subnet.length; length >= 0 && good; --length) {
+        const net::Prefix wider{net::masked(subnet.address, static_cast<uint8_t>(length)),
+                                static_cast<uint8_t>(length)};
+        if (const std::string other = owner(domain, {a.domain, wider}); !other.empty())
+          good = judge(a, subnet, wider, other);
+      }
+      if (domain != nullptr) {
+        for (auto at = domain->gateways.lower_bound(subnet);
+             good && at != domain->gateways.end() && subnet.contains(at->first); ++at) {
+          if (!attachments_.contains(at->second)) good = judge(a, subnet, at->first, at->second);
+        }
+      }
+      for (auto at = fresh.lower_bound({a.domain, subnet});
+           good && at != fresh.end() && at->first.first == a.domain && subnet.contains(at->first.second);
+           ++at) {
+        good = judge(a, subnet, at->first.second, at->second);
+      }
+      fresh.emplace(Place{a.domain, subnet}, a.name);
+    }
+  }
+}
+
+void Transaction::check_routes() {
+  for (const auto& [place, edit] : routes_) {
+    if (problems_.size() > config::Problems::kMax) return;
+    if (edit.members.empty()) continue;
+    const auto& first = edit.members.front().route;
+    const std::string text = net::to_string(place.second);
+    const auto newest =
+        std::find_if(edit.members.rbegin(), edit.members.rend(), [](const Member& m) { return m.is_new; });
+    const config::Location& where = newest != edit.members.rend() ? newest->route.where : first.where;
+    if (!has_domain(place.first)) {
+      problem(where, "route[].domain", no_domain(place.first));
+      continue;
+    }
+    if (!edit.on_link.empty()) {
+      problem(where, "route[].prefix",
+              text + " is a gateway subnet of attachment " + in_quotes(edit.on_link) + " already");
+      continue;
+    }
+    if (edit.members.size() > DomainRecord::kMaxMembers) {
+      problem(where, "route[].prefix",
+              "a prefix has at most " + std::to_string(DomainRecord::kMaxMembers) + " next hops");
+    }
+    const auto is = [&](auto flag) { return [flag](const Member& m) { return m.route.*flag; }; };
+    const std::string twice = "domain " + in_quotes(place.first) + " has a route to " + text + " already";
+    if (edit.members.size() > 1) {
+      if (std::any_of(edit.members.begin(), edit.members.end(), is(&config::Route::blackhole))) {
+        problem(where, "route[].prefix", twice + "; a blackhole cannot share its prefix");
+      } else if (!std::all_of(edit.members.begin(), edit.members.end(), is(&config::Route::ecmp))) {
+        problem(where, "route[].prefix", twice + "; if both are meant, set ecmp = true on each");
+      }
+    }
+    for (const Member& member : edit.members) check_member(place, member);
+  }
+}
+
+void Transaction::check_member(const Place& place, const Member& member) {
+  const config::Route& route = member.route;
+  if (route.blackhole) {
+    if (!route.attachment.empty() || route.via || route.ecmp) {
+      problem(route.where, "route[].blackhole", "a blackhole route leads nowhere; leave the key out");
+    }
+    return;
+  }
+  if (route.attachment.empty()) {
+    return problem(route.where, "route[].attachment",
+                   "missing; a route needs an attachment, or blackhole = true");
+  }
+  const config::Attachment* a = attachment(route.attachment);
+  if (a == nullptr) {
+    const std::string which = "no attachment is called " + in_quotes(route.attachment);
+    return problem(route.where, "route[].attachment",
+                   member.is_new ? which : "route " + name_of(route) + ": " + which);
+  }
+  if (a->domain != place.first) {
+    return problem(route.where, "route[].attachment",
+                   "attachment " + in_quotes(a->name) + " belongs to domain " + in_quotes(a->domain) +
+                       ", not to " + in_quotes(place.first));
+  }
+  std::string why = route.via ? config::misfit_of_via(route, *a) : config::misfit_of_family(route, *a);
+  if (!why.empty()) problem(route.where, route.via ? "route[].via" : "route[].attachment", std::move(why));
+}
+
+void Transaction::check_connections() {
+  size_t connections = model_.connections_.size(), domains = model_.domains_.size();
+  for (const auto& [names, edit] : connections_) {
+    connections += edit.after.has_value();
+    connections -= edit.before != nullptr;
+    if (!edit.after) continue;
+    const config::Connection& c = *edit.after;
+    for (const std::string& name : {c.a, c.b}) {
+      if (!has_domain(name)) problem(c.where, "connection[].domains", no_domain(name));
+    }
+    if (c.a == c.b) {
+      problem(c.where, "connection[].domains", "a domain is always connected to itself; name another one");
+    }
+  }
+  for (const auto& [name, edit] : domains_) {
+    domains += edit.after.has_value();
+    domains -= edit.before != nullptr;
+  }
+  if (2 * connections + domains >= PolicyTable::kMaxConnections) {
+    problem({}, "connection",
+            "too many: twice the connections and the domains together may be " +
+                std::to_string(PolicyTable::kMaxConnections - 1));
+  }
+}
+
+void Transaction::check_policy() {
+  const auto& profiles = settings_ ? settings_->profiles : model_.settings_.profiles;
+  const auto has_profile = [&](const std::string& name) {
+    return std::any_of(profiles.begin(), profiles.end(),
+                       [&](const config::Profile& p) { return p.name == name; });
+  };
+  if (settings_) {
+    for (const config::Profile& p : profiles) {
+      const auto rules = settings_->rulesets.find(p.name);
+      if (rules == settings_->rulesets.end() || rules->second == nullptr) {
+        problem(p.where, "", "profile " + in_quotes(p.name) + " has no compiled rules");
+      }
+    }
+  }
+  if (!rules_ && !settings_) return;
+  for (const RuleRecord& record : rules_ ? *rules_ : *model_.policy_) {
+    const config::PolicyRule& rule = record.config;
+    const auto say = [&](std::string key, std::string why) {
+      if (!why.empty())
+        problem(rule.where, "policy[]." + key, "rule " + in_quotes(rule.id) + ": " + std::move(why));
+    };
+    for (const std::string& name : rule.from.domains)
+      say("from.domains", has_domain(name) ? "" : no_domain(name));
+    for (const std::string& name : rule.to.domains)
+      say("to.domains", has_domain(name) ? "" : no_domain(name));
+    say("ports", config::misfit_of_ports(rule));
+    say("to.prefixes", config::misfit_of_sides(rule));
+    say("protocol", config::misfit_of_protocol(rule));
+    say("profile", config::misfit_of_profile(rule));
+    if (rule.action != config::PolicyAction::inspect) continue;
+    if (rule.profile.empty()) {
+      say("profile", "missing; action \"inspect\" needs a profile");
+    } else if (!has_profile(rule.profile)) {
+      say("profile", "no profile is called " + in_quotes(rule.profile));
+    }
+  }
+}
+
+void Transaction::check_exposed() {
+  RouteChanges changes(model_.tables_.routes);
+  std::map<net::Prefix, config::Location> places;
+  for (const auto& [place, edit] : routes_) {
+    const DomainId domain = domain_id(place.first);
+    const bool there = !edit.members.empty() || !edit.on_link.empty();
+    if (!there) {
+      if (edit.existed) changes.remove(domain, place.second);
+      continue;
+    }
+    changes.set(domain, place.second, !edit.members.empty() && edit.members.front().route.blackhole);
+    places.emplace(place.second,
+                   edit.members.empty() ? attachment(edit.on_link)->where : edit.members.front().route.where);
+  }
+  config::Location connection;
+  for (const auto& [names, edit] : connections_) {
+    const config::Connection& c = edit.after ? *edit.after : edit.before->config;
+    if (edit.after) {
+      changes.connect(domain_id(c.a), domain_id(c.b), c.expose, c.expose);
+      connection = c.where;
+    } else {
+      changes.disconnect(domain_id(c.a), domain_id(c.b));
+    }
+  }
+  for (const auto& [name, edit] : domains_) {
+    if (!edit.after && edit.before != nullptr) changes.remove_domain(edit.before->id);
+  }
+  const auto name_of_id = [&](DomainId id) {
+    for (const auto& [name, fresh] : new_domains_) {
+      if (fresh == id) return in_quotes(name);
+    }
+    return in_quotes(model_.domain_name(id));
+  };
+  for (const Routes::Conflict& conflict : changes.conflicts()) {
+    const auto place = places.find(conflict.prefix);
+    problem(place != places.end() ? place->second : connection, "",
+            "domains " + name_of_id(conflict.first) + " and " + name_of_id(conflict.second) +
+                " both expose " + net::to_string(conflict.prefix) + " to domain " +
+                name_of_id(conflict.seen_by));
+  }
+  if (const uint32_t excess = changes.excess(); excess != 0) {
+    problem({}, "route", "there is no room for so many routes; " + std::to_string(excess) + " are too many");
+  }
+}
+
+}  // namespace weir::model

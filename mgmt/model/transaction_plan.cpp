@@ -1,0 +1,266 @@
+// Making a transaction: the model at once, the tables that workers read in the steps of a Plan. Nothing here
+// can fail; check() has found that everything has room and fits.
+#include <algorithm>
+#include <cassert>
+
+#include "mgmt/config/toml_values.h"
+#include "mgmt/model/build_attachment.h"
+#include "mgmt/model/transaction.h"
+
+namespace weir::model {
+
+using namespace dataplane;
+
+void Plan::narrow() {
+  for (const auto& [domain, prefix] : unrouted_) tables_->routes.remove(domain, prefix);
+  for (const auto& [a, b] : disconnected_) tables_->routes.disconnect(a, b);
+  for (const TunnelKey& key : old_keys) tables_->tunnels->remove(key);
+  for (const DomainId id : removed_domains) tables_->routes.remove_domain(id);
+  for (const AttachmentId id : removed_attachments) {
+    if (auto old = tables_->attachments->remove(id)) retired.push_back(std::move(old));
+  }
+}
+
+void Plan::widen() {
+  // What check() found room for has room; a machine without memory is the one thing left, and then a route is
+  // missing.
+  const auto made = [&](const Status& status, const char* what) {
+    if (!status)
+      warnings.push_back({{}, "", std::string(what) + " could not be made: " + status.error().message});
+  };
+  for (const DomainId id : new_domains_) made(tables_->routes.add_domain(id), "a domain");
+  for (auto& attachment : attachments_) {
+    if (auto old = tables_->attachments->set(std::move(attachment))) retired.push_back(std::move(old));
+  }
+  for (const auto& [key, id] : keys_) tables_->tunnels->set(key, id);
+  for (const Connect& c : connected_)
+    made(tables_->routes.connect(c.a, c.b, c.exposes, c.exposes), "a connection");
+  for (const SetRoute& route : routed_)
+    made(tables_->routes.set(route.domain, route.prefix, route.members), "a route");
+  removed_slots = tables_->tunnels->take_removed();
+}
+
+Plan Transaction::plan() {
+  assert(problems_.empty());
+  Plan plan(model_.tables_);
+  plan_domains(plan);
+  plan_attachments(plan);
+  plan_routes(plan);
+  for (const auto& [name, edit] : attachments_) {
+    if (!edit.after && edit.before != nullptr) model_.attachments_.erase(name);
+  }
+  plan_connections(plan);
+  plan_snapshot(plan);
+  return plan;
+}
+
+namespace {
+
+template <typename EditType>
+void note(std::vector<std::string>& changes, const EditType& edit, const std::string& what) {
+  const char* sign = edit.before == nullptr ? "+ " : edit.after ? "~ " : "- ";
+  if (edit.before != nullptr || edit.after) changes.push_back(sign + what);
+}
+
+}  // namespace
+
+void Transaction::plan_domains(Plan& plan) {
+  for (auto& [name, edit] : domains_) {
+    note(plan.changes, edit, "domain " + name);
+    if (!edit.after) {
+      if (edit.before != nullptr) plan.removed_domains.push_back(edit.before->id);
+      continue;
+    }
+    const auto [at, is_new] = model_.domains_.try_emplace(name);
+    DomainRecord& record = at->second;
+    record.config = *edit.after;
+    record.origin = edit.origin;
+    if (!is_new) continue;
+    record.id = model_.domain_ids_.take();
+    plan.new_domains_.push_back(record.id);
+    auto domain = std::make_shared<Domain>();
+    domain->id = record.id;
+    domain->name = name;
+    auto& slots = model_.domain_slots_;
+    slots.resize(std::max<size_t>(slots.size(), record.id.index() + 1));
+    slots[record.id.index()] = std::move(domain);
+  }
+}
+
+/// Nobody is known by its keys any more, and one less goes its way through the underlay.
+void Transaction::drop_attachment(Plan& plan, const AttachmentEdit& edit) {
+  const AttachmentRecord& record = *edit.before;
+  for (const TunnelKey& key : keys_of(record.config)) {
+    model_.tunnels_.erase(key);
+    plan.old_keys.push_back(key);
+  }
+  const auto path = model_.paths_.find(path_of(record.config));
+  path->second.attachments.erase(record.config.name);
+  DomainRecord& domain = model_.domains_.find(record.config.domain)->second;
+  --domain.attachments;
+  for (const auto& gateway : record.config.gateways) {
+    const auto own = domain.gateways.find(gateway.subnet());
+    if (own != domain.gateways.end() && own->second == record.config.name) domain.gateways.erase(own);
+  }
+}
+
+void Transaction::plan_attachments(Plan& plan) {
+  std::vector<UnderlayPath> left;
+  for (const auto& [name, edit] : attachments_) {
+    note(plan.changes, edit, "attachment " + name);
+    if (edit.before == nullptr) continue;
+    left.push_back(path_of(edit.before->config));
+    drop_attachment(plan, edit);
+    if (!edit.after || edit.after->domain != edit.before->config.domain) {
+      plan.removed_attachments.push_back(edit.before->id);
+    }
+  }
+  for (auto& [name, edit] : attachments_) {
+    if (!edit.after) continue;
+    const auto [at, is_new] = model_.attachments_.try_emplace(name);
+    AttachmentRecord& record = at->second;
+    // An attachment that moves to another domain becomes another one: no session of the old domain may reach
+    // it.
+    const bool another = is_new || record.config.domain != edit.after->domain;
+    record.config = *edit.after;
+    record.origin = edit.origin;
+    if (another) record.id = model_.attachment_ids_.take();
+    DomainRecord& domain = model_.domains_.find(record.config.domain)->second;
+    ++domain.attachments;
+    for (const auto& gateway : record.config.gateways) domain.gateways.emplace(gateway.subnet(), name);
+
+    const UnderlayPath way = path_of(record.config);
+    const auto [path, new_path] = model_.paths_.try_emplace(way);
+    if (new_path) {
+      path->second.hop = std::make_shared<UnderlayHop>();
+      plan.new_paths.emplace_back(way, path->second.hop);
+    }
+    path->second.attachments.insert(name);
+    plan.attachments_.push_back(build_attachment(
+        record.config, model_.facts_,
+        {record.id, domain.id, path->second.hop.get(), path->second.facts ? &*path->second.facts : nullptr},
+        plan.warnings));
+    plan.changed_attachments.push_back(name);
+    for (const TunnelKey& key : keys_of(record.config)) {
+      model_.tunnels_.insert_or_assign(key, name);
+      plan.keys_.emplace_back(key, record.id);
+      // A key that stays is not taken away in between.
+      if (std::erase(plan.old_keys, key) == 0) plan.new_keys.push_back(key);
+    }
+  }
+  for (const UnderlayPath& way : left) {
+    const auto path = model_.paths_.find(way);
+    if (path == model_.paths_.end() || !path->second.attachments.empty()) continue;
+    plan.retired_hops.push_back(std::move(path->second.hop));
+    plan.old_paths.push_back(way);
+    model_.paths_.erase(path);
+  }
+}
+
+void Transaction::plan_routes(Plan& plan) {
+  Routes& routes = model_.tables_.routes;
+  const auto record_of = [&](const std::string& name) { return model_.attachments_.find(name); };
+  for (const auto& [place, edit] : routes_) {
+    const auto& [name, prefix] = place;
+    const auto at = model_.domains_.find(name);
+    if (at == model_.domains_.end()) continue;
+    DomainRecord& domain = at->second;
+    const auto known = domain.routes.find(prefix);
+    const RouteTarget* before = known != domain.routes.end() ? routes.find(domain.id, prefix) : nullptr;
+    if (before != nullptr && !known->second.on_link) {
+      for (const NextHop& hop : before->members) {
+        const auto a = record_of(model_.attachment_name(hop.attachment));
+        if (a != model_.attachments_.end()) --a->second.routes;
+      }
+    }
+    std::vector<NextHop> members;
+    DomainRecord::Route route;
+    const auto lead_to = [&](const AttachmentRecord& a) -> NextHop& {
+      NextHop& hop = members.emplace_back();
+      hop.attachment = a.id;
+      hop.domain = domain.id;
+      return hop;
+    };
+    if (!edit.on_link.empty()) {
+      route.on_link = true;
+      lead_to(record_of(edit.on_link)->second);
+    }
+    for (size_t i = 0; i < edit.members.size(); ++i) {
+      const auto& [wanted, origin, is_new] = edit.members[i];
+      const uint64_t bit = uint64_t{1} << i;
+      if (wanted.ecmp) route.ecmp |= bit;
+      if (origin == Origin::file) route.from_file |= bit;
+      if (wanted.blackhole) continue;
+      AttachmentRecord& a = record_of(wanted.attachment)->second;
+      ++a.routes;
+      NextHop& hop = lead_to(a);
+      hop.has_via = wanted.via.has_value();
+      if (wanted.via) hop.via = *wanted.via;
+      hop.weight = std::max<uint32_t>(wanted.weight, 1);
+    }
+    const bool there = !edit.on_link.empty() || !edit.members.empty();
+    if (there) {
+      domain.routes.insert_or_assign(prefix, route);
+    } else if (known != domain.routes.end()) {
+      domain.routes.erase(known);
+    }
+    if (!there && before != nullptr) plan.unrouted_.emplace_back(domain.id, prefix);
+    if (there && (before == nullptr || before->members != members)) {
+      plan.routed_.push_back({domain.id, prefix, std::move(members)});
+    }
+    if (edit.on_link.empty() && plan.changes.size() < kMaxLines) {
+      for (const Member& m : edit.members) {
+        if (m.is_new)
+          plan.changes.push_back((before == nullptr ? "+ route " : "~ route ") + name_of(m.route));
+      }
+      if (edit.members.empty() && edit.existed) {
+        plan.changes.push_back("- route " + name + " " + net::to_string(prefix));
+      }
+    }
+  }
+}
+
+void Transaction::plan_connections(Plan& plan) {
+  for (const auto& [names, edit] : connections_) {
+    note(plan.changes, edit, "connection " + names.first + " - " + names.second);
+    const auto a = model_.domains_.find(names.first), b = model_.domains_.find(names.second);
+    if (edit.before != nullptr && !edit.after) {
+      --a->second.connections;
+      --b->second.connections;
+      plan.disconnected_.emplace_back(a->second.id, b->second.id);
+      model_.connections_.erase(names);
+    }
+    if (!edit.after) continue;
+    const auto [at, is_new] =
+        model_.connections_.insert_or_assign(names, ConnectionRecord{*edit.after, edit.origin});
+    if (is_new) {
+      ++a->second.connections;
+      ++b->second.connections;
+    }
+    plan.connected_.push_back({a->second.id, b->second.id, edit.after->expose});
+  }
+  for (const auto& [name, edit] : domains_) {
+    if (edit.after || edit.before == nullptr) continue;
+    model_.domain_slots_[edit.before->id.index()] = nullptr;
+    model_.domains_.erase(name);
+  }
+}
+
+void Transaction::plan_snapshot(Plan& plan) {
+  if (rules_) {
+    plan.changes.push_back("~ policy");
+    model_.policy_ = std::make_shared<const std::vector<RuleRecord>>(std::move(*rules_));
+  }
+  if (settings_) model_.settings_ = std::move(*settings_);
+  if (!rules_ && !settings_ && domains_.empty() && connections_.empty() && model_.snapshots_ != 0) return;
+  model_.rebuild_policy();
+  plan.snapshot = model_.snapshot();
+  // Under another policy a route may not lead elsewhere for a moment to those that the old one lets through.
+  for (const Plan::SetRoute& route : plan.routed_) {
+    if (model_.tables_.routes.find(route.domain, route.prefix) != nullptr) {
+      plan.unrouted_.emplace_back(route.domain, route.prefix);
+    }
+  }
+}
+
+}  // namespace weir::model

@@ -1,0 +1,186 @@
+#include "mgmt/model/transaction.h"
+
+#include <gtest/gtest.h>
+
+#include "hub_model.h"
+
+namespace weir::test {
+namespace {
+
+using enum ChangeVerb;
+using Lines = std::vector<std::string>;
+
+class TransactionTest : public ::testing::Test {
+ protected:
+  TransactionTest() {
+    EXPECT_EQ(hub_.transact({{add, domain("prod")},
+                             {add, domain("shared")},
+                             {add, spoke("cloud-a", "prod", 10, {"10.1.0.1/24"})},
+                             {add, spoke("cloud-b", "shared", 20, {"10.2.0.1/24"})},
+                             {add, route("prod", "10.10.0.0/16", "cloud-a", "10.1.0.2")},
+                             {add, connection("prod", "shared")}},
+                            model::Origin::file),
+              Lines{});
+  }
+  /// Refused with just this, and without a trace.
+  void refuse(const ModelChanges& changes, const Lines& problems, model::Origin origin = model::Origin::api) {
+    const std::string before = hub_.dump();
+    EXPECT_EQ(hub_.transact(changes, origin), problems);
+    EXPECT_EQ(hub_.dump(), before);
+  }
+  uint32_t version(const char* domain_name, const char* address) {
+    const auto match = hub_.routes->lookup_own(hub_.live.domains().find(domain_name)->second.id, ip(address));
+    return hub_.routes->version(match.cell);
+  }
+
+  HubModel hub_;
+};
+
+TEST_F(TransactionTest, ReferencesAreJudgedByTheStateAfterIt) {
+  // Everything that is needed comes later in the list.
+  EXPECT_EQ(hub_.transact({{add, connection("edge", "prod")},
+                           {add, route("edge", "10.30.0.0/16", "cloud-e", "10.3.0.2")},
+                           {add, spoke("cloud-e", "edge", 30, {"10.3.0.1/24"})},
+                           {add, domain("edge")}}),
+            Lines{});
+  EXPECT_EQ(hub_.transact({{remove, domain("edge")},
+                           {remove, spoke("cloud-e", "edge", 30, {})},
+                           {remove, connection("prod", "edge")},
+                           {remove, route("edge", "10.30.0.0/16", "cloud-e", "10.3.0.2")}}),
+            Lines{});
+}
+
+TEST_F(TransactionTest, SaysWhatIsWrongAllAtOnce) {
+  auto twin = spoke("twin", "prod", 10, {"10.1.0.1/25"});
+  config::PolicyRule rule;
+  rule.id = "r";
+  rule.from.domains = {"nowhere"};
+  refuse({{add, twin}, {add, route("prod", "10.9.0.0/16", "cloud-b", "10.2.0.2")}, {add, rule}},
+         {R"(attachment "cloud-a" has the same local address, remote address, VNI and port already)",
+          R"(10.1.0.0/25 overlaps 10.1.0.0/24 of attachment "cloud-a" in the same domain)",
+          R"(attachment "cloud-b" belongs to domain "shared", not to "prod")",
+          R"(rule "r": no domain is called "nowhere")"});
+}
+
+TEST_F(TransactionTest, WhatIsInUseStays) {
+  refuse({{remove, spoke("cloud-a", "", 0, {})}},
+         {R"(route prod 10.10.0.0/16 attachment cloud-a via 10.1.0.2: attachment "cloud-a" would be gone)"});
+  refuse({{remove, domain("prod")}}, {R"(domain "prod" still has 1 attachment; remove it too)",
+                                      R"(domain "prod" still has 1 connection; remove it too)"});
+  refuse({{replace, spoke("cloud-a", "prod", 10, {"10.4.0.1/24"})}},
+         {R"(route prod 10.10.0.0/16 attachment cloud-a via 10.1.0.2: )"
+          R"(10.1.0.2 lies in none of the gateway subnets of attachment "cloud-a")"});
+}
+
+TEST_F(TransactionTest, APrefixIsExposedByOneDomainOnly) {
+  refuse({{add, domain("other")},
+          {add, spoke("cloud-o", "other", 40, {"10.2.0.1/24"})},
+          {add, connection("other", "prod")}},
+         {R"(domains "other" and "shared" both expose 10.2.0.0/24 to domain "prod")"});
+  // Unless the connection keeps it back.
+  auto narrow = connection("other", "prod");
+  narrow.expose = {{prefix("10.5.0.0/16")}};
+  EXPECT_EQ(hub_.transact({{add, domain("other")},
+                           {add, spoke("cloud-o", "other", 40, {"10.2.0.1/24", "10.5.0.1/24"})},
+                           {add, narrow}}),
+            Lines{});
+  const auto id = [&](const char* name) { return hub_.live.domains().find(name)->second.id; };
+  EXPECT_EQ(hub_.routes->lookup_exposed(id("prod"), ip("10.2.0.9")).domain, id("shared"));
+  EXPECT_EQ(hub_.routes->lookup_exposed(id("prod"), ip("10.5.0.9")).domain, id("other"));
+  EXPECT_FALSE(hub_.routes->lookup_exposed(id("other"), ip("10.1.0.9")));
+}
+
+TEST_F(TransactionTest, FileAndApiDoNotOverwriteEachOther) {
+  EXPECT_EQ(hub_.transact({{add, route("prod", "10.77.0.0/16", "")}}), Lines{});
+  refuse(
+      {{add, route("prod", "10.77.0.0/16", "")}},
+      {"route prod 10.77.0.0/16 blackhole has been added at run time already; remove it there, or save the "
+       "configuration"},
+      model::Origin::file);
+  // What the API took away is gone for the file too; what neither knows is not there.
+  EXPECT_EQ(hub_.transact({{remove, route("prod", "10.10.0.0/16", "cloud-a", "10.1.0.2")}}), Lines{});
+  EXPECT_EQ(
+      hub_.transact({{remove, route("prod", "10.10.0.0/16", "cloud-a", "10.1.0.2")}}, model::Origin::file),
+      Lines{});
+  refuse({{remove, route("prod", "10.10.0.0/16", "cloud-a", "10.1.0.2")}},
+         {"there is no route prod 10.10.0.0/16 attachment cloud-a via 10.1.0.2"});
+}
+
+TEST_F(TransactionTest, OnlyWhatChangesMovesAVersion) {
+  const uint32_t on_link = version("prod", "10.1.0.9"), via = version("prod", "10.10.0.9");
+  EXPECT_EQ(hub_.transact({{add, spoke("cloud-c", "prod", 11, {"10.3.0.1/24"})},
+                           {add, route("prod", "10.11.0.0/16", "cloud-c", "10.3.0.2")}}),
+            Lines{});
+  EXPECT_EQ(version("prod", "10.1.0.9"), on_link);
+  EXPECT_EQ(version("prod", "10.10.0.9"), via);
+  EXPECT_EQ(hub_.transact({{replace, route("prod", "10.10.0.0/16", "cloud-a", "10.1.0.3")}}), Lines{});
+  EXPECT_EQ(version("prod", "10.1.0.9"), on_link);
+  EXPECT_NE(version("prod", "10.10.0.9"), via);
+}
+
+TEST_F(TransactionTest, AnIndexIsGivenOutAgainOnlyAfterRelease) {
+  const auto old = hub_.attachment("cloud-b");
+  EXPECT_EQ(hub_.transact({{remove, spoke("cloud-b", "", 0, {})}}), Lines{});
+  EXPECT_EQ(hub_.last_removed, std::vector{old});
+  EXPECT_EQ(hub_.transact({{add, spoke("cloud-c", "shared", 21, {"10.3.0.1/24"})}}), Lines{});
+  EXPECT_NE(hub_.attachment("cloud-c").index(), old.index());
+  hub_.live.release(old);
+  EXPECT_EQ(hub_.transact({{add, spoke("cloud-d", "shared", 22, {"10.4.0.1/24"})}}), Lines{});
+  EXPECT_EQ(hub_.attachment("cloud-d").index(), old.index());
+  EXPECT_NE(hub_.attachment("cloud-d"), old);
+}
+
+TEST_F(TransactionTest, AnAttachmentThatMovesToAnotherDomainBecomesAnotherOne) {
+  const auto old = hub_.attachment("cloud-b");
+  EXPECT_EQ(hub_.transact({{replace, spoke("cloud-b", "shared", 25, {"10.2.0.1/24"})}}), Lines{});
+  EXPECT_EQ(hub_.attachment("cloud-b"), old);
+  EXPECT_EQ(hub_.transact({{replace, spoke("cloud-b", "prod", 25, {"10.2.0.1/24"})}}), Lines{});
+  EXPECT_NE(hub_.attachment("cloud-b"), old);
+  EXPECT_EQ(hub_.live.tables().attachments->find(old), nullptr);
+}
+
+TEST_F(TransactionTest, RulesOfTheApiStayWhereTheyStandWhenTheFileChanges) {
+  const auto rule = [](const char* id) {
+    config::PolicyRule r;
+    r.id = id;
+    return r;
+  };
+  const auto order = [&] {
+    std::string ids;
+    for (const auto& r : hub_.live.policy()) ids += r.config.id + " ";
+    return ids;
+  };
+  const auto from_file = [&](std::vector<config::PolicyRule> rules) {
+    model::Transaction t(hub_.live, model::Origin::file);
+    t.file_policy(rules);
+    return hub_.finish(t);
+  };
+  EXPECT_EQ(from_file({rule("a"), rule("b"), rule("c")}), Lines{});
+  using Side = config::RulePlace::Side;
+  EXPECT_EQ(
+      hub_.transact(
+          {{add, rule("x"), {Side::before, "a"}}, {add, rule("y"), {Side::after, "b"}}, {add, rule("z")}}),
+      Lines{});
+  EXPECT_EQ(order(), "x a b y c z ");
+  EXPECT_EQ(from_file({rule("c"), rule("a"), rule("d")}), Lines{});
+  EXPECT_EQ(order(), "x c z a y d ");
+  EXPECT_EQ(from_file({rule("z")}),
+            Lines{"policy rule \"z\" has been added at run time already; remove it there, or "
+                  "save the configuration"});
+}
+
+TEST_F(TransactionTest, AnotherUnderlayPathChangesItsAttachmentsOnly) {
+  const auto* a = hub_.live.tables().attachments->find(hub_.attachment("cloud-a"));
+  const auto* b = hub_.live.tables().attachments->find(hub_.attachment("cloud-b"));
+  std::vector<config::Problem> warnings;
+  const auto path = model::path_of(hub_.live.attachments().find("cloud-a")->second.config);
+  const auto retired = hub_.live.path_changed(path, {0, 1400}, warnings);
+  ASSERT_EQ(retired.size(), 1u);
+  EXPECT_EQ(retired.front().get(), a);
+  EXPECT_EQ(hub_.live.tables().attachments->find(hub_.attachment("cloud-a"))->mtu, 1350);
+  EXPECT_EQ(hub_.live.tables().attachments->find(hub_.attachment("cloud-b")), b);
+  EXPECT_TRUE(hub_.live.path_changed(path, {0, 1400}, warnings).empty());
+}
+
+}  // namespace
+}  // namespace weir::test
