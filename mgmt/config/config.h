@@ -158,9 +158,9 @@ struct Route {
 struct Connection {  // in both directions
   std::string a;
   std::string b;
+  Location where;
   /// What each side exposes to the other: its routes within these prefixes; absent: all.
   std::optional<std::vector<net::Prefix>> expose = {};
-  Location where;
 };
 
 struct PortRange {

@@ -522,6 +522,13 @@ constexpr KeySpec kKeys[] = {
      .required = true,
      .identity = Identity::required,
      .help = "The two domains."},
+    {.path = "connection[].expose",
+     .kind = ValueKind::prefix,
+     .list = true,
+     .fallback_help = "all routes of both domains",
+     .min_items = 1,
+     .help = "What each of the two domains exposes to the other: its routes within these prefixes. Without "
+             "it, all of them."},
 
     {.path = "policy[].id",
      .kind = ValueKind::name,

@@ -70,6 +70,10 @@ class Table {
   void get(std::string_view key, std::vector<net::Prefix>& out) const {
     each(key, [&](const Node& v) { out.push_back(*net::parse_prefix(v.text)); });
   }
+  void get(std::string_view key, std::optional<std::vector<net::Prefix>>& out) const {
+    if (find(key) == nullptr) return;
+    get(key, out.emplace());
+  }
   void get(std::string_view key, std::vector<PortRange>& out) const {
     each(key, [&](const Node& v) {
       const auto port = static_cast<uint16_t>(v.integer);
@@ -262,6 +266,7 @@ Connection read_connection(const Table& t) {
     connection.a = std::move(domains[0]);
     connection.b = std::move(domains[1]);
   }
+  t.get("expose", connection.expose);
   connection.where = t.where();
   return connection;
 }

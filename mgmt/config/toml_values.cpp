@@ -23,6 +23,8 @@ std::string toml(const net::InterfaceAddress& v) { return toml_string(net::to_st
 std::string toml(const net::IpAddress& v) { return toml_string(net::to_string(v)); }
 std::string toml(const net::Mac& v) { return toml_string(net::to_string(v)); }
 template <typename T>
+std::string toml(const std::vector<T>& list);
+template <typename T>
 std::string toml(const std::optional<T>& v) {
   return v ? toml(*v) : "";
 }
@@ -91,7 +93,8 @@ Values values_of(const Route& r) {
 }
 
 Values values_of(const Connection& c) {
-  return {{"connection[].domains", toml(std::vector<std::string>{c.a, c.b})}};
+  return {{"connection[].domains", toml(std::vector<std::string>{c.a, c.b})},
+          {"connection[].expose", toml(c.expose)}};
 }
 
 Values values_of(const PolicyRule& r) {

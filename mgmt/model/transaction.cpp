@@ -104,6 +104,7 @@ Transaction::RouteEdit& Transaction::route_edit(const Place& place) {
   }
   for (config::Route& member : model_.members_of(*domain, place.second)) {
     const uint64_t bit = uint64_t{1} << edit.members.size();
+    if (!member.attachment.empty()) ++looked_at_[member.attachment];
     edit.members.push_back(
         {std::move(member), (route->second.from_file & bit) != 0 ? Origin::file : Origin::api, false});
   }

@@ -166,6 +166,8 @@ class Transaction {
   std::map<std::string, DomainEdit, std::less<>> domains_;
   std::map<std::string, AttachmentEdit, std::less<>> attachments_;
   std::map<Place, RouteEdit> routes_;
+  std::map<std::string, uint32_t, std::less<>>
+      looked_at_;  // how many members of an attachment routes_ began with
   std::map<LiveModel::Names, ConnectionEdit> connections_;
   std::optional<std::vector<RuleRecord>> rules_;
   std::optional<Settings> settings_;

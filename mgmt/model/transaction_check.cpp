@@ -178,7 +178,9 @@ void Transaction::check_attachment(const AttachmentEdit& edit) {
 /// Routes that the transaction does not name, through an attachment that goes or is another one now.
 void Transaction::check_routes_through(const AttachmentEdit& edit) {
   const config::Attachment& old = edit.before->config;
-  int64_t left = edit.before->routes;
+  // Those that the transaction names are judged by check_routes().
+  const auto looked_at = looked_at_.find(old.name);
+  uint32_t left = edit.before->routes - (looked_at != looked_at_.end() ? looked_at->second : 0);
   const DomainRecord& domain = *model_.domain(old.domain);
   const bool stays = edit.after && edit.after->domain == old.domain;
   const bool lost_gateway =
@@ -186,17 +188,13 @@ void Transaction::check_routes_through(const AttachmentEdit& edit) {
         return std::find(edit.after->gateways.begin(), edit.after->gateways.end(), g) !=
                edit.after->gateways.end();
       });
-  if (left == 0 || (stays && !lost_gateway)) return;
-  // Members that the transaction looked at are judged by check_routes().
+  if (stays && !lost_gateway) return;
   for (const auto& [prefix, route] : domain.routes) {
-    if (left == 0 || route.on_link) continue;
-    const RouteTarget* target = model_.tables_.routes.find(domain.id, prefix);
-    const auto here = std::count_if(target->members.begin(), target->members.end(),
-                                    [&](const NextHop& hop) { return hop.attachment == edit.before->id; });
-    left -= here;
-    if (here == 0 || routes_.contains({old.domain, prefix})) continue;
+    if (left == 0) return;
+    if (route.on_link || routes_.contains({old.domain, prefix})) continue;
     for (const config::Route& member : model_.members_of(domain, prefix)) {
       if (member.attachment != old.name) continue;
+      --left;
       std::string why = "attachment " + in_quotes(old.name) + " would be gone";
       if (stays)
         why = member.via ? config::misfit_of_via(member, *edit.after)

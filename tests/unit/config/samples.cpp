@@ -178,6 +178,7 @@ prefix = "10.66.0.0/16"
 blackhole = true
 [[connection]]
 domains = ["prod", "shared"]
+expose = ["10.0.0.0/8", "2001:db8::/32"]
 [[policy]]
 id = "web"
 action = "inspect"
