@@ -2,8 +2,8 @@
 //
 // Control builds a new Snapshot, sharing the tables that did not change, publishes it with one atomic store,
 // and frees the old one after every worker passed a quiescent state. Nothing in it changes while it is
-// published, but what is large and lives as long as the hub: attachments, tunnels, adjacencies and
-// UnderlayHops, which control changes in place, one word at a time.
+// published, but what is large and lives as long as the hub: attachments and their board, tunnels, adjacencies
+// and UnderlayHops, which control changes in place, one word at a time.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@
 #include "dataplane/fib/next_hop.h"
 #include "dataplane/fib/route_table.h"
 #include "dataplane/policy/policy.h"
+#include "dataplane/tunnel/attachment_board.h"
 #include "dataplane/tunnel/attachment_table.h"
 #include "dataplane/tunnel/tunnel_table.h"
 #include "inspection/inspector.h"
@@ -85,6 +86,7 @@ struct Snapshot {
   std::shared_ptr<const PolicyTable> policy;
   std::vector<Profile> profiles;          // by ProfileIndex
   AdjacencyTable* adjacencies = nullptr;  // one for the hub's life, owned by control
+  AttachmentBoard* board = nullptr;       // the same; null: all are usable, none is probed
 
   const Domain* domain(DomainId id) const {
     if (!id.valid() || id.index() >= domains.size()) return nullptr;
@@ -92,6 +94,10 @@ struct Snapshot {
     return d != nullptr && d->id == id ? d : nullptr;
   }
   const Attachment* attachment(AttachmentId id) const { return attachments->find(id); }
+  /// It is there, and its health allows it to be chosen.
+  bool usable(AttachmentId id) const {
+    return attachment(id) != nullptr && (board == nullptr || board->usable(id));
+  }
 };
 
 }  // namespace weir::dataplane

@@ -58,6 +58,15 @@ const NextHop* reverse_hop(const Domain& domain, const net::IpAddress& source, A
                 [&](const NextHop& member) { return member.attachment == ingress; });
 }
 
+/// Any way to `address` by the domain's own routes that is usable; null if there is none.
+static const NextHop* usable_hop(const Snapshot& snapshot, const Domain& domain,
+                                 const net::IpAddress& address, uint32_t hash) {
+  const auto match = domain.own.lookup(address);
+  if (!match) return nullptr;
+  return choose(domain.targets[match->target], hash,
+                [&](const NextHop& member) { return snapshot.usable(member.attachment); });
+}
+
 RouteAnswer find_route(const Snapshot& snapshot, const Domain& domain, const net::IpAddress& destination,
                        uint32_t hash) {
   const auto own = domain.own.lookup(destination);
@@ -77,7 +86,7 @@ RouteAnswer find_route(const Snapshot& snapshot, const Domain& domain, const net
     return answer;
   }
   const NextHop* member =
-      choose(target, hash, [&](const NextHop& m) { return snapshot.attachment(m.attachment) != nullptr; });
+      choose(target, hash, [&](const NextHop& m) { return snapshot.usable(m.attachment); });
   if (member == nullptr) {
     answer.drop = DropReason::attachment_down;
     return answer;
@@ -104,6 +113,10 @@ FirstDecision decide_first_packet(const Snapshot& snapshot, const FirstPacket& p
   const uint32_t hash = ecmp_hash(packet.tuple);
   const NextHop* reverse = reverse_hop(*from, packet.tuple.src, packet.ingress, hash);
   if (reverse == nullptr) return dropped(DropReason::reverse_path);
+  if (!snapshot.usable(packet.ingress)) {  // packets still come that way; the replies take another
+    reverse = usable_hop(snapshot, *from, packet.tuple.src, hash);
+    if (reverse == nullptr) return dropped(DropReason::attachment_down);
+  }
   decision.reverse = *reverse;
 
   decision.last_step = Step::route;

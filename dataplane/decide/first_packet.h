@@ -56,8 +56,8 @@ struct RouteAnswer {
   bool exposed = false;
 };
 /// Longest match of the domain's own routes and the exposed ones, own on a tie; `hash` is the session's
-/// ecmp_hash() and picks one of several members. Members whose attachment is gone do not count; if none is
-/// left, `attachment_down`.
+/// ecmp_hash() and picks one of several members. Members whose attachment is gone or down (AttachmentBoard)
+/// do not count; if none is left, `attachment_down`.
 RouteAnswer find_route(const Snapshot& snapshot, const Domain& domain, const net::IpAddress& destination,
                        uint32_t hash);
 

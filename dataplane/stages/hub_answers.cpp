@@ -21,23 +21,53 @@ bool is_ethernet_ipv4_arp(const ArpPacket& arp) {
 
 EthHeader& ethernet_of(rte_mbuf* mbuf) { return *reinterpret_cast<EthHeader*>(data_of(mbuf)); }
 
-enum class Said : uint8_t { unasked, asked };
+bool send_note(WorkerContext& ctx, NeighborNote note) {
+  return rte_ring_sp_enqueue_elem(ctx.rings.notes.get(), &note, sizeof note) == 0;
+}
+
+using Said = NeighborNote::Kind;
+
+/// The attachment's health probe asked, and this is its first answer.
+bool answers_probe(WorkerContext& ctx, AttachmentId attachment, const net::IpAddress& address) {
+  if (ctx.snapshot->board == nullptr) return false;
+  const ProbeToken awaited = ctx.snapshot->board->expected(attachment);
+  if (!awaited.awaits(address)) return false;
+  AttachmentTally& tally = ctx.tallies[attachment];
+  if (tally.answered.load(std::memory_order_relaxed) == awaited.value) return false;
+  tally.answer(awaited, ctx.now);
+  return true;
+}
 
 /// Tells control that `address` has `mac`. What the table says already is told only by an answer to the hub
 /// itself: control may have asked, and waits to hear that the neighbour is still there.
 void note_neighbor(WorkerContext& ctx, AttachmentId attachment, const net::IpAddress& address, Mac mac,
                    Said said) {
   if (mac.is_multicast() || mac.is_zero() || net::is_martian(address)) return;
-  if (said == Said::unasked) {
+  const bool probe = said == Said::answer && answers_probe(ctx, attachment, address);
+  if (probe || said != Said::answer) {
     const AdjacencyTable& table = *ctx.snapshot->adjacencies;
     const auto known = table.get(table.find(attachment, address));
     if (known && known->mac == mac) return;
+    if (!known && said == Said::announcement) return;  // changes what is known, adds nothing
   }
-  const NeighborNote note{attachment, address, mac};
-  if (!ctx.note_tokens.take(ctx.now) ||
-      rte_ring_sp_enqueue_elem(ctx.rings.notes.get(), const_cast<NeighborNote*>(&note), sizeof note) != 0) {
-    ctx.counters.notes_lost.add();
-  }
+  const NeighborNote note{attachment, address, mac, 0, said};
+  if (!ctx.note_tokens.take(ctx.now) || !send_note(ctx, note)) ctx.counters.notes_lost.add();
+}
+
+/// Who asks for the hub's own address tells where he is. Limited as underlay ARP is, so that the underlay
+/// does not crowd out the spokes.
+void note_underlay_neighbor(WorkerContext& ctx, PortIndex port, const net::IpAddress& address, Mac mac) {
+  if (mac.is_multicast() || mac.is_zero() || net::is_martian(address)) return;
+  const NeighborNote note{{}, address, mac, port, Said::question};
+  TokenBucket& tokens = ctx.punt_tokens[static_cast<size_t>(PuntReason::underlay_arp)];
+  if (!tokens.take(ctx.now) || !send_note(ctx, note)) ctx.counters.notes_lost.add();
+}
+
+Said what_is_said(const Attachment& attachment, const ArpPacket& arp) {
+  const net::Ipv4 asked{arp.target_ip.host()};
+  if (!attachment.is_gateway(asked)) return Said::announcement;
+  if (arp.operation.host() != ArpPacket::kReply) return Said::question;
+  return arp.target_mac == attachment.hub_mac ? Said::answer : Said::announcement;
 }
 
 /// A request becomes the reply that says `mac` has the address asked for.
@@ -125,10 +155,14 @@ Next answer_underlay_arp(WorkerContext& ctx, rte_mbuf* mbuf, uint16_t arp_offset
   if (mbuf->data_len < arp_offset + sizeof(ArpPacket)) return Next::drop(DropReason::outer_truncated);
   auto& arp = *reinterpret_cast<ArpPacket*>(data_of(mbuf) + arp_offset);
   if (!is_ethernet_ipv4_arp(arp)) return Next::drop(DropReason::outer_bad_header);
-  if (arp.operation.host() == ArpPacket::kReply) return Next::punt(PuntReason::underlay_arp);
+  // An announcement (RFC 5227 section 3) is for nobody in particular, and control wants to hear of a peer's
+  // new MAC before it asks again.
+  const bool announcement = arp.target_ip.raw() == arp.sender_ip.raw();
+  if (arp.operation.host() == ArpPacket::kReply || announcement) return Next::punt(PuntReason::underlay_arp);
   const net::Ipv4 asked{arp.target_ip.host()};
   for (const HubAddress& hub : ctx.snapshot->hub_addresses) {
     if (hub.address == asked && hub.port == meta.port && !hub.kernel_shared) {
+      note_underlay_neighbor(ctx, meta.port, net::Ipv4{arp.sender_ip.host()}, arp.sender_mac);
       make_arp_reply(mbuf, arp, ctx.snapshot->ports[meta.port].mac);
       return Next::answer_outer();
     }
@@ -141,10 +175,8 @@ Next answer_inner_arp(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& atta
   auto& arp = *reinterpret_cast<ArpPacket*>(data_of(mbuf) + arp_offset);
   if (!is_ethernet_ipv4_arp(arp)) return Next::drop(DropReason::inner_bad_header);
   const net::Ipv4 asked{arp.target_ip.host()};
-  const bool answer = arp.operation.host() == ArpPacket::kReply && attachment.is_gateway(asked) &&
-                      arp.target_mac == attachment.hub_mac;
   note_neighbor(ctx, attachment.id, net::Ipv4{arp.sender_ip.host()}, arp.sender_mac,
-                answer ? Said::asked : Said::unasked);
+                what_is_said(attachment, arp));
   if (arp.operation.host() != ArpPacket::kRequest) return Next::consumed();
   if (!attachment.is_gateway(asked)) return Next::drop(DropReason::inner_multicast);
   make_arp_reply(mbuf, arp, attachment.hub_mac);
@@ -169,7 +201,7 @@ Next answer_neighbor_discovery(WorkerContext& ctx, rte_mbuf* mbuf, const Attachm
   if (type == net::kIcmpv6NeighborAdvert) {
     if (const auto mac = link_option(options, NdMessage::kTargetLinkOption)) {
       const bool answer = attachment.is_gateway(ip.dst) && (nd.flags.host() & NdMessage::kSolicited) != 0;
-      note_neighbor(ctx, attachment.id, target, *mac, answer ? Said::asked : Said::unasked);
+      note_neighbor(ctx, attachment.id, target, *mac, answer ? Said::answer : Said::announcement);
     }
     return Next::consumed();
   }
@@ -177,13 +209,23 @@ Next answer_neighbor_discovery(WorkerContext& ctx, rte_mbuf* mbuf, const Attachm
   if (ip.src.v6() == net::Ipv6{})
     return Next::consumed();  // duplicate address detection of somebody's own address
   const Mac asker = link_option(options, NdMessage::kSourceLinkOption).value_or(ethernet_of(mbuf).src);
-  note_neighbor(ctx, attachment.id, ip.src, asker, Said::unasked);
+  note_neighbor(ctx, attachment.id, ip.src, asker, Said::question);
   const uint16_t needed = sizeof(Ipv6Header) + sizeof(NdMessage) + 8;
   if (ip.length < needed && rte_pktmbuf_append(mbuf, static_cast<uint16_t>(needed - ip.length)) == nullptr) {
     return Next::drop(DropReason::no_mbuf);
   }
   make_advertisement(mbuf, ip_offset, attachment.hub_mac, asker);
   return Next::answer_inner();
+}
+
+bool take_probe_answer(WorkerContext& ctx, AttachmentId attachment, net::Bytes payload) {
+  uint64_t carried = 0;
+  if (ctx.snapshot->board == nullptr || payload.size() < sizeof carried) return false;
+  std::memcpy(&carried, payload.data(), sizeof carried);
+  const ProbeToken awaited = ctx.snapshot->board->expected(attachment);
+  if (!awaited.is_echo() || carried != net::be64::of(awaited.value).raw()) return false;
+  ctx.tallies[attachment].answer(awaited, ctx.now);
+  return true;
 }
 
 bool answer_echo(rte_mbuf* mbuf, uint16_t ip_offset, const net::IpView& ip) {

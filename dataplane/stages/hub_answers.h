@@ -22,4 +22,8 @@ Next answer_neighbor_discovery(WorkerContext& ctx, rte_mbuf* mbuf, const Attachm
 /// Turns an unfragmented echo request into its reply, Ethernet addresses included. False: it is none.
 bool answer_echo(rte_mbuf* mbuf, uint16_t ip_offset, const net::IpView& ip);
 
+/// An echo reply to the hub: notes that the attachment's probe was answered if the payload carries its token.
+/// False: it answers no probe that is awaited.
+bool take_probe_answer(WorkerContext& ctx, AttachmentId attachment, net::Bytes payload);
+
 }  // namespace weir::dataplane

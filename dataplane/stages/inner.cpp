@@ -63,6 +63,9 @@ Next decide_ip(rte_mbuf* mbuf, const Attachment& attachment, const net::IpView& 
   meta.icmp_reply = l4.icmp_echo_reply;
   if (attachment.is_gateway(ip.dst)) {
     if (l4.icmp_query && answer_echo(mbuf, meta.ip_offset, ip)) return Next::answer_inner();
+    if (l4.icmp_echo_reply && take_probe_answer(ctx, attachment.id, packet.subspan(l4.payload_offset))) {
+      return Next::consumed();
+    }
     return Next::drop(DropReason::inner_hub_address);
   }
   if (l4.icmp_error) {

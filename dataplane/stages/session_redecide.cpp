@@ -38,6 +38,8 @@ Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index) 
   } else {
     ctx.counters.redecided_route.add();
   }
+  // An attachment that is down may come back, and what was allowed is still: the session waits for it.
+  if (decision.drop == DropReason::attachment_down) return Next::drop(DropReason::attachment_down);
   if (decision.drop != DropReason::none) return cut(ctx, index, decision.drop);
   // In another domain the replies would have another key.
   if (decision.to_domain.index() != session.domain[1]) return cut(ctx, index, DropReason::no_route);

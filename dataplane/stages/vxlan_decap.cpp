@@ -7,7 +7,8 @@ namespace weir::dataplane {
 
 namespace {
 
-Next decide(const Snapshot& snapshot, rte_mbuf* mbuf) {
+Next decide(WorkerContext& ctx, rte_mbuf* mbuf) {
+  const Snapshot& snapshot = *ctx.snapshot;
   PacketMeta& meta = meta_of(mbuf);
   const AttachmentId id = snapshot.tunnels->find(meta.tunnel);
   const Attachment* attachment = snapshot.attachment(id);
@@ -17,13 +18,14 @@ Next decide(const Snapshot& snapshot, rte_mbuf* mbuf) {
   rte_pktmbuf_trim(mbuf, static_cast<uint16_t>(mbuf->data_len - end));
   rte_pktmbuf_adj(mbuf, meta.payload_offset);
   meta.ingress = id;
+  ctx.tallies[id].received(mbuf->data_len);
   return Next::go_on();
 }
 
 }  // namespace
 
 void vxlan_decap(WorkerContext& ctx, Burst& burst) {
-  for_each_packet(ctx, burst, [&](rte_mbuf* mbuf) { return decide(*ctx.snapshot, mbuf); });
+  for_each_packet(ctx, burst, [&](rte_mbuf* mbuf) { return decide(ctx, mbuf); });
 }
 
 }  // namespace weir::dataplane

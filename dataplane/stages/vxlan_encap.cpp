@@ -18,6 +18,7 @@ Next decide(WorkerContext& ctx, rte_mbuf* mbuf) {
   if (at == nullptr) return Next::drop(DropReason::no_headroom);
   write_outer(at, attachment->outer, next_hop, inner_length, meta.hash);
   meta.port = attachment->port;
+  ctx.tallies[meta.egress].sent(inner_length);
   transmit(ctx, mbuf);
   return Next::go_on();
 }

@@ -111,6 +111,7 @@ struct WorkerContext {
 
   // --- its own ---
   WorkerCounters counters;
+  AttachmentTallies tallies;
   TurnProfile profile;
   std::unique_ptr<SessionTable> sessions;
   std::unique_ptr<inspection::Inspector> inspector;

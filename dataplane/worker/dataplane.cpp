@@ -1,6 +1,5 @@
 #include "dataplane/worker/dataplane.h"
 
-#include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_launch.h>
@@ -8,7 +7,6 @@
 #include <rte_malloc.h>
 #include <rte_rcu_qsbr.h>
 #include <rte_ring_elem.h>
-#include <time.h>
 
 #include <algorithm>
 #include <deque>
@@ -16,34 +14,12 @@
 #include <string>
 
 #include "dataplane/decide/owner.h"
+#include "dataplane/worker/tsc_clock.h"
 #include "dataplane/worker/worker.h"
 
 namespace weir::dataplane {
 
 namespace {
-
-/// The workers' clock: the TSC, started from CLOCK_MONOTONIC.
-class TscClock {
- public:
-  TscClock() {
-    timespec ts{};
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    base_ns_ = static_cast<NanoTime>(ts.tv_sec) * kNanosPerSecond + static_cast<NanoTime>(ts.tv_nsec);
-    base_tsc_ = rte_get_tsc_cycles();
-    // Nanoseconds per cycle as a 32.32 fixed-point number.
-    ns_per_cycle_ =
-        static_cast<uint64_t>((static_cast<unsigned __int128>(kNanosPerSecond) << 32) / rte_get_tsc_hz());
-  }
-  NanoTime now() const {
-    const unsigned __int128 cycles = rte_get_tsc_cycles() - base_tsc_;
-    return base_ns_ + static_cast<NanoTime>(cycles * ns_per_cycle_ >> 32);
-  }
-
- private:
-  NanoTime base_ns_;
-  uint64_t base_tsc_;
-  uint64_t ns_per_cycle_;
-};
 
 NanoTime read_clock(const void* clock) { return static_cast<const TscClock*>(clock)->now(); }
 
@@ -140,10 +116,12 @@ class DataplaneImpl final : public Dataplane {
   const ProfileCounters& profile(WorkerIndex worker) const override {
     return workers_[worker]->context().profile.counters();
   }
+  AttachmentTotals attachment_totals(AttachmentId attachment) const override;
+  std::optional<NanoTime> probe_answered(AttachmentId attachment, ProbeToken token) const override;
   void watch(NanoTime until) override {
     for (const auto& worker : workers_) worker->context().profile.watch(until);
   }
-  uint64_t cycles_per_second() const override { return rte_get_tsc_hz(); }
+  uint64_t cycles_per_second() const override { return clock_.cycles_per_second(); }
   uint64_t control_dropped(DropReason reason) const override {
     return dropped_[static_cast<size_t>(reason)].get();
   }
@@ -376,6 +354,28 @@ void DataplaneImpl::list_sessions(size_t max, std::function<void(std::vector<Ses
   });
 }
 
+AttachmentTotals DataplaneImpl::attachment_totals(AttachmentId attachment) const {
+  AttachmentTotals totals;
+  for (const auto& worker : workers_) {
+    const AttachmentTally& tally = worker->context().tallies[attachment];
+    totals.rx_packets += tally.rx_packets.get();
+    totals.rx_bytes += tally.rx_bytes.get();
+    totals.tx_packets += tally.tx_packets.get();
+    totals.tx_bytes += tally.tx_bytes.get();
+  }
+  return totals;
+}
+
+std::optional<NanoTime> DataplaneImpl::probe_answered(AttachmentId attachment, ProbeToken token) const {
+  for (const auto& worker : workers_) {
+    const AttachmentTally& tally = worker->context().tallies[attachment];
+    if (tally.answered.load(std::memory_order_acquire) == token.value) {
+      return tally.answered_at.load(std::memory_order_relaxed);
+    }
+  }
+  return std::nullopt;
+}
+
 std::vector<Punt> DataplaneImpl::take_punts(size_t max) {
   std::vector<Punt> punts;
   const size_t share = share_of(max);
@@ -388,6 +388,7 @@ std::vector<Punt> DataplaneImpl::take_punts(size_t max) {
       Punt punt;
       punt.reason = static_cast<PuntReason>(meta.punt_reason);
       punt.attachment = meta.ingress;
+      punt.ingress = meta.ingress;
       if (punt.reason == PuntReason::resolve) {
         punt.attachment = meta.egress;
         punt.target = meta.wait_for;

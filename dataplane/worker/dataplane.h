@@ -33,6 +33,7 @@ struct DataplaneSettings {
   uint32_t burst = 32;
   uint32_t sessions = 65'536;  // whole hub
   uint32_t ring_size = 2'048;
+  uint32_t attachments = 16'384;      // that are counted and probed each for itself
   uint32_t punts_per_second = 2'000;  // per worker and kind of punt; as many notes of neighbours
   uint32_t event_queue = 4'096;
   FragmentLimits fragments = {};  // whole hub
@@ -67,6 +68,13 @@ struct WorkerCounters {
   Counter turns, idle_turns, bursts;
 };
 
+/// What passed through one attachment, over all workers, since its slot was first used (an id before this one
+/// included).
+struct AttachmentTotals {
+  uint64_t rx_packets = 0, rx_bytes = 0;
+  uint64_t tx_packets = 0, tx_bytes = 0;
+};
+
 /// Why a packet was handed to control.
 enum class PuntReason : uint8_t {
   resolve,       // held by control until `target` inside `attachment` answers, then resumed or discarded
@@ -81,6 +89,7 @@ struct Punt {
   PuntReason reason{};
   AttachmentId attachment;  // resolve: of the next hop; else where it came in
   net::IpAddress target;    // resolve: the next hop inside
+  AttachmentId ingress;     // where it came in
   uint16_t mtu = 0;         // mtu_exceeded: what would have fitted
   PortIndex port = 0;       // underlay_arp
   std::span<const uint8_t>
@@ -88,11 +97,19 @@ struct Punt {
   void* mbuf = nullptr;  // the data plane's
 };
 
-/// A neighbour inside an attachment made itself known by ARP or ND.
+/// A neighbour made itself known by ARP or ND: inside an attachment, or in the underlay of a port.
 struct NeighborNote {
-  AttachmentId attachment;
+  /// How much it proves.
+  enum class Kind : uint8_t {
+    question,      // asked for an address of the hub
+    answer,        // answered a question of the hub
+    announcement,  // told everybody, unasked: gratuitous ARP, an unsolicited advertisement
+  };
+  AttachmentId attachment;  // invalid: in the underlay
   net::IpAddress address;
   net::Mac mac;
+  PortIndex port = 0;  // in the underlay
+  Kind kind = Kind::question;
 };
 
 /// One row of a session listing, copied by the session's worker.
@@ -171,6 +188,10 @@ class Dataplane {
   virtual const WorkerCounters& counters(WorkerIndex worker) const = 0;
   virtual const inspection::InspectorCounters& inspection_counters(WorkerIndex worker) const = 0;
   virtual const ProfileCounters& profile(WorkerIndex worker) const = 0;
+  virtual AttachmentTotals attachment_totals(AttachmentId attachment) const = 0;
+  /// When a worker saw the answer to the attachment's probe with `token`; nothing if none did, or a later
+  /// probe was answered since.
+  virtual std::optional<NanoTime> probe_answered(AttachmentId attachment, ProbeToken token) const = 0;
   /// Until then the workers sample every turn for their profile, since someone looks.
   virtual void watch(NanoTime until) = 0;
   /// What a profile's cycles count in.

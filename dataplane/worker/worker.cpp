@@ -38,6 +38,7 @@ bool RingSink::push(const inspection::Event& event) {
 
 WorkerContext::WorkerContext(WorkerIndex index, const DataplaneSettings& settings, WorkerRings own_rings)
     : id(index),
+      tallies(settings.attachments),
       profile(settings.stall_ns, settings.sample_one_in),
       rings(std::move(own_rings)),
       events(rings.events.get(), counters.events_lost),

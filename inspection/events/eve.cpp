@@ -14,24 +14,6 @@ using Json = nlohmann::ordered_json;
 constexpr uint8_t kIcmp = 1, kTcp = 6, kUdp = 17, kIcmp6 = 58;
 constexpr int64_t kNsPerSecond = 1'000'000'000;
 
-/// "2026-01-02T03:04:05.678901+0000"
-std::string timestamp(uint64_t monotonic_ns, int64_t offset_ns) {
-  const int64_t ns = static_cast<int64_t>(monotonic_ns) + offset_ns;
-  int64_t seconds = ns / kNsPerSecond, rest = ns % kNsPerSecond;
-  if (rest < 0) {
-    rest += kNsPerSecond;
-    --seconds;
-  }
-  const auto time = static_cast<std::time_t>(seconds);
-  std::tm utc{};
-  gmtime_r(&time, &utc);
-  char text[96];
-  const int size = std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%06d+0000",
-                                 utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
-                                 utc.tm_sec, static_cast<int>(rest / 1000));
-  return {text, static_cast<size_t>(size)};
-}
-
 std::string protocol_name(uint8_t protocol) {
   switch (protocol) {
     case kIcmp:
@@ -127,8 +109,8 @@ void add_flow(Json& json, const Event& event, int64_t offset_ns) {
   const FlowBody& stats = event.flow_stats;
   Json& flow = json["flow"];
   add_counts(flow, stats);
-  flow["start"] = timestamp(event.flow.start_ns, offset_ns);
-  flow["end"] = timestamp(stats.end_ns, offset_ns);
+  flow["start"] = eve_timestamp(event.flow.start_ns, offset_ns);
+  flow["end"] = eve_timestamp(stats.end_ns, offset_ns);
   flow["age"] = (std::max(stats.end_ns, event.flow.start_ns) - event.flow.start_ns) /
                 static_cast<uint64_t>(kNsPerSecond);
   flow["state"] = flow_state(stats);
@@ -146,7 +128,7 @@ void add_session_so_far(Json& json, const Event& event, int64_t offset_ns) {
   const FlowInfo& info = event.flow;
   Json& flow = json["flow"];
   add_counts(flow, event.flow_stats);
-  flow["start"] = timestamp(info.start_ns, offset_ns);
+  flow["start"] = eve_timestamp(info.start_ns, offset_ns);
   flow["src_ip"] = net::to_string(info.src);
   flow["dest_ip"] = net::to_string(info.dst);
   if (info.protocol == kTcp || info.protocol == kUdp) {
@@ -178,10 +160,27 @@ const char* event_type(EventKind kind) {
 
 }  // namespace
 
+std::string eve_timestamp(uint64_t monotonic_ns, int64_t offset_ns) {
+  const int64_t ns = static_cast<int64_t>(monotonic_ns) + offset_ns;
+  int64_t seconds = ns / kNsPerSecond, rest = ns % kNsPerSecond;
+  if (rest < 0) {
+    rest += kNsPerSecond;
+    --seconds;
+  }
+  const auto time = static_cast<std::time_t>(seconds);
+  std::tm utc{};
+  gmtime_r(&time, &utc);
+  char text[96];
+  const int size = std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%06d+0000",
+                                 utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
+                                 utc.tm_sec, static_cast<int>(rest / 1000));
+  return {text, static_cast<size_t>(size)};
+}
+
 std::string to_eve_json(const Event& event, int64_t realtime_minus_monotonic_ns) {
   const bool of_packet = event.kind != EventKind::flow;
   Json json;
-  json["timestamp"] = timestamp(event.time_ns, realtime_minus_monotonic_ns);
+  json["timestamp"] = eve_timestamp(event.time_ns, realtime_minus_monotonic_ns);
   json["flow_id"] = event.flow.flow_id;
   json["event_type"] = event_type(event.kind);
   add_endpoints(json, event.flow, of_packet && event.alert.to_client);

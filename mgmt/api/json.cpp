@@ -55,7 +55,17 @@ Json to_json(const control::StatusView& view) {
                            {"local", a.local},
                            {"remote", a.remote},
                            {"underlay", a.resolved ? "resolved" : "unresolved"},
-                           {"mtu", a.mtu}});
+                           {"mtu", a.mtu},
+                           {"state", a.health.state},
+                           {"since_s", a.health.since_s},
+                           {"reason", a.health.reason},
+                           {"dampened", a.health.dampened},
+                           {"flaps", a.health.flaps},
+                           {"rtt_us", a.health.rtt_us ? Json(*a.health.rtt_us) : Json()},
+                           {"rx_packets", a.health.rx_packets},
+                           {"rx_bytes", a.health.rx_bytes},
+                           {"tx_packets", a.health.tx_packets},
+                           {"tx_bytes", a.health.tx_bytes}});
   }
   for (const auto& p : view.profiles) {
     profiles.push_back(
@@ -71,6 +81,7 @@ Json to_json(const control::StatusView& view) {
       {"profiles", std::move(profiles)},
       {"held", view.held},
       {"neighbors", counters(view.neighbors)},
+      {"health", counters(view.health)},
       {"config", {{"file", view.config_file}, {"reloads", view.reloads}, {"last_reload", view.last_reload}}},
       {"events_lost", view.events_lost},
       {"control_stalls", view.control_stalls}};

@@ -115,6 +115,9 @@ void add_top(CLI::App& app, Options& options) {
 int run(const CLI::App& app, const Options& options) {
   const Client client(options.socket);
   if (app.got_subcommand("status")) return show(options, client.get("/v1/status"), weir::cli::print_status);
+  if (app.got_subcommand("attachments")) {
+    return show(options, client.get("/v1/status"), weir::cli::print_attachments);
+  }
   if (app.got_subcommand("top")) return top(client, options);
   if (app.got_subcommand("drops")) {
     return show(options, client.get("/v1/drops"),
@@ -144,6 +147,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(0, 1);  // looked at below, where an unknown verb can be named
   app.fallthrough();
   app.add_subcommand("status", "The hub, its workers, ports and attachments");
+  app.add_subcommand("attachments",
+                     "Which attachments are up, since when and why, and what passed through them");
   app.add_subcommand("sessions", "Sessions that are known now")
       ->add_option("--max", options.max_sessions, "At most so many")
       ->check(CLI::Range(1, 10'000))

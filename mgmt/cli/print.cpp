@@ -92,11 +92,27 @@ std::string print_status(const Json& answer) {
                  0);
   out += "\n" + columns(list(answer, "ports"), {"name", "driver", "mac", "mtu", "link"});
   out += "\n" + columns(list(answer, "attachments"),
-                        {"name", "domain", "vni", "local", "remote", "underlay", "mtu"});
+                        {"name", "domain", "vni", "local", "remote", "underlay", "mtu", "state"});
   if (!list(answer, "profiles").empty()) {
     out += "\n" + columns(list(answer, "profiles"), {"name", "rules_loaded", "rules_refused"}, 1);
   }
   return out;
+}
+
+std::string print_attachments(const Json& answer) {
+  std::vector<Row> rows;
+  for (const Json& a : list(answer, "attachments")) {
+    const uint64_t rtt = number(a, "rtt_us");
+    rows.push_back({text(a, "name"), text(a, "domain"), text(a, "underlay"), text(a, "state"),
+                    duration(number(a, "since_s")), text(a, "reason"),
+                    rtt == 0 ? "-" : std::to_string(rtt) + " us", text(a, "flaps"), text(a, "rx_packets"),
+                    text(a, "rx_bytes"), text(a, "tx_packets"), text(a, "tx_bytes")});
+  }
+  std::vector<bool> right(12, false);
+  for (const size_t column : {4, 6, 7, 8, 9, 10, 11}) right[column] = true;
+  return table({"name", "domain", "underlay", "state", "since", "reason", "rtt", "flaps", "rx packets",
+                "rx bytes", "tx packets", "tx bytes"},
+               rows, right);
 }
 
 std::string print_sessions(const Json& answer) {

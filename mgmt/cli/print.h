@@ -16,6 +16,7 @@ std::string table(const std::vector<std::string>& head, const std::vector<std::v
                   const std::vector<bool>& right);
 
 std::string print_status(const Json& answer);
+std::string print_attachments(const Json& answer);
 std::string print_sessions(const Json& answer);
 std::string print_routes(const Json& answer);
 /// Only reasons that occurred, unless `all`.

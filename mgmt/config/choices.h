@@ -25,6 +25,8 @@ inline constexpr Choice<PortDriver> kPortDrivers[] = {{"af_xdp", PortDriver::af_
                                                       {"pcap", PortDriver::pcap},
                                                       {"null", PortDriver::null},
                                                       {"pci", PortDriver::pci}};
+inline constexpr Choice<HealthProbe> kHealthProbes[] = {
+    {"none", HealthProbe::none}, {"icmp", HealthProbe::icmp}, {"neighbor", HealthProbe::neighbor}};
 inline constexpr Choice<OnDrop> kOnDrop[] = {{"reset", OnDrop::reset}, {"silent", OnDrop::silent}};
 inline constexpr Choice<FailMode> kFailModes[] = {{"closed", FailMode::closed}, {"open", FailMode::open}};
 inline constexpr Choice<PolicyAction> kPolicyActions[] = {

@@ -27,6 +27,7 @@ enum class Idle { poll, adaptive };
 enum class PortDriver { af_xdp, af_packet, pcap, null, pci, memory };
 enum class OnDrop { reset, silent };
 enum class FailMode { open, closed };
+enum class HealthProbe : uint8_t { none, icmp, neighbor };
 enum class PolicyAction { allow, deny, inspect };
 enum class Protocol : uint8_t { any = 0, icmp = 1, tcp = 6, udp = 17, icmpv6 = 58 };
 
@@ -57,8 +58,10 @@ struct Limits {
   uint32_t sessions = 65'536;        // whole hub, shared out evenly over workers
   uint32_t packet_buffers = 16'384;  // mbufs
   uint32_t ring_size = 2'048;        // each hand-over and punt ring, packets; a power of two
-  uint32_t adjacencies = 16'384;     // next hops inside attachments
-  uint32_t held_packets = 1'024;     // packets that wait for a next hop to answer
+  uint32_t attachments = 16'384;
+  uint32_t adjacencies = 16'384;  // next hops inside attachments
+  uint32_t neighbors_per_attachment = 4'096;
+  uint32_t held_packets = 1'024;  // packets that wait for a next hop to answer
   uint32_t held_per_neighbor = 16;
   uint32_t held_fragments = 2'048;        // IP fragments that wait for others, outer and inner
   uint32_t fragmented_datagrams = 4'096;  // of which some fragments came, outer and inner
@@ -124,6 +127,21 @@ struct Domain {
   Location where;
 };
 
+/// How the hub finds out whether an attachment works.
+struct Health {
+  HealthProbe probe = HealthProbe::none;
+  std::optional<net::IpAddress> address;  // inside the attachment; required with a probe
+  uint32_t interval_ms = 1'000;
+  uint32_t jitter = 20;  // percent that an interval may be shorter
+  uint32_t up_after = 2;
+  uint32_t down_after = 3;
+  uint32_t flap_half_life = 60;  // seconds; 0: no dampening
+  uint32_t flap_limit = 4;
+  bool traffic = false;  // packets that come in count as an answer
+  bool withdraw = false;
+  friend bool operator==(const Health&, const Health&) = default;
+};
+
 struct Attachment {
   std::string name;
   std::string domain;
@@ -138,6 +156,7 @@ struct Attachment {
   bool reverse_path = true;                     // sources are checked against the routes
   uint32_t max_packets_per_second = 0;          // received; 0: no bound
   uint32_t max_bytes_per_second = 0;            // inner Ethernet frames; 0: no bound
+  Health health;
   Location where;
   Location local_where;
   Location remote_where;

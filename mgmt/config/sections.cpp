@@ -131,7 +131,9 @@ void read_limits(const Table& t, Limits& out) {
   t.get("sessions", out.sessions);
   t.get("packet_buffers", out.packet_buffers);
   t.get("ring_size", out.ring_size);
+  t.get("attachments", out.attachments);
   t.get("adjacencies", out.adjacencies);
+  t.get("neighbors_per_attachment", out.neighbors_per_attachment);
   t.get("held_packets", out.held_packets);
   t.get("held_per_neighbor", out.held_per_neighbor);
   t.get("held_fragments", out.held_fragments);
@@ -223,6 +225,21 @@ Domain read_domain(const Table& t) {
   return domain;
 }
 
+Health read_health(const Table& t) {
+  Health health;
+  t.get("probe", kHealthProbes, health.probe);
+  t.get("address", health.address);
+  t.get("interval_ms", health.interval_ms);
+  t.get("jitter", health.jitter);
+  t.get("up_after", health.up_after);
+  t.get("down_after", health.down_after);
+  t.get("flap_half_life", health.flap_half_life);
+  t.get("flap_limit", health.flap_limit);
+  t.get("traffic", health.traffic);
+  t.get("withdraw", health.withdraw);
+  return health;
+}
+
 Attachment read_attachment(const Table& t) {
   Attachment attachment;
   t.get("name", attachment.name);
@@ -234,6 +251,7 @@ Attachment read_attachment(const Table& t) {
   t.get("reverse_path", attachment.reverse_path);
   t.get("max_packets_per_second", attachment.max_packets_per_second);
   t.get("max_bytes_per_second", attachment.max_bytes_per_second);
+  attachment.health = read_health(t.inner("health"));
   const Table vxlan = t.inner("vxlan");
   vxlan.get("vni", attachment.vni.value);
   vxlan.get("local", attachment.local);

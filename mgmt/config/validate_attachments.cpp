@@ -14,7 +14,6 @@ namespace {
 
 /// Sessions name a domain by a 16-bit slot.
 constexpr size_t kMaxDomains = 65'535;
-constexpr size_t kMaxAttachments = dataplane::AttachmentId::kMaxIndex;
 /// Outer Ethernet's payload less inner Ethernet's: IPv4, UDP, VXLAN and the inner Ethernet header (RFC 7348).
 constexpr uint32_t kVxlanOverheadBytes = 20 + 8 + 8 + 14;
 constexpr uint32_t kMinIpv6Mtu = 1'280;  // RFC 8200, 5
@@ -111,6 +110,34 @@ void check_gateways(const Validation& v, size_t index, std::vector<OnLink>& on_l
   }
 }
 
+void check_health(const Validation& v, const Attachment& a, const Node& table) {
+  const Node* health = table.find("health");
+  if (health == nullptr || health->kind != Node::Kind::table) return;
+  const Node* address = health->get("address");
+  if (address == nullptr) {
+    if (a.health.probe == HealthProbe::none || health->bad) return;
+    return v.report.at(*health, "attachment[].health.address",
+                       "a probe needs the address of somebody to ask");
+  }
+  const net::IpAddress& asked = *a.health.address;
+  for (const net::InterfaceAddress& gateway : a.gateways) {
+    if (gateway.address == asked) {
+      return v.report.at(*address, "attachment[].health.address",
+                         net::to_string(asked) + " is the hub's own address; somebody else has to answer");
+    }
+  }
+  for (const net::InterfaceAddress& gateway : a.gateways) {
+    if (!gateway.subnet().contains(asked)) continue;
+    const std::string why = not_a_host_address({asked, gateway.length});
+    if (!why.empty()) {
+      v.report.at(*address, "attachment[].health.address", in_quotes(net::to_string(asked)) + " " + why);
+    }
+    return;
+  }
+  v.report.at(*address, "attachment[].health.address",
+              net::to_string(asked) + " lies in none of the attachment's gateway subnets");
+}
+
 /// Prefixes are nested or disjoint: sorted by first address, then length, each one that overlaps an earlier
 /// one lies within the last prefix that was not itself inside another.
 void check_overlaps(const Validation& v, std::vector<OnLink> on_link) {
@@ -151,9 +178,9 @@ void validate_attachments(const Validation& v) {
     v.report.at(*v.draft.domains[kMaxDomains], "domain",
                 "there are at most " + std::to_string(kMaxDomains) + " domains");
   }
-  if (attachments.size() > kMaxAttachments) {
-    v.report.at(*v.draft.attachments[kMaxAttachments], "attachment",
-                "there are at most " + std::to_string(kMaxAttachments) + " attachments");
+  if (const size_t most = v.draft.config.limits.attachments; attachments.size() > most) {
+    v.report.at(*v.draft.attachments[most], "attachment",
+                "there are at most " + std::to_string(most) + " attachments (limits.attachments)");
   }
   const Underlay underlay = underlay_of(v);
   std::map<std::tuple<net::Ipv4, net::Ipv4, uint32_t, uint16_t>, size_t> outer_keys;
@@ -165,6 +192,7 @@ void validate_attachments(const Validation& v) {
       v.domains.resolve(a.domain, *domain, "attachment[].domain", v.report);
     }
     check_gateways(v, i, on_link);
+    check_health(v, a, table);
     if (table.get("mtu") != nullptr) check_mtu(v, a, table, underlay);
     const Node* vxlan = vxlan_of(table);
     if (vxlan == nullptr) continue;

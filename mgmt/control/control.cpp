@@ -1,6 +1,7 @@
 #include "mgmt/control/control.h"
 
 #include <algorithm>
+#include <random>
 #include <set>
 #include <utility>
 
@@ -14,7 +15,13 @@ constexpr size_t kPacketsPerTurn = 256;
 constexpr NanoTime kUnderlayTick = 100 * kNanosPerMilli;
 
 NeighborLimits neighbor_limits(const config::Config& config) {
-  return {config.limits.held_packets, config.limits.held_per_neighbor};
+  return {config.limits.held_packets, config.limits.held_per_neighbor,
+          config.limits.neighbors_per_attachment};
+}
+
+uint64_t random_seed() {
+  std::random_device random;
+  return static_cast<uint64_t>(random()) << 32 | random();
 }
 
 }  // namespace
@@ -25,16 +32,61 @@ Control::Control(ControlParts parts, model::StartFacts facts, InForce in_force, 
       in_force_(std::move(in_force)),
       paths_(parts_.underlay, parts_.log),
       neighbors_(parts_.dataplane, parts_.adjacencies, neighbor_limits(*in_force_.config)),
+      health_(parts_.dataplane, parts_.board, neighbors_, random_seed(),
+              [this](const HealthTransition& transition) { on_health(transition); }),
       icmp_errors_(parts_.dataplane, in_force_.config->limits.icmp_errors_per_second),
       now_(now),
       started_(now) {
   paths_.use(in_force_.model->hops);
+  neighbors_.on_unreachable([this](const Punt& punt) { icmp_errors_.on_unreachable(punt, now_); });
 }
 
 Status Control::start() {
   if (Status steered = steer(nullptr); !steered) return steered;
   underlay_changed();
+  watch_attachments(nullptr);
   return {};
+}
+
+/// Brings what is watched in line with the model. `before`: the one before, if there was one.
+void Control::watch_attachments(const model::Model* before) {
+  const auto id_of = [](const model::Model& model, const config::Attachment& a) {
+    return model.ids.attachments.find(model::attachment_key(a.domain, a.name));
+  };
+  if (before != nullptr) {
+    before->attachments->for_each([&](const Attachment& a) {
+      if (in_force_.model->attachments->find(a.id) != nullptr) return;
+      health_.remove(a.id);
+      withdrawn_.erase(a.id);
+    });
+  }
+  for (const config::Attachment& a : in_force_.config->attachments) {
+    const auto id = id_of(*in_force_.model, a);
+    if (!id) continue;
+    health_.add(*id, a.health, now_);
+    // With other settings it begins again, as unknown.
+    if (health_.view(*id).state != HealthState::down && withdrawn_.erase(*id) != 0) recompile_wanted_ = true;
+  }
+}
+
+void Control::on_health(const HealthTransition& transition) {
+  AttachmentChange change;
+  change.at = now_;
+  change.attachment = in_force_.model->attachment_name(transition.attachment);
+  if (const Attachment* a = parts_.dataplane.current().attachment(transition.attachment)) {
+    change.domain = in_force_.model->domain_name(a->domain);
+  }
+  change.state = transition.change.to;
+  change.was = transition.change.from;
+  change.reason = to_string(transition.change.reason);
+  const auto level = change.state == HealthState::down ? spdlog::level::warn : spdlog::level::info;
+  parts_.log.log(level, "attachment {} is {}, was {}: {}", change.attachment, to_string(change.state),
+                 to_string(change.was), change.reason);
+  const bool withdraw = transition.withdraw && change.state == HealthState::down;
+  const bool moved = withdraw ? withdrawn_.insert(transition.attachment).second
+                              : withdrawn_.erase(transition.attachment) != 0;
+  if (moved) start_build(false);
+  if (parts_.on_attachment_change) parts_.on_attachment_change(change);
 }
 
 bool Control::turn(NanoTime now, bool underlay_ready) {
@@ -48,6 +100,7 @@ bool Control::turn(NanoTime now, bool underlay_ready) {
   if (changed) underlay_changed();
   worked |= take_packets();
   neighbors_.tick(now);
+  worked |= health_.tick(now);
   parts_.dataplane.housekeeping();
   if (parts_.dataplane.now() > now + kStall) ++stalls_;
   return worked || changed;
@@ -55,7 +108,15 @@ bool Control::turn(NanoTime now, bool underlay_ready) {
 
 bool Control::take_packets() {
   const auto notes = parts_.dataplane.take_notes(kPacketsPerTurn);
-  for (const NeighborNote& note : notes) neighbors_.on_note(note, now_);
+  bool underlay_moved = false;
+  for (const NeighborNote& note : notes) {
+    if (note.attachment.valid()) {
+      neighbors_.on_note(note, now_);
+    } else {
+      underlay_moved |= parts_.underlay.on_neighbor_note(note.port, note.address, note.mac);
+    }
+  }
+  if (underlay_moved) underlay_changed();
   const auto punts = parts_.dataplane.take_punts(kPacketsPerTurn);
   for (const Punt& punt : punts) on_punt(punt);
   return !notes.empty() || !punts.empty();
@@ -69,7 +130,7 @@ void Control::on_punt(const Punt& punt) {
     case PuntReason::mtu_exceeded:
       return icmp_errors_.on_punt(punt, now_);
     case PuntReason::underlay_arp: {
-      const bool changed = parts_.underlay.on_arp(punt.port, punt.frame);
+      const bool changed = parts_.underlay.on_neighbor_frame(punt.port, punt.frame);
       parts_.dataplane.discard(punt, DropReason::none);  // it has served its purpose
       if (changed) underlay_changed();
       return;
@@ -121,6 +182,7 @@ void Control::start_build(bool reread) {
   std::swap(reloads_building_, reloads_waiting_);
   auto job = std::make_shared<BuildJob>(BuildJob{!reloads_building_.empty(), in_force_, facts_,
                                                  paths_.table(), released_attachments_, released_domains_});
+  job->withdrawn = withdrawn_;
   take_transaction(*job);
   parts_.builder.run([this, job, &mailbox = parts_.mailbox] {
     auto outcome = std::make_shared<BuildOutcome>(run_build_or_explain(std::move(*job)));
@@ -163,6 +225,7 @@ void Control::install(BuildOutcome& outcome) {
   erase_given_back(released_attachments_, outcome.job.released_attachments);
   erase_given_back(released_domains_, outcome.job.released_domains);
 
+  const std::shared_ptr<const model::Model> before = in_force_.model;
   outcome.next.model = std::make_shared<const model::Model>(std::move(compiled.model));
   parts_.dataplane.publish(std::move(compiled.snapshot));
   in_force_ = std::move(outcome.next);
@@ -176,6 +239,7 @@ void Control::install(BuildOutcome& outcome) {
     parts_.dataplane.after_quiescence([retired = std::move(retired)] {});
   }
   neighbors_.on_snapshot();
+  watch_attachments(before.get());
   purge(compiled);
   underlay_changed();
 }
@@ -305,7 +369,8 @@ StatusView Control::status() const {
   in_force_.model->attachments->for_each([&](const Attachment& a) {
     view.attachments.push_back(
         {a.name, in_force_.model->domain_name(a.domain), net::to_string(net::IpAddress(a.local)),
-         net::to_string(net::IpAddress(a.remote)), a.vni.value, paths_.resolved({a.local, a.remote}), a.mtu});
+         net::to_string(net::IpAddress(a.remote)), a.vni.value, paths_.resolved({a.local, a.remote}), a.mtu,
+         attachment_health_view(health_.view(a.id), now_)});
   });
   view.profiles = in_force_.profiles;
   view.held = parts_.dataplane.held();
@@ -314,10 +379,19 @@ StatusView Control::status() const {
                     {"requests", n.requests},
                     {"learnt", n.learnt},
                     {"refused", n.refused},
+                    {"ignored", n.ignored},
                     {"unresolved", n.unresolved},
                     {"lost", n.lost},
+                    {"evicted", n.evicted},
                     {"icmp_errors_sent", icmp_errors_.sent()},
                     {"icmp_errors_limited", icmp_errors_.rate_limited()}};
+  const HealthCounters& h = health_.counters();
+  view.health = {{"probes_sent", h.sent},
+                 {"probes_answered", h.answered},
+                 {"probes_unanswered", h.unanswered},
+                 {"probes_no_neighbor", h.no_neighbor},
+                 {"looks_late", h.late},
+                 {"changes", h.changes}};
   view.config_file = config.file;
   view.reloads = reloads_;
   view.last_reload = last_reload_;

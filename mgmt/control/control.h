@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@
 #include "dataplane/worker/dataplane.h"
 #include "mgmt/config/change.h"
 #include "mgmt/control/builder.h"
+#include "mgmt/control/health.h"
 #include "mgmt/control/icmp_errors.h"
 #include "mgmt/control/mailbox.h"
 #include "mgmt/control/neighbors.h"
@@ -30,17 +32,28 @@
 
 namespace weir::control {
 
+/// An attachment's state changed, in words.
+struct AttachmentChange {
+  dataplane::NanoTime at = 0;
+  std::string attachment, domain;
+  HealthState state{}, was{};
+  std::string reason;
+};
+
 /// What control works with; all of it outlives control.
 struct ControlParts {
   dataplane::Dataplane& dataplane;
   underlay::Underlay& underlay;
   dataplane::AdjacencyTable& adjacencies;
+  dataplane::AttachmentBoard& board;
   Builder& builder;
   Mailbox& mailbox;
   spdlog::logger& log;
   std::vector<const dataplane::Port*> ports;                         // by PortIndex
   std::map<dataplane::PortIndex, dataplane::XdpSteering*> steering;  // af_xdp ports only
   std::string version;                                               // the program's
+  /// Told of each change of an attachment's state; may be empty.
+  std::function<void(const AttachmentChange&)> on_attachment_change = {};
 };
 
 /// What became of a reload or a transaction.
@@ -91,9 +104,12 @@ class Control {
   }
   void sessions(size_t max, SessionsReply reply);
   const Neighbors& neighbors() const { return neighbors_; }
+  const Health& health() const { return health_; }
   bool building() const { return building_; }
 
  private:
+  void watch_attachments(const model::Model* before);
+  void on_health(const HealthTransition& transition);
   bool take_packets();
   void on_punt(const dataplane::Punt& punt);
   void underlay_changed();
@@ -111,11 +127,13 @@ class Control {
   InForce in_force_;
   UnderlayPaths paths_;
   Neighbors neighbors_;
+  Health health_;
   IcmpErrors icmp_errors_;
   dataplane::NanoTime now_;
   dataplane::NanoTime started_;
   dataplane::NanoTime next_underlay_tick_ = 0;
 
+  std::set<dataplane::AttachmentId> withdrawn_;  // down, and their routes are not there meanwhile
   bool building_ = false;
   bool recompile_wanted_ = false;
   std::deque<ChangeReply> reloads_waiting_;   // for the build after the one that runs

@@ -11,70 +11,74 @@ using namespace net;
 
 namespace {
 
-std::vector<uint8_t> arp_request(Mac hub_mac, Ipv4 own, Ipv4 target, Mac dst) {
-  std::vector<uint8_t> frame = ethernet_frame(dst, hub_mac, kEtherArp, sizeof(ArpPacket));
-  ArpPacket arp{};
-  arp.hardware = be16::of(1);
-  arp.protocol = be16::of(kEtherIpv4);
-  arp.hardware_size = 6;
-  arp.protocol_size = 4;
-  arp.operation = be16::of(ArpPacket::kRequest);
-  arp.sender_mac = hub_mac;
-  arp.sender_ip = own.be();
-  arp.target_ip = target.be();
-  std::memcpy(frame.data() + sizeof(EthHeader), &arp, sizeof arp);
-  return frame;
+struct Echo {
+  IcmpHeader icmp;
+  be64 token;
+  uint8_t padding[16];  // as large as a smallest Ethernet frame, whatever carries it
+};
+static_assert(sizeof(Echo) == 32);
+
+constexpr uint8_t kInternetControl = 0xc0;  // precedence 6: it goes when little else does
+constexpr uint8_t kDefaultTtl = 64;
+
+void put_ipv4(uint8_t* at, const EchoProbe& probe, Echo& echo) {
+  Ipv4Header ip{};
+  ip.version_ihl = 0x45;
+  ip.tos = kInternetControl;
+  ip.total_length = be16::of(sizeof ip + sizeof echo);
+  ip.fragment = be16::of(Ipv4Header::kDontFragment);
+  ip.ttl = kDefaultTtl;
+  ip.protocol = kProtoIcmp;
+  ip.src = probe.src.v4().be();
+  ip.dst = probe.dst.v4().be();
+  ip.checksum = be16::raw(checksum({reinterpret_cast<const uint8_t*>(&ip), sizeof ip}));
+  echo.icmp.type = kIcmpEcho;
+  echo.icmp.checksum = be16::raw(checksum({reinterpret_cast<const uint8_t*>(&echo), sizeof echo}));
+  std::memcpy(at, &ip, sizeof ip);
+  std::memcpy(at + sizeof ip, &echo, sizeof echo);
 }
 
-std::vector<uint8_t> neighbor_solicitation(Mac hub_mac, const Ipv6& own, const Ipv6& target,
-                                           const std::optional<Mac>& known) {
-  struct Message {
-    Ipv6Header ip;
-    NdMessage nd;
-    uint8_t option_type;
-    uint8_t option_length;  // in units of 8 bytes
-    Mac source_mac;
-  } m{};
-  static_assert(sizeof(Message) == 40 + 24 + 8);
-  constexpr uint16_t kUpperLength = sizeof(NdMessage) + 8;
-  const auto low24 = static_cast<uint32_t>(target.lo & 0xff'ffff);
-  const Ipv6 group{0xff02'0000'0000'0000, 0x0000'0001'ff00'0000ULL | low24};  // RFC 4291 section 2.7.1
-  const Mac group_mac = Mac::from_u64(0x3333'ff00'0000ULL | low24);
-  m.ip.version_class_flow = be32::of(6u << 28);
-  m.ip.payload_length = be16::of(kUpperLength);
-  m.ip.next_header = kProtoIcmpv6;
-  m.ip.hop_limit = 255;
-  own.store(m.ip.src);
-  (known ? target : group).store(m.ip.dst);
-  m.nd.type = kIcmpv6NeighborSolicit;
-  target.store(m.nd.target);
-  m.option_type = NdMessage::kSourceLinkOption;
-  m.option_length = 1;
-  m.source_mac = hub_mac;
-  const auto* bytes = reinterpret_cast<const uint8_t*>(&m);
-  const uint64_t pseudo = pseudo_header_sum({m.ip.src, 32}, kProtoIcmpv6, kUpperLength);
-  m.nd.checksum =
-      be16::raw(checksum_finish(checksum_add(pseudo, {bytes + sizeof(Ipv6Header), kUpperLength})));
-
-  std::vector<uint8_t> frame = ethernet_frame(known.value_or(group_mac), hub_mac, kEtherIpv6, sizeof m);
-  std::memcpy(frame.data() + sizeof(EthHeader), &m, sizeof m);
-  return frame;
+void put_ipv6(uint8_t* at, const EchoProbe& probe, Echo& echo) {
+  Ipv6Header ip{};
+  ip.version_class_flow = be32::of(6u << 28 | uint32_t{kInternetControl} << 20);
+  ip.payload_length = be16::of(sizeof echo);
+  ip.next_header = kProtoIcmpv6;
+  ip.hop_limit = kDefaultTtl;
+  probe.src.v6().store(ip.src);
+  probe.dst.v6().store(ip.dst);
+  echo.icmp.type = kIcmpv6Echo;
+  const uint64_t pseudo = pseudo_header_sum({ip.src, 32}, kProtoIcmpv6, sizeof echo);
+  echo.icmp.checksum = be16::raw(
+      checksum_finish(checksum_add(pseudo, {reinterpret_cast<const uint8_t*>(&echo), sizeof echo})));
+  std::memcpy(at, &ip, sizeof ip);
+  std::memcpy(at + sizeof ip, &echo, sizeof echo);
 }
 
 }  // namespace
+
+std::vector<uint8_t> echo_request(const EchoProbe& probe) {
+  const bool v4 = probe.dst.is_v4();
+  Echo echo{};
+  echo.icmp.id = be16::of(probe.id);
+  echo.icmp.seq = be16::of(probe.sequence);
+  echo.token = be64::of(probe.token);
+  const size_t size = (v4 ? sizeof(Ipv4Header) : sizeof(Ipv6Header)) + sizeof echo;
+  std::vector<uint8_t> frame =
+      ethernet_frame(probe.dst_mac, probe.src_mac, v4 ? kEtherIpv4 : kEtherIpv6, size);
+  uint8_t* at = frame.data() + sizeof(EthHeader);
+  if (v4) {
+    put_ipv4(at, probe, echo);
+  } else {
+    put_ipv6(at, probe, echo);
+  }
+  return frame;
+}
 
 std::vector<uint8_t> ethernet_frame(Mac dst, Mac src, uint16_t type, size_t size) {
   std::vector<uint8_t> frame(sizeof(EthHeader) + size);
   const EthHeader eth{dst, src, be16::of(type)};
   std::memcpy(frame.data(), &eth, sizeof eth);
   return frame;
-}
-
-std::vector<uint8_t> neighbor_request(Mac hub_mac, const IpAddress& own, const IpAddress& target,
-                                      const std::optional<Mac>& known) {
-  constexpr Mac kBroadcast{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
-  if (target.is_v4()) return arp_request(hub_mac, own.v4(), target.v4(), known.value_or(kBroadcast));
-  return neighbor_solicitation(hub_mac, own.v6(), target.v6(), known);
 }
 
 }  // namespace weir::control

@@ -23,6 +23,7 @@ constexpr size_t kMaxIpv4Error = 576;
 constexpr size_t kMaxIpv6Error = 1'280;
 constexpr uint8_t kInternetControl = 0xc0;  // precedence 6 (RFC 1812 section 4.3.2.5)
 constexpr uint8_t kDefaultTtl = 64;
+constexpr uint8_t kIcmpCodeHostUnreachable = 1, kIcmpv6CodeAddressUnreachable = 3;
 
 /// The gateway address that the sender knows: in its own subnet if there is one, else any of its family.
 std::optional<IpAddress> source_address(const Attachment& ingress, const IpAddress& sender) {
@@ -60,8 +61,9 @@ std::vector<uint8_t> build4(const Attachment& ingress, const EthHeader& eth, Ipv
   ip.dst = sender.be();
   ip.checksum = be16::raw(checksum({reinterpret_cast<const uint8_t*>(&ip), sizeof ip}));
   IcmpHeader icmp{};
-  icmp.type = kind == IcmpErrorKind::too_big ? kIcmpUnreachable : kIcmpTimeExceeded;
-  icmp.code = kind == IcmpErrorKind::too_big ? kIcmpCodeFragNeeded : 0;
+  icmp.type = kind == IcmpErrorKind::time_exceeded ? kIcmpTimeExceeded : kIcmpUnreachable;
+  if (kind == IcmpErrorKind::too_big) icmp.code = kIcmpCodeFragNeeded;
+  if (kind == IcmpErrorKind::host_unreachable) icmp.code = kIcmpCodeHostUnreachable;
   if (kind == IcmpErrorKind::too_big) icmp.seq = be16::of(mtu);  // RFC 1191 section 4
   uint64_t sum = checksum_add(0, {reinterpret_cast<const uint8_t*>(&icmp), sizeof icmp});
   icmp.checksum = be16::raw(checksum_finish(checksum_add(sum, packet.first(quote))));
@@ -86,7 +88,10 @@ std::vector<uint8_t> build6(const Attachment& ingress, const EthHeader& eth, con
   own.store(ip.src);
   sender.store(ip.dst);
   IcmpHeader icmp{};
-  icmp.type = kind == IcmpErrorKind::too_big ? kIcmpv6TooBig : kIcmpv6TimeExceeded;
+  icmp.type = kind == IcmpErrorKind::too_big            ? kIcmpv6TooBig
+              : kind == IcmpErrorKind::host_unreachable ? kIcmpv6Unreachable
+                                                        : kIcmpv6TimeExceeded;
+  if (kind == IcmpErrorKind::host_unreachable) icmp.code = kIcmpv6CodeAddressUnreachable;
   if (kind == IcmpErrorKind::too_big) icmp.seq = be16::of(mtu);  // low half of the 32-bit MTU
   uint64_t sum = pseudo_header_sum({ip.src, 32}, kProtoIcmpv6, static_cast<uint32_t>(upper));
   sum = checksum_add(sum, {reinterpret_cast<const uint8_t*>(&icmp), sizeof icmp});
@@ -125,13 +130,24 @@ void IcmpErrors::on_punt(const Punt& punt, NanoTime now) {
   const bool too_big = punt.reason == PuntReason::mtu_exceeded;
   const auto kind = too_big ? IcmpErrorKind::too_big : IcmpErrorKind::time_exceeded;
   if (const auto answer = build_icmp_error(*ingress, kind, punt.mtu, punt.frame)) {
-    if (!take_token(punt.attachment, now)) {
-      ++rate_limited_;
-    } else if (dataplane_.send_inner(punt.attachment, *answer)) {
-      ++sent_;
-    }
+    this->answer(punt.attachment, *answer, now);
   }
   dataplane_.discard(punt, too_big ? DropReason::mtu_exceeded : DropReason::ttl_exceeded);
+}
+
+void IcmpErrors::on_unreachable(const Punt& punt, NanoTime now) {
+  const Attachment* ingress = dataplane_.current().attachment(punt.ingress);
+  if (ingress == nullptr) return;
+  const auto frame = build_icmp_error(*ingress, IcmpErrorKind::host_unreachable, 0, punt.frame);
+  if (frame) answer(punt.ingress, *frame, now);
+}
+
+void IcmpErrors::answer(AttachmentId to, const std::vector<uint8_t>& frame, NanoTime now) {
+  if (!take_token(to, now)) {
+    ++rate_limited_;
+  } else if (dataplane_.send_inner(to, frame)) {
+    ++sent_;
+  }
 }
 
 bool IcmpErrors::take_token(AttachmentId attachment, NanoTime now) {

@@ -14,7 +14,7 @@
 
 namespace weir::control {
 
-enum class IcmpErrorKind : uint8_t { time_exceeded, too_big };
+enum class IcmpErrorKind : uint8_t { time_exceeded, too_big, host_unreachable };
 
 /// The frame to send (inner Ethernet onward) about `frame`, or nothing if there must be none: about ICMP
 /// errors, about multicast or broadcast, about a fragment other than the first, about a source that is no
@@ -33,6 +33,10 @@ class IcmpErrors {
   /// Takes over a packet punted with ttl_exceeded or mtu_exceeded, answers it if it may, and drops it.
   void on_punt(const dataplane::Punt& punt, dataplane::NanoTime now);
 
+  /// The packet's next hop does not answer (RFC 1812 section 4.3.3.1, RFC 4443 section 3.1): answers its
+  /// sender if it may. The packet stays the caller's.
+  void on_unreachable(const dataplane::Punt& punt, dataplane::NanoTime now);
+
   uint64_t sent() const { return sent_; }
   uint64_t rate_limited() const { return rate_limited_; }
 
@@ -42,6 +46,7 @@ class IcmpErrors {
     uint64_t tokens = 0;
     dataplane::NanoTime refilled = 0;
   };
+  void answer(dataplane::AttachmentId to, const std::vector<uint8_t>& frame, dataplane::NanoTime now);
   bool take_token(dataplane::AttachmentId attachment, dataplane::NanoTime now);
 
   dataplane::Dataplane& dataplane_;

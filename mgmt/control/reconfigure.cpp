@@ -130,8 +130,9 @@ BuildOutcome run_build(BuildJob job) {
     outcome.changes = lines_of(config::to_string(config::diff(*job.now.config, *next)));
     outcome.next.config = std::move(next);
   }
-  auto compiled = model::compile({*outcome.next.config, job.facts, job.paths, outcome.next.rulesets,
-                                  *job.now.model, job.released_attachments, job.released_domains});
+  auto compiled =
+      model::compile({*outcome.next.config, job.facts, job.paths, outcome.next.rulesets, *job.now.model,
+                      job.released_attachments, job.released_domains, job.withdrawn});
   if (compiled) {
     for (std::string& line : in_words(compiled->warnings)) outcome.notes.push_back(std::move(line));
     outcome.compiled = std::move(*compiled);

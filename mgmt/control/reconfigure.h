@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,7 @@ struct BuildJob {
   std::vector<dataplane::AttachmentId> released_attachments;
   std::vector<dataplane::DomainId> released_domains;
   std::optional<config::ModelChanges> changes = {};  // to the configuration in force
+  std::set<dataplane::AttachmentId> withdrawn = {};  // see model::CompileInput
 };
 
 struct BuildOutcome {

@@ -44,7 +44,7 @@ void UnderlayPaths::update(const UnderlayPath& path, Watched& watched) {
   }
   if (resolved == watched.resolved) return;
   watched.resolved = resolved;
-  const std::string remote = net::to_string(net::IpAddress(path.second));
+  const std::string remote = net::to_string(path.second);
   if (resolved) {
     log_.info("underlay: {} is reached by {}", remote, net::to_string(*hop->mac));
   } else {

@@ -4,6 +4,21 @@ namespace weir::control {
 
 using namespace dataplane;
 
+AttachmentHealthView attachment_health_view(const HealthView& health, NanoTime now) {
+  AttachmentHealthView view;
+  view.state = to_string(health.state);
+  view.since_s = now > health.since ? (now - health.since) / kNanosPerSecond : 0;
+  view.reason = health.reason;
+  view.dampened = health.dampened;
+  view.flaps = health.flaps;
+  if (health.rtt) view.rtt_us = *health.rtt / kNanosPerMicro;
+  view.rx_packets = health.totals.rx_packets;
+  view.rx_bytes = health.totals.rx_bytes;
+  view.tx_packets = health.totals.tx_packets;
+  view.tx_bytes = health.totals.tx_bytes;
+  return view;
+}
+
 std::vector<WorkerView> worker_views(const Dataplane& dataplane, const std::vector<uint32_t>& cores) {
   std::vector<WorkerView> views;
   for (unsigned w = 0; w < dataplane.workers(); ++w) {

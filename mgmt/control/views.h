@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dataplane/worker/dataplane.h"
+#include "mgmt/control/health.h"
 #include "mgmt/model/model.h"
 
 namespace weir::control {
@@ -23,11 +24,22 @@ struct PortView {
   uint16_t mtu = 0;
   bool link_up = false;
 };
+/// Whether an attachment works, and what passed through it since it came.
+struct AttachmentHealthView {
+  std::string_view state;  // "up", "down", "unknown"
+  uint64_t since_s = 0;    // how long ago that began
+  std::string reason;
+  bool dampened = false;
+  uint32_t flaps = 0;
+  std::optional<uint64_t> rtt_us;
+  uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0;
+};
 struct AttachmentView {
   std::string name, domain, local, remote;
   uint32_t vni = 0;
   bool resolved = false;
   uint16_t mtu = 0;
+  AttachmentHealthView health;
 };
 struct ProfileView {
   std::string name;
@@ -44,6 +56,7 @@ struct StatusView {
   std::vector<ProfileView> profiles;
   uint64_t held = 0;
   std::vector<std::pair<std::string_view, uint64_t>> neighbors;
+  std::vector<std::pair<std::string_view, uint64_t>> health;  // counters of the probes
   std::string config_file;
   uint64_t reloads = 0;
   std::string last_reload;  // "ok" or what went wrong; empty before the first
@@ -103,6 +116,7 @@ struct TopView {
   std::vector<TopWorkerView> workers;
 };
 
+AttachmentHealthView attachment_health_view(const HealthView& health, dataplane::NanoTime now);
 std::vector<WorkerView> worker_views(const dataplane::Dataplane& dataplane,
                                      const std::vector<uint32_t>& cores);
 TopView top_view(const dataplane::Dataplane& dataplane, const std::vector<uint32_t>& cores,

@@ -128,6 +128,8 @@ Lines Hub::compile_model() {
   if (!adjacencies) return at(config_->limits.where, adjacencies.error());
   adjacencies_ = std::move(*adjacencies);
   facts_.adjacencies = adjacencies_.get();
+  board_ = std::make_unique<AttachmentBoard>(config_->limits.attachments);
+  facts_.board = board_.get();
   const model::Model nothing;
   const model::PathTable paths;
   auto compiled = model::compile({*config_, facts_, paths, rules.rulesets, nothing});
@@ -158,7 +160,7 @@ Lines Hub::start_dataplane() {
     return at(config_->workers.where, started.error());
   writer_ = std::make_unique<events::Writer>(
       [this](std::span<inspection::Event> out) { return dataplane_->take_events(out); }, std::move(eve_),
-      [this] { return dataplane_->now(); }, *log_, [] { name_thread("weir-writer"); });
+      [this] { return dataplane_->now(); }, *log_, [] { name_thread("weir-writer"); }, &hub_events_);
   return {};
 }
 
@@ -173,8 +175,12 @@ Lines Hub::start_control() {
   std::map<PortIndex, XdpSteering*> steering;
   for (const auto& [index, s] : steering_) steering.emplace(index, s.get());
   control_ = std::make_unique<control::Control>(
-      control::ControlParts{*dataplane_, *underlay_, *adjacencies_, *builder_, mailbox_, *log_,
-                            std::move(ports), std::move(steering), version_},
+      control::ControlParts{*dataplane_, *underlay_, *adjacencies_, *board_, *builder_, mailbox_, *log_,
+                            std::move(ports), std::move(steering), version_,
+                            [this](const control::AttachmentChange& c) {
+                              hub_events_.put({c.at, c.attachment, c.domain, std::string(to_string(c.state)),
+                                               std::string(to_string(c.was)), c.reason});
+                            }},
       facts_, std::move(in_force_), dataplane_->now());
   if (const Status started = control_->start(); !started) return {started.error().message};
   return {};
@@ -202,7 +208,7 @@ std::vector<underlay::PortFacts> Hub::underlay_ports() const {
     facts.mtu = known.mtu;
     facts.max_mtu = kMaxAfXdpMtu;
     facts.addresses = known.addresses;
-    if (gateway && gateway->is_v4()) facts.gateway = gateway->v4();
+    if (gateway) facts.gateways.push_back(*gateway);
     ports.push_back(std::move(facts));
   }
   return ports;

@@ -22,6 +22,7 @@
 #include "mgmt/control/control.h"
 #include "mgmt/control/mailbox.h"
 #include "mgmt/daemon/signals.h"
+#include "mgmt/events/hub_event.h"
 #include "mgmt/events/writer.h"
 #include "mgmt/underlay/underlay.h"
 
@@ -89,10 +90,12 @@ class Hub {
   std::vector<std::unique_ptr<dataplane::Port>> ports_;
   std::map<dataplane::PortIndex, std::unique_ptr<dataplane::XdpSteering>> steering_;
   std::unique_ptr<dataplane::AdjacencyTable> adjacencies_;
+  std::unique_ptr<dataplane::AttachmentBoard> board_;
   model::StartFacts facts_;
   control::InForce in_force_;  // until control takes it over
   std::unique_ptr<const dataplane::Snapshot> first_;
   std::optional<events::EveFile> eve_;
+  events::HubEvents hub_events_;
   std::unique_ptr<dataplane::Dataplane> dataplane_;
   std::unique_ptr<underlay::Underlay> underlay_;
   std::unique_ptr<control::Control> control_;

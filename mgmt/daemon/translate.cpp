@@ -73,6 +73,7 @@ DataplaneSettings dataplane_settings(const config::Config& config) {
   settings.stall_ns = config.workers.stall_us * kNanosPerMicro;
   settings.sessions = config.limits.sessions;
   settings.ring_size = config.limits.ring_size;
+  settings.attachments = config.limits.attachments;
   settings.punts_per_second = config.limits.punts_per_second;
   settings.fragments = {config.limits.held_fragments, config.limits.fragmented_datagrams,
                         config.limits.fragments_per_datagram};

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "inspection/events/eve.h"
+#include "mgmt/events/hub_event.h"
 
 namespace weir::events {
 
@@ -24,11 +25,12 @@ int64_t realtime_minus(uint64_t monotonic_ns) {
 }  // namespace
 
 Writer::Writer(TakeEvents take, std::optional<EveFile> file, std::function<uint64_t()> monotonic_now_ns,
-               spdlog::logger& log, std::function<void()> on_start)
+               spdlog::logger& log, std::function<void()> on_start, HubEvents* hub)
     : take_(std::move(take)),
       file_(std::move(file)),
       monotonic_now_ns_(std::move(monotonic_now_ns)),
       log_(log),
+      hub_(hub),
       thread_([this, on_start = std::move(on_start)] { loop(on_start); }) {}
 
 Writer::~Writer() {
@@ -42,8 +44,8 @@ void Writer::loop(const std::function<void()>& on_start) {
   auto flushed = std::chrono::steady_clock::now();
   while (true) {
     const bool last = stop_.load(std::memory_order_relaxed);  // read before draining: nothing is left behind
-    size_t taken = drain(batch);
-    while (last && taken != 0) taken = drain(batch);
+    size_t taken = drain(batch) + drain_hub();
+    while (last && taken != 0) taken = drain(batch) + drain_hub();
     if (reopen_.exchange(false, std::memory_order_relaxed) && file_) check(file_->reopen());
     const auto now = std::chrono::steady_clock::now();
     if (file_ && file_->pending() && (last || now - flushed >= kFlushAfter)) {
@@ -62,6 +64,16 @@ size_t Writer::drain(std::vector<inspection::Event>& batch) {
   for (size_t i = 0; i < taken; ++i) check(file_->append(inspection::to_eve_json(batch[i], offset)));
   written_.fetch_add(taken, std::memory_order_relaxed);
   return taken;
+}
+
+size_t Writer::drain_hub() {
+  if (hub_ == nullptr) return 0;
+  const std::vector<AttachmentEvent> events = hub_->take(kBatch);
+  if (!file_ || events.empty()) return events.size();
+  const int64_t offset = realtime_minus(monotonic_now_ns_());
+  for (const AttachmentEvent& event : events) check(file_->append(to_eve_json(event, offset)));
+  written_.fetch_add(events.size(), std::memory_order_relaxed);
+  return events.size();
 }
 
 void Writer::check(const Status& status) {

@@ -18,6 +18,8 @@
 
 namespace weir::events {
 
+class HubEvents;
+
 /// Copies events into the span and says how many; never blocks.
 using TakeEvents = std::function<size_t(std::span<inspection::Event>)>;
 
@@ -25,8 +27,9 @@ class Writer {
  public:
   /// Starts the thread; `on_start` runs first on it. `monotonic_now_ns` is the clock of the events' times.
   /// Without a file (nullopt) events are taken and forgotten, so that the rings do not fill up.
+  /// `hub`: what the hub says about itself; null, or outlives the writer.
   Writer(TakeEvents take, std::optional<EveFile> file, std::function<uint64_t()> monotonic_now_ns,
-         spdlog::logger& log, std::function<void()> on_start);
+         spdlog::logger& log, std::function<void()> on_start, HubEvents* hub = nullptr);
   /// Writes what is left and ends the thread.
   ~Writer();
   Writer(const Writer&) = delete;
@@ -41,12 +44,14 @@ class Writer {
  private:
   void loop(const std::function<void()>& on_start);
   size_t drain(std::vector<inspection::Event>& batch);
+  size_t drain_hub();
   void check(const Status& status);
 
   TakeEvents take_;
   std::optional<EveFile> file_;
   std::function<uint64_t()> monotonic_now_ns_;
   spdlog::logger& log_;
+  HubEvents* hub_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> reopen_{false};
   std::atomic<uint64_t> written_{0};

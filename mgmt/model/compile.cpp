@@ -69,6 +69,7 @@ std::unique_ptr<Snapshot> make_snapshot(CompileState& state) {
   snapshot->policy = model.policy;
   snapshot->profiles = model.profiles;
   snapshot->adjacencies = state.input.facts.adjacencies;
+  snapshot->board = state.input.facts.board;
   return snapshot;
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ struct CompileInput {
   /// Ids removed earlier that every worker has purged since: their indices may be given out again.
   std::vector<dataplane::AttachmentId> released_attachments = {};
   std::vector<dataplane::DomainId> released_domains = {};
+  /// Down, and so configured that their routes are not there meanwhile.
+  std::set<dataplane::AttachmentId> withdrawn = {};
 };
 
 struct CompiledModel {

@@ -59,6 +59,7 @@ void gather_on_link(CompileState& state, std::vector<Drafts>& drafts) {
   for (const config::Attachment& a : state.input.config.attachments) {
     const AttachmentId id = *state.out.model.ids.attachments.find(attachment_key(a.domain, a.name));
     const DomainId domain = *state.out.model.ids.domains.find(a.domain);
+    if (state.input.withdrawn.contains(id)) continue;
     std::set<net::Prefix> subnets;  // two gateway addresses may lie in one subnet
     for (const auto& gateway : a.gateways) {
       if (!subnets.insert(gateway.subnet()).second) continue;
@@ -89,6 +90,7 @@ void gather_configured(CompileState& state, std::vector<Drafts>& drafts) {
                                        " in domain " + config::in_quotes(route.domain));
         continue;
       }
+      if (state.input.withdrawn.contains(*attachment)) continue;
       draft.record.members = {next_hop(route, *attachment, *domain)};
       draft.source = "a route through attachment " + config::in_quotes(route.attachment);
       draft.ecmp = route.ecmp;

@@ -35,10 +35,11 @@ struct StartFacts {
   std::vector<PortFacts> ports;  // by PortIndex
   uint16_t workers = 1;
   dataplane::AdjacencyTable* adjacencies = nullptr;
+  dataplane::AttachmentBoard* board = nullptr;
 };
 
 /// The way of outer packets from one of the hub's addresses to a peer.
-using UnderlayPath = std::pair<net::Ipv4, net::Ipv4>;  // local, remote
+using UnderlayPath = std::pair<net::IpAddress, net::IpAddress>;  // local, remote
 /// Where the underlay leads a path, where that differs from the port that has the local address.
 struct PathFacts {
   dataplane::PortIndex port = 0;

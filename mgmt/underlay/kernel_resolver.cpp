@@ -9,9 +9,21 @@
 
 namespace weir::underlay {
 
+namespace {
+
+bool is_tunnel(const std::string& kind) {
+  static constexpr std::string_view kKinds[] = {"vxlan",     "geneve",    "gre", "gretap", "ip6gre",
+                                                "ip6gretap", "ipip",      "sit", "ip6tnl", "vti",
+                                                "vti6",      "wireguard", "tun", "xfrm",   "bareudp"};
+  return std::find(std::begin(kKinds), std::end(kKinds), kind) != std::end(kKinds);
+}
+
+}  // namespace
+
 Result<std::unique_ptr<KernelResolver>> KernelResolver::create(std::vector<PortFacts> ports) {
-  auto events = netlink::Socket::open(
-      {RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_RULE});
+  auto events =
+      netlink::Socket::open({RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_IFADDR,
+                             RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_RULE});
   if (!events) return tl::unexpected(events.error());
   auto questions = netlink::Socket::open({});
   if (!questions) return tl::unexpected(questions.error());
@@ -21,16 +33,16 @@ Result<std::unique_ptr<KernelResolver>> KernelResolver::create(std::vector<PortF
   return resolver;
 }
 
-bool KernelResolver::kernel_has(net::Ipv4 address) {
+bool KernelResolver::kernel_has(const net::IpAddress& address) {
   bool found = false;
   questions_->ask(netlink::dump_addresses(questions_->next_sequence()), [&](const nlmsghdr& message) {
     const auto known = netlink::parse_address(message);
-    found |= known && known->address.address == net::IpAddress(address);
+    found |= known && known->address.address == address;
   });
   return found;
 }
 
-Error KernelResolver::no_way(int error, net::Ipv4 local, net::Ipv4 remote) {
+Error KernelResolver::no_way(int error, const net::IpAddress& local, const net::IpAddress& remote) {
   // The kernel routes from its own addresses only; which errno says so differs between kernels.
   const std::string reason = kernel_has(local) ? (error == EINVAL ? "the route is a blackhole"
                                                                   : std::generic_category().message(error))
@@ -40,7 +52,7 @@ Error KernelResolver::no_way(int error, net::Ipv4 local, net::Ipv4 remote) {
 }
 
 /// The kernel sends the packets somewhere where the hub has no port.
-Error KernelResolver::no_port(uint32_t ifindex, net::Ipv4 remote) {
+Error KernelResolver::no_port(uint32_t ifindex, const net::IpAddress& remote) {
   netlink::Link out;
   const auto request = netlink::get_link(questions_->next_sequence(), ifindex);
   questions_->ask(request, [&](const nlmsghdr& message) {
@@ -51,18 +63,25 @@ Error KernelResolver::no_port(uint32_t ifindex, net::Ipv4 remote) {
   const auto parent = std::find_if(ports_.begin(), ports_.end(), [&](const PortFacts& port) {
     return out.parent != 0 && port.kernel_ifindex == out.parent;
   });
-  message += parent != ports_.end() ? ", a VLAN on port " + parent->name +
-                                          "; tunnels through the kernel's VLAN interfaces are not supported"
-                                    : ", which is no port of the hub";
+  if (is_tunnel(out.kind)) {
+    message += ", a tunnel (" + out.kind + "); a tunnel's outer packets do not go through another tunnel";
+  } else if (parent != ports_.end()) {
+    message += ", a VLAN on port " + parent->name +
+               "; tunnels through the kernel's VLAN interfaces are not supported";
+  } else {
+    message += ", which is no port of the hub";
+  }
   return {ErrorCode::not_found, message};
 }
 
-Result<KernelResolver::RoutedHop> KernelResolver::ask_route(net::Ipv4 local, net::Ipv4 remote) {
+Result<KernelResolver::RoutedHop> KernelResolver::ask_route(const net::IpAddress& local,
+                                                            const net::IpAddress& remote) {
   std::optional<netlink::Route> route;
   const auto request = netlink::get_route(questions_->next_sequence(), local, remote);
   const int error =
       questions_->ask(request, [&](const nlmsghdr& message) { route = netlink::parse_route(message); });
   if (error != 0) return tl::unexpected(no_way(error, local, remote));
+  if (route && route->refused) return tl::unexpected(no_way(EINVAL, local, remote));
   if (!route || !route->unicast) {
     return fail(ErrorCode::not_found,
                 "no way to " + net::to_string(remote) +
@@ -76,7 +95,7 @@ Result<KernelResolver::RoutedHop> KernelResolver::ask_route(net::Ipv4 local, net
   return tl::unexpected(no_port(route->ifindex, remote));
 }
 
-Result<Hop> KernelResolver::resolve(net::Ipv4 local, net::Ipv4 remote) {
+Result<Hop> KernelResolver::resolve(const net::IpAddress& local, const net::IpAddress& remote) {
   // A failure is watched too: the route may come.
   Watch& watch = watches_[{local, remote}];
   if (watch.stale) {
@@ -94,7 +113,7 @@ Result<Hop> KernelResolver::resolve(net::Ipv4 local, net::Ipv4 remote) {
   return Hop{port.index, neighbors_[key_of(*watch.hop)].mac, static_cast<uint16_t>(mtu), link.up};
 }
 
-void KernelResolver::forget(net::Ipv4 local, net::Ipv4 remote) {
+void KernelResolver::forget(const net::IpAddress& local, const net::IpAddress& remote) {
   const auto found = watches_.find({local, remote});
   if (found == watches_.end()) return;
   set_hop(found->second, std::nullopt);
@@ -138,7 +157,7 @@ bool KernelResolver::on_event(const nlmsghdr& message) {
   if (const auto change = netlink::parse_route_change(message)) return mark_stale(change->prefix);
   const bool rules_or_addresses = message.nlmsg_type == RTM_NEWADDR || message.nlmsg_type == RTM_DELADDR ||
                                   message.nlmsg_type == RTM_NEWRULE || message.nlmsg_type == RTM_DELRULE;
-  return rules_or_addresses && mark_stale({net::IpAddress(net::Ipv4{}), 0});
+  return rules_or_addresses && mark_all_stale();
 }
 
 bool KernelResolver::on_link(const netlink::Link& link) {
@@ -152,7 +171,7 @@ bool KernelResolver::on_link(const netlink::Link& link) {
   known = link;
   known.mtu = mtu;
   // Some routes go away with a link without a word about each.
-  if (routes_moved) mark_stale({net::IpAddress(net::Ipv4{}), 0});
+  if (routes_moved) mark_all_stale();
   return changed;
 }
 
@@ -168,11 +187,16 @@ bool KernelResolver::on_neighbor(const netlink::Neighbor& neighbor) {
 bool KernelResolver::mark_stale(const net::Prefix& prefix) {
   bool any = false;
   for (auto& [way, watch] : watches_) {
-    if (!prefix.contains(net::IpAddress(way.second))) continue;
+    if (!prefix.contains(way.second)) continue;
     watch.stale = true;
     any = true;
   }
   return any;
+}
+
+bool KernelResolver::mark_all_stale() {
+  for (auto& [way, watch] : watches_) watch.stale = true;
+  return !watches_.empty();
 }
 
 void KernelResolver::read_everything() {
@@ -185,7 +209,7 @@ void KernelResolver::read_everything() {
   questions_->ask(netlink::dump_neighbors(questions_->next_sequence()), [&](const nlmsghdr& message) {
     if (const auto neighbor = netlink::parse_neighbor(message)) on_neighbor(*neighbor);
   });
-  mark_stale({net::IpAddress(net::Ipv4{}), 0});
+  mark_all_stale();
 }
 
 bool KernelResolver::tick(dataplane::NanoTime now) {
@@ -212,7 +236,8 @@ Result<std::vector<net::InterfaceAddress>> read_kernel_addresses(uint32_t ifinde
   const int error =
       (*socket)->ask(netlink::dump_addresses((*socket)->next_sequence()), [&](const nlmsghdr& message) {
         const auto address = netlink::parse_address(message);
-        if (address && address->ifindex == ifindex) addresses.push_back(address->address);
+        if (!address || address->ifindex != ifindex || net::is_martian(address->address.address)) return;
+        addresses.push_back(address->address);
       });
   if (error != 0) {
     return fail(ErrorCode::io,

@@ -28,18 +28,18 @@ class KernelResolver {
   /// `ports` are those with kernel_shared.
   static Result<std::unique_ptr<KernelResolver>> create(std::vector<PortFacts> ports);
 
-  Result<Hop> resolve(net::Ipv4 local, net::Ipv4 remote);
-  void forget(net::Ipv4 local, net::Ipv4 remote);
+  Result<Hop> resolve(const net::IpAddress& local, const net::IpAddress& remote);
+  void forget(const net::IpAddress& local, const net::IpAddress& remote);
   int fd() const { return events_->fd(); }
   bool process();
   bool tick(dataplane::NanoTime now);
 
  private:
-  using Way = std::pair<net::Ipv4, net::Ipv4>;         // (local, remote)
-  using NeighborKey = std::pair<uint32_t, net::Ipv4>;  // (ifindex, address)
+  using Way = std::pair<net::IpAddress, net::IpAddress>;    // (local, remote)
+  using NeighborKey = std::pair<uint32_t, net::IpAddress>;  // (ifindex, address)
   struct RoutedHop {
     size_t port = 0;  // index into ports_
-    net::Ipv4 next;
+    net::IpAddress next;
     uint32_t mtu = 0;  // of the route; 0: the link's
   };
   struct Watch {
@@ -59,10 +59,10 @@ class KernelResolver {
                  std::unique_ptr<netlink::Socket> questions)
       : ports_(std::move(ports)), events_(std::move(events)), questions_(std::move(questions)) {}
 
-  Result<RoutedHop> ask_route(net::Ipv4 local, net::Ipv4 remote);
-  Error no_way(int error, net::Ipv4 local, net::Ipv4 remote);
-  bool kernel_has(net::Ipv4 address);
-  Error no_port(uint32_t ifindex, net::Ipv4 remote);
+  Result<RoutedHop> ask_route(const net::IpAddress& local, const net::IpAddress& remote);
+  Error no_way(int error, const net::IpAddress& local, const net::IpAddress& remote);
+  bool kernel_has(const net::IpAddress& address);
+  Error no_port(uint32_t ifindex, const net::IpAddress& remote);
   void set_hop(Watch& watch, std::optional<RoutedHop> hop);
   void watch_neighbor(const NeighborKey& key);
   void unwatch_neighbor(const NeighborKey& key);
@@ -72,6 +72,7 @@ class KernelResolver {
   bool on_link(const netlink::Link& link);
   bool on_neighbor(const netlink::Neighbor& neighbor);
   bool mark_stale(const net::Prefix& prefix);
+  bool mark_all_stale();
   void read_everything();
 
   std::vector<PortFacts> ports_;
@@ -82,7 +83,7 @@ class KernelResolver {
   std::map<NeighborKey, Neighbor> neighbors_;  // next hops of the watches
 };
 
-/// IPv4 addresses of an interface.
+/// Addresses of an interface, IPv6 link-local ones left out: they name no host beyond the link.
 Result<std::vector<net::InterfaceAddress>> read_kernel_addresses(uint32_t ifindex);
 
 }  // namespace weir::underlay

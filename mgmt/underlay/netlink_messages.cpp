@@ -42,10 +42,23 @@ std::optional<uint32_t> number(const nlattr* attribute) {
   return mnl_attr_get_u32(attribute);
 }
 
-std::optional<net::Ipv4> ipv4(const nlattr* attribute) {
-  const auto raw = number(attribute);
-  if (!raw) return std::nullopt;
-  return net::Ipv4{net::be32::raw(*raw).host()};
+/// An address of the family that the message's header names.
+std::optional<net::IpAddress> address_of(uint8_t family, const nlattr* attribute) {
+  if (attribute == nullptr) return std::nullopt;
+  if (family == AF_INET) {
+    const auto raw = number(attribute);
+    if (!raw) return std::nullopt;
+    return net::Ipv4{net::be32::raw(*raw).host()};
+  }
+  if (family != AF_INET6 || mnl_attr_get_payload_len(attribute) != 16) return std::nullopt;
+  return net::Ipv6::load(mnl_attr_get_payload(attribute));
+}
+
+bool is_ip(uint8_t family) { return family == AF_INET || family == AF_INET6; }
+uint8_t family_of(const net::IpAddress& address) { return address.is_v4() ? AF_INET : AF_INET6; }
+uint8_t bits_of(uint8_t family) { return family == AF_INET ? 32 : 128; }
+net::IpAddress any_of(uint8_t family) {
+  return family == AF_INET ? net::IpAddress(net::Ipv4{}) : net::IpAddress(net::Ipv6{});
 }
 
 /// A message under construction.
@@ -63,7 +76,12 @@ class Builder {
   Header& header() {
     return *static_cast<Header*>(mnl_nlmsg_put_extra_header(message_, sizeof(Header)));
   }
-  void put(uint16_t type, net::Ipv4 address) { mnl_attr_put_u32(message_, type, address.be().raw()); }
+  void put(uint16_t type, const net::IpAddress& address) {
+    if (address.is_v4()) return mnl_attr_put_u32(message_, type, address.v4().be().raw());
+    uint8_t bytes[16];
+    address.v6().store(bytes);
+    mnl_attr_put(message_, type, sizeof bytes, bytes);
+  }
   Request finish() const { return {buffer_.begin(), buffer_.begin() + message_->nlmsg_len}; }
 
  private:
@@ -71,13 +89,37 @@ class Builder {
   nlmsghdr* message_;
 };
 
-Request about_neighbor(Builder&& builder, uint32_t ifindex, net::Ipv4 address, uint8_t flags) {
+Request about_neighbor(Builder&& builder, uint32_t ifindex, const net::IpAddress& address, uint8_t flags) {
   auto& neighbor = builder.header<ndmsg>();
-  neighbor.ndm_family = AF_INET;
+  neighbor.ndm_family = family_of(address);
   neighbor.ndm_ifindex = static_cast<int>(ifindex);
   neighbor.ndm_flags = flags;
   builder.put(NDA_DST, address);
   return builder.finish();
+}
+
+/// The next hop of a route in the words of another family (IPv4 by an IPv6 router).
+std::optional<net::IpAddress> via_of(const nlattr* attribute) {
+  if (attribute == nullptr || mnl_attr_get_payload_len(attribute) < sizeof(rtvia)) return std::nullopt;
+  rtvia via;
+  const auto* payload = static_cast<const uint8_t*>(mnl_attr_get_payload(attribute));
+  std::memcpy(&via, payload, sizeof via);
+  const size_t size = mnl_attr_get_payload_len(attribute) - sizeof via;
+  if (via.rtvia_family == AF_INET6 && size >= 16) return net::Ipv6::load(payload + sizeof via);
+  return std::nullopt;
+}
+
+std::string text_of(const nlattr* attribute) {
+  if (attribute == nullptr || mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) < 0) return {};
+  return mnl_attr_get_str(attribute);
+}
+
+/// "vxlan", "vlan": what a virtual link is.
+std::string kind_of(const nlattr* info) {
+  if (info == nullptr) return {};
+  Attributes<IFLA_INFO_KIND> values{};
+  if (mnl_attr_parse_nested(info, collect<IFLA_INFO_KIND>, &values) < 0) return {};
+  return text_of(values[IFLA_INFO_KIND]);
 }
 
 /// The MTU among a route's metrics; 0 if there is none.
@@ -104,20 +146,19 @@ std::optional<Link> parse_link(const nlmsghdr& message) {
   link.up = !link.gone && (header->ifi_flags & IFF_UP) != 0 && (header->ifi_flags & IFF_RUNNING) != 0;
   link.mtu = number((*attributes)[IFLA_MTU]).value_or(0);
   link.parent = number((*attributes)[IFLA_LINK]).value_or(0);
-  const nlattr* name = (*attributes)[IFLA_IFNAME];
-  if (name != nullptr && mnl_attr_validate(name, MNL_TYPE_NUL_STRING) >= 0)
-    link.name = mnl_attr_get_str(name);
+  link.name = text_of((*attributes)[IFLA_IFNAME]);
+  link.kind = kind_of((*attributes)[IFLA_LINKINFO]);
   return link;
 }
 
 std::optional<Neighbor> parse_neighbor(const nlmsghdr& message) {
   if (message.nlmsg_type != RTM_NEWNEIGH && message.nlmsg_type != RTM_DELNEIGH) return std::nullopt;
   const auto* header = header_of<ndmsg>(message);
-  if (header == nullptr || header->ndm_family != AF_INET || header->ndm_ifindex <= 0) return std::nullopt;
+  if (header == nullptr || !is_ip(header->ndm_family) || header->ndm_ifindex <= 0) return std::nullopt;
   if ((header->ndm_flags & NTF_PROXY) != 0) return std::nullopt;
   const auto attributes = attributes_of<ndmsg, NDA_MAX>(message);
   if (!attributes) return std::nullopt;
-  const auto address = ipv4((*attributes)[NDA_DST]);
+  const auto address = address_of(header->ndm_family, (*attributes)[NDA_DST]);
   if (!address) return std::nullopt;
   Neighbor neighbor{static_cast<uint32_t>(header->ndm_ifindex), *address, std::nullopt};
   constexpr int kUsable = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP;
@@ -132,26 +173,32 @@ std::optional<Neighbor> parse_neighbor(const nlmsghdr& message) {
 std::optional<Address> parse_address(const nlmsghdr& message) {
   if (message.nlmsg_type != RTM_NEWADDR && message.nlmsg_type != RTM_DELADDR) return std::nullopt;
   const auto* header = header_of<ifaddrmsg>(message);
-  if (header == nullptr || header->ifa_family != AF_INET || header->ifa_prefixlen > 32) return std::nullopt;
+  if (header == nullptr || !is_ip(header->ifa_family) ||
+      header->ifa_prefixlen > bits_of(header->ifa_family)) {
+    return std::nullopt;
+  }
   const auto attributes = attributes_of<ifaddrmsg, IFA_MAX>(message);
   if (!attributes) return std::nullopt;
   // On a point-to-point link IFA_ADDRESS is the peer's.
-  const auto local = ipv4((*attributes)[IFA_LOCAL]);
-  const auto address = local ? local : ipv4((*attributes)[IFA_ADDRESS]);
+  const auto local = address_of(header->ifa_family, (*attributes)[IFA_LOCAL]);
+  const auto address = local ? local : address_of(header->ifa_family, (*attributes)[IFA_ADDRESS]);
   if (!address) return std::nullopt;
-  return Address{header->ifa_index, {net::IpAddress(*address), header->ifa_prefixlen}};
+  return Address{header->ifa_index, {*address, header->ifa_prefixlen}};
 }
 
 std::optional<Route> parse_route(const nlmsghdr& message) {
   if (message.nlmsg_type != RTM_NEWROUTE) return std::nullopt;
   const auto* header = header_of<rtmsg>(message);
-  if (header == nullptr || header->rtm_family != AF_INET) return std::nullopt;
+  if (header == nullptr || !is_ip(header->rtm_family)) return std::nullopt;
   const auto attributes = attributes_of<rtmsg, RTA_MAX>(message);
   if (!attributes) return std::nullopt;
   Route route;
   route.unicast = header->rtm_type == RTN_UNICAST;
+  route.refused = header->rtm_type == RTN_BLACKHOLE || header->rtm_type == RTN_UNREACHABLE ||
+                  header->rtm_type == RTN_PROHIBIT;
   route.ifindex = number((*attributes)[RTA_OIF]).value_or(0);
-  route.gateway = ipv4((*attributes)[RTA_GATEWAY]);
+  route.gateway = address_of(header->rtm_family, (*attributes)[RTA_GATEWAY]);
+  if (!route.gateway) route.gateway = via_of((*attributes)[RTA_VIA]);
   route.mtu = mtu_metric((*attributes)[RTA_METRICS]);
   return route;
 }
@@ -159,11 +206,14 @@ std::optional<Route> parse_route(const nlmsghdr& message) {
 std::optional<RouteChange> parse_route_change(const nlmsghdr& message) {
   if (message.nlmsg_type != RTM_NEWROUTE && message.nlmsg_type != RTM_DELROUTE) return std::nullopt;
   const auto* header = header_of<rtmsg>(message);
-  if (header == nullptr || header->rtm_family != AF_INET || header->rtm_dst_len > 32) return std::nullopt;
+  if (header == nullptr || !is_ip(header->rtm_family) || header->rtm_dst_len > bits_of(header->rtm_family)) {
+    return std::nullopt;
+  }
   const auto attributes = attributes_of<rtmsg, RTA_MAX>(message);
   if (!attributes) return std::nullopt;
-  const net::Ipv4 destination = ipv4((*attributes)[RTA_DST]).value_or(net::Ipv4{});
-  return RouteChange{{net::masked(net::IpAddress(destination), header->rtm_dst_len), header->rtm_dst_len}};
+  const uint8_t family = header->rtm_family;
+  const net::IpAddress destination = address_of(family, (*attributes)[RTA_DST]).value_or(any_of(family));
+  return RouteChange{{net::masked(destination, header->rtm_dst_len), header->rtm_dst_len}};
 }
 
 Request dump_links(uint32_t sequence) {
@@ -174,13 +224,13 @@ Request dump_links(uint32_t sequence) {
 
 Request dump_neighbors(uint32_t sequence) {
   Builder builder(RTM_GETNEIGH, NLM_F_DUMP, sequence);
-  builder.header<ndmsg>().ndm_family = AF_INET;
+  builder.header<ndmsg>().ndm_family = AF_UNSPEC;
   return builder.finish();
 }
 
 Request dump_addresses(uint32_t sequence) {
   Builder builder(RTM_GETADDR, NLM_F_DUMP, sequence);
-  builder.header<ifaddrmsg>().ifa_family = AF_INET;
+  builder.header<ifaddrmsg>().ifa_family = AF_UNSPEC;
   return builder.finish();
 }
 
@@ -190,22 +240,22 @@ Request get_link(uint32_t sequence, uint32_t ifindex) {
   return builder.finish();
 }
 
-Request get_neighbor(uint32_t sequence, uint32_t ifindex, net::Ipv4 address) {
+Request get_neighbor(uint32_t sequence, uint32_t ifindex, const net::IpAddress& address) {
   return about_neighbor(Builder(RTM_GETNEIGH, 0, sequence), ifindex, address, 0);
 }
 
-Request get_route(uint32_t sequence, net::Ipv4 source, net::Ipv4 destination) {
+Request get_route(uint32_t sequence, const net::IpAddress& source, const net::IpAddress& destination) {
   Builder builder(RTM_GETROUTE, 0, sequence);
   auto& route = builder.header<rtmsg>();
-  route.rtm_family = AF_INET;
-  route.rtm_src_len = 32;
-  route.rtm_dst_len = 32;
+  route.rtm_family = family_of(destination);
+  route.rtm_src_len = bits_of(route.rtm_family);
+  route.rtm_dst_len = bits_of(route.rtm_family);
   builder.put(RTA_SRC, source);
   builder.put(RTA_DST, destination);
   return builder.finish();
 }
 
-Request use_neighbor(uint32_t sequence, uint32_t ifindex, net::Ipv4 address) {
+Request use_neighbor(uint32_t sequence, uint32_t ifindex, const net::IpAddress& address) {
   return about_neighbor(Builder(RTM_NEWNEIGH, NLM_F_CREATE, sequence), ifindex, address, NTF_USE);
 }
 

@@ -23,11 +23,12 @@ struct Link {
   uint32_t mtu = 0;     // 0: the message did not say
   uint32_t parent = 0;  // of a VLAN or the like; 0: none
   bool gone = false;    // deleted
+  std::string kind{};   // "vxlan", "gre", "vlan" and the like; empty: hardware, or not said
 };
 
 struct Neighbor {
   uint32_t ifindex = 0;
-  net::Ipv4 address;
+  net::IpAddress address;
   std::optional<net::Mac> mac;  // absent: deleted, failed or not yet resolved
 };
 
@@ -38,10 +39,11 @@ struct Address {
 
 /// The kernel's answer to "how does one get there".
 struct Route {
-  bool unicast = false;              // else the destination is local, multicast or the like
-  uint32_t ifindex = 0;              // outgoing interface
-  std::optional<net::Ipv4> gateway;  // absent: the destination is on-link
-  uint32_t mtu = 0;                  // of the route; 0: the link's
+  bool unicast = false;                   // else the destination is local, multicast or the like
+  bool refused = false;                   // a blackhole, unreachable or prohibit route
+  uint32_t ifindex = 0;                   // outgoing interface
+  std::optional<net::IpAddress> gateway;  // absent: the destination is on-link
+  uint32_t mtu = 0;                       // of the route; 0: the link's
 };
 
 /// A change to a prefix in some routing table.
@@ -49,7 +51,7 @@ struct RouteChange {
   net::Prefix prefix;
 };
 
-// Each returns nothing if the message is of another type, another family than IPv4, or malformed.
+// Each returns nothing if the message is of another type, another family than IPv4 and IPv6, or malformed.
 std::optional<Link> parse_link(const nlmsghdr& message);
 std::optional<Neighbor> parse_neighbor(const nlmsghdr& message);
 std::optional<Address> parse_address(const nlmsghdr& message);
@@ -63,10 +65,10 @@ Request dump_links(uint32_t sequence);
 Request dump_neighbors(uint32_t sequence);
 Request dump_addresses(uint32_t sequence);
 Request get_link(uint32_t sequence, uint32_t ifindex);
-Request get_neighbor(uint32_t sequence, uint32_t ifindex, net::Ipv4 address);
-Request get_route(uint32_t sequence, net::Ipv4 source, net::Ipv4 destination);
+Request get_neighbor(uint32_t sequence, uint32_t ifindex, const net::IpAddress& address);
+Request get_route(uint32_t sequence, const net::IpAddress& source, const net::IpAddress& destination);
 /// Asks the kernel to resolve the neighbour, or to make sure that it still knows it, as if it had a packet to
 /// send there.
-Request use_neighbor(uint32_t sequence, uint32_t ifindex, net::Ipv4 address);
+Request use_neighbor(uint32_t sequence, uint32_t ifindex, const net::IpAddress& address);
 
 }  // namespace weir::underlay::netlink

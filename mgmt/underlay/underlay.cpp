@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "mgmt/underlay/arp_resolver.h"
 #include "mgmt/underlay/kernel_resolver.h"
+#include "mgmt/underlay/port_resolver.h"
 
 namespace weir::underlay {
 namespace {
@@ -15,7 +15,7 @@ class Combined : public Underlay {
   Combined(const std::vector<PortFacts>& ports, SendFrame send, std::unique_ptr<KernelResolver> kernel)
       : send_(std::move(send)), kernel_(std::move(kernel)) {
     for (const PortFacts& port : ports) {
-      if (!port.kernel_shared) arp_.emplace(port.index, std::make_unique<ArpResolver>(port, send_));
+      if (!port.kernel_shared) resolvers_.emplace(port.index, std::make_unique<PortResolver>(port, send_));
     }
   }
 
@@ -23,14 +23,14 @@ class Combined : public Underlay {
     return read_kernel_addresses(ifindex);
   }
 
-  Result<Hop> resolve(net::Ipv4 local, net::Ipv4 remote) override {
-    if (ArpResolver* owner = owner_of(local)) return owner->resolve(local, remote);
+  Result<Hop> resolve(const net::IpAddress& local, const net::IpAddress& remote) override {
+    if (PortResolver* owner = owner_of(local)) return owner->resolve(local, remote);
     if (kernel_ != nullptr) return kernel_->resolve(local, remote);
     return fail(ErrorCode::not_found, "no port has the address " + net::to_string(local));
   }
 
-  void forget(net::Ipv4 local, net::Ipv4 remote) override {
-    if (ArpResolver* owner = owner_of(local)) {
+  void forget(const net::IpAddress& local, const net::IpAddress& remote) override {
+    if (PortResolver* owner = owner_of(local)) {
       owner->forget(local, remote);
     } else if (kernel_ != nullptr) {
       kernel_->forget(local, remote);
@@ -42,27 +42,31 @@ class Combined : public Underlay {
   }
   bool process() override { return kernel_ != nullptr && kernel_->process(); }
 
-  bool on_arp(dataplane::PortIndex port, std::span<const uint8_t> frame) override {
-    const auto found = arp_.find(port);
-    return found != arp_.end() && found->second->on_arp(frame);
+  bool on_neighbor_frame(dataplane::PortIndex port, std::span<const uint8_t> frame) override {
+    const auto found = resolvers_.find(port);
+    return found != resolvers_.end() && found->second->on_frame(frame);
+  }
+  bool on_neighbor_note(dataplane::PortIndex port, const net::IpAddress& address, net::Mac mac) override {
+    const auto found = resolvers_.find(port);
+    return found != resolvers_.end() && found->second->on_note(address, mac);
   }
 
   bool tick(dataplane::NanoTime now) override {
     bool changed = kernel_ != nullptr && kernel_->tick(now);
-    for (auto& [port, resolver] : arp_) changed |= resolver->tick(now);
+    for (auto& [port, resolver] : resolvers_) changed |= resolver->tick(now);
     return changed;
   }
 
  private:
-  ArpResolver* owner_of(net::Ipv4 local) const {
-    for (const auto& [port, resolver] : arp_) {
+  PortResolver* owner_of(const net::IpAddress& local) const {
+    for (const auto& [port, resolver] : resolvers_) {
       if (resolver->owns(local)) return resolver.get();
     }
     return nullptr;
   }
 
   SendFrame send_;
-  std::map<dataplane::PortIndex, std::unique_ptr<ArpResolver>> arp_;
+  std::map<dataplane::PortIndex, std::unique_ptr<PortResolver>> resolvers_;
   std::unique_ptr<KernelResolver> kernel_;
 };
 

@@ -2,7 +2,7 @@
 //
 // On ports that share their address with the kernel (af_xdp) routes, neighbours, link and MTU are the
 // kernel's, read by netlink, and the kernel is asked to resolve. On ports that DPDK owns alone control speaks
-// ARP itself. Control thread only.
+// ARP and neighbour discovery itself. Control thread only.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ struct PortFacts {
   /// (dataplane::kMaxAfXdpMtu).
   uint16_t max_mtu = 1770;
   std::vector<net::InterfaceAddress> addresses;
-  std::optional<net::Ipv4> gateway;  // without kernel_shared
+  std::vector<net::IpAddress> gateways;  // without kernel_shared: at most one of each family
 };
 
 struct Hop {
@@ -52,21 +52,26 @@ class Underlay {
   static Result<std::unique_ptr<Underlay>> create(std::vector<PortFacts> ports, SendFrame send);
   virtual ~Underlay() = default;
 
-  /// Addresses that the kernel has on a port's interface (IPv4). Used when a config names none.
+  /// Addresses that the kernel has on a port's interface, link-local ones left out. Used when a config names
+  /// none.
   virtual Result<std::vector<net::InterfaceAddress>> kernel_addresses(uint32_t ifindex) = 0;
 
   /// What is known now of the way from `local` to `remote`; starts to resolve what is not, and keeps watching
   /// it until forget(), however often it is called (a failure is watched too). Fails with `not_found` if no
   /// route or no port leads there.
-  virtual Result<Hop> resolve(net::Ipv4 local, net::Ipv4 remote) = 0;
-  virtual void forget(net::Ipv4 local, net::Ipv4 remote) = 0;
+  virtual Result<Hop> resolve(const net::IpAddress& local, const net::IpAddress& remote) = 0;
+  virtual void forget(const net::IpAddress& local, const net::IpAddress& remote) = 0;
 
   /// File descriptors to poll for reading; call process() when one is ready.
   virtual std::vector<int> fds() const = 0;
   /// Reads what the kernel said. True if any resolve() may answer differently now.
   virtual bool process() = 0;
-  /// A punted ARP packet (whole Ethernet frame) from a port that DPDK owns. True as for process().
-  virtual bool on_arp(dataplane::PortIndex port, std::span<const uint8_t> frame) = 0;
+  /// A punted ARP or neighbour discovery packet (whole Ethernet frame) from a port that DPDK owns. True as
+  /// for process().
+  virtual bool on_neighbor_frame(dataplane::PortIndex port, std::span<const uint8_t> frame) = 0;
+  /// A worker answered a question of `address` on a port that DPDK owns, and so learnt its MAC. True as for
+  /// process().
+  virtual bool on_neighbor_note(dataplane::PortIndex port, const net::IpAddress& address, net::Mac mac) = 0;
   /// Retries and ageing; call about every 100 ms. True as for process().
   virtual bool tick(dataplane::NanoTime now) = 0;
 };

@@ -65,14 +65,25 @@ TEST(Answers, PaddedArp) {
   EXPECT_EQ(hub.moved(), answered());
 }
 
-TEST(Answers, ArpForOthersIsNotAnsweredButNoted) {
-  SnapshotBuilder b = network(false);
-  TestHub hub(b.build());
-  const Bytes request =
-      PacketBuilder().ether(kBroadcast, kA.host_mac).arp_request(kA.host_mac, kA.host4, "10.1.0.9").build();
-  EXPECT_TRUE(hub.pass_through(tunnelled(kA, request)).empty());
-  EXPECT_EQ(hub.moved(), dropped(DropReason::inner_multicast));
-  EXPECT_EQ(notes_of(hub, b).size(), 1u);
+// What is not meant for the hub changes what is known, and adds nothing: else any host could fill the table
+// with addresses that nobody asks for.
+TEST(Answers, AnnouncementsAreNotedOnlyOfKnownNeighbours) {
+  const net::Mac other{{2, 0, 0, 0, 9, 9}};
+  const auto row = [&](const char* target, net::Mac mac) {
+    return PacketBuilder().ether(kBroadcast, mac).arp_request(mac, kA.host4, target).build();
+  };
+  for (const bool known : {false, true}) {
+    for (const char* target : {"10.1.0.9", kA.host4}) {  // a question to another host, gratuitous ARP
+      SnapshotBuilder b = network(known);
+      TestHub hub(b.build());
+      EXPECT_TRUE(hub.pass_through(tunnelled(kA, row(target, other))).empty());
+      EXPECT_EQ(hub.moved(), dropped(DropReason::inner_multicast));
+      EXPECT_EQ(notes_of(hub, b).size(), known ? 1u : 0u);
+      hub.pass_through(tunnelled(kA, row(target, kA.host_mac)));
+      EXPECT_EQ(notes_of(hub, b).size(), 0u) << "nothing new";
+      hub.moved();
+    }
+  }
 }
 
 TEST(Answers, ArpReplyIsNoted) {
@@ -302,6 +313,34 @@ TEST(Answers, UnderlayArpReplyGoesToControl) {
   EXPECT_EQ(Bytes(punts[0].frame.begin(), punts[0].frame.end()), reply);
   hub.plane().discard(punts[0], DropReason::punt_unwanted);
   EXPECT_EQ(hub.plane().control_dropped(DropReason::punt_unwanted), 1u);
+}
+
+TEST(Answers, WhoAsksOnTheUnderlayIsNoted) {
+  TestHub hub(network().build());
+  hub.pass_through(PacketBuilder()
+                       .ether(kBroadcast, kA.tunnel_mac)
+                       .arp_request(kA.tunnel_mac, kA.tunnel_end, kHubAddress)
+                       .build());
+  const auto notes = hub.plane().take_notes(8);
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_FALSE(notes[0].attachment.valid());
+  EXPECT_EQ(notes[0].port, 0);
+  EXPECT_EQ(notes[0].address, *net::parse_ip(kA.tunnel_end));
+  EXPECT_EQ(notes[0].mac, kA.tunnel_mac);
+}
+
+TEST(Answers, AnUnderlayAnnouncementGoesToControl) {
+  TestHub hub(network().build());
+  const Bytes gratuitous = PacketBuilder()
+                               .ether(kBroadcast, kA.tunnel_mac)
+                               .arp_request(kA.tunnel_mac, kA.tunnel_end, kA.tunnel_end)
+                               .build();
+  EXPECT_TRUE(hub.pass_through(gratuitous).empty());
+  EXPECT_EQ(hub.moved(), punted());
+  const auto punts = hub.plane().take_punts(8);
+  ASSERT_EQ(punts.size(), 1u);
+  EXPECT_EQ(punts[0].reason, dataplane::PuntReason::underlay_arp);
+  hub.plane().discard(punts[0], DropReason::none);
 }
 
 TEST(Answers, UnderlayEcho) {

@@ -190,6 +190,62 @@ struct TwoWays {
   SnapshotBuilder base;
 };
 
+TEST(HealthChange, SessionsLeaveADownAttachmentAndSurviveWhenAllAreDown) {
+  TwoWays ways;
+  SnapshotBuilder b = ways.by(kB);
+  b.route("blue", "172.16.0.0/12", "e", TwoWays::kE.host4);
+  const Spoke& e = TwoWays::kE;
+  const auto set = [&](const Spoke& spoke, bool usable) {  // as control does
+    const dataplane::AttachmentId id = b.attachment_id(spoke.name);
+    const net::IpAddress host = *net::parse_ip(spoke.host4);
+    b.board().set_usable(id, usable);
+    if (usable) {
+      ASSERT_TRUE(b.adjacencies().set(id, host, spoke.host_mac));
+    } else {
+      b.adjacencies().remove(b.adjacencies().find(id, host));
+    }
+  };
+  TestHub hub(b.build());
+  const auto leaves_by = [&](const std::vector<Bytes>& got) -> const Spoke& {
+    EXPECT_EQ(got.size(), 1u);
+    return !got.empty() && vni_of(got[0]) == kB.vni ? kB : e;
+  };
+  const Spoke& first = leaves_by(hub.pass_through(TwoWays::there()));
+  const Spoke& second = &first == &kB ? e : kB;
+  EXPECT_EQ(hub.moved(), started());
+
+  set(first, false);
+  expect_sent(hub.pass_through(TwoWays::there()), second,
+              TwoWays::frame(second.host_mac, second.hub_mac, false, 63));
+  EXPECT_EQ(hub.moved(), forwarded() + Counts({{"redecided_route", 1}}));
+
+  set(second, false);
+  EXPECT_TRUE(hub.pass_through(TwoWays::there()).empty());
+  EXPECT_EQ(hub.moved(), dropped(DropReason::attachment_down) + Counts({{"redecided_route", 1}}))
+      << "the session is not cut";
+
+  set(second, true);
+  expect_sent(hub.pass_through(TwoWays::there()), second,
+              TwoWays::frame(second.host_mac, second.hub_mac, false, 63));
+  hub.moved();
+  set(first, true);
+  expect_sent(hub.pass_through(TwoWays::there()), second,
+              TwoWays::frame(second.host_mac, second.hub_mac, false, 63));
+  EXPECT_EQ(hub.moved(), forwarded()) << "what works is left where it is";
+}
+
+TEST(HealthChange, NoFirstPacketLeavesByADownAttachment) {
+  SnapshotBuilder b = network();
+  TestHub hub(b.build());
+  b.board().set_usable(b.attachment_id("b"), false);
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp())).empty());
+  EXPECT_EQ(hub.moved(), dropped(DropReason::attachment_down));
+  b.board().set_usable(b.attachment_id("b"), true);
+  b.board().set_usable(b.attachment_id("a"), false);
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp())).empty()) << "no reply would find its way";
+  EXPECT_EQ(hub.moved(), dropped(DropReason::attachment_down));
+}
+
 TEST(RouteChange, TheSessionFollows) {
   TwoWays ways;
   SnapshotBuilder by_b = ways.by(kB), by_e = ways.by(TwoWays::kE);

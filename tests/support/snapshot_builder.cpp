@@ -170,6 +170,8 @@ UnderlayHop& SnapshotBuilder::underlay(std::string_view attachment) {
 
 AdjacencyTable& SnapshotBuilder::adjacencies() { return *kept_->adjacencies; }
 
+AttachmentBoard& SnapshotBuilder::board() { return kept_->board; }
+
 void SnapshotBuilder::add_member(DomainId domain, const net::Prefix& prefix, const NextHop& member) {
   for (NamedRoute& route : routes_) {
     if (route.domain == domain && route.prefix == prefix) {
@@ -233,6 +235,7 @@ std::unique_ptr<Snapshot> SnapshotBuilder::build() {
   snapshot->policy = build_policy();
   snapshot->profiles = profiles_;
   snapshot->adjacencies = kept_->adjacencies.get();
+  snapshot->board = &kept_->board;
 
   std::vector<Attachment> slots;
   for (const NamedAttachment& named : attachments_) {

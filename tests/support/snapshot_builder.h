@@ -73,9 +73,10 @@ class SnapshotBuilder {
   dataplane::AttachmentId attachment_id(std::string_view name) const;
   /// The hub's MAC inside an attachment: 02:57:00:00:00:SLOT.
   net::Mac hub_mac(std::string_view attachment) const;
-  /// Both live as long as the builder or a snapshot of it.
+  /// They live as long as the builder or a snapshot of it.
   dataplane::UnderlayHop& underlay(std::string_view attachment);
   dataplane::AdjacencyTable& adjacencies();
+  dataplane::AttachmentBoard& board();
 
  private:
   struct NamedDomain {
@@ -96,6 +97,7 @@ class SnapshotBuilder {
   struct Kept {
     std::deque<dataplane::UnderlayHop> hops;
     std::unique_ptr<dataplane::AdjacencyTable> adjacencies;
+    dataplane::AttachmentBoard board{256};
   };
 
   const NamedAttachment& find_attachment(std::string_view name) const;

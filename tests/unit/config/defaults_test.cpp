@@ -44,6 +44,8 @@ vni = 10
 local = "198.18.0.1"
 remote = "198.18.0.10"
 #attachment[].vxlan
+[attachment.health]
+#attachment[].health
 [[route]]
 domain = "prod"
 prefix = "10.1.64.0/18"

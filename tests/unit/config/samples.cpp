@@ -104,7 +104,9 @@ core = 1
 sessions = 1000
 packet_buffers = 8192
 ring_size = 1024
+attachments = 50
 adjacencies = 100
+neighbors_per_attachment = 60
 held_packets = 500
 held_per_neighbor = 8
 held_fragments = 600
@@ -165,6 +167,17 @@ mss_clamp = false
 reverse_path = false
 max_packets_per_second = 1000
 max_bytes_per_second = 1000000
+[attachment.health]
+probe = "icmp"
+address = "10.1.0.9"
+interval_ms = 200
+jitter = 5
+up_after = 4
+down_after = 6
+flap_half_life = 30
+flap_limit = 7
+traffic = true
+withdraw = true
 [[route]]
 domain = "prod"
 prefix = "10.1.64.0/18"

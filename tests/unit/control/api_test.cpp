@@ -29,7 +29,14 @@ class FakeSource final : public api::Source {
     view.hub = "hub-1";
     view.workers = {{0, 1, {{"rx", 10}, {"dropped", 2}}}};
     view.ports = {{"wan0", "af_xdp", "02:00:00:00:00:01", 1500, true}};
-    view.attachments = {{"cloud-a", "prod", "198.18.0.1", "198.18.0.10", 10, false, 1450}};
+    view.attachments = {{"cloud-a",
+                         "prod",
+                         "198.18.0.1",
+                         "198.18.0.10",
+                         10,
+                         false,
+                         1450,
+                         {"down", 75, "probe not answered", false, 2, 412, 11, 1100, 22, 2200}}};
     view.profiles = {{"default", 3, 1}};
     return view;
   }
@@ -86,6 +93,11 @@ TEST(ApiHandlers, StatusHasThePromisedFields) {
   EXPECT_EQ(body["workers"][0]["core"], 1);
   EXPECT_EQ(body["ports"][0]["link"], "up");
   EXPECT_EQ(body["attachments"][0]["underlay"], "unresolved");
+  EXPECT_EQ(body["attachments"][0]["state"], "down");
+  EXPECT_EQ(body["attachments"][0]["since_s"], 75);
+  EXPECT_EQ(body["attachments"][0]["reason"], "probe not answered");
+  EXPECT_EQ(body["attachments"][0]["rtt_us"], 412);
+  EXPECT_EQ(body["attachments"][0]["tx_bytes"], 2200);
   EXPECT_EQ(body["profiles"][0]["rules_refused"], 1);
   for (const char* key : {"version", "uptime_s", "held", "events_lost", "control_stalls"}) {
     EXPECT_TRUE(body.contains(key)) << key;
@@ -277,6 +289,8 @@ TEST(CliPrint, TablesAreAligned) {
 TEST(CliPrint, ShowsWhatTheApiSays) {
   FakeSource source;
   const std::string status = cli::print_status(api::get_status(source).body);
+  const std::string attachments = cli::print_attachments(api::get_status(source).body);
+  EXPECT_NE(attachments.find("down    75 s  probe not answered  412 us"), std::string::npos) << attachments;
   EXPECT_NE(status.find("hub-1"), std::string::npos);
   EXPECT_NE(status.find("unresolved"), std::string::npos);
   const Json drops = api::get_drops(source).body;

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "fakes.h"
+#include "tests/support/packet_builder.h"
 #include "mgmt/api/source.h"
 #include "mgmt/control/control.h"
 
@@ -43,7 +44,7 @@ class ControlTest : public ::testing::Test {
     file_ = folder_ + "/hub.toml";
     write(kTwoClouds);
     auto config = std::make_shared<const config::Config>(config::read_config(file_).value());
-    const model::StartFacts facts = one_port(adjacencies_.get());
+    const model::StartFacts facts = one_port(adjacencies_.get(), &board_);
     auto compiled = model::compile({*config, facts, {}, {}, {}});
     dataplane_ = std::make_unique<FakeDataplane>(std::move(compiled->snapshot));
     for (const char* peer : {"198.18.0.10", "198.18.0.20", "198.18.0.30", "198.18.0.40"}) {
@@ -51,7 +52,17 @@ class ControlTest : public ::testing::Test {
     }
     control_ = std::make_unique<Control>(
         control::ControlParts{
-            *dataplane_, underlay_, *adjacencies_, builder_, mailbox_, log_, {}, {{0, &steering_}}, "1"},
+            *dataplane_,
+            underlay_,
+            *adjacencies_,
+            board_,
+            builder_,
+            mailbox_,
+            log_,
+            {},
+            {{0, &steering_}},
+            "1",
+            [this](const control::AttachmentChange& change) { announced_.push_back(change); }},
         facts,
         control::InForce{config, std::make_shared<const model::Model>(std::move(compiled->model)), {}, {}},
         0);
@@ -87,6 +98,8 @@ class ControlTest : public ::testing::Test {
 
   std::string folder_, file_;
   std::unique_ptr<AdjacencyTable> adjacencies_;
+  AttachmentBoard board_{16};
+  std::vector<control::AttachmentChange> announced_;
   std::ostringstream log_text_;
   spdlog::logger log_;
   control::Mailbox mailbox_;
@@ -105,6 +118,77 @@ domain = "lonely"
 vxlan = { vni = 40, local = "198.18.0.1", remote = "198.18.0.40", port = 8472 }
 gateway = ["10.4.0.1/24"]
 )";
+
+TEST_F(ControlTest, ASilentAttachmentGoesDownIsAnnouncedAndItsRoutesAreWithdrawn) {
+  const std::string health =
+      "gateway = [\"10.1.0.1/24\", \"2001:db8:1::1/64\"]\nhealth = { probe = \"icmp\", address = "
+      "\"10.1.0.9\", "
+      "interval_ms = 100, withdraw = true }\n";
+  const std::string watched =
+      replaced(kTwoClouds, "gateway = [\"10.1.0.1/24\", \"2001:db8:1::1/64\"]\n", health);
+  write(watched);
+  ASSERT_TRUE(reload().problems.empty());
+  const AttachmentId a = attachment("cloud-a");
+  const auto state = [&] { return control_->health().view(a).state; };
+  const auto route_is_there = [&] {
+    const auto routes = control_->routes("prod").value();
+    return std::any_of(routes[0].routes.begin(), routes[0].routes.end(),
+                       [](const auto& route) { return route.prefix == "10.1.64.0/18"; });
+  };
+  EXPECT_TRUE(route_is_there());
+  const auto pass = [&](unsigned tenths) {
+    for (unsigned i = 0; i < 10 * tenths; ++i) {
+      now_ += 10 * kNanosPerMilli;
+      settle();
+    }
+  };
+  pass(8);
+  EXPECT_EQ(state(), control::HealthState::down);
+  EXPECT_FALSE(board_.usable(a));
+  settle();
+  EXPECT_FALSE(route_is_there());
+  ASSERT_EQ(announced_.size(), 1u);
+  EXPECT_EQ(announced_[0].attachment, "cloud-a");
+  EXPECT_EQ(announced_[0].domain, "prod");
+  EXPECT_EQ(announced_[0].reason, "probe not answered");
+  EXPECT_NE(log_text_.str().find("attachment cloud-a is down, was unknown: probe not answered"),
+            std::string::npos);
+  const auto status = control_->status();
+  const auto row = std::find_if(status.attachments.begin(), status.attachments.end(),
+                                [](const auto& view) { return view.name == "cloud-a"; });
+  ASSERT_NE(row, status.attachments.end());
+  EXPECT_EQ(row->health.state, "down");
+
+  write(kTwoClouds);  // not watched any more
+  ASSERT_TRUE(reload().problems.empty());
+  settle();
+  EXPECT_EQ(state(), control::HealthState::unknown);
+  EXPECT_TRUE(board_.usable(a));
+  EXPECT_TRUE(route_is_there());
+}
+
+TEST_F(ControlTest, AHostThatDoesNotAnswerIsToldToTheSender) {
+  const auto frame = PacketBuilder()
+                         .ether(model::default_hub_mac("cloud-a"), mac(0x02000000aaaa))
+                         .ipv4("10.1.0.9", "10.2.0.77")
+                         .udp(1, 2)
+                         .build();
+  Punt punt;
+  punt.reason = PuntReason::resolve;
+  punt.attachment = attachment("cloud-b");
+  punt.target = ip("10.2.0.77");
+  punt.ingress = attachment("cloud-a");
+  punt.frame = frame;
+  dataplane_->punts = {punt};
+  control_->turn(now_, false);
+  ASSERT_EQ(dataplane_->sent.size(), 1u) << "ARP";
+  for (int second = 0; second < 4; ++second) control_->turn(now_ += kNanosPerSecond, false);
+  ASSERT_EQ(dataplane_->sent.size(), 4u) << "three requests, one answer";
+  EXPECT_EQ(dataplane_->sent[3].first, attachment("cloud-a"));
+  EXPECT_EQ(dataplane_->sent[3].second[34], 3);
+  EXPECT_EQ(dataplane_->sent[3].second[35], 1);
+  EXPECT_EQ(dataplane_->discarded.back().second, DropReason::neighbor_unresolved);
+}
 
 TEST_F(ControlTest, HopsAreSetFromTheUnderlay) {
   net::Mac hop;
@@ -279,7 +363,7 @@ TEST_F(ControlTest, RemovedAttachmentIsPurgedAndItsIndexReusedOnlyThen) {
   write(kTwoClouds);
   reload();
   ASSERT_EQ(dataplane_->purged_attachments, std::vector{gone});
-  EXPECT_EQ(underlay_.forgotten, std::vector{ip("198.18.0.40").v4()});
+  EXPECT_EQ(underlay_.forgotten, std::vector{ip("198.18.0.40")});
   write(kTwoClouds + replaced(kNewSpoke, "cloud-d", "cloud-e"));
   reload();
   EXPECT_NE(attachment("cloud-e").index(), gone.index());

@@ -7,10 +7,12 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
 
 #include "mgmt/events/eve_file.h"
+#include "mgmt/events/hub_event.h"
 #include "mgmt/events/log.h"
 #include "mgmt/events/writer.h"
 
@@ -126,6 +128,28 @@ TEST_F(EventsTest, EalLinesComeInAtOurLevels) {
   events::log_eal_line(log_, 4, "\n");
   EXPECT_EQ(log_text_.str(),
             "error dpdk: broken\nwarning dpdk: odd\ndebug dpdk: routine\ntrace dpdk: detail\n");
+}
+
+TEST(HubEvents, ALineOfEve) {
+  events::AttachmentEvent event{1'000'000'000, "cloud-a", "prod", "down", "up", "probe \xff not answered"};
+  const auto json = nlohmann::json::parse(events::to_eve_json(event, 0));
+  EXPECT_EQ(json["timestamp"], "1970-01-01T00:00:01.000000+0000");
+  EXPECT_EQ(json["event_type"], "attachment");
+  EXPECT_EQ(json["attachment"]["name"], "cloud-a");
+  EXPECT_EQ(json["attachment"]["domain"], "prod");
+  EXPECT_EQ(json["attachment"]["state"], "down");
+  EXPECT_EQ(json["attachment"]["was"], "up");
+}
+
+TEST(HubEvents, KeepsOrderAndCountsWhatItHasNoRoomFor) {
+  events::HubEvents queue;
+  for (size_t i = 0; i < events::HubEvents::kCapacity + 3; ++i) queue.put({i, "a", "", "", "", ""});
+  EXPECT_EQ(queue.lost(), 3u);
+  const auto first = queue.take(2);
+  ASSERT_EQ(first.size(), 2u);
+  EXPECT_EQ(first[1].time_ns, 1u);
+  EXPECT_EQ(queue.take(1'000'000).size(), events::HubEvents::kCapacity - 2);
+  EXPECT_TRUE(queue.take(1).empty());
 }
 
 }  // namespace

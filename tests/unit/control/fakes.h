@@ -67,6 +67,16 @@ class FakeDataplane final : public dataplane::Dataplane {
     return inspector_counters;
   }
   const dataplane::ProfileCounters& profile(dataplane::WorkerIndex) const override { return worker_profile; }
+  dataplane::AttachmentTotals attachment_totals(dataplane::AttachmentId id) const override {
+    const auto at = totals.find(id);
+    return at == totals.end() ? dataplane::AttachmentTotals{} : at->second;
+  }
+  std::optional<dataplane::NanoTime> probe_answered(dataplane::AttachmentId id,
+                                                    dataplane::ProbeToken token) const override {
+    const auto at = answers.find(id);
+    if (at == answers.end() || at->second.first != token) return std::nullopt;
+    return at->second.second;
+  }
   void watch(dataplane::NanoTime until) override { watched_until = until; }
   uint64_t cycles_per_second() const override { return 2'000'000'000; }
   uint64_t control_dropped(dataplane::DropReason reason) const override {
@@ -91,6 +101,8 @@ class FakeDataplane final : public dataplane::Dataplane {
   std::vector<std::pair<void*, dataplane::DropReason>> discarded;
   std::vector<std::pair<dataplane::AttachmentId, std::vector<uint8_t>>> sent;
   std::vector<dataplane::SessionRow> sessions;
+  std::map<dataplane::AttachmentId, dataplane::AttachmentTotals> totals;
+  std::map<dataplane::AttachmentId, std::pair<dataplane::ProbeToken, dataplane::NanoTime>> answers;
   size_t asked_sessions = 0;
   bool hold_sessions = false;  // until acknowledge()
   dataplane::NanoTime clock = 0;
@@ -103,22 +115,27 @@ class FakeDataplane final : public dataplane::Dataplane {
 class FakeUnderlay final : public underlay::Underlay {
  public:
   Result<std::vector<net::InterfaceAddress>> kernel_addresses(uint32_t) override { return {}; }
-  Result<underlay::Hop> resolve(net::Ipv4, net::Ipv4 remote) override {
+  Result<underlay::Hop> resolve(const net::IpAddress&, const net::IpAddress& remote) override {
     const auto at = hops.find(remote);
     if (at == hops.end()) return fail(ErrorCode::not_found, "no route");
     return at->second;
   }
-  void forget(net::Ipv4, net::Ipv4 remote) override { forgotten.push_back(remote); }
+  void forget(const net::IpAddress&, const net::IpAddress& remote) override { forgotten.push_back(remote); }
   std::vector<int> fds() const override { return {}; }
   bool process() override { return true; }
-  bool on_arp(dataplane::PortIndex, std::span<const uint8_t>) override {
+  bool on_neighbor_frame(dataplane::PortIndex, std::span<const uint8_t>) override {
     ++arps;
+    return false;
+  }
+  bool on_neighbor_note(dataplane::PortIndex, const net::IpAddress& address, net::Mac) override {
+    noted.push_back(address);
     return false;
   }
   bool tick(dataplane::NanoTime) override { return false; }
 
-  std::map<net::Ipv4, underlay::Hop> hops;
-  std::vector<net::Ipv4> forgotten;
+  std::map<net::IpAddress, underlay::Hop> hops;
+  std::vector<net::IpAddress> forgotten;
+  std::vector<net::IpAddress> noted;
   int arps = 0;
 };
 
@@ -195,11 +212,13 @@ inline config::Config parse(const std::string& text) {
   throw std::logic_error(all);
 }
 
-inline model::StartFacts one_port(dataplane::AdjacencyTable* adjacencies = nullptr) {
+inline model::StartFacts one_port(dataplane::AdjacencyTable* adjacencies = nullptr,
+                                  dataplane::AttachmentBoard* board = nullptr) {
   model::StartFacts facts;
   facts.ports.push_back(
       {"wan0", 0, mac(0x020000000001), 1500, false, {net::parse_interface_address("198.18.0.1/24").value()}});
   facts.adjacencies = adjacencies;
+  facts.board = board;
   return facts;
 }
 

@@ -88,6 +88,18 @@ TEST(IcmpErrors, TimeExceededIpv6ComesFromTheGateway) {
   EXPECT_EQ(net::IpAddress(net::Ipv6::load(answer->data() + 38)), ip("2001:db8:1::5"));
 }
 
+TEST(IcmpErrors, HostUnreachableOfBothFamilies) {
+  const auto answer4 =
+      build_icmp_error(ingress(), IcmpErrorKind::host_unreachable, 0, packet4().udp(1, 2).build());
+  ASSERT_TRUE(answer4);
+  EXPECT_EQ(part(*answer4, 34, 2), Bytes({3, 1}));
+  EXPECT_EQ(part(*answer4, 38, 4), Bytes({0, 0, 0, 0}));
+  const auto answer6 =
+      build_icmp_error(ingress(), IcmpErrorKind::host_unreachable, 0, packet6().udp(1, 2).build());
+  ASSERT_TRUE(answer6);
+  EXPECT_EQ(part(*answer6, 54, 2), Bytes({1, 3}));
+}
+
 TEST(IcmpErrors, EthernetPaddingIsNotQuoted) {
   Bytes packet = packet4().udp(1, 2).build();
   const size_t size = packet.size();

@@ -18,10 +18,12 @@ struct Compiler {
   Model before;
   std::vector<AttachmentId> released_attachments;
   std::vector<DomainId> released_domains;
+  std::set<AttachmentId> withdrawn;
 
   tl::expected<CompiledModel, std::vector<config::Problem>> operator()(const std::string& text) {
     const config::Config config = parse(text);
-    return model::compile({config, facts, paths, rulesets, before, released_attachments, released_domains});
+    return model::compile(
+        {config, facts, paths, rulesets, before, released_attachments, released_domains, withdrawn});
   }
   /// Compiles and takes the result over as what is in force.
   CompiledModel next(const std::string& text) {
@@ -165,6 +167,33 @@ via = "10.2.0.2"
   };
   EXPECT_EQ(drop("shared"), DropReason::none);
   EXPECT_EQ(drop("prod"), DropReason::blackhole);
+}
+
+TEST(Compile, AWithdrawnAttachmentLeavesItsRoutesToOthers) {
+  const std::string text = kTwoClouds + R"(
+[[route]]
+domain = "shared"
+prefix = "10.0.0.0/8"
+attachment = "cloud-b"
+via = "10.2.0.2"
+[[route]]
+domain = "prod"
+prefix = "10.1.0.0/17"
+blackhole = true
+)";
+  Compiler compile;
+  const auto drop_of = [&](const CompiledModel& m, const char* to) {
+    return find_route(*m.snapshot, *m.snapshot->domain(domain(m.model, "prod")), ip(to), 0).drop;
+  };
+  const CompiledModel up = compile.next(text);
+  EXPECT_EQ(drop_of(up, "10.1.64.1"), DropReason::none);
+  compile.withdrawn = {attachment(up.model, "prod", "cloud-a")};
+  const CompiledModel down = compile.next(text);
+  EXPECT_EQ(drop_of(down, "10.1.64.1"), DropReason::blackhole) << "the less specific one";
+  EXPECT_EQ(drop_of(down, "10.1.0.9"), DropReason::blackhole) << "what is on-link too";
+  EXPECT_EQ(route_version(down, "lonely"), route_version(up, "lonely"));
+  compile.withdrawn.clear();
+  EXPECT_EQ(drop_of(compile.next(text), "10.1.64.1"), DropReason::none);
 }
 
 TEST(Compile, SameBlackholeExposedTwiceIsNoContradiction) {

@@ -23,7 +23,7 @@ class NeighborsTest : public ::testing::Test {
     compiled->snapshot->adjacencies = adjacencies_.get();
     dataplane_ = std::make_unique<FakeDataplane>(std::move(compiled->snapshot));
     a_ = model_.ids.attachments.find(model::attachment_key("prod", "cloud-a")).value();
-    neighbors_ = std::make_unique<Neighbors>(*dataplane_, *adjacencies_, NeighborLimits{8, 3});
+    neighbors_ = std::make_unique<Neighbors>(*dataplane_, *adjacencies_, NeighborLimits{8, 3, 4});
   }
   void punt(intptr_t packet, const char* target, NanoTime now) {
     Punt p;
@@ -32,8 +32,9 @@ class NeighborsTest : public ::testing::Test {
     p.mbuf = reinterpret_cast<void*>(packet);
     neighbors_->on_punt(p, now);
   }
-  void note(const char* address, uint64_t from, NanoTime now) {
-    neighbors_->on_note({a_, ip(address), mac(from)}, now);
+  void note(const char* address, uint64_t from, NanoTime now,
+            NeighborNote::Kind kind = NeighborNote::Kind::question) {
+    neighbors_->on_note({a_, ip(address), mac(from), 0, kind}, now);
   }
   bool known(const char* address) {
     return adjacencies_->get(adjacencies_->find(a_, ip(address))).has_value();
@@ -111,7 +112,7 @@ TEST_F(NeighborsTest, HoldIsBoundedPerNeighborPerAttachmentAndInAll) {
   ASSERT_EQ(dataplane_->discarded.size(), 2u);
   EXPECT_EQ(dataplane_->discarded[0], (std::pair{reinterpret_cast<void*>(4), DropReason::hold_full}));
   EXPECT_EQ(dataplane_->discarded[1], (std::pair{reinterpret_cast<void*>(5), DropReason::hold_full}));
-  neighbors_->set_limits({3, 16});
+  neighbors_->set_limits({3, 16, 4});
   punt(6, "10.1.0.9", 0);
   EXPECT_EQ(dataplane_->discarded.back(), (std::pair{reinterpret_cast<void*>(6), DropReason::hold_full}));
 }
@@ -238,6 +239,93 @@ TEST_F(NeighborsTest, AttachmentThatGoesTakesItsNeighborsAlong) {
   EXPECT_FALSE(known("10.1.0.9"));
   EXPECT_EQ(dataplane_->discarded.at(0).second, DropReason::stale_attachment);
   EXPECT_EQ(neighbors_->held(), 0u);
+}
+
+TEST_F(NeighborsTest, OnlyAQuestionOrAnAnswerThatWasAskedForAddsAnEntry) {
+  using Kind = NeighborNote::Kind;
+  note("10.1.0.9", 0x02000000aaaa, 0, Kind::announcement);
+  note("10.1.0.10", 0x02000000aaaa, 0, Kind::answer);
+  EXPECT_FALSE(known("10.1.0.9"));
+  EXPECT_FALSE(known("10.1.0.10"));
+  EXPECT_EQ(neighbors_->counters().ignored, 2u);
+  punt(1, "10.1.0.10", 0);
+  note("10.1.0.10", 0x02000000aaaa, 0, Kind::answer);
+  EXPECT_TRUE(known("10.1.0.10"));
+  note("10.1.0.10", 0x02000000bbbb, 0, Kind::announcement);
+  EXPECT_EQ(adjacencies_->get(adjacencies_->find(a_, ip("10.1.0.10")))->mac, mac(0x02000000bbbb))
+      << "what is known may change";
+}
+
+TEST_F(NeighborsTest, WhoDoesNotAnswerIsLeftAloneForAWhileThatGrows) {
+  std::vector<intptr_t> unreachable;
+  neighbors_->on_unreachable(
+      [&](const Punt& p) { unreachable.push_back(reinterpret_cast<intptr_t>(p.mbuf)); });
+  std::vector<int> asked_at;
+  size_t asked = 0;
+  for (int second = 0; second < 40; ++second) {  // somebody sends to it all the time
+    const NanoTime now = static_cast<NanoTime>(second) * kSecond;
+    neighbors_->tick(now);
+    punt(second + 1, "10.1.0.9", now);
+    if (dataplane_->sent.size() != asked) asked_at.push_back(second);
+    asked = dataplane_->sent.size();
+  }
+  // Three tries, 2 s of rest, one try, 4 s, 8 s, 16 s.
+  EXPECT_EQ(asked_at, (std::vector<int>{0, 1, 2, 5, 10, 19, 36}));
+  EXPECT_EQ(unreachable.size(), 40u) << "none waits for longer than three seconds";
+  EXPECT_EQ(neighbors_->held(), 0u);
+  note("10.1.0.9", 0x02000000aaaa, 40 * kSecond, NeighborNote::Kind::announcement);
+  EXPECT_TRUE(known("10.1.0.9"));
+}
+
+TEST_F(NeighborsTest, AScanLeavesRoomForHostsThatExist) {
+  neighbors_->set_limits({8, 3, 8});
+  for (int i = 10; i < 60; ++i) {
+    const NanoTime now = static_cast<NanoTime>(i) * 4 * kSecond;
+    for (int t = 0; t <= 3; ++t) neighbors_->tick(now + static_cast<NanoTime>(t) * kSecond);
+    punt(i, ("10.1.0." + std::to_string(i)).c_str(), now + 3 * kSecond);
+  }
+  note("10.1.0.9", 0x02000000aaaa, 300 * kSecond);
+  EXPECT_TRUE(known("10.1.0.9"));
+}
+
+TEST_F(NeighborsTest, InAFullTableTheLargestAttachmentGivesWay) {
+  neighbors_->set_limits({8, 3, 100});
+  for (int i = 0; i < 16; ++i) {
+    note(("10.1.0." + std::to_string(i + 2)).c_str(), 0x02000000aaaa, static_cast<NanoTime>(i) + 1);
+  }
+  ASSERT_EQ(adjacencies_->size(), 16u);
+  const AttachmentId other = model_.ids.attachments.find(model::attachment_key("shared", "cloud-b")).value();
+  const auto note_other = [&](NanoTime now) {
+    neighbors_->on_note({other, ip("10.2.0.9"), mac(0x02000000bbbb), 0, NeighborNote::Kind::question}, now);
+    return adjacencies_->find(other, ip("10.2.0.9")).valid();
+  };
+  EXPECT_FALSE(note_other(kSecond));
+  EXPECT_FALSE(known("10.1.0.2")) << "the one that was confirmed longest ago";
+  EXPECT_EQ(neighbors_->counters().evicted, 1u);
+  EXPECT_FALSE(note_other(kSecond + 1)) << "its index is not free before the purge";
+  EXPECT_EQ(neighbors_->counters().evicted, 1u) << "and one at a time is enough";
+  neighbors_->tick(kSecond + 2);
+  dataplane_->acknowledge();
+  EXPECT_TRUE(note_other(kSecond + 3));
+}
+
+TEST_F(NeighborsTest, AnUnusableAttachmentHasNoNextHopsButIsStillKnown) {
+  note("10.1.0.9", 0x02000000aaaa, 0);
+  punt(1, "10.1.0.10", 0);
+  neighbors_->set_usable(a_, false);
+  EXPECT_FALSE(known("10.1.0.9"));
+  EXPECT_EQ(dataplane_->discarded.at(0).second, DropReason::attachment_down);
+  EXPECT_EQ(neighbors_->mac_of(a_, ip("10.1.0.9")), mac(0x02000000aaaa));
+  punt(2, "10.1.0.9", 0);
+  EXPECT_EQ(dataplane_->discarded.at(1).second, DropReason::attachment_down);
+  EXPECT_TRUE(dataplane_->resumed.empty()) << "it would come back at once";
+  note("10.1.0.11", 0x02000000cccc, 1);
+  EXPECT_FALSE(known("10.1.0.11"));
+  neighbors_->tick(2);
+  EXPECT_EQ(dataplane_->adjacency_purges, 1);
+  neighbors_->set_usable(a_, true);
+  EXPECT_TRUE(known("10.1.0.9"));
+  EXPECT_TRUE(known("10.1.0.11"));
 }
 
 TEST_F(NeighborsTest, GivesBackWhatItHoldsAtTheEnd) {

@@ -17,6 +17,10 @@ constexpr net::Ipv4 kPeer{0xc6120002};    // 198.18.0.2
 constexpr net::Ipv4 kNobody{0xc6120063};  // 198.18.0.99
 constexpr net::Ipv4 kFar{0x0a090001};     // 10.9.0.1
 
+constexpr net::Ipv6 kHub6{0x20010db8001a0000, 1};
+constexpr net::Ipv6 kPeer6{0x20010db8001a0000, 2};
+constexpr net::Ipv6 kFar6{0x20010db8002a0000, 1};
+
 /// Each test has a namespace of its own, so that none sees another's neighbours.
 class KernelUnderlay : public testing::Test {
  protected:
@@ -42,10 +46,10 @@ class KernelUnderlay : public testing::Test {
 
   /// Lets events come in until the answer pleases, for at most three seconds.
   template <typename Predicate>
-  bool until(net::Ipv4 remote, Predicate pleases) {
+  bool until(const net::IpAddress& remote, Predicate pleases) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(3);
     while (std::chrono::steady_clock::now() < end) {
-      if (pleases(underlay_->resolve(kHub, remote))) return true;
+      if (pleases(underlay_->resolve(remote.is_v4() ? net::IpAddress(kHub) : kHub6, remote))) return true;
       pollfd wait{underlay_->fds().at(0), POLLIN, 0};
       if (poll(&wait, 1, 100) == 1) underlay_->process();
     }
@@ -172,6 +176,50 @@ TEST_F(KernelUnderlay, NamesTheInterfaceThatIsNoPort) {
                 "10.9.0.0/16 dev wio8"));
   EXPECT_EQ(underlay_->resolve(kHub, kFar).error().message,
             "the kernel's route to 10.9.0.1 leaves by wio8, which is no port of the hub");
+}
+
+TEST_F(KernelUnderlay, ATunnelDoesNotGoThroughAnother) {
+  ASSERT_TRUE(test::run(
+      "ip link add wiox type vxlan id 7 remote 198.18.0.2 local 198.18.0.1 dstport 4790 && ip link set "
+      "wiox up && ip route add 10.9.0.0/16 dev wiox"));
+  EXPECT_EQ(
+      underlay_->resolve(kHub, kFar).error().message,
+      "the kernel's route to 10.9.0.1 leaves by wiox, a tunnel (vxlan); a tunnel's outer packets do not go "
+      "through another tunnel");
+}
+
+class KernelUnderlay6 : public KernelUnderlay {
+ protected:
+  void SetUp() override {
+    KernelUnderlay::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    ASSERT_TRUE(test::run("ip addr add 2001:db8:1a::1/64 dev wio0 nodad"));
+    ASSERT_TRUE(peer_->run("ip addr add 2001:db8:1a::2/64 dev wio1 nodad"));
+  }
+};
+
+TEST_F(KernelUnderlay6, ResolvesAPeerOnTheLink) { EXPECT_TRUE(until(kPeer6, resolved)); }
+
+TEST_F(KernelUnderlay6, FollowsARouteThatComesAndGoes) {
+  EXPECT_FALSE(underlay_->resolve(kHub6, kFar6));
+  ASSERT_TRUE(test::run("ip -6 route add 2001:db8:2a::/48 via 2001:db8:1a::2 mtu 1400"));
+  EXPECT_TRUE(until(kFar6, resolved));
+  EXPECT_EQ(underlay_->resolve(kHub6, kFar6)->mtu, 1400);
+  ASSERT_TRUE(test::run("ip -6 route del 2001:db8:2a::/48"));
+  EXPECT_TRUE(until(kFar6, [](const Result<Hop>& hop) { return !hop; }));
+}
+
+TEST_F(KernelUnderlay6, ABlackholeIsNoWay) {
+  ASSERT_TRUE(test::run("ip -6 route add blackhole 2001:db8:2a::/48"));
+  EXPECT_EQ(underlay_->resolve(kHub6, kFar6).error().message,
+            "no way to 2001:db8:2a::1 from 2001:db8:1a::1: the route is a blackhole");
+}
+
+TEST_F(KernelUnderlay6, LinkLocalAddressesAreNotTheHubs) {
+  const auto addresses = underlay_->kernel_addresses(if_nametoindex("wio0"));
+  ASSERT_TRUE(addresses);
+  ASSERT_EQ(addresses->size(), 2u);
+  EXPECT_EQ(net::to_string((*addresses)[1]), "2001:db8:1a::1/64");
 }
 
 TEST_F(KernelUnderlay, OwnAddressIsNoPeer) {

@@ -57,7 +57,7 @@ TEST(NetlinkMessages, NeighborStates) {
     const auto neighbor = parse_neighbor(Message(neighbor_bytes(RTM_NEWNEIGH, row.state)).header());
     ASSERT_TRUE(neighbor) << row.state;
     EXPECT_EQ(neighbor->ifindex, 7u);
-    EXPECT_EQ(neighbor->address, kAddress);
+    EXPECT_EQ(neighbor->address, net::IpAddress(kAddress));
     EXPECT_EQ(neighbor->mac, row.usable ? std::optional(kMac) : std::nullopt) << row.state;
   }
 }
@@ -82,7 +82,7 @@ TEST(NetlinkMessages, OtherTypesAreNotTaken) {
 
 TEST(NetlinkMessages, RouteQuestionHasBothAddresses) {
   // A question has the form of an answer but for its type.
-  Request bytes = get_route(5, {0xc6120001}, kAddress);
+  Request bytes = get_route(5, net::Ipv4{0xc6120001}, kAddress);
   auto* header = reinterpret_cast<nlmsghdr*>(bytes.data());
   EXPECT_EQ(header->nlmsg_seq, 5u);
   EXPECT_EQ(header->nlmsg_type, RTM_GETROUTE);
@@ -112,7 +112,7 @@ TEST(NetlinkMessages, TruncatedAndMangledMessagesAreHarmless) {
     (void)parse_route(message.header());
     const auto change = parse_route_change(message.header());
     if (change) {
-      EXPECT_LE(change->prefix.length, 32);
+      EXPECT_LE(change->prefix.length, change->prefix.address.is_v4() ? 32 : 128);
     }
   }
 }
