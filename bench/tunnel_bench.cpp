@@ -34,7 +34,14 @@ struct Tunnels {
     }
   }
 
-  static TunnelKey key(uint32_t n) { return {{0xc612'0001}, {0xc613'0000 + n / 16}, {n}, 4789}; }
+  static Tunnel tunnel(uint32_t n) {
+    Tunnel t;
+    t.id = n;
+    t.local = net::Ipv4{0xc612'0001};
+    t.remote = net::Ipv4{0xc613'0000 + n / 16};
+    return t;
+  }
+  static TunnelKey key(uint32_t n) { return keys_of(tunnel(n), 0).front(); }
   static std::vector<TunnelTable::Entry> entries(uint32_t count) {
     std::vector<TunnelTable::Entry> all;
     for (uint32_t n = 0; n < count; ++n) all.push_back({key(n), AttachmentId::make(n, 1)});
@@ -46,11 +53,8 @@ struct Tunnels {
       hops[n].set(net::Mac::from_u64(0x02aa'0000'0000 + n));
       all[n].underlay = &hops[n];
       all[n].id = AttachmentId::make(n, 1);
-      all[n].local = key(n).local;
-      all[n].remote = key(n).remote;
-      all[n].vni = key(n).vni;
-      all[n].udp_port = 4789;
-      all[n].outer = make_outer_template(all[n], net::Mac::from_u64(0x0200'0000'0001));
+      all[n].tunnel = tunnel(n);
+      make_outer_template(all[n], net::Mac::from_u64(0x0200'0000'0001));
     }
     return all;
   }
@@ -72,10 +76,10 @@ void tunnel_find(benchmark::State& state) {
   if (missed != 0) state.SkipWithError("a tunnel was not found");
 }
 
-/// What vxlan_encap does to a packet but for the mbuf: attachment, next hop, header.
+/// What encap does to a packet but for the mbuf: attachment, next hop, header.
 void encap(benchmark::State& state) {
   const Tunnels& tunnels = Tunnels::get(state);
-  std::array<std::array<uint8_t, 128>, kBurst> frames{};
+  std::array<std::array<uint8_t, kMaxOuterLength + 64>, kBurst> frames{};
   uint64_t failed = 0;
   bench::run(state, kBurst, [&](uint64_t i) {
     const AttachmentId* burst = &tunnels.ids[i * kBurst % kPackets];
@@ -86,12 +90,12 @@ void encap(benchmark::State& state) {
         ++failed;
         continue;
       }
-      write_outer(frames[k].data(), attachment->outer, next_hop, 64,
-                  static_cast<uint32_t>(i * 0x9e37'79b1 + k));
+      write_outer<false, true>(frames[k].data() + kMaxOuterLength, *attachment, next_hop, 64,
+                               static_cast<uint32_t>(i * 0x9e37'79b1 + k), 0);
     }
     benchmark::DoNotOptimize(frames);
   });
-  const auto* ip = frames[0].data() + sizeof(net::EthHeader);
+  const auto* ip = frames[0].data() + kMaxOuterLength - 36;
   if (failed != 0 || net::checksum({ip, sizeof(net::Ipv4Header)}) != 0) {
     state.SkipWithError("an outer header is wrong");
   }

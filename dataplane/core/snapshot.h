@@ -2,8 +2,8 @@
 //
 // Control builds a new Snapshot, sharing the tables that did not change, publishes it with one atomic store,
 // and frees the old one after every worker passed a quiescent state. Nothing in it changes while it is
-// published, but what is large and lives as long as the hub: attachments and their board, tunnels, adjacencies
-// and UnderlayHops, which control changes in place, one word at a time.
+// published, but what is large and lives as long as the hub: attachments and their board, tunnels,
+// adjacencies and UnderlayHops, which control changes in place, one word at a time.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,7 @@
 #include "dataplane/policy/policy.h"
 #include "dataplane/tunnel/attachment_board.h"
 #include "dataplane/tunnel/attachment_table.h"
+#include "dataplane/tunnel/outer_parse.h"
 #include "dataplane/tunnel/tunnel_table.h"
 #include "inspection/inspector.h"
 
@@ -49,18 +50,13 @@ struct Profile {
   std::shared_ptr<const inspection::Ruleset> ruleset;
 };
 
-/// One of the hub's underlay addresses.
-struct HubAddress {
-  net::Ipv4 address;
-  PortIndex port = 0;
-  /// The kernel owns this address too (af_xdp): it answers ARP and echo itself.
-  bool kernel_shared = false;
-};
-
 struct PortInfo {
   std::string name;
   net::Mac mac;
   uint16_t mtu = 1500;
+  uint16_t vlan = 0;          // of the underlay; 0: untagged
+  bool native = false;        // some attachment is this port, or a VLAN on it
+  bool tx_checksums = false;  // the device fills in UDP checksums
 };
 
 struct Timeouts {  // Tick durations
@@ -79,6 +75,7 @@ struct Snapshot {
   Timeouts timeouts;
   std::vector<PortInfo> ports;  // by PortIndex
   std::vector<HubAddress> hub_addresses;
+  UdpTunnels udp_tunnels;
   std::shared_ptr<const TunnelTable> tunnels;
   std::shared_ptr<const AttachmentTable> attachments;
   std::vector<std::shared_ptr<const Domain>> domains;  // by slot; null: free

@@ -59,6 +59,11 @@ Status EthernetDevice::configure(const DeviceSetup& setup, rte_mempool* pool) {
   tx_queues_ = std::min(setup.tx_queues, info.max_tx_queues);
   rte_eth_conf conf{};
   if (setup.mtu != 0) conf.rxmode.mtu = setup.mtu;
+  // Checksums of outer UDP headers: the device's work where it can.
+  constexpr uint64_t kChecksums = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+  tx_checksums_ = setup.offload_checksums && (info.tx_offload_capa & kChecksums) == kChecksums;
+  if (tx_checksums_) conf.txmode.offloads |= kChecksums;
+  if (setup.offload_checksums) conf.rxmode.offloads |= info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
   if (setup.spread_by_hash && rx_queues_ > 1) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     // The outer UDP source port carries the inner flow's entropy (RFC 7348 section 5).

@@ -20,8 +20,9 @@ struct DeviceSetup {
   uint16_t tx_queues = 1;
   uint16_t rx_descriptors = 1024;  // wishes, adjusted to what the driver can do
   uint16_t tx_descriptors = 1024;
-  uint32_t mtu = 0;             // told to the driver; 0: not
-  bool spread_by_hash = false;  // RSS over the rx queues
+  uint32_t mtu = 0;                // told to the driver; 0: not
+  bool spread_by_hash = false;     // RSS over the rx queues
+  bool offload_checksums = false;  // of UDP, where the device can
 };
 
 /// A configured and started DPDK device; destruction stops, closes and removes it.
@@ -36,6 +37,7 @@ class EthernetDevice {
   uint16_t rx_queues() const { return rx_queues_; }
   uint16_t tx_queues() const { return tx_queues_; }
   net::Mac mac() const;
+  bool tx_checksums() const { return tx_checksums_; }
   bool link_up() const;
 
  private:
@@ -47,6 +49,7 @@ class EthernetDevice {
   uint16_t rx_queues_ = 0;
   uint16_t tx_queues_ = 0;
   bool opened_ = false;
+  bool tx_checksums_ = false;
 };
 
 /// A name for a virtual device of `driver` that no other port of this process has.
@@ -68,6 +71,7 @@ class EthernetPort : public Port {
   const std::string& name() const override { return name_; }
   net::Mac mac() const override { return mac_; }
   uint16_t mtu() const override { return mtu_; }
+  bool tx_checksums() const override { return device_->tx_checksums(); }
   bool link_up() const override { return device_->link_up(); }
   uint16_t device() const override { return device_->id(); }
   uint32_t kernel_ifindex() const override { return 0; }

@@ -34,6 +34,7 @@ class RingPort : public MemoryPort {
   const std::string& name() const override { return name_; }
   net::Mac mac() const override { return mac_; }
   uint16_t mtu() const override { return RTE_ETHER_MTU; }
+  bool tx_checksums() const override { return false; }
   bool link_up() const override { return device_->link_up(); }
   uint16_t device() const override { return device_->id(); }
   uint32_t kernel_ifindex() const override { return 0; }

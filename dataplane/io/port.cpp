@@ -73,7 +73,8 @@ PortResult open_pci(const PortSpec& spec, unsigned workers, rte_mempool* pool) {
                            .rx_queues = queues,
                            .tx_queues = queues,
                            .mtu = spec.mtu,
-                           .spread_by_hash = true});
+                           .spread_by_hash = true,
+                           .offload_checksums = true});
   if (port && spec.mac) {
     rte_ether_addr address;
     std::copy(spec.mac->bytes.begin(), spec.mac->bytes.end(), address.addr_bytes);

@@ -55,6 +55,7 @@ class Port {
   virtual const std::string& name() const = 0;
   virtual net::Mac mac() const = 0;
   virtual uint16_t mtu() const = 0;             // at opening; never more than the buffers hold
+  virtual bool tx_checksums() const = 0;        // the device fills in UDP checksums when asked
   virtual bool link_up() const = 0;             // control thread; asks the kernel or the driver
   virtual uint16_t device() const = 0;          // DPDK's port id
   virtual uint32_t kernel_ifindex() const = 0;  // 0 if the kernel does not know it

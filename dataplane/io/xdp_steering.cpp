@@ -136,17 +136,32 @@ Status remove_others(int map, const KeySet<Key>& present, const KeySet<Key>& wan
 
 class KernelSteering : public XdpSteering {
  public:
-  KernelSteering(Fd rules, Fd fragments) : rules_(std::move(rules)), fragments_(std::move(fragments)) {}
+  KernelSteering(Fd rules, Fd fragments, Fd vlans)
+      : rules_(std::move(rules)), fragments_(std::move(fragments)), vlans_(std::move(vlans)) {}
 
   Status set(const std::vector<SteerRule>& rules) override {
     KeySet<weir_steer_key> wanted;
     KeySet<weir_steer_fragment_key> wanted_fragments;
+    KeySet<uint32_t> wanted_vlans;
     for (const SteerRule& rule : rules) {
-      wanted.insert({.address = rule.local.be().raw(),
-                     .port = htons(rule.udp_port),
-                     .protocol = IPPROTO_UDP,
-                     .zero = 0});
-      wanted_fragments.insert({.address = rule.local.be().raw(), .protocol = IPPROTO_UDP, .zero = {}});
+      if (rule.vlan) {
+        wanted_vlans.insert(*rule.vlan);
+        continue;
+      }
+      weir_steer_key key{.address = {},
+                         .port = htons(rule.udp_port),
+                         .protocol = rule.protocol,
+                         .version = static_cast<uint8_t>(rule.local.family)};
+      if (rule.local.is_v4()) {
+        key.address[0] = rule.local.v4().be().raw();
+      } else {
+        rule.local.v6().store(key.address);
+      }
+      wanted.insert(key);
+      weir_steer_fragment_key fragment{
+          .address = {}, .protocol = key.protocol, .version = key.version, .zero = {}};
+      std::memcpy(fragment.address, key.address, sizeof key.address);
+      wanted_fragments.insert(fragment);
     }
     if (wanted.size() > kMaxRules) {
       return fail(ErrorCode::exhausted, std::to_string(wanted.size()) +
@@ -155,16 +170,20 @@ class KernelSteering : public XdpSteering {
     }
     const auto present = keys_of<weir_steer_key>(rules_.get());
     const auto present_fragments = keys_of<weir_steer_fragment_key>(fragments_.get());
-    return add_missing(fragments_.get(), present_fragments, wanted_fragments)
+    const auto present_vlans = keys_of<uint32_t>(vlans_.get());
+    return add_missing(vlans_.get(), present_vlans, wanted_vlans)
+        .and_then([&] { return add_missing(fragments_.get(), present_fragments, wanted_fragments); })
         .and_then([&] { return add_missing(rules_.get(), present, wanted); })
         .and_then([&] { return remove_others(rules_.get(), present, wanted); })
-        .and_then([&] { return remove_others(fragments_.get(), present_fragments, wanted_fragments); });
+        .and_then([&] { return remove_others(fragments_.get(), present_fragments, wanted_fragments); })
+        .and_then([&] { return remove_others(vlans_.get(), present_vlans, wanted_vlans); });
   }
 
  private:
   static constexpr size_t kMaxRules = WEIR_STEER_MAP_ENTRIES / 2;
   Fd rules_;
   Fd fragments_;
+  Fd vlans_;
 };
 
 Result<std::string> make_object_file() {
@@ -225,7 +244,9 @@ Result<std::unique_ptr<XdpSteering>> XdpSteering::attach_to(uint32_t ifindex) {
   if (!rules) return tl::unexpected(rules.error());
   auto fragments = find_map(*program, WEIR_STEER_FRAGMENT_MAP);
   if (!fragments) return tl::unexpected(fragments.error());
-  return std::make_unique<KernelSteering>(std::move(*rules), std::move(*fragments));
+  auto vlans = find_map(*program, WEIR_STEER_VLAN_MAP);
+  if (!vlans) return tl::unexpected(vlans.error());
+  return std::make_unique<KernelSteering>(std::move(*rules), std::move(*fragments), std::move(*vlans));
 }
 
 }  // namespace weir::dataplane

@@ -1,9 +1,10 @@
 // XDP steering: on an af_xdp port only the hub's tunnel traffic goes to the hub, all else stays with the
 // kernel.
 //
-// The BPF program (xdp/steer.bpf.c) looks up (destination address, protocol, UDP port) in a map that control
-// fills; first fragments and later ones to those addresses are taken too, whatever their port: a fragmented
-// datagram for the kernel to such an address is the price. Control thread only.
+// The BPF program (xdp/steer.bpf.c) looks up (destination address, protocol, UDP port) of either family, and
+// the VLAN, in maps that control fills; first fragments and later ones to those addresses are taken too,
+// whatever their port: a fragmented datagram for the kernel to such an address is the price. Control thread
+// only.
 //
 // A program is recognised as Weir's by its name. Whether its hub still lives is told by the claim that every
 // af_xdp port holds on its interface, which the kernel drops with the process.
@@ -11,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,9 +21,13 @@
 
 namespace weir::dataplane {
 
+/// What goes to the hub: one kind of tunnel to one of its addresses, or all of a VLAN.
 struct SteerRule {
-  net::Ipv4 local;
-  uint16_t udp_port = 0;  // host order
+  net::IpAddress local{};
+  uint16_t udp_port = 0;  // host order; other protocols than UDP: 0
+  uint8_t protocol = 17;
+  /// Instead of the above: every frame whose first tag is this VLAN's, or, if it is 0, that has no tag.
+  std::optional<uint16_t> vlan{};
   friend constexpr auto operator<=>(const SteerRule&, const SteerRule&) = default;
 };
 

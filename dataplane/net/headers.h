@@ -16,15 +16,19 @@ enum EtherType : uint16_t {
   kEtherArp = 0x0806,
   kEtherVlan = 0x8100,
   kEtherQinQ = 0x88a8,
+  kEtherBridged = 0x6558,  // an Ethernet frame, in GENEVE and GRE
   kEtherIpv6 = 0x86dd
 };
 enum IpProtocol : uint8_t {
   kProtoHopByHop = 0,
   kProtoIcmp = 1,
+  kProtoIpv4 = 4,  // IP in IP (RFC 2003)
   kProtoTcp = 6,
   kProtoUdp = 17,
+  kProtoIpv6 = 41,  // RFC 4213, RFC 2473
   kProtoRouting = 43,
   kProtoFragment = 44,
+  kProtoGre = 47,
   kProtoAuth = 51,
   kProtoIcmpv6 = 58,
   kProtoNoNext = 59,
@@ -152,6 +156,38 @@ struct VxlanHeader {  // RFC 7348
   static constexpr uint8_t kValidVni = 0x08;
 };
 static_assert(sizeof(VxlanHeader) == 8);
+
+struct GeneveHeader {      // RFC 8926, options follow
+  uint8_t version_length;  // version in the top two bits; length of the options in 32-bit words
+  uint8_t flags;
+  be16 protocol;
+  be32 vni;  // high 24 bits
+
+  uint8_t version() const { return version_length >> 6; }
+  uint16_t options_length() const { return static_cast<uint16_t>((version_length & 0x3f) * 4); }
+  static constexpr uint8_t kControl = 0x80, kCritical = 0x40;
+};
+static_assert(sizeof(GeneveHeader) == 8);
+
+struct GeneveOption {
+  be16 option_class;
+  uint8_t type;    // the top bit: whoever does not know the option must not take the packet
+  uint8_t length;  // of what follows, in 32-bit words; the top three bits are reserved
+
+  uint16_t data_length() const { return static_cast<uint16_t>((length & 0x1f) * 4); }
+  static constexpr uint8_t kCritical = 0x80;
+};
+static_assert(sizeof(GeneveOption) == 4);
+
+struct GreHeader {  // RFC 2784, RFC 2890; checksum, key and sequence number follow as the flags say
+  be16 flags;
+  be16 protocol;
+
+  static constexpr uint16_t kChecksum = 0x8000, kKey = 0x2000, kSequence = 0x1000, kVersion = 0x0007;
+  /// Bits 1, 4 and 5 (RFC 1701): a receiver of RFC 2784 section 2.3 may not take a packet with one of them.
+  static constexpr uint16_t kObsolete = 0x4c00;
+};
+static_assert(sizeof(GreHeader) == 4);
 
 struct NdMessage {  // neighbour solicitation and advertisement (RFC 4861 section 4.3, 4.4), options follow
   uint8_t type;

@@ -17,6 +17,7 @@ void fill_ipv4(const Ipv4Header& ip, IpView& out) {
   out.family = Family::ipv4;
   out.protocol = ip.protocol;
   out.ttl = ip.ttl;
+  out.tos = ip.tos;
   out.fragment = ip.is_fragment();
   out.first_fragment = (fragment & Ipv4Header::kOffsetMask) == 0;
   out.more_fragments = (fragment & Ipv4Header::kMoreFragments) != 0;
@@ -129,6 +130,21 @@ ParseError parse_ethernet(Bytes frame, EthView& out) {
   return ParseError::none;
 }
 
+ParseError parse_vlan_tags(Bytes frame, VlanView& out) {
+  EthView eth;
+  if (const auto error = parse_ethernet(frame, eth); error != ParseError::none) return error;
+  out = {};
+  out.length = static_cast<uint16_t>(eth.offset - sizeof(EthHeader));
+  const auto id_at = [&](size_t tag) {
+    const auto* header =
+        reinterpret_cast<const VlanTag*>(frame.data() + sizeof(EthHeader) + tag * sizeof(VlanTag));
+    return static_cast<uint16_t>(header->tci.host() & 0xfff);
+  };
+  if (out.length == 2 * sizeof(VlanTag)) out.outer = id_at(0);
+  if (out.length != 0) out.inner = id_at(out.length / sizeof(VlanTag) - 1);
+  return ParseError::none;
+}
+
 ParseError parse_ipv4(Bytes packet, IpView& out) {
   const auto* ip = header_at<Ipv4Header>(packet, 0);
   if (ip == nullptr) return ParseError::truncated;
@@ -155,6 +171,7 @@ ParseError parse_ipv6(Bytes packet, IpView& out) {
   out.family = Family::ipv6;
   out.protocol = ip->next_header;
   out.ttl = ip->hop_limit;
+  out.tos = static_cast<uint8_t>(ip->version_class_flow.host() >> 20);
   out.l4_offset = sizeof(Ipv6Header);
   out.length = total;
   out.src = Ipv6::load(ip->src);

@@ -29,11 +29,20 @@ struct EthView {
 };
 ParseError parse_ethernet(Bytes frame, EthView& out);
 
+/// The VLAN tags of a frame: at most two.
+struct VlanView {
+  uint16_t outer = 0;   // VLAN id of a service tag (802.1ad) before another; 0: none
+  uint16_t inner = 0;   // VLAN id of the last tag; 0: none
+  uint16_t length = 0;  // of the tags
+};
+ParseError parse_vlan_tags(Bytes frame, VlanView& out);
+
 /// An IP packet's headers. Offsets count from the start of the IP header.
 struct IpView {
   Family family = Family::ipv4;
   uint8_t protocol = 0;  // of the upper layer, after IPv6 extension headers
   uint8_t ttl = 0;
+  uint8_t tos = 0;             // DSCP and ECN (RFC 2474, RFC 3168); IPv6: the traffic class
   bool fragment = false;       // any fragment, the first one included
   bool first_fragment = true;  // the L4 header is in this packet
   bool source_route =

@@ -103,10 +103,22 @@ bool icmpv6_checksum_right(net::Bytes packet, const net::IpView& ip) {
   return net::checksum_finish(net::checksum_add(pseudo, packet.subspan(ip.l4_offset, length))) == 0;
 }
 
+/// RFC 4861 section 7.1: anything else is not from the link, or damaged. Extension headers have no place
+/// here.
+bool discovery_right(net::Bytes packet, const net::IpView& ip) {
+  return ip.ttl == 255 && ip.l4_offset == sizeof(Ipv6Header) &&
+         ip.length >= sizeof(Ipv6Header) + sizeof(NdMessage) && icmpv6_checksum_right(packet, ip);
+}
+
 /// An advertisement in place of the solicitation: from the address asked for, to who asked (RFC 4861
-/// section 7.2.4).
-void make_advertisement(rte_mbuf* mbuf, uint16_t ip_offset, Mac hub_mac, Mac asker) {
+/// section 7.2.4). False: no room for it.
+bool make_advertisement(rte_mbuf* mbuf, uint16_t ip_offset, Mac hub_mac, Mac asker) {
   constexpr uint16_t kLength = sizeof(NdMessage) + 8;  // with the target link-layer address option
+  const uint16_t size = static_cast<uint16_t>(ip_offset + sizeof(Ipv6Header) + kLength);
+  if (mbuf->data_len < size &&
+      rte_pktmbuf_append(mbuf, static_cast<uint16_t>(size - mbuf->data_len)) == nullptr) {
+    return false;
+  }
   EthHeader& eth = ethernet_of(mbuf);
   eth.dst = asker;
   eth.src = hub_mac;
@@ -129,9 +141,9 @@ void make_advertisement(rte_mbuf* mbuf, uint16_t ip_offset, Mac hub_mac, Mac ask
   const uint64_t sum =
       net::checksum_add(net::pseudo_header_sum(addresses, net::kProtoIcmpv6, kLength), message);
   nd.checksum = net::be16::raw(net::checksum_finish(sum));
-  const uint16_t size = static_cast<uint16_t>(ip_offset + sizeof(Ipv6Header) + kLength);
   mbuf->data_len = size;
   mbuf->pkt_len = size;
+  return true;
 }
 
 template <typename Address>
@@ -159,7 +171,7 @@ Next answer_underlay_arp(WorkerContext& ctx, rte_mbuf* mbuf, uint16_t arp_offset
   // new MAC before it asks again.
   const bool announcement = arp.target_ip.raw() == arp.sender_ip.raw();
   if (arp.operation.host() == ArpPacket::kReply || announcement) return Next::punt(PuntReason::underlay_arp);
-  const net::Ipv4 asked{arp.target_ip.host()};
+  const net::IpAddress asked = net::Ipv4{arp.target_ip.host()};
   for (const HubAddress& hub : ctx.snapshot->hub_addresses) {
     if (hub.address == asked && hub.port == meta.port && !hub.kernel_shared) {
       note_underlay_neighbor(ctx, meta.port, net::Ipv4{arp.sender_ip.host()}, arp.sender_mac);
@@ -189,12 +201,7 @@ Next answer_neighbor_discovery(WorkerContext& ctx, rte_mbuf* mbuf, const Attachm
   if (ip.length < ip.l4_offset + sizeof(IcmpHeader)) return Next::go_on();
   const uint8_t type = packet[ip.l4_offset];
   if (type != net::kIcmpv6NeighborSolicit && type != net::kIcmpv6NeighborAdvert) return Next::go_on();
-  // RFC 4861 section 7.1: anything else is not from the link, or damaged. Extension headers have no place
-  // here.
-  if (ip.ttl != 255 || ip.l4_offset != sizeof(Ipv6Header) ||
-      ip.length < sizeof(Ipv6Header) + sizeof(NdMessage) || !icmpv6_checksum_right(packet, ip)) {
-    return Next::drop(DropReason::inner_bad_header);
-  }
+  if (!discovery_right(packet, ip)) return Next::drop(DropReason::inner_bad_header);
   const auto& nd = *reinterpret_cast<const NdMessage*>(packet.data() + ip.l4_offset);
   const net::Bytes options = packet.subspan(ip.l4_offset + sizeof(NdMessage));
   const net::Ipv6 target = net::Ipv6::load(nd.target);
@@ -210,12 +217,39 @@ Next answer_neighbor_discovery(WorkerContext& ctx, rte_mbuf* mbuf, const Attachm
     return Next::consumed();  // duplicate address detection of somebody's own address
   const Mac asker = link_option(options, NdMessage::kSourceLinkOption).value_or(ethernet_of(mbuf).src);
   note_neighbor(ctx, attachment.id, ip.src, asker, Said::question);
-  const uint16_t needed = sizeof(Ipv6Header) + sizeof(NdMessage) + 8;
-  if (ip.length < needed && rte_pktmbuf_append(mbuf, static_cast<uint16_t>(needed - ip.length)) == nullptr) {
-    return Next::drop(DropReason::no_mbuf);
-  }
-  make_advertisement(mbuf, ip_offset, attachment.hub_mac, asker);
+  if (!make_advertisement(mbuf, ip_offset, attachment.hub_mac, asker)) return Next::drop(DropReason::no_mbuf);
   return Next::answer_inner();
+}
+
+bool is_neighbor_discovery(net::Bytes packet) {
+  if (packet.size() < sizeof(Ipv6Header) + 1 || packet[0] >> 4 != 6) return false;
+  const uint8_t type = packet[sizeof(Ipv6Header)];
+  return reinterpret_cast<const Ipv6Header*>(packet.data())->next_header == net::kProtoIcmpv6 &&
+         (type == net::kIcmpv6NeighborSolicit || type == net::kIcmpv6NeighborAdvert);
+}
+
+Next answer_underlay_discovery(WorkerContext& ctx, rte_mbuf* mbuf, uint16_t ip_offset) {
+  const net::Bytes frame = bytes_of(mbuf).subspan(ip_offset);
+  net::IpView ip;
+  const auto error = net::parse_ipv6(frame, ip);
+  if (error == net::ParseError::truncated) return Next::drop(DropReason::outer_truncated);
+  if (error != net::ParseError::none || !discovery_right(frame.first(ip.length), ip))
+    return Next::drop(DropReason::outer_bad_header);
+  const auto& nd = *reinterpret_cast<const NdMessage*>(frame.data() + ip.l4_offset);
+  if (nd.type == net::kIcmpv6NeighborAdvert) return Next::punt(PuntReason::underlay_arp);
+  const net::IpAddress target = net::Ipv6::load(nd.target);
+  const PortIndex port = meta_of(mbuf).port;
+  for (const HubAddress& hub : ctx.snapshot->hub_addresses) {
+    if (hub.address != target || hub.port != port || hub.kernel_shared) continue;
+    if (ip.src.v6() == net::Ipv6{}) return Next::consumed();  // somebody else means to take the address
+    const net::Bytes options =
+        frame.subspan(ip.l4_offset + sizeof(NdMessage), ip.length - ip.l4_offset - sizeof(NdMessage));
+    const Mac asker = link_option(options, NdMessage::kSourceLinkOption).value_or(ethernet_of(mbuf).src);
+    if (!make_advertisement(mbuf, ip_offset, ctx.snapshot->ports[port].mac, asker))
+      return Next::drop(DropReason::no_mbuf);
+    return Next::answer_outer();
+  }
+  return Next::drop(DropReason::outer_not_for_hub);
 }
 
 bool take_probe_answer(WorkerContext& ctx, AttachmentId attachment, net::Bytes payload) {
@@ -252,7 +286,7 @@ bool answer_echo(rte_mbuf* mbuf, uint16_t ip_offset, const net::IpView& ip) {
     swap_bytes16(header.src, header.dst);
     header.hop_limit = 64;
   }
-  swap_addresses(ethernet_of(mbuf).dst, ethernet_of(mbuf).src);
+  if (ip_offset != 0) swap_addresses(ethernet_of(mbuf).dst, ethernet_of(mbuf).src);
   return true;
 }
 

@@ -11,6 +11,12 @@ namespace weir::dataplane {
 /// ARP on a port that DPDK owns: requests for the hub's addresses are answered, replies go to control.
 Next answer_underlay_arp(WorkerContext& ctx, rte_mbuf* mbuf, uint16_t arp_offset);
 
+/// A neighbour solicitation or advertisement, as far as it can be told without checking it.
+bool is_neighbor_discovery(net::Bytes packet);
+
+/// The same by neighbour discovery: `mbuf` has an IPv6 packet at `ip_offset` that is_neighbor_discovery().
+Next answer_underlay_discovery(WorkerContext& ctx, rte_mbuf* mbuf, uint16_t ip_offset);
+
 /// ARP inside an attachment: requests for its gateway are answered, and the sender is noted.
 Next answer_inner_arp(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment, uint16_t arp_offset);
 
@@ -19,7 +25,8 @@ Next answer_inner_arp(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& atta
 Next answer_neighbor_discovery(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment,
                                uint16_t ip_offset, const net::IpView& ip);
 
-/// Turns an unfragmented echo request into its reply, Ethernet addresses included. False: it is none.
+/// Turns an unfragmented echo request into its reply, Ethernet addresses included if there are any
+/// (`ip_offset` is not 0). False: it is none.
 bool answer_echo(rte_mbuf* mbuf, uint16_t ip_offset, const net::IpView& ip);
 
 /// An echo reply to the hub: notes that the attachment's probe was answered if the payload carries its token.

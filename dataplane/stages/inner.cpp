@@ -1,4 +1,5 @@
 // Inner headers: what the spoke sent.
+#include "dataplane/net/ecn.h"
 #include "dataplane/net/parse.h"
 #include "dataplane/stages/fragments.h"
 #include "dataplane/stages/hub_answers.h"
@@ -33,19 +34,47 @@ Next take_quoted_tuple(net::Bytes packet, const net::IpView& ip, DomainId domain
   return Next::go_on();
 }
 
+/// What the underlay did to the outer header is told to the inner one (RFC 6040 section 4.2, RFC 2983).
+/// Called where there is something to tell.
+[[gnu::noinline]] Next take_outer_marks(rte_mbuf* mbuf, const Attachment& attachment, net::IpView& ip) {
+  PacketMeta& meta = meta_of(mbuf);
+  const uint8_t ecn = net::ecn_decapsulated(ip.tos, meta.tos);
+  if (ecn == net::kEcnDrop) return Next::drop(DropReason::inner_ecn);
+  const bool uniform = attachment.tunnel.dscp_model == DscpModel::uniform;
+  const uint8_t dscp = (uniform ? meta.tos : ip.tos) & 0xfc;
+  const uint8_t tos = dscp | ecn;
+  if (tos == ip.tos) return Next::go_on();
+  ip.tos = tos;
+  uint8_t* at = data_of(mbuf) + meta.ip_offset;
+  if (ip.family == net::Family::ipv4) {
+    net::set_tos(*reinterpret_cast<net::Ipv4Header*>(at), tos);
+  } else {
+    net::set_tos(*reinterpret_cast<net::Ipv6Header*>(at), tos);
+  }
+  return Next::go_on();
+}
+
+/// Of a frame that carries no address: what its MAC says. Attachments without Ethernet have none.
+DropReason check_mac(rte_mbuf* mbuf, const Attachment& attachment) {
+  if (!attachment.ethernet) return DropReason::none;
+  const auto& eth = *reinterpret_cast<const net::EthHeader*>(data_of(mbuf));
+  if (eth.dst.is_multicast()) return DropReason::inner_multicast;
+  return eth.dst == attachment.hub_mac ? DropReason::none : DropReason::inner_not_for_hub;
+}
+
 Next decide_ip(rte_mbuf* mbuf, const Attachment& attachment, const net::IpView& ip, WorkerContext& ctx) {
   PacketMeta& meta = meta_of(mbuf);
   const net::Bytes packet = bytes_of(mbuf).subspan(meta.ip_offset, ip.length);
-  if (ip.family == net::Family::ipv6 && ip.protocol == net::kProtoIcmpv6 && ip.first_fragment) {
+  if (ip.family == net::Family::ipv6 && ip.protocol == net::kProtoIcmpv6 && ip.first_fragment &&
+      attachment.ethernet) {
     // Before the MAC check: solicitations go to a multicast MAC.
     if (const Next next = answer_neighbor_discovery(ctx, mbuf, attachment, meta.ip_offset, ip);
         next.kind != Next::Kind::go_on) {
       return next;
     }
   }
-  const auto& eth = *reinterpret_cast<const net::EthHeader*>(data_of(mbuf));
-  if (eth.dst.is_multicast()) return Next::drop(DropReason::inner_multicast);
-  if (eth.dst != attachment.hub_mac) return Next::drop(DropReason::inner_not_for_hub);
+  if (const DropReason reason = check_mac(mbuf, attachment); reason != DropReason::none)
+    return Next::drop(reason);
   if (ip.source_route) return Next::drop(DropReason::inner_source_route);
   if (net::is_martian(ip.src) || net::is_martian(ip.dst)) return Next::drop(DropReason::inner_martian);
   if (!ip.first_fragment) [[unlikely]]
@@ -84,26 +113,33 @@ Next decide_ip(rte_mbuf* mbuf, const Attachment& attachment, const net::IpView& 
 Next decide(WorkerContext& ctx, rte_mbuf* mbuf) {
   PacketMeta& meta = meta_of(mbuf);
   const Attachment& attachment = *ctx.snapshot->attachment(meta.ingress);  // looked up in this very turn
-  const net::Bytes frame = bytes_of(mbuf);
-  if (frame.size() < sizeof(net::EthHeader)) return Next::drop(DropReason::inner_truncated);
-  const auto& eth = *reinterpret_cast<const net::EthHeader*>(frame.data());
-  meta.ip_offset = sizeof(net::EthHeader);
-  const net::Bytes packet = frame.subspan(sizeof(net::EthHeader));
+  net::Bytes packet = bytes_of(mbuf);
+  net::Payload type = meta.payload;
+  meta.ip_offset = 0;
+  if (attachment.ethernet) [[likely]] {
+    if (packet.size() < sizeof(net::EthHeader)) return Next::drop(DropReason::inner_truncated);
+    const uint16_t ether_type = reinterpret_cast<const net::EthHeader*>(packet.data())->type.host();
+    if (ether_type == net::kEtherArp) [[unlikely]]
+      return answer_inner_arp(ctx, mbuf, attachment, sizeof(net::EthHeader));
+    type = net::payload_of(ether_type);
+    meta.ip_offset = sizeof(net::EthHeader);
+    packet = packet.subspan(sizeof(net::EthHeader));
+  }
   net::IpView ip;
   net::ParseError error;
-  switch (eth.type.host()) {
-    case net::kEtherIpv4:
-      error = net::parse_ipv4(packet, ip);
-      break;
-    case net::kEtherIpv6:
-      error = net::parse_ipv6(packet, ip);
-      break;
-    case net::kEtherArp:
-      return answer_inner_arp(ctx, mbuf, attachment, sizeof(net::EthHeader));
-    default:
-      return Next::drop(DropReason::inner_ethertype);
+  if (type == net::Payload::ipv4) [[likely]] {
+    error = net::parse_ipv4(packet, ip);
+  } else if (type == net::Payload::ipv6) {
+    error = net::parse_ipv6(packet, ip);
+  } else {
+    return Next::drop(DropReason::inner_ethertype);
   }
   if (error != net::ParseError::none) return drop_for(error);
+  // An outer header without a mark (not-ECT, ECT(0)) has nothing to tell, unless DSCP is to be taken over.
+  if ((meta.tos & net::kEct1) != 0 || attachment.tos_mask != net::kEcnMask) [[unlikely]] {
+    if (const Next next = take_outer_marks(mbuf, attachment, ip); next.kind != Next::Kind::go_on) return next;
+  }
+  meta.tos = ip.tos;
   // Padding of a short inner frame is not carried on.
   rte_pktmbuf_trim(mbuf, static_cast<uint16_t>(packet.size() - ip.length));
   return decide_ip(mbuf, attachment, ip, ctx);

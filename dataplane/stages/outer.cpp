@@ -1,6 +1,6 @@
-// Outer headers of what a port received.
-#include "dataplane/net/checksum.h"
-#include "dataplane/net/parse.h"
+// Outer headers of what a port received: whose tunnel is it? (tunnel/outer_parse.h)
+#include "dataplane/tunnel/outer_parse.h"
+
 #include "dataplane/stages/fragments.h"
 #include "dataplane/stages/hub_answers.h"
 #include "dataplane/stages/stages.h"
@@ -12,62 +12,120 @@ namespace {
 
 constexpr int kPrefetchAhead = 4;
 
-DropReason reason_of(net::ParseError error) {
-  return error == net::ParseError::truncated ? DropReason::outer_truncated : DropReason::outer_bad_header;
+/// The outer UDP checksum, if there is one, as the port or we find it. A port that looked into the tunnel
+/// tells of the inner one in its L4 flags.
+bool checksum_right(const rte_mbuf* mbuf, net::Bytes packet, const OuterView& view) {
+  const uint64_t outer = mbuf->ol_flags & RTE_MBUF_F_RX_OUTER_L4_CKSUM_MASK;
+  if (outer == RTE_MBUF_F_RX_OUTER_L4_CKSUM_GOOD) return true;
+  const bool looked_inside = (mbuf->packet_type & RTE_PTYPE_TUNNEL_MASK) != 0 || outer != 0;
+  const uint64_t l4 = mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+  if (!looked_inside && l4 == RTE_MBUF_F_RX_L4_CKSUM_GOOD) return true;
+  return outer_checksum_right(packet, view);
 }
 
-const HubAddress* find_hub_address(const Snapshot& snapshot, net::Ipv4 address) {
-  for (const HubAddress& hub : snapshot.hub_addresses) {
-    if (hub.address == address) return &hub;
-  }
-  return nullptr;
+/// The packet belongs to a tunnel: what decap needs of it.
+Next take_tunnel(rte_mbuf* mbuf, PacketMeta& meta, net::Bytes packet, uint16_t ip_offset,
+                 const OuterView& view) {
+  if (view.udp != 0 && !view.checksum_zero && !checksum_right(mbuf, packet, view)) [[unlikely]]
+    return Next::drop(DropReason::outer_udp_checksum);
+  meta.tunnel = view.key;
+  meta.ip_offset = ip_offset;
+  meta.payload_offset = static_cast<uint16_t>(ip_offset + view.payload);
+  meta.ip_length = view.length;
+  meta.tos = view.tos;
+  meta.payload = view.inner;
+  meta.no_checksum = view.udp != 0 && view.checksum_zero;
+  return Next::go_on();
 }
 
 /// What is sent to the hub's own underlay address without a tunnel. On ports shared with the kernel it does
 /// not come here.
 Next decide_local(rte_mbuf* mbuf, PacketMeta& meta, const net::IpView& ip) {
-  if (ip.protocol == net::kProtoIcmp && answer_echo(mbuf, meta.ip_offset, ip)) return Next::answer_outer();
+  const uint8_t icmp = ip.family == net::Family::ipv4 ? uint8_t{net::kProtoIcmp} : uint8_t{net::kProtoIcmpv6};
+  if (ip.protocol == icmp && answer_echo(mbuf, meta.ip_offset, ip)) return Next::answer_outer();
   return Next::drop(DropReason::outer_protocol);
 }
 
-Next decide(WorkerContext& ctx, rte_mbuf* mbuf) {
+/// A frame of an attachment that is this port or a VLAN on it. go_on: it is none.
+Next decide_native(WorkerContext& ctx, rte_mbuf* mbuf, PacketMeta& meta, bool& taken) {
+  const net::Bytes frame = bytes_of(mbuf);
+  net::VlanView tags;
+  if (net::parse_vlan_tags(frame, tags) != net::ParseError::none)
+    return Next::drop(DropReason::outer_truncated);
+  const TunnelKey key = TunnelKey::native(meta.port, tags.outer, tags.inner);
+  if (!ctx.snapshot->tunnels->find(key).valid()) return Next::go_on();
+  taken = true;
+  meta.tunnel = key;
+  meta.payload = net::Payload::ethernet;
+  meta.ip_offset = 0;
+  meta.ip_length = mbuf->data_len;
+  meta.payload_offset = tags.length;  // decap moves the MAC addresses over the tags
+  meta.tos = 0;
+  meta.no_checksum = false;
+  return Next::go_on();
+}
+
+/// Everything that is not plain, and everything that is wrong.
+[[gnu::noinline]] Next decide_rare(WorkerContext& ctx, rte_mbuf* mbuf) {
   PacketMeta& meta = meta_of(mbuf);
+  const Snapshot& snapshot = *ctx.snapshot;
   if (mbuf->nb_segs != 1) return Next::drop(DropReason::port_rx_error);
   const net::Bytes frame = bytes_of(mbuf);
   net::EthView eth;
   if (net::parse_ethernet(frame, eth) != net::ParseError::none)
     return Next::drop(DropReason::outer_truncated);
+  if (snapshot.ports[meta.port].native) {
+    bool taken = false;
+    const Next next = decide_native(ctx, mbuf, meta, taken);
+    if (taken || next.kind != Next::Kind::go_on) return next;
+  }
   const net::Mac& dst = reinterpret_cast<const net::EthHeader*>(frame.data())->dst;
   if (eth.type == net::kEtherArp) return answer_underlay_arp(ctx, mbuf, eth.offset);
-  if (eth.type != net::kEtherIpv4) return Next::drop(DropReason::outer_protocol);
-  if (dst != ctx.snapshot->ports[meta.port].mac) return Next::drop(DropReason::outer_not_for_hub);
-
+  if (eth.type != net::kEtherIpv4 && eth.type != net::kEtherIpv6)
+    return Next::drop(DropReason::outer_protocol);
+  const auto family = eth.type == net::kEtherIpv4 ? net::Family::ipv4 : net::Family::ipv6;
   const net::Bytes packet = frame.subspan(eth.offset);
-  net::IpView ip;
-  if (const auto error = net::parse_ipv4(packet, ip); error != net::ParseError::none) {
-    return Next::drop(reason_of(error));
-  }
-  if (find_hub_address(*ctx.snapshot, ip.dst.v4()) == nullptr)
-    return Next::drop(DropReason::outer_not_for_hub);
-  if (ip.fragment) [[unlikely]] {
-    const Next next = gather_outer(ctx, mbuf, eth.offset, ip);
-    return next.kind == Next::Kind::go_on ? decide(ctx, mbuf) : next;  // whole now
-  }
-  meta.ip_offset = eth.offset;
-  if (ip.protocol != net::kProtoUdp) return decide_local(mbuf, meta, ip);
+  // Before the MAC check: solicitations go to a multicast MAC; they may come from a link-local address.
+  if (family == net::Family::ipv6 && is_neighbor_discovery(packet))
+    return answer_underlay_discovery(ctx, mbuf, eth.offset);
+  if (dst != snapshot.ports[meta.port].mac) return Next::drop(DropReason::outer_not_for_hub);
 
-  net::L4View udp;
-  if (const auto error = net::parse_l4(packet, ip, udp); error != net::ParseError::none) {
-    return Next::drop(reason_of(error));
+  OuterView view;
+  net::IpView ip;
+  const OuterJudgement judgement =
+      parse_outer(packet, family, snapshot.udp_tunnels, snapshot.hub_addresses, view, ip);
+  if (judgement.drop != DropReason::none) return Next::drop(judgement.drop);
+  if (judgement.fragment) {
+    const Next next = gather_outer(ctx, mbuf, eth.offset, ip);
+    return next.kind == Next::Kind::go_on ? decide_rare(ctx, mbuf) : next;  // whole now
   }
-  if (ip.length < udp.payload_offset + sizeof(net::VxlanHeader))
-    return Next::drop(DropReason::vxlan_bad_header);
-  const auto* vxlan = reinterpret_cast<const net::VxlanHeader*>(packet.data() + udp.payload_offset);
-  if ((vxlan->flags & net::VxlanHeader::kValidVni) == 0) return Next::drop(DropReason::vxlan_bad_header);
-  meta.tunnel = {ip.dst.v4(), ip.src.v4(), Vni{vxlan->vni.host() >> 8}, udp.dst_port};
-  meta.payload_offset = static_cast<uint16_t>(eth.offset + udp.payload_offset + sizeof(net::VxlanHeader));
-  meta.ip_length = static_cast<uint16_t>(ip.length);
-  return Next::go_on();
+  if (!judgement.local) return take_tunnel(mbuf, meta, packet, eth.offset, view);
+  meta.ip_offset = eth.offset;
+  return decide_local(mbuf, meta, ip);
+}
+
+Next decide(WorkerContext& ctx, rte_mbuf* mbuf) {
+  PacketMeta& meta = meta_of(mbuf);
+  const Snapshot& snapshot = *ctx.snapshot;
+  const PortInfo& port = snapshot.ports[meta.port];
+  const net::Bytes frame = bytes_of(mbuf);
+  constexpr uint16_t kEth = sizeof(net::EthHeader);
+  if (frame.size() < kEth + sizeof(net::Ipv6Header) || mbuf->nb_segs != 1 || port.native) [[unlikely]]
+    return decide_rare(ctx, mbuf);
+  const auto& eth = *reinterpret_cast<const net::EthHeader*>(frame.data());
+  if (eth.dst != port.mac) [[unlikely]]
+    return decide_rare(ctx, mbuf);
+  const net::Bytes packet = frame.subspan(kEth);
+  OuterView view;
+  if (eth.type.raw() == net::be16::of(net::kEtherIpv4).raw()) [[likely]] {
+    if (!parse_plain4(packet.data(), packet.size(), snapshot.udp_tunnels, view)) [[unlikely]]
+      return decide_rare(ctx, mbuf);
+  } else if (eth.type.raw() != net::be16::of(net::kEtherIpv6).raw() ||
+             !parse_plain6(packet.data(), packet.size(), snapshot.udp_tunnels, snapshot.hub_addresses,
+                           view)) {
+    return decide_rare(ctx, mbuf);
+  }
+  return take_tunnel(mbuf, meta, packet, kEth, view);
 }
 
 }  // namespace

@@ -21,6 +21,15 @@ void decrement_ttl(uint8_t* packet, bool v4) {
   ip.checksum = net::checksum_update(ip.checksum, before, word());
 }
 
+/// A packet that came without an Ethernet header leaves with one. False: no room.
+[[gnu::noinline]] bool add_ethernet(rte_mbuf* mbuf, PacketMeta& meta) {
+  auto* eth = reinterpret_cast<net::EthHeader*>(rte_pktmbuf_prepend(mbuf, sizeof(net::EthHeader)));
+  if (eth == nullptr) return false;
+  eth->type = net::be16::of(meta.is_v4() ? net::kEtherIpv4 : net::kEtherIpv6);
+  meta.ip_offset = sizeof(net::EthHeader);
+  return true;
+}
+
 Next decide(const Snapshot& snapshot, rte_mbuf* mbuf) {
   PacketMeta& meta = meta_of(mbuf);
   AdjacencyTable::View next_hop;
@@ -36,10 +45,14 @@ Next decide(const Snapshot& snapshot, rte_mbuf* mbuf) {
     meta.punt_mtu = egress->mtu;
     return Next::punt(PuntReason::mtu_exceeded);
   }
+  decrement_ttl(data_of(mbuf) + meta.ip_offset, meta.is_v4());
+  if (!egress->ethernet) [[unlikely]]
+    return Next::go_on();  // encap takes an Ethernet header off
+  if (meta.ip_offset == 0 && !add_ethernet(mbuf, meta)) [[unlikely]]
+    return Next::drop(DropReason::no_headroom);
   auto& eth = *reinterpret_cast<net::EthHeader*>(data_of(mbuf));
   eth.dst = next_hop.mac;
   eth.src = egress->hub_mac;
-  decrement_ttl(data_of(mbuf) + meta.ip_offset, eth.type.host() == net::kEtherIpv4);
   return Next::go_on();
 }
 

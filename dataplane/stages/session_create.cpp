@@ -30,6 +30,10 @@ SessionIndex insert(WorkerContext& ctx, const PacketMeta& meta, const FirstDecis
 
 AdjacencyId find_adjacency(const Snapshot& snapshot, const NextHop& next_hop,
                            const net::IpAddress& destination) {
+  // What has no Ethernet inside has one next hop, its peer, under no address.
+  const Attachment* attachment = snapshot.attachment(next_hop.attachment);
+  if (attachment != nullptr && !attachment->ethernet)
+    return snapshot.adjacencies->find(next_hop.attachment, net::IpAddress{});
   return snapshot.adjacencies->find(next_hop.attachment, next_hop.has_via ? next_hop.via : destination);
 }
 

@@ -9,7 +9,7 @@ namespace weir::dataplane {
 /// Outer Ethernet, IPv4, UDP: whose tunnel is it? Answers ARP and echo on ports that DPDK owns alone.
 void outer(WorkerContext& ctx, Burst& burst);
 /// Finds the tunnel, strips the outer header (RFC 7348).
-void vxlan_decap(WorkerContext& ctx, Burst& burst);
+void decap(WorkerContext& ctx, Burst& burst);
 /// Inner Ethernet, IP, L4: the packet's tuple. Answers ARP, ND and echo for the hub's gateway addresses.
 void inner(WorkerContext& ctx, Burst& burst);
 /// Hands over to their owners the packets of sessions that live on other workers.
@@ -21,6 +21,6 @@ void inspect(WorkerContext& ctx, Burst& burst);
 /// MTU, TTL, inner MAC addresses.
 void rewrite(WorkerContext& ctx, Burst& burst);
 /// Puts the egress attachment's outer header on and queues for tx.
-void vxlan_encap(WorkerContext& ctx, Burst& burst);
+void encap(WorkerContext& ctx, Burst& burst);
 
 }  // namespace weir::dataplane

@@ -10,6 +10,7 @@
 
 #include "dataplane/core/ids.h"
 #include "dataplane/net/address.h"
+#include "dataplane/tunnel/tunnel.h"
 
 namespace weir::dataplane {
 
@@ -37,23 +38,36 @@ class UnderlayHop {
   std::atomic<uint64_t> word_{0};
 };
 
-/// Ethernet + IPv4 + UDP + VXLAN, without options or tags.
-inline constexpr uint16_t kVxlanOverhead = 14 + 20 + 8 + 8;
+/// Room for the longest outer header: Ethernet, two VLAN tags, IPv6, UDP, GENEVE (78), in whole 16 bytes.
+inline constexpr uint16_t kMaxOuterLength = 80;
+
+/// How an outer header is completed.
+enum class OuterShape : uint8_t { native, v4_udp, v4_ip, v6_udp, v6_ip };
 
 struct alignas(64) Attachment {
-  /// The whole outer header; per packet only MACs, lengths, IP id, checksum and UDP source port are patched.
-  std::array<uint8_t, kVxlanOverhead> outer{};
-  net::Mac hub_mac;                 // inside
-  UnderlayHop* underlay = nullptr;  // never null in a published table; owned by control
+  // Two lines for encapsulation.
+  UnderlayHop* underlay = nullptr;  // owned by control; null only for native attachments
   AttachmentId id;
   DomainId domain;
   PortIndex port = 0;
   uint16_t mtu = 0;  // of inner IP packets
-  // second line: slow path only
-  alignas(64) Vni vni;
-  net::Ipv4 local;
-  net::Ipv4 remote;
-  uint16_t udp_port = 0;  // host order
+  OuterShape shape = OuterShape::v4_udp;
+  uint8_t outer_length = 0;  // of the outer header, Ethernet included
+  uint8_t link_length = 14;  // of its Ethernet part, with VLAN tags
+  uint8_t tos_mask = 3;      // what outer headers take over of the inner traffic class: ECN, or all
+  bool ethernet = true;      // inner packets have an Ethernet header
+  bool udp_checksum = false;
+  net::Mac hub_mac;        // inside
+  uint32_t base_sum = 0;   // IPv4: sum of the outer header's words, total length zero, host order
+  uint32_t base_word = 0;  // IPv6: version and traffic class of the outer header, host order
+  uint8_t base_tos = 0;    // IPv4: type of service of the outer header
+  /// The whole outer header, right-aligned: the packet follows it. Left open: destination MAC, lengths, ECN,
+  /// checksums, UDP source port, flow label. Native: the EtherType and tags, which go between the MAC
+  /// addresses and the inner EtherType.
+  alignas(16) std::array<uint8_t, kMaxOuterLength> outer{};
+
+  // Slow path only.
+  alignas(64) Tunnel tunnel;
   std::string name;
   std::vector<net::InterfaceAddress> gateways;
 
@@ -64,5 +78,6 @@ struct alignas(64) Attachment {
     return false;
   }
 };
+static_assert(offsetof(Attachment, outer) + kMaxOuterLength == 128);
 
 }  // namespace weir::dataplane

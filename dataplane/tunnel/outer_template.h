@@ -1,80 +1,73 @@
 // The outer header of an attachment, made once by control, and what is patched in it per packet.
 #pragma once
 
-#include <array>
 #include <cstring>
 
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
+#include "dataplane/net/parse.h"
 #include "dataplane/tunnel/attachment.h"
 
 namespace weir::dataplane {
 
-struct OuterHeader {
-  net::EthHeader eth;
-  net::Ipv4Header ip;
-  net::UdpHeader udp;
-  net::VxlanHeader vxlan;
-};
-static_assert(sizeof(OuterHeader) == kVxlanOverhead);
+/// Sets what `attachment` needs for encapsulation from its `tunnel`: template, lengths, shape, sums.
+/// `port_mac` is the source; `port_vlan` the underlay's VLAN, 0 for none.
+///
+/// IPv4: don't-fragment set with IP id 0 (RFC 6864 section 4.1): the hub tells senders what fits. DSCP: the
+/// tunnel's own (pipe), or the inner packet's (uniform); ECN always the inner packet's (RFC 6040
+/// section 4.1).
+void make_outer_template(Attachment& attachment, net::Mac port_mac, uint16_t port_vlan = 0);
 
-/// Ethernet + IPv4 + UDP + VXLAN from `attachment`'s local, remote, udp_port and vni (RFC 7348 section 5):
-/// don't-fragment set with IP id 0 (RFC 6864 section 4.1), UDP checksum 0, and left zero: destination MAC,
-/// lengths, UDP source port. The IPv4 checksum is right for a total length of zero, so that it can be updated
-/// by the real length alone.
-inline std::array<uint8_t, kVxlanOverhead> make_outer_template(const Attachment& attachment,
-                                                               net::Mac port_mac) {
-  net::EthHeader eth{};
-  eth.src = port_mac;
-  eth.type = net::be16::of(net::kEtherIpv4);
-  net::Ipv4Header ip{};
-  ip.version_ihl = 0x45;
-  ip.fragment = net::be16::of(net::Ipv4Header::kDontFragment);
-  ip.ttl = 64;
-  ip.protocol = net::kProtoUdp;
-  ip.src = attachment.local.be();
-  ip.dst = attachment.remote.be();
-  ip.checksum = net::be16::raw(net::checksum({reinterpret_cast<const uint8_t*>(&ip), sizeof ip}));
-  net::UdpHeader udp{};
-  udp.dst_port = net::be16::of(attachment.udp_port);
-  net::VxlanHeader vxlan{};
-  vxlan.flags = net::VxlanHeader::kValidVni;
-  vxlan.vni = net::be32::of(attachment.vni.value << 8);
+/// What encapsulation takes of the IP MTU of a link: outer headers without Ethernet, and the inner Ethernet
+/// header where there is one.
+uint16_t overhead_of(const Tunnel& tunnel);
 
-  std::array<uint8_t, kVxlanOverhead> bytes;
-  uint8_t* at = bytes.data();
-  const auto put = [&](const auto& header) {
-    std::memcpy(at, &header, sizeof header);
-    at += sizeof header;
-  };
-  put(eth);
-  put(ip);
-  put(udp);
-  put(vxlan);
-  return bytes;
-}
-
-/// RFC 7348 section 5: from the dynamic range, by a hash of the inner flow, so that the underlay can spread
-/// flows over paths.
+/// RFC 7348 section 5, RFC 8926 section 3.3: from the dynamic range, by a hash of the inner flow, so that the
+/// underlay can spread flows over paths.
 inline net::be16 entropy_port(uint32_t hash) {
   return net::be16::of(static_cast<uint16_t>(0xc000 | ((hash ^ hash >> 14) & 0x3fff)));
 }
 
-/// Writes the outer header of a packet whose inner frame has `inner_length` bytes to the kVxlanOverhead bytes
-/// at `out`. Any worker.
-inline void write_outer(uint8_t* out, const std::array<uint8_t, kVxlanOverhead>& outer_template,
-                        net::Mac next_hop, uint16_t inner_length, uint32_t hash) {
-  auto* at = reinterpret_cast<OuterHeader*>(out);
-  std::memcpy(at, outer_template.data(), kVxlanOverhead);
-  const uint16_t udp_length =
-      static_cast<uint16_t>(sizeof(net::UdpHeader) + sizeof(net::VxlanHeader) + inner_length);
-  const net::be16 total = net::be16::of(static_cast<uint16_t>(sizeof(net::Ipv4Header) + udp_length));
-  at->eth.dst = next_hop;
-  // The template's checksum holds for its total length of zero.
-  at->ip.checksum = net::checksum_update(at->ip.checksum, at->ip.total_length, total);
-  at->ip.total_length = total;
-  at->udp.src_port = entropy_port(hash);
-  at->udp.length = net::be16::of(udp_length);
+/// Writes the outer header of a packet that lies at `inner`, `inner_length` bytes, to the
+/// attachment.outer_length bytes before it; the kMaxOuterLength bytes before it have to be there. Any worker.
+/// `hash`: of the flow. `tos`: the inner packet's traffic class. UDP checksums are left zero.
+template <bool kV6, bool kUdp>
+inline void write_outer(uint8_t* inner, const Attachment& attachment, net::Mac next_hop,
+                        uint16_t inner_length, uint32_t hash, uint8_t tos) {
+  std::memcpy(inner - kMaxOuterLength, attachment.outer.data(), kMaxOuterLength);
+  uint8_t* at = inner - attachment.outer_length;
+  std::memcpy(at, next_hop.bytes.data(), sizeof next_hop.bytes);
+  at += attachment.link_length;
+  const uint8_t taken = tos & attachment.tos_mask;
+  const auto ip_payload = static_cast<uint16_t>(inner - at + inner_length);
+  if constexpr (kV6) {
+    auto& ip = *reinterpret_cast<net::Ipv6Header*>(at);
+    // The flow label carries the entropy too, for routers that look no further (RFC 6438).
+    ip.version_class_flow =
+        net::be32::of((attachment.base_word + (static_cast<uint32_t>(taken) << 20)) | (hash & 0xf'ffff));
+    ip.payload_length = net::be16::of(static_cast<uint16_t>(ip_payload - sizeof ip));
+  } else {
+    auto& ip = *reinterpret_cast<net::Ipv4Header*>(at);
+    ip.tos = static_cast<uint8_t>(attachment.base_tos + taken);
+    ip.total_length = net::be16::of(ip_payload);
+    // The sum is one's complement: what the template's words and the two that are filled in now add up to.
+    uint32_t sum = attachment.base_sum + ip_payload + taken;
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    ip.checksum = net::be16::of(static_cast<uint16_t>(~sum));
+  }
+  if constexpr (kUdp) {
+    constexpr size_t kIpLength = kV6 ? sizeof(net::Ipv6Header) : sizeof(net::Ipv4Header);
+    auto& udp = *reinterpret_cast<net::UdpHeader*>(at + kIpLength);
+    udp.src_port = entropy_port(hash);
+    udp.length = net::be16::of(static_cast<uint16_t>(ip_payload - kIpLength));
+  }
 }
+
+/// The pseudo header's sum of an outer UDP datagram, folded but not complemented: where the port computes the
+/// checksum, it wants this in the field. `ip` is the outer IP header.
+uint16_t outer_pseudo_sum(const uint8_t* ip, bool v6);
+/// The whole checksum, as it is stored; never zero (RFC 768).
+net::be16 outer_udp_checksum(const uint8_t* ip, bool v6);
 
 }  // namespace weir::dataplane

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "dataplane/decide/owner.h"
+#include "dataplane/net/headers.h"
 #include "dataplane/worker/tsc_clock.h"
 #include "dataplane/worker/worker.h"
 
@@ -68,6 +69,19 @@ Result<WorkerRings> make_rings(unsigned worker, const DataplaneSettings& setting
   }
   return WorkerRings{std::move(*in), std::move(*from_control), std::move(*punts), std::move(*notes),
                      std::move(*events)};
+}
+
+/// `frame`, with a tag between its addresses and its type if `vlan` is not 0.
+void write_frame(char* at, std::span<const uint8_t> frame, uint16_t vlan) {
+  constexpr size_t kMacs = 2 * sizeof(net::Mac);
+  if (vlan == 0 || frame.size() < kMacs) {
+    std::memcpy(at, frame.data(), frame.size());
+    return;
+  }
+  const net::be16 tag[] = {net::be16::of(net::kEtherVlan), net::be16::of(vlan)};
+  std::memcpy(at, frame.data(), kMacs);
+  std::memcpy(at + kMacs, tag, sizeof tag);
+  std::memcpy(at + kMacs + sizeof tag, frame.data() + kMacs, frame.size() - kMacs);
 }
 
 class DataplaneImpl final : public Dataplane {
@@ -438,13 +452,16 @@ bool DataplaneImpl::send_made(PortIndex port, AttachmentId attachment, Entry ent
                               std::span<const uint8_t> frame) {
   rte_mbuf* mbuf = rte_pktmbuf_alloc(pool_);
   if (mbuf == nullptr) return false;
-  char* at =
-      frame.size() > UINT16_MAX ? nullptr : rte_pktmbuf_append(mbuf, static_cast<uint16_t>(frame.size()));
+  // What goes to the underlay is tagged as the port says.
+  const uint16_t vlan = entry == Entry::tx ? current_->ports[port].vlan : uint16_t{0};
+  const size_t size = frame.size() + (vlan != 0 ? sizeof(net::VlanTag) : 0);
+  char* at = size > UINT16_MAX ? nullptr : rte_pktmbuf_append(mbuf, static_cast<uint16_t>(size));
   if (at != nullptr) {
-    std::memcpy(at, frame.data(), frame.size());
+    write_frame(at, frame, vlan);
     PacketMeta& meta = *new (&meta_of(mbuf)) PacketMeta(port);
     meta.egress = attachment;
     meta.entry = entry;
+    meta.ip_offset = entry == Entry::encap ? sizeof(net::EthHeader) : 0;  // `frame` is an Ethernet frame
     meta.origin = Origin::generated;
     if (rte_ring_sp_enqueue(workers_.front()->context().rings.from_control.get(), mbuf) == 0) return true;
   }

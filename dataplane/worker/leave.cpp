@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "dataplane/net/headers.h"
+
 namespace weir::dataplane {
 
 namespace {
@@ -13,9 +15,26 @@ void drop(WorkerContext& ctx, rte_mbuf* mbuf, DropReason reason) {
   rte_pktmbuf_free(mbuf);
 }
 
+/// Control looks at Ethernet frames only: a packet from a tunnel without Ethernet gets a header, from the hub
+/// to the hub. False: no room.
+bool give_ethernet(WorkerContext& ctx, rte_mbuf* mbuf) {
+  PacketMeta& meta = meta_of(mbuf);
+  const Attachment* attachment = ctx.snapshot->attachment(meta.ingress);
+  const bool v4 = data_of(mbuf)[0] >> 4 == 4;
+  auto* eth = reinterpret_cast<net::EthHeader*>(rte_pktmbuf_prepend(mbuf, sizeof(net::EthHeader)));
+  if (eth == nullptr) return false;
+  eth->dst = attachment != nullptr ? attachment->hub_mac : net::Mac{};
+  eth->src = eth->dst;
+  eth->type = net::be16::of(v4 ? net::kEtherIpv4 : net::kEtherIpv6);
+  meta.ip_offset = sizeof(net::EthHeader);
+  return true;
+}
+
 void punt(WorkerContext& ctx, rte_mbuf* mbuf, PuntReason reason) {
   if (!ctx.punt_tokens[static_cast<size_t>(reason)].take(ctx.now))
     return drop(ctx, mbuf, DropReason::punt_rate_limited);
+  if (reason != PuntReason::underlay_arp && meta_of(mbuf).ip_offset == 0 && !give_ethernet(ctx, mbuf))
+    return drop(ctx, mbuf, DropReason::no_headroom);
   meta_of(mbuf).punt_reason = static_cast<uint8_t>(reason);
   if (rte_ring_sp_enqueue(ctx.rings.punts.get(), mbuf) != 0) return drop(ctx, mbuf, DropReason::punt_full);
   ctx.counters.punted.add();

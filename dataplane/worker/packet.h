@@ -12,6 +12,7 @@
 
 #include "dataplane/core/ids.h"
 #include "dataplane/core/tuple.h"
+#include "dataplane/net/tunnel_headers.h"
 #include "dataplane/session/session.h"
 #include "dataplane/tunnel/tunnel_table.h"
 
@@ -59,6 +60,9 @@ struct alignas(64) PacketMeta {
   Entry entry = Entry::session_lookup;
   Origin origin = Origin::transit;
   bool fragment = false;  // an inner IP fragment
+  uint8_t tos = 0;        // DSCP and ECN: outer, until the inner header is parsed; then inner
+  net::Payload payload = net::Payload::ethernet;  // what the tunnel carried
+  bool no_checksum = false;                       // its outer UDP checksum was zero
 
   bool is_v4() const { return family == net::Family::ipv4; }
   /// Its key as a tuple. For slow ways.

@@ -27,13 +27,13 @@ namespace weir::dataplane {
   STAGE(from_control) /* packets from control */                 \
   STAGE(rx)                                                      \
   STAGE(outer)                                                   \
-  STAGE(vxlan_decap)                                             \
+  STAGE(decap)                                                   \
   STAGE(inner)                                                   \
   STAGE(owner)                                                   \
   STAGE(session_lookup)                                          \
   STAGE(inspect)                                                 \
   STAGE(rewrite)                                                 \
-  STAGE(vxlan_encap)                                             \
+  STAGE(encap)                                                   \
   STAGE(hand_over) /* packets to other workers */                \
   STAGE(tx)                                                      \
   STAGE(expire)

@@ -64,7 +64,7 @@ inline void Worker::run_stage(Stage stage, Burst& burst) {
 
 void Worker::forward_received(Burst& burst) {
   run_stage<outer>(Stage::outer, burst);
-  run_stage<vxlan_decap>(Stage::vxlan_decap, burst);
+  run_stage<decap>(Stage::decap, burst);
   run_stage<inner>(Stage::inner, burst);
   run_stage<owner>(Stage::owner, burst);
   forward_owned(burst);
@@ -91,7 +91,7 @@ void Worker::forward_cleared(Burst& burst) {
     burst.size = 0;
     while (at < cleared.size() && burst.size < kMaxRxBurst) burst.push(cleared[at++]);
     run_stage<rewrite>(Stage::rewrite, burst);
-    run_stage<vxlan_encap>(Stage::vxlan_encap, burst);
+    run_stage<encap>(Stage::encap, burst);
   }
   cleared.clear();
 }
@@ -100,7 +100,7 @@ void Worker::forward_owned(Burst& burst) {
   run_stage<session_lookup>(Stage::session_lookup, burst);
   run_stage<inspect>(Stage::inspect, burst);
   run_stage<rewrite>(Stage::rewrite, burst);
-  run_stage<vxlan_encap>(Stage::vxlan_encap, burst);
+  run_stage<encap>(Stage::encap, burst);
   if (!ctx_.fragments->cleared.empty()) [[unlikely]]
     forward_cleared(burst);
 }
@@ -127,7 +127,7 @@ bool Worker::work() {
   enter(ctx_, Stage::from_control);
   busy |= take_from_control();
   busy |= receive();
-  if (ctx_.answers.size != 0) run_stage<vxlan_encap>(Stage::vxlan_encap, ctx_.answers);
+  if (ctx_.answers.size != 0) run_stage<encap>(Stage::encap, ctx_.answers);
   enter(ctx_, Stage::hand_over);
   flush_outboxes(ctx_);
   enter(ctx_, Stage::tx);

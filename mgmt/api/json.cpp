@@ -51,7 +51,7 @@ Json to_json(const control::StatusView& view) {
   for (const auto& a : view.attachments) {
     attachments.push_back({{"name", a.name},
                            {"domain", a.domain},
-                           {"vni", a.vni},
+                           {"tunnel", a.tunnel},
                            {"local", a.local},
                            {"remote", a.remote},
                            {"underlay", a.resolved ? "resolved" : "unresolved"},

@@ -92,7 +92,7 @@ std::string print_status(const Json& answer) {
                  0);
   out += "\n" + columns(list(answer, "ports"), {"name", "driver", "mac", "mtu", "link"});
   out += "\n" + columns(list(answer, "attachments"),
-                        {"name", "domain", "vni", "local", "remote", "underlay", "mtu", "state"});
+                        {"name", "domain", "tunnel", "local", "remote", "underlay", "mtu", "state"});
   if (!list(answer, "profiles").empty()) {
     out += "\n" + columns(list(answer, "profiles"), {"name", "rules_loaded", "rules_refused"}, 1);
   }

@@ -27,6 +27,18 @@ inline constexpr Choice<PortDriver> kPortDrivers[] = {{"af_xdp", PortDriver::af_
                                                       {"pci", PortDriver::pci}};
 inline constexpr Choice<HealthProbe> kHealthProbes[] = {
     {"none", HealthProbe::none}, {"icmp", HealthProbe::icmp}, {"neighbor", HealthProbe::neighbor}};
+inline constexpr Choice<dataplane::DscpModel> kDscpModels[] = {{"pipe", dataplane::DscpModel::pipe},
+                                                               {"uniform", dataplane::DscpModel::uniform}};
+inline constexpr Choice<dataplane::InnerFamilies> kInnerFamilies[] = {
+    {"any", dataplane::InnerFamilies::any},
+    {"ipv4", dataplane::InnerFamilies::ipv4},
+    {"ipv6", dataplane::InnerFamilies::ipv6}};
+/// The tables of an attachment of which it has exactly one.
+inline constexpr Choice<dataplane::TunnelKind> kTunnelKinds[] = {{"vxlan", dataplane::TunnelKind::vxlan},
+                                                                 {"geneve", dataplane::TunnelKind::geneve},
+                                                                 {"gre", dataplane::TunnelKind::gre},
+                                                                 {"ipip", dataplane::TunnelKind::ipip},
+                                                                 {"native", dataplane::TunnelKind::native}};
 inline constexpr Choice<OnDrop> kOnDrop[] = {{"reset", OnDrop::reset}, {"silent", OnDrop::silent}};
 inline constexpr Choice<FailMode> kFailModes[] = {{"closed", FailMode::closed}, {"open", FailMode::open}};
 inline constexpr Choice<PolicyAction> kPolicyActions[] = {

@@ -12,6 +12,7 @@
 
 #include "dataplane/core/ids.h"
 #include "dataplane/net/address.h"
+#include "dataplane/tunnel/tunnel.h"
 
 namespace weir::config {
 
@@ -117,6 +118,7 @@ struct Port {
       gateway;                  // underlay default route; not on af_xdp, where the kernel's routes are read
   std::optional<net::Mac> mac;  // default: the device's own
   uint32_t mtu = 0;             // 0: the device's own
+  uint16_t vlan = 0;            // of the underlay; 0: untagged
   Location where;
   Location device_where;  // of `interface` or `pci`
   Location addresses_where;
@@ -145,10 +147,8 @@ struct Health {
 struct Attachment {
   std::string name;
   std::string domain;
-  dataplane::Vni vni;
-  net::Ipv4 local;   // the hub's underlay address
-  net::Ipv4 remote;  // the peer's
-  uint16_t udp_port = 4789;
+  dataplane::Tunnel tunnel;                     // native: `tunnel.port` is not known here, but `port` is
+  std::string port;                             // native: the port's name
   std::vector<net::InterfaceAddress> gateways;  // the hub's addresses inside: on-link subnets
   std::optional<net::Mac> mac;                  // the hub's MAC inside; default: derived from the name
   uint32_t mtu = 0;                             // inner IP MTU; 0: the port's less the encapsulation
@@ -158,8 +158,7 @@ struct Attachment {
   uint32_t max_bytes_per_second = 0;            // inner Ethernet frames; 0: no bound
   Health health;
   Location where;
-  Location local_where;
-  Location remote_where;
+  Location local_where;  // native: of its port
 };
 
 /// prefix -> attachment (via a router inside it, or on-link where absent), or blackhole.

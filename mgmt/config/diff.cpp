@@ -16,8 +16,16 @@ namespace {
 /// difference.
 std::vector<std::string> changed_keys(const Values& old, const Values& next) {
   std::vector<std::string> keys;
+  const auto value_in = [](const Values& values, const std::string& key) {
+    const auto found = values.find(key);
+    return found == values.end() ? std::string() : found->second;
+  };
   for (const auto& [key, value] : old) {
-    if (key != "connection[].domains" && next.find(key)->second != value) keys.push_back(key);
+    if (key != "connection[].domains" && value_in(next, key) != value) keys.push_back(key);
+  }
+  // Of tables of which a thing has one of several: a tunnel of another kind.
+  for (const auto& [key, value] : next) {
+    if (!old.contains(key) && !value.empty()) keys.push_back(key);
   }
   return keys;
 }

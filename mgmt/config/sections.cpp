@@ -42,8 +42,11 @@ class Table {
   void get(std::string_view key, std::optional<uint32_t>& out) const {
     if (const Node* value = find(key)) out = static_cast<uint32_t>(value->integer);
   }
-  void get(std::string_view key, net::Ipv4& out) const {
-    if (const Node* value = find(key)) out = net::parse_ip(value->text)->v4();
+  void get(std::string_view key, uint8_t& out) const {
+    if (const Node* value = find(key)) out = static_cast<uint8_t>(value->integer);
+  }
+  void get(std::string_view key, net::IpAddress& out) const {
+    if (const Node* value = find(key)) out = *net::parse_ip(value->text);
   }
   void get(std::string_view key, std::optional<net::IpAddress>& out) const {
     if (const Node* value = find(key)) out = net::parse_ip(value->text);
@@ -97,6 +100,10 @@ class Table {
   Location where(std::string_view key) const {
     const Node* value = node_ != nullptr ? node_->find(key) : nullptr;
     return value != nullptr ? document_.at(*value) : where();
+  }
+  bool has_table(std::string_view key) const {
+    const Node* node = node_ != nullptr ? node_->find(key) : nullptr;
+    return node != nullptr && node->kind == Node::Kind::table;
   }
   /// A table inside this one; reads nothing if there is none.
   Table inner(std::string_view key) const {
@@ -212,6 +219,7 @@ Port read_port(const Table& t) {
   t.get("gateway", port.gateway);
   t.get("mac", port.mac);
   t.get("mtu", port.mtu);
+  t.get("vlan", port.vlan);
   port.where = t.where();
   port.device_where = port.driver == PortDriver::pci ? t.where("pci") : t.where("interface");
   port.addresses_where = t.where("address");
@@ -240,6 +248,42 @@ Health read_health(const Table& t) {
   return health;
 }
 
+/// The first of the tables that describe tunnels; that there is one only is checked elsewhere.
+void read_tunnel(const Table& t, Attachment& out) {
+  dataplane::Tunnel& tunnel = out.tunnel;
+  for (const auto& kind : kTunnelKinds) {
+    if (!t.has_table(kind.name)) continue;
+    tunnel.kind = kind.value;
+    break;
+  }
+  const Table inner = t.inner(name_of(kTunnelKinds, tunnel.kind));
+  tunnel.udp_port =
+      tunnel.kind == dataplane::TunnelKind::geneve ? dataplane::kGenevePort : dataplane::kVxlanPort;
+  tunnel.ethernet = tunnel.kind != dataplane::TunnelKind::gre && tunnel.kind != dataplane::TunnelKind::ipip;
+  inner.get("ethernet", tunnel.ethernet);
+  inner.get("local", tunnel.local);
+  inner.get("remote", tunnel.remote);
+  inner.get("vni", tunnel.id);
+  inner.get("inner", kInnerFamilies, tunnel.inner);
+  if (tunnel.kind == dataplane::TunnelKind::native) {
+    inner.get("port", out.port);
+    inner.get("vlan", tunnel.vlan);
+    inner.get("outer_vlan", tunnel.outer_vlan);
+  } else {
+    inner.get("port", tunnel.udp_port);
+  }
+  std::optional<uint32_t> key;
+  inner.get("key", key);
+  tunnel.keyed = key.has_value();
+  if (key) tunnel.id = *key;
+  t.get("ttl", tunnel.ttl);
+  t.get("dscp_model", kDscpModels, tunnel.dscp_model);
+  t.get("dscp", tunnel.dscp);
+  tunnel.udp_checksum = default_udp_checksum(tunnel);
+  t.get("udp_checksum", tunnel.udp_checksum);
+  out.local_where = inner.where(tunnel.kind == dataplane::TunnelKind::native ? "port" : "local");
+}
+
 Attachment read_attachment(const Table& t) {
   Attachment attachment;
   t.get("name", attachment.name);
@@ -252,14 +296,8 @@ Attachment read_attachment(const Table& t) {
   t.get("max_packets_per_second", attachment.max_packets_per_second);
   t.get("max_bytes_per_second", attachment.max_bytes_per_second);
   attachment.health = read_health(t.inner("health"));
-  const Table vxlan = t.inner("vxlan");
-  vxlan.get("vni", attachment.vni.value);
-  vxlan.get("local", attachment.local);
-  vxlan.get("remote", attachment.remote);
-  vxlan.get("port", attachment.udp_port);
   attachment.where = t.where();
-  attachment.local_where = vxlan.where("local");
-  attachment.remote_where = vxlan.where("remote");
+  read_tunnel(t, attachment);
   return attachment;
 }
 

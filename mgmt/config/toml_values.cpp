@@ -45,6 +45,29 @@ std::string word(const Choice<E> (&choices)[N], E v) {
   return toml_string(name_of(choices, v));
 }
 
+/// The keys of the table that says what kind of tunnel it is.
+void add_tunnel(const Attachment& a, Values& values) {
+  using dataplane::TunnelKind;
+  const dataplane::Tunnel& t = a.tunnel;
+  const std::string table = "attachment[]." + std::string(name_of(kTunnelKinds, t.kind)) + ".";
+  if (t.kind == TunnelKind::native) {
+    values[table + "port"] = toml(a.port);
+    values[table + "vlan"] = unless_zero(t.vlan);
+    values[table + "outer_vlan"] = unless_zero(t.outer_vlan);
+    return;
+  }
+  values[table + "local"] = toml(t.local);
+  values[table + "remote"] = toml(t.remote);
+  if (over_udp(t.kind)) {
+    values[table + "vni"] = toml(t.id);
+    values[table + "port"] = toml(uint32_t{t.udp_port});
+  }
+  if (t.kind == TunnelKind::gre) values[table + "key"] = t.keyed ? toml(t.id) : "";
+  if (t.kind == TunnelKind::gre || t.kind == TunnelKind::geneve)
+    values[table + "ethernet"] = toml(t.ethernet);
+  if (t.kind == TunnelKind::ipip) values[table + "inner"] = word(kInnerFamilies, t.inner);
+}
+
 }  // namespace
 
 std::string toml_string(std::string_view text) {
@@ -67,29 +90,33 @@ std::string toml_string(std::string_view text) {
 Values values_of(const Domain& d) { return {{"domain[].name", toml(d.name)}}; }
 
 Values values_of(const Attachment& a) {
-  return {{"attachment[].name", toml(a.name)},
-          {"attachment[].domain", toml(a.domain)},
-          {"attachment[].gateway", toml(a.gateways)},
-          {"attachment[].mac", toml(a.mac)},
-          {"attachment[].mtu", unless_zero(a.mtu)},
-          {"attachment[].mss_clamp", toml(a.mss_clamp)},
-          {"attachment[].reverse_path", toml(a.reverse_path)},
-          {"attachment[].max_packets_per_second", toml(a.max_packets_per_second)},
-          {"attachment[].max_bytes_per_second", toml(a.max_bytes_per_second)},
-          {"attachment[].health.probe", word(kHealthProbes, a.health.probe)},
-          {"attachment[].health.address", toml(a.health.address)},
-          {"attachment[].health.interval_ms", toml(a.health.interval_ms)},
-          {"attachment[].health.jitter", toml(a.health.jitter)},
-          {"attachment[].health.up_after", toml(a.health.up_after)},
-          {"attachment[].health.down_after", toml(a.health.down_after)},
-          {"attachment[].health.flap_half_life", toml(a.health.flap_half_life)},
-          {"attachment[].health.flap_limit", toml(a.health.flap_limit)},
-          {"attachment[].health.traffic", toml(a.health.traffic)},
-          {"attachment[].health.withdraw", toml(a.health.withdraw)},
-          {"attachment[].vxlan.vni", toml(a.vni.value)},
-          {"attachment[].vxlan.local", toml(net::IpAddress(a.local))},
-          {"attachment[].vxlan.remote", toml(net::IpAddress(a.remote))},
-          {"attachment[].vxlan.port", toml(uint32_t{a.udp_port})}};
+  const dataplane::Tunnel& t = a.tunnel;
+  Values values = {
+      {"attachment[].name", toml(a.name)},
+      {"attachment[].domain", toml(a.domain)},
+      {"attachment[].gateway", toml(a.gateways)},
+      {"attachment[].mac", toml(a.mac)},
+      {"attachment[].mtu", unless_zero(a.mtu)},
+      {"attachment[].mss_clamp", toml(a.mss_clamp)},
+      {"attachment[].reverse_path", toml(a.reverse_path)},
+      {"attachment[].max_packets_per_second", toml(a.max_packets_per_second)},
+      {"attachment[].max_bytes_per_second", toml(a.max_bytes_per_second)},
+      {"attachment[].health.probe", word(kHealthProbes, a.health.probe)},
+      {"attachment[].health.address", toml(a.health.address)},
+      {"attachment[].health.interval_ms", toml(a.health.interval_ms)},
+      {"attachment[].health.jitter", toml(a.health.jitter)},
+      {"attachment[].health.up_after", toml(a.health.up_after)},
+      {"attachment[].health.down_after", toml(a.health.down_after)},
+      {"attachment[].health.flap_half_life", toml(a.health.flap_half_life)},
+      {"attachment[].health.flap_limit", toml(a.health.flap_limit)},
+      {"attachment[].health.traffic", toml(a.health.traffic)},
+      {"attachment[].health.withdraw", toml(a.health.withdraw)},
+      {"attachment[].ttl", toml(uint32_t{t.ttl})},
+      {"attachment[].dscp_model", word(kDscpModels, t.dscp_model)},
+      {"attachment[].dscp", toml(uint32_t{t.dscp})},
+      {"attachment[].udp_checksum", t.udp_checksum == default_udp_checksum(t) ? "" : toml(t.udp_checksum)}};
+  add_tunnel(a, values);
+  return values;
 }
 
 Values values_of(const Route& r) {
@@ -139,7 +166,8 @@ Values values_of(const Port& p) {
           {"port[].address", unless_empty(p.addresses)},
           {"port[].gateway", toml(p.gateway)},
           {"port[].mac", toml(p.mac)},
-          {"port[].mtu", unless_zero(p.mtu)}};
+          {"port[].mtu", unless_zero(p.mtu)},
+          {"port[].vlan", unless_zero(p.vlan)}};
 }
 
 Values single_values(const Config& c) {

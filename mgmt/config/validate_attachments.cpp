@@ -5,6 +5,9 @@
 #include <set>
 #include <tuple>
 
+#include "dataplane/tunnel/outer_template.h"
+#include "dataplane/tunnel/tunnel_table.h"
+#include "mgmt/config/choices.h"
 #include "mgmt/config/validate.h"
 #include "mgmt/config/values.h"
 
@@ -14,15 +17,11 @@ namespace {
 
 /// Sessions name a domain by a 16-bit slot.
 constexpr size_t kMaxDomains = 65'535;
-/// Outer Ethernet's payload less inner Ethernet's: IPv4, UDP, VXLAN and the inner Ethernet header (RFC 7348).
-constexpr uint32_t kVxlanOverheadBytes = 20 + 8 + 8 + 14;
 constexpr uint32_t kMinIpv6Mtu = 1'280;  // RFC 8200, 5
-
-std::string ip_text(net::Ipv4 a) { return net::to_string(net::IpAddress(a)); }
 
 /// The hub's own ends of tunnels, as far as the file tells them.
 struct Underlay {
-  std::map<net::Ipv4, const Port*> addresses;
+  std::map<net::IpAddress, const Port*> addresses;
   bool complete =
       true;  // false: an af_xdp port takes its addresses from the kernel, or a port is wrong anyway
 };
@@ -33,37 +32,113 @@ Underlay underlay_of(const Validation& v) {
     const Port& port = v.draft.config.ports[i];
     if (v.draft.ports[i]->bad || (port.driver == PortDriver::af_xdp && port.addresses.empty()))
       underlay.complete = false;
-    for (const auto& a : port.addresses) underlay.addresses.emplace(a.address.v4(), &port);
+    for (const auto& a : port.addresses) underlay.addresses.emplace(a.address, &port);
   }
   if (v.draft.ports.empty()) underlay.complete = false;
   return underlay;
 }
 
-const Node* vxlan_of(const Node& table) {
-  const Node* vxlan = table.find("vxlan");
-  return vxlan != nullptr && vxlan->kind == Node::Kind::table ? vxlan : nullptr;
+/// The attachment's tunnel: the table of its kind, and what the other keys of it have to do with that.
+struct TunnelTables {
+  const Node* table = nullptr;  // null: there is none, or one that is no table; reported
+  std::string path;             // "attachment[].vxlan"
+};
+
+TunnelTables tunnel_of(const Validation& v, const Attachment& a, const Node& attachment) {
+  TunnelTables found;
+  std::string_view first;
+  bool reported = false;
+  for (const auto& kind : kTunnelKinds) {
+    const Node* node = attachment.find(kind.name);
+    if (node == nullptr) continue;
+    const std::string path = "attachment[]." + std::string(kind.name);
+    if (!first.empty()) {
+      v.report.at(*node, path,
+                  "the attachment has " + in_quotes(first) + " already; it can have one of them only");
+      reported = true;
+    }
+    if (first.empty()) first = kind.name;
+    if (node->kind == Node::Kind::table && kind.value == a.tunnel.kind) found = {node, path};
+  }
+  if (first.empty() && !reported) {
+    v.report.at(
+        attachment, "attachment[]",
+        "no tunnel; one of the tables \"vxlan\", \"geneve\", \"gre\", \"ipip\" and \"native\" is needed");
+  }
+  return found;
 }
 
-void check_ends(const Validation& v, const Attachment& a, const Node& vxlan, const Underlay& underlay) {
-  const Node* local = vxlan.get("local");
-  const Node* remote = vxlan.get("remote");
-  constexpr std::string_view kLocal = "attachment[].vxlan.local", kRemote = "attachment[].vxlan.remote";
+void check_ends(const Validation& v, const Attachment& a, const TunnelTables& tunnel,
+                const Underlay& underlay) {
+  const Node* local = tunnel.table->get("local");
+  const Node* remote = tunnel.table->get("remote");
+  const net::IpAddress& ours = a.tunnel.local;
+  const net::IpAddress& theirs = a.tunnel.remote;
+  const std::string local_path = tunnel.path + ".local", remote_path = tunnel.path + ".remote";
   if (local != nullptr) {
-    if (net::is_martian(a.local)) {
-      v.report.at(*local, kLocal, in_quotes(local->text) + " is not a routable unicast address");
-    } else if (underlay.complete && !underlay.addresses.contains(a.local)) {
-      v.report.at(*local, kLocal, "no port has the address " + ip_text(a.local));
+    if (net::is_martian(ours)) {
+      v.report.at(*local, local_path, in_quotes(local->text) + " is not a routable unicast address");
+    } else if (underlay.complete && !underlay.addresses.contains(ours)) {
+      v.report.at(*local, local_path, "no port has the address " + net::to_string(ours));
     }
   }
   if (remote == nullptr) return;
-  if (net::is_martian(a.remote)) {
-    v.report.at(*remote, kRemote, in_quotes(remote->text) + " is not a routable unicast address");
-  } else if (local != nullptr && a.remote == a.local) {
-    v.report.at(*remote, kRemote, "the same address as local; the remote end is the peer's");
-  } else if (underlay.addresses.contains(a.remote)) {
-    v.report.at(*remote, kRemote,
-                ip_text(a.remote) + " is an address of the hub itself; the remote end is the peer's");
+  if (net::is_martian(theirs)) {
+    v.report.at(*remote, remote_path, in_quotes(remote->text) + " is not a routable unicast address");
+  } else if (local != nullptr && theirs.family != ours.family) {
+    v.report.at(*remote, remote_path, "of another family than local; outer packets are IPv4 or IPv6");
+  } else if (local != nullptr && theirs == ours) {
+    v.report.at(*remote, remote_path, "the same address as local; the remote end is the peer's");
+  } else if (underlay.addresses.contains(theirs)) {
+    v.report.at(*remote, remote_path,
+                net::to_string(theirs) + " is an address of the hub itself; the remote end is the peer's");
   }
+}
+
+/// The keys beside the tunnel's own table that some kinds have no use for.
+void check_outer_keys(const Validation& v, const Attachment& a, const Node& table) {
+  const dataplane::Tunnel& t = a.tunnel;
+  const auto refuse = [&](std::string_view key, const std::string& why) {
+    if (const Node* node = table.find(key); node != nullptr)
+      v.report.at(*node, "attachment[]." + std::string(key), why);
+  };
+  if (t.kind == dataplane::TunnelKind::native) {
+    for (const std::string_view key : {"ttl", "dscp_model", "dscp", "udp_checksum"}) {
+      refuse(key, "a native attachment has no outer header; leave the key out");
+    }
+    return refuse("mac", "a native attachment has its port's MAC; leave the key out");
+  }
+  if (!over_udp(t.kind))
+    refuse("udp_checksum", "only VXLAN and GENEVE have an outer UDP header; leave the key out");
+  if (t.dscp_model == dataplane::DscpModel::uniform)
+    refuse("dscp", "with dscp_model \"uniform\" it is the inner packet's; leave the key out");
+}
+
+void check_native(const Validation& v, const Attachment& a, const TunnelTables& tunnel) {
+  if (const Node* port = tunnel.table->get("port"))
+    v.ports.resolve(a.port, *port, tunnel.path + ".port", v.report);
+  if (a.tunnel.outer_vlan != 0 && a.tunnel.vlan == 0) {
+    v.report.at(*tunnel.table, "outer_vlan", tunnel.path + ".outer_vlan",
+                "an outer VLAN has an inner one; the key for a single tag is \"vlan\"");
+  }
+  const size_t* index = v.ports.find(a.port);
+  if (index == nullptr) return;
+  const Port& port = v.draft.config.ports[*index];
+  if (a.tunnel.outer_vlan == 0 && a.tunnel.vlan == port.vlan && !port.addresses.empty()) {
+    v.report.at(*tunnel.table, "vlan", tunnel.path + ".vlan",
+                "the underlay of port " + in_quotes(port.name) +
+                    " is there already, with the port's addresses; a native attachment takes all packets");
+  }
+}
+
+/// The port that the attachment's packets leave by, as far as the file tells.
+const Port* port_of(const Validation& v, const Attachment& a, const Underlay& underlay) {
+  if (a.tunnel.kind == dataplane::TunnelKind::native) {
+    const size_t* index = v.ports.find(a.port);
+    return index != nullptr ? &v.draft.config.ports[*index] : nullptr;
+  }
+  const auto found = underlay.addresses.find(a.tunnel.local);
+  return found != underlay.addresses.end() ? found->second : nullptr;
 }
 
 void check_mtu(const Validation& v, const Attachment& a, const Node& table, const Underlay& underlay) {
@@ -74,14 +149,50 @@ void check_mtu(const Validation& v, const Attachment& a, const Node& table, cons
     v.report.at(table, "mtu", "attachment[].mtu",
                 "IPv6 needs an MTU of at least " + std::to_string(kMinIpv6Mtu));
   }
-  const auto port = underlay.addresses.find(a.local);
-  if (port == underlay.addresses.end() || port->second->mtu == 0) return;
-  if (a.mtu + kVxlanOverheadBytes > port->second->mtu) {
+  const Port* port = port_of(v, a, underlay);
+  if (port == nullptr || port->mtu == 0) return;
+  const uint32_t overhead = dataplane::overhead_of(a.tunnel);
+  if (a.mtu + overhead > port->mtu) {
     v.report.at(table, "mtu", "attachment[].mtu",
-                std::to_string(a.mtu) + " and " + std::to_string(kVxlanOverheadBytes) +
-                    " bytes of encapsulation are more than the MTU of port " + in_quotes(port->second->name) +
-                    " (" + std::to_string(port->second->mtu) + ")");
+                std::to_string(a.mtu) + " and " + std::to_string(overhead) +
+                    " bytes of encapsulation are more than the MTU of port " + in_quotes(port->name) + " (" +
+                    std::to_string(port->mtu) + ")");
   }
+}
+
+/// What packets of other attachments are told apart by: keys that have been used, and what for.
+struct Used {
+  /// With the local address beside the key, which has an IPv6 address only as a number.
+  std::map<std::tuple<net::IpAddress, std::string, dataplane::TunnelKey>, size_t> keys;
+  dataplane::UdpTunnels udp;
+};
+
+void check_keys(const Validation& v, size_t index, const TunnelTables& tunnel, Used& used) {
+  const auto& attachments = v.draft.config.attachments;
+  const dataplane::Tunnel& t = attachments[index].tunnel;
+  const std::string& port = attachments[index].port;
+  for (const dataplane::TunnelKey& key : dataplane::keys_of(t, 0)) {
+    const auto [first, added] = used.keys.emplace(std::tuple(t.local, port, key), index);
+    if (added) continue;
+    const std::string what =
+        t.kind == dataplane::TunnelKind::native ? "port and VLAN"
+        : t.kind == dataplane::TunnelKind::ipip ? "local address, remote address and inner family"
+        : t.kind == dataplane::TunnelKind::gre  ? "local address, remote address and key"
+                                                : "local address, remote address, VNI and port";
+    return v.report.at(*tunnel.table, tunnel.path,
+                       "attachment " + in_quotes(attachments[first->second].name) + " on " +
+                           at_line(*v.draft.attachments[first->second]) + " has the same " + what +
+                           " already");
+  }
+  if (!over_udp(t.kind)) return;
+  const auto kind =
+      t.kind == dataplane::TunnelKind::vxlan ? dataplane::KeyKind::vxlan : dataplane::KeyKind::geneve;
+  if (used.udp.add(t.udp_port, kind)) return;
+  const bool other = used.udp.find(t.udp_port) != dataplane::KeyKind::none;
+  v.report.at(
+      *tunnel.table, "port", tunnel.path + ".port",
+      other ? "UDP port " + std::to_string(t.udp_port) + " is another kind of tunnel's already"
+            : "there are at most " + std::to_string(dataplane::UdpTunnels::kMax) + " different UDP ports");
 }
 
 /// One subnet that is on-link in an attachment.
@@ -183,7 +294,7 @@ void validate_attachments(const Validation& v) {
                 "there are at most " + std::to_string(most) + " attachments (limits.attachments)");
   }
   const Underlay underlay = underlay_of(v);
-  std::map<std::tuple<net::Ipv4, net::Ipv4, uint32_t, uint16_t>, size_t> outer_keys;
+  Used used;
   std::vector<OnLink> on_link;
   for (size_t i = 0; i < attachments.size() && !v.report.full(); ++i) {
     const Attachment& a = attachments[i];
@@ -194,17 +305,15 @@ void validate_attachments(const Validation& v) {
     check_gateways(v, i, on_link);
     check_health(v, a, table);
     if (table.get("mtu") != nullptr) check_mtu(v, a, table, underlay);
-    const Node* vxlan = vxlan_of(table);
-    if (vxlan == nullptr) continue;
-    check_ends(v, a, *vxlan, underlay);
-    if (vxlan->bad) continue;
-    const auto [first, added] = outer_keys.emplace(std::tuple(a.local, a.remote, a.vni.value, a.udp_port), i);
-    if (!added) {
-      v.report.at(*vxlan, "attachment[].vxlan",
-                  "attachment " + in_quotes(attachments[first->second].name) + " on " +
-                      at_line(*v.draft.attachments[first->second]) +
-                      " has the same local address, remote address, VNI and port already");
+    const TunnelTables tunnel = tunnel_of(v, a, table);
+    if (tunnel.table == nullptr) continue;
+    check_outer_keys(v, a, table);
+    if (a.tunnel.kind == dataplane::TunnelKind::native) {
+      check_native(v, a, tunnel);
+    } else {
+      check_ends(v, a, tunnel, underlay);
     }
+    if (!tunnel.table->bad) check_keys(v, i, tunnel, used);
   }
   check_overlaps(v, std::move(on_link));
 }

@@ -5,6 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "dataplane/net/headers.h"
+
 namespace weir::control {
 
 using namespace dataplane;
@@ -22,6 +24,27 @@ NeighborLimits neighbor_limits(const config::Config& config) {
 uint64_t random_seed() {
   std::random_device random;
   return static_cast<uint64_t>(random()) << 32 | random();
+}
+
+/// What leads an attachment's packets to the hub, if they come by this port.
+void add_steering(const Attachment& attachment, const model::PortFacts& port, std::set<SteerRule>& rules) {
+  const Tunnel& tunnel = attachment.tunnel;
+  if (tunnel.kind == TunnelKind::native) {
+    const uint16_t first_tag = tunnel.outer_vlan != 0 ? tunnel.outer_vlan : tunnel.vlan;
+    if (tunnel.port == port.index) rules.insert({.vlan = first_tag});
+    return;
+  }
+  const bool here = std::any_of(port.addresses.begin(), port.addresses.end(),
+                                [&](const net::InterfaceAddress& a) { return a.address == tunnel.local; });
+  if (!here) return;
+  if (over_udp(tunnel.kind)) {
+    rules.insert({tunnel.local, tunnel.udp_port});
+  } else if (tunnel.kind == TunnelKind::gre) {
+    rules.insert({tunnel.local, 0, net::kProtoGre});
+  } else {
+    if (tunnel.inner != InnerFamilies::ipv6) rules.insert({tunnel.local, 0, net::kProtoIpv4});
+    if (tunnel.inner != InnerFamilies::ipv4) rules.insert({tunnel.local, 0, net::kProtoIpv6});
+  }
 }
 
 }  // namespace
@@ -43,6 +66,7 @@ Control::Control(ControlParts parts, model::StartFacts facts, InForce in_force, 
 
 Status Control::start() {
   if (Status steered = steer(nullptr); !steered) return steered;
+  make_peer_adjacencies();
   underlay_changed();
   watch_attachments(nullptr);
   return {};
@@ -239,17 +263,32 @@ void Control::install(BuildOutcome& outcome) {
     parts_.dataplane.after_quiescence([retired = std::move(retired)] {});
   }
   neighbors_.on_snapshot();
+  make_peer_adjacencies();
   watch_attachments(before.get());
   purge(compiled);
   underlay_changed();
+}
+
+/// What has no Ethernet inside has one next hop, its peer, under no address and without a MAC.
+void Control::make_peer_adjacencies() {
+  in_force_.model->attachments->for_each([&](const Attachment& a) {
+    if (a.ethernet || parts_.adjacencies.find(a.id, net::IpAddress{}).valid()) return;
+    if (const auto made = parts_.adjacencies.set(a.id, net::IpAddress{}, net::Mac{}); !made)
+      parts_.log.error("attachment {}: {}", a.name, made.error().message);
+  });
 }
 
 /// Sessions first, then packets that are under way between workers: only when neither names an id any more
 /// may it be given out again.
 void Control::purge(const model::CompiledModel& compiled) {
   for (const AttachmentId id : compiled.removed_attachments) {
-    parts_.dataplane.purge_attachment(id, [this, id] {
-      parts_.dataplane.after_quiescence([this, id] { released_attachments_.push_back(id); });
+    const AdjacencyId peer = parts_.adjacencies.find(id, net::IpAddress{});
+    parts_.adjacencies.remove(peer);
+    parts_.dataplane.purge_attachment(id, [this, id, peer] {
+      parts_.dataplane.after_quiescence([this, id, peer] {
+        parts_.adjacencies.release(peer);
+        released_attachments_.push_back(id);
+      });
     });
   }
   for (const DomainId id : compiled.removed_domains) {
@@ -267,13 +306,7 @@ Status Control::steer(const model::Model* also) {
     std::set<SteerRule> rules;
     for (const model::Model* m : {in_force_.model.get(), also}) {
       if (m == nullptr) continue;
-      for (const auto& entry : m->tunnel_entries) {
-        const auto& addresses = facts_.ports[port].addresses;
-        const bool here = std::any_of(
-            addresses.begin(), addresses.end(),
-            [&](const net::InterfaceAddress& a) { return a.address == net::IpAddress(entry.key.local); });
-        if (here) rules.insert({entry.key.local, entry.key.udp_port});
-      }
+      m->attachments->for_each([&](const Attachment& a) { add_steering(a, facts_.ports[port], rules); });
     }
     const Status set = steering->set({rules.begin(), rules.end()});
     if (set || !result) continue;
@@ -334,6 +367,31 @@ void Control::sessions(size_t max, SessionsReply reply) {
 
 namespace {
 
+/// As in "vxlan 10", "gre key 7", "lan0.20".
+std::string tunnel_text(const Attachment& a, const std::vector<model::PortFacts>& ports) {
+  const Tunnel& t = a.tunnel;
+  switch (t.kind) {
+    case TunnelKind::vxlan:
+      return "vxlan " + std::to_string(t.id);
+    case TunnelKind::geneve:
+      return "geneve " + std::to_string(t.id);
+    case TunnelKind::gre:
+      return t.keyed ? "gre " + std::to_string(t.id) : "gre";
+    case TunnelKind::ipip:
+      return "ipip";
+    case TunnelKind::native: {
+      std::string text = ports[t.port].name;
+      if (t.outer_vlan != 0) text += "." + std::to_string(t.outer_vlan);
+      return t.vlan != 0 ? text + "." + std::to_string(t.vlan) : text;
+    }
+  }
+  return {};
+}
+
+std::string end_text(const Attachment& a, const net::IpAddress& address) {
+  return a.shape == OuterShape::native ? "-" : net::to_string(address);
+}
+
 std::string_view driver_name(config::PortDriver driver) {
   switch (driver) {
     case config::PortDriver::af_xdp:
@@ -368,8 +426,9 @@ StatusView Control::status() const {
   }
   in_force_.model->attachments->for_each([&](const Attachment& a) {
     view.attachments.push_back(
-        {a.name, in_force_.model->domain_name(a.domain), net::to_string(net::IpAddress(a.local)),
-         net::to_string(net::IpAddress(a.remote)), a.vni.value, paths_.resolved({a.local, a.remote}), a.mtu,
+        {a.name, in_force_.model->domain_name(a.domain), tunnel_text(a, facts_.ports),
+         end_text(a, a.tunnel.local), end_text(a, a.tunnel.remote),
+         a.shape == OuterShape::native || paths_.resolved({a.tunnel.local, a.tunnel.remote}), a.mtu,
          attachment_health_view(health_.view(a.id), now_)});
   });
   view.profiles = in_force_.profiles;

@@ -117,6 +117,7 @@ class Control {
   bool take_transaction(BuildJob& job);
   void finish_build(BuildOutcome& outcome);
   void install(BuildOutcome& outcome);
+  void make_peer_adjacencies();
   void purge(const model::CompiledModel& compiled);
   bool widen_steering(BuildOutcome& outcome);
   Status steer(const model::Model* also);

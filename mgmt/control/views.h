@@ -35,8 +35,7 @@ struct AttachmentHealthView {
   uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0;
 };
 struct AttachmentView {
-  std::string name, domain, local, remote;
-  uint32_t vni = 0;
+  std::string name, domain, tunnel, local, remote;
   bool resolved = false;
   uint16_t mtu = 0;
   AttachmentHealthView health;

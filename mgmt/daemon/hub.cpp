@@ -96,7 +96,8 @@ Lines Hub::gather_addresses() {
   for (size_t i = 0; i < ports_.size(); ++i) {
     const config::Port& port = config_->ports[i];
     facts_.ports.push_back({ports_[i]->name(), static_cast<PortIndex>(i), port.mac.value_or(ports_[i]->mac()),
-                            ports_[i]->mtu(), port.driver == config::PortDriver::af_xdp, port.addresses});
+                            ports_[i]->mtu(), port.driver == config::PortDriver::af_xdp, port.vlan,
+                            ports_[i]->tx_checksums(), port.addresses});
   }
   auto kernel = underlay::Underlay::create(underlay_ports(), [](PortIndex, std::span<const uint8_t>) {});
   if (!kernel) return {kernel.error().message};

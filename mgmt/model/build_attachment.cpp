@@ -16,10 +16,6 @@ net::Mac default_hub_mac(std::string_view attachment_name) {
 
 namespace {
 
-/// Outer IPv4, UDP and VXLAN headers and the inner Ethernet header: what a port's MTU has to hold besides an
-/// inner packet.
-constexpr uint16_t kInnerMtuLoss = 20 + 8 + 8 + 14;
-
 const PortFacts* port_with_address(const StartFacts& facts, const net::IpAddress& address) {
   for (const PortFacts& port : facts.ports) {
     for (const auto& a : port.addresses) {
@@ -27,6 +23,28 @@ const PortFacts* port_with_address(const StartFacts& facts, const net::IpAddress
     }
   }
   return nullptr;
+}
+
+const PortFacts* port_called(const StartFacts& facts, std::string_view name) {
+  for (const PortFacts& port : facts.ports) {
+    if (port.name == name) return &port;
+  }
+  return nullptr;
+}
+
+bool is_native(const config::Attachment& a) { return a.tunnel.kind == TunnelKind::native; }
+
+/// The port at which the attachment's packets come in, as far as the configuration tells. Null: none.
+const PortFacts* port_of(const config::Attachment& a, const StartFacts& facts) {
+  return is_native(a) ? port_called(facts, a.port) : port_with_address(facts, a.tunnel.local);
+}
+
+/// With the port's number filled in.
+Tunnel tunnel_of(const config::Attachment& a, const StartFacts& facts) {
+  Tunnel tunnel = a.tunnel;
+  const PortFacts* port = is_native(a) ? port_of(a, facts) : nullptr;
+  if (port != nullptr) tunnel.port = port->index;
+  return tunnel;
 }
 
 std::string list_addresses(const StartFacts& facts) {
@@ -40,7 +58,8 @@ std::string list_addresses(const StartFacts& facts) {
 }
 
 uint16_t inner_mtu(const config::Attachment& a, uint16_t link_mtu, std::vector<Problem>& warnings) {
-  const uint32_t room = link_mtu > kInnerMtuLoss ? link_mtu - kInnerMtuLoss : 0;
+  const uint32_t overhead = overhead_of(a.tunnel);
+  const uint32_t room = link_mtu > overhead ? link_mtu - overhead : 0;
   if (a.mtu > room) {
     warnings.push_back({a.where, "",
                         "attachment " + config::in_quotes(a.name) + " has mtu " + std::to_string(a.mtu) +
@@ -52,21 +71,54 @@ uint16_t inner_mtu(const config::Attachment& a, uint16_t link_mtu, std::vector<P
 
 }  // namespace
 
-std::vector<TunnelKey> keys_of(const config::Attachment& a) {
-  return {{a.local, a.remote, a.vni, a.udp_port}};
+uint16_t hub_address_number(const StartFacts& facts, const net::IpAddress& address) {
+  if (address.is_v4()) return 0;
+  uint16_t number = 0;
+  for (const PortFacts& port : facts.ports) {
+    for (const auto& a : port.addresses) {
+      ++number;
+      if (a.address == address) return number;
+    }
+  }
+  return 0;
 }
 
-UnderlayPath path_of(const config::Attachment& a) { return {a.local, a.remote}; }
+std::vector<HubAddress> hub_addresses(const StartFacts& facts) {
+  std::vector<HubAddress> all;
+  for (const PortFacts& port : facts.ports) {
+    for (const auto& a : port.addresses)
+      all.push_back({a.address, port.index, port.kernel_shared, hub_address_number(facts, a.address)});
+  }
+  return all;
+}
+
+std::vector<TunnelKey> keys_of(const config::Attachment& a, const StartFacts& facts) {
+  return dataplane::keys_of(tunnel_of(a, facts), hub_address_number(facts, a.tunnel.local));
+}
+
+TunnelKey peer_key_of(const UnderlayPath& path, const StartFacts& facts) {
+  Tunnel any;
+  any.local = path.first;
+  any.remote = path.second;
+  return dataplane::keys_of(any, hub_address_number(facts, path.first)).front().peer();
+}
+
+std::optional<UnderlayPath> path_of(const config::Attachment& a) {
+  if (is_native(a)) return std::nullopt;
+  return UnderlayPath{a.tunnel.local, a.tunnel.remote};
+}
 
 std::string local_end_problem(const config::Attachment& a, const StartFacts& facts) {
-  if (port_with_address(facts, net::IpAddress(a.local)) != nullptr) return "";
-  return "attachment " + config::in_quotes(a.name) + ": its local address " +
-         net::to_string(net::IpAddress(a.local)) + " is on no port; " + list_addresses(facts);
+  if (port_of(a, facts) != nullptr) return "";
+  const std::string who = "attachment " + config::in_quotes(a.name) + ": ";
+  if (is_native(a)) return who + "there is no port " + config::in_quotes(a.port);
+  return who + "its local address " + net::to_string(a.tunnel.local) + " is on no port; " +
+         list_addresses(facts);
 }
 
 std::unique_ptr<Attachment> build_attachment(const config::Attachment& from, const StartFacts& facts,
                                              const AttachmentPlace& place, std::vector<Problem>& warnings) {
-  const PortFacts* port = port_with_address(facts, net::IpAddress(from.local));
+  const PortFacts* port = port_of(from, facts);
   uint16_t link_mtu = port->mtu;
   if (place.path != nullptr) {
     if (place.path->port < facts.ports.size()) port = &facts.ports[place.path->port];
@@ -75,17 +127,14 @@ std::unique_ptr<Attachment> build_attachment(const config::Attachment& from, con
   auto to = std::make_unique<Attachment>();
   to->id = place.id;
   to->domain = place.domain;
-  to->hub_mac = from.mac.value_or(default_hub_mac(from.name));
+  to->hub_mac = is_native(from) ? port->mac : from.mac.value_or(default_hub_mac(from.name));
   to->underlay = place.hop;
   to->port = port->index;
   to->mtu = inner_mtu(from, link_mtu, warnings);
-  to->vni = from.vni;
-  to->local = from.local;
-  to->remote = from.remote;
-  to->udp_port = from.udp_port;
+  to->tunnel = tunnel_of(from, facts);
   to->gateways = from.gateways;
   to->name = from.name;
-  to->outer = make_outer_template(*to, port->mac);
+  make_outer_template(*to, port->mac, port->vlan);
   return to;
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "dataplane/core/time.h"
+#include "mgmt/model/build_attachment.h"
 #include "mgmt/model/compile_parts.h"
 
 namespace weir::model {
@@ -54,14 +55,15 @@ std::unique_ptr<Snapshot> make_snapshot(CompileState& state) {
   snapshot->version = ++model.ids.last_snapshot;
   snapshot->workers = state.input.facts.workers;
   snapshot->timeouts = compile_timeouts(state.input.config.timeouts);
-  for (const PortFacts& port : state.input.facts.ports) {
-    snapshot->ports.push_back({port.name, port.mac, port.mtu});
-    for (const auto& a : port.addresses) {
-      if (a.address.is_v4()) {
-        snapshot->hub_addresses.push_back({a.address.v4(), port.index, port.kernel_shared});
-      }
-    }
+  const StartFacts& facts = state.input.facts;
+  for (const PortFacts& port : facts.ports) {
+    snapshot->ports.push_back({port.name, port.mac, port.mtu, port.vlan, false, port.tx_checksums});
   }
+  snapshot->hub_addresses = hub_addresses(facts);
+  model.attachments->for_each([&](const Attachment& a) {
+    if (a.shape == OuterShape::native) snapshot->ports[a.port].native = true;
+  });
+  snapshot->udp_tunnels = model.udp_tunnels;
   snapshot->tunnels = model.tunnels;
   snapshot->attachments = model.attachments;
   snapshot->domains = model.domains;

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "dataplane/tunnel/outer_template.h"
+#include "mgmt/model/build_attachment.h"
 #include "mgmt/model/compile_parts.h"
 
 namespace weir::model {
@@ -8,40 +8,6 @@ namespace weir::model {
 using namespace dataplane;
 
 namespace {
-
-/// Outer IPv4, UDP and VXLAN headers and the inner Ethernet header: what a port's MTU has to hold besides an
-/// inner packet.
-constexpr uint16_t kInnerMtuLoss = 20 + 8 + 8 + 14;
-
-const PortFacts* port_with_address(const StartFacts& facts, net::Ipv4 address) {
-  for (const PortFacts& port : facts.ports) {
-    for (const auto& a : port.addresses) {
-      if (a.address == net::IpAddress(address)) return &port;
-    }
-  }
-  return nullptr;
-}
-
-std::string list_addresses(const StartFacts& facts) {
-  std::string text;
-  for (const PortFacts& port : facts.ports) {
-    for (const auto& a : port.addresses) {
-      text += (text.empty() ? "" : ", ") + net::to_string(a.address) + " on " + port.name;
-    }
-  }
-  return text.empty() ? "no port has any address" : "there is " + text;
-}
-
-uint16_t inner_mtu(CompileState& state, const config::Attachment& a, uint16_t link_mtu) {
-  const uint32_t room = link_mtu > kInnerMtuLoss ? link_mtu - kInnerMtuLoss : 0;
-  if (a.mtu > room) {
-    state.out.warnings.push_back({a.where, "",
-                                  "attachment " + config::in_quotes(a.name) + " has mtu " +
-                                      std::to_string(a.mtu) + ", but the underlay leaves room for " +
-                                      std::to_string(room) + ", which is used"});
-  }
-  return static_cast<uint16_t>(a.mtu == 0 ? room : std::min(a.mtu, room));
-}
 
 bool same_entry(const TunnelTable::Entry& a, const TunnelTable::Entry& b) {
   return a.key == b.key && a.attachment == b.attachment;
@@ -60,31 +26,28 @@ UnderlayHop* hop_for(CompileState& state, const UnderlayPath& path) {
 /// False if the port of its local address does not exist; a problem is noted.
 bool fill(CompileState& state, const config::Attachment& from, Attachment& to) {
   const StartFacts& facts = state.input.facts;
-  const PortFacts* port = port_with_address(facts, from.local);
-  if (port == nullptr) {
-    state.problem(from.local_where, "attachment " + config::in_quotes(from.name) + ": its local address " +
-                                        net::to_string(net::IpAddress(from.local)) + " is on no port; " +
-                                        list_addresses(facts));
+  if (std::string why = local_end_problem(from, facts); !why.empty()) {
+    state.problem(from.local_where, std::move(why));
     return false;
   }
-  uint16_t link_mtu = port->mtu;
-  const UnderlayPath path{from.local, from.remote};
-  if (const auto known = state.input.paths.find(path); known != state.input.paths.end()) {
-    if (known->second.port < facts.ports.size()) port = &facts.ports[known->second.port];
-    link_mtu = std::min(port->mtu, known->second.mtu);
+  AttachmentPlace place{to.id, to.domain};
+  if (const auto path = path_of(from)) {
+    place.hop = hop_for(state, *path);
+    const auto known = state.input.paths.find(*path);
+    if (known != state.input.paths.end()) place.path = &known->second;
   }
-  to.hub_mac = from.mac.value_or(default_hub_mac(from.name));
-  to.underlay = hop_for(state, path);
-  to.port = port->index;
-  to.mtu = inner_mtu(state, from, link_mtu);
-  to.vni = from.vni;
-  to.local = from.local;
-  to.remote = from.remote;
-  to.udp_port = from.udp_port;
-  to.gateways = from.gateways;
-  to.name = from.name;
-  to.outer = make_outer_template(to, port->mac);
+  to = std::move(*build_attachment(from, facts, place, state.out.warnings));
   return true;
+}
+
+void add_keys(CompileState& state, const config::Attachment& from, AttachmentId id) {
+  Model& model = state.out.model;
+  for (const TunnelKey& key : keys_of(from, state.input.facts)) model.tunnel_entries.push_back({key, id});
+  if (!over_udp(from.tunnel.kind) || model.udp_tunnels.add(from.tunnel.udp_port, udp_kind(from.tunnel.kind)))
+    return;
+  state.problem(from.where, "attachment " + config::in_quotes(from.name) + ": UDP port " +
+                                std::to_string(from.tunnel.udp_port) +
+                                " is for another kind of tunnel, or one port too many");
 }
 
 }  // namespace
@@ -105,10 +68,11 @@ void compile_attachments(CompileState& state) {
     Attachment& slot = slots[id.index()];
     slot.id = id;
     slot.domain = *domain;
-    if (!fill(state, a, slot)) continue;
-    model.tunnel_entries.push_back({{a.local, a.remote, a.vni, a.udp_port}, id});
+    if (fill(state, a, slot)) add_keys(state, a, id);
   }
   if (!state.problems.empty()) return;
+  for (const auto& [path, hop] : model.hops)
+    model.tunnel_entries.push_back({peer_key_of(path, state.input.facts), TunnelTable::kPeer});
 
   const auto& old = before.tunnel_entries;
   if (before.tunnels != nullptr && std::equal(old.begin(), old.end(), model.tunnel_entries.begin(),

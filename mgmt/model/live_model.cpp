@@ -114,13 +114,11 @@ std::unique_ptr<Snapshot> LiveModel::snapshot() {
   snapshot->workers = facts_.workers;
   snapshot->timeouts = ticks_of(settings_.timeouts);
   for (const PortFacts& port : facts_.ports) {
-    snapshot->ports.push_back({port.name, port.mac, port.mtu});
-    for (const auto& a : port.addresses) {
-      if (a.address.is_v4()) {
-        snapshot->hub_addresses.push_back({a.address.v4(), port.index, port.kernel_shared});
-      }
-    }
+    snapshot->ports.push_back(
+        {port.name, port.mac, port.mtu, port.vlan, natives_.contains(port.index), port.tx_checksums});
   }
+  snapshot->hub_addresses = hub_addresses(facts_);
+  for (const auto& [port, users] : udp_ports_) snapshot->udp_tunnels.add(port.first, port.second);
   snapshot->tunnels = tables_.tunnels;
   snapshot->attachments = tables_.attachments;
   snapshot->domains = domain_slots_;

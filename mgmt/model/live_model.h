@@ -138,6 +138,9 @@ class LiveModel {
   std::map<Names, ConnectionRecord> connections_;
   std::shared_ptr<const std::vector<RuleRecord>> policy_;
   std::map<dataplane::TunnelKey, std::string> tunnels_;  // whose they are
+  /// How many attachments have tunnels on a UDP port, which is for one kind.
+  std::map<std::pair<uint16_t, dataplane::KeyKind>, uint32_t> udp_ports_;
+  std::map<dataplane::PortIndex, uint32_t> natives_;  // how many native attachments a port has
   std::map<UnderlayPath, Path> paths_;
   Settings settings_;
 

@@ -27,6 +27,8 @@ struct PortFacts {
   net::Mac mac;
   uint16_t mtu = 1500;
   bool kernel_shared = false;  // af_xdp: the kernel has the addresses too
+  uint16_t vlan = 0;           // of the underlay; 0: untagged
+  bool tx_checksums = false;   // the device fills in UDP checksums
   std::vector<net::InterfaceAddress> addresses;
 };
 
@@ -73,6 +75,7 @@ struct Model {
 
   // What the next compilation shares if it is unchanged.
   std::vector<dataplane::TunnelTable::Entry> tunnel_entries;
+  dataplane::UdpTunnels udp_tunnels;
   std::shared_ptr<const dataplane::TunnelTable> tunnels;
   std::shared_ptr<const dataplane::AttachmentTable> attachments;
   std::vector<std::shared_ptr<const dataplane::Domain>> domains;

@@ -37,6 +37,8 @@ class Plan {
   std::vector<std::shared_ptr<dataplane::UnderlayHop>> retired_hops;
   /// For TunnelTable::release(), then too.
   std::vector<size_t> removed_slots;
+  /// Next hops of removed attachments without Ethernet; to be released when every worker has purged those.
+  std::vector<dataplane::AdjacencyId> removed_adjacencies;
   /// To be purged by every worker, then released in the model.
   std::vector<dataplane::AttachmentId> removed_attachments;
   std::vector<dataplane::DomainId> removed_domains;
@@ -74,6 +76,8 @@ class Plan {
   std::vector<dataplane::DomainId> new_domains_;
   std::vector<std::unique_ptr<const dataplane::Attachment>> attachments_;
   std::vector<std::pair<dataplane::TunnelKey, dataplane::AttachmentId>> keys_;
+  std::vector<dataplane::TunnelKey> gone_peers_;
+  bool outer_changed_ = false;  // what ports expect: UDP ports, native attachments
 };
 
 class Transaction {
@@ -141,6 +145,8 @@ class Transaction {
   void check_attachments();
   void check_attachment(const AttachmentEdit& edit);
   void check_tunnels();
+  void check_udp_ports();
+  void check_remote_end(const config::Attachment& attachment);
   void check_gateways();
   void check_routes();
   void check_member(const Place& place, const Member& member);
@@ -155,6 +161,7 @@ class Transaction {
   void plan_routes(Plan& plan);
   void plan_connections(Plan& plan);
   void plan_snapshot(Plan& plan);
+  void count_outer(Plan& plan, const config::Attachment& a, int by);
   void drop_attachment(Plan& plan, const AttachmentEdit& edit);
 
   /// Lines about routes that a Plan has at most.

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "dataplane/policy/policy.h"
+#include "mgmt/config/choices.h"
 #include "mgmt/config/fit.h"
 #include "mgmt/config/toml_values.h"
 #include "mgmt/config/values.h"
@@ -53,6 +54,7 @@ std::vector<Problem> Transaction::check() {
   if (problems_.empty()) {
     check_attachments();
     check_tunnels();
+    check_udp_ports();
     check_gateways();
     check_routes();
     check_connections();
@@ -86,7 +88,9 @@ void Transaction::check_room() {
   for (const auto& [name, edit] : attachments_) {
     if (!edit.after) continue;
     attachments += edit.before == nullptr || edit.before->config.domain != edit.after->domain;
-    for (const TunnelKey& key : keys_of(*edit.after)) keys += !model_.tunnels_.contains(key);
+    for (const TunnelKey& key : keys_of(*edit.after, model_.facts_)) keys += !model_.tunnels_.contains(key);
+    const auto way = path_of(*edit.after);
+    keys += way && !model_.paths_.contains(*way);  // that its far end is a peer
   }
   const auto full = [&](const char* what) {
     problem({}, "",
@@ -150,24 +154,29 @@ void Transaction::check_attachments() {
   }
 }
 
+void Transaction::check_remote_end(const config::Attachment& a) {
+  const net::IpAddress& remote = a.tunnel.remote;
+  const std::string path =
+      "attachment[]." + std::string(name_of(config::kTunnelKinds, a.tunnel.kind)) + ".remote";
+  const std::string text = net::to_string(remote);
+  if (net::is_martian(remote)) problem(a.where, path, in_quotes(text) + " is not a routable unicast address");
+  if (remote.family != a.tunnel.local.family)
+    problem(a.where, path, text + " is of another family than local");
+  for (const PortFacts& port : model_.facts_.ports) {
+    for (const auto& own : port.addresses) {
+      if (own.address == remote)
+        problem(a.where, path, text + " is an address of the hub itself; the remote end is the peer's");
+    }
+  }
+}
+
 void Transaction::check_attachment(const AttachmentEdit& edit) {
   const config::Attachment& a = *edit.after;
   if (!has_domain(a.domain)) problem(a.where, "attachment[].domain", no_domain(a.domain));
   if (std::string why = local_end_problem(a, model_.facts_); !why.empty()) {
     problem(a.local_where.file.empty() ? a.where : a.local_where, "", std::move(why));
   }
-  const config::Location& remote = a.remote_where.file.empty() ? a.where : a.remote_where;
-  const std::string text = net::to_string(net::IpAddress(a.remote));
-  if (net::is_martian(a.remote)) {
-    problem(remote, "attachment[].vxlan.remote", in_quotes(text) + " is not a routable unicast address");
-  }
-  for (const PortFacts& port : model_.facts_.ports) {
-    for (const auto& own : port.addresses) {
-      if (own.address != net::IpAddress(a.remote)) continue;
-      problem(remote, "attachment[].vxlan.remote",
-              text + " is an address of the hub itself; the remote end is the peer's");
-    }
-  }
+  if (a.tunnel.kind != TunnelKind::native) check_remote_end(a);
   for (const auto& gateway : a.gateways) {
     if (std::string why = config::not_a_host_address(gateway); !why.empty()) {
       problem(a.where, "attachment[].gateway", in_quotes(net::to_string(gateway)) + " " + why);
@@ -213,17 +222,44 @@ void Transaction::check_tunnels() {
   const auto goes = [&](const std::string& name) { return attachments_.contains(name); };
   for (const auto& [name, edit] : attachments_) {
     if (!edit.after) continue;
-    for (const TunnelKey& key : keys_of(*edit.after)) {
+    for (const TunnelKey& key : keys_of(*edit.after, model_.facts_)) {
       const auto known = model_.tunnels_.find(key);
       const auto [at, is_new] = fresh.emplace(key, &*edit.after);
       const std::string* other = nullptr;
       if (!is_new) other = &at->second->name;
       if (known != model_.tunnels_.end() && !goes(known->second)) other = &known->second;
       if (other == nullptr) continue;
-      problem(edit.after->where, "attachment[].vxlan",
-              "attachment " + in_quotes(*other) +
-                  " has the same local address, remote address, VNI and port already");
+      problem(
+          edit.after->where,
+          "attachment[]." + std::string(name_of(config::kTunnelKinds, edit.after->tunnel.kind)),
+          "attachment " + in_quotes(*other) + " has the same tunnel already: " + dataplane::to_string(key));
     }
+  }
+}
+
+/// Each UDP port is for one kind of tunnel, and there are not too many.
+void Transaction::check_udp_ports() {
+  auto counts = model_.udp_ports_;
+  const auto count = [&](const config::Attachment& a, int by) {
+    if (over_udp(a.tunnel.kind))
+      counts[{a.tunnel.udp_port, udp_kind(a.tunnel.kind)}] += static_cast<uint32_t>(by);
+  };
+  for (const auto& [name, edit] : attachments_) {
+    if (edit.before != nullptr) count(edit.before->config, -1);
+    if (edit.after) count(*edit.after, 1);
+  }
+  UdpTunnels all;
+  for (const auto& [port, users] : counts) {
+    if (users == 0 || all.add(port.first, port.second)) continue;
+    const auto uses = [&](const auto& e) {
+      return e.second.after && over_udp(e.second.after->tunnel.kind) &&
+             e.second.after->tunnel.udp_port == port.first;
+    };
+    const auto blamed = std::find_if(attachments_.begin(), attachments_.end(), uses);
+    problem(blamed != attachments_.end() ? blamed->second.after->where : config::Location{}, "",
+            "UDP port " + std::to_string(port.first) +
+                " is another kind of tunnel's already, or one of more than " +
+                std::to_string(UdpTunnels::kMax) + " different ones");
   }
 }
 

@@ -15,8 +15,14 @@ void Plan::narrow() {
   for (const auto& [domain, prefix] : unrouted_) tables_->routes.remove(domain, prefix);
   for (const auto& [a, b] : disconnected_) tables_->routes.disconnect(a, b);
   for (const TunnelKey& key : old_keys) tables_->tunnels->remove(key);
+  for (const TunnelKey& key : gone_peers_) tables_->tunnels->remove(key);
   for (const DomainId id : removed_domains) tables_->routes.remove_domain(id);
   for (const AttachmentId id : removed_attachments) {
+    if (tables_->adjacencies != nullptr) {
+      const AdjacencyId peer = tables_->adjacencies->find(id, net::IpAddress{});
+      tables_->adjacencies->remove(peer);
+      if (peer.valid()) removed_adjacencies.push_back(peer);
+    }
     if (auto old = tables_->attachments->remove(id)) retired.push_back(std::move(old));
   }
 }
@@ -30,6 +36,11 @@ void Plan::widen() {
   };
   for (const DomainId id : new_domains_) made(tables_->routes.add_domain(id), "a domain");
   for (auto& attachment : attachments_) {
+    // What has no Ethernet inside has one next hop, its peer, under no address and without a MAC.
+    if (!attachment->ethernet && tables_->adjacencies != nullptr) {
+      const auto peer = tables_->adjacencies->set(attachment->id, net::IpAddress{}, net::Mac{});
+      if (!peer) made(tl::unexpected(peer.error()), "a next hop");
+    }
     if (auto old = tables_->attachments->set(std::move(attachment))) retired.push_back(std::move(old));
   }
   for (const auto& [key, id] : keys_) tables_->tunnels->set(key, id);
@@ -87,15 +98,29 @@ void Transaction::plan_domains(Plan& plan) {
   }
 }
 
+/// One more or less on a UDP port, or native on a port.
+void Transaction::count_outer(Plan& plan, const config::Attachment& a, int by) {
+  const auto count = [&](auto& counts, const auto& key) {
+    uint32_t& users = counts[key];
+    users += static_cast<uint32_t>(by);
+    plan.outer_changed_ |= users == 0 || (by > 0 && users == 1);
+    if (users == 0) counts.erase(key);
+  };
+  const Tunnel& tunnel = a.tunnel;
+  if (over_udp(tunnel.kind)) count(model_.udp_ports_, std::pair(tunnel.udp_port, udp_kind(tunnel.kind)));
+  if (tunnel.kind == TunnelKind::native) count(model_.natives_, keys_of(a, model_.facts_).front().port());
+}
+
 /// Nobody is known by its keys any more, and one less goes its way through the underlay.
 void Transaction::drop_attachment(Plan& plan, const AttachmentEdit& edit) {
   const AttachmentRecord& record = *edit.before;
-  for (const TunnelKey& key : keys_of(record.config)) {
+  for (const TunnelKey& key : keys_of(record.config, model_.facts_)) {
     model_.tunnels_.erase(key);
     plan.old_keys.push_back(key);
   }
-  const auto path = model_.paths_.find(path_of(record.config));
-  path->second.attachments.erase(record.config.name);
+  count_outer(plan, record.config, -1);
+  if (const auto way = path_of(record.config))
+    model_.paths_.find(*way)->second.attachments.erase(record.config.name);
   DomainRecord& domain = model_.domains_.find(record.config.domain)->second;
   --domain.attachments;
   for (const auto& gateway : record.config.gateways) {
@@ -109,7 +134,7 @@ void Transaction::plan_attachments(Plan& plan) {
   for (const auto& [name, edit] : attachments_) {
     note(plan.changes, edit, "attachment " + name);
     if (edit.before == nullptr) continue;
-    left.push_back(path_of(edit.before->config));
+    if (const auto way = path_of(edit.before->config)) left.push_back(*way);
     drop_attachment(plan, edit);
     if (!edit.after || edit.after->domain != edit.before->config.domain) {
       plan.removed_attachments.push_back(edit.before->id);
@@ -129,19 +154,22 @@ void Transaction::plan_attachments(Plan& plan) {
     ++domain.attachments;
     for (const auto& gateway : record.config.gateways) domain.gateways.emplace(gateway.subnet(), name);
 
-    const UnderlayPath way = path_of(record.config);
-    const auto [path, new_path] = model_.paths_.try_emplace(way);
-    if (new_path) {
-      path->second.hop = std::make_shared<UnderlayHop>();
-      plan.new_paths.emplace_back(way, path->second.hop);
+    AttachmentPlace place{record.id, domain.id};
+    if (const auto way = path_of(record.config)) {
+      const auto [path, new_path] = model_.paths_.try_emplace(*way);
+      if (new_path) {
+        path->second.hop = std::make_shared<UnderlayHop>();
+        plan.new_paths.emplace_back(*way, path->second.hop);
+        plan.keys_.emplace_back(peer_key_of(*way, model_.facts_), TunnelTable::kPeer);
+      }
+      path->second.attachments.insert(name);
+      place.hop = path->second.hop.get();
+      place.path = path->second.facts ? &*path->second.facts : nullptr;
     }
-    path->second.attachments.insert(name);
-    plan.attachments_.push_back(build_attachment(
-        record.config, model_.facts_,
-        {record.id, domain.id, path->second.hop.get(), path->second.facts ? &*path->second.facts : nullptr},
-        plan.warnings));
+    count_outer(plan, record.config, 1);
+    plan.attachments_.push_back(build_attachment(record.config, model_.facts_, place, plan.warnings));
     plan.changed_attachments.push_back(name);
-    for (const TunnelKey& key : keys_of(record.config)) {
+    for (const TunnelKey& key : keys_of(record.config, model_.facts_)) {
       model_.tunnels_.insert_or_assign(key, name);
       plan.keys_.emplace_back(key, record.id);
       // A key that stays is not taken away in between.
@@ -151,6 +179,7 @@ void Transaction::plan_attachments(Plan& plan) {
   for (const UnderlayPath& way : left) {
     const auto path = model_.paths_.find(way);
     if (path == model_.paths_.end() || !path->second.attachments.empty()) continue;
+    plan.gone_peers_.push_back(peer_key_of(way, model_.facts_));
     plan.retired_hops.push_back(std::move(path->second.hop));
     plan.old_paths.push_back(way);
     model_.paths_.erase(path);
@@ -252,7 +281,9 @@ void Transaction::plan_snapshot(Plan& plan) {
     model_.policy_ = std::make_shared<const std::vector<RuleRecord>>(std::move(*rules_));
   }
   if (settings_) model_.settings_ = std::move(*settings_);
-  if (!rules_ && !settings_ && domains_.empty() && connections_.empty() && model_.snapshots_ != 0) return;
+  if (!rules_ && !settings_ && !plan.outer_changed_ && domains_.empty() && connections_.empty() &&
+      model_.snapshots_ != 0)
+    return;
   model_.rebuild_policy();
   plan.snapshot = model_.snapshot();
   // Under another policy a route may not lead elsewhere for a moment to those that the old one lets through.

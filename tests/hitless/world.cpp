@@ -152,9 +152,9 @@ config::Attachment World::spoke_attachment(uint32_t generation) const {
   config::Attachment attachment;
   attachment.name = spoke_name(generation);
   attachment.domain = "edge";
-  attachment.vni = dataplane::Vni{far.vni};
-  attachment.local = net::Ipv4{kHub};
-  attachment.remote = net::Ipv4{far.peer};
+  attachment.tunnel.id = far.vni;
+  attachment.tunnel.local = net::Ipv4{kHub};
+  attachment.tunnel.remote = net::Ipv4{far.peer};
   attachment.gateways = {
       net::parse_interface_address(text(kSpokeLinks + generation * 16 + 1) + "/28").value()};
   attachment.mac = far.hub;

@@ -104,8 +104,8 @@ TEST(DropsElsewhere, NoRoomForTheOuterHeader) {
   // Not with VXLAN on both sides, where the header that went made the room.
   OneStage stage;
   dataplane::Burst burst;
-  burst.push(stage.packet(dataplane::kVxlanOverhead - 1));
-  dataplane::vxlan_encap(stage.ctx, burst);
+  burst.push(stage.packet(dataplane::kMaxOuterLength - 1));
+  dataplane::encap(stage.ctx, burst);
   EXPECT_EQ(burst.size, 0);
   EXPECT_EQ(stage.drops(no_headroom), 1u);
 }

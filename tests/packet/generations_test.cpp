@@ -36,12 +36,12 @@ std::unique_ptr<Snapshot> with_newcomer(std::unique_ptr<Snapshot> snapshot, cons
   a.id = AttachmentId::make(0, 2);
   a.domain = b.domain_id("green");
   a.hub_mac = spoke.hub_mac;
-  a.vni = {spoke.vni};
-  a.remote = net::parse_ip(spoke.tunnel_end)->v4();
+  a.tunnel.id = spoke.vni;
+  a.tunnel.remote = *net::parse_ip(spoke.tunnel_end);
   a.gateways = {*net::parse_interface_address("10.1.0.1/24")};
   std::vector<TunnelTable::Entry> entries;
   for (const Attachment& slot : slots) {
-    if (slot.id.valid()) entries.push_back({{slot.local, slot.remote, slot.vni, slot.udp_port}, slot.id});
+    if (slot.id.valid()) entries.push_back({keys_of(slot.tunnel, 0).front(), slot.id});
   }
   snapshot->attachments = std::make_shared<const AttachmentTable>(std::move(slots));
   snapshot->tunnels = std::make_shared<const TunnelTable>(std::move(*TunnelTable::build(entries)));
@@ -75,7 +75,7 @@ TEST(Generations, AnIdleSessionDoesNotReachTheNewOwnerOfItsSlot) {
     EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp())).empty()) << "the old peer and VNI";
     const Counts moved = hub.moved();
     EXPECT_FALSE(moved.contains("tx"));
-    EXPECT_EQ(moved.contains("drop tunnel_unknown"), true);
+    EXPECT_EQ(moved.contains("drop tunnel_peer"), true);
   }
 }
 

@@ -13,14 +13,16 @@ import sys
 import tempfile
 
 from scapy.layers.inet import IP, UDP
+from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Ether
 from scapy.layers.vxlan import VXLAN
 
-HUB_ADDRESS = "198.18.0.1"
+HUB_ADDRESSES = ("198.18.0.1", "2001:db8:f::1")
 PCAP_HEADER = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1)
 
 # The ports of the tests mean nothing: what is behind them is data, not what tshark knows by that port.
-DECODE_AS = ["udp.port==1-4788,data", "udp.port==4790-49151,data", "tcp.port==1-65535,data"]
+DECODE_AS = ["udp.port==1-4788,data", "udp.port==4790-6080,data", "udp.port==6082-49151,data",
+             "tcp.port==1-65535,data"]
 # What tshark itself calls an error, and each checksum that it found to be wrong.
 WRONG = " || ".join(
     ["_ws.malformed", "_ws.expert.severity >= 0x00800000"]
@@ -69,28 +71,66 @@ def found_wrong(frames):
     return wrong
 
 
+def tunnel_complaints(outer, payload):
+    """What is wrong with the tunnel header behind the outer IP header `outer`; `payload` is its IP payload."""
+    if UDP in outer and outer[UDP].dport in (4789, 6081):
+        udp = outer[UDP]
+        vxlan = udp.dport == 4789
+        yield "dynamic source port", udp.sport >= 49152
+        yield "UDP length", udp.len == len(payload)
+        yield "a UDP checksum over IPv6", isinstance(outer, IP) or udp.chksum != 0
+        if vxlan:
+            yield "VXLAN", VXLAN in udp and int(udp[VXLAN].flags) == 0x08 and udp[VXLAN].reserved2 == 0
+            yield "an Ethernet frame inside", VXLAN in udp and Ether in udp[VXLAN].payload
+        else:
+            header = payload[8:16]
+            kind = struct.unpack(">H", header[2:4])[0]
+            yield "GENEVE without options and flags", header[:2] == b"\0\0" and header[7] == 0
+            yield "GENEVE's protocol", kind in CARRIED and CARRIED[kind](payload[16:])
+    elif protocol_of(outer) == 47:
+        flags, kind = struct.unpack(">HH", payload[:4])
+        yield "GRE with a key or nothing", flags in (0, 0x2000)
+        yield "GRE's protocol", kind in CARRIED and CARRIED[kind](payload[8 if flags else 4 :])
+    elif protocol_of(outer) in (4, 41):
+        yield "IP in IP", payload[0] >> 4 == (4 if protocol_of(outer) == 4 else 6)
+
+
+# EtherType -> whether the bytes are of that kind
+CARRIED = {0x6558: lambda b: len(b) >= 14, 0x0800: lambda b: b[0] >> 4 == 4, 0x86DD: lambda b: b[0] >> 4 == 6}
+
+
+def protocol_of(ip):
+    return ip.nh if isinstance(ip, IPv6) else ip.proto
+
+
+def is_tunnel(ip):
+    return protocol_of(ip) in (4, 41, 47) or (UDP in ip and ip[UDP].dport in (4789, 6081))
+
+
 def outer_complaint(frame):
-    """What is wrong with the outer header of a frame from the hub, or None (RFC 7348, RFC 6864)."""
+    """What is wrong with the outer header of a frame from the hub, or None."""
     eth = Ether(frame)
     if ARP in eth:
         return None
-    if IP not in eth:
-        return "neither ARP nor IPv4"
-    ip = eth[IP]
-    if UDP not in ip or ip[UDP].dport != 4789:
-        return None  # an answer for the hub's own underlay address
-    checks = {
-        "source is the hub": ip.src == HUB_ADDRESS,
-        "don't fragment": ip.flags == "DF",
-        "id 0": ip.id == 0,
-        "TTL 64": ip.ttl == 64,
-        "no options": ip.ihl == 5,
-        "length": ip.len == len(frame) - 14,
-        "dynamic source port": ip[UDP].sport >= 49152,
-        "UDP length": ip[UDP].len == ip.len - 20,
-        "VXLAN": VXLAN in ip and int(ip[VXLAN].flags) == 0x08 and ip[VXLAN].reserved2 == 0,
-        "an Ethernet frame inside": VXLAN in ip and Ether in ip[VXLAN].payload,
-    }
+    link = 14
+    while struct.unpack(">H", frame[link - 2 : link])[0] in (0x8100, 0x88A8):
+        link += 4
+    ip = IP(frame[link:]) if frame[link] >> 4 == 4 else IPv6(frame[link:])
+    if ip.src not in HUB_ADDRESSES or not is_tunnel(ip):
+        return None  # a native attachment's packet, or an answer for the hub's own underlay address
+    if isinstance(ip, IP):
+        checks = {
+            "don't fragment": ip.flags == "DF",
+            "id 0": ip.id == 0,
+            "TTL 64": ip.ttl == 64,
+            "no options": ip.ihl == 5,
+            "length": ip.len == len(frame) - link,
+        }
+        payload = frame[link + 20 :]
+    else:
+        checks = {"hop limit 64": ip.hlim == 64, "length": ip.plen == len(frame) - link - 40}
+        payload = frame[link + 40 :]
+    checks.update(tunnel_complaints(ip, payload))
     failed = [name for name, holds in checks.items() if not holds]
     return ", ".join(failed) + " does not hold" if failed else None
 

@@ -37,18 +37,18 @@ TEST(Profile, EachStageCountsWhatItIsGiven) {
   hub.inject(from_spoke(kA, kC, udp()));             // leaves in session_lookup
   hub.inject(from_spoke(kA, kB, udp(), Ip::v4, 1));  // leaves in rewrite
   Bytes unknown = from_spoke(kA, kB, udp());
-  unknown[46 + 2] ^= 1;  // another VNI: leaves in vxlan_decap
+  unknown[46 + 2] ^= 1;  // another VNI: leaves in decap
   hub.inject(unknown);
   hub.turn();
   EXPECT_EQ(sampled(hub), (Sampled{{"rx", {9, 1}},
                                    {"outer", {9, 1}},
-                                   {"vxlan_decap", {9, 1}},
+                                   {"decap", {9, 1}},
                                    {"inner", {8, 1}},
                                    {"owner", {7, 1}},
                                    {"session_lookup", {7, 1}},
                                    {"inspect", {6, 1}},
                                    {"rewrite", {6, 1}},
-                                   {"vxlan_encap", {5, 1}},
+                                   {"encap", {5, 1}},
                                    {"tx", {5, 1}}}));
   EXPECT_EQ(hub.plane().profile(0).sampled_turns.get(), 1u);
   hub.sent();
@@ -114,7 +114,7 @@ TEST(Profile, FramesFromControlAndFullTxBuffersCountOnce) {
       PacketBuilder().ether(kA.host_mac, kA.hub_mac).arp_request(kA.hub_mac, kA.gateway4, kA.host4).build();
   for (int i = 0; i < 150; ++i) ASSERT_TRUE(hub.plane().send_inner(b.attachment_id("a"), frame));
   hub.turn();
-  EXPECT_EQ(sampled(hub), (Sampled{{"from_control", {150, 1}}, {"vxlan_encap", {150, 1}}, {"tx", {150, 3}}}));
+  EXPECT_EQ(sampled(hub), (Sampled{{"from_control", {150, 1}}, {"encap", {150, 1}}, {"tx", {150, 3}}}));
   EXPECT_EQ(hub.sent().size(), 150u);
 }
 

@@ -10,6 +10,9 @@ using namespace dataplane;
 
 namespace {
 
+/// Ethernet, IPv4, UDP, VXLAN.
+constexpr size_t kVxlanHeaders = 14 + 20 + 8 + 8;
+
 constexpr net::Mac numbered(uint8_t kind, uint8_t number) { return {{2, kind, 0, 0, 0, number}}; }
 
 }  // namespace
@@ -174,15 +177,15 @@ void expect_forwarded(const std::vector<Bytes>& got, const Spoke& from, const Sp
 }
 
 uint16_t outer_source_port(const Bytes& frame) {
-  return frame.size() < kVxlanOverhead ? uint16_t{0} : static_cast<uint16_t>(frame[34] << 8 | frame[35]);
+  return frame.size() < kVxlanHeaders ? uint16_t{0} : static_cast<uint16_t>(frame[34] << 8 | frame[35]);
 }
 
 Bytes inner_of(const Bytes& frame) {
-  return frame.size() < kVxlanOverhead ? Bytes{} : Bytes(frame.begin() + kVxlanOverhead, frame.end());
+  return frame.size() < kVxlanHeaders ? Bytes{} : Bytes(frame.begin() + kVxlanHeaders, frame.end());
 }
 
 uint32_t vni_of(const Bytes& frame) {
-  if (frame.size() < kVxlanOverhead) return 0;
+  if (frame.size() < kVxlanHeaders) return 0;
   return static_cast<uint32_t>(frame[46]) << 16 | static_cast<uint32_t>(frame[47]) << 8 | frame[48];
 }
 

@@ -23,6 +23,7 @@ class SharedQueues final : public Port {
   const std::string& name() const override { return port_.name(); }
   net::Mac mac() const override { return port_.mac(); }
   uint16_t mtu() const override { return port_.mtu(); }
+  bool tx_checksums() const override { return port_.tx_checksums(); }
   bool link_up() const override { return port_.link_up(); }
   uint16_t device() const override { return port_.device(); }
   uint32_t kernel_ifindex() const override { return port_.kernel_ifindex(); }

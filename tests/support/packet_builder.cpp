@@ -254,6 +254,46 @@ PacketBuilder& PacketBuilder::nd_advertise(std::string_view target, net::Mac mac
   return neighbor(136, flags, target, 2, mac);
 }
 
+PacketBuilder& PacketBuilder::traffic_class(uint8_t value) {
+  Layer& ip = innermost_ip();
+  if (ip.kind == Kind::ipv4) {
+    ip.header[1] = value;
+  } else {
+    ip.header[0] = static_cast<uint8_t>(0x60 | value >> 4);
+    ip.header[1] = static_cast<uint8_t>(value << 4 | (ip.header[1] & 0x0f));
+  }
+  return *this;
+}
+
+PacketBuilder& PacketBuilder::flow_label(uint32_t label) {
+  Layer& ip = innermost_ip();
+  ip.header[1] = static_cast<uint8_t>((ip.header[1] & 0xf0) | (label >> 16 & 0x0f));
+  ip.header[2] = static_cast<uint8_t>(label >> 8);
+  ip.header[3] = static_cast<uint8_t>(label);
+  return *this;
+}
+
+PacketBuilder& PacketBuilder::geneve(uint32_t vni, uint16_t protocol, const Bytes& options) {
+  Bytes header = {static_cast<uint8_t>(options.size() / 4), 0};
+  append(header, protocol, 2);
+  append(header, vni, 3);
+  header.push_back(0);
+  append(header, options);
+  add(Kind::vxlan, std::move(header));
+  return *this;
+}
+
+PacketBuilder& PacketBuilder::gre(uint16_t protocol, const Gre& fields) {
+  const int flags = (fields.checksum ? 0x80 : 0) | (fields.key ? 0x20 : 0) | (fields.sequence ? 0x10 : 0);
+  Bytes header = {static_cast<uint8_t>(flags), 0};
+  append(header, protocol, 2);
+  if (fields.checksum) append(header, 0, 4);
+  if (fields.key) append(header, *fields.key, 4);
+  if (fields.sequence) append(header, *fields.sequence, 4);
+  add(Kind::gre, std::move(header));
+  return *this;
+}
+
 PacketBuilder& PacketBuilder::vxlan(uint32_t vni) {
   Bytes header = {0x08, 0, 0, 0};
   append(header, vni, 3);
@@ -321,6 +361,8 @@ uint16_t PacketBuilder::type_of(const Layer& layer, bool after_ip) {
       return 1;
     case Kind::icmp6:
       return kTransportAfterIpv6;
+    case Kind::gre:
+      return 47;
     default:
       return after_ip ? 59 : 0;
   }
@@ -395,6 +437,9 @@ void PacketBuilder::finish(size_t index, Bytes& bytes) const {
     case Kind::icmp4:
     case Kind::icmp6:
       checksum(2);
+      break;
+    case Kind::gre:
+      if ((bytes[0] & 0x80) != 0) put16(bytes, 4, static_cast<uint16_t>(plain_checksum(bytes) ^ spoil));
       break;
     case Kind::arp:
     case Kind::vxlan:

@@ -40,7 +40,9 @@ class PacketBuilder {
   PacketBuilder& ip(std::string_view src, std::string_view dst);
   PacketBuilder& ipv4(std::string_view src, std::string_view dst);
   PacketBuilder& ipv6(std::string_view src, std::string_view dst);
-  PacketBuilder& ttl(uint8_t hops);  // of the innermost IP header
+  PacketBuilder& ttl(uint8_t hops);             // of the innermost IP header
+  PacketBuilder& traffic_class(uint8_t value);  // of the innermost IP header: DSCP and ECN
+  PacketBuilder& flow_label(uint32_t label);    // of the innermost IP header, IPv6
   PacketBuilder& ip_id(uint16_t id);
   PacketBuilder& dont_fragment();
   PacketBuilder& options(const Bytes& bytes);                 // IPv4; padded to words by zeroes
@@ -67,6 +69,14 @@ class PacketBuilder {
 
   // --- inside ---
   PacketBuilder& vxlan(uint32_t vni);
+  /// `options` are written as they are; their length is announced in whole words.
+  PacketBuilder& geneve(uint32_t vni, uint16_t protocol = 0x6558, const Bytes& options = {});
+  struct Gre {
+    std::optional<uint32_t> key = {};
+    bool checksum = false;
+    std::optional<uint32_t> sequence = {};
+  };
+  PacketBuilder& gre(uint16_t protocol, const Gre& fields);
   PacketBuilder& payload(std::string_view text);
   PacketBuilder& payload(const Bytes& bytes);
   /// `size` bytes of a counting pattern.
@@ -96,7 +106,8 @@ class PacketBuilder {
     tcp,
     icmp4,
     icmp6,
-    vxlan,
+    vxlan,  // and GENEVE: nothing to complete
+    gre,
     payload
   };
   struct Layer {

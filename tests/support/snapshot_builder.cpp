@@ -18,8 +18,6 @@ T require(std::optional<T> value, std::string_view text) {
   return *value;
 }
 
-net::Ipv4 ipv4(std::string_view text) { return require(net::parse_ip(text), text).v4(); }
-
 net::Mac numbered_mac(uint8_t kind, uint32_t slot) {
   return {{0x02, kind, 0, 0, static_cast<uint8_t>(slot >> 8), static_cast<uint8_t>(slot)}};
 }
@@ -56,8 +54,19 @@ SnapshotBuilder& SnapshotBuilder::timeouts(const Timeouts& timeouts) {
 
 SnapshotBuilder& SnapshotBuilder::port(std::string name, net::Mac mac, std::string_view hub_address,
                                        uint16_t mtu) {
-  hub_addresses_.push_back({ipv4(hub_address), static_cast<PortIndex>(ports_.size()), false});
   ports_.push_back({std::move(name), mac, mtu});
+  return address(hub_address);
+}
+
+SnapshotBuilder& SnapshotBuilder::address(std::string_view text) {
+  const net::IpAddress address = require(net::parse_ip(text), text);
+  const uint16_t number = address.is_v4() ? uint16_t{0} : static_cast<uint16_t>(hub_addresses_.size() + 1);
+  hub_addresses_.push_back({address, static_cast<PortIndex>(ports_.size() - 1), false, number});
+  return *this;
+}
+
+SnapshotBuilder& SnapshotBuilder::underlay_vlan(uint16_t vlan) {
+  ports_.back().vlan = vlan;
   return *this;
 }
 
@@ -70,6 +79,21 @@ SnapshotBuilder& SnapshotBuilder::domain(std::string name) {
 
 SnapshotBuilder& SnapshotBuilder::attachment(std::string name, std::string_view domain, uint32_t vni,
                                              std::string_view remote, std::string_view gateways) {
+  Tunnel tunnel;
+  tunnel.id = vni;
+  tunnel.remote = require(net::parse_ip(remote), remote);
+  return attachment(std::move(name), domain, tunnel, gateways);
+}
+
+net::IpAddress SnapshotBuilder::hub_address(net::Family family) const {
+  for (const HubAddress& a : hub_addresses_) {
+    if (a.address.family == family) return a.address;
+  }
+  throw std::invalid_argument("the hub has no underlay address of that family");
+}
+
+SnapshotBuilder& SnapshotBuilder::attachment(std::string name, std::string_view domain, const Tunnel& tunnel,
+                                             std::string_view gateways) {
   if (ports_.empty()) port("p0", {{0x02, 0, 0, 0, 0, 0x01}}, "198.18.0.1");
   const auto slot = static_cast<uint32_t>(attachments_.size());
   UnderlayHop& hop = kept_->hops.emplace_back();
@@ -79,13 +103,19 @@ SnapshotBuilder& SnapshotBuilder::attachment(std::string name, std::string_view 
   a.underlay = &hop;
   a.id = AttachmentId::make(slot, 1);
   a.domain = domain_id(domain);
-  a.mtu = static_cast<uint16_t>(ports_[0].mtu - kVxlanOverhead);
-  a.vni = {vni};
-  a.local = hub_addresses_[0].address;
-  a.remote = ipv4(remote);
-  a.udp_port = 4789;
+  a.tunnel = tunnel;
+  a.tunnel.local = hub_address(tunnel.remote.family);
+  a.mtu = static_cast<uint16_t>(ports_[0].mtu - overhead_of(a.tunnel));
   a.gateways = gateways_of(gateways);
-  a.outer = make_outer_template(a, ports_[0].mac);
+  if (tunnel.kind == TunnelKind::native) {
+    a.hub_mac = ports_[tunnel.port].mac;
+    a.port = tunnel.port;
+    ports_[tunnel.port].native = true;
+  }
+  make_outer_template(a, ports_[0].mac, ports_[0].vlan);
+  // What has no Ethernet inside has one next hop, without an address.
+  if (!a.ethernet && !kept_->adjacencies->set(a.id, net::IpAddress{}, net::Mac{}))
+    throw std::runtime_error("no room for an adjacency");
   for (const net::InterfaceAddress& gateway : a.gateways) {
     add_member(a.domain, gateway.subnet(), {a.id, a.domain, false, {}, 1});
   }
@@ -205,11 +235,33 @@ std::shared_ptr<const Domain> SnapshotBuilder::build_domain(const NamedDomain& n
   return domain;
 }
 
+uint16_t SnapshotBuilder::number_of(const net::IpAddress& local) const {
+  for (const HubAddress& a : hub_addresses_) {
+    if (a.address == local) return a.number;
+  }
+  return 0;
+}
+
+UdpTunnels SnapshotBuilder::build_udp_tunnels() const {
+  UdpTunnels udp_tunnels;
+  for (const NamedAttachment& named : attachments_) {
+    const Tunnel& t = named.value.tunnel;
+    const auto kind = t.kind == TunnelKind::vxlan ? KeyKind::vxlan : KeyKind::geneve;
+    if (over_udp(t.kind) && !udp_tunnels.add(t.udp_port, kind))
+      throw std::invalid_argument("a UDP port for two kinds of tunnel");
+  }
+  return udp_tunnels;
+}
+
 std::shared_ptr<const TunnelTable> SnapshotBuilder::build_tunnels() const {
   std::vector<TunnelTable::Entry> entries;
   for (const NamedAttachment& named : attachments_) {
     const Attachment& a = named.value;
-    if (named.present) entries.push_back({{a.local, a.remote, a.vni, a.udp_port}, a.id});
+    if (!named.present) continue;
+    for (const TunnelKey& key : keys_of(a.tunnel, number_of(a.tunnel.local))) {
+      entries.push_back({key, a.id});
+      if (key.kind() != KeyKind::native) entries.push_back({key.peer(), TunnelTable::kPeer});
+    }
   }
   auto table = TunnelTable::build(entries);
   if (!table) throw std::invalid_argument(table.error().message);
@@ -231,6 +283,7 @@ std::unique_ptr<Snapshot> SnapshotBuilder::build() {
   snapshot->timeouts = timeouts_;
   snapshot->ports = ports_;
   snapshot->hub_addresses = hub_addresses_;
+  snapshot->udp_tunnels = build_udp_tunnels();
   snapshot->tunnels = build_tunnels();
   snapshot->policy = build_policy();
   snapshot->profiles = profiles_;

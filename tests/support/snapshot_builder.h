@@ -51,11 +51,18 @@ class SnapshotBuilder {
   /// Ports are numbered in the order in which they are given. Without any there is one: p0,
   /// 02:00:00:00:00:01, MTU 1500, 198.18.0.1.
   SnapshotBuilder& port(std::string name, net::Mac mac, std::string_view hub_address, uint16_t mtu = 1500);
+  /// One more address of the last port.
+  SnapshotBuilder& address(std::string_view hub_address);
+  /// The underlay of the last port is in this VLAN.
+  SnapshotBuilder& underlay_vlan(uint16_t vlan);
   SnapshotBuilder& domain(std::string name);
   /// A VXLAN attachment on port 0 with its outer header written, whose underlay next hop is resolved as
   /// 02:aa:00:00:00:SLOT. `gateways`: addresses like "10.1.0.1/24", separated by commas, may be empty.
   SnapshotBuilder& attachment(std::string name, std::string_view domain, uint32_t vni,
                               std::string_view remote, std::string_view gateways);
+  /// Any kind of tunnel; its local address is the hub's first one of the family of its remote address.
+  SnapshotBuilder& attachment(std::string name, std::string_view domain, const dataplane::Tunnel& tunnel,
+                              std::string_view gateways);
   /// The attachment's slot is free; its routes stay (their member is gone).
   SnapshotBuilder& remove_attachment(std::string_view name);
   /// A second route of the same prefix is one more member. `via` empty: on-link.
@@ -104,6 +111,9 @@ class SnapshotBuilder {
   void add_member(dataplane::DomainId domain, const net::Prefix& prefix, const dataplane::NextHop& member);
   bool connected(dataplane::DomainId from, dataplane::DomainId to) const;
   std::shared_ptr<const dataplane::Domain> build_domain(const NamedDomain& named) const;
+  net::IpAddress hub_address(net::Family family) const;
+  uint16_t number_of(const net::IpAddress& local) const;
+  dataplane::UdpTunnels build_udp_tunnels() const;
   std::shared_ptr<const dataplane::TunnelTable> build_tunnels() const;
   std::shared_ptr<const dataplane::PolicyTable> build_policy() const;
 

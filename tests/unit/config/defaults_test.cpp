@@ -46,6 +46,31 @@ remote = "198.18.0.10"
 #attachment[].vxlan
 [attachment.health]
 #attachment[].health
+[[attachment]]
+name = "geneve"
+domain = "prod"
+gateway = ["10.2.0.1/24"]
+[attachment.geneve]
+vni = 10
+local = "198.18.0.1"
+remote = "198.18.0.11"
+#attachment[].geneve
+[[attachment]]
+name = "gre"
+domain = "prod"
+gateway = ["10.3.0.1/24"]
+[attachment.gre]
+local = "198.18.0.1"
+remote = "198.18.0.11"
+#attachment[].gre
+[[attachment]]
+name = "ipip"
+domain = "prod"
+gateway = ["10.4.0.1/24"]
+[attachment.ipip]
+local = "198.18.0.1"
+remote = "198.18.0.11"
+#attachment[].ipip
 [[route]]
 domain = "prod"
 prefix = "10.1.64.0/18"
@@ -79,12 +104,14 @@ TEST(Defaults, AreTheSameInTheKeyTableAndInConfig) {
 TEST(Defaults, OfEmptyConfigAreThoseOfAFileThatSetsNothing) {
   const Config c = read_good(kPlain);
   const Config empty;
+  const Attachment empty_attachment;
   EXPECT_EQ(c.limits.sessions, empty.limits.sessions);
   EXPECT_EQ(c.timeouts.tcp_established, empty.timeouts.tcp_established);
   EXPECT_EQ(c.api.socket, empty.api.socket);
   EXPECT_EQ(c.control.core, std::nullopt);
   EXPECT_EQ(c.attachments[0].mtu, 0u);
-  EXPECT_EQ(c.attachments[0].udp_port, 4'789);
+  EXPECT_EQ(c.attachments[0].tunnel.udp_port, 4'789);
+  EXPECT_EQ(c.attachments[0].tunnel.ttl, empty_attachment.tunnel.ttl);
   EXPECT_EQ(c.attachments[0].mac, std::nullopt);
 }
 

@@ -85,6 +85,7 @@ const ChangeRow kRows[] = {
     {"port[].gateway", "\"198.18.0.254\"", "\"198.18.0.253\"", "! port[wan0].gateway (restart)\n"},
     {"port[].mac", "\"02:00:00:00:00:01\"", "\"02:00:00:00:00:02\"", "! port[wan1].mac (restart)\n"},
     {"port[].mtu", "mtu = 1600", "mtu = 1601", "! port[wan0].mtu (restart)\n"},
+    {"port[].vlan", "vlan = 100", "vlan = 101", "! port[wan0].vlan (restart)\n"},
     {"domain[].name", "name = \"shared\"\n", "name = \"shared\"\n[[domain]]\nname = \"new\"\n",
      "+ domain new\n"},
     {"attachment[].name", "name = \"cloud-a\"\ndomain = \"prod\"\nvxlan = { vni = 10, local",
@@ -128,6 +129,35 @@ const ChangeRow kRows[] = {
      "~ attachment cloud-a: max_packets_per_second\n"},
     {"attachment[].max_bytes_per_second", "max_bytes_per_second = 1000000", "max_bytes_per_second = 0",
      "~ attachment cloud-a: max_bytes_per_second\n"},
+    {"attachment[].ttl", "ttl = 63", "ttl = 64", "~ attachment cloud-a: ttl\n"},
+    {"attachment[].dscp_model", "dscp_model = \"pipe\"\ndscp = 46", "dscp_model = \"uniform\"",
+     "~ attachment cloud-a: dscp dscp_model\n"},
+    {"attachment[].dscp", "dscp = 46", "dscp = 45", "~ attachment cloud-a: dscp\n"},
+    {"attachment[].udp_checksum", "udp_checksum = true", "udp_checksum = false",
+     "~ attachment cloud-a: udp_checksum\n"},
+    {"attachment[].geneve.vni", "vni = 30", "vni = 31", "~ attachment geneve: geneve.vni\n"},
+    {"attachment[].geneve.local", "vni = 30, local = \"198.18.0.1\"", "vni = 30, local = \"198.18.1.1\"",
+     "~ attachment geneve: geneve.local\n"},
+    {"attachment[].geneve.remote", "\"198.18.0.30\"", "\"198.18.0.40\"",
+     "~ attachment geneve: geneve.remote\n"},
+    {"attachment[].geneve.port", "port = 6082", "port = 6081", "~ attachment geneve: geneve.port\n"},
+    {"attachment[].geneve.ethernet", "ethernet = false", "ethernet = true",
+     "~ attachment geneve: geneve.ethernet\n"},
+    {"attachment[].gre.local", "gre = { local = \"198.18.0.1\"", "gre = { local = \"198.18.1.1\"",
+     "~ attachment gre: gre.local\n"},
+    {"attachment[].gre.remote", "\"198.18.0.31\"", "\"198.18.0.41\"", "~ attachment gre: gre.remote\n"},
+    {"attachment[].gre.key", ", key = 31", "", "~ attachment gre: gre.key\n"},
+    {"attachment[].gre.ethernet", "key = 31, ethernet = true", "key = 31, ethernet = false",
+     "~ attachment gre: gre.ethernet\n"},
+    {"attachment[].ipip.local", "ipip = { local = \"198.18.0.1\"", "ipip = { local = \"198.18.1.1\"",
+     "~ attachment ipip: ipip.local\n"},
+    {"attachment[].ipip.remote", "\"198.18.0.32\"", "\"198.18.0.42\"", "~ attachment ipip: ipip.remote\n"},
+    {"attachment[].ipip.inner", "inner = \"ipv6\"", "inner = \"ipv4\"", "~ attachment ipip: ipip.inner\n"},
+    {"attachment[].native.port", "native = { port = \"trace\"", "native = { port = \"wan0\"",
+     "~ attachment native: native.port\n"},
+    {"attachment[].native.vlan", "vlan = 33,", "vlan = 34,", "~ attachment native: native.vlan\n"},
+    {"attachment[].native.outer_vlan", "outer_vlan = 330", "outer_vlan = 331",
+     "~ attachment native: native.outer_vlan\n"},
     {"route[].domain", "domain = \"prod\"\nprefix = \"10.66.0.0/16\"",
      "domain = \"shared\"\nprefix = \"10.66.0.0/16\"",
      "- route prod 10.66.0.0/16 blackhole\n+ route shared 10.66.0.0/16 blackhole\n"},
@@ -261,7 +291,7 @@ TEST(Diff, OfNothingIsEverything) {
   const Config c = read_good(full_text());
   const ConfigDiff d = diff(Config{}, c);
   EXPECT_THAT(d.domains.added, ElementsAre("prod", "shared"));
-  EXPECT_THAT(d.attachments.added, ElementsAre("cloud-a"));
+  EXPECT_THAT(d.attachments.added, ElementsAre("cloud-a", "geneve", "gre", "ipip", "native"));
   EXPECT_EQ(d.routes.added.size(), 2u);
   EXPECT_THAT(d.policy.added, ElementsAre("web", "rest"));
   EXPECT_EQ(diff(c, Config{}).routes.removed.size(), 2u);

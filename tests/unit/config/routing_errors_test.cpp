@@ -19,6 +19,12 @@ std::string ends(const std::string& local, const std::string& remote) {
 }
 const std::string kLone = "\"lone\"", kVxlan = ends("\"198.18.0.1\"", "\"198.18.0.30\""),
                   kGateway = "[\"10.3.0.1/24\"]";
+/// The same with any tunnel.
+std::string other(const std::string& tunnel, const std::string& name = "cloud-d",
+                  const std::string& gateway = "10.3.0.1/24") {
+  return "[[attachment]]\nname = \"" + name + "\"\ndomain = \"lone\"\ngateway = [\"" + gateway + "\"]\n" +
+         tunnel + "\n";
+}
 const std::string kGood = spoke(kLone, kVxlan, kGateway);
 
 std::string route(const std::string& rest) { return "[[route]]\ndomain = \"prod\"\n" + rest; }
@@ -52,7 +58,8 @@ const ErrorRow kAttachments[] = {
     {"no tunnel",
      spokes,
      "@@[[attachment]]\nname = \"c\"\ndomain = \"lone\"\ngateway = [\"10.3.0.1/24\"]\n",
-     {"attachment[].vxlan: missing; it has to be a table"},
+     {"attachment[]: no tunnel; one of the tables \"vxlan\", \"geneve\", \"gre\", \"ipip\" and \"native\" is "
+      "needed"},
      kGood},
     {"tunnel of the wrong kind",
      spokes,
@@ -62,19 +69,87 @@ const ErrorRow kAttachments[] = {
     {"tunnel without ends",
      spokes,
      spoke(kLone, "@@@@{ vni = 1 }", kGateway),
-     {"attachment[].vxlan.local: missing; it has to be an IPv4 address",
-      "attachment[].vxlan.remote: missing"},
+     {"attachment[].vxlan.local: missing; it has to be an IP address", "attachment[].vxlan.remote: missing"},
      kGood},
     {"VNI too large",
      spokes,
      spoke(kLone, "{ vni = @@16777216, local = \"198.18.0.1\", remote = \"198.18.0.30\" }", kGateway),
      {"attachment[].vxlan.vni: 16777216 is not a whole number from 0 to 16777215"},
      spoke(kLone, "{ vni = 16777215, local = \"198.18.0.1\", remote = \"198.18.0.30\" }", kGateway)},
-    {"IPv6 tunnel",
+    {"two families outside",
      spokes,
      spoke(kLone, ends("\"198.18.0.1\"", "@@\"2001:db8::1\""), kGateway),
-     {"attachment[].vxlan.remote: \"2001:db8::1\" is not an IPv4 address"},
+     {"attachment[].vxlan.remote: of another family than local"},
      kGood},
+    {"two tunnels",
+     spokes,
+     kGood + "gre = @@{ local = \"198.18.0.1\", remote = \"198.18.0.30\" }\n",
+     {"attachment[].gre: the attachment has \"vxlan\" already; it can have one of them only"},
+     kGood},
+    {"a UDP port for two kinds",
+     spokes,
+     other("geneve = { vni = 30, local = \"198.18.0.1\", remote = \"198.18.0.30\", port = @@4789 }"),
+     {"attachment[].geneve.port: UDP port 4789 is another kind of tunnel's already"},
+     other("geneve = { vni = 30, local = \"198.18.0.1\", remote = \"198.18.0.30\" }")},
+    {"GRE without the key that tells it apart",
+     spokes,
+     other("gre = { local = \"198.18.0.1\", remote = \"198.18.0.30\" }", "cloud-d") +
+         other("gre = @@{ local = \"198.18.0.1\", remote = \"198.18.0.30\" }", "cloud-e", "10.4.0.1/24"),
+     {"attachment[].gre: attachment \"cloud-d\" on line 23 has the same local address, remote address and "
+      "key "
+      "already"},
+     other("gre = { local = \"198.18.0.1\", remote = \"198.18.0.30\" }", "cloud-d") +
+         other("gre = { local = \"198.18.0.1\", remote = \"198.18.0.30\", key = 0 }", "cloud-e",
+               "10.4.0.1/24")},
+    {"IP in IP for a family twice",
+     spokes,
+     other("ipip = { local = \"198.18.0.1\", remote = \"198.18.0.30\" }", "cloud-d") +
+         other("ipip = @@{ local = \"198.18.0.1\", remote = \"198.18.0.30\", inner = \"ipv6\" }", "cloud-e",
+               "10.4.0.1/24"),
+     {"attachment[].ipip: attachment \"cloud-d\" on line 23 has the same local address, remote address and "
+      "inner "
+      "family already"},
+     other("ipip = { local = \"198.18.0.1\", remote = \"198.18.0.30\", inner = \"ipv4\" }", "cloud-d") +
+         other("ipip = { local = \"198.18.0.1\", remote = \"198.18.0.30\", inner = \"ipv6\" }", "cloud-e",
+               "10.4.0.1/24")},
+    {"native on no port",
+     spokes,
+     other("native = { port = @@\"lan9\", vlan = 7 }"),
+     {"attachment[].native.port: no port is called \"lan9\""},
+     other("native = { port = \"wan0\", vlan = 7 }")},
+    {"native where the underlay is",
+     spokes,
+     other("native = @@{ port = \"wan0\" }"),
+     {"attachment[].native.vlan: the underlay of port \"wan0\" is there already"},
+     other("native = { port = \"wan0\", vlan = 7 }")},
+    {"a VLAN twice",
+     spokes,
+     other("native = { port = \"wan0\", vlan = 7 }", "cloud-d") +
+         other("native = @@{ port = \"wan0\", vlan = 7 }", "cloud-e", "10.4.0.1/24"),
+     {"attachment[].native: attachment \"cloud-d\" on line 23 has the same port and VLAN already"},
+     other("native = { port = \"wan0\", vlan = 7 }", "cloud-d") +
+         other("native = { port = \"wan0\", vlan = 7, outer_vlan = 8 }", "cloud-e", "10.4.0.1/24")},
+    {"an outer VLAN alone",
+     spokes,
+     other("native = { port = \"wan0\", outer_vlan = @@7 }"),
+     {"attachment[].native.outer_vlan: an outer VLAN has an inner one"},
+     other("native = { port = \"wan0\", outer_vlan = 7, vlan = 1 }")},
+    {"outer header of a native attachment",
+     spokes,
+     other("native = { port = \"wan0\", vlan = 7 }\nttl = @@9\nmac = @@\"02:00:00:00:00:09\""),
+     {"attachment[].ttl: a native attachment has no outer header",
+      "attachment[].mac: a native attachment has its port's MAC"},
+     other("native = { port = \"wan0\", vlan = 7 }")},
+    {"UDP checksum without UDP",
+     spokes,
+     other("gre = { local = \"198.18.0.1\", remote = \"198.18.0.30\" }\nudp_checksum = @@true"),
+     {"attachment[].udp_checksum: only VXLAN and GENEVE have an outer UDP header"},
+     kGood + "udp_checksum = true\n"},
+    {"DSCP of its own and of the inside",
+     spokes,
+     kGood + "dscp_model = \"uniform\"\ndscp = @@46\n",
+     {"attachment[].dscp: with dscp_model \"uniform\" it is the inner packet's"},
+     kGood + "dscp_model = \"pipe\"\ndscp = 46\n"},
     {"local multicast",
      spokes,
      spoke(kLone, ends("@@\"239.0.0.1\"", "\"198.18.0.30\""), kGateway),

@@ -141,6 +141,7 @@ interface = "eth1"
 address = ["198.18.0.1/24", "198.18.1.1/24"]
 gateway = "198.18.0.254"
 mtu = 1600
+vlan = 100
 [[port]]
 name = "wan1"
 driver = "pci"
@@ -167,6 +168,10 @@ mss_clamp = false
 reverse_path = false
 max_packets_per_second = 1000
 max_bytes_per_second = 1000000
+ttl = 63
+dscp_model = "pipe"
+dscp = 46
+udp_checksum = true
 [attachment.health]
 probe = "icmp"
 address = "10.1.0.9"
@@ -178,6 +183,26 @@ flap_half_life = 30
 flap_limit = 7
 traffic = true
 withdraw = true
+[[attachment]]
+name = "geneve"
+domain = "prod"
+geneve = { vni = 30, local = "198.18.0.1", remote = "198.18.0.30", port = 6082, ethernet = false }
+gateway = ["10.30.0.1/24"]
+[[attachment]]
+name = "gre"
+domain = "prod"
+gre = { local = "198.18.0.1", remote = "198.18.0.31", key = 31, ethernet = true }
+gateway = ["10.31.0.1/24"]
+[[attachment]]
+name = "ipip"
+domain = "prod"
+ipip = { local = "198.18.0.1", remote = "198.18.0.32", inner = "ipv6" }
+gateway = ["10.32.0.1/24"]
+[[attachment]]
+name = "native"
+domain = "prod"
+native = { port = "trace", vlan = 33, outer_vlan = 330 }
+gateway = ["10.33.0.1/24"]
 [[route]]
 domain = "prod"
 prefix = "10.1.64.0/18"

@@ -128,17 +128,42 @@ class RandomConfig {
     for (uint32_t i = 0, n = below(12); i < n; ++i) text += kParts[below(std::size(kParts))];
     return text;
   }
+  dataplane::Tunnel tunnel(uint32_t i) {
+    using dataplane::TunnelKind;
+    dataplane::Tunnel t;
+    t.kind = static_cast<TunnelKind>(below(5));
+    t.ethernet = t.kind == TunnelKind::vxlan || t.kind == TunnelKind::native;
+    if (t.kind == TunnelKind::native) {
+      t.vlan = static_cast<uint16_t>(1 + i);
+      if (flip()) t.outer_vlan = static_cast<uint16_t>(1 + below(4'094));
+      return t;
+    }
+    t.local = *net::parse_ip("198.18.0.1");
+    t.remote = net::Ipv4{0xc6120100 + i};
+    if (over_udp(t.kind)) t.id = below(1u << 24);
+    if (t.kind == TunnelKind::geneve) t.udp_port = flip() ? dataplane::kGenevePort : uint16_t{6'082};
+    if (t.kind == TunnelKind::vxlan && flip()) t.udp_port = 8'472;
+    if (t.kind == TunnelKind::geneve || t.kind == TunnelKind::gre) t.ethernet = flip();
+    if (t.kind == TunnelKind::gre && flip()) {
+      t.keyed = true;
+      t.id = below(0xffff'ffff);
+    }
+    if (t.kind == TunnelKind::ipip) t.inner = static_cast<dataplane::InnerFamilies>(below(3));
+    if (over_udp(t.kind)) t.udp_checksum = flip();
+    t.ttl = static_cast<uint8_t>(1 + below(255));
+    t.dscp_model = flip() ? dataplane::DscpModel::pipe : dataplane::DscpModel::uniform;
+    if (t.dscp_model == dataplane::DscpModel::pipe) t.dscp = static_cast<uint8_t>(below(64));
+    return t;
+  }
   Attachment attachment(const Config& c, uint32_t i) {
     Attachment a;
     a.name = name("a" + std::to_string(i));
     a.domain = c.domains[below(c.domains.size())].name;
-    a.vni = {below(1u << 24)};
-    a.local = net::parse_ip("198.18.0.1")->v4();
-    a.remote = net::Ipv4{0xc6120100 + i};
-    a.udp_port = static_cast<uint16_t>(flip() ? 4789 : 1 + below(65'535));
+    a.tunnel = tunnel(i);
+    if (a.tunnel.kind == dataplane::TunnelKind::native) a.port = c.ports.front().name;
     a.gateways.push_back({net::Ipv4{(10u << 24) + (i << 16) + 1}, 24});
     if (flip()) a.gateways.push_back({net::Ipv6{0x20010db8'00000000ULL + i, 1}, 64});
-    if (flip()) a.mac = net::Mac::from_u64(0x020000000000 + below(1u << 30));
+    if (flip() && a.port.empty()) a.mac = net::Mac::from_u64(0x020000000000 + below(1u << 30));
     if (flip()) a.mtu = 1'280 + below(200);
     a.mss_clamp = flip();
     a.reverse_path = flip();

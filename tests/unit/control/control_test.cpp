@@ -11,9 +11,9 @@
 #include <thread>
 
 #include "fakes.h"
-#include "tests/support/packet_builder.h"
 #include "mgmt/api/source.h"
 #include "mgmt/control/control.h"
+#include "tests/support/packet_builder.h"
 
 namespace weir::test {
 namespace {
@@ -212,9 +212,9 @@ TEST_F(ControlTest, ATransactionIsAllOrNothing) {
   config::Attachment spoke;
   spoke.name = "cloud-e";
   spoke.domain = "edge";
-  spoke.vni = {50};
-  spoke.local = ip("198.18.0.1").v4();
-  spoke.remote = ip("198.18.0.50").v4();
+  spoke.tunnel.id = 50;
+  spoke.tunnel.local = ip("198.18.0.1");
+  spoke.tunnel.remote = ip("198.18.0.50");
   config::Attachment wrong = spoke;
   wrong.name = "cloud-f";
   wrong.domain = "nowhere";

@@ -64,18 +64,21 @@ TEST(Compile, AttachmentGetsWhatItsPortAndConfigurationSay) {
   EXPECT_EQ(a->mtu, 1450);
   EXPECT_EQ(a->hub_mac, model::default_hub_mac("cloud-a"));
   EXPECT_TRUE((a->hub_mac.bytes[0] & 2) != 0 && !a->hub_mac.is_multicast());
-  EXPECT_EQ(a->outer[6 + 5], 0x01);      // the port's MAC is the outer source
-  EXPECT_EQ(a->outer[20] & 0x40, 0x40);  // don't fragment
-  EXPECT_EQ(a->outer[36] << 8 | a->outer[37], 4789);
-  EXPECT_EQ(a->outer[42], 0x08);
-  EXPECT_EQ(a->outer[48], 10);  // VNI, last of three bytes
-  EXPECT_EQ(m.snapshot->tunnels->find({a->local, a->remote, Vni{10}, 4789}), a->id);
+  const uint8_t* outer = a->outer.data() + dataplane::kMaxOuterLength - a->outer_length;
+  EXPECT_EQ(a->outer_length, 50);
+  EXPECT_EQ(outer[6 + 5], 0x01);      // the port's MAC is the outer source
+  EXPECT_EQ(outer[20] & 0x40, 0x40);  // don't fragment
+  EXPECT_EQ(outer[36] << 8 | outer[37], 4789);
+  EXPECT_EQ(outer[42], 0x08);
+  EXPECT_EQ(outer[48], 10);  // VNI, last of three bytes
+  EXPECT_EQ(m.snapshot->tunnels->find(dataplane::keys_of(a->tunnel, 0).front()), a->id);
+  EXPECT_EQ(m.snapshot->udp_tunnels.find(4789), dataplane::KeyKind::vxlan);
   ASSERT_NE(a->underlay, nullptr);
 }
 
 TEST(Compile, UnderlayFactsDecidePortAndMtu) {
   Compiler compile;
-  compile.paths[{ip("198.18.0.1").v4(), ip("198.18.0.10").v4()}] = {0, 1400};
+  compile.paths[{ip("198.18.0.1"), ip("198.18.0.10")}] = {0, 1400};
   const CompiledModel m = compile.next(kTwoClouds);
   EXPECT_EQ(m.snapshot->attachment(attachment(m.model, "prod", "cloud-a"))->mtu, 1350);
   EXPECT_EQ(m.snapshot->attachment(attachment(m.model, "shared", "cloud-b"))->mtu, 1450);

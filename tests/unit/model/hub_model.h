@@ -38,9 +38,9 @@ inline config::Attachment spoke(const std::string& name, const std::string& doma
   config::Attachment a;
   a.name = name;
   a.domain = domain;
-  a.vni = {vni};
-  a.local = ip("198.18.0.1").v4();
-  a.remote = {ip("198.19.0.0").v4().value + 1 + vni % 1'000};
+  a.tunnel.id = vni;
+  a.tunnel.local = ip("198.18.0.1");
+  a.tunnel.remote = net::Ipv4{ip("198.19.0.0").v4().value + 1 + vni % 1'000};
   for (const auto& g : gateways) a.gateways.push_back(*net::parse_interface_address(g));
   return a;
 }
@@ -163,11 +163,11 @@ inline std::string HubModel::dump() const {
       text += " is not in the table\n";
       continue;
     }
-    text += " of " + live.domain_name(a->domain) + " vni " + std::to_string(a->vni.value) + " remote " +
-            net::to_string(net::IpAddress(a->remote)) + " mtu " + std::to_string(a->mtu) + " routes " +
+    text += " of " + live.domain_name(a->domain) + " vni " + std::to_string(a->tunnel.id) + " remote " +
+            net::to_string(a->tunnel.remote) + " mtu " + std::to_string(a->mtu) + " routes " +
             std::to_string(record.routes);
     for (const auto& g : a->gateways) text += " " + net::to_string(g);
-    for (const auto& key : model::keys_of(record.config)) {
+    for (const auto& key : model::keys_of(record.config, one_port())) {
       if (live.tables().tunnels->find(key) != record.id) text += " not found by its key";
     }
     text += "\n";

@@ -13,7 +13,7 @@
 namespace weir::dataplane {
 namespace {
 
-TunnelKey key(uint32_t n) { return {{1}, {n / 8}, {n % 8}, 4789}; }
+TunnelKey key(uint32_t n) { return TunnelKey::v4(KeyKind::vxlan, {1}, {n / 8}, n % 8, 4789); }
 AttachmentId id(uint32_t n) { return AttachmentId::make(n & 0xffff, 1 + n % 7); }
 
 TEST(LiveHash, AgreesWithAMapThroughEndlessChangeAtFullSize) {

@@ -9,7 +9,8 @@
 namespace weir::dataplane {
 namespace {
 
-const TunnelKey kKey{{0xc6120001}, {0xc6120010}, {10}, 4789};
+constexpr net::Ipv4 kLocal{0xc6120001}, kRemote{0xc6120010};
+const TunnelKey kKey = TunnelKey::v4(KeyKind::vxlan, kLocal, kRemote, 10, 4789);
 const AttachmentId kFirst = AttachmentId::make(0, 1);
 const AttachmentId kSecond = AttachmentId::make(1, 1);
 
@@ -25,11 +26,15 @@ TEST(TunnelTable, EachPartOfTheKeyCounts) {
   ASSERT_TRUE(table);
   EXPECT_EQ(table->find(kKey), kFirst);
   const TunnelKey others[] = {
-      {{kKey.local.value + 1}, kKey.remote, kKey.vni, kKey.udp_port},
-      {kKey.local, {kKey.remote.value + 1}, kKey.vni, kKey.udp_port},
-      {kKey.remote, kKey.local, kKey.vni, kKey.udp_port},
-      {kKey.local, kKey.remote, {kKey.vni.value + 1}, kKey.udp_port},
-      {kKey.local, kKey.remote, kKey.vni, 4790},
+      TunnelKey::v4(KeyKind::vxlan, {kLocal.value + 1}, kRemote, 10, 4789),
+      TunnelKey::v4(KeyKind::vxlan, kLocal, {kRemote.value + 1}, 10, 4789),
+      TunnelKey::v4(KeyKind::vxlan, kRemote, kLocal, 10, 4789),
+      TunnelKey::v4(KeyKind::vxlan, kLocal, kRemote, 11, 4789),
+      TunnelKey::v4(KeyKind::vxlan, kLocal, kRemote, 10, 4790),
+      TunnelKey::v4(KeyKind::geneve, kLocal, kRemote, 10, 4789),
+      // The same 16 bytes of addresses, as IPv6.
+      TunnelKey::v6(KeyKind::vxlan, 1, {kKey.hi, kKey.lo}, 10, 4789),
+      kKey.peer(),
   };
   for (const TunnelKey& other : others) EXPECT_FALSE(table->find(other).valid());
 }
@@ -39,6 +44,40 @@ TEST(TunnelTable, RefusesTheSameKeyTwice) {
   ASSERT_FALSE(table);
   EXPECT_EQ(table.error().code, ErrorCode::in_use);
   EXPECT_NE(table.error().message.find("198.18.0.16"), std::string::npos) << table.error().message;
+}
+
+TEST(TunnelTable, APeerMayHaveManyTunnels) {
+  const auto table = TunnelTable::build({{kKey.peer(), kFirst}, {kKey.peer(), kSecond}, {kKey, kFirst}});
+  ASSERT_TRUE(table);
+  EXPECT_EQ(table->size(), 2u);
+  EXPECT_TRUE(table->find(kKey.peer()).valid());
+}
+
+TEST(TunnelKey, OfEachKindOfTunnel) {
+  const net::IpAddress v6 = *net::parse_ip("2001:db8::9");
+  const auto keys = [&](TunnelKind kind, bool ipv6 = false, InnerFamilies inner = InnerFamilies::any) {
+    Tunnel t;
+    t.kind = kind;
+    t.keyed = true;
+    t.inner = inner;
+    t.id = 10;
+    t.udp_port = 4789;
+    t.local = ipv6 ? *net::parse_ip("2001:db8::1") : net::IpAddress(kLocal);
+    t.remote = ipv6 ? v6 : net::IpAddress(kRemote);
+    return keys_of(t, ipv6 ? 3 : 0);
+  };
+  using List = std::vector<TunnelKey>;
+  EXPECT_EQ(keys(TunnelKind::vxlan), List{kKey});
+  EXPECT_EQ(keys(TunnelKind::vxlan, true), List{TunnelKey::v6(KeyKind::vxlan, 3, v6.v6(), 10, 4789)});
+  EXPECT_EQ(keys(TunnelKind::gre), List{TunnelKey::v4(KeyKind::gre_keyed, kLocal, kRemote, 10)});
+  const TunnelKey four = TunnelKey::v4(KeyKind::ipip4, kLocal, kRemote),
+                  six = TunnelKey::v4(KeyKind::ipip6, kLocal, kRemote);
+  EXPECT_EQ(keys(TunnelKind::ipip), (List{four, six}));
+  EXPECT_EQ(keys(TunnelKind::ipip, false, InnerFamilies::ipv6), List{six});
+  EXPECT_EQ(four.peer(), kKey.peer());
+  EXPECT_EQ(kKey.kind(), KeyKind::vxlan);
+  EXPECT_EQ(kKey.id(), 10u);
+  EXPECT_EQ(kKey.port(), 4789);
 }
 
 TEST(TunnelTable, RefusesAnInvalidAttachment) {
@@ -53,10 +92,14 @@ TEST(TunnelTable, AgreesWithAMapAtEverySize) {
     std::map<TunnelKey, AttachmentId> model;
     std::vector<TunnelTable::Entry> entries;
     const auto key = [&] {  // few values of each part, so that keys differ in one part only
-      return TunnelKey{{static_cast<uint32_t>(random.below(4))},
-                       {static_cast<uint32_t>(random.below(size))},
-                       {static_cast<uint32_t>(random.below(64))},
-                       static_cast<uint16_t>(4789 + random.below(2))};
+      const auto remote = static_cast<uint32_t>(random.below(size));
+      const auto number = static_cast<uint32_t>(random.below(4));
+      const auto id = static_cast<uint32_t>(random.below(64));
+      const auto port = static_cast<uint16_t>(4789 + random.below(2));
+      const auto kind = static_cast<KeyKind>(1 + random.below(2));
+      return random.below(2) == 0
+                 ? TunnelKey::v4(kind, {number}, {remote}, id, port)
+                 : TunnelKey::v6(kind, static_cast<uint16_t>(1 + number), {remote % 3, remote}, id, port);
     };
     while (entries.size() < size) {
       const AttachmentId id = AttachmentId::make(static_cast<uint32_t>(entries.size()), 1);

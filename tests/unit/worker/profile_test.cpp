@@ -136,9 +136,9 @@ TEST(Profile, AStageInTheMidstOfAnotherCountsForItself) {
   TurnProfile profile(kNanosPerMilli, 1);
   ASSERT_TRUE(profile.begin_turn(kStart));
   profile.start(1'000);
-  profile.enter(Stage::vxlan_encap, 32, 1'007);
+  profile.enter(Stage::encap, 32, 1'007);
   const Stage left = profile.enter(Stage::tx, 64, 1'100);  // a buffer is full
-  EXPECT_EQ(left, Stage::vxlan_encap);
+  EXPECT_EQ(left, Stage::encap);
   profile.return_to(left, 1'130);
   profile.enter(Stage::tx, 0, 1'200);
   profile.enter(Stage::tx, 3, 1'205);
@@ -149,9 +149,9 @@ TEST(Profile, AStageInTheMidstOfAnotherCountsForItself) {
     return stages[static_cast<size_t>(stage)];
   };
   EXPECT_EQ(of(Stage::commands).cycles.get(), 7u);
-  EXPECT_EQ(of(Stage::vxlan_encap).cycles.get(), 93u + 70u);
-  EXPECT_EQ(of(Stage::vxlan_encap).packets.get(), 32u);
-  EXPECT_EQ(of(Stage::vxlan_encap).calls.get(), 1u);
+  EXPECT_EQ(of(Stage::encap).cycles.get(), 93u + 70u);
+  EXPECT_EQ(of(Stage::encap).packets.get(), 32u);
+  EXPECT_EQ(of(Stage::encap).calls.get(), 1u);
   EXPECT_EQ(of(Stage::tx).cycles.get(), 30u + 10u);
   EXPECT_EQ(of(Stage::tx).packets.get(), 67u);
   EXPECT_EQ(of(Stage::tx).calls.get(), 2u) << "only those with packets";

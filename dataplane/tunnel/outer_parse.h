@@ -1,0 +1,158 @@
+// From an outer IP packet to the tunnel that it belongs to.
+//
+// Two readings of the same rules. parse_plain() takes what nearly every packet is: IPv4 without options or
+// IPv6 without extension headers, whole, with a tunnel header without options; it is inline and branches
+// little. What it does not take goes to parse_outer(), which takes everything and says what is wrong. Where
+// the first says yes the second says the same (a test and a fuzzer hold them to it).
+#pragma once
+
+#include <cstring>
+
+#include "dataplane/core/verdict.h"
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/tunnel_headers.h"
+#include "dataplane/tunnel/tunnel_table.h"
+
+namespace weir::dataplane {
+
+/// Offsets count from the start of the outer IP header.
+struct OuterView {
+  TunnelKey key;
+  uint16_t payload = 0;  // what the tunnel carries begins here
+  uint16_t length = 0;   // of the outer IP packet; what lies beyond is padding
+  uint16_t udp = 0;      // of the UDP header; 0: there is none
+  uint8_t tos = 0;       // outer DSCP and ECN
+  net::Payload inner = net::Payload::ethernet;
+  bool checksum_zero = false;  // the outer UDP checksum is zero
+};
+
+/// One of the hub's underlay addresses.
+struct HubAddress {
+  net::IpAddress address;
+  PortIndex port = 0;
+  /// The kernel owns this address too (af_xdp): it answers ARP, ND and echo itself.
+  bool kernel_shared = false;
+  /// IPv6: stands for the address in tunnel keys. From 1, unique, the same for the hub's life; IPv4: 0.
+  uint16_t number = 0;
+};
+
+/// The number of an IPv6 address of the hub, or 0.
+inline uint16_t number_of(std::span<const HubAddress> own, const net::Ipv6& address) {
+  for (const HubAddress& a : own) {
+    if (a.number != 0 && a.address.bits == address) return a.number;
+  }
+  return 0;
+}
+
+namespace detail {
+
+/// The tunnel header at `at`, of which `size` bytes are there; `l4` is its offset. False: nothing plain.
+inline bool plain_tunnel(const uint8_t* at, uint16_t size, uint8_t protocol, uint16_t l4,
+                         const UdpTunnels& udp_tunnels, OuterView& out, KeyKind& kind, uint32_t& id,
+                         uint16_t& port) {
+  if (protocol == net::kProtoUdp) [[likely]] {
+    constexpr uint16_t kHeaders = sizeof(net::UdpHeader) + sizeof(net::VxlanHeader);
+    if (size < kHeaders) return false;
+    const auto* udp = reinterpret_cast<const net::UdpHeader*>(at);
+    const uint16_t length = udp->length.host();
+    if (length < kHeaders || length > size) return false;
+    port = udp->dst_port.host();
+    kind = udp_tunnels.find(port);
+    const uint8_t* header = at + sizeof(net::UdpHeader);
+    if (kind == KeyKind::vxlan) [[likely]] {
+      if ((header[0] & net::VxlanHeader::kValidVni) == 0) return false;
+      out.inner = net::Payload::ethernet;
+    } else {
+      const auto* geneve = reinterpret_cast<const net::GeneveHeader*>(header);
+      if (kind != KeyKind::geneve || geneve->version_length != 0 || geneve->flags != 0) return false;
+      out.inner = net::payload_of(geneve->protocol.host());
+      if (out.inner == net::Payload::other) return false;
+    }
+    id = reinterpret_cast<const net::VxlanHeader*>(header)->vni.host() >> 8;
+    out.udp = l4;
+    out.checksum_zero = udp->checksum.raw() == 0;
+    out.payload = static_cast<uint16_t>(l4 + kHeaders);
+    return true;
+  }
+  if (protocol == net::kProtoGre) {
+    if (size < sizeof(net::GreHeader) + sizeof(net::be32))
+      return false;  // room for a key, whether there is one
+    const auto* gre = reinterpret_cast<const net::GreHeader*>(at);
+    const uint16_t flags = gre->flags.host();
+    out.inner = net::payload_of(gre->protocol.host());
+    if ((flags & ~net::GreHeader::kKey) != 0 || out.inner == net::Payload::other) return false;
+    const bool keyed = flags != 0;
+    kind = keyed ? KeyKind::gre_keyed : KeyKind::gre;
+    id = keyed ? reinterpret_cast<const net::be32*>(gre + 1)->host() : 0;
+    out.payload = static_cast<uint16_t>(l4 + sizeof(net::GreHeader) + (keyed ? sizeof(net::be32) : 0));
+    return true;
+  }
+  if (protocol != net::kProtoIpv4 && protocol != net::kProtoIpv6) return false;
+  const bool v4 = protocol == net::kProtoIpv4;
+  kind = v4 ? KeyKind::ipip4 : KeyKind::ipip6;
+  out.inner = v4 ? net::Payload::ipv4 : net::Payload::ipv6;
+  out.payload = l4;
+  return true;
+}
+
+}  // namespace detail
+
+/// `packet` starts with an outer IPv4 header, in a frame that says so, and 20 bytes of it are there. False:
+/// not plain.
+inline bool parse_plain4(const uint8_t* packet, size_t size, const UdpTunnels& udp_tunnels, OuterView& out) {
+  const auto* ip = reinterpret_cast<const net::Ipv4Header*>(packet);
+  constexpr uint16_t kHeader = sizeof(net::Ipv4Header);
+  const uint16_t total = ip->total_length.host();
+  if (ip->version_ihl != 0x45 || ip->is_fragment() || total < kHeader || total > size) return false;
+  if (net::checksum({packet, kHeader}) != 0) return false;
+  KeyKind kind = KeyKind::none;
+  uint32_t id = 0;
+  uint16_t port = 0;
+  if (!detail::plain_tunnel(packet + kHeader, static_cast<uint16_t>(total - kHeader), ip->protocol, kHeader,
+                            udp_tunnels, out, kind, id, port)) {
+    return false;
+  }
+  out.length = total;
+  out.tos = ip->tos;
+  out.key = TunnelKey::v4(kind, net::Ipv4{ip->dst.host()}, net::Ipv4{ip->src.host()}, id, port);
+  return true;
+}
+
+/// The same for IPv6, of which 40 bytes are there.
+inline bool parse_plain6(const uint8_t* packet, size_t size, const UdpTunnels& udp_tunnels,
+                         std::span<const HubAddress> own, OuterView& out) {
+  const auto* ip = reinterpret_cast<const net::Ipv6Header*>(packet);
+  constexpr uint16_t kHeader = sizeof(net::Ipv6Header);
+  const uint32_t total = kHeader + ip->payload_length.host();
+  const uint32_t word = ip->version_class_flow.host();
+  if (word >> 28 != 6 || total > size || total > UINT16_MAX) return false;
+  KeyKind kind = KeyKind::none;
+  uint32_t id = 0;
+  uint16_t port = 0;
+  if (!detail::plain_tunnel(packet + kHeader, static_cast<uint16_t>(total - kHeader), ip->next_header,
+                            kHeader, udp_tunnels, out, kind, id, port)) {
+    return false;
+  }
+  const uint16_t number = number_of(own, net::Ipv6::load(ip->dst));
+  if (number == 0) return false;
+  out.length = static_cast<uint16_t>(total);
+  out.tos = static_cast<uint8_t>(word >> 20);
+  out.key = TunnelKey::v6(kind, number, net::Ipv6::load(ip->src), id, port);
+  return true;
+}
+
+/// What a packet to the hub's underlay is, beside a tunnel's.
+struct OuterJudgement {
+  DropReason drop = DropReason::none;
+  bool fragment = false;  // of a datagram for one of the hub's addresses: `ip` says which
+  bool local = false;     // whole, for one of the hub's addresses, and no tunnel: `ip` says what
+};
+
+/// The complete reading of an outer IP packet of either family.
+OuterJudgement parse_outer(net::Bytes packet, net::Family family, const UdpTunnels& udp_tunnels,
+                           std::span<const HubAddress> own, OuterView& out, net::IpView& ip);
+
+/// False: the outer UDP checksum of the packet, which is not zero, is wrong.
+bool outer_checksum_right(net::Bytes packet, const OuterView& view);
+
+}  // namespace weir::dataplane
