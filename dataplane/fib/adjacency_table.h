@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "dataplane/core/ids.h"
+#include "dataplane/core/prefetch.h"
 #include "dataplane/net/address.h"
 #include "dataplane/net/result.h"
 
@@ -114,7 +115,7 @@ inline bool AdjacencyTable::is_live(AdjacencyId id) const {
          lines_[id.index()].id.load(std::memory_order_acquire) == id.value;
 }
 inline void AdjacencyTable::prefetch(AdjacencyId id) const {
-  if (id.index() < capacity_) __builtin_prefetch(&lines_[id.index()]);
+  if (id.index() < capacity_) dataplane::prefetch(&lines_[id.index()]);
 }
 
 }  // namespace weir::dataplane

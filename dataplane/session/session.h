@@ -131,20 +131,29 @@ inline Key6 mirrored(const Key6& k, uint16_t domain_slot) {
 }
 
 namespace detail {
-template <size_t kWords, typename Key>
-uint32_t crc_of_words(const Key& key) {
-  static_assert(sizeof(Key) == kWords * 8);
-  uint64_t words[kWords];
-  __builtin_memcpy(words, &key, sizeof key);
+template <typename... Words>
+uint32_t crc_of(Words... words) {
   uint64_t crc = 0xffff'ffff;
-  for (const uint64_t word : words) crc = _mm_crc32_u64(crc, word);
+  ((crc = _mm_crc32_u64(crc, words)), ...);
   return static_cast<uint32_t>(crc);
+}
+/// The i-th eight bytes of a key.
+template <typename Key>
+uint64_t word(const Key& key, size_t i) {
+  uint64_t w;
+  __builtin_memcpy(&w, reinterpret_cast<const uint8_t*>(&key) + i * 8, sizeof w);
+  return w;
 }
 }  // namespace detail
 
 /// CRC32C over the key's words. Not secret: whoever picks addresses and ports can pick hashes, so what a hash
 /// leads to has to be bounded (see SessionTable).
-inline uint32_t hash_of(const Key4& key) { return detail::crc_of_words<2>(key); }
-inline uint32_t hash_of(const Key6& key) { return detail::crc_of_words<5>(key); }
+inline uint32_t hash_of(const Key4& key) {
+  return detail::crc_of(detail::word(key, 0), detail::word(key, 1));
+}
+inline uint32_t hash_of(const Key6& key) {
+  using detail::word;
+  return detail::crc_of(word(key, 0), word(key, 1), word(key, 2), word(key, 3), word(key, 4));
+}
 
 }  // namespace weir::dataplane

@@ -12,7 +12,7 @@ namespace weir::dataplane {
 
 namespace {
 
-constexpr size_t kPage = 4'096;
+constexpr size_t kPage = 4'096, kHugePage = 2 << 20;
 
 template <typename Key>
 bool same(const Key& a, const Key& b) {
@@ -74,16 +74,19 @@ Result<std::unique_ptr<SessionTable>> SessionTable::create(uint32_t capacity, Ti
                                           std::to_string((layout.total >> 20) + 1) +
                                           " MiB: " + std::strerror(errno));
   };
-  void* memory = mmap(nullptr, layout.total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  // Some address space more, so that it can begin with a whole huge page.
+  const size_t mapped = layout.total + kHugePage;
+  void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return no_memory();
   std::unique_ptr<SessionTable> table(new SessionTable);
   table->memory_ = memory;
-  table->memory_bytes_ = layout.total;
-  if (!populate(memory, layout.total)) return no_memory();
+  table->memory_bytes_ = mapped;
+  auto* base = static_cast<uint8_t*>(memory);
+  base += (kHugePage - reinterpret_cast<uintptr_t>(base) % kHugePage) % kHugePage;
+  if (!populate(base, layout.total)) return no_memory();
 
   // Zeroed memory is what default-constructed sessions and buckets are, but for the timers, which insert()
   // resets.
-  auto* base = static_cast<uint8_t*>(memory);
   table->sessions_ = reinterpret_cast<Session*>(base + layout.sessions);
   table->cold_ = reinterpret_cast<SessionCold*>(base + layout.cold);
   table->buckets_ = reinterpret_cast<Bucket*>(base + layout.buckets);
@@ -132,49 +135,6 @@ Tuple SessionTable::tuple(SessionIndex index) const {
   }
   return tuple;
 }
-
-/// Without a branch: a session's words, turned around for its reverse direction, are the key's.
-bool SessionTable::holds(uint32_t entry, const Key4& key) const {
-  const Session& s = sessions_[entry >> 1];
-  const unsigned d = entry & 1;
-  uint64_t addresses, key_addresses;
-  uint32_t ports, key_ports;
-  std::memcpy(&addresses, s.address4, sizeof addresses);
-  std::memcpy(&key_addresses, &key.src, sizeof key_addresses);
-  std::memcpy(&ports, s.port, sizeof ports);
-  std::memcpy(&key_ports, &key.src_port, sizeof key_ports);
-  addresses = std::rotr(addresses, static_cast<int>(d * 32));
-  ports = std::rotr(ports, static_cast<int>(d * 16));
-  return ((addresses ^ key_addresses) | (ports ^ key_ports) |
-          static_cast<uint32_t>((s.domain[d] ^ key.domain) | (s.protocol ^ key.protocol) |
-                                (s.flags & Session::kIpv6))) == 0;
-}
-
-bool SessionTable::holds(uint32_t entry, const Key6& key) const {
-  const Session& s = sessions_[entry >> 1];
-  const SessionCold& c = cold_[entry >> 1];
-  const unsigned d = entry & 1;
-  return (s.flags & Session::kIpv6) != 0 && s.port[d] == key.src_port && s.port[1 - d] == key.dst_port &&
-         s.domain[d] == key.domain && s.protocol == key.protocol && c.address6[d] == key.src &&
-         c.address6[1 - d] == key.dst;
-}
-
-template <typename Key>
-SessionTable::Hit SessionTable::find_key(const Key& key, uint32_t hash) const {
-  const uint16_t tag = tag_of(hash);
-  for (const Bucket* bucket = &buckets_[bucket_of(hash)];; bucket = &buckets_[bucket->next]) {
-    for (uint32_t m = matching(*bucket, tag); m != 0; m &= m - 1) {
-      const uint32_t entry = bucket->entry[__builtin_ctz(m)];
-      if (holds(entry, key)) [[likely]] {
-        return {entry >> 1, static_cast<Direction>(entry & 1)};
-      }
-    }
-    if (bucket->next == 0) return {};
-  }
-}
-
-SessionTable::Hit SessionTable::find(const Key4& key, uint32_t hash) const { return find_key(key, hash); }
-SessionTable::Hit SessionTable::find(const Key6& key, uint32_t hash) const { return find_key(key, hash); }
 
 // --- insert and remove ---
 

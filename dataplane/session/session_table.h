@@ -14,9 +14,11 @@
 // Sizes per session: 64 + 128 (session) + 32 (buckets) + 16 (overflow) + 4 (free list) = 244 bytes.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <memory>
 
+#include "dataplane/core/prefetch.h"
 #include "dataplane/net/result.h"
 #include "dataplane/session/session.h"
 
@@ -46,8 +48,9 @@ class SessionTable {
   };
   /// First pass over a burst: asks for the index line.
   void prefetch_bucket(uint32_t hash) const;
-  /// Second pass: asks for the session lines whose tag matches in the (now cached) bucket.
-  void prefetch_session(uint32_t hash) const;
+  /// Second pass: asks for the session lines whose tag matches in the (now cached) bucket; IPv6 sessions have
+  /// their addresses in a second one.
+  void prefetch_session(uint32_t hash, bool ipv6) const;
   Hit find(const Key4& key, uint32_t hash) const;
   Hit find(const Key6& key, uint32_t hash) const;
 
@@ -146,18 +149,69 @@ class SessionTable {
 };
 
 inline void SessionTable::prefetch_bucket(uint32_t hash) const {
-  __builtin_prefetch(&buckets_[bucket_of(hash)]);
+  prefetch(&buckets_[bucket_of(hash)]);
 }
 inline uint32_t SessionTable::matching(const Bucket& bucket, uint16_t tag) {
   const __m128i tags = _mm_load_si128(reinterpret_cast<const __m128i*>(bucket.tag));
   const __m128i equal = _mm_cmpeq_epi16(tags, _mm_set1_epi16(static_cast<short>(tag)));
   return static_cast<uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())));
 }
-inline void SessionTable::prefetch_session(uint32_t hash) const {
+inline void SessionTable::prefetch_session(uint32_t hash, bool ipv6) const {
   const Bucket& bucket = buckets_[bucket_of(hash)];
   for (uint32_t m = matching(bucket, tag_of(hash)); m != 0; m &= m - 1) {
-    __builtin_prefetch(&sessions_[bucket.entry[__builtin_ctz(m)] >> 1]);
+    const SessionIndex index = bucket.entry[__builtin_ctz(m)] >> 1;
+    prefetch(&sessions_[index]);
+    if (ipv6) prefetch(&cold_[index]);
   }
+}
+/// Without a branch: a session's words, turned around for its reverse direction, are the key's.
+inline bool SessionTable::holds(uint32_t entry, const Key4& key) const {
+  const Session& s = sessions_[entry >> 1];
+  const unsigned d = entry & 1;
+  uint64_t addresses, key_addresses;
+  uint32_t ports, key_ports;
+  __builtin_memcpy(&addresses, s.address4, sizeof addresses);
+  __builtin_memcpy(&key_addresses, &key.src, sizeof key_addresses);
+  __builtin_memcpy(&ports, s.port, sizeof ports);
+  __builtin_memcpy(&key_ports, &key.src_port, sizeof key_ports);
+  addresses = std::rotr(addresses, static_cast<int>(d * 32));
+  ports = std::rotr(ports, static_cast<int>(d * 16));
+  return ((addresses ^ key_addresses) | (ports ^ key_ports) |
+          static_cast<uint32_t>((s.domain[d] ^ key.domain) | (s.protocol ^ key.protocol) |
+                                (s.flags & Session::kIpv6))) == 0;
+}
+inline bool SessionTable::holds(uint32_t entry, const Key6& key) const {
+  const Session& s = sessions_[entry >> 1];
+  const SessionCold& c = cold_[entry >> 1];
+  const unsigned d = entry & 1;
+  const net::Ipv6 &src = c.address6[d], &dst = c.address6[1 - d];
+  uint32_t ports, key_ports;
+  __builtin_memcpy(&ports, s.port, sizeof ports);
+  __builtin_memcpy(&key_ports, &key.src_port, sizeof key_ports);
+  ports = std::rotr(ports, static_cast<int>(d * 16));
+  return ((src.hi ^ key.src.hi) | (src.lo ^ key.src.lo) | (dst.hi ^ key.dst.hi) | (dst.lo ^ key.dst.lo) |
+          (ports ^ key_ports) |
+          static_cast<uint32_t>((s.domain[d] ^ key.domain) | (s.protocol ^ key.protocol) |
+                                (~s.flags & Session::kIpv6))) == 0;
+}
+template <typename Key>
+inline SessionTable::Hit SessionTable::find_key(const Key& key, uint32_t hash) const {
+  const uint16_t tag = tag_of(hash);
+  for (const Bucket* bucket = &buckets_[bucket_of(hash)];; bucket = &buckets_[bucket->next]) {
+    for (uint32_t m = matching(*bucket, tag); m != 0; m &= m - 1) {
+      const uint32_t entry = bucket->entry[__builtin_ctz(m)];
+      if (holds(entry, key)) [[likely]] {
+        return {entry >> 1, static_cast<Direction>(entry & 1)};
+      }
+    }
+    if (bucket->next == 0) return {};
+  }
+}
+inline SessionTable::Hit SessionTable::find(const Key4& key, uint32_t hash) const {
+  return find_key(key, hash);
+}
+inline SessionTable::Hit SessionTable::find(const Key6& key, uint32_t hash) const {
+  return find_key(key, hash);
 }
 inline Session& SessionTable::at(SessionIndex index) { return sessions_[index]; }
 inline SessionCold& SessionTable::cold(SessionIndex index) { return cold_[index]; }

@@ -1,20 +1,13 @@
-// The outer header: the attachment's template with a few fields patched (tunnel/outer_template.h).
-#include "dataplane/stages/stages.h"
-#include "dataplane/tunnel/outer_template.h"
-#include "dataplane/worker/leave.h"
+#include "dataplane/stages/encap.h"
 
 namespace weir::dataplane {
 
-namespace {
-
-/// What control made for an attachment without Ethernet has a header all the same, to say what it is.
-[[gnu::noinline]] void strip_ethernet(rte_mbuf* mbuf, PacketMeta& meta) {
+void strip_ethernet(rte_mbuf* mbuf, PacketMeta& meta) {
   rte_pktmbuf_adj(mbuf, sizeof(net::EthHeader));
   meta.ip_offset = 0;
 }
 
-/// The template says IPv4; an IPv6 packet behind it is called what it is.
-[[gnu::noinline]] void mark_ipv6(uint8_t* inner, const Attachment& attachment) {
+void mark_ipv6(uint8_t* inner, const Attachment& attachment) {
   switch (attachment.tunnel.kind) {
     case TunnelKind::geneve:
       reinterpret_cast<net::GeneveHeader*>(inner - sizeof(net::GeneveHeader))->protocol =
@@ -43,8 +36,7 @@ namespace {
   }
 }
 
-/// By the port where it can, else here.
-[[gnu::noinline]] void fill_udp_checksum(rte_mbuf* mbuf, const Attachment& attachment, bool by_port) {
+void fill_udp_checksum(rte_mbuf* mbuf, const Attachment& attachment, bool by_port) {
   const bool v6 = attachment.shape == OuterShape::v6_udp;
   uint8_t* ip = data_of(mbuf) + attachment.link_length;
   const uint16_t ip_length = v6 ? sizeof(net::Ipv6Header) : sizeof(net::Ipv4Header);
@@ -58,8 +50,7 @@ namespace {
   udp.checksum = net::be16::raw(outer_pseudo_sum(ip, v6));
 }
 
-/// A native frame gets its tags between the MAC addresses and the EtherType.
-[[gnu::noinline]] Next add_tags(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment) {
+Next add_tags(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment) {
   ctx.tallies[attachment.id].sent(mbuf->data_len);
   const uint8_t length = attachment.outer_length;
   if (length != 0) {
@@ -71,53 +62,6 @@ namespace {
   }
   transmit(ctx, mbuf);
   return Next::go_on();
-}
-
-Next decide(WorkerContext& ctx, rte_mbuf* mbuf) {
-  PacketMeta& meta = meta_of(mbuf);
-  const Attachment* attachment = ctx.snapshot->attachment(meta.egress);
-  if (attachment == nullptr) [[unlikely]]
-    return Next::drop(DropReason::stale_attachment);
-  meta.port = attachment->port;
-  if (attachment->shape == OuterShape::native) return add_tags(ctx, mbuf, *attachment);
-  net::Mac next_hop;
-  if (!attachment->underlay->get(next_hop)) [[unlikely]]
-    return Next::drop(DropReason::underlay_unresolved);
-  if (!attachment->ethernet && meta.ip_offset != 0) [[unlikely]]
-    strip_ethernet(mbuf, meta);
-  if (rte_pktmbuf_headroom(mbuf) < kMaxOuterLength) [[unlikely]]
-    return Next::drop(DropReason::no_headroom);
-  uint8_t* inner = data_of(mbuf);
-  const uint16_t length = mbuf->data_len;
-  switch (attachment->shape) {
-    case OuterShape::v4_udp:
-      write_outer<false, true>(inner, *attachment, next_hop, length, meta.hash, meta.tos);
-      break;
-    case OuterShape::v4_ip:
-      write_outer<false, false>(inner, *attachment, next_hop, length, meta.hash, meta.tos);
-      break;
-    case OuterShape::v6_udp:
-      write_outer<true, true>(inner, *attachment, next_hop, length, meta.hash, meta.tos);
-      break;
-    case OuterShape::v6_ip:
-    case OuterShape::native:
-      write_outer<true, false>(inner, *attachment, next_hop, length, meta.hash, meta.tos);
-      break;
-  }
-  if (!attachment->ethernet && inner[0] >> 4 == 6) mark_ipv6(inner, *attachment);
-  rte_pktmbuf_prepend(mbuf, attachment->outer_length);
-  if (attachment->udp_checksum)
-    fill_udp_checksum(mbuf, *attachment, ctx.snapshot->ports[meta.port].tx_checksums);
-  ctx.tallies[meta.egress].sent(length);
-  transmit(ctx, mbuf);
-  return Next::go_on();
-}
-
-}  // namespace
-
-void encap(WorkerContext& ctx, Burst& burst) {
-  for_each_packet(ctx, burst, [&](rte_mbuf* mbuf) { return decide(ctx, mbuf); });
-  burst.size = 0;  // all are queued for tx
 }
 
 }  // namespace weir::dataplane

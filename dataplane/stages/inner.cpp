@@ -1,10 +1,8 @@
-// Inner headers: what the spoke sent.
-#include "dataplane/net/ecn.h"
+#include "dataplane/stages/inner.h"
+
 #include "dataplane/net/parse.h"
 #include "dataplane/stages/fragments.h"
 #include "dataplane/stages/hub_answers.h"
-#include "dataplane/stages/stages.h"
-#include "dataplane/worker/leave.h"
 
 namespace weir::dataplane {
 
@@ -110,9 +108,11 @@ Next decide_ip(rte_mbuf* mbuf, const Attachment& attachment, const net::IpView& 
   return gather_inner(ctx, mbuf);
 }
 
-Next decide(WorkerContext& ctx, rte_mbuf* mbuf) {
+}  // namespace
+
+Next inner_rare(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment) {
   PacketMeta& meta = meta_of(mbuf);
-  const Attachment& attachment = *ctx.snapshot->attachment(meta.ingress);  // looked up in this very turn
+  meta.plain = false;
   net::Bytes packet = bytes_of(mbuf);
   net::Payload type = meta.payload;
   meta.ip_offset = 0;
@@ -143,12 +143,6 @@ Next decide(WorkerContext& ctx, rte_mbuf* mbuf) {
   // Padding of a short inner frame is not carried on.
   rte_pktmbuf_trim(mbuf, static_cast<uint16_t>(packet.size() - ip.length));
   return decide_ip(mbuf, attachment, ip, ctx);
-}
-
-}  // namespace
-
-void inner(WorkerContext& ctx, Burst& burst) {
-  for_each_packet(ctx, burst, [&](rte_mbuf* mbuf) { return decide(ctx, mbuf); });
 }
 
 }  // namespace weir::dataplane

@@ -1,9 +1,9 @@
-// Packets of inspected sessions, shown to inspection before they are sent.
+#include "dataplane/stages/inspect.h"
+
 #include <algorithm>
 
 #include "dataplane/net/headers.h"
 #include "dataplane/stages/fragments.h"
-#include "dataplane/stages/stages.h"
 #include "dataplane/stages/tcp_reset.h"
 #include "dataplane/worker/leave.h"
 #include "dataplane/worker/session_life.h"
@@ -20,7 +20,7 @@ inspection::Packet packet_of(const PacketMeta& meta, net::Bytes transport, size_
                                                           : inspection::Direction::to_client;
   packet.now_ns = now;
   packet.payload = transport.subspan(header);
-  if (meta.tuple().protocol == net::kProtoTcp) {
+  if (meta.protocol() == net::kProtoTcp) {
     const auto& tcp = *reinterpret_cast<const net::TcpHeader*>(transport.data());
     packet.seq = tcp.seq.host();
     packet.ack = tcp.ack.host();
@@ -106,7 +106,7 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
   size_t header = meta.payload_offset - meta.l4_offset;
   if (meta.fragment) [[unlikely]] {
     if (const Next next = gather_inspected(ctx, mbuf, transport); next.kind != Next::Kind::go_on) return next;
-    header = std::min(transport_header(meta.tuple().protocol, transport), transport.size());
+    header = std::min(transport_header(meta.protocol(), transport), transport.size());
   }
   ctx.counters.inspected_packets.add();
   SessionSink sink(ctx, meta.session);
@@ -137,7 +137,6 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
 }  // namespace
 
 void inspect(WorkerContext& ctx, Burst& burst) {
-  if ((ctx.session_flags & (Session::kInspected | Session::kDropped)) == 0) return;
   Burst& resets = ctx.resets;
   resets.size = 0;
   for_each_packet(ctx, burst, [&](rte_mbuf* mbuf) { return decide(ctx, resets, mbuf); });

@@ -1,42 +1,11 @@
-// Outer headers of what a port received: whose tunnel is it? (tunnel/outer_parse.h)
-#include "dataplane/tunnel/outer_parse.h"
+#include "dataplane/stages/outer.h"
 
 #include "dataplane/stages/fragments.h"
 #include "dataplane/stages/hub_answers.h"
-#include "dataplane/stages/stages.h"
-#include "dataplane/worker/leave.h"
 
 namespace weir::dataplane {
 
 namespace {
-
-constexpr int kPrefetchAhead = 4;
-
-/// The outer UDP checksum, if there is one, as the port or we find it. A port that looked into the tunnel
-/// tells of the inner one in its L4 flags.
-bool checksum_right(const rte_mbuf* mbuf, net::Bytes packet, const OuterView& view) {
-  const uint64_t outer = mbuf->ol_flags & RTE_MBUF_F_RX_OUTER_L4_CKSUM_MASK;
-  if (outer == RTE_MBUF_F_RX_OUTER_L4_CKSUM_GOOD) return true;
-  const bool looked_inside = (mbuf->packet_type & RTE_PTYPE_TUNNEL_MASK) != 0 || outer != 0;
-  const uint64_t l4 = mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-  if (!looked_inside && l4 == RTE_MBUF_F_RX_L4_CKSUM_GOOD) return true;
-  return outer_checksum_right(packet, view);
-}
-
-/// The packet belongs to a tunnel: what decap needs of it.
-Next take_tunnel(rte_mbuf* mbuf, PacketMeta& meta, net::Bytes packet, uint16_t ip_offset,
-                 const OuterView& view) {
-  if (view.udp != 0 && !view.checksum_zero && !checksum_right(mbuf, packet, view)) [[unlikely]]
-    return Next::drop(DropReason::outer_udp_checksum);
-  meta.tunnel = view.key;
-  meta.ip_offset = ip_offset;
-  meta.payload_offset = static_cast<uint16_t>(ip_offset + view.payload);
-  meta.ip_length = view.length;
-  meta.tos = view.tos;
-  meta.payload = view.inner;
-  meta.no_checksum = view.udp != 0 && view.checksum_zero;
-  return Next::go_on();
-}
 
 /// What is sent to the hub's own underlay address without a tunnel. On ports shared with the kernel it does
 /// not come here.
@@ -65,8 +34,19 @@ Next decide_native(WorkerContext& ctx, rte_mbuf* mbuf, PacketMeta& meta, bool& t
   return Next::go_on();
 }
 
-/// Everything that is not plain, and everything that is wrong.
-[[gnu::noinline]] Next decide_rare(WorkerContext& ctx, rte_mbuf* mbuf) {
+}  // namespace
+
+/// A port that looked into the tunnel tells of the inner one in its L4 flags.
+bool outer_checksum_right(const rte_mbuf* mbuf, net::Bytes packet, const OuterView& view) {
+  const uint64_t outer = mbuf->ol_flags & RTE_MBUF_F_RX_OUTER_L4_CKSUM_MASK;
+  if (outer == RTE_MBUF_F_RX_OUTER_L4_CKSUM_GOOD) return true;
+  const bool looked_inside = (mbuf->packet_type & RTE_PTYPE_TUNNEL_MASK) != 0 || outer != 0;
+  const uint64_t l4 = mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+  if (!looked_inside && l4 == RTE_MBUF_F_RX_L4_CKSUM_GOOD) return true;
+  return outer_checksum_right(packet, view);
+}
+
+Next outer_rare(WorkerContext& ctx, rte_mbuf* mbuf) {
   PacketMeta& meta = meta_of(mbuf);
   const Snapshot& snapshot = *ctx.snapshot;
   if (mbuf->nb_segs != 1) return Next::drop(DropReason::port_rx_error);
@@ -97,52 +77,11 @@ Next decide_native(WorkerContext& ctx, rte_mbuf* mbuf, PacketMeta& meta, bool& t
   if (judgement.drop != DropReason::none) return Next::drop(judgement.drop);
   if (judgement.fragment) {
     const Next next = gather_outer(ctx, mbuf, eth.offset, ip);
-    return next.kind == Next::Kind::go_on ? decide_rare(ctx, mbuf) : next;  // whole now
+    return next.kind == Next::Kind::go_on ? outer_rare(ctx, mbuf) : next;  // whole now
   }
   if (!judgement.local) return take_tunnel(mbuf, meta, packet, eth.offset, view);
   meta.ip_offset = eth.offset;
   return decide_local(mbuf, meta, ip);
-}
-
-Next decide(WorkerContext& ctx, rte_mbuf* mbuf) {
-  PacketMeta& meta = meta_of(mbuf);
-  const Snapshot& snapshot = *ctx.snapshot;
-  const PortInfo& port = snapshot.ports[meta.port];
-  const net::Bytes frame = bytes_of(mbuf);
-  constexpr uint16_t kEth = sizeof(net::EthHeader);
-  if (frame.size() < kEth + sizeof(net::Ipv6Header) || mbuf->nb_segs != 1 || port.native) [[unlikely]]
-    return decide_rare(ctx, mbuf);
-  const auto& eth = *reinterpret_cast<const net::EthHeader*>(frame.data());
-  if (eth.dst != port.mac) [[unlikely]]
-    return decide_rare(ctx, mbuf);
-  const net::Bytes packet = frame.subspan(kEth);
-  OuterView view;
-  if (eth.type.raw() == net::be16::of(net::kEtherIpv4).raw()) [[likely]] {
-    if (!parse_plain4(packet.data(), packet.size(), snapshot.udp_tunnels, view)) [[unlikely]]
-      return decide_rare(ctx, mbuf);
-  } else if (eth.type.raw() != net::be16::of(net::kEtherIpv6).raw() ||
-             !parse_plain6(packet.data(), packet.size(), snapshot.udp_tunnels, snapshot.hub_addresses,
-                           view)) {
-    return decide_rare(ctx, mbuf);
-  }
-  return take_tunnel(mbuf, meta, packet, kEth, view);
-}
-
-}  // namespace
-
-void outer(WorkerContext& ctx, Burst& burst) {
-  const uint16_t size = burst.size;
-  for (uint16_t i = 0; i < size && i < kPrefetchAhead; ++i) rte_prefetch0(data_of(burst.packets[i]));
-  uint16_t i = 0;
-  for_each_packet(ctx, burst, [&](rte_mbuf* mbuf) {
-    if (++i + kPrefetchAhead <= size) {
-      // for_each_packet compacts behind the reading position only, so what lies ahead is still there.
-      rte_mbuf* ahead = burst.packets[i + kPrefetchAhead - 1];
-      rte_prefetch0(data_of(ahead));
-      rte_prefetch0(data_of(ahead) + 64);
-    }
-    return decide(ctx, mbuf);
-  });
 }
 
 }  // namespace weir::dataplane

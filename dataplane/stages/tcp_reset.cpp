@@ -79,7 +79,7 @@ uint16_t write_packet(uint8_t* at, const Tuple& tuple, Numbers numbers) {
 
 void add_reset(WorkerContext& ctx, Burst& burst, rte_mbuf* dropped, ResetTo to) {
   const PacketMeta& meta = meta_of(dropped);
-  if (meta.tuple().protocol != net::kProtoTcp || meta.icmp_error || (meta.tcp_flags & kRst) != 0) return;
+  if (meta.protocol() != net::kProtoTcp || meta.icmp_error || (meta.tcp_flags & kRst) != 0) return;
   if (burst.size == Burst::kCapacity) return;
   const Direction direction = to == ResetTo::receiver ? meta.direction : opposite(meta.direction);
   const AdjacencyId adjacency = ctx.sessions->at(meta.session).adjacency[static_cast<size_t>(direction)];

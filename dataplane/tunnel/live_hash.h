@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "dataplane/core/prefetch.h"
+
 namespace weir::dataplane {
 
 template <typename Key, typename IdType>
@@ -92,7 +94,7 @@ class LiveHash {
       if (id != kRemoved && same(slots_[i], words)) return {id};
     }
   }
-  void prefetch(const Key& key) const { __builtin_prefetch(&slots_[hash_of(key) & mask_]); }
+  void prefetch(const Key& key) const { dataplane::prefetch(&slots_[hash_of(key) & mask_]); }
 
  private:
   using Words = decltype(words_of(std::declval<const Key&>()));

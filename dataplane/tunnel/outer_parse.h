@@ -47,9 +47,9 @@ inline uint16_t number_of(std::span<const HubAddress> own, const net::Ipv6& addr
 namespace detail {
 
 /// The tunnel header at `at`, of which `size` bytes are there; `l4` is its offset. False: nothing plain.
-inline bool plain_tunnel(const uint8_t* at, uint16_t size, uint8_t protocol, uint16_t l4,
-                         const UdpTunnels& udp_tunnels, OuterView& out, KeyKind& kind, uint32_t& id,
-                         uint16_t& port) {
+[[gnu::always_inline]] inline bool plain_tunnel(const uint8_t* at, uint16_t size, uint8_t protocol,
+                                                uint16_t l4, const UdpTunnels& udp_tunnels, OuterView& out,
+                                                KeyKind& kind, uint32_t& id, uint16_t& port) {
   if (protocol == net::kProtoUdp) [[likely]] {
     constexpr uint16_t kHeaders = sizeof(net::UdpHeader) + sizeof(net::VxlanHeader);
     if (size < kHeaders) return false;
@@ -99,7 +99,8 @@ inline bool plain_tunnel(const uint8_t* at, uint16_t size, uint8_t protocol, uin
 
 /// `packet` starts with an outer IPv4 header, in a frame that says so, and 20 bytes of it are there. False:
 /// not plain.
-inline bool parse_plain4(const uint8_t* packet, size_t size, const UdpTunnels& udp_tunnels, OuterView& out) {
+[[gnu::always_inline]] inline bool parse_plain4(const uint8_t* packet, size_t size,
+                                                const UdpTunnels& udp_tunnels, OuterView& out) {
   const auto* ip = reinterpret_cast<const net::Ipv4Header*>(packet);
   constexpr uint16_t kHeader = sizeof(net::Ipv4Header);
   const uint16_t total = ip->total_length.host();
@@ -119,8 +120,9 @@ inline bool parse_plain4(const uint8_t* packet, size_t size, const UdpTunnels& u
 }
 
 /// The same for IPv6, of which 40 bytes are there.
-inline bool parse_plain6(const uint8_t* packet, size_t size, const UdpTunnels& udp_tunnels,
-                         std::span<const HubAddress> own, OuterView& out) {
+[[gnu::always_inline]] inline bool parse_plain6(const uint8_t* packet, size_t size,
+                                                const UdpTunnels& udp_tunnels,
+                                                std::span<const HubAddress> own, OuterView& out) {
   const auto* ip = reinterpret_cast<const net::Ipv6Header*>(packet);
   constexpr uint16_t kHeader = sizeof(net::Ipv6Header);
   const uint32_t total = kHeader + ip->payload_length.host();

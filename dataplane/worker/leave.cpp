@@ -58,26 +58,6 @@ void hand_over(WorkerContext& ctx, rte_mbuf* mbuf, WorkerIndex worker, Entry ent
   outbox.packets[outbox.size++] = mbuf;
 }
 
-void send_buffer(WorkerContext& ctx, TxBuffer& buffer) {
-  const StageScope scope(ctx, Stage::tx, buffer.size);
-  // Read before sending: a packet that the port took is not ours any more.
-  Origin origins[TxBuffer::kCapacity];
-  if (buffer.mixed) [[unlikely]] {
-    for (uint16_t i = 0; i < buffer.size; ++i) origins[i] = meta_of(buffer.packets[i]).origin;
-  }
-  const uint16_t sent = rte_eth_tx_burst(buffer.device, buffer.queue, buffer.packets, buffer.size);
-  ctx.counters.tx.add(sent);
-  if (buffer.mixed) [[unlikely]] {
-    ctx.counters.forwarded.add(static_cast<uint64_t>(std::count(origins, origins + sent, Origin::transit)));
-    ctx.counters.answered.add(static_cast<uint64_t>(std::count(origins, origins + sent, Origin::answer)));
-  } else {
-    ctx.counters.forwarded.add(sent);
-  }
-  buffer.mixed = false;
-  for (uint16_t i = sent; i < buffer.size; ++i) drop(ctx, buffer.packets[i], DropReason::tx_full);
-  buffer.size = 0;
-}
-
 }  // namespace
 
 void leave(WorkerContext& ctx, rte_mbuf* mbuf, Next next) {
@@ -110,13 +90,28 @@ void leave(WorkerContext& ctx, rte_mbuf* mbuf, Next next) {
   }
 }
 
-void transmit(WorkerContext& ctx, rte_mbuf* mbuf) {
-  const PacketMeta& meta = meta_of(mbuf);
-  TxBuffer& buffer = ctx.tx[meta.port];
-  if (buffer.owner != ctx.id) return hand_over(ctx, mbuf, buffer.owner, Entry::tx);
-  if (buffer.size == TxBuffer::kCapacity) send_buffer(ctx, buffer);
-  buffer.packets[buffer.size++] = mbuf;
-  buffer.mixed |= meta.origin != Origin::transit;
+void transmit_elsewhere(WorkerContext& ctx, rte_mbuf* mbuf, WorkerIndex owner) {
+  hand_over(ctx, mbuf, owner, Entry::tx);
+}
+
+void send_buffer(WorkerContext& ctx, TxBuffer& buffer) {
+  const StageScope scope(ctx, Stage::tx, buffer.size);
+  // Read before sending: a packet that the port took is not ours any more.
+  Origin origins[TxBuffer::kCapacity];
+  if (buffer.mixed) [[unlikely]] {
+    for (uint16_t i = 0; i < buffer.size; ++i) origins[i] = meta_of(buffer.packets[i]).origin;
+  }
+  const uint16_t sent = rte_eth_tx_burst(buffer.device, buffer.queue, buffer.packets, buffer.size);
+  ctx.counters.tx.add(sent);
+  if (buffer.mixed) [[unlikely]] {
+    ctx.counters.forwarded.add(static_cast<uint64_t>(std::count(origins, origins + sent, Origin::transit)));
+    ctx.counters.answered.add(static_cast<uint64_t>(std::count(origins, origins + sent, Origin::answer)));
+  } else {
+    ctx.counters.forwarded.add(sent);
+  }
+  buffer.mixed = false;
+  for (uint16_t i = sent; i < buffer.size; ++i) drop(ctx, buffer.packets[i], DropReason::tx_full);
+  buffer.size = 0;
 }
 
 void flush_tx(WorkerContext& ctx) {

@@ -12,6 +12,8 @@ struct Next {
   uint8_t argument = 0;
   Entry entry = Entry::session_lookup;  // hand_over: where it goes on
 
+  constexpr bool goes_on() const { return kind == Kind::go_on; }
+
   static constexpr Next go_on() { return {}; }
   static constexpr Next drop(DropReason reason) { return {Kind::drop, static_cast<uint8_t>(reason)}; }
   /// The hub took note of what it said.
@@ -31,11 +33,24 @@ struct Next {
 /// Counts and moves a packet that does not go on. The caller takes it out of the burst.
 void leave(WorkerContext& ctx, rte_mbuf* mbuf, Next next);
 
-/// Queues a finished frame for the port in its meta, to be sent at the latest at the end of the turn.
-void transmit(WorkerContext& ctx, rte_mbuf* mbuf);
 /// Sends what is queued: to ports, to other workers.
+void send_buffer(WorkerContext& ctx, TxBuffer& buffer);
 void flush_tx(WorkerContext& ctx);
 void flush_outboxes(WorkerContext& ctx);
+/// Another worker owns the tx queue.
+void transmit_elsewhere(WorkerContext& ctx, rte_mbuf* mbuf, WorkerIndex owner);
+
+/// Queues a finished frame for the port in its meta, to be sent at the latest at the end of the turn.
+[[gnu::always_inline]] inline void transmit(WorkerContext& ctx, rte_mbuf* mbuf) {
+  const PacketMeta& meta = meta_of(mbuf);
+  TxBuffer& buffer = ctx.tx[meta.port];
+  if (buffer.owner != ctx.id) [[unlikely]]
+    return transmit_elsewhere(ctx, mbuf, buffer.owner);
+  if (buffer.size == TxBuffer::kCapacity) [[unlikely]]
+    send_buffer(ctx, buffer);
+  buffer.packets[buffer.size++] = mbuf;
+  buffer.mixed |= meta.origin != Origin::transit;
+}
 
 /// A stage's loop: `decide(mbuf)` for each packet in order; those that go on stay.
 template <typename Decide>
@@ -44,7 +59,7 @@ inline void for_each_packet(WorkerContext& ctx, Burst& burst, Decide&& decide) {
   for (uint16_t i = 0; i < burst.size; ++i) {
     rte_mbuf* mbuf = burst.packets[i];
     const Next next = decide(mbuf);
-    if (next.kind == Next::Kind::go_on) [[likely]] {
+    if (next.goes_on()) [[likely]] {
       burst.packets[kept++] = mbuf;
     } else {
       leave(ctx, mbuf, next);

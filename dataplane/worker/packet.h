@@ -6,6 +6,8 @@
 
 #include <rte_mbuf.h>
 
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -63,10 +65,27 @@ struct alignas(64) PacketMeta {
   uint8_t tos = 0;        // DSCP and ECN: outer, until the inner header is parsed; then inner
   net::Payload payload = net::Payload::ethernet;  // what the tunnel carried
   bool no_checksum = false;                       // its outer UDP checksum was zero
+  bool plain = false;                             // the plain reading took the inner headers (stages/inner.h)
 
   bool is_v4() const { return family == net::Family::ipv4; }
+  uint8_t protocol() const { return is_v4() ? key4.protocol : key6.protocol; }
   /// Its key as a tuple. For slow ways.
   Tuple tuple() const { return is_v4() ? tuple_of(key4) : tuple_of(key6); }
+  /// By words, as net/plain.h reads them: stored as they are read again, 8 bytes at a time, since narrower
+  /// stores would not be forwarded to the wider loads behind them.
+  void set_key(uint64_t addresses, uint32_t ports, uint16_t domain_slot, uint8_t protocol) {
+    const uint64_t rest = key_rest(ports, domain_slot, protocol);
+    family = net::Family::ipv4;
+    key4 = std::bit_cast<Key4>(std::array{addresses, rest});
+    hash = detail::crc_of(addresses, rest);
+  }
+  void set_key(const net::Ipv6& src, const net::Ipv6& dst, uint32_t ports, uint16_t domain_slot,
+               uint8_t protocol) {
+    const uint64_t rest = key_rest(ports, domain_slot, protocol);
+    family = net::Family::ipv6;
+    key6 = std::bit_cast<Key6>(std::array{src.hi, src.lo, dst.hi, dst.lo, rest});
+    hash = detail::crc_of(src.hi, src.lo, dst.hi, dst.lo, rest);
+  }
   void set_key(const Tuple& tuple, uint16_t domain_slot) {
     family = tuple.src.family;
     if (is_v4()) {
@@ -76,6 +95,11 @@ struct alignas(64) PacketMeta {
       key6 = key6_of(tuple, domain_slot);
       hash = hash_of(key6);
     }
+  }
+
+ private:
+  static uint64_t key_rest(uint32_t ports, uint16_t domain_slot, uint8_t protocol) {
+    return static_cast<uint64_t>(protocol) << 48 | static_cast<uint64_t>(domain_slot) << 32 | ports;
   }
 };
 static_assert(sizeof(PacketMeta) == 128 && offsetof(PacketMeta, tunnel) == 64);

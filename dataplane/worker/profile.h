@@ -27,13 +27,12 @@ namespace weir::dataplane {
   STAGE(from_control) /* packets from control */                 \
   STAGE(rx)                                                      \
   STAGE(outer)                                                   \
-  STAGE(decap)                                                   \
-  STAGE(inner)                                                   \
-  STAGE(owner)                                                   \
+  STAGE(decap) /* tunnel -> attachment */                        \
+  STAGE(inner) /* decap, inner, owner */                         \
   STAGE(session_lookup)                                          \
   STAGE(inspect)                                                 \
-  STAGE(rewrite)                                                 \
-  STAGE(encap)                                                   \
+  STAGE(rewrite)   /* rewrite, encap */                          \
+  STAGE(encap)     /* of what the hub answers */                 \
   STAGE(hand_over) /* packets to other workers */                \
   STAGE(tx)                                                      \
   STAGE(expire)

@@ -8,8 +8,16 @@
 
 #include <algorithm>
 
+#include "dataplane/core/prefetch.h"
+#include "dataplane/stages/decap.h"
+#include "dataplane/stages/encap.h"
 #include "dataplane/stages/fragments.h"
-#include "dataplane/stages/stages.h"
+#include "dataplane/stages/inner.h"
+#include "dataplane/stages/inspect.h"
+#include "dataplane/stages/outer.h"
+#include "dataplane/stages/owner.h"
+#include "dataplane/stages/rewrite.h"
+#include "dataplane/stages/session_lookup.h"
 #include "dataplane/worker/leave.h"
 #include "dataplane/worker/session_life.h"
 
@@ -22,6 +30,21 @@ constexpr uint32_t kCommandSlice = 512;  // sessions looked at per turn
 constexpr uint32_t kIdleTurnsBeforeSleep = 256;
 constexpr long kSleepNanos = 50'000;
 
+/// All that the way reads of a packet that comes in: the buffer's own line, what the stages note, the
+/// headers.
+void prefetch_packet(rte_mbuf* mbuf) {
+  auto* meta = reinterpret_cast<uint8_t*>(&meta_of(mbuf));
+  prefetch(meta);
+  prefetch(meta + 64);
+  prefetch(data_of(mbuf));
+  prefetch(data_of(mbuf) + 64);
+}
+
+/// How far ahead memory is asked for. Never for a whole burst at once: a core has room for some 20 misses,
+/// and drops what is asked for beyond (docs/performance.md).
+constexpr uint16_t kPacketsAhead = 4;  // four lines each
+constexpr uint32_t kIndexAhead = 8;    // the index line before the session line
+
 }  // namespace
 
 FragmentState::FragmentState(const FragmentLimits& limits, uint64_t secret)
@@ -29,6 +52,36 @@ FragmentState::FragmentState(const FragmentLimits& limits, uint64_t secret)
   released.reserve(limits.held + kMaxRxBurst);
   cleared.reserve(limits.held + kMaxRxBurst);
 }
+
+/// Asks for what the lookups of a burst are going to read: a packet's index line at once, its session's line
+/// when the index line has had the time of some packets to arrive.
+class LookupAhead {
+ public:
+  explicit LookupAhead(const SessionTable& sessions) : sessions_(sessions) {}
+  void add(const PacketMeta& meta) {
+    sessions_.prefetch_bucket(meta.hash);
+    if (added_ >= kIndexAhead) ask(added_ - kIndexAhead);
+    waiting_[added_++ % kIndexAhead] = {meta.hash, !meta.is_v4()};
+  }
+  /// Those that still wait. Before the lookups.
+  void finish() {
+    for (uint32_t i = added_ < kIndexAhead ? 0 : added_ - kIndexAhead; i != added_; ++i) ask(i);
+  }
+
+ private:
+  struct Waiting {
+    uint32_t hash;
+    bool ipv6;
+  };
+  void ask(uint32_t i) {
+    const Waiting& w = waiting_[i % kIndexAhead];
+    sessions_.prefetch_session(w.hash, w.ipv6);
+  }
+
+  const SessionTable& sessions_;
+  uint32_t added_ = 0;
+  Waiting waiting_[kIndexAhead];
+};
 
 bool RingSink::push(const inspection::Event& event) {
   if (rte_ring_sp_enqueue_elem(ring_, const_cast<inspection::Event*>(&event), sizeof event) == 0) return true;
@@ -56,17 +109,31 @@ Worker::Worker(WorkerIndex index, const DataplaneSettings& settings, WorkerRings
       idle_(settings.idle),
       burst_size_(static_cast<uint16_t>(std::min<uint32_t>(settings.burst, kMaxRxBurst))) {}
 
-template <void (*kProcess)(WorkerContext&, Burst&)>
-inline void Worker::run_stage(Stage stage, Burst& burst) {
+template <typename Step>
+inline void Worker::pass(Stage stage, Burst& burst, Step&& step) {
   enter(ctx_, stage, burst.size);
-  kProcess(ctx_, burst);
+  for_each_packet(ctx_, burst, step);
 }
 
 void Worker::forward_received(Burst& burst) {
-  run_stage<outer>(Stage::outer, burst);
-  run_stage<decap>(Stage::decap, burst);
-  run_stage<inner>(Stage::inner, burst);
-  run_stage<owner>(Stage::owner, burst);
+  pass(Stage::outer, burst, [&](rte_mbuf* mbuf) { return outer(ctx_, mbuf); });
+  pass(Stage::decap, burst, [&](rte_mbuf* mbuf) { return find_tunnel(ctx_, mbuf); });
+  LookupAhead lookups(*ctx_.sessions);
+  pass(Stage::inner, burst, [&](rte_mbuf* mbuf) {
+    const Attachment* ingress = ctx_.snapshot->attachment(meta_of(mbuf).ingress);
+    if (ingress == nullptr) [[unlikely]]  // attachments go at any time
+      return Next::drop(DropReason::stale_attachment);
+    if (const Next next = decap(ctx_, mbuf, *ingress); !next.goes_on()) [[unlikely]]
+      return next;
+    if (const Next next = inner(ctx_, mbuf, *ingress); !next.goes_on()) [[unlikely]]
+      return next;
+    const Next next = owner(ctx_, meta_of(mbuf));
+    if (next.goes_on()) [[likely]]
+      lookups.add(meta_of(mbuf));
+    return next;
+  });
+  lookups.finish();
+  if (ctx_.snapshot->workers != 1) flush_outboxes(ctx_);
   forward_owned(burst);
   if (!ctx_.fragments->released.empty()) [[unlikely]]
     forward_released();
@@ -77,8 +144,11 @@ void Worker::forward_released() {
   std::vector<rte_mbuf*>& released = ctx_.fragments->released;
   for (size_t at = 0; at < released.size();) {
     burst_.size = 0;
-    while (at < released.size() && burst_.size < kMaxRxBurst) take_up(released[at++]);
-    run_stage<owner>(Stage::owner, burst_);
+    LookupAhead lookups(*ctx_.sessions);
+    while (at < released.size() && burst_.size < kMaxRxBurst) take_up(released[at++], lookups);
+    lookups.finish();
+    pass(Stage::inner, burst_, [&](rte_mbuf* mbuf) { return owner(ctx_, meta_of(mbuf)); });
+    if (ctx_.snapshot->workers != 1) flush_outboxes(ctx_);
     forward_owned(burst_);
   }
   released.clear();
@@ -90,19 +160,40 @@ void Worker::forward_cleared(Burst& burst) {
   for (size_t at = 0; at < cleared.size();) {
     burst.size = 0;
     while (at < cleared.size() && burst.size < kMaxRxBurst) burst.push(cleared[at++]);
-    run_stage<rewrite>(Stage::rewrite, burst);
-    run_stage<encap>(Stage::encap, burst);
+    send_on(burst);
   }
   cleared.clear();
 }
 
 void Worker::forward_owned(Burst& burst) {
-  run_stage<session_lookup>(Stage::session_lookup, burst);
-  run_stage<inspect>(Stage::inspect, burst);
-  run_stage<rewrite>(Stage::rewrite, burst);
-  run_stage<encap>(Stage::encap, burst);
+  if (burst.size == 0) return;
+  enter(ctx_, Stage::session_lookup, burst.size);
+  ctx_.session_flags = 0;
+  for_each_packet(ctx_, burst, [&](rte_mbuf* mbuf) { return session_lookup(ctx_, mbuf); });
+  if ((ctx_.session_flags & (Session::kInspected | Session::kDropped)) != 0) {
+    enter(ctx_, Stage::inspect, burst.size);
+    inspect(ctx_, burst);
+  }
+  send_on(burst);
   if (!ctx_.fragments->cleared.empty()) [[unlikely]]
     forward_cleared(burst);
+}
+
+void Worker::send_on(Burst& burst) {
+  pass(Stage::rewrite, burst, [&](rte_mbuf* mbuf) {
+    const Attachment* egress;
+    const Next next = rewrite(ctx_, mbuf, egress);
+    return next.goes_on() ? encap(ctx_, mbuf, *egress) : next;
+  });
+  burst.size = 0;  // all are queued for tx
+}
+
+void Worker::send_answers() {
+  pass(Stage::encap, ctx_.answers, [&](rte_mbuf* mbuf) {
+    const Attachment* egress = ctx_.snapshot->attachment(meta_of(mbuf).egress);
+    return egress != nullptr ? encap(ctx_, mbuf, *egress) : Next::drop(DropReason::stale_attachment);
+  });
+  ctx_.answers.size = 0;
 }
 
 bool Worker::turn(NanoTime now) {
@@ -127,7 +218,7 @@ bool Worker::work() {
   enter(ctx_, Stage::from_control);
   busy |= take_from_control();
   busy |= receive();
-  if (ctx_.answers.size != 0) run_stage<encap>(Stage::encap, ctx_.answers);
+  if (ctx_.answers.size != 0) send_answers();
   enter(ctx_, Stage::hand_over);
   flush_outboxes(ctx_);
   enter(ctx_, Stage::tx);
@@ -147,17 +238,22 @@ bool Worker::receive() {
     busy = true;
     count_packets(ctx_, n);
     burst_.size = n;
-    for (uint16_t i = 0; i < n; ++i) new (&meta_of(burst_.packets[i])) PacketMeta(queue.port);
     ctx_.counters.rx.add(n);
     ctx_.counters.bursts.add();
+    for (uint16_t i = 0; i < n && i < kPacketsAhead; ++i) prefetch_packet(burst_.packets[i]);
+    for (uint16_t i = 0; i < n; ++i) {
+      if (i + kPacketsAhead < n) prefetch_packet(burst_.packets[i + kPacketsAhead]);
+      new (&meta_of(burst_.packets[i])) PacketMeta(queue.port);
+    }
     forward_received(burst_);
   }
   return busy;
 }
 
-void Worker::take_up(rte_mbuf* mbuf) {
+void Worker::take_up(rte_mbuf* mbuf, LookupAhead& lookups) {
   if (ctx_.snapshot->attachment(meta_of(mbuf).ingress) == nullptr) [[unlikely]]
     return leave(ctx_, mbuf, Next::drop(DropReason::stale_attachment));
+  lookups.add(meta_of(mbuf));
   burst_.push(mbuf);
 }
 
@@ -169,9 +265,12 @@ bool Worker::take_handed_over() {
   ctx_.counters.taken_over.add(n);
   count_packets(ctx_, n);
   burst_.size = 0;
+  LookupAhead lookups(*ctx_.sessions);
   unsigned outer_fragments = 0;
+  for (unsigned i = 0; i < n && i < kPacketsAhead; ++i) prefetch_packet(static_cast<rte_mbuf*>(taken[i]));
   for (unsigned i = 0; i < n; ++i) {
     auto* mbuf = static_cast<rte_mbuf*>(taken[i]);
+    if (i + kPacketsAhead < n) prefetch_packet(static_cast<rte_mbuf*>(taken[i + kPacketsAhead]));
     switch (meta_of(mbuf).entry) {
       case Entry::tx:
         transmit(ctx_, mbuf);
@@ -184,10 +283,11 @@ bool Worker::take_handed_over() {
         break;
       case Entry::session_lookup:
       case Entry::encap:
-        take_up(mbuf);
+        take_up(mbuf, lookups);
         break;
     }
   }
+  lookups.finish();
   forward_owned(burst_);
   if (!ctx_.fragments->released.empty()) forward_released();
   if (outer_fragments != 0) {
@@ -204,6 +304,7 @@ bool Worker::take_from_control() {
   if (n == 0) return false;
   count_packets(ctx_, n);
   burst_.size = 0;
+  LookupAhead lookups(*ctx_.sessions);
   for (unsigned i = 0; i < n; ++i) {
     auto* mbuf = static_cast<rte_mbuf*>(taken[i]);
     switch (meta_of(mbuf).entry) {
@@ -217,7 +318,7 @@ bool Worker::take_from_control() {
         break;
       case Entry::session_lookup:
         ctx_.counters.resumed.add();
-        take_up(mbuf);
+        take_up(mbuf, lookups);
         break;
       case Entry::outer:  // control sends none of these
       case Entry::gather:
@@ -225,6 +326,7 @@ bool Worker::take_from_control() {
         break;
     }
   }
+  lookups.finish();
   forward_owned(burst_);
   return true;
 }

@@ -16,6 +16,8 @@ struct RxQueue {
   PortIndex port;
 };
 
+class LookupAhead;
+
 class Worker {
  public:
   Worker(WorkerIndex index, const DataplaneSettings& settings, WorkerRings rings, RingPtr commands,
@@ -36,20 +38,23 @@ class Worker {
   bool turn(NanoTime now);
 
  private:
-  /// Calls a stage, and notes what it costs if the turn is sampled.
-  template <void (*kProcess)(WorkerContext&, Burst&)>
-  void run_stage(Stage stage, Burst& burst);
+  /// A pass over the burst: takes each packet through a step, in order, and keeps those that go on. Its cost
+  /// is booked on `stage` if the turn is sampled.
+  template <typename Step>
+  void pass(Stage stage, Burst& burst, Step&& step);
   /// The way of a packet.
   void forward_received(Burst& burst);
   void forward_owned(Burst& burst);
   void forward_released();
   void forward_cleared(Burst& burst);
+  void send_on(Burst& burst);
+  void send_answers();
 
   bool work();
   bool take_handed_over();
   bool take_from_control();
   /// Into the burst, unless its attachment went while it waited in a ring.
-  void take_up(rte_mbuf* mbuf);
+  void take_up(rte_mbuf* mbuf, LookupAhead& lookups);
   bool receive();
   bool work_on_command();
   void purge_or_list(SessionIndex index, const Command& command, Command::Part& part);

@@ -9,7 +9,8 @@
 #include <stdexcept>
 
 #include "dataplane/io/eal.h"
-#include "dataplane/stages/stages.h"
+#include "dataplane/stages/encap.h"
+#include "dataplane/stages/rewrite.h"
 #include "dataplane/worker/context.h"
 #include "tests/packet/spokes.h"
 #include "tests/packet/test_hub.h"
@@ -105,7 +106,9 @@ TEST(DropsElsewhere, NoRoomForTheOuterHeader) {
   OneStage stage;
   dataplane::Burst burst;
   burst.push(stage.packet(dataplane::kMaxOuterLength - 1));
-  dataplane::encap(stage.ctx, burst);
+  const dataplane::Attachment& egress = *stage.snapshot->attachment(dataplane::AttachmentId::make(1, 1));
+  dataplane::for_each_packet(stage.ctx, burst,
+                             [&](rte_mbuf* mbuf) { return dataplane::encap(stage.ctx, mbuf, egress); });
   EXPECT_EQ(burst.size, 0);
   EXPECT_EQ(stage.drops(no_headroom), 1u);
 }
@@ -115,11 +118,17 @@ TEST(DropsElsewhere, TheNextHopGoesWithinTheBurst) {
   OneStage stage;
   dataplane::Burst burst;
   burst.push(stage.packet(RTE_PKTMBUF_HEADROOM));
-  dataplane::rewrite(stage.ctx, burst);
+  const auto rewrite_all = [&] {
+    dataplane::for_each_packet(stage.ctx, burst, [&](rte_mbuf* mbuf) {
+      const dataplane::Attachment* egress;
+      return dataplane::rewrite(stage.ctx, mbuf, egress);
+    });
+  };
+  rewrite_all();
   EXPECT_EQ(burst.size, 1) << "the good twin";
   rte_mbuf* mbuf = burst.packets[0];
   stage.snapshot->adjacencies->remove(dataplane::meta_of(mbuf).adjacency);
-  dataplane::rewrite(stage.ctx, burst);
+  rewrite_all();
   EXPECT_EQ(burst.size, 0);
   EXPECT_EQ(stage.drops(neighbor_unresolved), 1u);
 }

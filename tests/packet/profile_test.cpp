@@ -44,11 +44,8 @@ TEST(Profile, EachStageCountsWhatItIsGiven) {
                                    {"outer", {9, 1}},
                                    {"decap", {9, 1}},
                                    {"inner", {8, 1}},
-                                   {"owner", {7, 1}},
                                    {"session_lookup", {7, 1}},
-                                   {"inspect", {6, 1}},
                                    {"rewrite", {6, 1}},
-                                   {"encap", {5, 1}},
                                    {"tx", {5, 1}}}));
   EXPECT_EQ(hub.plane().profile(0).sampled_turns.get(), 1u);
   hub.sent();
@@ -96,7 +93,7 @@ TEST(Profile, BothWorkersOfAPacketCountTheirPart) {
   const auto first = sampled(hub, 0), second = sampled(hub, 1);
   const uint64_t other = static_cast<uint64_t>(hub.moved(1)["taken_over"]);
   ASSERT_GT(other, 0u);
-  EXPECT_EQ(first.at("owner").first, kPackets);
+  EXPECT_EQ(first.at("inner").first, kPackets);
   EXPECT_EQ(first.at("hand_over").first, other);
   EXPECT_EQ(first.at("session_lookup").first, kPackets - other);
   EXPECT_FALSE(second.contains("rx"));

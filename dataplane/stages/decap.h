@@ -1,0 +1,43 @@
+// Outer key -> attachment, and the outer header goes.
+#pragma once
+
+#include "dataplane/worker/context.h"
+#include "dataplane/worker/leave.h"
+
+namespace weir::dataplane {
+
+/// Says why there is no tunnel. A plain packet was not looked at closely before. (decap.cpp)
+[[gnu::cold]] Next unknown_tunnel(const Snapshot& snapshot, const PacketMeta& meta);
+/// A native frame keeps its MAC addresses, which move to where its tags were. (decap.cpp)
+void strip_tags(rte_mbuf* mbuf, uint16_t length);
+
+/// A pass of its own: what a table holds is fetched for several packets at a time.
+[[gnu::always_inline]] inline Next find_tunnel(WorkerContext& ctx, rte_mbuf* mbuf) {
+  PacketMeta& meta = meta_of(mbuf);
+  meta.ingress = ctx.snapshot->tunnels->find(meta.tunnel);
+  if (ctx.snapshot->attachment(meta.ingress) == nullptr) [[unlikely]]
+    return unknown_tunnel(*ctx.snapshot, meta);
+  return Next::go_on();
+}
+
+[[gnu::always_inline]] inline Next decap(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment) {
+  PacketMeta& meta = meta_of(mbuf);
+  if (attachment.ethernet != (meta.payload == net::Payload::ethernet)) [[unlikely]]
+    return Next::drop(DropReason::tunnel_payload);
+  if (meta.no_checksum && attachment.udp_checksum && attachment.shape == OuterShape::v6_udp) [[unlikely]]
+    return Next::drop(DropReason::outer_udp_checksum);
+  if (attachment.shape == OuterShape::native) [[unlikely]] {
+    strip_tags(mbuf, meta.payload_offset);
+    ctx.tallies[attachment.id].received(mbuf->data_len);
+    return Next::go_on();
+  }
+  // A short Ethernet frame is padded: what lies beyond the outer IP packet is none of the inner one's. The
+  // outer parser has seen to it that the packet has these bytes, and is one segment.
+  mbuf->data_len = static_cast<uint16_t>(meta.ip_offset + meta.ip_length - meta.payload_offset);
+  mbuf->pkt_len = mbuf->data_len;
+  mbuf->data_off = static_cast<uint16_t>(mbuf->data_off + meta.payload_offset);
+  ctx.tallies[attachment.id].received(mbuf->data_len);
+  return Next::go_on();
+}
+
+}  // namespace weir::dataplane

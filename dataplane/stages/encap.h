@@ -1,0 +1,61 @@
+// The outer header: the attachment's template with a few fields patched (tunnel/outer_template.h).
+#pragma once
+
+#include "dataplane/tunnel/outer_template.h"
+#include "dataplane/worker/context.h"
+#include "dataplane/worker/leave.h"
+
+namespace weir::dataplane {
+
+/// What control made for an attachment without Ethernet has a header all the same, to say what it is.
+void strip_ethernet(rte_mbuf* mbuf, PacketMeta& meta);
+/// The template says IPv4; an IPv6 packet behind it is called what it is.
+void mark_ipv6(uint8_t* inner, const Attachment& attachment);
+/// By the port where it can, else here.
+void fill_udp_checksum(rte_mbuf* mbuf, const Attachment& attachment, bool by_port);
+/// A native frame gets its tags between the MAC addresses and the EtherType. Queues it for tx.
+[[gnu::cold]] Next add_tags(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment);
+
+/// On go_on the packet is queued for tx.
+[[gnu::always_inline]] inline Next encap(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& egress) {
+  PacketMeta& meta = meta_of(mbuf);
+  meta.port = egress.port;
+  if (egress.shape == OuterShape::native) [[unlikely]]
+    return add_tags(ctx, mbuf, egress);
+  net::Mac next_hop;
+  if (!egress.underlay->get(next_hop)) [[unlikely]]
+    return Next::drop(DropReason::underlay_unresolved);
+  if (!egress.ethernet && meta.ip_offset != 0) [[unlikely]]
+    strip_ethernet(mbuf, meta);
+  if (rte_pktmbuf_headroom(mbuf) < kMaxOuterLength) [[unlikely]]
+    return Next::drop(DropReason::no_headroom);
+  uint8_t* inner = data_of(mbuf);
+  const uint16_t length = mbuf->data_len;
+  switch (egress.shape) {
+    case OuterShape::v4_udp:
+      write_outer<false, true>(inner, egress, next_hop, length, meta.hash, meta.tos);
+      break;
+    case OuterShape::v4_ip:
+      write_outer<false, false>(inner, egress, next_hop, length, meta.hash, meta.tos);
+      break;
+    case OuterShape::v6_udp:
+      write_outer<true, true>(inner, egress, next_hop, length, meta.hash, meta.tos);
+      break;
+    case OuterShape::v6_ip:
+    case OuterShape::native:
+      write_outer<true, false>(inner, egress, next_hop, length, meta.hash, meta.tos);
+      break;
+  }
+  if (!egress.ethernet && inner[0] >> 4 == 6) [[unlikely]]
+    mark_ipv6(inner, egress);
+  mbuf->data_off = static_cast<uint16_t>(mbuf->data_off - egress.outer_length);
+  mbuf->data_len = static_cast<uint16_t>(length + egress.outer_length);
+  mbuf->pkt_len = mbuf->data_len;
+  if (egress.udp_checksum) [[unlikely]]
+    fill_udp_checksum(mbuf, egress, ctx.snapshot->ports[meta.port].tx_checksums);
+  ctx.tallies[egress.id].sent(length);
+  transmit(ctx, mbuf);
+  return Next::go_on();
+}
+
+}  // namespace weir::dataplane

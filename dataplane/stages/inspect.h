@@ -1,0 +1,11 @@
+// Packets of inspected sessions, shown to inspection before they are sent.
+#pragma once
+
+#include "dataplane/worker/context.h"
+
+namespace weir::dataplane {
+
+/// For bursts that have such packets, or packets of sessions that were dropped.
+void inspect(WorkerContext& ctx, Burst& burst);
+
+}  // namespace weir::dataplane

@@ -1,0 +1,55 @@
+// What a router changes in the packet: MTU and TTL are checked, TTL goes down by one, the MAC addresses are
+// those of the next link (RFC 1812 section 5.3.1, RFC 8200 section 3).
+#pragma once
+
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/headers.h"
+#include "dataplane/worker/context.h"
+#include "dataplane/worker/leave.h"
+
+namespace weir::dataplane {
+
+/// A packet that came without an Ethernet header leaves with one. False: no room. (rewrite.cpp)
+bool add_ethernet(rte_mbuf* mbuf, PacketMeta& meta);
+
+inline void decrement_ttl(uint8_t* packet, bool v4) {
+  if (!v4) {
+    --reinterpret_cast<net::Ipv6Header*>(packet)->hop_limit;
+    return;
+  }
+  // The TTL is the high byte of its word, so the checksum grows by 0x0100 (RFC 1141); a carry goes around,
+  // and 0xffff is zero (RFC 1624 section 3).
+  auto& ip = *reinterpret_cast<net::Ipv4Header*>(packet);
+  --ip.ttl;
+  const uint32_t sum = ip.checksum.host() + 0x0100u;
+  ip.checksum = net::be16::of(static_cast<uint16_t>(sum + (sum >= 0xffff)));
+}
+
+/// On go_on `egress` is where the packet leaves.
+[[gnu::always_inline]] inline Next rewrite(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment*& egress) {
+  PacketMeta& meta = meta_of(mbuf);
+  const Snapshot& snapshot = *ctx.snapshot;
+  AdjacencyTable::View next_hop;
+  if (!snapshot.adjacencies->get(meta.adjacency, next_hop)) [[unlikely]]
+    return Next::drop(DropReason::neighbor_unresolved);
+  egress = snapshot.attachment(next_hop.attachment);
+  if (egress == nullptr) [[unlikely]]
+    return Next::drop(DropReason::stale_attachment);
+  if (meta.ttl <= 1) [[unlikely]]
+    return Next::punt(PuntReason::ttl_exceeded);
+  if (meta.ip_length > egress->mtu) [[unlikely]] {
+    meta.punt_mtu = egress->mtu;
+    return Next::punt(PuntReason::mtu_exceeded);
+  }
+  decrement_ttl(data_of(mbuf) + meta.ip_offset, meta.is_v4());
+  if (!egress->ethernet) [[unlikely]]
+    return Next::go_on();  // encap takes an Ethernet header off
+  if (meta.ip_offset == 0 && !add_ethernet(mbuf, meta)) [[unlikely]]
+    return Next::drop(DropReason::no_headroom);
+  auto& eth = *reinterpret_cast<net::EthHeader*>(data_of(mbuf));
+  eth.dst = next_hop.mac;
+  eth.src = egress->hub_mac;
+  return Next::go_on();
+}
+
+}  // namespace weir::dataplane

@@ -1,0 +1,84 @@
+// Packet -> session. What a hit that nothing has changed for takes is here, inline; everything else is in
+// session_lookup.cpp.
+#pragma once
+
+#include "dataplane/session/tcp_state.h"
+#include "dataplane/worker/context.h"
+#include "dataplane/worker/leave.h"
+
+namespace weir::dataplane {
+
+/// A packet that found no session: may it start one? Then it is forwarded as was decided.
+Next session_miss(WorkerContext& ctx, rte_mbuf* mbuf);
+/// A hit on a session that something has changed for since it was decided, or that was over, or whose packet
+/// came in by another way. The meta names session and direction.
+[[gnu::cold]] Next session_changed(WorkerContext& ctx, rte_mbuf* mbuf);
+/// Moves the session's TCP state by the packet's flags.
+void follow_tcp(WorkerContext& ctx, Session& session, const PacketMeta& meta);
+
+/// A 32-bit counter's wrap is carried into the cold half, so that totals are exact.
+inline void count_up(uint32_t& low, uint32_t& high, uint32_t n) {
+  low += n;
+  if (low < n) [[unlikely]]
+    ++high;
+}
+
+/// Nothing that a segment's flags could move.
+inline bool is_settled(const Session& session, const PacketMeta& meta) {
+  constexpr uint8_t kInteresting = kSyn | kFin | kRst;
+  return session.state == SessionState::active ||
+         (session.state == SessionState::established && (meta.tcp_flags & kInteresting) == 0);
+}
+
+/// The packet passes, and is counted as the session's; an ICMP error belongs to it, but is none of its
+/// packets.
+[[gnu::always_inline]] inline void account(WorkerContext& ctx, Session& session, PacketMeta& meta) {
+  const size_t d = static_cast<size_t>(meta.direction);
+  meta.adjacency = session.adjacency[d];
+  ctx.session_flags |= session.flags;
+  if (meta.icmp_error) [[unlikely]]
+    return;
+  SessionCold& cold = ctx.sessions->cold(meta.session);  // an address; not touched unless a counter wraps
+  count_up(session.packets[d], cold.packets_high[d], 1);
+  count_up(session.bytes[d], cold.bytes_high[d], meta.ip_length);
+  session.last_seen = ctx.tick;
+  if (!is_settled(session, meta)) [[unlikely]]
+    follow_tcp(ctx, session, meta);
+}
+
+/// The tuple is used again: a SYN on a conversation that is over.
+inline bool starts_anew(const Session& session, const PacketMeta& meta) {
+  return (session.state == SessionState::closing || session.state == SessionState::reset) &&
+         (session.flags & Session::kDropped) == 0 && event_of(meta.tcp_flags) == TcpEvent::syn &&
+         !meta.icmp_error;
+}
+
+/// What decided the session holds still.
+inline bool is_current(const Snapshot& snapshot, const Session& session) {
+  const auto& domain = snapshot.domains[session.domain[0]];
+  return session.policy_version == snapshot.policy->version(session.connection) && domain != nullptr &&
+         session.route_version == domain->route_version;
+}
+
+[[gnu::always_inline]] inline Next session_lookup(WorkerContext& ctx, rte_mbuf* mbuf) {
+  PacketMeta& meta = meta_of(mbuf);
+  SessionTable& sessions = *ctx.sessions;
+  const SessionTable::Hit hit =
+      meta.is_v4() ? sessions.find(meta.key4, meta.hash) : sessions.find(meta.key6, meta.hash);
+  if (!hit) [[unlikely]]
+    return session_miss(ctx, mbuf);
+  meta.session = hit.index;
+  meta.direction = hit.direction;
+  Session& session = sessions.at(hit.index);
+  const size_t d = static_cast<size_t>(hit.direction);
+  const AdjacencyTable& adjacencies = *ctx.snapshot->adjacencies;
+  if (!is_current(*ctx.snapshot, session) || !adjacencies.is_live(session.adjacency[d]) ||
+      !adjacencies.belongs(session.adjacency[1 - d], meta.ingress) || starts_anew(session, meta))
+      [[unlikely]] {
+    return session_changed(ctx, mbuf);
+  }
+  account(ctx, session, meta);
+  return Next::go_on();
+}
+
+}  // namespace weir::dataplane
