@@ -1,7 +1,7 @@
 // Which worker owns a packet's session: one pure function of packet and snapshot.
 //
 // Computed by whichever worker receives the packet; the answer is the same for both directions of a session,
-// for the ICMP errors about it, and for all fragments of one datagram.
+// for the ICMP errors about it, and for all fragments between two hosts.
 #pragma once
 
 #include <cstdint>
@@ -17,26 +17,26 @@ struct OwnerQuery {
   /// As the packet carries it. For an ICMP error the tuple of the packet that it quotes, in either direction.
   Tuple tuple;
   /// An IP fragment, the first one included: its ports do not count. The answer is the worker that gathers
-  /// the datagram's fragments, and the whole datagram then goes to its session's owner.
+  /// the datagram's fragments, and the whole datagram then goes to its session's owner. The identification
+  /// does not count either: datagrams of one session that were gathered on several workers would overtake
+  /// each other.
   bool fragment = false;
-  uint32_t fragment_id = 0;  // IPv4 identification (16 bits) or that of the IPv6 fragment header
 };
 
 namespace detail {
 inline constexpr uint32_t kOwnerSeed = 0x5bd1'e995;
 inline constexpr uint32_t kFragmentSeed = 0x1b87'3593;
 
-inline uint32_t fragment_hash(const Tuple& tuple, uint32_t id) {
-  const uint64_t tail = static_cast<uint64_t>(tuple.protocol) << 32 | id;
+inline uint32_t fragment_hash(const Tuple& tuple) {
   const uint64_t ends = crc(crc(kFragmentSeed, end_word(tuple.src, 0)), end_word(tuple.dst, 0));
-  return finish(crc(ends, tail));
+  return finish(crc(ends, tuple.protocol));
 }
 }  // namespace detail
 
 /// Any worker. `snapshot.workers` is at least 1 and does not change while the hub runs.
 inline WorkerIndex owner_of(const OwnerQuery& packet, const Snapshot& snapshot) {
   if (snapshot.workers == 1) return 0;
-  const uint64_t hash = packet.fragment ? detail::fragment_hash(packet.tuple, packet.fragment_id)
+  const uint64_t hash = packet.fragment ? detail::fragment_hash(packet.tuple)
                                         : symmetric_hash(packet.tuple, detail::kOwnerSeed);
   return static_cast<WorkerIndex>(hash * snapshot.workers >> 32);
 }

@@ -33,7 +33,7 @@ uint8_t name_protocol(const net::IpView& ip) {
 
 WorkerIndex gatherer_of(const Snapshot& snapshot, const net::IpView& ip) {
   const Tuple tuple{ip.src, ip.dst, 0, 0, name_protocol(ip)};
-  return owner_of({.tuple = tuple, .fragment = true, .fragment_id = ip.fragment_id}, snapshot);
+  return owner_of({.tuple = tuple, .fragment = true}, snapshot);
 }
 
 Fragment fragment_of(rte_mbuf* mbuf, const net::IpView& ip, FragmentUse use, uint32_t scope) {
