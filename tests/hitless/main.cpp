@@ -44,7 +44,7 @@ int main(int argc, char** argv) {
   CLI::App app("Changes a hub under load and accounts for every packet");
   app.add_option("--sessions", size.sessions, "Sessions between west and east");
   app.add_option("--workers", size.workers, "Workers")->check(CLI::Range(1, 8));
-  app.add_flag("--fragments,!--no-fragments", size.fragments, "Some sessions send fragments");
+  app.add_flag("!--no-fragments", size.fragments, "No session sends fragments");
   app.add_option("--seconds", seconds, "Length of the disturbance");
   app.add_option("--spokes", plan.churn.spokes, "Spokes added and removed meanwhile");
   app.add_option("--at-once", plan.churn.at_once, "Such spokes at a time")->check(CLI::Range(1, 4'096));

@@ -274,12 +274,17 @@ bool Traffic::open_sessions() {
          open_stage(1, 0, kTogether, all) && open_stage(0, 2, kTogether, all) && settle();
 }
 
-void Traffic::next_visit() {
+void Traffic::next_visit(bool lossy) {
   const uint64_t sessions = world_.size().sessions;
   const auto number = static_cast<SessionNumber>(visit_ * step_ % sessions);
+  const unsigned direction = static_cast<unsigned>(visit_ / sessions + number / 3) & 1;
   checker_.prefetch(static_cast<SessionNumber>((visit_ + 8) * step_ % sessions));
-  send(number, static_cast<unsigned>(visit_ / sessions + number / 3) & 1);
   ++visit_;
+  if (lossy) {
+    const Session session = world_.session(number);
+    if (session.inspected && session.flow.protocol == kTcp) return;
+  }
+  send(number, direction);
 }
 
 Flood Traffic::run(const Pace& pace, const std::function<void()>& meanwhile) {
@@ -305,7 +310,7 @@ Flood Traffic::run(const Pace& pace, const std::function<void()>& meanwhile) {
     last = now;
     for (size_t i = 0; i < kBurst && due >= 1; ++i) {
       const uint64_t sent = checker_.sent();
-      next_visit();
+      next_visit(pace.lossy);
       due -= static_cast<double>(checker_.sent() - sent);
       worked = true;
     }

@@ -26,6 +26,9 @@ struct Pace {
   Seconds length{1};
   double rate = 0;  // packets a second; 0: as fast as the window allows
   uint32_t window = 1'024;
+  /// Packets will be lost: without the inspected TCP sessions, since these senders do not send again what was
+  /// lost, and the hub ends an inspected stream that goes on behind a gap.
+  bool lossy = false;
 };
 
 struct Flood {
@@ -95,7 +98,7 @@ class Traffic {
   void take(rte_mbuf* packet);
   void answer(const Seen& question);
   unsigned queue_of(SessionNumber number, unsigned direction) const;
-  void next_visit();
+  void next_visit(bool lossy);
 
   const World& world_;
   Checker& checker_;

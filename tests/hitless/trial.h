@@ -55,7 +55,7 @@ class Trial {
   Checker checker_;
   Traffic traffic_;
   std::vector<std::string> problems_;
-  uint64_t refused_ = 0;
+  uint64_t forgiven_ = 0;  // lost while the highest rate was searched
 };
 
 }  // namespace weir::hitless

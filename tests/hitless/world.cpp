@@ -89,6 +89,7 @@ Session World::session(SessionNumber number) const {
   session.first = from_west ? kEast : kWest;
   session.members = kMembers;
   session.payload = kind == 3 || kind == 16 ? 500 : kStampBytes;
+  session.inspected = inspected;
   session.fragmented = size_.fragments && kind == 17;  // UDP over IPv4 from east
   return session;
 }

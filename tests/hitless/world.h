@@ -39,12 +39,13 @@ struct Session {
   uint32_t members = 1;
   uint16_t payload = kStampBytes;
   bool fragmented = false;
+  bool inspected = false;
 };
 
 struct WorldSize {
   uint32_t sessions = 65'536;
   unsigned workers = 1;
-  bool fragments = false;
+  bool fragments = true;
   bool inspect = true;
 };
 
