@@ -1,5 +1,7 @@
 #include "mgmt/api/handlers.h"
 
+#include "mgmt/api/configured.h"
+
 #include <charconv>
 
 #include "dataplane/net/headers.h"
@@ -49,7 +51,11 @@ Status read_protocol(const Parameter& parameter, control::PathQuery& query) {
 
 }  // namespace
 
-Response get_status(Source& source) { return respond(source.status()); }
+Response get_status(Source& source) {
+  Response response = respond(source.status());
+  if (response.status == 200) add_origins(source, response.body["attachments"]);
+  return response;
+}
 
 Response get_top(Source& source) { return respond(source.top()); }
 

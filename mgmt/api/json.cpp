@@ -1,5 +1,7 @@
 #include "mgmt/api/json.h"
 
+#include <algorithm>
+
 namespace weir::api {
 
 namespace {
@@ -144,11 +146,32 @@ Json to_json(const control::PathAnswer& answer) {
   return {{"verdict", answer.verdict}, {"reason", answer.reason}, {"steps", std::move(steps)}};
 }
 
-Json to_json(const control::ChangeView& view) {
-  if (view.problems.empty()) return {{"changes", view.changes}, {"notes", view.notes}};
-  Json json = to_json(Error{ErrorCode::refused, "the configuration was not reloaded; nothing was changed"});
+namespace {
+
+/// The first lines of what may be a million, and how many there are.
+constexpr size_t kMaxChangeLines = 1'000;
+
+Json change_json(const control::ChangeView& view, const Error& error) {
+  if (view.problems.empty()) {
+    const auto first = view.changes.begin();
+    const auto end = first + static_cast<std::ptrdiff_t>(std::min(view.changes.size(), kMaxChangeLines));
+    return {{"changes", std::vector<std::string>(first, end)},
+            {"changes_total", view.changes.size()},
+            {"notes", view.notes}};
+  }
+  Json json = api::to_json(error);
   json["error"]["problems"] = view.problems;
   return json;
+}
+
+}  // namespace
+
+Json to_json(const control::ChangeView& view) {
+  return change_json(view, {ErrorCode::refused, "the configuration was not reloaded; nothing was changed"});
+}
+
+Json changes_json(const control::ChangeView& view, ErrorCode code) {
+  return change_json(view, {code, "nothing was changed"});
 }
 
 Json to_json(const Error& error) {

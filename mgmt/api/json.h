@@ -21,8 +21,10 @@ Json to_json(const std::vector<control::DropView>& view);
 Json to_json(const control::SessionsView& view);
 Json to_json(const std::vector<control::DomainRoutesView>& view);
 Json to_json(const control::PathAnswer& answer);
-/// {"changes": [...], "notes": [...]}, or an "error" with all "problems".
+/// Of a reload: {"changes": [...], "notes": [...]}, or an "error" with all "problems".
 Json to_json(const control::ChangeView& view);
+/// The same of changes at run time; `code` is the error's.
+Json changes_json(const control::ChangeView& view, ErrorCode code);
 /// {"error": {"code": ..., "message": ...}}
 Json to_json(const Error& error);
 

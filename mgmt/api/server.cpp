@@ -12,14 +12,19 @@
 #include <filesystem>
 #include <thread>
 
+#include "mgmt/api/changes.h"
+#include "mgmt/api/configured.h"
 #include "mgmt/api/handlers.h"
 
 namespace weir::api {
 
 namespace {
 
+using Request = httplib::Request;
+using Out = httplib::Response;
+
 constexpr size_t kThreads = 4;
-constexpr size_t kMaxRequestBytes = 64 * 1024;
+constexpr size_t kMebibyte = 1u << 20;
 constexpr time_t kReadTimeoutMicros = 500'000;  // of a request that has begun: clients are on this machine
 constexpr time_t kFirstByteSeconds = 1;
 constexpr mode_t kSocketMode = 0660;
@@ -64,9 +69,19 @@ Parameter parameters_of(const httplib::Request& request) {
   };
 }
 
-void add_routes(httplib::Server& http, Source& source) {
-  using Request = httplib::Request;
-  using Out = httplib::Response;
+/// What the server itself refuses.
+Error refusal(const Request& in, int status, size_t max_request_mib) {
+  if (status == 404)
+    return {ErrorCode::not_found, "no such request: " + in.method + " " + config::in_quotes(in.path)};
+  if (status == 413) {
+    return {ErrorCode::invalid, "the request is larger than api.max_request_mib allows, " +
+                                    std::to_string(max_request_mib) + " MiB"};
+  }
+  return {ErrorCode::invalid,
+          "the request is not understood: " + in.method + " " + config::in_quotes(in.path)};
+}
+
+void add_routes(httplib::Server& http, Source& source, size_t max_request_mib) {
   http.Get("/v1/status", [&source](const Request&, Out& out) { send(get_status(source), out); });
   http.Get("/v1/top", [&source](const Request&, Out& out) { send(get_top(source), out); });
   http.Get("/v1/drops", [&source](const Request&, Out& out) { send(get_drops(source), out); });
@@ -77,12 +92,22 @@ void add_routes(httplib::Server& http, Source& source) {
   http.Get("/v1/path",
            [&source](const Request& in, Out& out) { send(get_path(source, parameters_of(in)), out); });
   http.Post("/v1/reload", [&source](const Request&, Out& out) { send(post_reload(source), out); });
-  http.set_error_handler([](const Request& in, Out& out) {
+  for (const std::string_view kind : listed_kinds()) {
+    http.Get("/v1/" + plural_of(kind),
+             [&source, kind](const Request&, Out& out) { send(get_configured(source, kind), out); });
+  }
+  http.Get("/v1/config",
+           [&source](const Request& in, Out& out) { send(get_config(source, parameters_of(in)), out); });
+  http.Get("/v1/config/diff", [&source](const Request&, Out& out) { send(get_config_diff(source), out); });
+  http.Post("/v1/config/save",
+            [&source](const Request& in, Out& out) { send(post_save(source, parameters_of(in)), out); });
+  http.Post("/v1/changes", [&source](const Request& in, Out& out) {
+    const std::string type = in.get_header_value("Content-Type");
+    send(post_changes(source, parameters_of(in), {in.body, type}), out);
+  });
+  http.set_error_handler([max_request_mib](const Request& in, Out& out) {
     if (!out.body.empty()) return;  // a handler's own error
-    const auto code = out.status == 404 ? ErrorCode::not_found : ErrorCode::invalid;
-    const int status = out.status;
-    send({status, to_json(Error{code, "no such request: " + in.method + " " + config::in_quotes(in.path)})},
-         out);
+    send({out.status, to_json(refusal(in, out.status, max_request_mib))}, out);
   });
 }
 
@@ -94,20 +119,20 @@ struct Server::Impl {
   std::thread thread;
 };
 
-Result<std::unique_ptr<Server>> Server::start(const std::string& socket, Source& source,
-                                              std::function<void()> on_start) {
+Result<std::unique_ptr<Server>> Server::start(const std::string& socket, size_t max_request_mib,
+                                              Source& source, std::function<void()> on_start) {
   if (const Status free = make_way(socket); !free) return tl::unexpected(free.error());
   std::unique_ptr<Server> server(new Server);
   server->impl_ = std::make_unique<Impl>();
   Impl& impl = *server->impl_;
   impl.http.set_address_family(AF_UNIX);
   impl.http.set_socket_options([](int) {});  // the default ones are about TCP ports
-  impl.http.set_payload_max_length(kMaxRequestBytes);
+  impl.http.set_payload_max_length(max_request_mib * kMebibyte);
   impl.http.set_read_timeout(0, kReadTimeoutMicros);
   impl.http.set_keep_alive_max_count(1);  // one request a connection, so that no idle one delays the stop
   impl.http.set_keep_alive_timeout(kFirstByteSeconds);
   impl.http.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
-  add_routes(impl.http, source);
+  add_routes(impl.http, source, max_request_mib);
   constexpr int kNoPort = 80;  // Unix sockets have none, but 0 would mean: any
   if (!impl.http.bind_to_port(socket, kNoPort)) {
     return fail(ErrorCode::io, "cannot listen on " + socket + ": " + std::strerror(errno));

@@ -16,10 +16,11 @@ namespace weir::api {
 class Server {
  public:
   /// Binds the socket and starts to serve. A socket that an earlier hub left behind is replaced; one that
-  /// somebody answers on is an error (`in_use`). `on_start` runs first on the server's thread; its other
+  /// somebody answers on is an error (`in_use`). Requests with more than
+  /// `max_request_mib` are refused. `on_start` runs first on the server's thread; its other
   /// threads inherit its cores.
-  static Result<std::unique_ptr<Server>> start(const std::string& socket, Source& source,
-                                               std::function<void()> on_start);
+  static Result<std::unique_ptr<Server>> start(const std::string& socket, size_t max_request_mib,
+                                               Source& source, std::function<void()> on_start);
   /// Stops serving and removes the socket.
   ~Server();
 

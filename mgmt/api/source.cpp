@@ -1,6 +1,8 @@
 #include "mgmt/api/source.h"
 
 #include <chrono>
+#include <memory>
+#include <utility>
 
 namespace weir::api {
 
@@ -55,6 +57,21 @@ Result<control::PathAnswer> ControlSource::path(const control::PathQuery& query)
 Result<control::ChangeView> ControlSource::reload() {
   return call<control::ChangeView>(mailbox_, kReloadIn, [this](auto reply) {
     control_.reload([reply](control::ChangeView view) { reply(std::move(view)); });
+  });
+}
+
+Result<std::shared_ptr<const config::Config>> ControlSource::config() {
+  return call<std::shared_ptr<const config::Config>>(mailbox_, kAnswerIn,
+                                                     [this](auto reply) { reply(control_.config()); });
+}
+
+Result<control::ChangeView> ControlSource::change(config::ModelChanges changes, bool dry_run) {
+  // A std::function is copied on its way, a million changes should not be.
+  const auto shared = std::make_shared<config::ModelChanges>(std::move(changes));
+  return call<control::ChangeView>(mailbox_, kReloadIn, [this, shared, dry_run](auto reply) {
+    const auto answer = [reply](control::ChangeView view) { reply(std::move(view)); };
+    if (dry_run) return control_.try_out(std::move(*shared), answer);
+    control_.transact(std::move(*shared), answer);
   });
 }
 

@@ -2,6 +2,7 @@
 // control thread.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,10 @@ class Source {
   virtual Result<std::vector<control::DomainRoutesView>> routes(const std::optional<std::string>& domain) = 0;
   virtual Result<control::PathAnswer> path(const control::PathQuery& query) = 0;
   virtual Result<control::ChangeView> reload() = 0;
+  /// `dry_run`: tells what would change.
+  virtual Result<control::ChangeView> change(config::ModelChanges changes, bool dry_run) = 0;
+  /// What is in force, changes at run time included.
+  virtual Result<std::shared_ptr<const config::Config>> config() = 0;
 };
 
 /// Asks a Control through its mailbox. Each call waits a bounded time and fails with `unavailable` after
@@ -35,6 +40,8 @@ class ControlSource final : public Source {
   Result<std::vector<control::DomainRoutesView>> routes(const std::optional<std::string>& domain) override;
   Result<control::PathAnswer> path(const control::PathQuery& query) override;
   Result<control::ChangeView> reload() override;
+  Result<control::ChangeView> change(config::ModelChanges changes, bool dry_run) override;
+  Result<std::shared_ptr<const config::Config>> config() override;
 
  private:
   control::Control& control_;

@@ -64,9 +64,18 @@ Result<Answer> Client::get(const std::string& path, const Parameters& parameters
       socket_, patiently([&] { return connection(socket_).Get(path.c_str(), params, httplib::Headers{}); }));
 }
 
-Result<Answer> Client::post(const std::string& path) const {
+Result<Answer> Client::post(const std::string& path) const { return post(path, {}, {}, "application/json"); }
+
+Result<Answer> Client::post(const std::string& path, const Parameters& parameters, const std::string& body,
+                            const std::string& type) const {
+  httplib::Params params;
+  for (const auto& [name, value] : parameters) params.emplace(name, value);
+  const std::string target =
+      params.empty() ? path : path + "?" + httplib::detail::params_to_query_str(params);
   return understand(socket_, patiently([&] {
-                      return connection(socket_).Post(path.c_str(), std::string(), "application/json");
+                      httplib::Client http = connection(socket_);
+                      http.set_write_timeout(kAnswerSeconds);
+                      return http.Post(target.c_str(), body, type.c_str());
                     }));
 }
 

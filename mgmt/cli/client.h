@@ -27,6 +27,8 @@ class Client {
   /// Fails if the hub is not reached (`unavailable`, naming the socket) or answers something else than JSON.
   Result<Answer> get(const std::string& path, const Parameters& parameters = {}) const;
   Result<Answer> post(const std::string& path) const;
+  Result<Answer> post(const std::string& path, const Parameters& parameters, const std::string& body,
+                      const std::string& type) const;
 
  private:
   std::string socket_;

@@ -1,26 +1,37 @@
-// weirctl: asks a running hub, or tells it to reload.
+// weirctl: asks a running hub, and changes it.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
-#include <functional>
 #include <limits>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "mgmt/cli/answer.h"
+#include "mgmt/cli/change_commands.h"
 #include "mgmt/cli/client.h"
+#include "mgmt/cli/config_commands.h"
+#include "mgmt/cli/fields.h"
 #include "mgmt/cli/print.h"
 #include "mgmt/cli/top.h"
 
 namespace {
 
-using weir::cli::Answer;
+using weir::cli::ChangeCommands;
 using weir::cli::Client;
+using weir::cli::ConfigCommands;
 using weir::cli::Json;
+using weir::cli::kFailed;
+using weir::cli::kOk;
+using weir::cli::kUsage;
+using weir::cli::show;
 
-constexpr int kOk = 0, kFailed = 1, kUsage = 2;
+/// Whose lists the hub has, as GET /v1/NAME.
+constexpr std::pair<const char*, const char*> kLists[] = {
+    {"domains", "Domains, and whether they are of the file or made at run time"},
+    {"connections", "Which domains are connected"}};
 
 struct Options {
   std::string socket = "/run/weir/weir.sock";
@@ -35,22 +46,6 @@ struct Options {
   bool icmp = false;
 };
 
-int show(const Options& options, const weir::Result<Answer>& answer,
-         const std::function<std::string(const Json&)>& print) {
-  if (!answer) {
-    std::fprintf(stderr, "weirctl: %s\n", answer.error().message.c_str());
-    return kFailed;
-  }
-  if (options.json) {
-    std::printf("%s\n", answer->body.dump(2).c_str());
-  } else if (answer->ok()) {
-    std::fputs(print(answer->body).c_str(), stdout);
-  } else {
-    std::fprintf(stderr, "weirctl: %s", weir::cli::print_error(answer->body).c_str());
-  }
-  return answer->ok() ? kOk : kFailed;
-}
-
 /// A table for each interval, by two answers each; with --json the answers, the first one at once.
 int top(const Client& client, const Options& options) {
   constexpr const char* kClear = "\033[H\033[2J";
@@ -62,7 +57,7 @@ int top(const Client& client, const Options& options) {
     if (!first) std::this_thread::sleep_for(std::chrono::duration<double>(options.interval_s));
     const auto answer = client.get("/v1/top");
     if (options.json || !first || !answer || !answer->ok()) {
-      const int code = show(options, answer, [&](const Json& after) {
+      const int code = show(options.json, answer, [&](const Json& after) {
         return (screen ? kClear : "") + weir::cli::print_top(before, after);
       });
       std::fflush(stdout);
@@ -112,35 +107,77 @@ void add_top(CLI::App& app, Options& options) {
       ->capture_default_str();
 }
 
-int run(const CLI::App& app, const Options& options) {
-  const Client client(options.socket);
-  if (app.got_subcommand("status")) return show(options, client.get("/v1/status"), weir::cli::print_status);
-  if (app.got_subcommand("attachments")) {
-    return show(options, client.get("/v1/status"), weir::cli::print_attachments);
+/// Problems of a single change are told by its options, those of a batch by their place in its file.
+Json by_option(Json answer, const std::string& kind) {
+  if (!answer.is_object() || !answer.contains("error") || !answer["error"].is_object()) return answer;
+  Json problems = Json::array();
+  for (const Json& problem : weir::cli::list(answer["error"], "problems")) {
+    problems.push_back(problem.is_string() ? Json(weir::cli::by_option(problem.get<std::string>(), kind))
+                                           : problem);
   }
+  answer["error"]["problems"] = std::move(problems);
+  return answer;
+}
+
+int change(const Client& client, const Options& options, const ChangeCommands& commands) {
+  const auto request = commands.request();
+  if (!request) {
+    std::fprintf(stderr, "weirctl: %s\n", request.error().message.c_str());
+    return request.error().code == weir::ErrorCode::invalid ? kUsage : kFailed;
+  }
+  auto answer = client.post("/v1/changes", request->parameters, request->body, request->type);
+  if (answer && !options.json) answer->body = by_option(std::move(answer->body), request->kind);
+  return show(options.json, answer,
+              [&](const Json& body) { return weir::cli::print_changes(body, commands.dry_run()); });
+}
+
+int run(const CLI::App& app, const Options& options, const ChangeCommands& changes,
+        const ConfigCommands& configs) {
+  const Client client(options.socket);
+  if (app.got_subcommand("status"))
+    return show(options.json, client.get("/v1/status"), weir::cli::print_status);
+  if (app.got_subcommand("attachments"))
+    return show(options.json, client.get("/v1/status"), weir::cli::print_attachments);
   if (app.got_subcommand("top")) return top(client, options);
   if (app.got_subcommand("drops")) {
-    return show(options, client.get("/v1/drops"),
+    return show(options.json, client.get("/v1/drops"),
                 [&](const Json& answer) { return weir::cli::print_drops(answer, options.all_drops); });
   }
   if (app.got_subcommand("sessions")) {
-    return show(options, client.get("/v1/sessions", {{"max", std::to_string(options.max_sessions)}}),
+    return show(options.json, client.get("/v1/sessions", {{"max", std::to_string(options.max_sessions)}}),
                 weir::cli::print_sessions);
   }
   if (app.got_subcommand("routes")) {
     Client::Parameters parameters;
     if (!options.domain.empty()) parameters.emplace_back("domain", options.domain);
-    return show(options, client.get("/v1/routes", parameters), weir::cli::print_routes);
+    return show(options.json, client.get("/v1/routes", parameters), weir::cli::print_routes);
   }
-  if (app.got_subcommand("reload")) return show(options, client.post("/v1/reload"), weir::cli::print_reload);
-  return show(options, client.get("/v1/path", path_parameters(options)), weir::cli::print_path);
+  for (const auto& [kind, help] : kLists) {
+    if (!app.got_subcommand(kind)) continue;
+    return show(options.json, client.get(std::string("/v1/") + kind),
+                [&, name = std::string(kind)](const Json& answer) {
+                  return weir::cli::print_configured(answer, name);
+                });
+  }
+  if (app.got_subcommand("config")) {
+    if (!configs.given()) return usage("a verb is missing: `weirctl config show`, `save` or `diff`");
+    return configs.run(client, options.json);
+  }
+  if (changes.lists_policy()) {
+    return show(options.json, client.get("/v1/policy"),
+                [](const Json& answer) { return weir::cli::print_configured(answer, "policy"); });
+  }
+  if (changes.given()) return change(client, options, changes);
+  if (app.got_subcommand("reload"))
+    return show(options.json, client.post("/v1/reload"), weir::cli::print_reload);
+  return show(options.json, client.get("/v1/path", path_parameters(options)), weir::cli::print_path);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app("Asks a running Weir hub, or tells it to reload.", "weirctl");
+  CLI::App app("Asks a running Weir hub, and changes it.", "weirctl");
   app.add_option("--socket", options.socket, "The hub's API socket")->capture_default_str();
   app.add_flag("--json", options.json, "Print the hub's answer as it is");
   app.set_version_flag("--version", std::string("weirctl ") + WEIR_VERSION);
@@ -160,6 +197,9 @@ int main(int argc, char** argv) {
   app.add_subcommand("reload", "Read the configuration and rules again");
   add_top(app, options);
   add_path(app, options);
+  for (const auto& [kind, help] : kLists) app.add_subcommand(kind, help);
+  const ChangeCommands changes(app);
+  const ConfigCommands configs(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ExtrasError& error) {
@@ -171,5 +211,5 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
   if (app.get_subcommands().empty()) return usage("a verb is missing");
-  return run(app, options);
+  return run(app, options, changes, configs);
 }

@@ -103,15 +103,15 @@ std::string print_attachments(const Json& answer) {
   std::vector<Row> rows;
   for (const Json& a : list(answer, "attachments")) {
     const uint64_t rtt = number(a, "rtt_us");
-    rows.push_back({text(a, "name"), text(a, "domain"), text(a, "underlay"), text(a, "state"),
-                    duration(number(a, "since_s")), text(a, "reason"),
+    rows.push_back({text(a, "name"), text(a, "domain"), text(a, "origin"), text(a, "underlay"),
+                    text(a, "state"), duration(number(a, "since_s")), text(a, "reason"),
                     rtt == 0 ? "-" : std::to_string(rtt) + " us", text(a, "flaps"), text(a, "rx_packets"),
                     text(a, "rx_bytes"), text(a, "tx_packets"), text(a, "tx_bytes")});
   }
-  std::vector<bool> right(12, false);
-  for (const size_t column : {4, 6, 7, 8, 9, 10, 11}) right[column] = true;
-  return table({"name", "domain", "underlay", "state", "since", "reason", "rtt", "flaps", "rx packets",
-                "rx bytes", "tx packets", "tx bytes"},
+  std::vector<bool> right(13, false);
+  for (const size_t column : {5, 7, 8, 9, 10, 11, 12}) right[column] = true;
+  return table({"name", "domain", "origin", "underlay", "state", "since", "reason", "rtt", "flaps",
+                "rx packets", "rx bytes", "tx packets", "tx bytes"},
                rows, right);
 }
 
@@ -159,12 +159,83 @@ std::string print_path(const Json& answer) {
   return out + text(answer, "verdict") + " (" + text(answer, "reason") + ")\n";
 }
 
-std::string print_reload(const Json& answer) {
+namespace {
+
+/// The lines that the answer has, what it leaves out, and the notes.
+std::string changes_and_notes(const Json& answer, const std::string& title, const std::string& nothing) {
   const Json& changes = list(answer, "changes");
-  std::string out =
-      changes.empty() ? "reloaded: nothing was different\n" : "reloaded:\n" + lines(changes, "  ");
+  std::string out = changes.empty() ? nothing + "\n" : title + "\n" + lines(changes, "  ");
+  const uint64_t total = number(answer, "changes_total");
+  if (total > changes.size()) out += "  and " + std::to_string(total - changes.size()) + " more\n";
   if (!list(answer, "notes").empty()) out += "to note:\n" + lines(list(answer, "notes"), "  ");
   return out;
+}
+
+}  // namespace
+
+std::string print_reload(const Json& answer) {
+  return changes_and_notes(answer, "reloaded:", "reloaded: nothing was different");
+}
+
+std::string print_changes(const Json& answer, bool dry_run) {
+  return dry_run ? changes_and_notes(answer, "would change:", "nothing would change")
+                 : changes_and_notes(answer, "changed:", "nothing was different");
+}
+
+namespace {
+
+/// A value as people write it: lists with commas, without quotes.
+std::string plain(const Json& value) {
+  if (value.is_string()) return text(Json{{"v", value}}, "v");
+  if (!value.is_array()) return value.dump();
+  std::string out;
+  for (const Json& element : value) out += (out.empty() ? "" : ",") + plain(element);
+  return out;
+}
+
+/// All keys of an object that are not in `shown`, as KEY=VALUE.
+std::string others(const Json& object, const std::vector<std::string>& shown) {
+  std::string out;
+  if (!object.is_object()) return out;
+  for (const auto& [key, value] : object.items()) {
+    if (std::find(shown.begin(), shown.end(), key) != shown.end() || value == false || value == "") continue;
+    const std::string one =
+        value.is_object() ? key + " (" + others(value, {}) + ")" : key + "=" + plain(value);
+    out += (out.empty() ? "" : " ") + one;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string print_configured(const Json& answer, const std::string& kind) {
+  // The first column is what the thing is called; the last one whatever else it has.
+  const std::vector<std::string> shown =
+      kind == "policy"        ? std::vector<std::string>{"id", "action", "origin"}
+      : kind == "attachments" ? std::vector<std::string>{"name", "domain", "origin"}
+      : kind == "connections" ? std::vector<std::string>{"domains", "origin"}
+                              : std::vector<std::string>{"name", "origin"};
+  std::vector<Row> rows;
+  bool more = false;
+  for (const Json& thing : list(answer, kind.c_str())) {
+    Row row;
+    for (const std::string& key : shown)
+      row.push_back(thing.is_object() && thing.contains(key) ? plain(thing[key]) : "-");
+    row.push_back(others(thing, shown));
+    more |= !row.back().empty();
+    rows.push_back(std::move(row));
+  }
+  if (rows.empty()) return "there are none\n";
+  Row head = shown;
+  head.emplace_back(more ? "with" : "");
+  return table(head, rows, std::vector<bool>(head.size(), false));
+}
+
+std::string print_saved(const Json& answer) {
+  std::string out;
+  for (const Json& file : list(answer, "saved")) out += "saved " + plain(file) + "\n";
+  if (!list(answer, "notes").empty()) out += "to note:\n" + lines(list(answer, "notes"), "  ");
+  return out.empty() ? "nothing was saved\n" : out;
 }
 
 std::string print_error(const Json& answer) {

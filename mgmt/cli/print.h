@@ -23,6 +23,11 @@ std::string print_routes(const Json& answer);
 std::string print_drops(const Json& answer, bool all);
 std::string print_path(const Json& answer);
 std::string print_reload(const Json& answer);
+/// What changed, or would with `dry_run`.
+std::string print_changes(const Json& answer, bool dry_run);
+/// `kind` as "attachments": what GET /v1/KIND answers.
+std::string print_configured(const Json& answer, const std::string& kind);
+std::string print_saved(const Json& answer);
 /// An error's message and its problems, a line each.
 std::string print_error(const Json& answer);
 

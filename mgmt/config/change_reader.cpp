@@ -18,17 +18,13 @@ struct Written {
   std::string_view kind;
 };
 
-ChangeVerb verb_of(std::string_view key) {
-  return key == "add" ? ChangeVerb::add : key == "remove" ? ChangeVerb::remove : ChangeVerb::replace;
-}
-
 /// The TOML library gathers the tables of one name; the order in which they are written is that of their
 /// lines.
 std::vector<Written> in_order(const Document& document) {
   std::vector<Written> all;
   for (const Node& verb : document.root.children) {
     for (const Node& kind : verb.children) {
-      for (const Node& table : kind.children) all.push_back({&table, verb_of(verb.key), kind.key});
+      for (const Node& table : kind.children) all.push_back({&table, *verb_of(verb.key), kind.key});
     }
   }
   std::stable_sort(all.begin(), all.end(), [](const Written& a, const Written& b) {
@@ -49,6 +45,15 @@ RulePlace place_of(const Document& document, const Node& table, Problems& proble
   return {};
 }
 
+/// Puts all that the document has under one verb.
+void put_under(ChangeVerb verb, Document& document) {
+  Node table;
+  table.key = word_of(verb);
+  table.children = std::move(document.root.children);
+  document.root.children.clear();
+  document.root.children.push_back(std::move(table));
+}
+
 void forget_places(Node& node) {
   node.line = node.column = node.key_line = node.key_column = 0;
   for (Node& child : node.children) forget_places(child);
@@ -56,7 +61,21 @@ void forget_places(Node& node) {
 
 }  // namespace
 
-tl::expected<ModelChanges, std::vector<Problem>> read_changes(Document document) {
+std::string_view word_of(ChangeVerb verb) {
+  constexpr std::string_view kWords[] = {"add", "remove", "replace"};
+  return kWords[static_cast<size_t>(verb)];
+}
+
+std::optional<ChangeVerb> verb_of(std::string_view word) {
+  for (const ChangeVerb verb : {ChangeVerb::add, ChangeVerb::remove, ChangeVerb::replace}) {
+    if (word_of(verb) == word) return verb;
+  }
+  return std::nullopt;
+}
+
+tl::expected<ModelChanges, std::vector<Problem>> read_changes(Document document,
+                                                              std::optional<ChangeVerb> verb) {
+  if (verb) put_under(*verb, document);
   Problems problems;
   check_changes_schema(document, problems);
   if (!problems.empty()) return tl::unexpected(problems.take());
@@ -71,14 +90,15 @@ tl::expected<ModelChanges, std::vector<Problem>> read_changes(Document document)
 }
 
 tl::expected<ModelChanges, std::vector<Problem>> read_changes_text(std::string_view text,
-                                                                   const std::string& source) {
+                                                                   const std::string& source,
+                                                                   std::optional<ChangeVerb> verb) {
   auto document = parse_document(text, source);
   if (!document) {
     if (source.empty()) document.error().where = {};
     return tl::unexpected(std::vector<Problem>{std::move(document.error())});
   }
   if (source.empty()) forget_places(document->root);
-  return read_changes(*std::move(document));
+  return read_changes(*std::move(document), verb);
 }
 
 }  // namespace weir::config

@@ -11,6 +11,7 @@
 // control::Control::transact().
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,12 +25,18 @@
 namespace weir::config {
 
 /// The changes in the order in which they are written, or every problem that the text has. `source` names it
-/// in messages; an empty one leaves places out of them, for text that nobody has written.
-tl::expected<ModelChanges, std::vector<Problem>> read_changes_text(std::string_view text,
-                                                                   const std::string& source);
+/// in messages; an empty one leaves places out of them, for text that nobody has written. With a `verb` the
+/// text has none, but things as a configuration file has them: `[[attachment]]`.
+tl::expected<ModelChanges, std::vector<Problem>> read_changes_text(
+    std::string_view text, const std::string& source, std::optional<ChangeVerb> verb = std::nullopt);
 
 /// The same of a tree that was made from another notation. Where lines are equal (or not known) tables stay
 /// in the order of the tree.
-tl::expected<ModelChanges, std::vector<Problem>> read_changes(Document document);
+tl::expected<ModelChanges, std::vector<Problem>> read_changes(Document document,
+                                                              std::optional<ChangeVerb> verb = std::nullopt);
+
+/// "add", "remove" and "replace".
+std::string_view word_of(ChangeVerb verb);
+std::optional<ChangeVerb> verb_of(std::string_view word);
 
 }  // namespace weir::config

@@ -90,6 +90,7 @@ struct Timeouts {  // seconds
 
 struct Api {
   std::string socket = "/run/weir/weir.sock";
+  uint32_t max_request_mib = 64;
   Location where;
 };
 
@@ -215,6 +216,7 @@ struct Profile {
 
 struct Config {
   std::string file;
+  uint64_t digest = 0;  // of the file's text, see save.h
   std::string hub_name = "weir";
   Eal eal;
   Workers workers;
@@ -228,6 +230,8 @@ struct Config {
   std::vector<Domain> domains;
   std::vector<Attachment> attachments;
   std::vector<Route> routes;
+  std::string routes_file;  // more routes, as lines; empty: none. They stand behind the others in `routes`
+  Location routes_file_where;
   std::vector<Connection> connections;
   std::vector<PolicyRule> policy;  // in order; nothing matches: deny
   std::vector<Profile> profiles;

@@ -24,7 +24,6 @@ namespace weir::config {
 
 namespace {
 
-constexpr size_t kMaxFileBytes = 64u << 20;
 /// Parts of one dotted key or header. The TOML library limits nested values but not these, and it destroys
 /// its tree recursively.
 constexpr unsigned kMaxKeyParts = 16;
@@ -199,7 +198,7 @@ tl::expected<Document, Problem> parse_document(std::string_view text, std::strin
   return document;
 }
 
-tl::expected<std::string, Problem> read_whole_file(const std::string& path) {
+tl::expected<std::string, Problem> read_whole_file(const std::string& path, size_t max) {
   const auto failed = [&](const std::string& why) {
     return tl::unexpected(Problem{{path, 0, 0}, "", "the file cannot be read: " + why});
   };
@@ -209,7 +208,7 @@ tl::expected<std::string, Problem> read_whole_file(const std::string& path) {
   std::string chunk(1u << 16, '\0');
   for (size_t n = 0; (n = std::fread(chunk.data(), 1, chunk.size(), file.get())) > 0;) {
     text.append(chunk, 0, n);
-    if (text.size() > kMaxFileBytes) return failed("it is larger than 64 MiB");
+    if (text.size() > max) return failed("it is larger than " + std::to_string(max >> 20) + " MiB");
   }
   if (std::ferror(file.get()) != 0) return failed(std::strerror(errno));
   return text;

@@ -50,7 +50,9 @@ struct Document {
 /// deep, whatever the text, so that walking it recursively is safe.
 tl::expected<Document, Problem> parse_document(std::string_view text, std::string_view file);
 
-/// A file's bytes; fails if it cannot be read or is larger than 64 MiB.
-tl::expected<std::string, Problem> read_whole_file(const std::string& path);
+inline constexpr size_t kMaxFileBytes = 64u << 20;
+inline constexpr size_t kMaxRoutesFileBytes = 1'024u << 20;
+/// A file's bytes; fails if it cannot be read or is larger than `max` (whole MiB).
+tl::expected<std::string, Problem> read_whole_file(const std::string& path, size_t max = kMaxFileBytes);
 
 }  // namespace weir::config

@@ -1,5 +1,7 @@
 #include "mgmt/config/key_table.h"
 
+#include <algorithm>
+
 #include "mgmt/config/choices.h"
 #include "mgmt/config/problem.h"
 
@@ -53,6 +55,10 @@ constexpr SectionSpec kSections[] = {
      "Where a prefix of a domain is reached: through a router inside an attachment, directly inside an "
      "attachment, or "
      "nowhere (blackhole). The subnets of gateway addresses are routes already."},
+    {"routes", Change::live, false,
+     "Routes that are kept in a file of their own, one a line. They are as good as those in `[[route]]`, and "
+     "a million "
+     "of them are read in a fraction of a second."},
     {"connection[]", Change::live, false,
      "Two domains that may reach each other, in both directions, as far as policy allows."},
     {"policy[]", Change::live, false,
@@ -347,6 +353,15 @@ constexpr KeySpec kKeys[] = {
      .fallback = "\"/run/weir/weir.sock\"",
      .change = Change::restart,
      .help = "The Unix socket of the API, at most 107 bytes long."},
+
+    {.path = "api.max_request_mib",
+     .kind = ValueKind::integer,
+     .fallback = "64",
+     .min = 1,
+     .max = 1'024,
+     .unit = "MiB",
+     .change = Change::restart,
+     .help = "The largest request; larger ones are refused. A batch of a million routes has about 50 MiB."},
 
     {.path = "log.level",
      .kind = ValueKind::choice,
@@ -723,6 +738,13 @@ constexpr KeySpec kKeys[] = {
      .identity = Identity::optional,
      .help = "Drops what this prefix matches, instead of an attachment."},
 
+    {.path = "routes.file",
+     .kind = ValueKind::file,
+     .fallback = "\"\"",
+     .help = "The file; `\"\"` is none. A line is `DOMAIN PREFIX attachment NAME [via ADDRESS] [weight N] "
+             "[ecmp]` or "
+             "`DOMAIN PREFIX blackhole`; a comment begins with `#`."},
+
     {.path = "connection[].domains",
      .kind = ValueKind::name,
      .list = true,
@@ -839,6 +861,18 @@ std::string_view section_of(std::string_view path) {
 std::string_view leaf_of(std::string_view path) {
   const size_t dot = path.rfind('.');
   return dot == std::string_view::npos ? path : path.substr(dot + 1);
+}
+
+std::string option_name(std::string_view path) {
+  std::string name(path.substr(path.find("].") + 2));
+  for (const KeySpec& key : keys()) {
+    if (key.path != path || key.identity != Identity::required) continue;
+    for (char& c : name) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+    return name;
+  }
+  std::replace(name.begin(), name.end(), '.', '-');
+  std::replace(name.begin(), name.end(), '_', '-');
+  return "--" + name;
 }
 
 std::string element_expectation(const KeySpec& key) {

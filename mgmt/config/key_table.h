@@ -75,6 +75,10 @@ std::string_view section_of(std::string_view path);
 /// "interface" of "port[].interface".
 std::string_view leaf_of(std::string_view path);
 
+/// How weirctl takes a key of a thing that can be changed at run time: "--vxlan-vni" of
+/// "attachment[].vxlan.vni". What names the thing has no option; it is called by its key in capitals.
+std::string option_name(std::string_view path);
+
 /// What a value of this key has to be, as in `a whole number from 1 to 256`.
 std::string expectation(const KeySpec& key);
 /// The same of one element, if it is a list.

@@ -4,6 +4,7 @@
 
 #include "dataplane/core/verdict.h"
 #include "mgmt/config/key_table.h"
+#include "mgmt/config/schema.h"
 
 namespace weir::config {
 
@@ -78,6 +79,32 @@ std::string configuration_markdown() {
       "that fails\n"
       "changes nothing. File names are relative to the folder of the configuration file.\n\n";
   for (const SectionSpec& section : sections()) write_section(section, out);
+  out.pop_back();
+  return out;
+}
+
+std::string change_options_markdown() {
+  std::string out = "# Options of changes at run time\n\n";
+  out += kGenerated;
+  out +=
+      "What `weirctl KIND add` and `replace` take; `remove` takes what is marked. [changes.md](changes.md) "
+      "tells how to use "
+      "them,\n[configuration.md](configuration.md) what each key is for.\n\n";
+  for (const std::string_view kind : changeable_kinds()) {
+    out +=
+        "## `weirctl " + std::string(kind) + "`\n\n| option | `remove` too | value | |\n|---|---|---|---|\n";
+    for (const auto& list : {keys(), change_keys()}) {
+      for (const KeySpec& key : list) {
+        if (!key.path.starts_with(std::string(kind) + "[].")) continue;
+        const bool flag = key.kind == ValueKind::boolean;
+        const bool change_only = list.data() == change_keys().data();
+        out += "| `" + option_name(key.path) + "` | " + (key.identity == Identity::none ? "" : "yes") +
+               " | " + (flag ? "none" : cell(expectation(key))) + " | " +
+               (change_only ? cell(key.help) : "") + " |\n";
+      }
+    }
+    out += "\n";
+  }
   out.pop_back();
   return out;
 }

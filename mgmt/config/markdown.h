@@ -9,5 +9,7 @@ namespace weir::config {
 std::string configuration_markdown();
 /// docs/drops.md, from dataplane/core/drop_reasons.def.
 std::string drops_markdown();
+/// docs/change-options.md, from the key table.
+std::string change_options_markdown();
 
 }  // namespace weir::config

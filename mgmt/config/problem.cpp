@@ -48,8 +48,12 @@ void Problems::add(Location where, std::string key, std::string message) {
 }
 
 std::vector<Problem> Problems::take() {
+  if (list_.empty()) return {};
   const bool cut = full();
-  std::stable_sort(list_.begin(), list_.end(), [](const Problem& a, const Problem& b) {
+  const std::string own = list_.front().where.file;  // before those of the files that it names
+  std::stable_sort(list_.begin(), list_.end(), [&own](const Problem& a, const Problem& b) {
+    const bool first = a.where.file == own, second = b.where.file == own;
+    if (first != second) return first;
     return std::tie(a.where.line, a.where.column) < std::tie(b.where.line, b.where.column);
   });
   if (cut) {

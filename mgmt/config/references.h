@@ -24,6 +24,9 @@ class Reporter {
   void at(const Node& value, std::string_view path, std::string message) const {
     problems_.add(draft_.document.at(value), std::string(path), std::move(message));
   }
+  void at(const Location& where, std::string_view path, std::string message) const {
+    problems_.add(where, std::string(path), std::move(message));
+  }
   bool full() const { return problems_.full(); }
 
  private:
@@ -54,6 +57,13 @@ class Names {
     if (found != index_.end()) return &found->second;
     if (!name.empty() && !report.full()) report.at(value, path, unknown(name));
     return nullptr;
+  }
+  /// The same of a name that stands in no node.
+  const size_t* resolve(const std::string& name, const Location& where, std::string_view path,
+                        const Reporter& report) const {
+    const size_t* index = find(name);
+    if (index == nullptr && !report.full()) report.at(where, path, unknown(name));
+    return index;
   }
   /// Without reporting.
   const size_t* find(const std::string& name) const {

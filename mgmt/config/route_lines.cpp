@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "mgmt/config/change_reader.h"
 #include "mgmt/config/schema.h"
 #include "mgmt/config/values.h"
 
@@ -96,15 +97,15 @@ std::string_view RouteLines::word() {
 }
 
 bool RouteLines::parse_words(RouteLine& line) {
-  if (verbs_) {
-    if (word_ == "remove") {
-      line.verb = ChangeVerb::remove;
-    } else if (word_ == "replace") {
-      line.verb = ChangeVerb::replace;
-    } else if (word_ != "add") {
+  if (verb_) {
+    line.verb = *verb_;
+  } else {
+    const auto verb = verb_of(word_);
+    if (!verb) {
       return report("",
                     in_quotes(word_) + " is no verb; a line begins with \"add\", \"remove\" or \"replace\"");
     }
+    line.verb = *verb;
     word();
   }
   if (!name("route[].domain", line.domain)) return false;
@@ -186,15 +187,16 @@ bool RouteLines::report(std::string_view key, std::string message) {
 
 void read_route_lines(std::string_view text, const std::string& file, std::vector<Route>& routes,
                       Problems& problems) {
-  RouteLines lines(text, false, file, problems);
+  RouteLines lines(text, ChangeVerb::add, file, problems);
   routes.reserve(routes.size() + static_cast<size_t>(std::count(text.begin(), text.end(), '\n')));
   for (RouteLine line; lines.next(line);) routes.push_back(route_of(line, file));
 }
 
 tl::expected<ModelChanges, std::vector<Problem>> read_route_changes(std::string_view text,
-                                                                    const std::string& source) {
+                                                                    const std::string& source,
+                                                                    std::optional<ChangeVerb> verb) {
   Problems problems;
-  RouteLines lines(text, true, source, problems);
+  RouteLines lines(text, verb, source, problems);
   ModelChanges changes;
   for (RouteLine line; lines.next(line);) changes.push_back({line.verb, route_of(line, source)});
   if (!problems.empty()) return tl::unexpected(problems.take());

@@ -37,9 +37,10 @@ struct RouteLine {
 
 class RouteLines {
  public:
-  /// `verbs`: each line begins with one. `file` names the text in `problems`, which outlive the reader.
-  RouteLines(std::string_view text, bool verbs, std::string file, Problems& problems)
-      : rest_(text), verbs_(verbs), file_(std::move(file)), problems_(problems) {}
+  /// Without a `verb` each line begins with one. `file` names the text in `problems`, which outlive the
+  /// reader.
+  RouteLines(std::string_view text, std::optional<ChangeVerb> verb, std::string file, Problems& problems)
+      : rest_(text), verb_(verb), file_(std::move(file)), problems_(problems) {}
 
   /// The next line that is right; what is wrong with lines before it was reported. False at the end, or when
   /// there are too many problems to go on.
@@ -56,7 +57,7 @@ class RouteLines {
   bool report(std::string_view key, std::string message);
 
   std::string_view rest_;
-  bool verbs_;
+  std::optional<ChangeVerb> verb_;
   std::string file_;
   Problems& problems_;
   std::string_view line_;  // the line that is read, to count columns
@@ -69,9 +70,9 @@ class RouteLines {
 void read_route_lines(std::string_view text, const std::string& file, std::vector<Route>& routes,
                       Problems& problems);
 
-/// A batch, in its order, or every problem that it has.
-tl::expected<ModelChanges, std::vector<Problem>> read_route_changes(std::string_view text,
-                                                                    const std::string& source);
+/// A batch, in its order, or every problem that it has. With a `verb` its lines begin with none.
+tl::expected<ModelChanges, std::vector<Problem>> read_route_changes(
+    std::string_view text, const std::string& source, std::optional<ChangeVerb> verb = std::nullopt);
 
 /// One route as a line of a routes file, without the end of the line.
 std::string to_line(const Route& route);

@@ -194,7 +194,12 @@ void read_singles(const Table& root, Config& out) {
 
   const Table api = root.inner("api");
   api.get_file("socket", out.api.socket);
+  api.get("max_request_mib", out.api.max_request_mib);
   out.api.where = api.where();
+
+  const Table routes = root.inner("routes");
+  routes.get_file("file", out.routes_file);
+  out.routes_file_where = routes.where("file");
 
   const Table log = root.inner("log");
   log.get("level", out.log.level);

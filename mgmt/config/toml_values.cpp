@@ -208,6 +208,8 @@ Values single_values(const Config& c) {
           {"timeouts.other", toml(t.other)},
           {"timeouts.fragment", toml(t.fragment)},
           {"api.socket", toml(c.api.socket)},
+          {"api.max_request_mib", toml(c.api.max_request_mib)},
+          {"routes.file", toml(c.routes_file)},
           {"log.level", toml(c.log.level)},
           {"events.eve", toml(c.events.eve)},
           {"events.flow", toml(c.events.flow)}};

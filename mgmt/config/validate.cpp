@@ -16,6 +16,7 @@ void validate(const Draft& draft, Problems& problems) {
   validate_machine(v);
   validate_attachments(v);
   validate_routes(v);
+  validate_route_lines(v);
   validate_policy(v);
 }
 

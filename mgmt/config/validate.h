@@ -24,6 +24,7 @@ struct Validation {
 void validate_machine(const Validation& v);      // cores, limits, ports, files
 void validate_attachments(const Validation& v);  // domains and attachments
 void validate_routes(const Validation& v);       // routes and connections
+void validate_route_lines(const Validation& v);  // routes of the routes file
 void validate_policy(const Validation& v);       // rules
 
 }  // namespace weir::config

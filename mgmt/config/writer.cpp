@@ -1,6 +1,7 @@
 #include "mgmt/config/writer.h"
 
 #include "mgmt/config/key_table.h"
+#include "mgmt/config/route_lines.h"
 
 namespace weir::config {
 
@@ -9,12 +10,14 @@ namespace {
 /// "name = value" of each key of `section` that is there and not at its default.
 std::vector<std::string> assignments(std::string_view section, const Values& values) {
   std::vector<std::string> lines;
-  for (const KeySpec& key : keys()) {
-    if (section_of(key.path) != section) continue;
+  const auto add = [&](const KeySpec& key) {
+    if (section_of(key.path) != section) return;
     const auto found = values.find(key.path);
-    if (found == values.end() || found->second.empty() || found->second == key.fallback) continue;
+    if (found == values.end() || found->second.empty() || found->second == key.fallback) return;
     lines.push_back(std::string(leaf_of(key.path)) + " = " + found->second);
-  }
+  };
+  for (const KeySpec& key : keys()) add(key);
+  for (const KeySpec& key : change_keys()) add(key);
   return lines;
 }
 
@@ -56,11 +59,26 @@ std::string to_toml(const Config& config) {
   write_list("port[]", config.ports, out);
   write_list("domain[]", config.domains, out);
   write_list("attachment[]", config.attachments, out);
-  write_list("route[]", config.routes, out);
+  if (config.routes_file.empty()) write_list("route[]", config.routes, out);
   write_list("connection[]", config.connections, out);
   write_list("policy[]", config.policy, out);
   write_list("profile[]", config.profiles, out);
   return out;
+}
+
+std::string routes_text(const Config& config) {
+  std::string out;
+  for (const Route& route : config.routes) out += to_line(route) + "\n";
+  return out;
+}
+
+std::string routes_file_for(const Config& config) {
+  if (!config.routes_file.empty()) return config.routes_file;
+  return config.routes.size() > kMaxTomlRoutes ? config.file + ".routes" : std::string();
+}
+
+bool from_file(const Config& config, const Location& where) {
+  return where.file == config.file || (!config.routes_file.empty() && where.file == config.routes_file);
 }
 
 }  // namespace weir::config

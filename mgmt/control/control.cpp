@@ -177,22 +177,28 @@ void Control::reload(ChangeReply reply) {
 }
 
 void Control::transact(config::ModelChanges changes, ChangeReply reply) {
+  enqueue({std::move(changes), false, std::move(reply)});
+}
+
+void Control::try_out(config::ModelChanges changes, ChangeReply reply) {
+  enqueue({std::move(changes), true, std::move(reply)});
+}
+
+void Control::enqueue(Transaction transaction) {
   constexpr size_t kMaxWaiting = 16;
   if (transactions_waiting_.size() >= kMaxWaiting) {
-    return reply({{"too many transactions are waiting already"}, {}, {}});
+    return transaction.reply({{"too many transactions are waiting already"}, {}, {}});
   }
-  transactions_waiting_.emplace_back(std::move(changes), std::move(reply));
+  transactions_waiting_.push_back(std::move(transaction));
   start_build(false);
 }
 
 /// Reloads go first, one transaction to a build.
-bool Control::take_transaction(BuildJob& job) {
-  if (job.reread || transactions_waiting_.empty()) return false;
-  auto [changes, reply] = std::move(transactions_waiting_.front());
+void Control::take_transaction(BuildJob& job) {
+  if (job.reread || transactions_waiting_.empty()) return;
+  transaction_building_ = std::move(transactions_waiting_.front());
   transactions_waiting_.pop_front();
-  job.changes = std::move(changes);
-  reloads_building_.push_back(std::move(reply));
-  return true;
+  job.changes = std::move(transaction_building_->changes);
 }
 
 /// One build at a time: what comes meanwhile is gathered into the one after it.
@@ -215,10 +221,14 @@ void Control::start_build(bool reread) {
 }
 
 void Control::finish_build(BuildOutcome& outcome) {
-  const bool install_it = outcome.compiled.has_value() && widen_steering(outcome);
-  for (const std::string& note : outcome.notes) parts_.log.warn("{}", note);
-  for (const std::string& problem : outcome.problems) parts_.log.error("{}", problem);
+  const bool dry_run = transaction_building_ && transaction_building_->dry_run;
+  const bool install_it = !dry_run && outcome.compiled.has_value() && widen_steering(outcome);
+  if (!dry_run) {
+    for (const std::string& note : outcome.notes) parts_.log.warn("{}", note);
+    for (const std::string& problem : outcome.problems) parts_.log.error("{}", problem);
+  }
   if (install_it) install(outcome);
+  answer_transaction(outcome);
   answer_reload(outcome);
   building_ = false;
   if (recompile_wanted_ || !reloads_waiting_.empty() || !transactions_waiting_.empty()) {
@@ -333,10 +343,22 @@ void Control::answer_reload(const BuildOutcome& outcome) {
   reloads_building_.clear();
 }
 
+void Control::answer_transaction(const BuildOutcome& outcome) {
+  if (!transaction_building_) return;
+  const Transaction transaction = *std::exchange(transaction_building_, std::nullopt);
+  if (!transaction.dry_run) {
+    for (const std::string& change : outcome.changes) parts_.log.info("changed: {}", change);
+    if (!outcome.problems.empty()) parts_.log.error("changes refused; nothing was changed");
+  }
+  transaction.reply({outcome.problems, outcome.notes, outcome.changes});
+}
+
 void Control::abandon() {
   listings_.clear();
-  for (auto& [changes, reply] : std::exchange(transactions_waiting_, {}))
-    reply({{"the hub is stopping"}, {}, {}});
+  if (transaction_building_)
+    transactions_waiting_.push_front(*std::exchange(transaction_building_, std::nullopt));
+  for (const Transaction& waiting : std::exchange(transactions_waiting_, {}))
+    waiting.reply({{"the hub is stopping"}, {}, {}});
   for (auto* waiting : {&reloads_building_, &reloads_waiting_}) {
     for (const ChangeReply& reply : std::exchange(*waiting, {})) reply({{"the hub is stopping"}, {}, {}});
   }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -88,10 +89,13 @@ class Control {
   /// Makes all of these changes to the model, or none of them. They live until the hub stops, unless they are
   /// written to the file (`weirctl config save`). `reply` is called in this turn or in a later one.
   void transact(config::ModelChanges changes, ChangeReply reply);
+  /// Tells what transact() would change, or refuse, and changes nothing.
+  void try_out(config::ModelChanges changes, ChangeReply reply);
   /// After the last turn: whoever still waits for an answer gets none, or is told that the hub is stopping.
   void abandon();
 
   // --- looking in ---
+  std::shared_ptr<const config::Config> config() const { return in_force_.config; }
   StatusView status() const;
   /// Has the workers sample every turn for the next 2 s.
   TopView top();
@@ -114,7 +118,13 @@ class Control {
   void on_punt(const dataplane::Punt& punt);
   void underlay_changed();
   void start_build(bool reread);
-  bool take_transaction(BuildJob& job);
+  struct Transaction {
+    config::ModelChanges changes;
+    bool dry_run = false;
+    ChangeReply reply;
+  };
+  void enqueue(Transaction transaction);
+  void take_transaction(BuildJob& job);
   void finish_build(BuildOutcome& outcome);
   void install(BuildOutcome& outcome);
   void make_peer_adjacencies();
@@ -122,6 +132,7 @@ class Control {
   bool widen_steering(BuildOutcome& outcome);
   Status steer(const model::Model* also);
   void answer_reload(const BuildOutcome& outcome);
+  void answer_transaction(const BuildOutcome& outcome);
 
   ControlParts parts_;
   model::StartFacts facts_;
@@ -139,7 +150,8 @@ class Control {
   bool recompile_wanted_ = false;
   std::deque<ChangeReply> reloads_waiting_;   // for the build after the one that runs
   std::deque<ChangeReply> reloads_building_;  // for the one that runs
-  std::deque<std::pair<config::ModelChanges, ChangeReply>> transactions_waiting_;
+  std::deque<Transaction> transactions_waiting_;
+  std::optional<Transaction> transaction_building_;
   std::map<uint64_t, SessionsReply> listings_;  // sessions(), until the workers have answered
   uint64_t next_listing_ = 0;
   std::vector<dataplane::AttachmentId>

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <new>
+#include <set>
 #include <sstream>
 
 #include "inspection/inspector.h"
 #include "mgmt/config/diff.h"
 #include "mgmt/config/reader.h"
+#include "mgmt/config/writer.h"
 
 namespace weir::control {
 
@@ -33,6 +35,24 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
+/// Things that were made at run time stay, unless the file has one of the same name now.
+template <typename Thing>
+void keep_changes(const config::Config& old, const std::vector<Thing>& before, std::vector<Thing>& next) {
+  std::set<std::string> names;
+  for (const Thing& thing : next) names.insert(name_of(thing));
+  for (const Thing& thing : before) {
+    if (!config::from_file(old, thing.where) && !names.contains(name_of(thing))) next.push_back(thing);
+  }
+}
+
+void keep_changes(const config::Config& old, config::Config& next) {
+  keep_changes(old, old.domains, next.domains);
+  keep_changes(old, old.attachments, next.attachments);
+  keep_changes(old, old.routes, next.routes);
+  keep_changes(old, old.connections, next.connections);
+  keep_changes(old, old.policy, next.policy);
+}
+
 /// The file as it is now, if a running hub can take it over; else the problems are in `outcome`.
 std::shared_ptr<const config::Config> reread(const config::Config& old, BuildOutcome& outcome) {
   auto next = config::read_config(old.file);
@@ -40,6 +60,7 @@ std::shared_ptr<const config::Config> reread(const config::Config& old, BuildOut
     outcome.problems = in_words(next.error());
     return nullptr;
   }
+  keep_changes(old, *next);
   const config::ConfigDiff changes = config::diff(old, *next);
   outcome.problems = in_words(config::refusals(changes));
   if (!outcome.problems.empty()) return nullptr;

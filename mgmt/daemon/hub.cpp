@@ -189,7 +189,7 @@ Lines Hub::start_control() {
 
 Lines Hub::start_api() {
   source_ = std::make_unique<api::ControlSource>(*control_, mailbox_);
-  auto server = api::Server::start(config_->api.socket, *source_, [] { name_thread("weir-api"); });
+  auto server = api::Server::start(config_->api.socket, config_->api.max_request_mib, *source_, [] { name_thread("weir-api"); });
   if (!server) return at(config_->api.where, server.error());
   api_ = std::move(*server);
   return {};

@@ -1,3 +1,4 @@
 """The scenarios, by subject; importing this registers all of them, in this order."""
 
-from . import reachability, policy, inspection, coexistence, lifecycle, change, start_errors, tunnels, variants, health
+from . import (reachability, policy, inspection, coexistence, lifecycle, change, runtime, start_errors, tunnels, variants,
+               health)

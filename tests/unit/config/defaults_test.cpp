@@ -28,6 +28,8 @@ cores = [1]
 #log
 [events]
 #events
+[routes]
+#routes
 [[port]]
 name = "wan0"
 interface = "eth1"

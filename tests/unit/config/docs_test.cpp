@@ -19,6 +19,10 @@ TEST(Docs, ConfigurationIsUpToDate) {
   EXPECT_EQ(read_file(kSource + "/docs/configuration.md"), configuration_markdown()) << kAgain;
 }
 
+TEST(Docs, ChangeOptionsAreUpToDate) {
+  EXPECT_EQ(read_file(kSource + "/docs/change-options.md"), change_options_markdown()) << kAgain;
+}
+
 TEST(Docs, DropsAreUpToDate) { EXPECT_EQ(read_file(kSource + "/docs/drops.md"), drops_markdown()) << kAgain; }
 
 TEST(Docs, NameEveryKeyAndEveryDropReason) {

@@ -129,6 +129,7 @@ other = 6
 fragment = 7
 [api]
 socket = "weir.sock"
+max_request_mib = 16
 [log]
 level = "debug"
 [events]
@@ -214,6 +215,8 @@ ecmp = true
 domain = "prod"
 prefix = "10.66.0.0/16"
 blackhole = true
+[routes]
+file = "more.routes"
 [[connection]]
 domains = ["prod", "shared"]
 expose = ["10.0.0.0/8", "2001:db8::/32"]

@@ -8,6 +8,7 @@
 #include "mgmt/config/choices.h"
 #include "mgmt/config/diff.h"
 #include "mgmt/config/key_table.h"
+#include "mgmt/config/route_lines.h"
 #include "tests/unit/config/samples.h"
 
 namespace weir::config::test {
@@ -70,14 +71,41 @@ rules = ["/etc/weir/demo.rules"]
 }
 
 TEST(Writer, EveryKeyComesBack) {
-  expect_round_trip(read_good(full_text()));
+  Config full = read_good(full_text());
+  full.routes_file.clear();
+  expect_round_trip(full);
   expect_round_trip(read_good(text_of(Base::policy)));
+}
+
+TEST(Writer, WithARoutesFileRoutesAreLines) {
+  const Config config = read_good(full_text());
+  EXPECT_EQ(routes_text(config),
+            "prod 10.1.64.0/18 attachment cloud-a via 10.1.0.2 weight 3 ecmp\nprod 10.66.0.0/16 blackhole\n");
+  const std::string text = to_toml(config);
+  EXPECT_EQ(text.find("[[route]]"), std::string::npos);
+  EXPECT_NE(text.find("[routes]\nfile = \"/etc/weir/more.routes\"\n"), std::string::npos) << text;
+  Config again = read_good(text);
+  Problems problems;
+  read_route_lines(routes_text(config), again.routes_file, again.routes, problems);
+  EXPECT_TRUE(problems.empty());
+  EXPECT_EQ(to_string(diff(config, again)), "");
+}
+
+TEST(Writer, ManyRoutesGetAFileOfTheirOwn) {
+  Config config = read_good(text_of(Base::policy));
+  EXPECT_EQ(routes_file_for(config), "");
+  config.routes.resize(kMaxTomlRoutes + 1);
+  EXPECT_EQ(routes_file_for(config), "/etc/weir/hub.toml.routes");
+  config.routes_file = "/x";
+  EXPECT_EQ(routes_file_for(config), "/x");
 }
 
 /// full_text() sets no key to its default, but those that it cannot set together with the others.
 TEST(Writer, EveryKeyThatIsSetIsWritten) {
   const Config config = read_good(full_text());
-  const std::string text = to_toml(config);
+  Config inline_routes = config;
+  inline_routes.routes_file.clear();
+  const std::string text = to_toml(config) + to_toml(inline_routes);
   for (const KeySpec& key : keys()) {
     if (key.path == "port[].rx_loop") continue;
     const std::string leaf(leaf_of(key.path));

@@ -70,10 +70,21 @@ class FakeSource final : public api::Source {
     return control::PathAnswer{"deny", "policy_deny", {{"policy", false, "rule x: deny"}}};
   }
   Result<control::ChangeView> reload() override { return reload_answer; }
+  Result<control::ChangeView> change(config::ModelChanges changes, bool dry_run) override {
+    changes_seen = std::move(changes);
+    dry_run_seen = dry_run;
+    return change_answer;
+  }
 
   size_t asked = 0;
   control::PathQuery query_seen;
-  control::ChangeView reload_answer;
+  Result<std::shared_ptr<const config::Config>> config() override {
+    return std::make_shared<const config::Config>();
+  }
+
+  control::ChangeView reload_answer, change_answer;
+  config::ModelChanges changes_seen;
+  bool dry_run_seen = false;
 };
 
 api::Parameter parameters(std::map<std::string, std::string> values) {
@@ -208,7 +219,7 @@ class ApiServer : public ::testing::Test {
 
 TEST_F(ApiServer, ServesOverASocketOfItsOwnerAndGroup) {
   {
-    const auto server = api::Server::start(socket_, source_, [] {});
+    const auto server = api::Server::start(socket_, 1, source_, [] {});
     ASSERT_TRUE(server) << server.error().message;
     struct stat status {};
     ASSERT_EQ(stat(socket_.c_str(), &status), 0);
@@ -235,9 +246,9 @@ TEST_F(ApiServer, StaleSocketIsReplacedLivingOneIsNot) {
   socket_.copy(address.sun_path, sizeof address.sun_path - 1);
   ASSERT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   ::close(fd);  // as a killed hub leaves it
-  const auto first = api::Server::start(socket_, source_, [] {});
+  const auto first = api::Server::start(socket_, 1, source_, [] {});
   ASSERT_TRUE(first) << first.error().message;
-  const auto second = api::Server::start(socket_, source_, [] {});
+  const auto second = api::Server::start(socket_, 1, source_, [] {});
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, ErrorCode::in_use);
   EXPECT_TRUE(cli::Client(socket_).get("/v1/drops"));
@@ -245,13 +256,13 @@ TEST_F(ApiServer, StaleSocketIsReplacedLivingOneIsNot) {
 
 TEST_F(ApiServer, FileInTheWayIsLeftAlone) {
   std::ofstream(socket_) << "precious";
-  const auto server = api::Server::start(socket_, source_, [] {});
+  const auto server = api::Server::start(socket_, 1, source_, [] {});
   ASSERT_FALSE(server);
   EXPECT_TRUE(std::filesystem::exists(socket_));
 }
 
 TEST_F(ApiServer, HostileRequestsDoNotStopIt) {
-  const auto server = api::Server::start(socket_, source_, [] {});
+  const auto server = api::Server::start(socket_, 1, source_, [] {});
   ASSERT_TRUE(server);
   const std::string hostile[] = {"",
                                  "\r\n\r\n",

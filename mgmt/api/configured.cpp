@@ -1,0 +1,128 @@
+#include "mgmt/api/configured.h"
+
+#include <array>
+#include <sstream>
+#include <unordered_map>
+
+#include "mgmt/config/diff.h"
+#include "mgmt/config/key_table.h"
+#include "mgmt/config/reader.h"
+#include "mgmt/config/save.h"
+#include "mgmt/config/writer.h"
+
+namespace weir::api {
+
+namespace {
+
+using config::Config;
+
+constexpr std::array<std::string_view, 4> kKinds = {"domain", "attachment", "connection", "policy"};
+
+std::string_view origin_of(const Config& config, const config::Location& where) {
+  return config::from_file(config, where) ? "file" : "api";
+}
+
+/// Keys in the order of their table, those of inner tables in objects. Values in TOML as toml_values.h writes
+/// them are JSON too: strings, numbers, truth values and lists of them.
+Json keys_of(std::string_view kind, const config::Values& values) {
+  Json json = Json::object();
+  const std::string section = std::string(kind) + "[]";
+  for (const config::KeySpec& key : config::keys()) {
+    if (!key.path.starts_with(section)) continue;
+    const auto found = values.find(key.path);
+    if (found == values.end() || found->second.empty()) continue;
+    const std::string_view table = config::section_of(key.path);
+    Json& object = table == section ? json : json[std::string(config::leaf_of(table))];
+    object[std::string(config::leaf_of(key.path))] = Json::parse(found->second, nullptr, false);
+  }
+  return json;
+}
+
+template <typename Thing>
+Json list_of(std::string_view kind, const Config& config, const std::vector<Thing>& things) {
+  Json rows = Json::array();
+  for (const Thing& thing : things) {
+    Json row = keys_of(kind, values_of(thing));
+    row["origin"] = origin_of(config, thing.where);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+Json list_of(std::string_view kind, const Config& config) {
+  if (kind == "domain") return list_of(kind, config, config.domains);
+  if (kind == "attachment") return list_of(kind, config, config.attachments);
+  if (kind == "connection") return list_of(kind, config, config.connections);
+  return list_of(kind, config, config.policy);
+}
+
+Response failure(const Error& error) { return {http_status(error.code), to_json(error)}; }
+
+}  // namespace
+
+std::span<const std::string_view> listed_kinds() { return kKinds; }
+
+std::string plural_of(std::string_view kind) { return std::string(kind) + (kind == "policy" ? "" : "s"); }
+
+Response get_configured(Source& source, std::string_view kind) {
+  const auto config = source.config();
+  if (!config) return failure(config.error());
+  return {200, {{plural_of(kind), list_of(kind, **config)}}};
+}
+
+void add_origins(Source& source, Json& attachments) {
+  const auto config = source.config();
+  if (!config) return;
+  std::unordered_map<std::string_view, std::string_view> origins;
+  for (const auto& a : (*config)->attachments) origins.emplace(a.name, origin_of(**config, a.where));
+  for (Json& row : attachments) {
+    const auto found = origins.find(row["name"].get_ref<const std::string&>());
+    if (found != origins.end()) row["origin"] = found->second;
+  }
+}
+
+Response get_config(Source& source, const Parameter& parameter) {
+  const auto in_force = source.config();
+  if (!in_force) return failure(in_force.error());
+  Config config = **in_force;
+  config.routes_file = parameter("routes_file").value_or(config::routes_file_for(config));
+  Json json = {{"file", config.file}, {"toml", config::to_toml(config)}};
+  if (!config.routes_file.empty()) {
+    json["routes_file"] = config.routes_file;
+    json["routes"] = config::routes_text(config);
+  }
+  return {200, std::move(json)};
+}
+
+Response get_config_diff(Source& source) {
+  const auto in_force = source.config();
+  if (!in_force) return failure(in_force.error());
+  const auto file = config::read_config((*in_force)->file);
+  if (!file) {
+    Json json =
+        to_json(Error{ErrorCode::refused, "the hub's file has problems, so that it cannot be compared"});
+    for (const auto& problem : file.error()) json["error"]["problems"].push_back(config::to_string(problem));
+    return {http_status(ErrorCode::refused), std::move(json)};
+  }
+  Json changes = Json::array();
+  std::istringstream lines(config::to_string(config::diff(*file, **in_force)));
+  for (std::string line; std::getline(lines, line);) changes.push_back(line);
+  return {200, {{"file", (*in_force)->file}, {"changes", std::move(changes)}}};
+}
+
+Response post_save(Source& source, const Parameter& parameter) {
+  const auto config = source.config();
+  if (!config) return failure(config.error());
+  const auto saved = config::save_config(**config, parameter("force") == "true");
+  if (!saved) return failure({ErrorCode::refused, config::to_string(saved.error())});
+  const auto reloaded = source.reload();
+  if (!reloaded) return failure(reloaded.error());
+  if (!reloaded->problems.empty()) {
+    Json json = to_json(Error{ErrorCode::internal, "it is saved, but the hub could not read it again"});
+    json["error"]["problems"] = reloaded->problems;
+    return {http_status(ErrorCode::internal), std::move(json)};
+  }
+  return {200, {{"saved", *saved}, {"notes", reloaded->notes}}};
+}
+
+}  // namespace weir::api
