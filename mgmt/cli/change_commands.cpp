@@ -47,7 +47,6 @@ std::string toml_of(const KeySpec& key, const std::string& value) {
 }
 
 std::string toml_of(const KeySpec& key, const std::vector<std::string>& values) {
-  if (!key.list) return toml_of(key, values.back());
   std::string text;
   for (const std::string& value : values) text += (text.empty() ? "[" : ", ") + toml_of(key, value);
   return text + "]";
@@ -130,16 +129,15 @@ void ChangeCommands::add_argument(Command& command, const KeySpec& key) {
     argument.option = command.app->add_flag(name, argument.flag, help_of(key));
     return;
   }
-  argument.option = command.app->add_option(name, argument.values, help_of(key));
-  if (key.list) {
-    argument.option->delimiter(',');
-    if (key.min_items == key.max_items) {
-      argument.option->expected(static_cast<int>(key.min_items));
-    } else {
-      argument.option->allow_extra_args(false);  // else it would swallow the name behind it
-    }
+  if (!key.list) {
+    argument.option = command.app->add_option(name, argument.value, help_of(key));
+    return;
+  }
+  argument.option = command.app->add_option(name, argument.values, help_of(key))->delimiter(',');
+  if (key.min_items == key.max_items) {
+    argument.option->expected(static_cast<int>(key.min_items));
   } else {
-    argument.option->expected(1);
+    argument.option->allow_extra_args(false);  // else it would swallow the name behind it
   }
 }
 
@@ -180,9 +178,10 @@ Result<ChangeRequest> ChangeCommands::request() const {
   config::Values values;
   for (const Argument& argument : command.arguments) {
     if (argument.option->count() == 0) continue;
-    const bool truth = argument.key->kind == ValueKind::boolean;
-    values.emplace(argument.key->path,
-                   truth ? (argument.flag ? "true" : "false") : toml_of(*argument.key, argument.values));
+    const KeySpec& key = *argument.key;
+    const std::string one =
+        key.kind == ValueKind::boolean ? (argument.flag ? "true" : "false") : argument.value;
+    values.emplace(key.path, key.list ? toml_of(key, argument.values) : toml_of(key, one));
   }
   const std::string section = std::string(command.kind) + "[]";
   request.body =

@@ -43,7 +43,9 @@ class ChangeCommands {
   struct Argument {
     const config::KeySpec* key;
     CLI::Option* option;
+    // One of these, by the key's kind:
     std::vector<std::string> values;
+    std::string value;
     bool flag = false;
   };
   struct Command {
