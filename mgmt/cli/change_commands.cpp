@@ -123,7 +123,8 @@ void ChangeCommands::add_verb(CLI::App& group, std::string_view kind, std::strin
 }
 
 void ChangeCommands::add_argument(Command& command, const KeySpec& key) {
-  Argument& argument = command.arguments.emplace_back(Argument{&key, nullptr, {}});
+  Argument& argument = command.arguments.emplace_back();
+  argument.key = &key;
   const std::string name = config::option_name(key.path);
   if (key.kind == ValueKind::boolean) {
     argument.option = command.app->add_flag(name, argument.flag, help_of(key));

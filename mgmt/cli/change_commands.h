@@ -41,8 +41,8 @@ class ChangeCommands {
 
  private:
   struct Argument {
-    const config::KeySpec* key;
-    CLI::Option* option;
+    const config::KeySpec* key = nullptr;
+    CLI::Option* option = nullptr;
     // One of these, by the key's kind:
     std::vector<std::string> values;
     std::string value;
