@@ -93,7 +93,7 @@ def batch(world):
         return done.returncode, done.stdout + done.stderr
 
     code, said = give(good + '[[add.route]]\ndomain = "edge"\nprefix = "10.99.0.1/16"\nattachment = "new"\n')
-    expect(code == 1 and "batch.toml:10:10: route[].prefix" in said, f"{code}: {said}")
+    expect(code == 1 and "batch.toml:12:10: route[].prefix" in said, f"{code}: {said}")
     code, said = give(good + '[[add.route]]\ndomain = "edge"\nprefix = "10.99.0.0/16"\nattachment = "nwe"\n')
     expect(code == 1 and "nwe" in said, f"{code}: {said}")
     expect("edge" not in origins(hub, "domains"), "a refused batch left something behind")
