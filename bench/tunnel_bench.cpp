@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/measure.h"
+#include "dataplane/tunnel/attachment_table.h"
 #include "dataplane/tunnel/outer_template.h"
 #include "dataplane/tunnel/tunnel_table.h"
 

@@ -31,9 +31,9 @@ class FakeSource final : public api::Source {
     view.ports = {{"wan0", "af_xdp", "02:00:00:00:00:01", 1500, true}};
     view.attachments = {{"cloud-a",
                          "prod",
+                         "vxlan vni 10",
                          "198.18.0.1",
                          "198.18.0.10",
-                         10,
                          false,
                          1450,
                          {"down", 75, "probe not answered", false, 2, 412, 11, 1100, 22, 2200}}};

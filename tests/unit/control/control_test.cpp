@@ -45,7 +45,7 @@ class ControlTest : public ::testing::Test {
     write(kTwoClouds);
     auto config = std::make_shared<const config::Config>(config::read_config(file_).value());
     const model::StartFacts facts = one_port(adjacencies_.get(), &board_);
-    auto compiled = model::compile({*config, facts, {}, {}, {}});
+    auto compiled = model::compile({*config, facts, {}, {}, model::Model{}});
     dataplane_ = std::make_unique<FakeDataplane>(std::move(compiled->snapshot));
     for (const char* peer : {"198.18.0.10", "198.18.0.20", "198.18.0.30", "198.18.0.40"}) {
       underlay_.hops[ip(peer).v4()] = {0, mac(0x020000000002), 1500, true};

@@ -215,8 +215,11 @@ inline config::Config parse(const std::string& text) {
 inline model::StartFacts one_port(dataplane::AdjacencyTable* adjacencies = nullptr,
                                   dataplane::AttachmentBoard* board = nullptr) {
   model::StartFacts facts;
-  facts.ports.push_back(
-      {"wan0", 0, mac(0x020000000001), 1500, false, {net::parse_interface_address("198.18.0.1/24").value()}});
+  model::PortFacts port;
+  port.name = "wan0";
+  port.mac = mac(0x020000000001);
+  port.addresses = {net::parse_interface_address("198.18.0.1/24").value()};
+  facts.ports.push_back(std::move(port));
   facts.adjacencies = adjacencies;
   facts.board = board;
   return facts;

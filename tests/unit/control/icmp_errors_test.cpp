@@ -160,7 +160,7 @@ TEST(IcmpErrors, TruncationAnywhereIsHarmless) {
 
 TEST(IcmpErrors, RateIsLimitedPerAttachment) {
   const config::Config config = parse(kTwoClouds);
-  auto compiled = model::compile({config, one_port(), {}, {}, {}});
+  auto compiled = model::compile({config, one_port(), {}, {}, model::Model{}});
   const auto id = [&](const char* domain, const char* name) {
     return compiled->model.ids.attachments.find(model::attachment_key(domain, name)).value();
   };

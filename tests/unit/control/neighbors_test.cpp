@@ -18,7 +18,7 @@ class NeighborsTest : public ::testing::Test {
   static constexpr NanoTime kSecond = kNanosPerSecond;
 
   NeighborsTest() : adjacencies_(AdjacencyTable::create(16).value()) {
-    auto compiled = model::compile({config_, facts_, {}, {}, {}});
+    auto compiled = model::compile({config_, facts_, {}, {}, model::Model{}});
     model_ = compiled->model;
     compiled->snapshot->adjacencies = adjacencies_.get();
     dataplane_ = std::make_unique<FakeDataplane>(std::move(compiled->snapshot));

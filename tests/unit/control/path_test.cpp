@@ -16,7 +16,7 @@ class PathTest : public ::testing::Test {
   PathTest() : adjacencies_(AdjacencyTable::create(16).value()) {}
   void use(const std::string& text) {
     const config::Config config = parse(text);
-    auto compiled = model::compile({config, one_port(adjacencies_.get()), {}, {}, {}});
+    auto compiled = model::compile({config, one_port(adjacencies_.get()), {}, {}, model::Model{}});
     ASSERT_TRUE(compiled);
     model_ = std::move(compiled->model);
     snapshot_ = std::move(compiled->snapshot);

@@ -173,7 +173,7 @@ TEST_F(TransactionTest, AnotherUnderlayPathChangesItsAttachmentsOnly) {
   const auto* a = hub_.live.tables().attachments->find(hub_.attachment("cloud-a"));
   const auto* b = hub_.live.tables().attachments->find(hub_.attachment("cloud-b"));
   std::vector<config::Problem> warnings;
-  const auto path = model::path_of(hub_.live.attachments().find("cloud-a")->second.config);
+  const auto path = *model::path_of(hub_.live.attachments().find("cloud-a")->second.config);
   const auto retired = hub_.live.path_changed(path, {0, 1400}, warnings);
   ASSERT_EQ(retired.size(), 1u);
   EXPECT_EQ(retired.front().get(), a);

@@ -1,4 +1,5 @@
 // The plain reading agrees with the complete one wherever it says yes, and takes what is ordinary.
+#include "dataplane/net/checksum.h"
 #include "dataplane/net/plain.h"
 
 #include <gtest/gtest.h>
@@ -102,10 +103,10 @@ TEST_P(Plain, AgreesOnDamagedPackets) {
   for (int round = 0; round < 200'000; ++round) {
     Bytes bytes = packet(family, tcp, random() % 8);
     const size_t headers = std::min<size_t>(bytes.size(), 64);
-    for (unsigned n = random() % 3; n-- > 0;) bytes[random() % headers] = static_cast<uint8_t>(random());
+    for (auto n = random() % 3; n-- > 0;) bytes[random() % headers] = static_cast<uint8_t>(random());
     if (family == net::Family::ipv4 && random() % 2 == 0) {  // so that damage behind the checksum is seen too
       bytes[10] = bytes[11] = 0;
-      const uint16_t sum = net::checksum(net::Bytes(bytes).first(20));
+      const uint16_t sum = weir::net::checksum(net::Bytes(bytes).first(20));
       bytes[10] = static_cast<uint8_t>(sum);
       bytes[11] = static_cast<uint8_t>(sum >> 8);
     }
