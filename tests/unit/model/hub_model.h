@@ -65,7 +65,8 @@ struct HubModel {
   explicit HubModel(uint32_t attachments = 64, uint32_t route_limit = 100'000)
       : routes(dataplane::Routes::create({route_limit, 65'535}).value()),
         live(one_port(), {*routes, std::make_shared<dataplane::AttachmentTable>(attachments),
-                          std::make_shared<dataplane::TunnelTable>(attachments), nullptr}) {}
+                          // A tunnel's keys and its peer's.
+                          std::make_shared<dataplane::TunnelTable>(3 * attachments), nullptr}) {}
 
   /// What is wrong; nothing: done, as if no worker ever looked.
   std::vector<std::string> transact(const ModelChanges& changes, model::Origin origin = model::Origin::api) {

@@ -56,7 +56,8 @@ TEST_F(TransactionTest, SaysWhatIsWrongAllAtOnce) {
   rule.id = "r";
   rule.from.domains = {"nowhere"};
   refuse({{add, twin}, {add, route("prod", "10.9.0.0/16", "cloud-b", "10.2.0.2")}, {add, rule}},
-         {R"(attachment "cloud-a" has the same local address, remote address, VNI and port already)",
+         {R"(attachment "cloud-a" has the same tunnel already: local 198.18.0.1, remote 198.19.0.11, VXLAN port 4789, )"
+          R"(VNI 10)",
           R"(10.1.0.0/25 overlaps 10.1.0.0/24 of attachment "cloud-a" in the same domain)",
           R"(attachment "cloud-b" belongs to domain "shared", not to "prod")",
           R"(rule "r": no domain is called "nowhere")"});
