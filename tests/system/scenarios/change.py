@@ -89,7 +89,7 @@ def detach(world):
     expect(ping(a.namespace, b.address, wait=0.3)[0] == 0, "b is reached without its attachment")
     expect("b" not in [one["name"] for one in hub.ctl_json("status")["attachments"]], "status still lists it")
     ping(b.namespace, a.address, count=1, wait=0.3)
-    expect(hub.drops().get("tunnel_unknown", 0) >= 1, f"drops: {hub.drops()}")
+    expect(hub.drops().get("tunnel_peer", 0) >= 1, f"drops: {hub.drops()}")
     world.config.attachment.append(row)
     hub.reload()
     hub.wait_ready_tunnels()
@@ -111,7 +111,7 @@ def refused(world):
     expect(done.returncode != 0 and f"weir.toml:{line}:" in said and LOCATION.search(said), f"said: {said}")
     expect("domain" in said, f"the nearest key is not named: {said}")
     with open(hub.config_path, "w") as handle:
-        handle.write(good.replace('idle = "adaptive"', 'idle = "poll"').replace("16384", "8192"))
+        handle.write(good.replace('idle = "adaptive"', 'idle = "poll"').replace("16384", "12288"))
     done = hub.ctl("reload", check=False)
     said = done.stdout + done.stderr
     expect(done.returncode != 0 and "restart" in said and "worker.idle" in said, f"said: {said}")
