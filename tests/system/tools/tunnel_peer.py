@@ -14,7 +14,10 @@ from scapy.arch.linux import L2Socket
 from scapy.contrib.geneve import GENEVE
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import ARP, GRE, Ether
-from scapy.packet import Raw
+from scapy.packet import Raw, bind_layers
+
+GENEVE_IP_PORT = 6082  # the attachment of kind geneve-ip has a port of its own
+bind_layers(UDP, GENEVE, dport=GENEVE_IP_PORT)
 
 HOST_MAC = "02:0a:00:00:00:99"
 PINGS = 3
@@ -32,7 +35,7 @@ class Peer:
         if kind == "geneve":
             return outer / UDP(sport=50000, dport=6081) / GENEVE(vni=tunnel["id"], proto=0x6558) / inside
         if kind == "geneve-ip":
-            return outer / UDP(sport=50000, dport=6082) / GENEVE(vni=tunnel["id"], proto=0x0800) / inside
+            return outer / UDP(sport=50000, dport=GENEVE_IP_PORT) / GENEVE(vni=tunnel["id"], proto=0x0800) / inside
         if kind == "gre":
             return outer / GRE(proto=0x0800) / inside
         if kind == "gre-key":
