@@ -67,7 +67,7 @@ Next decide_ip(rte_mbuf* mbuf, const Attachment& attachment, const net::IpView& 
       attachment.ethernet) {
     // Before the MAC check: solicitations go to a multicast MAC.
     if (const Next next = answer_neighbor_discovery(ctx, mbuf, attachment, meta.ip_offset, ip);
-        next.kind != Next::Kind::go_on) {
+        !next.goes_on()) {
       return next;
     }
   }
@@ -97,7 +97,7 @@ Next decide_ip(rte_mbuf* mbuf, const Attachment& attachment, const net::IpView& 
   }
   if (l4.icmp_error) {
     const Next next = take_quoted_tuple(packet, ip, attachment.domain, meta);
-    if (next.kind != Next::Kind::go_on) return next;
+    if (!next.goes_on()) return next;
   } else {
     meta.set_key({ip.src, ip.dst, l4.src_port, l4.dst_port, ip.protocol},
                  static_cast<uint16_t>(attachment.domain.index()));
@@ -137,7 +137,7 @@ Next inner_rare(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment
   if (error != net::ParseError::none) return drop_for(error);
   // An outer header without a mark (not-ECT, ECT(0)) has nothing to tell, unless DSCP is to be taken over.
   if ((meta.tos & net::kEct1) != 0 || attachment.tos_mask != net::kEcnMask) [[unlikely]] {
-    if (const Next next = take_outer_marks(mbuf, attachment, ip); next.kind != Next::Kind::go_on) return next;
+    if (const Next next = take_outer_marks(mbuf, attachment, ip); !next.goes_on()) return next;
   }
   meta.tos = ip.tos;
   // Padding of a short inner frame is not carried on.

@@ -105,7 +105,7 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
       bytes_of(mbuf).subspan(meta.ip_offset + meta.l4_offset, meta.ip_length - meta.l4_offset);
   size_t header = meta.payload_offset - meta.l4_offset;
   if (meta.fragment) [[unlikely]] {
-    if (const Next next = gather_inspected(ctx, mbuf, transport); next.kind != Next::Kind::go_on) return next;
+    if (const Next next = gather_inspected(ctx, mbuf, transport); !next.goes_on()) return next;
     header = std::min(transport_header(meta.protocol(), transport), transport.size());
   }
   ctx.counters.inspected_packets.add();

@@ -57,7 +57,7 @@ Next outer_rare(WorkerContext& ctx, rte_mbuf* mbuf) {
   if (snapshot.ports[meta.port].native) {
     bool taken = false;
     const Next next = decide_native(ctx, mbuf, meta, taken);
-    if (taken || next.kind != Next::Kind::go_on) return next;
+    if (taken || !next.goes_on()) return next;
   }
   const net::Mac& dst = reinterpret_cast<const net::EthHeader*>(frame.data())->dst;
   if (eth.type == net::kEtherArp) return answer_underlay_arp(ctx, mbuf, eth.offset);
@@ -77,7 +77,7 @@ Next outer_rare(WorkerContext& ctx, rte_mbuf* mbuf) {
   if (judgement.drop != DropReason::none) return Next::drop(judgement.drop);
   if (judgement.fragment) {
     const Next next = gather_outer(ctx, mbuf, eth.offset, ip);
-    return next.kind == Next::Kind::go_on ? outer_rare(ctx, mbuf) : next;  // whole now
+    return next.goes_on() ? outer_rare(ctx, mbuf) : next;  // whole now
   }
   if (!judgement.local) return take_tunnel(mbuf, meta, packet, eth.offset, view);
   meta.ip_offset = eth.offset;

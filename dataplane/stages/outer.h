@@ -17,8 +17,10 @@ bool outer_checksum_right(const rte_mbuf* mbuf, net::Bytes packet, const OuterVi
 /// The packet belongs to a tunnel: what decap needs of it.
 [[gnu::always_inline]] inline Next take_tunnel(rte_mbuf* mbuf, PacketMeta& meta, net::Bytes packet,
                                                uint16_t ip_offset, const OuterView& view) {
-  if (view.udp != 0 && !view.checksum_zero && !outer_checksum_right(mbuf, packet, view)) [[unlikely]]
-    return Next::drop(DropReason::outer_udp_checksum);
+  if (view.udp != 0 && !view.checksum_zero) [[unlikely]] {
+    const OuterView copy = view;  // else the view itself has to lie in memory, for all packets
+    if (!outer_checksum_right(mbuf, packet, copy)) return Next::drop(DropReason::outer_udp_checksum);
+  }
   meta.tunnel = view.key;
   meta.ip_offset = ip_offset;
   meta.payload_offset = static_cast<uint16_t>(ip_offset + view.payload);

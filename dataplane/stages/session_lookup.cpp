@@ -25,10 +25,10 @@ Next session_miss(WorkerContext& ctx, rte_mbuf* mbuf) {
     const Attachment* attachment = ctx.snapshot->attachment(meta.ingress);
     if (attachment == nullptr) return Next::drop(DropReason::stale_attachment);
     const Next next = inner_rare(ctx, mbuf, *attachment);
-    if (next.kind != Next::Kind::go_on) return next;
+    if (!next.goes_on()) return next;
   }
   const Next next = create_session(ctx, mbuf);
-  if (next.kind == Next::Kind::go_on) account(ctx, ctx.sessions->at(meta.session), meta);
+  if (next.goes_on()) account(ctx, ctx.sessions->at(meta.session), meta);
   return next;
 }
 
@@ -46,12 +46,12 @@ Next session_changed(WorkerContext& ctx, rte_mbuf* mbuf) {
   const AdjacencyId& back = session.adjacency[static_cast<size_t>(opposite(meta.direction))];
   if (!is_current(snapshot, session) || !adjacencies.is_live(there) || !adjacencies.is_live(back)) {
     const Next next = redecide_session(ctx, meta, meta.session);
-    if (next.kind != Next::Kind::go_on) return next;
+    if (!next.goes_on()) return next;
     if (!adjacencies.is_live(there)) return Next::drop(DropReason::neighbor_unresolved);
   }
   if (!adjacencies.belongs(back, meta.ingress)) {
     const Next next = accept_other_ingress(ctx, meta, meta.session);
-    if (next.kind != Next::Kind::go_on) return next;
+    if (!next.goes_on()) return next;
   }
   account(ctx, session, meta);
   return Next::go_on();

@@ -61,22 +61,22 @@ void hand_over(WorkerContext& ctx, rte_mbuf* mbuf, WorkerIndex worker, Entry ent
 }  // namespace
 
 void leave(WorkerContext& ctx, rte_mbuf* mbuf, Next next) {
-  switch (next.kind) {
+  switch (next.kind()) {
     case Next::Kind::go_on:
     case Next::Kind::kept:
       break;
     case Next::Kind::drop:
-      drop(ctx, mbuf, static_cast<DropReason>(next.argument));
+      drop(ctx, mbuf, static_cast<DropReason>(next.argument()));
       break;
     case Next::Kind::consumed:
       ctx.counters.consumed.add();
       rte_pktmbuf_free(mbuf);
       break;
     case Next::Kind::punt:
-      punt(ctx, mbuf, static_cast<PuntReason>(next.argument));
+      punt(ctx, mbuf, static_cast<PuntReason>(next.argument()));
       break;
     case Next::Kind::hand_over:
-      hand_over(ctx, mbuf, next.argument, next.entry);
+      hand_over(ctx, mbuf, next.argument(), next.entry());
       break;
     case Next::Kind::answer_inner:
       meta_of(mbuf).egress = meta_of(mbuf).ingress;

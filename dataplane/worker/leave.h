@@ -5,29 +5,39 @@
 
 namespace weir::dataplane {
 
-/// What a stage decided for one packet.
-struct Next {
+/// What a stage decided for one packet. One word, which is returned and compared in a register: as a struct
+/// of bytes it went through memory, and waited there for its own stores.
+class Next {
+ public:
   enum class Kind : uint8_t { go_on, drop, consumed, punt, hand_over, kept, answer_inner, answer_outer };
-  Kind kind = Kind::go_on;
-  uint8_t argument = 0;
-  Entry entry = Entry::session_lookup;  // hand_over: where it goes on
 
-  constexpr bool goes_on() const { return kind == Kind::go_on; }
+  constexpr bool goes_on() const { return word_ == 0; }
+  constexpr Kind kind() const { return static_cast<Kind>(word_ & 0xff); }
+  /// drop: the DropReason; punt: the PuntReason; hand_over: the WorkerIndex.
+  constexpr uint8_t argument() const { return word_ >> 8 & 0xff; }
+  /// hand_over: where it goes on.
+  constexpr Entry entry() const { return static_cast<Entry>(word_ >> 16 & 0xff); }
 
-  static constexpr Next go_on() { return {}; }
-  static constexpr Next drop(DropReason reason) { return {Kind::drop, static_cast<uint8_t>(reason)}; }
+  static constexpr Next go_on() { return Next(Kind::go_on); }
+  static constexpr Next drop(DropReason reason) { return Next(Kind::drop, static_cast<uint8_t>(reason)); }
   /// The hub took note of what it said.
-  static constexpr Next consumed() { return {Kind::consumed, 0}; }
-  static constexpr Next punt(PuntReason reason) { return {Kind::punt, static_cast<uint8_t>(reason)}; }
+  static constexpr Next consumed() { return Next(Kind::consumed); }
+  static constexpr Next punt(PuntReason reason) { return Next(Kind::punt, static_cast<uint8_t>(reason)); }
   static constexpr Next hand_over(WorkerIndex owner, Entry entry = Entry::session_lookup) {
-    return {Kind::hand_over, owner, entry};
+    return Next(Kind::hand_over, owner, entry);
   }
   /// A fragment that has to wait: the worker's fragment table has it now.
-  static constexpr Next kept() { return {Kind::kept, 0}; }
+  static constexpr Next kept() { return Next(Kind::kept); }
   /// The packet was turned into the answer: an inner frame for the attachment that it came from.
-  static constexpr Next answer_inner() { return {Kind::answer_inner, 0}; }
+  static constexpr Next answer_inner() { return Next(Kind::answer_inner); }
   /// The same for a frame to be sent out of the port that it came from.
-  static constexpr Next answer_outer() { return {Kind::answer_outer, 0}; }
+  static constexpr Next answer_outer() { return Next(Kind::answer_outer); }
+
+ private:
+  explicit constexpr Next(Kind kind, uint8_t argument = 0, Entry entry = Entry{})
+      : word_(static_cast<uint32_t>(kind) | static_cast<uint32_t>(argument) << 8 |
+              static_cast<uint32_t>(entry) << 16) {}
+  uint32_t word_;
 };
 
 /// Counts and moves a packet that does not go on. The caller takes it out of the burst.
