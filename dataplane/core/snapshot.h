@@ -2,7 +2,7 @@
 //
 // Control builds a new Snapshot, sharing the tables that did not change, publishes it with one atomic store,
 // and frees the old one after every worker passed a quiescent state. Nothing in it changes while it is
-// published, but what is large and lives as long as the hub: attachments and their board, tunnels,
+// published, but what is large and lives as long as the hub: attachments and their board, tunnels, routes,
 // adjacencies and UnderlayHops, which control changes in place, one word at a time.
 #pragma once
 
@@ -14,7 +14,7 @@
 #include "dataplane/core/ids.h"
 #include "dataplane/fib/adjacency_table.h"
 #include "dataplane/fib/next_hop.h"
-#include "dataplane/fib/route_table.h"
+#include "dataplane/fib/routes.h"
 #include "dataplane/policy/policy.h"
 #include "dataplane/tunnel/attachment_board.h"
 #include "dataplane/tunnel/attachment_table.h"
@@ -25,19 +25,8 @@
 namespace weir::dataplane {
 
 struct Domain {
-  DomainId id;  // invalid: free slot
+  DomainId id;
   std::string name;
-  /// Unique over the hub's life; moves when a lookup in this domain may answer differently.
-  uint32_t route_version = 0;
-  std::vector<RouteTarget> targets;
-  RouteTable own;      // the domain's own routes
-  RouteTable exposed;  // what the domains that it is connected to expose
-};
-
-/// What an address that is reachable only in unconnected domains looks like: tells no_connection from
-/// no_route.
-struct AllRoutes {
-  RouteTable table;  // every domain's own routes in one; targets are domain slots
 };
 
 enum class OnDrop : uint8_t { reset, silent };
@@ -79,11 +68,12 @@ struct Snapshot {
   std::shared_ptr<const TunnelTable> tunnels;
   std::shared_ptr<const AttachmentTable> attachments;
   std::vector<std::shared_ptr<const Domain>> domains;  // by slot; null: free
-  std::shared_ptr<const AllRoutes> all_routes;
   std::shared_ptr<const PolicyTable> policy;
-  std::vector<Profile> profiles;          // by ProfileIndex
-  AdjacencyTable* adjacencies = nullptr;  // one for the hub's life, owned by control
-  AttachmentBoard* board = nullptr;       // the same; null: all are usable, none is probed
+  std::vector<Profile> profiles;  // by ProfileIndex
+  // One each for the hub's life, owned by control.
+  AdjacencyTable* adjacencies = nullptr;
+  AttachmentBoard* board = nullptr;  // null: all are usable, none is probed
+  const Routes* routes = nullptr;
 
   const Domain* domain(DomainId id) const {
     if (!id.valid() || id.index() >= domains.size()) return nullptr;

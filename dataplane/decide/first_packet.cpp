@@ -18,24 +18,29 @@ uint64_t mixed(uint64_t x) {
   return x ^ x >> 31;
 }
 
-/// What `member` bids for this flow. The highest bid wins with probability weight / sum of weights (weighted
-/// rendezvous hashing), and bids do not depend on one another, so a member that leaves moves only its own
-/// flows.
-double bid(const NextHop& member, uint32_t hash) {
-  const uint64_t name = member.attachment.value ^ mixed(member.via.bits.hi ^ mixed(member.via.bits.lo));
-  const uint64_t random = mixed(mixed(name) ^ hash);
-  const double uniform = (static_cast<double>(random >> 11) + 0.5) * 0x1p-53;  // in (0, 1)
+uint64_t full_name(const NextHop& member) {
+  if (!member.has_via) return mixed(member.attachment.value);
+  return mixed(member.attachment.value ^ mixed(member.via.bits.hi ^ mixed(member.via.bits.lo)));
+}
+
+/// What a member bids for this flow. The highest bid wins, and bids do not depend on one another, so a member
+/// that leaves moves only its own flows (rendezvous hashing).
+uint64_t random_of(const NextHop& member, uint32_t hash) { return mixed(full_name(member) ^ hash); }
+
+/// The same, so that a member wins with probability weight / sum of weights. Of equal weights the one with
+/// the highest random_of() wins, so there is no need for this then.
+double weighted_bid(const NextHop& member, uint32_t hash) {
+  const double uniform = (static_cast<double>(random_of(member, hash) >> 11) + 0.5) * 0x1p-53;  // in (0, 1)
   return -static_cast<double>(member.weight) / std::log(uniform);
 }
 
-/// The member of `target` for this flow among those that `usable` accepts; null if there is none.
-template <typename Usable>
-const NextHop* choose(const RouteTarget& target, uint32_t hash, Usable&& usable) {
+template <typename Usable, typename Bid>
+const NextHop* highest(const RouteTarget& target, Usable&& usable, Bid&& bid) {
   const NextHop* best = nullptr;
-  double best_bid = 0;
+  decltype(bid(target.members.front())) best_bid{};
   for (const NextHop& member : target.members) {
     if (!usable(member)) continue;
-    const double b = target.members.size() == 1 ? 0 : bid(member, hash);
+    const auto b = bid(member);
     if (best != nullptr && b <= best_bid) continue;
     best = &member;
     best_bid = b;
@@ -43,50 +48,81 @@ const NextHop* choose(const RouteTarget& target, uint32_t hash, Usable&& usable)
   return best;
 }
 
+/// The member of `target` for this flow among those that `usable` accepts: the one named `keep` if there is
+/// one; null if there is none at all.
+template <typename Usable>
+const NextHop* choose(const RouteTarget& target, uint32_t hash, MemberName keep, Usable&& usable) {
+  if (target.members.size() == 1) return usable(target.members.front()) ? &target.members.front() : nullptr;
+  if (keep != 0) {
+    for (const NextHop& member : target.members) {
+      if (name_of(member) == keep && usable(member)) return &member;
+    }
+  }
+  if (target.equal_weights) {
+    return highest(target, usable, [hash](const NextHop& member) { return random_of(member, hash); });
+  }
+  return highest(target, usable, [hash](const NextHop& member) { return weighted_bid(member, hash); });
+}
+
 /// Addresses that never are routed, or a packet from a host to itself.
 bool is_never_routed(const Tuple& tuple) {
   return net::is_martian(tuple.src) || net::is_martian(tuple.dst) || tuple.src == tuple.dst;
 }
 
+/// A member of the domain's own route to `address` that `accept` takes.
+template <typename Accept>
+ReverseHop hop_to(const Snapshot& snapshot, DomainId domain, const net::IpAddress& address, uint32_t hash,
+                  MemberName keep, Accept&& accept) {
+  ReverseHop answer;
+  const Routes::Match match = snapshot.routes->lookup_own(domain, address);
+  if (!match) return answer;
+  answer.cell = match.cell;
+  const NextHop* member = choose(*match.target, hash, keep, accept);
+  if (member == nullptr) return answer;
+  answer.found = true;
+  answer.next_hop = *member;
+  return answer;
+}
+
 }  // namespace
 
-const NextHop* reverse_hop(const Domain& domain, const net::IpAddress& source, AttachmentId ingress,
-                           uint32_t hash) {
-  const auto match = domain.own.lookup(source);
-  if (!match) return nullptr;
-  return choose(domain.targets[match->target], hash,
+MemberName name_of(const NextHop& member) { return static_cast<MemberName>(full_name(member)) | 1; }
+
+bool is_usable(const Snapshot& snapshot, const NextHop& member) { return snapshot.usable(member.attachment); }
+
+ReverseHop reverse_hop(const Snapshot& snapshot, DomainId domain, const net::IpAddress& source,
+                       AttachmentId ingress, uint32_t hash, MemberName keep) {
+  return hop_to(snapshot, domain, source, hash, keep,
                 [&](const NextHop& member) { return member.attachment == ingress; });
 }
 
-/// Any way to `address` by the domain's own routes that is usable; null if there is none.
-static const NextHop* usable_hop(const Snapshot& snapshot, const Domain& domain,
-                                 const net::IpAddress& address, uint32_t hash) {
-  const auto match = domain.own.lookup(address);
-  if (!match) return nullptr;
-  return choose(domain.targets[match->target], hash,
-                [&](const NextHop& member) { return snapshot.usable(member.attachment); });
+/// Any way to `address` by the domain's own routes that is usable.
+static ReverseHop usable_hop(const Snapshot& snapshot, DomainId domain, const net::IpAddress& address,
+                             uint32_t hash, MemberName keep) {
+  return hop_to(snapshot, domain, address, hash, keep,
+                [&](const NextHop& member) { return is_usable(snapshot, member); });
 }
 
-RouteAnswer find_route(const Snapshot& snapshot, const Domain& domain, const net::IpAddress& destination,
-                       uint32_t hash) {
-  const auto own = domain.own.lookup(destination);
-  const auto exposed = domain.exposed.lookup(destination);
+RouteAnswer find_route(const Snapshot& snapshot, DomainId domain, const net::IpAddress& destination,
+                       uint32_t hash, MemberName keep) {
+  const Routes::Match own = snapshot.routes->lookup_own(domain, destination);
+  const Routes::ExposedMatch exposed =
+      snapshot.routes->lookup_exposed(domain, destination, own ? own.length : -1);
   RouteAnswer answer;
   if (!own && !exposed) {
-    const bool elsewhere = snapshot.all_routes->table.lookup(destination).has_value();
-    answer.drop = elsewhere ? DropReason::no_connection : DropReason::no_route;
+    answer.drop = exposed.elsewhere ? DropReason::no_connection : DropReason::no_route;
     return answer;
   }
-  answer.exposed = !own || (exposed && exposed->length > own->length);
-  const RouteTable::Match& match = answer.exposed ? *exposed : *own;
+  const Routes::Match& match = exposed ? exposed : own;
+  answer.exposed = static_cast<bool>(exposed);
   answer.length = match.length;
-  const RouteTarget& target = domain.targets[match.target];
-  if (target.members.empty()) {
+  answer.cell = match.cell;
+  if (match.target->members.empty()) {
     answer.drop = DropReason::blackhole;
     return answer;
   }
   const NextHop* member =
-      choose(target, hash, [&](const NextHop& m) { return snapshot.usable(m.attachment); });
+      choose(*match.target, hash, keep, [&](const NextHop& m) { return is_usable(snapshot, m); });
   if (member == nullptr) {
     answer.drop = DropReason::attachment_down;
     return answer;
@@ -95,7 +131,7 @@ RouteAnswer find_route(const Snapshot& snapshot, const Domain& domain, const net
   return answer;
 }
 
-FirstDecision decide_first_packet(const Snapshot& snapshot, const FirstPacket& packet) {
+FirstDecision decide_route(const Snapshot& snapshot, const FirstPacket& packet) {
   FirstDecision decision;
   const auto dropped = [&decision](DropReason reason) {
     decision.drop = reason;
@@ -106,31 +142,45 @@ FirstDecision decide_first_packet(const Snapshot& snapshot, const FirstPacket& p
   const Domain* from = ingress == nullptr ? nullptr : snapshot.domain(ingress->domain);
   if (from == nullptr) return dropped(DropReason::stale_attachment);
   decision.from_domain = from->id;
-  decision.route_version = from->route_version;
   // No host has the hub's own address: a packet from it is forged.
   if (is_never_routed(packet.tuple) || ingress->is_gateway(packet.tuple.src))
     return dropped(DropReason::inner_martian);
   const uint32_t hash = ecmp_hash(packet.tuple);
-  const NextHop* reverse = reverse_hop(*from, packet.tuple.src, packet.ingress, hash);
-  if (reverse == nullptr) return dropped(DropReason::reverse_path);
+  ReverseHop reverse =
+      reverse_hop(snapshot, from->id, packet.tuple.src, packet.ingress, hash, packet.keep[1]);
+  if (!reverse.found) return dropped(DropReason::reverse_path);
   if (!snapshot.usable(packet.ingress)) {  // packets still come that way; the replies take another
-    reverse = usable_hop(snapshot, *from, packet.tuple.src, hash);
-    if (reverse == nullptr) return dropped(DropReason::attachment_down);
+    reverse = usable_hop(snapshot, from->id, packet.tuple.src, hash, packet.keep[1]);
+    if (!reverse.found) return dropped(DropReason::attachment_down);
   }
-  decision.reverse = *reverse;
+  decision.reverse = reverse.next_hop;
+  decision.route[1] = reverse.cell;
+  decision.route_version[1] = snapshot.routes->version(reverse.cell);
 
   decision.last_step = Step::route;
   if (ingress->is_gateway(packet.tuple.dst)) return dropped(DropReason::inner_hub_address);
-  const RouteAnswer route = find_route(snapshot, *from, packet.tuple.dst, hash);
+  const RouteAnswer route = find_route(snapshot, from->id, packet.tuple.dst, hash, packet.keep[0]);
   decision.route_length = route.length;
   decision.route_exposed = route.exposed;
   if (route.drop != DropReason::none) return dropped(route.drop);
   decision.forward = route.next_hop;
   decision.to_domain = route.next_hop.domain;
+  decision.route[0] = route.cell;
+  decision.route_version[0] = snapshot.routes->version(route.cell);
   if (snapshot.attachment(route.next_hop.attachment)->is_gateway(packet.tuple.dst))
     return dropped(DropReason::inner_hub_address);
-
   decision.last_step = Step::connection;
+  return decision;
+}
+
+FirstDecision decide_first_packet(const Snapshot& snapshot, const FirstPacket& packet) {
+  FirstDecision decision = decide_route(snapshot, packet);
+  if (decision.drop != DropReason::none) return decision;
+  const auto dropped = [&decision](DropReason reason) {
+    decision.drop = reason;
+    return decision;
+  };
+
   decision.connection = snapshot.policy->find(decision.from_domain, decision.to_domain);
   if (decision.connection == PolicyTable::kNotConnected) return dropped(DropReason::no_connection);
   decision.policy_version = snapshot.policy->version(decision.connection);

@@ -1,7 +1,7 @@
-// What happens to a session's first packet, as one pure function over the snapshot.
+// What happens to a session's first packet, as one pure function over the snapshot and what it points to.
 //
-// The worker's slow path, re-decision after a change, and `weirctl path` all call decide_first_packet();
-// there is no second reading of routes, connections and policy anywhere.
+// The worker's slow path, re-decision after a change, and `weirctl path` all call these; there is no second
+// reading of routes, connections and policy anywhere.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,16 @@
 
 namespace weir::dataplane {
 
+/// Names a member of a route by its attachment and router, whatever its weight. 0: none.
+using MemberName = uint32_t;
+MemberName name_of(const NextHop& member);
+
 struct FirstPacket {
   AttachmentId ingress;  // where the initiator's packet came in
   Tuple tuple;           // in the initiator's direction
+  /// The members that a live session uses, towards the destination and towards the source: kept while their
+  /// route has them and they are usable.
+  MemberName keep[2] = {0, 0};
 };
 
 /// The steps in the order in which they are taken; a caller that explains shows them up to `last_step`.
@@ -31,7 +38,9 @@ struct FirstDecision {
   bool route_exposed = false;  // it is a connected domain's
   PolicyTable::ConnectionIndex connection = PolicyTable::kNotConnected;
   PolicyDecision policy;  // valid from Step::policy on
-  uint32_t route_version = 0;
+  /// What decided: the route of the destination, that of the source, the policy between the two domains.
+  RouteCell route[2] = {0, 0};
+  uint32_t route_version[2] = {0, 0};
   uint32_t policy_version = 0;
 };
 
@@ -44,22 +53,35 @@ struct FirstDecision {
 /// the packet came in by or would leave by, is no destination (`inner_hub_address`).
 FirstDecision decide_first_packet(const Snapshot& snapshot, const FirstPacket& packet);
 
-/// The reverse-path check: the next hop towards `source` through the attachment that it came in by; null if
-/// the domain's own routes lead elsewhere. `hash` is ecmp_hash() of the packet's tuple.
-const NextHop* reverse_hop(const Domain& domain, const net::IpAddress& source, AttachmentId ingress,
-                           uint32_t hash);
+/// The same up to the route, Step::connection if it passes: for a live session whose policy has not moved.
+FirstDecision decide_route(const Snapshot& snapshot, const FirstPacket& packet);
+
+struct ReverseHop {
+  bool found = false;
+  NextHop next_hop;
+  RouteCell cell = 0;
+};
+/// The reverse-path check: the next hop towards `source` through the attachment that it came in by, if the
+/// domain's own routes lead there. `hash` is ecmp_hash() of the packet's tuple.
+ReverseHop reverse_hop(const Snapshot& snapshot, DomainId domain, const net::IpAddress& source,
+                       AttachmentId ingress, uint32_t hash, MemberName keep = 0);
 
 struct RouteAnswer {
   DropReason drop = DropReason::none;  // no_route, no_connection, blackhole, attachment_down
   NextHop next_hop;
+  RouteCell cell = 0;
   uint8_t length = 0;
   bool exposed = false;
 };
-/// Longest match of the domain's own routes and the exposed ones, own on a tie; `hash` is the session's
-/// ecmp_hash() and picks one of several members. Members whose attachment is gone or down (AttachmentBoard)
-/// do not count; if none is left, `attachment_down`.
-RouteAnswer find_route(const Snapshot& snapshot, const Domain& domain, const net::IpAddress& destination,
-                       uint32_t hash);
+/// Longest match of the domain's own routes and the exposed ones, own on a tie: two look-ups, or one if the
+/// own match cannot be beaten. `hash` is the session's ecmp_hash() and picks one of several members. Members
+/// that are not usable do not count (gone, or down on the AttachmentBoard); if none is left,
+/// `attachment_down`.
+RouteAnswer find_route(const Snapshot& snapshot, DomainId domain, const net::IpAddress& destination,
+                       uint32_t hash, MemberName keep = 0);
+
+/// May packets be sent there? Asked for first packets and when a session is decided again.
+bool is_usable(const Snapshot& snapshot, const NextHop& member);
 
 /// The same in both directions of a session.
 uint32_t ecmp_hash(const Tuple& tuple);

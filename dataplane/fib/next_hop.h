@@ -28,7 +28,7 @@ struct NextHop {
 /// What a route leads to: members, or a blackhole if there are none. Immutable once a route leads to it.
 struct RouteTarget {
   std::vector<NextHop> members;
-  uint32_t total_weight = 0;
+  bool equal_weights = true;  // of all members
 };
 
 }  // namespace weir::dataplane

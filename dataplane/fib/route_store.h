@@ -95,6 +95,7 @@ class PoolMemory {
   void* base_ = nullptr;
 
  private:
+  void* space_ = nullptr;
   size_t object_bytes_ = 0;
   size_t mapped_ = 0;     // usable bytes
   size_t set_aside_ = 0;  // bytes of address space

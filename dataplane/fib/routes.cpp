@@ -241,7 +241,7 @@ uint32_t Routes::Impl::use_target(std::span<const NextHop> members) {
   }
   auto made = std::make_unique<RouteTarget>();
   made->members.assign(members.begin(), members.end());
-  for (const NextHop& m : members) made->total_weight += m.weight;
+  for (const NextHop& m : members) made->equal_weights &= m.weight == members.front().weight;
   list_bytes += bytes_of(*made);
   const uint32_t target = targets.take();
   targets[target].store(made.release(), kRelease);

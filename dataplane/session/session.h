@@ -52,10 +52,10 @@ struct alignas(64) Session {
   uint8_t flags = 0;
   uint8_t tcp_flags_seen = 0;  // both directions or-ed
   AdjacencyId adjacency[2];    // [d]: next hop of packets that travel in direction d
-  uint32_t policy_version = 0;
-  uint32_t route_version = 0;
-  uint32_t nat_version = 0;  // stays 0 until there is NAT
-  uint16_t connection = 0;   // PolicyTable::ConnectionIndex
+  /// versions_of() what decided the session, when it did.
+  uint32_t versions = 0;
+  uint32_t route[2] = {};   // RouteCell by direction: of the destination's route, of the source's
+  uint16_t connection = 0;  // PolicyTable::ConnectionIndex
   ProfileIndex profile = 0;
   Tick last_seen;
   uint32_t packets[2] = {};  // low halves; a wrap is carried into cold
@@ -79,8 +79,20 @@ struct alignas(64) SessionCold {
   AttachmentId egress;    // where they leave
   uint8_t tcp_flags[2] = {};
   uint16_t alerts = 0;
+  // What `versions` is made of: read only when that has moved.
+  uint32_t policy_version = 0;
+  uint32_t route_version[2] = {};
+  uint32_t nat_version = 0;  // stays 0 until there is NAT
+  uint32_t member[2] = {};   // MemberName by direction: of a route with several members the one in use
 };
 static_assert(sizeof(SessionCold) == 128);
+
+/// The versions that a session was decided by in one word, so that a packet compares once. Those of routes
+/// only grow. Policy versions are spread, since connections may trade places in a new table: a small step of
+/// the one part never makes up for a small step of the other.
+constexpr uint32_t versions_of(uint32_t policy, uint32_t forward_route, uint32_t reverse_route) {
+  return policy * 0x9e37'79b1u + forward_route + reverse_route;
+}
 
 /// What is looked up: the tuple as the packet carries it, in the domain in which it arrives. No padding bytes
 /// are left undefined: keys are hashed and compared as memory.

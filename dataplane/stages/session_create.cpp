@@ -43,6 +43,17 @@ Next wait_for(PacketMeta& meta, const NextHop& next_hop, const net::IpAddress& d
   return Next::punt(PuntReason::resolve);
 }
 
+void note_routes(Session& session, SessionCold& cold, const FirstDecision& decision) {
+  for (size_t d = 0; d < 2; ++d) {
+    session.route[d] = decision.route[d];
+    cold.route_version[d] = decision.route_version[d];
+  }
+  session.versions = versions_of(cold.policy_version, cold.route_version[0], cold.route_version[1]);
+  cold.egress = decision.forward.attachment;
+  cold.member[0] = name_of(decision.forward);
+  cold.member[1] = name_of(decision.reverse);
+}
+
 Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
   PacketMeta& meta = meta_of(mbuf);
   const Snapshot& snapshot = *ctx.snapshot;
@@ -65,12 +76,11 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
   session.state = tuple.protocol == kTcp ? SessionState::syn_sent : SessionState::active;
   session.adjacency[0] = to_responder;
   session.adjacency[1] = to_initiator;
-  session.policy_version = decision.policy_version;
-  session.route_version = decision.route_version;
   session.connection = decision.connection;
+  cold.policy_version = decision.policy_version;
+  note_routes(session, cold, decision);
   session.last_seen = ctx.tick;
   cold.ingress = meta.ingress;
-  cold.egress = decision.forward.attachment;
   cold.rule = decision.policy.rule;
   ctx.sessions->arm(index, ctx.tick, idle_timeout(snapshot.timeouts, session));
   if (!set_inspection(ctx, index, decision.policy)) {

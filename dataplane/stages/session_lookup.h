@@ -55,9 +55,9 @@ inline bool starts_anew(const Session& session, const PacketMeta& meta) {
 
 /// What decided the session holds still.
 inline bool is_current(const Snapshot& snapshot, const Session& session) {
-  const auto& domain = snapshot.domains[session.domain[0]];
-  return session.policy_version == snapshot.policy->version(session.connection) && domain != nullptr &&
-         session.route_version == domain->route_version;
+  const Routes& routes = *snapshot.routes;
+  return session.versions == versions_of(snapshot.policy->version(session.connection),
+                                         routes.version(session.route[0]), routes.version(session.route[1]));
 }
 
 [[gnu::always_inline]] inline Next session_lookup(WorkerContext& ctx, rte_mbuf* mbuf) {

@@ -29,26 +29,32 @@ Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index) 
   const Snapshot& snapshot = *ctx.snapshot;
   Session& session = ctx.sessions->at(index);
   SessionCold& cold = ctx.sessions->cold(index);
-  const bool policy_moved = snapshot.policy->version(session.connection) != session.policy_version;
   const Tuple tuple = ctx.sessions->tuple(index);
+  const FirstPacket packet{cold.ingress, tuple, {cold.member[0], cold.member[1]}};
 
-  const FirstDecision decision = decide_first_packet(snapshot, {cold.ingress, tuple});
+  // Else a next hop went, which no version tells.
+  const bool policy_moved = snapshot.policy->version(session.connection) != cold.policy_version;
+  const bool route_moved = snapshot.routes->version(session.route[0]) != cold.route_version[0] ||
+                           snapshot.routes->version(session.route[1]) != cold.route_version[1];
   if (policy_moved) {
     ctx.counters.redecided_policy.add();
-  } else {
+  } else if (route_moved) {
     ctx.counters.redecided_route.add();
   }
+  const FirstDecision decision =
+      policy_moved ? decide_first_packet(snapshot, packet) : decide_route(snapshot, packet);
   // An attachment that is down may come back, and what was allowed is still: the session waits for it.
   if (decision.drop == DropReason::attachment_down) return Next::drop(DropReason::attachment_down);
   if (decision.drop != DropReason::none) return cut(ctx, index, decision.drop);
   // In another domain the replies would have another key.
   if (decision.to_domain.index() != session.domain[1]) return cut(ctx, index, DropReason::no_route);
-  session.policy_version = decision.policy_version;
-  session.route_version = decision.route_version;
-  session.connection = decision.connection;
-  cold.rule = decision.policy.rule;
-  cold.egress = decision.forward.attachment;
-  if (!set_inspection(ctx, index, decision.policy)) return cut(ctx, index, DropReason::inspect_limit);
+  if (policy_moved) {
+    session.connection = decision.connection;
+    cold.policy_version = decision.policy_version;
+    cold.rule = decision.policy.rule;
+    if (!set_inspection(ctx, index, decision.policy)) return cut(ctx, index, DropReason::inspect_limit);
+  }
+  note_routes(session, cold, decision);
 
   const bool forward = point(snapshot, session, Direction::forward, decision.forward, tuple.dst);
   const bool reverse = point(snapshot, session, Direction::reverse, decision.reverse, tuple.src);
@@ -62,15 +68,16 @@ Next accept_other_ingress(WorkerContext& ctx, PacketMeta& meta, SessionIndex ind
   Session& session = ctx.sessions->at(index);
   const Tuple tuple = meta.tuple();
   const net::IpAddress source = tuple.src;
-  const Domain* domain = snapshot.domain(snapshot.attachment(meta.ingress)->domain);
-  const NextHop* way =
-      domain == nullptr ? nullptr : reverse_hop(*domain, source, meta.ingress, ecmp_hash(tuple));
-  if (way == nullptr) return Next::drop(DropReason::reverse_path);
+  const DomainId domain = snapshot.attachment(meta.ingress)->domain;
+  const ReverseHop way = reverse_hop(snapshot, domain, source, meta.ingress, ecmp_hash(tuple));
+  if (!way.found) return Next::drop(DropReason::reverse_path);
   if (meta.direction == Direction::reverse) return Next::go_on();  // asymmetric, but legitimate
-  const AdjacencyId back = find_adjacency(snapshot, *way, source);
-  if (!back.valid()) return wait_for(meta, *way, source);
+  const AdjacencyId back = find_adjacency(snapshot, way.next_hop, source);
+  if (!back.valid()) return wait_for(meta, way.next_hop, source);
   session.adjacency[static_cast<size_t>(Direction::reverse)] = back;
-  ctx.sessions->cold(index).ingress = meta.ingress;
+  SessionCold& cold = ctx.sessions->cold(index);
+  cold.ingress = meta.ingress;
+  cold.member[1] = name_of(way.next_hop);
   return Next::go_on();
 }
 

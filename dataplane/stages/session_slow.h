@@ -1,6 +1,7 @@
 // The slow side of session_lookup: what a hit never pays for.
 #pragma once
 
+#include "dataplane/decide/first_packet.h"
 #include "dataplane/worker/context.h"
 #include "dataplane/worker/leave.h"
 
@@ -22,6 +23,9 @@ Next accept_other_ingress(WorkerContext& ctx, PacketMeta& meta, SessionIndex ind
 /// The adjacency of `next_hop` for packets to `destination`: known, or an invalid id.
 AdjacencyId find_adjacency(const Snapshot& snapshot, const NextHop& next_hop,
                            const net::IpAddress& destination);
+/// Keeps what the routes of a decision were and which members it took; `cold.policy_version` is set before.
+/// (session_create.cpp)
+void note_routes(Session& session, SessionCold& cold, const FirstDecision& decision);
 /// Punts the packet until that next hop answers.
 Next wait_for(PacketMeta& meta, const NextHop& next_hop, const net::IpAddress& destination);
 

@@ -101,7 +101,7 @@ inspection::FlowInfo flow_info(const WorkerContext& ctx, SessionIndex index) {
   if (const Attachment* attachment = snapshot.attachment(cold.ingress))
     flow.attachment.assign(attachment->name);
   // The index names a rule only within the version that decided.
-  const bool current = snapshot.policy->version(session.connection) == session.policy_version;
+  const bool current = snapshot.policy->version(session.connection) == cold.policy_version;
   if (current && cold.rule < snapshot.policy->rules().size())
     flow.policy_rule.assign(snapshot.policy->rules()[cold.rule].id);
   return flow;

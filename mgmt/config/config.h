@@ -62,6 +62,7 @@ struct Limits {
   uint32_t attachments = 16'384;
   uint32_t adjacencies = 16'384;  // next hops inside attachments
   uint32_t neighbors_per_attachment = 4'096;
+  uint32_t routes = 2'000'000;    // of all domains
   uint32_t held_packets = 1'024;  // packets that wait for a next hop to answer
   uint32_t held_per_neighbor = 16;
   uint32_t held_fragments = 2'048;        // IP fragments that wait for others, outer and inner

@@ -141,6 +141,7 @@ void read_limits(const Table& t, Limits& out) {
   t.get("attachments", out.attachments);
   t.get("adjacencies", out.adjacencies);
   t.get("neighbors_per_attachment", out.neighbors_per_attachment);
+  t.get("routes", out.routes);
   t.get("held_packets", out.held_packets);
   t.get("held_per_neighbor", out.held_per_neighbor);
   t.get("held_fragments", out.held_fragments);

@@ -188,6 +188,7 @@ Values single_values(const Config& c) {
           {"limits.attachments", toml(l.attachments)},
           {"limits.adjacencies", toml(l.adjacencies)},
           {"limits.neighbors_per_attachment", toml(l.neighbors_per_attachment)},
+          {"limits.routes", toml(l.routes)},
           {"limits.held_packets", toml(l.held_packets)},
           {"limits.held_per_neighbor", toml(l.held_per_neighbor)},
           {"limits.held_fragments", toml(l.held_fragments)},

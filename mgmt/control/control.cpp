@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "dataplane/net/headers.h"
+#include "mgmt/model/apply_routes.h"
 
 namespace weir::control {
 
@@ -246,9 +247,9 @@ bool Control::widen_steering(BuildOutcome& outcome) {
   return false;
 }
 
-/// The snapshot is the one thing that workers see change, and it changes with one store: a worker has the old
-/// routes, connections and policy, or the new ones, never a mixture that is looser than both. Around it, what
-/// lets packets in is widened before and narrowed after.
+/// Connections and policy change with the one store that publishes the snapshot: a worker has the old ones or
+/// the new ones, never a mixture that is looser than both. Routes let nothing through by themselves, so they
+/// change around it, and what lets packets in is widened before and narrowed after.
 void Control::install(BuildOutcome& outcome) {
   model::CompiledModel& compiled = *outcome.compiled;
   const auto erase_given_back = [](auto& released, const auto& given_back) {
@@ -261,7 +262,12 @@ void Control::install(BuildOutcome& outcome) {
 
   const std::shared_ptr<const model::Model> before = in_force_.model;
   outcome.next.model = std::make_shared<const model::Model>(std::move(compiled.model));
+  model::withdraw_routes(*facts_.routes, *in_force_.model, *outcome.next.model);
   parts_.dataplane.publish(std::move(compiled.snapshot));
+  if (const Status added = model::add_routes(*facts_.routes, *in_force_.model, *outcome.next.model); !added) {
+    parts_.log.error("routes: {}", added.error().message);
+  }
+  settle_routes();
   in_force_ = std::move(outcome.next);
   // What stays steered too long does no harm: workers know no tunnel for it.
   if (const Status narrowed = steer(nullptr); !narrowed) parts_.log.error("{}", narrowed.error().message);
@@ -286,6 +292,13 @@ void Control::make_peer_adjacencies() {
     if (const auto made = parts_.adjacencies.set(a.id, net::IpAddress{}, net::Mac{}); !made)
       parts_.log.error("attachment {}: {}", a.name, made.error().message);
   });
+}
+
+/// Sessions learn of changed routes, and their memory is freed, when no worker stands in an old one any more.
+void Control::settle_routes() {
+  auto pending = std::make_shared<Routes::PendingPtr>(facts_.routes->take_pending());
+  if (*pending == nullptr) return;
+  parts_.dataplane.after_quiescence([this, pending] { facts_.routes->finish(std::move(*pending)); });
 }
 
 /// Sessions first, then packets that are under way between workers: only when neither names an id any more

@@ -128,6 +128,7 @@ class Control {
   void finish_build(BuildOutcome& outcome);
   void install(BuildOutcome& outcome);
   void make_peer_adjacencies();
+  void settle_routes();
   void purge(const model::CompiledModel& compiled);
   bool widen_steering(BuildOutcome& outcome);
   Status steer(const model::Model* also);

@@ -17,11 +17,10 @@ struct Origin {
   AttachmentId attachment;  // where `from` is reached; invalid: nowhere
 };
 
-Origin origin_in(const Domain& domain, const net::IpAddress& from) {
-  const auto match = domain.own.lookup(from);
-  if (!match) return {&domain, {}};
-  const RouteTarget& target = domain.targets[match->target];
-  return {&domain, target.members.empty() ? AttachmentId{} : target.members.front().attachment};
+Origin origin_in(const Snapshot& snapshot, const Domain& domain, const net::IpAddress& from) {
+  const Routes::Match match = snapshot.routes->lookup_own(domain.id, from);
+  if (!match || match.target->members.empty()) return {&domain, {}};
+  return {&domain, match.target->members.front().attachment};
 }
 
 Result<Origin> find_origin(const Snapshot& snapshot, const PathQuery& query) {
@@ -29,7 +28,7 @@ Result<Origin> find_origin(const Snapshot& snapshot, const PathQuery& query) {
   std::vector<Origin> found;
   for (const auto& domain : snapshot.domains) {
     if (domain == nullptr || (query.domain && domain->name != *query.domain)) continue;
-    const Origin origin = origin_in(*domain, query.from);
+    const Origin origin = origin_in(snapshot, *domain, query.from);
     if (query.domain || origin.attachment.valid()) found.push_back(origin);
   }
   if (found.size() == 1) return found.front();

@@ -174,9 +174,11 @@ Result<std::vector<DomainRoutesView>> route_views(const model::Model& model,
       if (route.blackhole()) view.routes.push_back(blackhole_view(route, ""));
       for (const NextHop& hop : route.members) view.routes.push_back(route_view(model, route, hop, false));
     }
-    for (const auto& route : routes.exposed) {
-      if (route.blackhole()) view.routes.push_back(blackhole_view(route, model.domain_name(route.domain)));
-      for (const NextHop& hop : route.members) view.routes.push_back(route_view(model, route, hop, true));
+    for (const DomainId peer : routes.peers) {
+      for (const auto& route : model.routes[peer.index()].own) {
+        if (route.blackhole()) view.routes.push_back(blackhole_view(route, model.domain_name(peer)));
+        for (const NextHop& hop : route.members) view.routes.push_back(route_view(model, route, hop, true));
+      }
     }
     views.push_back(std::move(view));
   }

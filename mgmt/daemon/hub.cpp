@@ -11,6 +11,7 @@
 #include "mgmt/daemon/machine.h"
 #include "mgmt/daemon/translate.h"
 #include "mgmt/events/log.h"
+#include "mgmt/model/apply_routes.h"
 
 namespace weir::daemon {
 
@@ -131,11 +132,18 @@ Lines Hub::compile_model() {
   facts_.adjacencies = adjacencies_.get();
   board_ = std::make_unique<AttachmentBoard>(config_->limits.attachments);
   facts_.board = board_.get();
+  auto routes = Routes::create({.routes = config_->limits.routes});
+  if (!routes) return at(config_->limits.where, routes.error());
+  routes_ = std::move(*routes);
+  facts_.routes = routes_.get();
   const model::Model nothing;
   const model::PathTable paths;
   auto compiled = model::compile({*config_, facts_, paths, rules.rulesets, nothing});
   if (!compiled) return in_words(compiled.error());
   for (const std::string& line : in_words(compiled->warnings)) log_->warn("{}", line);
+  const Status added = model::add_routes(*routes_, nothing, compiled->model);
+  if (!added) return at(config_->limits.where, added.error());
+  routes_->finish(routes_->take_pending());  // no worker reads yet
   in_force_ = {config_, std::make_shared<const model::Model>(std::move(compiled->model)),
                std::move(rules.rulesets), std::move(rules.profiles)};
   first_ = std::move(compiled->snapshot);
@@ -189,7 +197,8 @@ Lines Hub::start_control() {
 
 Lines Hub::start_api() {
   source_ = std::make_unique<api::ControlSource>(*control_, mailbox_);
-  auto server = api::Server::start(config_->api.socket, config_->api.max_request_mib, *source_, [] { name_thread("weir-api"); });
+  auto server = api::Server::start(config_->api.socket, config_->api.max_request_mib, *source_,
+                                   [] { name_thread("weir-api"); });
   if (!server) return at(config_->api.where, server.error());
   api_ = std::move(*server);
   return {};

@@ -91,6 +91,7 @@ class Hub {
   std::map<dataplane::PortIndex, std::unique_ptr<dataplane::XdpSteering>> steering_;
   std::unique_ptr<dataplane::AdjacencyTable> adjacencies_;
   std::unique_ptr<dataplane::AttachmentBoard> board_;
+  std::unique_ptr<dataplane::Routes> routes_;
   model::StartFacts facts_;
   control::InForce in_force_;  // until control takes it over
   std::unique_ptr<const dataplane::Snapshot> first_;

@@ -67,11 +67,11 @@ std::unique_ptr<Snapshot> make_snapshot(CompileState& state) {
   snapshot->tunnels = model.tunnels;
   snapshot->attachments = model.attachments;
   snapshot->domains = model.domains;
-  snapshot->all_routes = model.all_routes;
   snapshot->policy = model.policy;
   snapshot->profiles = model.profiles;
   snapshot->adjacencies = state.input.facts.adjacencies;
   snapshot->board = state.input.facts.board;
+  snapshot->routes = state.input.facts.routes;
   return snapshot;
 }
 

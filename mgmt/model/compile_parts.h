@@ -18,11 +18,9 @@ struct CompileState {
 
 /// Ids, attachment table, tunnel table, underlay hops.
 void compile_attachments(CompileState& state);
-/// Own and exposed routes of every domain, all_routes.
+/// Domains, their routes and connections.
 void compile_routes(CompileState& state);
 /// Profiles, rules, connections and the version of each pair.
 void compile_policy(CompileState& state);
-
-bool same(const dataplane::NextHop& a, const dataplane::NextHop& b);
 
 }  // namespace weir::model

@@ -8,11 +8,6 @@ namespace weir::model {
 
 using namespace dataplane;
 
-bool same(const NextHop& a, const NextHop& b) {
-  return a.attachment == b.attachment && a.domain == b.domain && a.has_via == b.has_via &&
-         (!a.has_via || a.via == b.via) && a.weight == b.weight;
-}
-
 namespace {
 
 /// A route while it is gathered: who wrote it, and may another of the same prefix join it.
@@ -22,14 +17,6 @@ struct Draft {
   bool ecmp = false;
 };
 using Drafts = std::map<net::Prefix, Draft>;  // of one domain
-
-bool same_routes(const std::vector<RouteRecord>& a, const std::vector<RouteRecord>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const RouteRecord& x, const RouteRecord& y) {
-    return x.prefix == y.prefix &&
-           std::equal(x.members.begin(), x.members.end(), y.members.begin(), y.members.end(),
-                      [](const NextHop& m, const NextHop& n) { return same(m, n); });
-  });
-}
 
 void add(CompileState& state, const config::Location& where, Drafts& drafts, Draft draft) {
   const net::Prefix prefix = draft.record.prefix;
@@ -122,29 +109,6 @@ void expose(CompileState& state, const config::Connection& connection, const std
   }
 }
 
-void add_targets(const std::vector<RouteRecord>& routes, Domain& domain, RouteTable& table) {
-  std::vector<RouteTable::Entry> entries;
-  entries.reserve(routes.size());
-  for (const RouteRecord& route : routes) {
-    RouteTarget target{route.members, 0};
-    for (const NextHop& hop : target.members) target.total_weight += hop.weight;
-    entries.push_back({route.prefix, static_cast<TargetIndex>(domain.targets.size())});
-    domain.targets.push_back(std::move(target));
-  }
-  table = RouteTable::build(entries);
-}
-
-std::shared_ptr<const Domain> build_domain(DomainId id, const std::string& name, const DomainRoutes& routes,
-                                           uint32_t version) {
-  auto domain = std::make_shared<Domain>();
-  domain->id = id;
-  domain->name = name;
-  domain->route_version = version;
-  add_targets(routes.own, *domain, domain->own);
-  add_targets(routes.exposed, *domain, domain->exposed);
-  return domain;
-}
-
 std::vector<RouteRecord> in_order(Drafts& drafts) {
   std::vector<RouteRecord> records;
   records.reserve(drafts.size());
@@ -152,35 +116,37 @@ std::vector<RouteRecord> in_order(Drafts& drafts) {
   return records;
 }
 
-std::shared_ptr<const AllRoutes> build_all_routes(const std::vector<DomainRoutes>& routes) {
-  std::vector<RouteTable::Entry> entries;
-  for (uint32_t slot = 0; slot < routes.size(); ++slot) {
-    for (const RouteRecord& route : routes[slot].own) entries.push_back({route.prefix, slot});
-  }
-  auto all = std::make_shared<AllRoutes>();
-  all->table = RouteTable::build(entries);
-  return all;
-}
-
-/// Domains whose routes did not change are shared, version and all.
+/// Domains keep their entry while their name stays.
 void build_domains(CompileState& state) {
   const Model& before = state.input.before;
   Model& model = state.out.model;
   model.domains.resize(model.ids.domains.slots());
-  bool own_changed = before.all_routes == nullptr || before.routes.size() != model.routes.size();
-  for (size_t slot = 0; slot < model.routes.size() && !own_changed; ++slot) {
-    own_changed = !same_routes(before.routes[slot].own, model.routes[slot].own);
-  }
   for (const auto& [name, id] : model.ids.domains.names()) {
     const size_t slot = id.index();
-    const DomainRoutes& routes = model.routes[slot];
-    const bool known = slot < before.domains.size() && before.domains[slot] != nullptr &&
-                       before.domains[slot]->id == id && same_routes(before.routes[slot].own, routes.own) &&
-                       same_routes(before.routes[slot].exposed, routes.exposed);
-    model.domains[slot] =
-        known ? before.domains[slot] : build_domain(id, name, routes, model.ids.next_version());
+    const bool known =
+        slot < before.domains.size() && before.domains[slot] != nullptr && before.domains[slot]->id == id;
+    model.domains[slot] = known ? before.domains[slot] : std::make_shared<const Domain>(Domain{id, name});
   }
-  model.all_routes = own_changed ? build_all_routes(model.routes) : before.all_routes;
+}
+
+void connect(CompileState& state, const std::string& a, const std::string& b) {
+  Model& model = state.out.model;
+  const DomainId from = *model.ids.domains.find(a), to = *model.ids.domains.find(b);
+  auto& peers = model.routes[from.index()].peers;
+  const auto at = std::lower_bound(peers.begin(), peers.end(), to);
+  if (from != to && (at == peers.end() || *at != to)) peers.insert(at, to);
+}
+
+void check_room(CompileState& state) {
+  const Routes* routes = state.input.facts.routes;
+  if (routes == nullptr) return;
+  size_t count = 0;
+  for (const DomainRoutes& domain : state.out.model.routes) count += domain.own.size();
+  const size_t limit = size_t{routes->size()} + routes->room();
+  if (count <= limit) return;
+  state.problem(state.input.config.limits.where, "limits.routes: " + std::to_string(count) +
+                                                     " routes are more than the " + std::to_string(limit) +
+                                                     " that the hub was started for");
 }
 
 }  // namespace
@@ -197,8 +163,12 @@ void compile_routes(CompileState& state) {
     expose(state, c, c.a, c.b, exposed);
     expose(state, c, c.b, c.a, exposed);
   }
+  check_room(state);
   if (!state.problems.empty()) return;
-  for (size_t slot = 0; slot < slots; ++slot) model.routes[slot].exposed = in_order(exposed[slot]);
+  for (const config::Connection& c : state.input.config.connections) {
+    connect(state, c.a, c.b);
+    connect(state, c.b, c.a);
+  }
   build_domains(state);
 }
 

@@ -125,6 +125,7 @@ std::unique_ptr<Snapshot> LiveModel::snapshot() {
   snapshot->policy = compiled_.policy;
   snapshot->profiles = compiled_.profiles;
   snapshot->adjacencies = tables_.adjacencies;
+  snapshot->routes = &tables_.routes;
   return snapshot;
 }
 

@@ -38,6 +38,7 @@ struct StartFacts {
   uint16_t workers = 1;
   dataplane::AdjacencyTable* adjacencies = nullptr;
   dataplane::AttachmentBoard* board = nullptr;
+  dataplane::Routes* routes = nullptr;
 };
 
 /// The way of outer packets from one of the hub's addresses to a peer.
@@ -61,10 +62,10 @@ struct RouteRecord {
   bool blackhole() const { return members.empty(); }
 };
 
-/// The routes of one domain, in the order of their prefixes.
+/// What one domain says of itself.
 struct DomainRoutes {
-  std::vector<RouteRecord> own;
-  std::vector<RouteRecord> exposed;  // by the domains that it is connected to, their blackholes too
+  std::vector<RouteRecord> own;            // in the order of their prefixes
+  std::vector<dataplane::DomainId> peers;  // the domains that it is connected to, in order
 };
 
 struct Model {
@@ -79,7 +80,6 @@ struct Model {
   std::shared_ptr<const dataplane::TunnelTable> tunnels;
   std::shared_ptr<const dataplane::AttachmentTable> attachments;
   std::vector<std::shared_ptr<const dataplane::Domain>> domains;
-  std::shared_ptr<const dataplane::AllRoutes> all_routes;
   std::shared_ptr<const dataplane::PolicyTable> policy;
   std::vector<dataplane::Profile> profiles;
 

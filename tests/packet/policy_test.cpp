@@ -61,7 +61,6 @@ std::unique_ptr<dataplane::Snapshot> next_for(TestHub& hub, SnapshotBuilder& b) 
 
 /// As it is for a change that touches no policy: the same versions.
 void keep_policy(TestHub& hub, dataplane::Snapshot& next) { next.policy = hub.plane().current().policy; }
-void keep_routes(TestHub& hub, dataplane::Snapshot& next) { next.domains = hub.plane().current().domains; }
 
 SnapshotBuilder with_rule(const SnapshotBuilder& base, PolicyAction action) {
   SnapshotBuilder b = base;
@@ -142,7 +141,6 @@ TEST(VersionsUnchanged, NothingIsDecidedAgain) {
   hub.moved();
   auto next = b.build();
   keep_policy(hub, *next);
-  keep_routes(hub, *next);
   hub.publish(std::move(next));
   hub.pass_through(from_spoke(kA, kB, udp()));
   EXPECT_EQ(hub.moved(), forwarded());
@@ -284,7 +282,7 @@ TEST(RouteChange, AnUnresolvedNewNextHopHoldsThePacket) {
   hub.plane().resume(punts[0]);
   hub.settle();
   EXPECT_EQ(hub.sent().size(), 1u);
-  EXPECT_EQ(hub.moved(), Counts({{"resumed", 1}, {"tx", 1}, {"forwarded", 1}, {"redecided_route", 1}}));
+  EXPECT_EQ(hub.moved(), Counts({{"resumed", 1}, {"tx", 1}, {"forwarded", 1}}));
 }
 
 TEST(RouteChange, ARouteThatGoesCutsTheSession) {
@@ -301,6 +299,56 @@ TEST(RouteChange, ARouteThatGoesCutsTheSession) {
                                                                  {"redecided_cut", 1},
                                                                  {"sessions_expired", 1},
                                                                  {"sessions_live", -1}}));
+}
+
+TEST(RouteChange, RoutesOfOthersConcernNoSession) {
+  SnapshotBuilder b = network();
+  TestHub hub(b.build());
+  hub.pass_through(from_spoke(kA, kB, udp()));
+  hub.moved();
+  // Beside the session's route, and in domains that it has nothing to do with.
+  dataplane::NextHop hop;
+  hop.attachment = b.attachment_id("b");
+  hop.domain = b.domain_id("blue");
+  for (int n = 0; n < 100; ++n) {
+    const net::Prefix prefix{net::Ipv4{0x0a60'0000u + (static_cast<uint32_t>(n) << 8)}, 24};
+    for (const char* domain : {"red", "blue", "green"}) {
+      ASSERT_TRUE(b.routes().set(b.domain_id(domain), prefix, std::span(&hop, 1)));
+      if (n % 2 == 0) {
+        EXPECT_TRUE(b.routes().remove(b.domain_id(domain), prefix));
+      }
+    }
+    b.routes().finish(b.routes().take_pending());
+    hub.pass_through(from_spoke(kA, kB, udp()));
+    ASSERT_EQ(hub.moved(), forwarded());
+  }
+}
+
+TEST(RouteChange, ASessionKeepsItsMemberWhenOthersCome) {
+  TwoWays ways;
+  SnapshotBuilder b = ways.by(kB);
+  TestHub hub(b.build());
+  hub.pass_through(TwoWays::there());
+  EXPECT_EQ(hub.moved(), started());
+  dataplane::NextHop old_one, new_one;
+  old_one.attachment = b.attachment_id("b");
+  new_one.attachment = b.attachment_id("e");
+  old_one.domain = new_one.domain = b.domain_id("blue");
+  old_one.has_via = new_one.has_via = true;
+  old_one.via = *net::parse_ip(kB.host4);
+  new_one.via = *net::parse_ip(TwoWays::kE.host4);
+  new_one.weight = 255;  // so that a session that chose anew would choose it
+  const net::Prefix prefix = *net::parse_prefix("172.16.0.0/12");
+  const dataplane::NextHop both[] = {new_one, old_one};
+  ASSERT_TRUE(b.routes().set(b.domain_id("blue"), prefix, both));
+  b.routes().finish(b.routes().take_pending());
+  expect_sent(hub.pass_through(TwoWays::there()), kB, TwoWays::frame(kB.host_mac, kB.hub_mac, false, 63));
+  EXPECT_EQ(hub.moved(), forwarded() + Counts({{"redecided_route", 1}}));
+  ASSERT_TRUE(b.routes().set(b.domain_id("blue"), prefix, std::span(&new_one, 1)));
+  b.routes().finish(b.routes().take_pending());
+  const Spoke& e = TwoWays::kE;
+  expect_sent(hub.pass_through(TwoWays::there()), e, TwoWays::frame(e.host_mac, e.hub_mac, false, 63));
+  EXPECT_EQ(hub.moved(), forwarded() + Counts({{"redecided_route", 1}}));
 }
 
 TEST(OtherIngress, TheRepliesFollowTheInitiator) {

@@ -36,6 +36,7 @@ std::vector<net::InterfaceAddress> gateways_of(std::string_view text) {
 
 SnapshotBuilder::SnapshotBuilder() : kept_(std::make_shared<Kept>()) {
   kept_->adjacencies = AdjacencyTable::create(1'024).value();
+  kept_->routes = Routes::create({.routes = 100'000, .domains = 4'096}).value();
   constexpr NanoTime s = kNanosPerSecond;
   timeouts_ = {Tick::duration(10 * s), Tick::duration(3'600 * s), Tick::duration(30 * s),
                Tick::duration(60 * s), Tick::duration(15 * s),    Tick::duration(120 * s),
@@ -199,6 +200,7 @@ UnderlayHop& SnapshotBuilder::underlay(std::string_view attachment) {
 }
 
 AdjacencyTable& SnapshotBuilder::adjacencies() { return *kept_->adjacencies; }
+Routes& SnapshotBuilder::routes() { return *kept_->routes; }
 
 AttachmentBoard& SnapshotBuilder::board() { return kept_->board; }
 
@@ -212,27 +214,35 @@ void SnapshotBuilder::add_member(DomainId domain, const net::Prefix& prefix, con
   routes_.push_back({domain, prefix, {member}});
 }
 
-bool SnapshotBuilder::connected(DomainId from, DomainId to) const {
-  return std::find(connections_.begin(), connections_.end(), std::pair(from, to)) != connections_.end();
-}
-
-std::shared_ptr<const Domain> SnapshotBuilder::build_domain(const NamedDomain& named) const {
-  auto domain = std::make_shared<Domain>();
-  domain->id = named.id;
-  domain->name = named.name;
-  domain->route_version = version_;
-  std::vector<RouteTable::Entry> own, exposed;
-  for (const NamedRoute& route : routes_) {
-    if (!connected(named.id, route.domain)) continue;
-    const auto target = static_cast<TargetIndex>(domain->targets.size());
-    uint32_t total = 0;
-    for (const NextHop& member : route.members) total += member.weight;
-    domain->targets.push_back({route.members, total});
-    (route.domain == named.id ? own : exposed).push_back({route.prefix, target});
+void SnapshotBuilder::build_routes() {
+  Routes& routes = *kept_->routes;
+  for (const NamedDomain& domain : domains_) {
+    if (!routes.add_domain(domain.id)) throw std::invalid_argument("too many domains");
+    std::vector<net::Prefix> gone;
+    routes.for_each(domain.id, [&](const net::Prefix& prefix, const RouteTarget&) {
+      const bool stays = std::any_of(routes_.begin(), routes_.end(), [&](const NamedRoute& r) {
+        return r.domain == domain.id && r.prefix == prefix;
+      });
+      if (!stays) gone.push_back(prefix);
+      return true;
+    });
+    for (const net::Prefix& prefix : gone) routes.remove(domain.id, prefix);
+    std::vector<DomainId> left;
+    routes.for_each_connection(domain.id, [&](DomainId peer, const Routes::Exposure&) {
+      const std::pair pair(domain.id, peer);
+      if (std::find(connections_.begin(), connections_.end(), pair) == connections_.end())
+        left.push_back(peer);
+    });
+    for (const DomainId peer : left) routes.disconnect(domain.id, peer);
   }
-  domain->own = RouteTable::build(own);
-  domain->exposed = RouteTable::build(exposed);
-  return domain;
+  for (const NamedRoute& route : routes_) {
+    if (!routes.set(route.domain, route.prefix, route.members))
+      throw std::invalid_argument("too many routes");
+  }
+  for (const auto& [from, to] : connections_) {
+    if (!routes.connect(from, to)) throw std::invalid_argument("no such domain");
+  }
+  routes.finish(routes.take_pending());  // tests change routes only while no worker turns
 }
 
 uint16_t SnapshotBuilder::number_of(const net::IpAddress& local) const {
@@ -289,6 +299,8 @@ std::unique_ptr<Snapshot> SnapshotBuilder::build() {
   snapshot->profiles = profiles_;
   snapshot->adjacencies = kept_->adjacencies.get();
   snapshot->board = &kept_->board;
+  build_routes();
+  snapshot->routes = kept_->routes.get();
 
   std::vector<Attachment> slots;
   for (const NamedAttachment& named : attachments_) {
@@ -299,10 +311,9 @@ std::unique_ptr<Snapshot> SnapshotBuilder::build() {
   const auto owner = std::make_shared<Owner>(AttachmentTable(std::move(slots)), kept_);
   snapshot->attachments = {owner, &owner->first};
 
-  std::vector<RouteTable::Entry> all;
-  for (const NamedRoute& route : routes_) all.push_back({route.prefix, route.domain.index()});
-  snapshot->all_routes = std::make_shared<const AllRoutes>(AllRoutes{RouteTable::build(all)});
-  for (const NamedDomain& domain : domains_) snapshot->domains.push_back(build_domain(domain));
+  for (const NamedDomain& domain : domains_) {
+    snapshot->domains.push_back(std::make_shared<const Domain>(Domain{domain.id, domain.name}));
+  }
   return snapshot;
 }
 

@@ -11,8 +11,9 @@
 //
 // A gateway's subnet is an on-link route of its domain. A domain's routes are exposed to the domains that it
 // is connected to. Each domain is connected to itself. A wrong name or address throws std::invalid_argument:
-// a test's own mistake. build() may be called again after changes: ids stay, versions move. The snapshot
-// keeps what it points to alive, so the builder may go first.
+// a test's own mistake. build() may be called again after changes: ids stay, the policy's versions move, and
+// the routes that all snapshots of a builder share are changed in place. The snapshot keeps what it points to
+// alive, so the builder may go first.
 #pragma once
 
 #include <cstdint>
@@ -84,6 +85,8 @@ class SnapshotBuilder {
   dataplane::UnderlayHop& underlay(std::string_view attachment);
   dataplane::AdjacencyTable& adjacencies();
   dataplane::AttachmentBoard& board();
+  /// To change routes without a new snapshot; build() brings them back to what the builder was told.
+  dataplane::Routes& routes();
 
  private:
   struct NamedDomain {
@@ -105,15 +108,15 @@ class SnapshotBuilder {
     std::deque<dataplane::UnderlayHop> hops;
     std::unique_ptr<dataplane::AdjacencyTable> adjacencies;
     dataplane::AttachmentBoard board{256};
+    std::unique_ptr<dataplane::Routes> routes;
   };
 
   const NamedAttachment& find_attachment(std::string_view name) const;
   void add_member(dataplane::DomainId domain, const net::Prefix& prefix, const dataplane::NextHop& member);
-  bool connected(dataplane::DomainId from, dataplane::DomainId to) const;
-  std::shared_ptr<const dataplane::Domain> build_domain(const NamedDomain& named) const;
   net::IpAddress hub_address(net::Family family) const;
   uint16_t number_of(const net::IpAddress& local) const;
   dataplane::UdpTunnels build_udp_tunnels() const;
+  void build_routes();
   std::shared_ptr<const dataplane::TunnelTable> build_tunnels() const;
   std::shared_ptr<const dataplane::PolicyTable> build_policy() const;
 

@@ -40,6 +40,7 @@ const ChangeRow kRows[] = {
     {"limits.attachments", "attachments = 50", "attachments = 51", "! limits.attachments (restart)\n"},
     {"limits.neighbors_per_attachment", "= 60", "= 61", "! limits.neighbors_per_attachment (restart)\n"},
     {"limits.adjacencies", "adjacencies = 100", "adjacencies = 101", "! limits.adjacencies (restart)\n"},
+    {"limits.routes", "routes = 31000", "routes = 32000", "! limits.routes (restart)\n"},
     {"limits.held_packets", "= 500", "= 501", "! limits.held_packets (restart)\n"},
     {"limits.held_per_neighbor", "held_per_neighbor = 8", "held_per_neighbor = 9",
      "! limits.held_per_neighbor (restart)\n"},

@@ -36,6 +36,7 @@ TEST(ReadConfig, ReadsLimitsAndTimeouts) {
   EXPECT_EQ(c.limits.packet_buffers, 8'192u);
   EXPECT_EQ(c.limits.ring_size, 1'024u);
   EXPECT_EQ(c.limits.adjacencies, 100u);
+  EXPECT_EQ(c.limits.routes, 31'000u);
   EXPECT_EQ(c.limits.held_packets, 500u);
   EXPECT_EQ(c.limits.held_per_neighbor, 8u);
   EXPECT_EQ(c.limits.held_fragments, 600u);

@@ -107,6 +107,7 @@ ring_size = 1024
 attachments = 50
 adjacencies = 100
 neighbors_per_attachment = 60
+routes = 31000
 held_packets = 500
 held_per_neighbor = 8
 held_fragments = 600

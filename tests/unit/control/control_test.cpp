@@ -13,6 +13,7 @@
 #include "fakes.h"
 #include "mgmt/api/source.h"
 #include "mgmt/control/control.h"
+#include "mgmt/model/apply_routes.h"
 #include "tests/support/packet_builder.h"
 
 namespace weir::test {
@@ -37,6 +38,7 @@ class ControlTest : public ::testing::Test {
  protected:
   ControlTest()
       : adjacencies_(AdjacencyTable::create(16).value()),
+        routes_(small_routes()),
         log_("test", std::make_shared<spdlog::sinks::ostream_sink_st>(log_text_)),
         builder_([] {}) {
     char folder[] = "/tmp/weir-control-XXXXXX";
@@ -44,8 +46,9 @@ class ControlTest : public ::testing::Test {
     file_ = folder_ + "/hub.toml";
     write(kTwoClouds);
     auto config = std::make_shared<const config::Config>(config::read_config(file_).value());
-    const model::StartFacts facts = one_port(adjacencies_.get(), &board_);
+    const model::StartFacts facts = one_port(adjacencies_.get(), &board_, routes_.get());
     auto compiled = model::compile({*config, facts, {}, {}, model::Model{}});
+    EXPECT_TRUE(model::add_routes(*routes_, {}, compiled->model));
     dataplane_ = std::make_unique<FakeDataplane>(std::move(compiled->snapshot));
     for (const char* peer : {"198.18.0.10", "198.18.0.20", "198.18.0.30", "198.18.0.40"}) {
       underlay_.hops[ip(peer).v4()] = {0, mac(0x020000000002), 1500, true};
@@ -100,6 +103,7 @@ class ControlTest : public ::testing::Test {
   std::unique_ptr<AdjacencyTable> adjacencies_;
   AttachmentBoard board_{16};
   std::vector<control::AttachmentChange> announced_;
+  std::unique_ptr<Routes> routes_;
   std::ostringstream log_text_;
   spdlog::logger log_;
   control::Mailbox mailbox_;

@@ -203,6 +203,10 @@ inline std::string replaced(std::string text, const std::string& from, const std
       from.size(), to);
 }
 
+inline std::unique_ptr<dataplane::Routes> small_routes() {
+  return dataplane::Routes::create({.routes = 10'000, .domains = 64}).value();
+}
+
 /// The configuration; its problems are thrown.
 inline config::Config parse(const std::string& text) {
   auto config = config::read_config_text(text, "test.toml");
@@ -213,7 +217,8 @@ inline config::Config parse(const std::string& text) {
 }
 
 inline model::StartFacts one_port(dataplane::AdjacencyTable* adjacencies = nullptr,
-                                  dataplane::AttachmentBoard* board = nullptr) {
+                                  dataplane::AttachmentBoard* board = nullptr,
+                                  dataplane::Routes* routes = nullptr) {
   model::StartFacts facts;
   model::PortFacts port;
   port.name = "wan0";
@@ -222,6 +227,7 @@ inline model::StartFacts one_port(dataplane::AdjacencyTable* adjacencies = nullp
   facts.ports.push_back(std::move(port));
   facts.adjacencies = adjacencies;
   facts.board = board;
+  facts.routes = routes;
   return facts;
 }
 

@@ -3,6 +3,7 @@
 
 #include "dataplane/decide/first_packet.h"
 #include "fakes.h"
+#include "mgmt/model/apply_routes.h"
 
 namespace weir::test {
 namespace {
@@ -12,7 +13,8 @@ using model::CompiledModel;
 using model::Model;
 
 struct Compiler {
-  model::StartFacts facts = one_port();
+  std::shared_ptr<Routes> routes = small_routes();
+  model::StartFacts facts = one_port(nullptr, nullptr, routes.get());
   model::PathTable paths;
   model::Rulesets rulesets;
   Model before;
@@ -29,6 +31,9 @@ struct Compiler {
   CompiledModel next(const std::string& text) {
     auto compiled = (*this)(text);
     if (!compiled) throw std::logic_error(config::to_string(compiled.error().front()));
+    model::withdraw_routes(*routes, before, compiled->model);
+    if (!model::add_routes(*routes, before, compiled->model)) throw std::logic_error("add_routes");
+    routes->finish(routes->take_pending());
     before = compiled->model;
     return std::move(*compiled);
   }
@@ -39,8 +44,16 @@ AttachmentId attachment(const Model& model, const char* domain, const char* name
 }
 DomainId domain(const Model& model, const char* name) { return model.ids.domains.find(name).value(); }
 
-uint32_t route_version(const CompiledModel& m, const char* name) {
-  return m.snapshot->domain(domain(m.model, name))->route_version;
+/// What moves when the domain would route the address otherwise.
+struct RouteWatch {
+  const Routes& routes;
+  RouteCell cell;
+  uint32_t version = routes.version(cell);
+  bool moved() const { return routes.version(cell) != version; }
+};
+RouteWatch watch(const CompiledModel& m, const char* name, const char* address) {
+  const RouteAnswer answer = find_route(*m.snapshot, domain(m.model, name), ip(address), 0);
+  return {*m.snapshot->routes, answer.cell};
 }
 uint32_t policy_version(const CompiledModel& m, const char* from, const char* to) {
   const PolicyTable& policy = *m.snapshot->policy;
@@ -90,46 +103,58 @@ TEST(Compile, NothingChangedMovesAndCopiesNothing) {
   const CompiledModel second = compile.next(kTwoClouds);
   EXPECT_EQ(second.snapshot->tunnels, first.snapshot->tunnels);
   EXPECT_EQ(second.snapshot->domains, first.snapshot->domains);
-  EXPECT_EQ(second.snapshot->all_routes, first.snapshot->all_routes);
   EXPECT_EQ(second.snapshot->policy, first.snapshot->policy);
   EXPECT_EQ(second.model.ids.last_version, first.model.ids.last_version);
   EXPECT_GT(second.snapshot->version, first.snapshot->version);
 }
 
-TEST(Compile, NewSpokeKeepsIdsAndMovesOnlyItsDomain) {
+TEST(Compile, NewSpokeKeepsIdsAndMovesNoRouteOfOthers) {
   Compiler compile;
   const CompiledModel first = compile.next(kTwoClouds);
+  const RouteWatch others[] = {watch(first, "prod", "10.2.0.5"), watch(first, "prod", "10.1.64.1"),
+                               watch(first, "shared", "10.1.64.1"), watch(first, "lonely", "10.3.0.5")};
   const CompiledModel second = compile.next(kTwoClouds + kNewSpoke);
   for (const auto& [key, id] : first.model.ids.attachments.names()) {
     EXPECT_EQ(second.model.ids.attachments.find(key), id);
   }
-  EXPECT_EQ(route_version(second, "prod"), route_version(first, "prod"));
-  EXPECT_EQ(route_version(second, "shared"), route_version(first, "shared"));
-  EXPECT_GT(route_version(second, "lonely"), first.model.ids.last_version);
+  for (const RouteWatch& w : others) EXPECT_FALSE(w.moved());
+  EXPECT_TRUE(compile.routes->lookup_own(domain(second.model, "lonely"), ip("10.4.0.9")));
   EXPECT_EQ(second.snapshot->policy, first.snapshot->policy);
 }
 
-TEST(Compile, ExposedRouteMovesTheConnectedDomain) {
+TEST(Compile, ARouteThatGoesMovesWhoeverUsesIt) {
   Compiler compile;
   const CompiledModel first = compile.next(kTwoClouds);
+  const RouteWatch own = watch(first, "prod", "10.1.64.1"), exposed = watch(first, "shared", "10.1.64.1"),
+                   other = watch(first, "shared", "10.2.0.5");
   const CompiledModel second = compile.next(replaced(kTwoClouds, "10.1.64.0/18", "10.1.128.0/18"));
-  EXPECT_NE(route_version(second, "prod"), route_version(first, "prod"));
-  EXPECT_NE(route_version(second, "shared"), route_version(first, "shared"));
-  EXPECT_EQ(route_version(second, "lonely"), route_version(first, "lonely"));
+  EXPECT_TRUE(own.moved());
+  EXPECT_TRUE(exposed.moved());
+  EXPECT_FALSE(other.moved());
+  EXPECT_EQ(find_route(*second.snapshot, domain(second.model, "shared"), ip("10.1.64.1"), 0).drop,
+            DropReason::no_route);
+}
+
+TEST(Compile, MoreRoutesThanTheHubTakesAreRefused) {
+  Compiler compile;
+  const auto small = Routes::create({.routes = 2, .domains = 8}).value();
+  compile.facts.routes = small.get();
+  const auto refused = compile(kTwoClouds);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().front().message.find("limits.routes"), std::string::npos);
 }
 
 TEST(Compile, BlackholeIsOwnAndExposed) {
   Compiler compile;
   const CompiledModel m = compile.next(kTwoClouds);
-  const Domain* prod = m.snapshot->domain(domain(m.model, "prod"));
-  const Domain* shared = m.snapshot->domain(domain(m.model, "shared"));
-  const auto own = prod->own.lookup(ip("10.66.1.1"));
+  const DomainId prod = domain(m.model, "prod"), shared = domain(m.model, "shared");
+  const auto own = compile.routes->lookup_own(prod, ip("10.66.1.1"));
   ASSERT_TRUE(own);
-  EXPECT_TRUE(prod->targets[own->target].members.empty());
-  EXPECT_EQ(find_route(*m.snapshot, *shared, ip("10.66.1.1"), 0).drop, DropReason::blackhole);
-  const auto exposed = shared->exposed.lookup(ip("10.1.64.9"));
+  EXPECT_TRUE(own.target->members.empty());
+  EXPECT_EQ(find_route(*m.snapshot, shared, ip("10.66.1.1"), 0).drop, DropReason::blackhole);
+  const auto exposed = compile.routes->lookup_exposed(shared, ip("10.1.64.9"));
   ASSERT_TRUE(exposed);
-  EXPECT_EQ(shared->targets[exposed->target].members.front().domain, prod->id);
+  EXPECT_EQ(exposed.target->members.front().domain, prod);
 }
 
 TEST(Compile, ConnectedDomainDoesNotReachAroundABlackhole) {
@@ -146,7 +171,7 @@ prefix = "10.77.9.0/24"
 blackhole = true
 )");
   const auto route = [&](const char* from, const char* to) {
-    return find_route(*m.snapshot, *m.snapshot->domain(domain(m.model, from)), ip(to), 0);
+    return find_route(*m.snapshot, domain(m.model, from), ip(to), 0);
   };
   for (const char* from : {"shared", "prod"}) {
     EXPECT_EQ(route(from, "10.77.8.1").drop, DropReason::none) << from;
@@ -166,7 +191,7 @@ attachment = "cloud-b"
 via = "10.2.0.2"
 )");
   const auto drop = [&](const char* from) {
-    return find_route(*m.snapshot, *m.snapshot->domain(domain(m.model, from)), ip("10.66.1.1"), 0).drop;
+    return find_route(*m.snapshot, domain(m.model, from), ip("10.66.1.1"), 0).drop;
   };
   EXPECT_EQ(drop("shared"), DropReason::none);
   EXPECT_EQ(drop("prod"), DropReason::blackhole);
@@ -186,15 +211,16 @@ blackhole = true
 )";
   Compiler compile;
   const auto drop_of = [&](const CompiledModel& m, const char* to) {
-    return find_route(*m.snapshot, *m.snapshot->domain(domain(m.model, "prod")), ip(to), 0).drop;
+    return find_route(*m.snapshot, domain(m.model, "prod"), ip(to), 0).drop;
   };
   const CompiledModel up = compile.next(text);
   EXPECT_EQ(drop_of(up, "10.1.64.1"), DropReason::none);
+  const RouteWatch other = watch(up, "lonely", "10.3.0.9");
   compile.withdrawn = {attachment(up.model, "prod", "cloud-a")};
   const CompiledModel down = compile.next(text);
   EXPECT_EQ(drop_of(down, "10.1.64.1"), DropReason::blackhole) << "the less specific one";
   EXPECT_EQ(drop_of(down, "10.1.0.9"), DropReason::blackhole) << "what is on-link too";
-  EXPECT_EQ(route_version(down, "lonely"), route_version(up, "lonely"));
+  EXPECT_FALSE(other.moved());
   compile.withdrawn.clear();
   EXPECT_EQ(drop_of(compile.next(text), "10.1.64.1"), DropReason::none);
 }
@@ -204,8 +230,8 @@ TEST(Compile, SameBlackholeExposedTwiceIsNoContradiction) {
   const std::string connected = kTwoClouds + "[[connection]]\ndomains = [\"lonely\", \"shared\"]\n";
   const std::string route = "[[route]]\ndomain = \"lonely\"\nprefix = \"10.66.0.0/16\"\n";
   const CompiledModel m = compile.next(connected + route + "blackhole = true\n");
-  const Domain* shared = m.snapshot->domain(domain(m.model, "shared"));
-  EXPECT_EQ(find_route(*m.snapshot, *shared, ip("10.66.1.1"), 0).drop, DropReason::blackhole);
+  EXPECT_EQ(find_route(*m.snapshot, domain(m.model, "shared"), ip("10.66.1.1"), 0).drop,
+            DropReason::blackhole);
 
   const auto contradiction = compile(connected + route + "attachment = \"cloud-c\"\nvia = \"10.3.0.2\"\n");
   ASSERT_FALSE(contradiction);
@@ -324,10 +350,10 @@ via = "10.1.0.3"
 ecmp = true
 )";
   const CompiledModel m = compile.next(text);
-  const Domain* prod = m.snapshot->domain(domain(m.model, "prod"));
-  const RouteTarget& target = prod->targets[prod->own.lookup(ip("10.1.64.1"))->target];
-  EXPECT_EQ(target.members.size(), 2u);
-  EXPECT_EQ(target.total_weight, 4u);
+  const auto match = compile.routes->lookup_own(domain(m.model, "prod"), ip("10.1.64.1"));
+  ASSERT_TRUE(match);
+  EXPECT_EQ(match.target->members.size(), 2u);
+  EXPECT_FALSE(match.target->equal_weights);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "fakes.h"
 #include "mgmt/control/path.h"
+#include "mgmt/model/apply_routes.h"
 
 namespace weir::test {
 namespace {
@@ -13,11 +14,14 @@ using control::PathQuery;
 
 class PathTest : public ::testing::Test {
  protected:
-  PathTest() : adjacencies_(AdjacencyTable::create(16).value()) {}
+  PathTest() : adjacencies_(AdjacencyTable::create(16).value()), routes_(small_routes()) {}
   void use(const std::string& text) {
     const config::Config config = parse(text);
-    auto compiled = model::compile({config, one_port(adjacencies_.get()), {}, {}, model::Model{}});
+    auto compiled =
+        model::compile({config, one_port(adjacencies_.get(), nullptr, routes_.get()), {}, {}, model::Model{}});
     ASSERT_TRUE(compiled);
+    model::withdraw_routes(*routes_, model_, compiled->model);
+    ASSERT_TRUE(model::add_routes(*routes_, model_, compiled->model));
     model_ = std::move(compiled->model);
     snapshot_ = std::move(compiled->snapshot);
     for (const auto& [path, hop] : model_.hops) hop->set(mac(0x020000000002));
@@ -29,6 +33,7 @@ class PathTest : public ::testing::Test {
   }
 
   std::unique_ptr<AdjacencyTable> adjacencies_;
+  std::unique_ptr<Routes> routes_;
   model::Model model_;
   std::unique_ptr<Snapshot> snapshot_;
 };

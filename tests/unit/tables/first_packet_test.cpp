@@ -139,9 +139,11 @@ TEST(FirstPacket, TellsAllThatASessionNeeds) {
   EXPECT_TRUE(d.route_exposed);
   EXPECT_EQ(d.policy.rule, 1u);
   EXPECT_EQ(d.policy.profile, 3);
-  EXPECT_EQ(d.route_version, snapshot->domain(d.from_domain)->route_version);
+  EXPECT_EQ(d.route[0],
+            snapshot->routes->lookup_exposed(d.from_domain, net::parse_ip("10.2.70.1").value()).cell);
+  EXPECT_EQ(d.route[1], snapshot->routes->lookup_own(d.from_domain, net::parse_ip("10.1.70.1").value()).cell);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(d.route_version[i], snapshot->routes->version(d.route[i]));
   EXPECT_EQ(d.policy_version, snapshot->policy->version(d.connection));
-  EXPECT_EQ(d.route_version, 2u);
   EXPECT_EQ(d.policy_version, 2u);
 }
 
@@ -152,7 +154,7 @@ TEST(FirstPacket, OwnRoutesWinATieAndTheLongerWins) {
       .route("shared", "10.50.1.0/24", "b");
   const auto snapshot = b.build();
   const auto route = [&](std::string_view to) {
-    return find_route(*snapshot, *snapshot->domain(b.domain_id("prod")), net::parse_ip(to).value(), 0);
+    return find_route(*snapshot, b.domain_id("prod"), net::parse_ip(to).value(), 0);
   };
   EXPECT_EQ(route("10.50.0.1").next_hop.attachment, b.attachment_id("a"));
   EXPECT_FALSE(route("10.50.0.1").exposed);
@@ -206,6 +208,40 @@ TEST_F(Ecmp, LosingAMemberMovesOnlyItsFlows) {
   EXPECT_EQ(heirs.size(), 3u) << "its flows spread over all that are left";
 }
 
+TEST_F(Ecmp, ALiveSessionKeepsItsMember) {
+  const auto before = b_.build();
+  std::vector<FirstPacket> packets;
+  for (const Tuple& t : flows_) {
+    FirstPacket packet{b_.attachment_id("a"), t};
+    const FirstDecision d = decide_first_packet(*before, packet);
+    packet.keep[0] = name_of(d.forward);
+    packet.keep[1] = name_of(d.reverse);
+    packets.push_back(packet);
+  }
+  // Another member, and another weight: of equal hashes some would choose anew.
+  const auto chosen = members(*before);
+  b_.attachment("m4", "shared", 44, "198.18.1.4", "");
+  b_.route("shared", "10.60.0.0/16", "m4", "", 5);
+  const auto after = b_.build();
+  const auto anew = members(*after);
+  size_t moved = 0;
+  for (size_t i = 0; i < packets.size(); ++i) {
+    ASSERT_EQ(decide_first_packet(*after, packets[i]).forward.attachment, chosen[i]);
+    moved += anew[i] != chosen[i];
+  }
+  EXPECT_GT(moved, packets.size() / 4) << "those that do not say what they have";
+  b_.remove_attachment("m1");
+  const auto without = b_.build();
+  for (size_t i = 0; i < packets.size(); ++i) {
+    const AttachmentId now = decide_first_packet(*without, packets[i]).forward.attachment;
+    if (chosen[i] == b_.attachment_id("m1")) {
+      EXPECT_NE(now, chosen[i]);
+    } else {
+      ASSERT_EQ(now, chosen[i]);
+    }
+  }
+}
+
 TEST_F(Ecmp, IsTheSameInBothDirections) {
   for (const Tuple& t : flows_) ASSERT_EQ(ecmp_hash(t), ecmp_hash(t.reversed()));
 }
@@ -222,6 +258,80 @@ TEST_F(Ecmp, ASourceBehindSeveralAttachmentsMayComeInByEach) {
   }
   const FirstPacket other{b_.attachment_id("b"), tcp("10.60.0.1", "10.1.0.5")};
   EXPECT_EQ(decide_first_packet(*open, other).drop, DropReason::reverse_path);
+}
+
+// --- many domains around one ---
+
+/// 1,000 domains, each with networks that all have, one of its own, and a way to what one domain shares.
+TEST(ManyDomains, EachReachesItsOwnAndWhatIsShared) {
+  constexpr uint32_t kDomains = 1'000;
+  const auto routes = Routes::create({.routes = 100'000, .domains = kDomains + 1}).value();
+  Snapshot snapshot;
+  snapshot.routes = routes.get();
+  const auto attachments = std::make_shared<AttachmentTable>(kDomains + 2);
+  snapshot.attachments = attachments;
+  const auto domain = [](uint32_t d) { return DomainId::make(d, 1); };
+  const auto prefix = [](uint32_t address, uint8_t length) {
+    return net::Prefix{net::Ipv4{address}, length};
+  };
+  const auto add = [&](uint32_t d, const net::Prefix& p) {
+    NextHop hop;
+    hop.attachment = AttachmentId::make(d + 1, 1);
+    hop.domain = domain(d);
+    EXPECT_FALSE(routes->conflict(domain(d), p, false)) << net::to_string(p);
+    ASSERT_TRUE(routes->set(domain(d), p, std::span(&hop, 1)));
+  };
+  const auto own_network = [](uint32_t d) { return 0x0a80'0000 + (d << 8); };
+  const size_t empty = routes->bytes();
+  for (uint32_t d = 0; d <= kDomains; ++d) {
+    Attachment a;
+    a.id = AttachmentId::make(d + 1, 1);
+    a.domain = domain(d);
+    attachments->set(std::make_unique<Attachment>(a));
+    ASSERT_TRUE(routes->add_domain(domain(d)));
+  }
+  // Only its own network is exposed to the shared domain, 0; the overlapping ones are its own business.
+  for (uint32_t d = 1; d <= kDomains; ++d) {
+    ASSERT_TRUE(routes->connect(domain(0), domain(d), {}, std::vector{prefix(own_network(d), 24)}));
+    add(d, prefix(own_network(d), 24));
+    for (uint32_t n = 0; n < 10; ++n) add(d, prefix(0xc0a8'0000 + (n << 8), 24));
+  }
+  for (uint32_t n = 0; n < 16; ++n) add(0, prefix(0x0a00'0000 + (n << 16), 16));
+  routes->finish(routes->take_pending());
+  // Two roots a domain, and what routes and connections take: no product of the two.
+  const size_t routes_there = routes->size();
+  EXPECT_LE(routes->bytes() - empty, kDomains * 4'096 + routes_there * 200 + kDomains * 3 * 64);
+
+  const auto ask = [&](uint32_t from, uint32_t address) {
+    return find_route(snapshot, domain(from), net::Ipv4{address}, 7);
+  };
+  for (uint32_t d = 1; d <= kDomains; ++d) {
+    EXPECT_EQ(ask(d, 0xc0a8'0305).next_hop.domain, domain(d)) << "overlapping: its own";
+    EXPECT_EQ(ask(d, 0x0a05'0001).next_hop.domain, domain(0));
+    EXPECT_EQ(ask(0, own_network(d) + 5).next_hop.domain, domain(d));
+    EXPECT_EQ(ask(d, own_network(d % kDomains + 1) + 5).drop, DropReason::no_connection);
+    EXPECT_EQ(ask(d, 0x0aff'0001).drop, DropReason::no_route);
+  }
+  EXPECT_EQ(ask(0, 0xc0a8'0305).drop, DropReason::no_route) << "connected, but not exposed";
+  // A spoke that comes moves no route that others use.
+  std::vector<std::pair<RouteCell, uint32_t>> versions;
+  for (uint32_t d = 1; d <= kDomains; ++d) {
+    for (const RouteCell cell :
+         {ask(d, 0x0a05'0001).cell, ask(d, 0xc0a8'0305).cell, ask(0, own_network(d)).cell}) {
+      versions.emplace_back(cell, routes->version(cell));
+    }
+  }
+  add(17, prefix(0xac10'0000, 24));
+  routes->finish(routes->take_pending());
+  for (const auto& [cell, version] : versions) ASSERT_EQ(routes->version(cell), version);
+  const auto refused = routes->conflict(domain(18), prefix(own_network(18), 24), false);
+  EXPECT_FALSE(refused) << "its own";
+  ASSERT_TRUE(routes->connect(domain(0), domain(18)));
+  ASSERT_TRUE(routes->connect(domain(0), domain(19)));
+  const auto clash = routes->conflict(domain(18), prefix(0xc0a8'0300, 24), false);
+  ASSERT_TRUE(clash);
+  EXPECT_EQ(clash->seen_by, domain(0));
+  EXPECT_EQ(clash->second, domain(19));
 }
 
 // --- isolation ---
