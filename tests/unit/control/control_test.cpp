@@ -48,7 +48,7 @@ class ControlTest : public ::testing::Test {
     auto config = std::make_shared<const config::Config>(config::read_config(file_).value());
     const model::StartFacts facts = one_port(adjacencies_.get(), &board_, routes_.get());
     auto compiled = model::compile({*config, facts, {}, {}, model::Model{}});
-    EXPECT_TRUE(model::add_routes(*routes_, {}, compiled->model));
+    EXPECT_TRUE(model::add_routes(*routes_, model::Model{}, compiled->model));
     dataplane_ = std::make_unique<FakeDataplane>(std::move(compiled->snapshot));
     for (const char* peer : {"198.18.0.10", "198.18.0.20", "198.18.0.30", "198.18.0.40"}) {
       underlay_.hops[ip(peer).v4()] = {0, mac(0x020000000002), 1500, true};
