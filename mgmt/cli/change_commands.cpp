@@ -58,6 +58,8 @@ std::string help_of(const KeySpec& key) {
   std::erase(text, '`');
   if (!key.fallback.empty() && key.kind != ValueKind::boolean)
     text += " Default: " + std::string(key.fallback) + ".";
+  if (key.kind == ValueKind::boolean && key.fallback == "true")
+    text += " It is so by default; not with " + config::option_name(key.path) + "=false.";
   if (!key.fallback_help.empty()) text += " Default: " + std::string(key.fallback_help) + ".";
   return text;
 }

@@ -99,7 +99,7 @@ std::string change_options_markdown() {
         const bool flag = key.kind == ValueKind::boolean;
         const bool change_only = list.data() == change_keys().data();
         out += "| `" + option_name(key.path) + "` | " + (key.identity == Identity::none ? "" : "yes") +
-               " | " + (flag ? "none" : cell(expectation(key))) + " | " +
+               " | " + (flag ? "none, or `=false`" : cell(expectation(key))) + " | " +
                (change_only ? cell(key.help) : "") + " |\n";
       }
     }
