@@ -91,9 +91,11 @@ MemberName name_of(const NextHop& member) { return static_cast<MemberName>(full_
 bool is_usable(const Snapshot& snapshot, const NextHop& member) { return snapshot.usable(member.attachment); }
 
 ReverseHop reverse_hop(const Snapshot& snapshot, DomainId domain, const net::IpAddress& source,
-                       AttachmentId ingress, uint32_t hash, MemberName keep) {
-  return hop_to(snapshot, domain, source, hash, keep,
-                [&](const NextHop& member) { return member.attachment == ingress; });
+                       AttachmentId ingress, uint32_t hash, bool any_way, MemberName keep) {
+  const ReverseHop way = hop_to(snapshot, domain, source, hash, keep,
+                                [&](const NextHop& member) { return member.attachment == ingress; });
+  if (way.found || !any_way) return way;
+  return hop_to(snapshot, domain, source, hash, keep, [](const NextHop&) { return true; });
 }
 
 /// Any way to `address` by the domain's own routes that is usable.
@@ -146,8 +148,8 @@ FirstDecision decide_route(const Snapshot& snapshot, const FirstPacket& packet) 
   if (is_never_routed(packet.tuple) || ingress->is_gateway(packet.tuple.src))
     return dropped(DropReason::inner_martian);
   const uint32_t hash = ecmp_hash(packet.tuple);
-  ReverseHop reverse =
-      reverse_hop(snapshot, from->id, packet.tuple.src, packet.ingress, hash, packet.keep[1]);
+  ReverseHop reverse = reverse_hop(snapshot, from->id, packet.tuple.src, packet.ingress, hash,
+                                   !ingress->reverse_path, packet.keep[1]);
   if (!reverse.found) return dropped(DropReason::reverse_path);
   if (!snapshot.usable(packet.ingress)) {  // packets still come that way; the replies take another
     reverse = usable_hop(snapshot, from->id, packet.tuple.src, hash, packet.keep[1]);

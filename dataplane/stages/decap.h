@@ -20,6 +20,16 @@ void strip_tags(rte_mbuf* mbuf, uint16_t length);
   return Next::go_on();
 }
 
+/// What came in by `attachment` is counted, unless it is more than that may send.
+[[gnu::always_inline]] inline Next take_in(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment) {
+  if (attachment.policed && !ctx.policer.take(attachment.id, attachment.police, mbuf->data_len, ctx.now))
+      [[unlikely]] {
+    return Next::drop(DropReason::policed);
+  }
+  ctx.tallies[attachment.id].received(mbuf->data_len);
+  return Next::go_on();
+}
+
 [[gnu::always_inline]] inline Next decap(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment) {
   PacketMeta& meta = meta_of(mbuf);
   if (attachment.ethernet != (meta.payload == net::Payload::ethernet)) [[unlikely]]
@@ -28,16 +38,14 @@ void strip_tags(rte_mbuf* mbuf, uint16_t length);
     return Next::drop(DropReason::outer_udp_checksum);
   if (attachment.shape == OuterShape::native) [[unlikely]] {
     strip_tags(mbuf, meta.payload_offset);
-    ctx.tallies[attachment.id].received(mbuf->data_len);
-    return Next::go_on();
+    return take_in(ctx, mbuf, attachment);
   }
   // A short Ethernet frame is padded: what lies beyond the outer IP packet is none of the inner one's. The
   // outer parser has seen to it that the packet has these bytes, and is one segment.
   mbuf->data_len = static_cast<uint16_t>(meta.ip_offset + meta.ip_length - meta.payload_offset);
   mbuf->pkt_len = mbuf->data_len;
   mbuf->data_off = static_cast<uint16_t>(mbuf->data_off + meta.payload_offset);
-  ctx.tallies[attachment.id].received(mbuf->data_len);
-  return Next::go_on();
+  return take_in(ctx, mbuf, attachment);
 }
 
 }  // namespace weir::dataplane

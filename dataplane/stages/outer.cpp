@@ -7,11 +7,21 @@ namespace weir::dataplane {
 
 namespace {
 
+/// "Fragmentation needed" or "packet too big": a router of the underlay could not forward what the hub sent.
+bool is_too_big(net::Bytes packet, const net::IpView& ip) {
+  net::L4View icmp;
+  if (net::parse_l4(packet, ip, icmp) != net::ParseError::none) return false;
+  if (ip.family == net::Family::ipv6) return icmp.icmp_type == net::kIcmpv6TooBig;
+  return icmp.icmp_type == net::kIcmpUnreachable && icmp.icmp_code == net::kIcmpCodeFragNeeded;
+}
+
 /// What is sent to the hub's own underlay address without a tunnel. On ports shared with the kernel it does
 /// not come here.
 Next decide_local(rte_mbuf* mbuf, PacketMeta& meta, const net::IpView& ip) {
   const uint8_t icmp = ip.family == net::Family::ipv4 ? uint8_t{net::kProtoIcmp} : uint8_t{net::kProtoIcmpv6};
   if (ip.protocol == icmp && answer_echo(mbuf, meta.ip_offset, ip)) return Next::answer_outer();
+  if (ip.protocol == icmp && is_too_big(bytes_of(mbuf).subspan(meta.ip_offset), ip))
+    return Next::punt(PuntReason::underlay_icmp);
   return Next::drop(DropReason::outer_protocol);
 }
 

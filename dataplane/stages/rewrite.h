@@ -4,11 +4,14 @@
 
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
+#include "dataplane/session/tcp_state.h"
 #include "dataplane/worker/context.h"
 #include "dataplane/worker/leave.h"
 
 namespace weir::dataplane {
 
+/// Keeps the maximum segment size of a SYN within what both attachments carry (stages/mss.h). (rewrite.cpp)
+[[gnu::cold]] void clamp_mss(const Snapshot& snapshot, rte_mbuf* mbuf, const Attachment& egress);
 /// A packet that came without an Ethernet header leaves with one. False: no room. (rewrite.cpp)
 bool add_ethernet(rte_mbuf* mbuf, PacketMeta& meta);
 
@@ -41,6 +44,8 @@ inline void decrement_ttl(uint8_t* packet, bool v4) {
     meta.punt_mtu = egress->mtu;
     return Next::punt(PuntReason::mtu_exceeded);
   }
+  if ((meta.tcp_flags & kSyn) != 0) [[unlikely]]
+    clamp_mss(snapshot, mbuf, *egress);
   decrement_ttl(data_of(mbuf) + meta.ip_offset, meta.is_v4());
   if (!egress->ethernet) [[unlikely]]
     return Next::go_on();  // encap takes an Ethernet header off

@@ -68,8 +68,9 @@ Next accept_other_ingress(WorkerContext& ctx, PacketMeta& meta, SessionIndex ind
   Session& session = ctx.sessions->at(index);
   const Tuple tuple = meta.tuple();
   const net::IpAddress source = tuple.src;
-  const DomainId domain = snapshot.attachment(meta.ingress)->domain;
-  const ReverseHop way = reverse_hop(snapshot, domain, source, meta.ingress, ecmp_hash(tuple));
+  const Attachment& ingress = *snapshot.attachment(meta.ingress);
+  const ReverseHop way =
+      reverse_hop(snapshot, ingress.domain, source, meta.ingress, ecmp_hash(tuple), !ingress.reverse_path);
   if (!way.found) return Next::drop(DropReason::reverse_path);
   if (meta.direction == Direction::reverse) return Next::go_on();  // asymmetric, but legitimate
   const AdjacencyId back = find_adjacency(snapshot, way.next_hop, source);

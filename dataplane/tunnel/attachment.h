@@ -14,6 +14,12 @@
 
 namespace weir::dataplane {
 
+/// What an attachment may send, as a whole; 0: no bound.
+struct PoliceRate {
+  uint32_t packets_per_second = 0;
+  uint32_t bytes_per_second = 0;
+};
+
 /// Where one tunnel's outer packets go in the underlay. Changed in place by control, one atomic word at a
 /// time; a worker sees it before or after. Lives as long as the hub.
 class UnderlayHop {
@@ -61,6 +67,9 @@ struct alignas(64) Attachment {
   uint32_t base_sum = 0;   // IPv4: sum of the outer header's words, total length zero, host order
   uint32_t base_word = 0;  // IPv6: version and traffic class of the outer header, host order
   uint8_t base_tos = 0;    // IPv4: type of service of the outer header
+  bool policed = false;      // `police` has a bound
+  bool reverse_path = true;  // sources are checked against the routes
+  bool mss_clamp = true;     // TCP's segments are kept within `mtu`
   /// The whole outer header, right-aligned: the packet follows it. Left open: destination MAC, lengths, ECN,
   /// checksums, UDP source port, flow label. Native: the EtherType and tags, which go between the MAC
   /// addresses and the inner EtherType.
@@ -70,6 +79,7 @@ struct alignas(64) Attachment {
   alignas(64) Tunnel tunnel;
   std::string name;
   std::vector<net::InterfaceAddress> gateways;
+  PoliceRate police;
 
   bool is_gateway(const net::IpAddress& a) const {
     for (const auto& g : gateways) {

@@ -14,6 +14,7 @@
 #include "dataplane/session/session_table.h"
 #include "dataplane/worker/dataplane.h"
 #include "dataplane/worker/packet.h"
+#include "dataplane/worker/policer.h"
 #include "dataplane/worker/profile.h"
 #include "inspection/inspector.h"
 
@@ -35,32 +36,6 @@ struct TxBuffer {
   bool mixed = false;
   static constexpr uint16_t kCapacity = 64;
   rte_mbuf* packets[kCapacity];
-};
-
-/// A bound on how often something happens, filled by the burst's clock.
-class TokenBucket {
- public:
-  explicit TokenBucket(uint32_t per_second) : per_second_(per_second), tokens_(per_second) {}
-  /// Takes one if there is one; at most a second's worth is saved up.
-  bool take(NanoTime now) {
-    const NanoTime elapsed = now > last_ ? now - last_ : 0;
-    if (elapsed >= kNanosPerMilli) {
-      const uint64_t gained =
-          elapsed >= kNanosPerSecond ? per_second_ : elapsed * per_second_ / kNanosPerSecond;
-      if (gained != 0) {
-        tokens_ = tokens_ + gained > per_second_ ? per_second_ : tokens_ + gained;
-        last_ = now;
-      }
-    }
-    if (tokens_ == 0) return false;
-    --tokens_;
-    return true;
-  }
-
- private:
-  uint64_t per_second_;
-  uint64_t tokens_;
-  NanoTime last_ = 0;
 };
 
 /// Pushes a worker's events into its ring to the writer.
@@ -120,6 +95,10 @@ struct WorkerContext {
   RingSink events;
   std::array<TokenBucket, kPuntReasons> punt_tokens;  // by PuntReason: no kind of punt starves another
   TokenBucket note_tokens;
+  // What one attachment may use of them.
+  std::vector<AttachmentBuckets> punt_shares;  // by PuntReason
+  AttachmentBuckets note_shares;
+  Policer policer;
   bool flow_events = true;
   rte_mempool* pool = nullptr;
   std::vector<TxBuffer> tx;  // by PortIndex

@@ -34,7 +34,8 @@ struct DataplaneSettings {
   uint32_t sessions = 65'536;  // whole hub
   uint32_t ring_size = 2'048;
   uint32_t attachments = 16'384;      // that are counted and probed each for itself
-  uint32_t punts_per_second = 2'000;  // per worker and kind of punt; as many notes of neighbours
+  uint32_t punts_per_second = 2'000;    // per worker and kind of punt; as many notes of neighbours
+  uint32_t punts_per_attachment = 200;  // of them
   uint32_t event_queue = 4'096;
   FragmentLimits fragments = {};  // whole hub
   bool flow_events = true;
@@ -77,12 +78,13 @@ struct AttachmentTotals {
 
 /// Why a packet was handed to control.
 enum class PuntReason : uint8_t {
-  resolve,       // held by control until `target` inside `attachment` answers, then resumed or discarded
-  ttl_exceeded,  // control answers ICMP time exceeded
-  mtu_exceeded,  // control answers fragmentation needed / packet too big with `mtu`
-  underlay_arp,  // an ARP packet on a port that DPDK owns (from the outer Ethernet header on)
+  resolve,        // held by control until `target` inside `attachment` answers, then resumed or discarded
+  ttl_exceeded,   // control answers ICMP time exceeded
+  mtu_exceeded,   // control answers fragmentation needed / packet too big with `mtu`
+  underlay_arp,   // an ARP packet on a port that DPDK owns (from the outer Ethernet header on)
+  underlay_icmp,  // an ICMP error for an address of such a port, the same
 };
-inline constexpr size_t kPuntReasons = 4;
+inline constexpr size_t kPuntReasons = 5;
 
 /// A packet that control owns now, until it gives it back by exactly one of resume() and discard().
 struct Punt {

@@ -31,7 +31,10 @@ bool give_ethernet(WorkerContext& ctx, rte_mbuf* mbuf) {
 }
 
 void punt(WorkerContext& ctx, rte_mbuf* mbuf, PuntReason reason) {
-  if (!ctx.punt_tokens[static_cast<size_t>(reason)].take(ctx.now))
+  // An attachment's own share first, so that what it asks for beyond that costs the others nothing.
+  const AttachmentId from = meta_of(mbuf).ingress;
+  if ((from.valid() && !ctx.punt_shares[static_cast<size_t>(reason)].take(from, ctx.now)) ||
+      !ctx.punt_tokens[static_cast<size_t>(reason)].take(ctx.now))
     return drop(ctx, mbuf, DropReason::punt_rate_limited);
   if (reason != PuntReason::underlay_arp && meta_of(mbuf).ip_offset == 0 && !give_ethernet(ctx, mbuf))
     return drop(ctx, mbuf, DropReason::no_headroom);

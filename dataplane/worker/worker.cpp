@@ -96,8 +96,12 @@ WorkerContext::WorkerContext(WorkerIndex index, const DataplaneSettings& setting
       rings(std::move(own_rings)),
       events(rings.events.get(), counters.events_lost),
       punt_tokens{TokenBucket(settings.punts_per_second), TokenBucket(settings.punts_per_second),
-                  TokenBucket(settings.punts_per_second), TokenBucket(settings.punts_per_second)},
+                  TokenBucket(settings.punts_per_second), TokenBucket(settings.punts_per_second),
+                  TokenBucket(settings.punts_per_second)},
       note_tokens(settings.punts_per_second),
+      punt_shares(kPuntReasons, AttachmentBuckets(settings.punts_per_attachment)),
+      note_shares(settings.punts_per_attachment),
+      policer(static_cast<uint32_t>(settings.cores.size())),
       flow_events(settings.flow_events) {}
 
 Worker::Worker(WorkerIndex index, const DataplaneSettings& settings, WorkerRings rings, RingPtr commands,

@@ -1,11 +1,13 @@
 #include "mgmt/control/control.h"
 
 #include <algorithm>
+#include <array>
 #include <random>
 #include <set>
 #include <utility>
 
 #include "dataplane/net/headers.h"
+#include "dataplane/net/parse.h"
 #include "mgmt/model/apply_routes.h"
 
 namespace weir::control {
@@ -54,7 +56,7 @@ Control::Control(ControlParts parts, model::StartFacts facts, InForce in_force, 
     : parts_(std::move(parts)),
       facts_(std::move(facts)),
       in_force_(std::move(in_force)),
-      paths_(parts_.underlay, parts_.log),
+      paths_(parts_.underlay, path_mtus_, parts_.log),
       neighbors_(parts_.dataplane, parts_.adjacencies, neighbor_limits(*in_force_.config)),
       health_(parts_.dataplane, parts_.board, neighbors_, random_seed(),
               [this](const HealthTransition& transition) { on_health(transition); }),
@@ -121,6 +123,8 @@ bool Control::turn(NanoTime now, bool underlay_ready) {
   if (now >= next_underlay_tick_) {
     next_underlay_tick_ = now + kUnderlayTick;
     changed |= parts_.underlay.tick(now);
+    changed |= take_kernel_icmp();
+    changed |= path_mtus_.tick(now);
   }
   if (changed) underlay_changed();
   worked |= take_packets();
@@ -154,6 +158,14 @@ void Control::on_punt(const Punt& punt) {
     case PuntReason::ttl_exceeded:
     case PuntReason::mtu_exceeded:
       return icmp_errors_.on_punt(punt, now_);
+    case PuntReason::underlay_icmp: {
+      net::EthView eth;
+      const bool whole = net::parse_ethernet(punt.frame, eth) == net::ParseError::none;
+      const bool changed = whole && on_underlay_icmp(read_too_big(punt.frame.subspan(eth.offset)));
+      parts_.dataplane.discard(punt, DropReason::none);
+      if (changed) underlay_changed();
+      return;
+    }
     case PuntReason::underlay_arp: {
       const bool changed = parts_.underlay.on_neighbor_frame(punt.port, punt.frame);
       parts_.dataplane.discard(punt, DropReason::none);  // it has served its purpose
@@ -162,6 +174,30 @@ void Control::on_punt(const Punt& punt) {
     }
   }
   parts_.dataplane.discard(punt, DropReason::punt_unwanted);
+}
+
+/// What an ICMP error for one of the hub's underlay addresses said. True: a path's MTU went down.
+bool Control::on_underlay_icmp(const std::optional<TooBig>& said) {
+  const auto is_ours = [this](const TooBig& about) {
+    bool ours = false;
+    in_force_.model->attachments->for_each([&](const Attachment& a) { ours |= is_about(about, a.tunnel); });
+    return ours;
+  };
+  return path_mtus_.on_icmp(said, is_ours, now_);
+}
+
+bool Control::take_kernel_icmp() {
+  bool changed = false;
+  std::array<uint8_t, 1'024> buffer;
+  for (const underlay::IcmpSocket* socket : parts_.icmp) {
+    for (size_t i = 0; i < PathMtus::kPerSecond; ++i) {
+      const auto bytes = socket->take(buffer);
+      if (bytes.empty()) break;
+      const bool v4 = socket->family() == net::Family::ipv4;
+      changed |= on_underlay_icmp(v4 ? read_too_big(bytes) : read_too_big_message(net::Family::ipv6, bytes));
+    }
+  }
+  return changed;
 }
 
 void Control::underlay_changed() {
@@ -478,7 +514,9 @@ StatusView Control::status() const {
                     {"lost", n.lost},
                     {"evicted", n.evicted},
                     {"icmp_errors_sent", icmp_errors_.sent()},
-                    {"icmp_errors_limited", icmp_errors_.rate_limited()}};
+                    {"icmp_errors_limited", icmp_errors_.rate_limited()},
+                    {"path_mtus_lowered", path_mtus_.lowered()},
+                    {"path_mtus_refused", path_mtus_.refused()}};
   const HealthCounters& h = health_.counters();
   view.health = {{"probes_sent", h.sent},
                  {"probes_answered", h.answered},

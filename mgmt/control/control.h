@@ -26,9 +26,11 @@
 #include "mgmt/control/mailbox.h"
 #include "mgmt/control/neighbors.h"
 #include "mgmt/control/path.h"
+#include "mgmt/control/path_mtu.h"
 #include "mgmt/control/reconfigure.h"
 #include "mgmt/control/underlay_paths.h"
 #include "mgmt/control/views.h"
+#include "mgmt/underlay/icmp_socket.h"
 #include "mgmt/underlay/underlay.h"
 
 namespace weir::control {
@@ -53,6 +55,8 @@ struct ControlParts {
   std::vector<const dataplane::Port*> ports;                         // by PortIndex
   std::map<dataplane::PortIndex, dataplane::XdpSteering*> steering;  // af_xdp ports only
   std::string version;                                               // the program's
+  /// ICMP errors for addresses that the kernel shares.
+  std::vector<const underlay::IcmpSocket*> icmp = {};
   /// Told of each change of an attachment's state; may be empty.
   std::function<void(const AttachmentChange&)> on_attachment_change = {};
 };
@@ -116,6 +120,8 @@ class Control {
   void on_health(const HealthTransition& transition);
   bool take_packets();
   void on_punt(const dataplane::Punt& punt);
+  bool on_underlay_icmp(const std::optional<TooBig>& said);
+  bool take_kernel_icmp();
   void underlay_changed();
   void start_build(bool reread);
   struct Transaction {
@@ -138,6 +144,7 @@ class Control {
   ControlParts parts_;
   model::StartFacts facts_;
   InForce in_force_;
+  PathMtus path_mtus_;
   UnderlayPaths paths_;
   Neighbors neighbors_;
   Health health_;

@@ -36,7 +36,7 @@ bool UnderlayPaths::resolved(const UnderlayPath& path) const {
 void UnderlayPaths::update(const UnderlayPath& path, Watched& watched) {
   const auto hop = underlay_.resolve(path.first.v4(), path.second.v4());
   const bool resolved = hop && hop->mac && hop->link_up;
-  if (hop) table_.insert_or_assign(path, model::PathFacts{hop->port, hop->mtu});
+  if (hop) table_.insert_or_assign(path, model::PathFacts{hop->port, mtus_.limit(path, hop->mtu)});
   if (resolved) {
     watched.hop->set(*hop->mac);
   } else {

@@ -7,6 +7,7 @@
 
 #include <spdlog/logger.h>
 
+#include "mgmt/control/path_mtu.h"
 #include "mgmt/model/model.h"
 #include "mgmt/underlay/underlay.h"
 
@@ -16,7 +17,8 @@ using HopMap = std::map<model::UnderlayPath, std::shared_ptr<dataplane::Underlay
 
 class UnderlayPaths {
  public:
-  UnderlayPaths(underlay::Underlay& underlay, spdlog::logger& log) : underlay_(underlay), log_(log) {}
+  UnderlayPaths(underlay::Underlay& underlay, const PathMtus& mtus, spdlog::logger& log)
+      : underlay_(underlay), mtus_(mtus), log_(log) {}
 
   /// Watches exactly these paths from now on. Returns the hops that are no longer used; the caller keeps them
   /// until no worker can see them.
@@ -38,6 +40,7 @@ class UnderlayPaths {
   void update(const model::UnderlayPath& path, Watched& watched);
 
   underlay::Underlay& underlay_;
+  const PathMtus& mtus_;
   spdlog::logger& log_;
   std::map<model::UnderlayPath, Watched> paths_;
   model::PathTable table_;

@@ -179,6 +179,15 @@ Lines Hub::start_control() {
       [this](PortIndex port, std::span<const uint8_t> f) { dataplane_->send_frame(port, f); });
   if (!underlay) return {underlay.error().message};
   underlay_ = std::move(*underlay);
+  if (std::any_of(facts_.ports.begin(), facts_.ports.end(), [](const auto& p) { return p.kernel_shared; })) {
+    for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
+      auto socket = underlay::IcmpSocket::open(family);
+      if (!socket) return {socket.error().message};
+      icmp_sockets_.push_back(std::move(*socket));
+    }
+  }
+  std::vector<const underlay::IcmpSocket*> icmp;
+  for (const auto& socket : icmp_sockets_) icmp.push_back(&socket);
   std::vector<const Port*> ports;
   for (const auto& port : ports_) ports.push_back(port.get());
   std::map<PortIndex, XdpSteering*> steering;
@@ -186,6 +195,7 @@ Lines Hub::start_control() {
   control_ = std::make_unique<control::Control>(
       control::ControlParts{*dataplane_, *underlay_, *adjacencies_, *board_, *builder_, mailbox_, *log_,
                             std::move(ports), std::move(steering), version_,
+                            std::move(icmp),
                             [this](const control::AttachmentChange& c) {
                               hub_events_.put({c.at, c.attachment, c.domain, std::string(to_string(c.state)),
                                                std::string(to_string(c.was)), c.reason});

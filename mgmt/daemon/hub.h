@@ -99,6 +99,7 @@ class Hub {
   events::HubEvents hub_events_;
   std::unique_ptr<dataplane::Dataplane> dataplane_;
   std::unique_ptr<underlay::Underlay> underlay_;
+  std::vector<underlay::IcmpSocket> icmp_sockets_;  // with ports that share addresses with the kernel
   std::unique_ptr<control::Control> control_;
   std::unique_ptr<events::Writer> writer_;
   std::unique_ptr<api::Source> source_;

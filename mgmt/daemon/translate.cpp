@@ -75,6 +75,7 @@ DataplaneSettings dataplane_settings(const config::Config& config) {
   settings.ring_size = config.limits.ring_size;
   settings.attachments = config.limits.attachments;
   settings.punts_per_second = config.limits.punts_per_second;
+  settings.punts_per_attachment = config.limits.punts_per_attachment;
   settings.fragments = {config.limits.held_fragments, config.limits.fragmented_datagrams,
                         config.limits.fragments_per_datagram};
   settings.event_queue = config.limits.event_queue;

@@ -133,6 +133,10 @@ std::unique_ptr<Attachment> build_attachment(const config::Attachment& from, con
   to->mtu = inner_mtu(from, link_mtu, warnings);
   to->tunnel = tunnel_of(from, facts);
   to->gateways = from.gateways;
+  to->police = {from.max_packets_per_second, from.max_bytes_per_second};
+  to->policed = from.max_packets_per_second != 0 || from.max_bytes_per_second != 0;
+  to->reverse_path = from.reverse_path;
+  to->mss_clamp = from.mss_clamp;
   to->name = from.name;
   make_outer_template(*to, port->mac, port->vlan);
   return to;

@@ -237,6 +237,7 @@ TEST(Drops, EachFrameForItsReasonAlone) {
 /// What needs more than one frame has a test of its own.
 const std::pair<DropReason, const char*> kElsewhere[] = {
     {port_rx_error, "DropsElsewhere.ChainedBuffers"},
+    {policed, "Limits.APolicedSpokeIsHeldToItsRate"},
     {fragment_overlap, "Fragments.HostileOnesAreDroppedByName"},
     {fragment_duplicate, "Fragments.HostileOnesAreDroppedByName"},
     {fragment_too_many, "Fragments.TooManyOfOneDatagram"},

@@ -124,6 +124,12 @@ SnapshotBuilder& SnapshotBuilder::attachment(std::string name, std::string_view 
   return *this;
 }
 
+SnapshotBuilder& SnapshotBuilder::change(std::string_view name, const std::function<void(Attachment&)>& how) {
+  const auto index = static_cast<size_t>(&find_attachment(name) - attachments_.data());
+  how(attachments_[index].value);
+  return *this;
+}
+
 SnapshotBuilder& SnapshotBuilder::remove_attachment(std::string_view name) {
   const auto index = static_cast<size_t>(&find_attachment(name) - attachments_.data());
   attachments_[index].present = false;

@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -64,6 +65,8 @@ class SnapshotBuilder {
   /// Any kind of tunnel; its local address is the hub's first one of the family of its remote address.
   SnapshotBuilder& attachment(std::string name, std::string_view domain, const dataplane::Tunnel& tunnel,
                               std::string_view gateways);
+  /// Changes what is said of it above.
+  SnapshotBuilder& change(std::string_view name, const std::function<void(dataplane::Attachment&)>& how);
   /// The attachment's slot is free; its routes stay (their member is gone).
   SnapshotBuilder& remove_attachment(std::string_view name);
   /// A second route of the same prefix is one more member. `via` empty: on-link.

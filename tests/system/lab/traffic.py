@@ -29,6 +29,41 @@ def ping(namespace, target, count=2, ttl=None, size=None, dont_fragment=False, s
     return int(answered.group(1)) if answered else 0, done.stdout + done.stderr
 
 
+def time_exceeded_by(namespace, target, protocol, ttl=1, wait=3.0):
+    """Sends a "udp", "tcp" or "icmp" probe as traceroute does; the address that says time exceeded, or None."""
+    six = ":" in target
+    family = socket.AF_INET6 if six else socket.AF_INET
+    hops = (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS) if six else (socket.IPPROTO_IP, socket.IP_TTL)
+    listener = namespace.socket(family, socket.SOCK_RAW, socket.IPPROTO_ICMPV6 if six else socket.IPPROTO_ICMP)
+    probe = None
+    with listener:
+        if protocol == "icmp":
+            ping(namespace, target, count=1, ttl=ttl, wait=0.3)
+        else:
+            kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
+            probe = namespace.socket(family, kind)
+            probe.setblocking(False)
+            probe.setsockopt(*hops, ttl)
+            probe.connect_ex((target, 33434 if protocol == "udp" else 80))
+            if protocol == "udp":
+                probe.send(b"probe")
+        deadline = time.monotonic() + wait
+        try:
+            while (left := deadline - time.monotonic()) > 0:
+                listener.settimeout(left)
+                try:
+                    packet, sender = listener.recvfrom(2048)
+                except TimeoutError:
+                    return None
+                message = packet if six else packet[(packet[0] & 15) * 4:]
+                if message[0] == (3 if six else 11):
+                    return sender[0]
+            return None
+        finally:
+            if probe:
+                probe.close()
+
+
 @dataclass
 class Answer:
     """What curl saw. `exit` 0: a whole HTTP answer came; 28: timed out; 56: reset."""
