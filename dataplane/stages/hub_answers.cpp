@@ -51,7 +51,8 @@ void note_neighbor(WorkerContext& ctx, AttachmentId attachment, const net::IpAdd
     if (!known && said == Said::announcement) return;  // changes what is known, adds nothing
   }
   const NeighborNote note{attachment, address, mac, 0, said};
-  if (!ctx.note_shares.take(attachment, ctx.now) || !ctx.note_tokens.take(ctx.now) || !send_note(ctx, note)) ctx.counters.notes_lost.add();
+  if (!ctx.note_shares.take(attachment, ctx.now) || !ctx.note_tokens.take(ctx.now) || !send_note(ctx, note))
+    ctx.counters.notes_lost.add();
 }
 
 /// Who asks for the hub's own address tells where he is. Limited as underlay ARP is, so that the underlay

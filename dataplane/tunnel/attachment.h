@@ -63,10 +63,10 @@ struct alignas(64) Attachment {
   uint8_t tos_mask = 3;      // what outer headers take over of the inner traffic class: ECN, or all
   bool ethernet = true;      // inner packets have an Ethernet header
   bool udp_checksum = false;
-  net::Mac hub_mac;        // inside
-  uint32_t base_sum = 0;   // IPv4: sum of the outer header's words, total length zero, host order
-  uint32_t base_word = 0;  // IPv6: version and traffic class of the outer header, host order
-  uint8_t base_tos = 0;    // IPv4: type of service of the outer header
+  net::Mac hub_mac;          // inside
+  uint32_t base_sum = 0;     // IPv4: sum of the outer header's words, total length zero, host order
+  uint32_t base_word = 0;    // IPv6: version and traffic class of the outer header, host order
+  uint8_t base_tos = 0;      // IPv4: type of service of the outer header
   bool policed = false;      // `police` has a bound
   bool reverse_path = true;  // sources are checked against the routes
   bool mss_clamp = true;     // TCP's segments are kept within `mtu`

@@ -33,7 +33,7 @@ struct DataplaneSettings {
   uint32_t burst = 32;
   uint32_t sessions = 65'536;  // whole hub
   uint32_t ring_size = 2'048;
-  uint32_t attachments = 16'384;      // that are counted and probed each for itself
+  uint32_t attachments = 16'384;        // that are counted and probed each for itself
   uint32_t punts_per_second = 2'000;    // per worker and kind of punt; as many notes of neighbours
   uint32_t punts_per_attachment = 200;  // of them
   uint32_t event_queue = 4'096;

@@ -55,10 +55,10 @@ struct ControlParts {
   std::vector<const dataplane::Port*> ports;                         // by PortIndex
   std::map<dataplane::PortIndex, dataplane::XdpSteering*> steering;  // af_xdp ports only
   std::string version;                                               // the program's
-  /// ICMP errors for addresses that the kernel shares.
-  std::vector<const underlay::IcmpSocket*> icmp = {};
   /// Told of each change of an attachment's state; may be empty.
   std::function<void(const AttachmentChange&)> on_attachment_change = {};
+  /// ICMP errors for addresses that the kernel shares.
+  std::vector<const underlay::IcmpSocket*> icmp = {};
 };
 
 /// What became of a reload or a transaction.

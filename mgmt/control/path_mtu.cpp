@@ -59,7 +59,8 @@ std::optional<TooBig> read_too_big(Bytes packet) {
   if (packet.empty()) return std::nullopt;
   IpView ip;
   const bool v4 = packet[0] >> 4 == 4;
-  if ((v4 ? parse_ipv4(packet, ip) : parse_ipv6(packet, ip)) != ParseError::none || ip.fragment) return std::nullopt;
+  if ((v4 ? parse_ipv4(packet, ip) : parse_ipv6(packet, ip)) != ParseError::none || ip.fragment)
+    return std::nullopt;
   if (ip.protocol != (v4 ? kProtoIcmp : kProtoIcmpv6)) return std::nullopt;
   const Bytes message = packet.subspan(ip.l4_offset, ip.length - ip.l4_offset);
   const auto length = static_cast<uint32_t>(message.size());
@@ -74,7 +75,8 @@ bool is_about(const TooBig& said, const dataplane::Tunnel& tunnel) {
   switch (tunnel.kind) {
     case dataplane::TunnelKind::vxlan:
     case dataplane::TunnelKind::geneve:
-      return said.protocol == kProtoUdp && said.udp_port == tunnel.udp_port && (!said.id || *said.id == tunnel.id);
+      return said.protocol == kProtoUdp && said.udp_port == tunnel.udp_port &&
+             (!said.id || *said.id == tunnel.id);
     case dataplane::TunnelKind::gre:
       return said.protocol == kProtoGre && (!said.id || (tunnel.keyed && *said.id == tunnel.id));
     case dataplane::TunnelKind::ipip:

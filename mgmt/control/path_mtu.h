@@ -30,8 +30,8 @@ struct TooBig {
   uint16_t length = 0;         // of the quoted packet
 };
 
-/// Reads an ICMP or ICMPv6 packet from its IP header on; nothing if it says something else, is damaged, or was not
-/// sent to whom it quotes. Pure.
+/// Reads an ICMP or ICMPv6 packet from its IP header on; nothing if it says something else, is damaged, or
+/// was not sent to whom it quotes. Pure.
 std::optional<TooBig> read_too_big(std::span<const uint8_t> packet);
 /// The same from the ICMP header on, where the kernel has looked at what is before it.
 std::optional<TooBig> read_too_big_message(net::Family family, std::span<const uint8_t> message);
@@ -43,7 +43,7 @@ class PathMtus {
  public:
   static constexpr dataplane::NanoTime kForgetAfter =
       600 * dataplane::kNanosPerSecond;        // RFC 1191 section 6.3
-  static constexpr uint16_t kLowest4 = 576;     // what every router carries, or near enough (RFC 791)
+  static constexpr uint16_t kLowest4 = 576;    // what every router carries, or near enough (RFC 791)
   static constexpr uint16_t kLowest6 = 1'280;  // RFC 8200
   static constexpr uint32_t kPerSecond = 100;  // messages that are read
   using IsOurs = std::function<bool(const TooBig&)>;

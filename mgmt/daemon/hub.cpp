@@ -195,11 +195,11 @@ Lines Hub::start_control() {
   control_ = std::make_unique<control::Control>(
       control::ControlParts{*dataplane_, *underlay_, *adjacencies_, *board_, *builder_, mailbox_, *log_,
                             std::move(ports), std::move(steering), version_,
-                            std::move(icmp),
                             [this](const control::AttachmentChange& c) {
                               hub_events_.put({c.at, c.attachment, c.domain, std::string(to_string(c.state)),
                                                std::string(to_string(c.was)), c.reason});
-                            }},
+                            },
+                            std::move(icmp)},
       facts_, std::move(in_force_), dataplane_->now());
   if (const Status started = control_->start(); !started) return {started.error().message};
   return {};

@@ -35,7 +35,8 @@ Result<IcmpSocket> IcmpSocket::open(net::Family family) {
   return socket;
 }
 
-IcmpSocket::IcmpSocket(IcmpSocket&& other) noexcept : fd_(std::exchange(other.fd_, -1)), family_(other.family_) {}
+IcmpSocket::IcmpSocket(IcmpSocket&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), family_(other.family_) {}
 
 IcmpSocket::~IcmpSocket() {
   if (fd_ >= 0) close(fd_);

@@ -19,8 +19,8 @@ class IcmpSocket {
   ~IcmpSocket();
 
   net::Family family() const { return family_; }
-  /// The next one, cut to `buffer`; empty if none waits. IPv4: "destination unreachable" from the IP header on; IPv6:
-  /// "packet too big" from the ICMPv6 header on, which is what the kernel gives. Does not block.
+  /// The next one, cut to `buffer`; empty if none waits. IPv4: "destination unreachable" from the IP header
+  /// on; IPv6: "packet too big" from the ICMPv6 header on, which is what the kernel gives. Does not block.
   std::span<const uint8_t> take(std::span<uint8_t> buffer) const;
 
  private:

@@ -23,10 +23,10 @@ const Row kConversations[] = {
     {"TCP", Ip::v4, tcp(kSyn, 100), tcp(kSyn | kAck, 500, 101, "", 80, 1000)},
     {"TCP inside IPv6, with options", Ip::v6,
      [](PacketBuilder& b) {
-       b.tcp(1000, 80, kSyn, 7).tcp_options({2, 4, 5, 0xa0, 1, 3, 3, 7});
+       b.tcp(1000, 80, kSyn, 7).tcp_options({2, 4, 5, 0x64, 1, 3, 3, 7});
      },
      [](PacketBuilder& b) {
-       b.tcp(80, 1000, kSyn | kAck, 9, 8).tcp_options({2, 4, 5, 0xa0});
+       b.tcp(80, 1000, kSyn | kAck, 9, 8).tcp_options({2, 4, 5, 0x64});
      }},
     {"echo", Ip::v4, echo(), echo(77, 1, true)},
     {"echo inside IPv6", Ip::v6, echo(), echo(77, 1, true)},

@@ -103,7 +103,8 @@ TEST(PathMtu, KnowsEveryKindOfTunnel) {
       {"GRE", error(1'400, quote(47, {0, 0, 8, 0})), gre, true},
       {"GRE with a key", error(1'400, quote(47, {0x20, 0, 8, 0, 0, 0, 0, 10})), keyed, true},
       {"GRE with another key", error(1'400, quote(47, {0x20, 0, 8, 0, 0, 0, 0, 11})), keyed, false},
-      {"GRE with a key for one that has none", error(1'400, quote(47, {0x20, 0, 8, 0, 0, 0, 0, 10})), gre, false},
+      {"GRE with a key for one that has none", error(1'400, quote(47, {0x20, 0, 8, 0, 0, 0, 0, 10})), gre,
+       false},
       {"IP in IP", error(1'400, quote(4, {})), ipip, true},
       {"6in4", error(1'400, quote(41, {})), ipip, true},
       {"GRE for IP in IP", error(1'400, quote(47, {0, 0, 8, 0})), ipip, false},
@@ -118,8 +119,9 @@ TEST(PathMtu, KnowsEveryKindOfTunnel) {
     EXPECT_EQ(control::is_about(*said, row.tunnel), row.about);
   }
   PathMtus mtus;
-  EXPECT_TRUE(mtus.on_icmp(read_too_big(error6(600, quote(17, udp6, true))),
-                           [&](const TooBig& said) { return control::is_about(said, geneve6); }, 5));
+  EXPECT_TRUE(mtus.on_icmp(
+      read_too_big(error6(600, quote(17, udp6, true))),
+      [&](const TooBig& said) { return control::is_about(said, geneve6); }, 5));
   EXPECT_EQ(mtus.limit({geneve6.local, geneve6.remote}, 1'500), 1'280);
 }
 
@@ -146,7 +148,8 @@ TEST(PathMtu, IsForgottenTenMinutesAfterItWasLastSaid) {
 TEST(PathMtu, AFloodIsNotRead) {
   PathMtus mtus;
   const Bytes foreign = error(1'400, outer(kHub, kPeer, 53));
-  for (uint32_t i = 0; i < PathMtus::kPerSecond; ++i) mtus.on_icmp(read_too_big(foreign), is_ours, kNanosPerSecond);
+  for (uint32_t i = 0; i < PathMtus::kPerSecond; ++i)
+    mtus.on_icmp(read_too_big(foreign), is_ours, kNanosPerSecond);
   EXPECT_FALSE(mtus.on_icmp(read_too_big(error(1'400)), is_ours, kNanosPerSecond));
   EXPECT_TRUE(mtus.on_icmp(read_too_big(error(1'400)), is_ours, 2 * kNanosPerSecond));
 }
