@@ -45,7 +45,7 @@ class Covers {
   }
 
   static unsigned nibble(const Bits& a, unsigned depth) {
-    return (depth < 64 ? a.hi >> (60 - depth) : a.lo >> (124 - depth)) & 15;
+    return static_cast<unsigned>(depth < 64 ? a.hi >> (60 - depth) : a.lo >> (124 - depth)) & 15;
   }
 
  private:

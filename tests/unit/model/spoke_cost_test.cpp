@@ -46,6 +46,13 @@ void uncounted(void* p) {
 
 void* operator new(size_t size) { return counted(size); }
 void* operator new[](size_t size) { return counted(size); }
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  try {
+    return counted(size);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 void* operator new(size_t size, std::align_val_t a) { return counted(size, a); }
 void* operator new[](size_t size, std::align_val_t a) { return counted(size, a); }
 void operator delete(void* p) noexcept { uncounted(p); }
