@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "mgmt/config/document.h"
+#include "mgmt/config/reader.h"
 #include "mgmt/config/writer.h"
 
 namespace weir::config {
@@ -118,15 +119,22 @@ tl::expected<std::vector<std::string>, Problem> save_config(const Config& config
                   "them first, or use force"});
     }
   }
-  std::vector<std::string> written;
   Config next = config;
   next.routes_file = routes_file_for(config);
+  const std::string text = to_toml(next);
+  if (const auto again = read_config_text(text, next.file); !again) {
+    return tl::unexpected(
+        Problem{{config.file, 0, 0},
+                "",
+                "not saved, since it could not be read again: " + to_string(again.error().front())});
+  }
+  std::vector<std::string> written;
   if (!next.routes_file.empty()) {  // first, so that the other never names a file that is not there
     if (const Done done = replace_file(next.routes_file, routes_text(next)); !done)
       return tl::unexpected(done.error());
     written.push_back(next.routes_file);
   }
-  if (const Done done = replace_file(next.file, to_toml(next)); !done) return tl::unexpected(done.error());
+  if (const Done done = replace_file(next.file, text); !done) return tl::unexpected(done.error());
   written.push_back(next.file);
   return written;
 }

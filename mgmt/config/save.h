@@ -18,7 +18,8 @@ namespace weir::config {
 tl::expected<void, Problem> replace_file(const std::string& file, std::string_view text);
 
 /// Writes `config` to the file that it was read from, and its routes file; says which files it wrote. Refuses
-/// if the file has changed since, unless `force`: somebody's edits would be lost.
+/// if the file has changed since, unless `force`: somebody's edits would be lost. What could not be read
+/// again is not written.
 tl::expected<std::vector<std::string>, Problem> save_config(const Config& config, bool force);
 
 /// A number that differs, as good as always, for files that differ; in Config::digest.

@@ -69,6 +69,17 @@ TEST_F(Save, EditsSinceAreNotLost) {
   EXPECT_EQ(read_file(file_ + ".bak"), text_of(Base::policy) + "# mine\n");
 }
 
+TEST_F(Save, WhatCouldNotBeReadAgainIsNotWritten) {
+  Config config = read();
+  config.domains.push_back(config.domains.front());
+  const auto saved = save_config(config, true);
+  ASSERT_FALSE(saved);
+  EXPECT_NE(saved.error().message.find("not saved, since it could not be read again: "), std::string::npos);
+  EXPECT_NE(saved.error().message.find("another domain is called"), std::string::npos)
+      << saved.error().message;
+  EXPECT_EQ(read_file(file_), text_of(Base::policy));
+}
+
 TEST_F(Save, ALinkStaysALink) {
   const std::string link = folder_ + "/link.toml";
   fs::create_symlink(file_, link);
