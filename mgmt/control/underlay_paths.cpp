@@ -13,7 +13,7 @@ std::vector<std::shared_ptr<UnderlayHop>> UnderlayPaths::use(const HopMap& hops)
       ++at;
       continue;
     }
-    underlay_.forget(at->first.first.v4(), at->first.second.v4());
+    underlay_.forget(at->first.first, at->first.second);
     table_.erase(at->first);
     retired.push_back(std::move(at->second.hop));
     at = paths_.erase(at);
@@ -34,7 +34,7 @@ bool UnderlayPaths::resolved(const UnderlayPath& path) const {
 }
 
 void UnderlayPaths::update(const UnderlayPath& path, Watched& watched) {
-  const auto hop = underlay_.resolve(path.first.v4(), path.second.v4());
+  const auto hop = underlay_.resolve(path.first, path.second);
   const bool resolved = hop && hop->mac && hop->link_up;
   if (hop) table_.insert_or_assign(path, model::PathFacts{hop->port, mtus_.limit(path, hop->mtu)});
   if (resolved) {

@@ -48,14 +48,15 @@ class HubConfig:
     def eve(self):
         return self.sections["events"]["eve"]
 
-    def attach(self, spoke):
+    def attach(self, spoke, **keys):
+        """`keys` are further ones of the attachment; those in `vxlan` are of that table."""
         if spoke.domain not in [domain["name"] for domain in self.domain]:
             self.domain.append({"name": spoke.domain})
-        vxlan = {"vni": spoke.vni, "local": HUB_ADDRESS, "remote": spoke.underlay}
+        vxlan = {"vni": spoke.vni, "local": spoke.hub, "remote": spoke.underlay, **keys.pop("vxlan", {})}
         if spoke.port != 4789:
             vxlan["port"] = spoke.port
         self.attachment.append({"name": spoke.name, "domain": spoke.domain, "vxlan": vxlan,
-                                "gateway": spoke.gateway})
+                                "gateway": spoke.gateway, **keys})
 
     def connect(self, one, other):
         self.connection.append({"domains": [one, other]})

@@ -8,9 +8,12 @@
 from dataclasses import dataclass, field
 
 HUB_ADDRESS = "198.18.0.1"
+HUB_ADDRESS6 = "2001:db8:f::1"
+BOTH_FAMILIES = (HUB_ADDRESS + "/24", HUB_ADDRESS6 + "/64")
 UNDERLAY_MTU = 1500
 VXLAN_OVERHEAD = 50  # IPv4, UDP, VXLAN and the inner Ethernet header
 INNER_MTU = UNDERLAY_MTU - VXLAN_OVERHEAD
+INNER_MTU6 = INNER_MTU - 20  # over IPv6
 
 
 @dataclass
@@ -23,7 +26,17 @@ class Spoke:
     inner: list = field(default_factory=list)    # addresses with prefix length, of hosts in the spoke
     gateway: list = field(default_factory=list)  # the hub's addresses inside, with prefix length
     port: int = 4789
+    options: str = ""  # further words for its VXLAN device
     namespace: object = None
+
+    @property
+    def hub(self):
+        """The hub's underlay address, as this spoke sees it."""
+        return HUB_ADDRESS6 if ":" in self.underlay else HUB_ADDRESS
+
+    @property
+    def mtu(self):
+        return INNER_MTU6 if ":" in self.underlay else INNER_MTU
 
     @property
     def address(self):
@@ -42,9 +55,11 @@ class Spoke:
         return next(a.split("/")[0] for a in self.gateway if ":" in a)
 
 
-def number_spoke(name, domain, number):
-    """A spoke whose addresses all follow from one number: 10.N.0.10, 2001:db8:N::10, VNI N*10, 198.18.0.N*10."""
-    return Spoke(name=name, domain=domain, vni=number * 10, underlay=f"198.18.0.{number * 10}",
+def number_spoke(name, domain, number, six=False, options=""):
+    """A spoke whose addresses all follow from one number: 10.N.0.10, 2001:db8:N::10, VNI N*10, 198.18.0.N*10, or
+    2001:db8:f::N0 where the underlay is IPv6."""
+    return Spoke(name=name, domain=domain, vni=number * 10, options=options,
+                 underlay=f"2001:db8:f::{number}0" if six else f"198.18.0.{number * 10}",
                  inner=[f"10.{number}.0.10/24", f"2001:db8:{number}::10/64"],
                  gateway=[f"10.{number}.0.1/24", f"2001:db8:{number}::1/64"])
 
@@ -58,24 +73,25 @@ class Topology:
         self.switch = lab.namespace("switch")
         self.switch.ip("link add br0 type bridge stp_state 0 mcast_snooping 0", "link set br0 up")
         self.hub = lab.namespace("hub")
-        self._plug(self.hub, "hub", hub_addresses)
+        self.plug(self.hub, "hub", hub_addresses)
 
-    def _plug(self, namespace, port_name, addresses):
+    def plug(self, namespace, port_name, addresses):
         """A veth from `namespace` (u0) to the switch. One queue each, so that one XSK sees all packets."""
         namespace.ip(f"link add u0 numrxqueues 1 numtxqueues 1 mtu {UNDERLAY_MTU} type veth "
                      f"peer name sw-{port_name} netns {self.switch.name} numrxqueues 1 numtxqueues 1")
-        namespace.sysctl("net.ipv6.conf.u0.disable_ipv6", 1)
+        namespace.sysctl("net.ipv6.conf.u0.disable_ipv6", int(not any(":" in address for address in addresses)))
         # veth leaves checksums to a "NIC" that does not exist; real NICs do not.
         namespace.run("ethtool", "-K", "u0", "tx", "off")
-        namespace.ip(*[f"addr add {address} dev u0" for address in addresses], "link set u0 up")
+        namespace.ip(*[f"addr add {address} dev u0{' nodad' if ':' in address else ''}" for address in addresses],
+                     "link set u0 up")
         self.switch.ip(f"link set dev sw-{port_name} master br0 up")
 
     def add_spoke(self, spoke):
         namespace = self.lab.namespace(spoke.name)
         spoke.namespace = namespace
-        self._plug(namespace, spoke.name, [spoke.underlay + "/24"])
-        commands = [f"link add vx0 mtu {INNER_MTU} type vxlan id {spoke.vni} remote {HUB_ADDRESS} "
-                    f"local {spoke.underlay} dstport {spoke.port} dev u0"]
+        self.plug(namespace, spoke.name, [spoke.underlay + ("/64" if ":" in spoke.underlay else "/24")])
+        commands = [f"link add vx0 mtu {spoke.mtu} type vxlan id {spoke.vni} remote {spoke.hub} "
+                    f"local {spoke.underlay} dstport {spoke.port} dev u0 {spoke.options}"]
         commands += [f"addr add {address} dev vx0{' nodad' if ':' in address else ''}" for address in spoke.inner]
         commands += ["link set vx0 up"]
         commands += [f"route add default via {gateway.split('/')[0]}" for gateway in spoke.gateway]

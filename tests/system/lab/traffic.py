@@ -213,13 +213,23 @@ class NumberedLoad:
 
 
 class Iperf:
-    """One iperf3 TCP stream in the background."""
+    """One iperf3 TCP stream in the background, for some seconds or, with `amount`, so many bytes ("1M")."""
 
-    def __init__(self, source, target, address, port=5201, seconds=5):
+    def __init__(self, source, target, address, port=5201, seconds=5, amount=None):
         self._server = target.start("iperf3", "-s", "-1", "-J", "-i", "0.1", "-B", address, "-p", port)
-        time.sleep(0.3)
-        self._client = source.start("iperf3", "-c", address, "-p", port, "-t", seconds, "-J", "-i", "0.1")
+        self._wait_listening(target, port)
+        length = ("-n", amount) if amount else ("-t", seconds)
+        self._client = source.start("iperf3", "-c", address, "-p", port, *length, "-J", "-i", "0.1")
         self._seconds = seconds
+
+    @staticmethod
+    def _wait_listening(namespace, port):
+        """With -J the server says nothing before its end."""
+        deadline = time.monotonic() + 5
+        while not namespace.run("ss", "-Hltn", f"sport = :{port}").stdout.strip():
+            if time.monotonic() > deadline:
+                raise LabError(f"iperf3 does not listen on port {port}")
+            time.sleep(0.02)
 
     def finish(self):
         """Gbit/s at the receiver, retransmissions, and the longest time without a byte there, in ms."""
