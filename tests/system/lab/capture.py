@@ -7,6 +7,7 @@ import re
 import signal
 
 from .netns import LabError, run
+from .raw import mac_of
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 JUDGE = os.path.join(ROOT, "tests/packet/judge.py")
@@ -16,10 +17,9 @@ class Capture:
     """Frames from the hub to the underlay, from the moment of its making on."""
 
     def __init__(self, topology):
-        mac = topology.hub.run("cat", "/sys/class/net/u0/address").stdout.strip()
         self.path = topology.lab.path("hub.pcap")
         self._process = topology.switch.start("dumpcap", "-q", "-P", "-B", "64", "-i", "sw-hub", "-w", self.path, "-f",
-                                              f"ether src {mac}", log="dumpcap.log")
+                                              f"ether src {mac_of(topology.hub, 'u0')}", log="dumpcap.log")
         self._process.wait_for("File:", 10)
 
     def judge(self):

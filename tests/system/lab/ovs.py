@@ -13,6 +13,8 @@ import shutil
 import time
 
 from .netns import LabError, run
+from .raw import mac_of
+from .topology import nodad
 
 DAEMON = "/usr/sbin/ovs-vswitchd"
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
@@ -50,7 +52,7 @@ class OpenVswitch:
                         log="ovs-vswitchd.log")
         self.vsctl("add-br", "br-phy", "--", "set", "bridge", "br-phy", "datapath_type=netdev",
                    f'other_config:hwaddr="{mac_of(namespace, "u0")}"', "--", "add-port", "br-phy", "u0")
-        namespace.ip(*[f"addr add {address} dev br-phy{' nodad' if ':' in address else ''}" for address in addresses],
+        namespace.ip(*[f"addr add {address} dev br-phy{nodad(address)}" for address in addresses],
                      "link set br-phy up")
         # It hears of the kernel's routes by netlink, a moment later.
         self._wait_for(lambda: self.appctl("ovs/route/show").count("/24 dev br-phy SRC") +
@@ -94,7 +96,3 @@ class OpenVswitch:
             if time.monotonic() > deadline:
                 raise LabError(f"Open vSwitch: {message} (waited {timeout} s)")
             time.sleep(0.02)
-
-
-def mac_of(namespace, device):
-    return namespace.run("cat", f"/sys/class/net/{device}/address").stdout.strip()

@@ -27,6 +27,8 @@ class Spoke:
     gateway: list = field(default_factory=list)  # the hub's addresses inside, with prefix length
     port: int = 4789
     options: str = ""  # further words for its VXLAN device
+    route_options: str = ""  # and for its default routes
+    underlay_mtu: int = UNDERLAY_MTU
     namespace: object = None
 
     @property
@@ -36,7 +38,7 @@ class Spoke:
 
     @property
     def mtu(self):
-        return INNER_MTU6 if ":" in self.underlay else INNER_MTU
+        return self.underlay_mtu - UNDERLAY_MTU + (INNER_MTU6 if ":" in self.underlay else INNER_MTU)
 
     @property
     def address(self):
@@ -64,6 +66,11 @@ def number_spoke(name, domain, number, six=False, options=""):
                  gateway=[f"10.{number}.0.1/24", f"2001:db8:{number}::1/64"])
 
 
+def nodad(address):
+    """What `ip address add` needs so that an IPv6 address can be used at once."""
+    return " nodad" if ":" in address else ""
+
+
 class Topology:
     """Builds the namespaces in a Lab; `hub` is the hub's namespace, whose device is u0."""
 
@@ -82,19 +89,46 @@ class Topology:
         namespace.sysctl("net.ipv6.conf.u0.disable_ipv6", int(not any(":" in address for address in addresses)))
         # veth leaves checksums to a "NIC" that does not exist; real NICs do not.
         namespace.run("ethtool", "-K", "u0", "tx", "off")
-        namespace.ip(*[f"addr add {address} dev u0{' nodad' if ':' in address else ''}" for address in addresses],
+        namespace.ip(*[f"addr add {address} dev u0{nodad(address)}" for address in addresses],
                      "link set u0 up")
         self.switch.ip(f"link set dev sw-{port_name} master br0 up")
 
-    def add_spoke(self, spoke):
+    def add_router(self, name, near, links):
+        """A router of the underlay with the addresses `near` on the switch, and `links` behind it: {device: (addresses,
+        MTU)}, the other end of each yet to be plugged into a spoke (add_spoke's `behind`)."""
+        router = self.lab.namespace(name)
+        self.plug(router, name, near)
+        router.sysctl("net.ipv4.ip_forward", 1)
+        router.sysctl("net.ipv6.conf.all.forwarding", 1)
+        for device, (addresses, mtu) in links.items():
+            router.ip(f"link add {device} numrxqueues 1 numtxqueues 1 mtu {mtu} type veth peer name p-{device}",
+                      *[f"addr add {address} dev {device}{nodad(address)}" for address in addresses],
+                      f"link set {device} up")
+            router.run("ethtool", "-K", device, "tx", "off")
+        return router
+
+    def _join(self, namespace, behind, spoke):
+        """Connects a spoke with the router's link `behind`, (router, device, the router's address)."""
+        router, device, gateway = behind
+        router.ip(f"link set p-{device} netns {namespace.name} name u0")
+        namespace.run("ethtool", "-K", "u0", "tx", "off")
+        own = f"{spoke.underlay}/64 dev u0 nodad" if ":" in spoke.underlay else f"{spoke.underlay}/24 dev u0"
+        namespace.ip(f"link set u0 mtu {spoke.underlay_mtu}", f"addr add {own}", "link set u0 up",
+                     f"route add {spoke.hub} via {gateway}")
+
+    def add_spoke(self, spoke, behind=None):
         namespace = self.lab.namespace(spoke.name)
         spoke.namespace = namespace
-        self.plug(namespace, spoke.name, [spoke.underlay + ("/64" if ":" in spoke.underlay else "/24")])
+        if behind:
+            self._join(namespace, behind, spoke)
+        else:
+            self.plug(namespace, spoke.name, [spoke.underlay + ("/64" if ":" in spoke.underlay else "/24")])
         commands = [f"link add vx0 mtu {spoke.mtu} type vxlan id {spoke.vni} remote {spoke.hub} "
                     f"local {spoke.underlay} dstport {spoke.port} dev u0 {spoke.options}"]
-        commands += [f"addr add {address} dev vx0{' nodad' if ':' in address else ''}" for address in spoke.inner]
+        commands += [f"addr add {address} dev vx0{nodad(address)}" for address in spoke.inner]
         commands += ["link set vx0 up"]
-        commands += [f"route add default via {gateway.split('/')[0]}" for gateway in spoke.gateway]
+        commands += [f"route add default via {gateway.split('/')[0]} {spoke.route_options}"
+                     for gateway in spoke.gateway]
         namespace.ip(*commands)
         self.spokes[spoke.name] = spoke
         return spoke

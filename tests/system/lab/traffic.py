@@ -14,8 +14,9 @@ from .netns import LabError
 
 
 def ping(namespace, target, count=2, ttl=None, size=None, dont_fragment=False, source=None, wait=3.0):
-    """How many of `count` echo requests were answered, and what ping said."""
-    command = ["ping", "-n", "-c", count, "-i", "0.05", "-W", wait]
+    """How many of `count` echo requests were answered within `wait` seconds, and what ping said."""
+    # All at once: after the last one ping waits for one interval only, if anything was answered before.
+    command = ["ping", "-n", "-c", count, "-l", count, "-i", wait, "-W", wait]
     if ttl:
         command += ["-t", ttl]
     if size:

@@ -1,5 +1,10 @@
 """What is larger than a packet, or than a way: fragments, path MTU, TCP's segment size, traceroute."""
 
+import socket
+
+from scapy.layers.inet import ICMP
+from scapy.packet import Raw
+
 from lab.scenario import eventually, expect, scenario
 from lab.topology import HUB_ADDRESS, INNER_MTU, UNDERLAY_MTU
 from lab.traffic import HttpServer, Iperf, http_get, ping, time_exceeded_by
@@ -10,10 +15,43 @@ def inner(world):
     world.start()
     for one, other in ((world.a, world.b), (world.b, world.a)):
         for target in (other.address, other.address6):
+            # What waits for a host to be found is bounded (limits.held_per_neighbor), and is less than this.
+            ping(one.namespace, target, count=1)
             got, said = ping(one.namespace, target, count=5, size=8000)
             expect(got == 5, f"{one.name} to {target}: {got} of 5\n{said}\n{world.hub.drops()}")
     left = {name: count for name, count in world.hub.drops().items() if name.startswith("fragment")}
     expect(not left, f"fragments were dropped: {left}")
+
+
+RULES = """\
+drop icmp any any -> any any (msg:"a word in the fourth piece"; content:"forbidden-word"; sid:1000009; rev:1;)
+"""
+
+
+@scenario("fragments.inspected", "the same where a policy inspects: whole or not at all, and a word in a later piece is "
+          "found")
+def inspected(world):
+    world.build()
+    with open(world.lab.path("test.rules"), "w") as handle:
+        handle.write(RULES)
+    world.config.profile.append({"name": "default", "rules": ["test.rules"], "on_drop": "silent"})
+    for rule in world.config.policy:
+        if rule["id"].startswith("ping"):
+            rule.update(action="inspect", profile="default")
+    world.start()
+    a, b = world.a, world.b
+    for one, other in ((a, b), (b, a)):
+        for target in (other.address, other.address6):
+            ping(one.namespace, target, count=1)
+            got, said = ping(one.namespace, target, count=4, size=8000)
+            expect(got == 4, f"{one.name} to {target}: {got} of 4\n{said}\n{world.hub.drops()}")
+    drops = world.hub.drops()
+    left = {name: count for name, count in drops.items() if name.startswith(("fragment", "inspect"))}
+    expect(not left, f"fragments were dropped: {left}")
+    with a.namespace.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as raw:
+        raw.sendto(bytes(ICMP(id=9, seq=1) / Raw(b"x" * 5000 + b"forbidden-word" + b"x" * 1000)), (b.address, 0))
+    world.hub.wait_event("alert", signature_id=1000009)
+    eventually(lambda: world.hub.drops().get("inspect_drop", 0) >= 5, f"not all its pieces were dropped: {drops}")
 
 
 @scenario("fragments.outer", "outer packets that the peer's underlay cut in two are put together by the hub")
