@@ -225,6 +225,10 @@ void check_health(const Validation& v, const Attachment& a, const Node& table) {
   const Node* health = table.find("health");
   if (health == nullptr || health->kind != Node::Kind::table) return;
   const Node* address = health->get("address");
+  if (a.health.probe == HealthProbe::neighbor && !a.tunnel.ethernet) {
+    v.report.at(*health, "probe", "attachment[].health.probe",
+                "the attachment carries no Ethernet, so nobody answers ARP or ND there; \"icmp\" is for it");
+  }
   if (address == nullptr) {
     if (a.health.probe == HealthProbe::none || health->bad) return;
     return v.report.at(*health, "attachment[].health.address",

@@ -321,11 +321,10 @@ void Control::install(BuildOutcome& outcome) {
   underlay_changed();
 }
 
-/// What has no Ethernet inside has one next hop, its peer, under no address and without a MAC.
 void Control::make_peer_adjacencies() {
   in_force_.model->attachments->for_each([&](const Attachment& a) {
-    if (a.ethernet || parts_.adjacencies.find(a.id, net::IpAddress{}).valid()) return;
-    if (const auto made = parts_.adjacencies.set(a.id, net::IpAddress{}, net::Mac{}); !made)
+    if (a.ethernet) return;
+    if (const Status made = neighbors_.add_peer(a.id); !made)
       parts_.log.error("attachment {}: {}", a.name, made.error().message);
   });
 }

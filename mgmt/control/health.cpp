@@ -155,6 +155,7 @@ bool Health::send_probe(Watched& watched, const Attachment& attachment, NanoTime
   const auto own = on_link_from(attachment, target);
   if (!own) return false;
   if (watched.settings.probe == HealthProbe::neighbor) {
+    if (!attachment.ethernet) return false;  // the configuration's check refuses it
     watched.token = ProbeToken::neighbor(target, static_cast<uint32_t>(secret_of(watched)));
     board_.expect(watched.id, watched.token);
     // To the MAC that answered last; if it no longer does, to everybody.
@@ -162,7 +163,8 @@ bool Health::send_probe(Watched& watched, const Attachment& attachment, NanoTime
     return dataplane_.send_inner(watched.id,
                                  underlay::neighbor_request(attachment.hub_mac, *own, target, known));
   }
-  const auto mac = neighbors_.want(watched.id, target, now);
+  // What has no Ethernet inside has nobody to look for; the frame's header is taken off again.
+  const auto mac = attachment.ethernet ? neighbors_.want(watched.id, target, now) : net::Mac{};
   if (!mac) {
     ++counters_.no_neighbor;
     return false;

@@ -142,8 +142,16 @@ void Neighbors::unpublish(Neighbor& neighbor) {
   forgotten_.push_back(std::exchange(neighbor.adjacency, {}));
 }
 
+Status Neighbors::add_peer(AttachmentId attachment) {
+  if (unusable_.contains(attachment) || adjacencies_.find(attachment, net::IpAddress{}).valid()) return {};
+  const auto made = adjacencies_.set(attachment, net::IpAddress{}, net::Mac{});
+  return made ? Status{} : tl::unexpected(made.error());
+}
+
 void Neighbors::set_usable(AttachmentId attachment, bool usable) {
   if (usable ? unusable_.erase(attachment) == 0 : !unusable_.insert(attachment).second) return;
+  const Attachment* known = dataplane_.current().attachment(attachment);
+  if (known != nullptr && !known->ethernet) set_peer_usable(attachment, usable);
   for (auto at = neighbors_.lower_bound({attachment, net::IpAddress{}});
        at != neighbors_.end() && at->first.first == attachment; ++at) {
     Neighbor& neighbor = at->second;
@@ -155,6 +163,16 @@ void Neighbors::set_usable(AttachmentId attachment, bool usable) {
       neighbor.state = State::resolving;
       neighbor.tries = 0;
     }
+  }
+}
+
+void Neighbors::set_peer_usable(AttachmentId attachment, bool usable) {
+  const AdjacencyId peer = adjacencies_.find(attachment, net::IpAddress{});
+  if (!usable && peer.valid()) {
+    adjacencies_.remove(peer);
+    forgotten_.push_back(peer);
+  } else if (usable && !add_peer(attachment)) {
+    unusable_.insert(attachment);  // no room; what comes is dropped as attachment_down
   }
 }
 

@@ -66,6 +66,10 @@ class Neighbors {
   /// After a snapshot was published: forgets neighbours whose attachment or subnet is gone.
   void on_snapshot();
 
+  /// What has no Ethernet inside has one next hop, its peer, under no address and without a MAC. Nothing
+  /// happens if it is there, or while the attachment is not usable. Fails with `exhausted` when the table is
+  /// full.
+  Status add_peer(dataplane::AttachmentId attachment);
   /// While an attachment is not usable workers find none of its next hops, so that sessions look for other
   /// ways; their MACs stay known and are probed as before.
   void set_usable(dataplane::AttachmentId attachment, bool usable);
@@ -115,6 +119,7 @@ class Neighbors {
   void confirm(const Key& key, Neighbor& neighbor, net::Mac mac, dataplane::NanoTime now);
   bool publish(const Key& key, Neighbor& neighbor);
   void unpublish(Neighbor& neighbor);
+  void set_peer_usable(dataplane::AttachmentId attachment, bool usable);
   void due(Map::iterator at, dataplane::NanoTime now);
   void give_up(Map::iterator at, dataplane::NanoTime now);
   void set_state(const Key& key, Neighbor& neighbor, State state);

@@ -94,7 +94,11 @@ class OneStage {
     meta.ttl = 64;
     return mbuf;
   }
-  uint64_t drops(DropReason reason) const { return ctx.counters.dropped[static_cast<size_t>(reason)].get(); }
+  uint64_t drops(DropReason reason) const {
+    const uint64_t count = ctx.counters.dropped[static_cast<size_t>(reason)].get();
+    if (count != 0) note_drop(reason);
+    return count;
+  }
 
   std::unique_ptr<dataplane::Snapshot> snapshot;
   dataplane::WorkerContext ctx;

@@ -285,6 +285,26 @@ bool test_exists(const std::string& name) {
   return false;
 }
 
+/// In each test that kElsewhere names, its reason has really occurred, if the test ran.
+class ReasonsOccur : public testing::Environment {
+  void TearDown() override {
+    const auto& unit = *testing::UnitTest::GetInstance();
+    for (const auto& [reason, name] : kElsewhere) {
+      for (int s = 0; s < unit.total_test_suite_count(); ++s) {
+        const auto& suite = *unit.GetTestSuite(s);
+        for (int t = 0; t < suite.total_test_count(); ++t) {
+          const auto& test = *suite.GetTestInfo(t);
+          if (!test.should_run() || std::string(suite.name()) + "." + test.name() != name) continue;
+          const auto seen = drops_by_test().find(name);
+          EXPECT_TRUE(seen != drops_by_test().end() && seen->second.contains(reason))
+              << name << " dropped nothing as " << dataplane::info(reason).name;
+        }
+      }
+    }
+  }
+};
+const testing::Environment* const kReasonsOccur = testing::AddGlobalTestEnvironment(new ReasonsOccur);
+
 TEST(Drops, EveryReasonHasARow) {
   std::set<DropReason> covered = kControlOnly;
   for (const Row& row : all_rows()) covered.insert(row.reason);

@@ -2,7 +2,7 @@
 """Judges captures of what the hub sent, by programs that share nothing with it.
 
 judge.py DIRECTORY            every frame has to be well formed, with right checksums, by tshark; outer headers
-                              are read by scapy
+                              are read by scapy, which is slow: of the first SAMPLE frames of each kind in each capture
 judge.py --self-test DIRECTORY  frames of the captures are spoilt on purpose; each has to be found wrong
 judge.py --capture FILE       the same for one capture of a running hub, and not one expert warning; the last line says
                               as JSON how many frames of each kind there were: {"vxlan over IPv4, IPv6 inside": 7}
@@ -182,32 +182,38 @@ def outer_complaint(frame):
 
 
 def judge(directory):
-    frames, origin = [], []
+    frames, origin, complaints = [], [], []
     for name in sorted(os.listdir(directory)):
         if name.endswith(".pcap"):
-            for index, frame in enumerate(read_pcap(os.path.join(directory, name))):
-                frames.append(frame)
-                origin.append(f"{name} frame {index + 1}")
+            here = read_pcap(os.path.join(directory, name))
+            frames += here
+            origin += [f"{name} frame {index + 1}" for index in range(len(here))]
+            complaints += [f"{name} {complaint}" for complaint in outer_complaints(here)[0]]
     if len(frames) < 100:
         sys.exit(f"judge: only {len(frames)} frames in {directory}; have the packet tests run?")
-    complaints = [f"{origin[i]}: {why}" for i, why in found_wrong(frames).items()]
-    complaints += [f"{origin[i]}: {why}" for i, frame in enumerate(frames) if (why := outer_complaint(frame))]
+    complaints = [f"{origin[i]}: {why}" for i, why in found_wrong(frames).items()] + complaints
     for complaint in complaints:
         print(complaint)
     print(f"judge: {len(frames)} frames, {len(complaints)} complaints")
     return 1 if complaints else 0
 
 
-def judge_capture(path):
-    """tshark reads every frame; scapy, which is slow, the first SAMPLE of each kind."""
-    frames, counts = read_pcap(path), collections.Counter()
-    complaints = [f"frame {i + 1}: {why}" for i, why in found_wrong(frames, WARNING).items()]
+def outer_complaints(frames):
+    """What scapy finds wrong, and how many frames there are of each kind."""
+    complaints, counts = [], collections.Counter()
     for index, frame in enumerate(frames):
         kind = kind_of(frame)
-        if kind is not None:
-            counts[kind] += 1
+        counts[kind] += 1
         if counts[kind] <= SAMPLE and (why := outer_complaint(frame)):
             complaints.append(f"frame {index + 1}: {why}")
+    del counts[None]
+    return complaints, counts
+
+
+def judge_capture(path):
+    frames = read_pcap(path)
+    complaints, counts = outer_complaints(frames)
+    complaints += [f"frame {i + 1}: {why}" for i, why in found_wrong(frames, WARNING).items()]
     for complaint in complaints[:50]:
         print(complaint)
     print(json.dumps(counts))

@@ -163,6 +163,81 @@ TEST(Punt, ResumeWithAFullRingIsADrop) {
   EXPECT_EQ(hub.plane().held(), 0u);
 }
 
+/// A router of the underlay, on a port that DPDK owns, about a packet that the hub has sent through b's
+/// tunnel.
+TEST(Punt, TooBigOfTheUnderlay) {
+  for (const Ip outer : {Ip::v4, Ip::v6}) {
+    SCOPED_TRACE(outer == Ip::v4 ? "IPv4" : "IPv6");
+    const bool v4 = outer == Ip::v4;
+    constexpr const char* kHubAddress6 = "2001:db8:f::1";
+    const char *hub_address = v4 ? kHubAddress : kHubAddress6, *peer = v4 ? kB.tunnel_end : "2001:db8:f::20";
+    SnapshotBuilder b;
+    b.port("p0", kPortMac, kHubAddress).address(kHubAddress6).domain("red").domain("blue");
+    b.attachment("a", "red", kA.vni, kA.tunnel_end, "10.1.0.1/24,2001:db8:1::1/64");
+    dataplane::Tunnel tunnel;
+    tunnel.id = kB.vni;
+    tunnel.udp_port = 4789;
+    tunnel.local = *net::parse_ip(hub_address);
+    tunnel.remote = *net::parse_ip(peer);
+    tunnel.udp_checksum = !v4;
+    b.attachment("b", "blue", tunnel, "10.2.0.1/24,2001:db8:2::1/64");
+    for (const Spoke* s : {&kA, &kB}) know_host(b, *s);
+    b.connection("red", "blue").rule({.id = "all", .action = dataplane::PolicyAction::allow});
+    TestHub hub(b.build(), {.punts_per_second = 200});
+    const auto sent = hub.pass_through(from_spoke(kA, kB, udp(1000, 2000, std::string(1'300, 'x'))));
+    ASSERT_EQ(sent.size(), 1u);
+    hub.moved();
+    const Bytes packet(sent[0].begin() + 14, sent[0].end());
+    const Bytes quoted(packet.begin(), packet.begin() + (v4 ? 548 : 1'232));
+
+    const net::Mac router{{2, 0, 0, 0, 9, 9}};
+    const auto message = [&](uint8_t type, uint8_t code, const char* to) {
+      PacketBuilder p =
+          PacketBuilder().ether(kPortMac, router).ip(v4 ? "198.18.0.254" : "2001:db8:f::fe", to);
+      return p.icmp_error(type, code, quoted, 1'280).build();
+    };
+    const Bytes said = message(v4 ? 3 : 2, v4 ? 4 : 0, hub_address);
+    hub.show_judge(said);
+    EXPECT_TRUE(hub.pass_through(said).empty());
+    EXPECT_EQ(hub.moved(), punted());
+    const auto punts = hub.plane().take_punts(8);
+    ASSERT_EQ(punts.size(), 1u);
+    EXPECT_EQ(punts[0].reason, PuntReason::underlay_icmp);
+    EXPECT_FALSE(punts[0].attachment.valid());
+    EXPECT_EQ(frame_of(punts[0]), said);
+    hub.plane().discard(punts[0], DropReason::none);
+
+    // Other errors, and what is not for the hub, are nothing that control wants.
+    for (const Bytes& other :
+         {message(v4 ? 3 : 1, v4 ? 3 : 4, hub_address), message(v4 ? 11 : 3, 0, hub_address)}) {
+      hub.show_judge(other);
+      EXPECT_TRUE(hub.pass_through(other).empty());
+      EXPECT_EQ(hub.moved(), dropped(DropReason::outer_protocol));
+    }
+    EXPECT_TRUE(
+        hub.pass_through(message(v4 ? 3 : 2, v4 ? 4 : 0, v4 ? "198.18.0.77" : "2001:db8:f::77")).empty());
+    EXPECT_EQ(hub.moved(), dropped(DropReason::outer_not_for_hub));
+    Bytes cut = said;
+    cut.resize(cut.size() - 1);
+    EXPECT_TRUE(hub.pass_through(cut).empty());
+    EXPECT_EQ(hub.moved(), dropped(DropReason::outer_truncated));
+
+    // A flood of them uses up its own rate and nobody else's.
+    for (int i = 0; i < 900; ++i) hub.inject(said);
+    hub.inject(from_spoke(kA, kB, udp(1000, 2000), Ip::v4, 1));
+    hub.settle();
+    size_t of_the_underlay = 0, others = 0;
+    for (const Punt& punt : hub.plane().take_punts(2'048)) {
+      (punt.reason == PuntReason::underlay_icmp ? of_the_underlay : others) += 1;
+      hub.plane().discard(punt, DropReason::none);
+    }
+    EXPECT_LT(of_the_underlay, 900u);
+    EXPECT_EQ(others, 1u);
+    const Counts flood = hub.moved();
+    EXPECT_EQ(flood.at("drop punt_rate_limited"), static_cast<int64_t>(900 - of_the_underlay));
+  }
+}
+
 TEST(Punt, WhatControlMakesIsSent) {
   SnapshotBuilder b = network();
   TestHub hub(b.build(), {.ports = 1});

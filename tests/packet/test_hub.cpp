@@ -41,10 +41,16 @@ T require(Result<T> result) {
   return std::move(*result);
 }
 
+std::string test_name() {
+  const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+  return test == nullptr ? "none" : std::string(test->test_suite_name()) + "." + test->name();
+}
+
+std::map<std::string, std::set<DropReason>> seen_drops;
+
 /// One capture per test.
 std::string capture_path() {
-  const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-  std::string name = test == nullptr ? "none" : std::string(test->test_suite_name()) + "." + test->name();
+  std::string name = test_name();
   std::replace(name.begin(), name.end(), '/', '-');  // of parametrised tests
   return std::string(WEIR_CAPTURE_DIR) + "/" + name + ".pcap";
 }
@@ -62,6 +68,10 @@ PcapWriter& capture() {
 }
 
 }  // namespace
+
+void note_drop(DropReason reason) { seen_drops[test_name()].insert(reason); }
+
+const std::map<std::string, std::set<DropReason>>& drops_by_test() { return seen_drops; }
 
 void start_eal() {
   static bool started = false;
@@ -105,6 +115,13 @@ TestHub::TestHub(std::unique_ptr<Snapshot> snapshot, HubOptions options) : worke
 
 TestHub::~TestHub() {
   expect_balance();
+  for (size_t i = 1; i < kDropReasonCount; ++i) {
+    const auto reason = static_cast<DropReason>(i);
+    uint64_t dropped = plane_->control_dropped(reason);
+    for (unsigned w = 0; w < workers_; ++w)
+      dropped += plane_->counters(static_cast<WorkerIndex>(w)).dropped[i].get();
+    if (dropped != 0) note_drop(reason);
+  }
   EXPECT_EQ(plane_->held(), 0u) << "packets that control took and neither resumed nor discarded";
   plane_.reset();
   shared_.clear();
@@ -139,6 +156,8 @@ std::vector<Bytes> TestHub::sent(size_t port) {
   for (const Bytes& frame : frames) capture().write(frame, now_);
   return frames;
 }
+
+void TestHub::show_judge(const Bytes& frame) { capture().write(frame, now_); }
 
 std::vector<Bytes> TestHub::pass_through(const Bytes& frame, uint16_t queue, size_t port) {
   inject(frame, queue, port);

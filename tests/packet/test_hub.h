@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,11 @@
 #include "tests/support/snapshot_builder.h"
 
 namespace weir::test {
+
+/// The running test has seen a packet dropped for `reason`. A TestHub notes what it drops by itself.
+void note_drop(dataplane::DropReason reason);
+/// What was dropped in each test, by its full name, control's drops too.
+const std::map<std::string, std::set<dataplane::DropReason>>& drops_by_test();
 
 /// Starts EAL if it does not run yet: ordinary memory, no devices. Throws std::runtime_error.
 void start_eal();
@@ -63,6 +69,8 @@ class TestHub {
   void settle();
   /// What was sent since the last call.
   std::vector<Bytes> sent(size_t port = 0);
+  /// The judge looks at a frame that is not the hub's own too.
+  void show_judge(const Bytes& frame);
   /// inject, settle, sent.
   std::vector<Bytes> pass_through(const Bytes& frame, uint16_t queue = 0, size_t port = 0);
 

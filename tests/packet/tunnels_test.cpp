@@ -440,6 +440,48 @@ TEST(Tunnels, BadOuter) {
   }
 }
 
+/// A tunnel packet inside a tunnel is a packet like any other: one header is taken off, once, and the rest is
+/// policy's affair. To the hub's underlay address there is no way from inside.
+TEST(Tunnels, NestedOnesAreTakenOffOnce) {
+  for (const Variant& v : variants()) {
+    SCOPED_TRACE(v.name);
+    TestHub hub(network_of(v.tunnel).build());
+    // As if it came from the peer itself: if it were looked at as an outer header it would be taken.
+    Bytes nested = to_hub(v.tunnel, kB, inner(kB, kA, udp()));
+    nested.erase(nested.begin(), nested.begin() + 14);
+    const bool v4 = v.tunnel.local.is_v4();
+    PacketBuilder ether = PacketBuilder().ether(kB.hub_mac, kB.host_mac);
+    Bytes frame = ether.ip(host_of(kB, v4 ? Ip::v4 : Ip::v6), v4 ? kHubAddress : kHubAddress6).build();
+    frame.resize(14);
+    frame.insert(frame.end(), nested.begin(), nested.end());
+    EXPECT_TRUE(hub.pass_through(to_hub(v.tunnel, kB, frame)).empty());
+    EXPECT_EQ(hub.moved(), dropped(reverse_path)) << "the underlay's addresses are nobody's inside";
+
+    // From a host of the spoke, many deep: to a, as it is; to the hub's underlay address, not at all.
+    const auto deep = [&](const char* to) {
+      PacketBuilder b = PacketBuilder().ether(kB.hub_mac, kB.host_mac).ipv4(kB.host4, to);
+      Bytes inmost = inner(kB, kA, udp());
+      for (int i = 0; i < 10; ++i) {
+        inmost = PacketBuilder()
+                     .ether(kB.hub_mac, kB.host_mac)
+                     .ipv4(kPeer4[0], kHubAddress)
+                     .udp(50'000, 4789)
+                     .vxlan(20)
+                     .frame(inmost)
+                     .build();
+      }
+      return b.udp(50'000, 4789).vxlan(20).frame(inmost).build();
+    };
+    const Bytes through = deep(kA.host4);
+    const auto got = hub.pass_through(to_hub(v.tunnel, kB, through));
+    ASSERT_EQ(got.size(), 1u);
+    EXPECT_EQ(inner_of(got[0]).size(), through.size());
+    EXPECT_EQ(hub.moved(), started());
+    EXPECT_TRUE(hub.pass_through(to_hub(v.tunnel, kB, deep(kHubAddress))).empty());
+    EXPECT_EQ(hub.moved(), dropped(no_route));
+  }
+}
+
 TEST(Tunnels, ZeroUdpChecksumOverIpv6WhereItIsAllowed) {
   for (const TunnelKind kind : {TunnelKind::vxlan, TunnelKind::geneve}) {
     Tunnel t = tunnel_of(kind, true, true, 20);

@@ -28,8 +28,7 @@ drop icmp any any -> any any (msg:"a word in the fourth piece"; content:"forbidd
 """
 
 
-@scenario("fragments.inspected", "the same where a policy inspects: whole or not at all, and a word in a later piece is "
-          "found")
+@scenario("fragments.inspected", "the same inspected: whole or not at all, a word in a later piece is found")
 def inspected(world):
     world.build()
     with open(world.lab.path("test.rules"), "w") as handle:

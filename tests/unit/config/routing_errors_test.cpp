@@ -180,6 +180,13 @@ const ErrorRow kAttachments[] = {
      spoke(kLone, kVxlan, kGateway, "health = { probe = \"icmp\", address = @@\"10.3.0.255\" }\n"),
      {"attachment[].health.address: \"10.3.0.255\""},
      kGood},
+    {"ARP where there is no Ethernet",
+     spokes,
+     other("gre = { local = \"198.18.0.1\", remote = \"198.18.0.30\" }\n"
+           "health = { probe = @@\"neighbor\", address = \"10.3.0.2\" }"),
+     {"attachment[].health.probe: the attachment carries no Ethernet"},
+     other("gre = { local = \"198.18.0.1\", remote = \"198.18.0.30\" }\n"
+           "health = { probe = \"icmp\", address = \"10.3.0.2\" }")},
     {"unknown probe",
      spokes,
      spoke(kLone, kVxlan, kGateway, "health = { probe = @@\"bfd\", address = \"10.3.0.2\" }\n"),

@@ -22,12 +22,13 @@ using control::HealthTransition;
 using control::Neighbors;
 
 /// One VXLAN attachment after the other, each with 10.1.0.1/24 in a domain of its own.
-std::unique_ptr<Snapshot> hub_with(uint32_t attachments, AdjacencyTable& adjacencies,
-                                   AttachmentBoard& board) {
+std::unique_ptr<Snapshot> hub_with(uint32_t attachments, AdjacencyTable& adjacencies, AttachmentBoard& board,
+                                   bool ethernet = true) {
   std::vector<Attachment> slots(attachments);
   for (uint32_t i = 0; i < attachments; ++i) {
     slots[i].id = AttachmentId::make(i, 1);
     slots[i].hub_mac = mac(0x020000000001);
+    slots[i].ethernet = ethernet;
     slots[i].gateways = {net::parse_interface_address("10.1.0.1/24").value(),
                          net::parse_interface_address("2001:db8::1/64").value()};
   }
@@ -122,6 +123,27 @@ TEST_F(HealthTest, UpAfterAnswersDownAfterSilenceUpAgain) {
   EXPECT_TRUE(adjacencies_->find(a_, ip("10.1.0.2")).valid());
   EXPECT_EQ(health_.view(a_).flaps, 1u);
   EXPECT_EQ(health_.counters().changes, 3u);
+}
+
+TEST_F(HealthTest, WhatCarriesNoEthernetIsProbedWithoutANeighborAndLosesItsPeerWhileDown) {
+  dataplane_.publish(hub_with(1, *adjacencies_, board_, false));
+  ASSERT_TRUE(neighbors_.add_peer(a_));
+  const auto has_peer = [&] { return adjacencies_->find(a_, net::IpAddress{}).valid(); };
+  health_.add(a_, probing(config::HealthProbe::icmp), now_);
+  run(3'500 * kMilli, [&] { answer_all(); });
+  EXPECT_EQ(state(), HealthState::up);
+  EXPECT_EQ(health_.counters().no_neighbor, 0u);
+  EXPECT_TRUE(has_peer());
+
+  run(4'000 * kMilli);
+  EXPECT_EQ(state(), HealthState::down);
+  EXPECT_FALSE(has_peer()) << "sessions have to look for another way";
+  ASSERT_TRUE(neighbors_.add_peer(a_));
+  EXPECT_FALSE(has_peer()) << "a reload meanwhile does not bring it back";
+
+  run(4'000 * kMilli, [&] { answer_all(); });
+  EXPECT_EQ(state(), HealthState::up);
+  EXPECT_TRUE(has_peer());
 }
 
 TEST_F(HealthTest, EchoRequestIsRight) {
