@@ -2,6 +2,7 @@
 the limit of what the feed and the core allow."""
 
 import atexit
+import fcntl
 import functools
 import os
 import shutil
@@ -55,32 +56,46 @@ def passes_to_verify(plan):
 
 
 class Hugepages:
-    """So many more hugepages of 2 MiB for as long as it is open. Others may reserve theirs meanwhile."""
+    """So many more hugepages of 2 MiB for as long as it is open. Others may reserve theirs meanwhile: the kernel's file
+    is locked as Weir locks it."""
 
     PATH = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+    SURPLUS = "/sys/kernel/mm/hugepages/hugepages-2048kB/surplus_hugepages"
 
     def __init__(self, mib):
         wanted = -(-mib * 1024 // PAGE_KIB)
         try:
-            before = self._read()
-            self._write(before + wanted)
-            self.pages = self._read() - before
+            # A larger pool first takes in the surplus pages of others, as ours to give back, and then gets new ones.
+            surplus = self._surplus()
+            self.pages = self._change(surplus + wanted)
         except OSError as error:
             raise Missing(f"hugepages of 2 MiB cannot be reserved: {error.strerror}") from error
-        if self.pages < wanted:
+        if self.pages < surplus + wanted:
             self.close()
             raise Missing(f"the machine gives no {mib} MiB of hugepages")
 
-    def _read(self):
-        with open(self.PATH, encoding="ascii") as file:
-            return int(file.read())
+    @classmethod
+    def reserved(cls):
+        """Pages that somebody has reserved. Surplus ones are not: they go when the process that has them ends."""
+        with open(cls.PATH, encoding="ascii") as total:
+            return int(total.read()) - cls._surplus()
 
-    def _write(self, pages):
-        with open(self.PATH, "w", encoding="ascii") as file:
-            file.write(str(pages))
+    @classmethod
+    def _surplus(cls):
+        with open(cls.SURPLUS, encoding="ascii") as surplus:
+            return int(surplus.read())
+
+    def _change(self, pages):
+        """Makes the pool so much larger, or as much as the kernel can. Returns by how much."""
+        with open(self.PATH, "r+", encoding="ascii") as pool:
+            fcntl.flock(pool, fcntl.LOCK_EX)
+            before = self.reserved()
+            pool.write(str(max(0, before + pages)))
+            pool.flush()
+            return self.reserved() - before
 
     def close(self):
-        self._write(max(0, self._read() - self.pages))
+        self._change(-self.pages)
         self.pages = 0
 
 
