@@ -288,7 +288,7 @@ size_t write_frame(uint8_t* out, const Link& link, const Spoke& spoke, const Pac
       put_tunnel(out, link, spoke, inner, flow.v6 ? 0x86dd : 0x0800, static_cast<uint16_t>(spread >> 18));
   if (flow.v6) {
     uint8_t* ip = at;
-    at = put_ipv6(ip, flow.protocol, l4, 64);
+    at = put_ipv6(ip, flow.protocol, l4, packet.hops);
     put_address6(ip + 8, flow.src);
     put_address6(ip + 24, flow.dst);
     put_l4(at, packet, ip + 8, 32, l4);
@@ -299,6 +299,11 @@ size_t write_frame(uint8_t* out, const Link& link, const Spoke& spoke, const Pac
                                                            : (8 + kFirstPayload) / 8;
     uint8_t* ip = at;
     at = put_ipv4(ip, flow.src, flow.dst, flow.protocol, l4, id, fragment);
+    if (packet.hops != ip[8]) {
+      ip[8] = packet.hops;
+      put16(ip + 10, 0);
+      put_sum(ip + 10, sum_of(ip, 20));
+    }
     if (packet.part == Part::whole) {
       put_l4(at, packet, ip + 12, 8, l4);
     } else {
@@ -306,6 +311,22 @@ size_t write_frame(uint8_t* out, const Link& link, const Spoke& spoke, const Pac
     }
   }
   return static_cast<size_t>(at - out) + l4;
+}
+
+size_t write_arp_request(uint8_t* out, const Link& link, const Spoke& spoke, uint32_t sender,
+                         uint32_t target) {
+  uint8_t* at = put_tunnel(out, link, spoke, 28, 0x0806, 0);
+  std::memset(at - 14, 0xff, 6);
+  put_arp_reply(at, spoke.host, sender, net::Mac{}, target);
+  at[7] = 1;  // a request
+  return static_cast<size_t>(at - out) + 28;
+}
+
+size_t write_tiny(uint8_t* out, const Link& link, const Spoke& spoke, size_t bytes) {
+  uint8_t* at = put_tunnel(out, link, spoke, bytes, 0x0800, 0);
+  std::memset(at, 0, bytes);
+  if (bytes != 0) at[0] = 0x45;
+  return static_cast<size_t>(at - out) + bytes;
 }
 
 Seen read_frame(std::span<const uint8_t> frame, const Link& link) {

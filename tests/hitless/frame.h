@@ -60,12 +60,19 @@ struct Packet {
   Stamp stamp;
   Tcp tcp;
   uint16_t payload = kStampBytes;  // bytes, the stamp included; the rest is zeroes. 16 in fragments
+  uint8_t hops = 64;               // TTL or hop limit
 };
 
 inline constexpr size_t kMaxFrame = 1'500;
 
 /// Writes the frame in which `spoke` sends `packet` to the hub; returns its length.
 size_t write_frame(uint8_t* out, const Link& link, const Spoke& spoke, const Packet& packet);
+
+/// A host of `spoke` that says it is `sender` asks for `target`, by broadcast.
+size_t write_arp_request(uint8_t* out, const Link& link, const Spoke& spoke, uint32_t sender,
+                         uint32_t target);
+/// An Ethernet header that promises IPv4, and so many bytes of nothing.
+size_t write_tiny(uint8_t* out, const Link& link, const Spoke& spoke, size_t bytes);
 
 enum class Kind : uint8_t {
   data,       // stamped

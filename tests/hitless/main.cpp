@@ -53,6 +53,8 @@ int main(int argc, char** argv) {
   app.add_option("--rulesets", plan.churn.rulesets, "How often the rules of inspection are replaced");
   app.add_flag("--dips", plan.dips,
                "Instead: by how much the throughput dips with routes and policies that change");
+  app.add_flag("--floods", plan.floods,
+               "Instead: what a spoke that floods costs the others, for --seconds with each kind of flood");
   app.add_option("--routes-per-second", plan.dip.routes_per_second, "With --dips: route changes");
   app.add_option("--dip-seconds", dip_seconds, "With --dips: length of each change");
   app.add_flag("--search", plan.search, "Find the highest rate first, and run at 0.7 of it");
@@ -65,7 +67,8 @@ int main(int argc, char** argv) {
   plan.churn.length = Seconds(seconds);
   plan.dip.length = Seconds(dip_seconds);
   plan.dip.judge_rates = plan.search;
-  if (plan.dips) plan.churn.spokes = 0;
+  if (plan.dips || plan.floods) plan.churn.spokes = 0;
+  size.floods = plan.floods;
   const auto what = parse_sabotage(sabotage);
   if (!what) {
     std::printf("hitless: no such sabotage: %s\n", sabotage.c_str());

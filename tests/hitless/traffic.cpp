@@ -166,7 +166,9 @@ void Traffic::take(rte_mbuf* packet) {
   if (packet->next != nullptr) {
     seen.why = "a packet in several buffers";
   } else {
-    seen = read_frame({rte_pktmbuf_mtod(packet, const uint8_t*), packet->data_len}, world_.link());
+    const std::span<const uint8_t> frame(rte_pktmbuf_mtod(packet, const uint8_t*), packet->data_len);
+    seen = read_frame(frame, world_.link());
+    if (others_ && others_(seen, frame)) return recycle(packet);
   }
   switch (seen.kind) {
     case Kind::outer_arp:
@@ -211,6 +213,12 @@ uint64_t Traffic::total(Counter WorkerCounters::*counter) const {
 
 uint64_t Traffic::waiting() const {
   return injected_ - total(&WorkerCounters::rx) + total(&WorkerCounters::tx) - collected_;
+}
+
+uint64_t Traffic::between_workers() const {
+  // Read one after the other: what is taken over meanwhile must not make it less than nothing.
+  const uint64_t taken = total(&WorkerCounters::taken_over);
+  return total(&WorkerCounters::handed_over) - taken;
 }
 
 bool Traffic::under_way() const {
@@ -287,7 +295,8 @@ void Traffic::next_visit(bool lossy) {
   send(number, direction);
 }
 
-Flood Traffic::run(const Pace& pace, const std::function<void()>& meanwhile) {
+Flood Traffic::run(const Pace& pace, const std::function<void()>& meanwhile,
+                   const std::function<unsigned()>& beside) {
   constexpr auto kMeanwhile = std::chrono::microseconds(100);
   Flood flood;
   const uint64_t sent_before = checker_.sent(), refused_before = refused_;
@@ -304,7 +313,7 @@ Flood Traffic::run(const Pace& pace, const std::function<void()>& meanwhile) {
         due = kMaxDue;
       }
     } else {
-      const uint64_t waiting = this->waiting();
+      const uint64_t waiting = this->waiting() + between_workers();
       due = waiting >= pace.window ? 0 : static_cast<double>(pace.window - waiting);
     }
     last = now;
@@ -312,6 +321,7 @@ Flood Traffic::run(const Pace& pace, const std::function<void()>& meanwhile) {
       const uint64_t sent = checker_.sent();
       next_visit(pace.lossy);
       due -= static_cast<double>(checker_.sent() - sent);
+      if (beside) due -= beside();
       worked = true;
     }
     if (!worked || due < 1) flush();

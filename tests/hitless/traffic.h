@@ -2,7 +2,7 @@
 // and answers for the hosts and routers that the hub asks for.
 //
 // One thread. Packets that the port does not take are lost, as on a wire; a pace without a rate never offers
-// more than the port's queues hold, so that only the hub can lose something.
+// more than the port's queues and the workers' rings hold, so that only the hub can lose something.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -10,6 +10,8 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "dataplane/io/memory_port.h"
@@ -60,8 +62,9 @@ class Traffic {
   /// Starts all sessions, the first ones slowly. False: not all came through in time.
   bool open_sessions();
   /// Sends packets of all sessions in turn, in an order that is none. `meanwhile` is called about every 100
-  /// us.
-  Flood run(const Pace& pace, const std::function<void()>& meanwhile = {});
+  /// us, `beside` after each packet of a session: how many others it staged, which the pace counts too.
+  Flood run(const Pace& pace, const std::function<void()>& meanwhile = {},
+            const std::function<unsigned()>& beside = {});
   /// Waits until nothing is under way any more. False: something still is after 5 s.
   bool settle();
 
@@ -73,6 +76,14 @@ class Traffic {
   bool poll();
   void arm() { saboteur_.arm(); }
 
+  // --- frames that are of no session ---
+  /// Null: no packet buffer is free.
+  rte_mbuf* fresh();
+  void stage_other(rte_mbuf* packet, size_t length) { stage(0, packet, length); }
+  /// Is asked first about each frame that the hub sent; true: it was for that one.
+  using Others = std::function<bool(const Seen&, std::span<const uint8_t>)>;
+  void listen(Others others) { others_ = std::move(others); }
+
   // --- counts ---
   uint64_t injected() const { return injected_; }    // all that the port took
   uint64_t collected() const { return collected_; }  // all that it gave
@@ -81,6 +92,8 @@ class Traffic {
   uint64_t answers() const { return answers_; }      // to those inside tunnels
   /// Packets that lie in the port's queues.
   uint64_t waiting() const;
+  /// And in the rings between workers.
+  uint64_t between_workers() const;
 
  private:
   static constexpr uint16_t kBurst = 64;
@@ -92,7 +105,6 @@ class Traffic {
   bool open_stage(unsigned direction, uint32_t already, uint32_t window, uint32_t sessions);
   bool under_way() const;
   uint64_t total(dataplane::Counter dataplane::WorkerCounters::*counter) const;
-  rte_mbuf* fresh();
   void recycle(rte_mbuf* packet);
   void stage(unsigned queue, rte_mbuf* packet, size_t length);
   void take(rte_mbuf* packet);
@@ -106,6 +118,7 @@ class Traffic {
   dataplane::MemoryPort& port_;
   rte_mempool* pool_;
   Saboteur saboteur_;
+  Others others_;
   unsigned queues_;
   std::vector<Outgoing> outgoing_;  // by queue
   std::vector<rte_mbuf*> spare_;

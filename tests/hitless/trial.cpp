@@ -43,7 +43,9 @@ void Trial::run() {
         problem(number(static_cast<uint64_t>(pace.rate)) + " packets/s are less than " +
                 number(static_cast<uint64_t>(plan_.least_rate)));
     }
-    if (plan_.dips) {
+    if (plan_.floods) {
+      endure_floods(pace);
+    } else if (plan_.dips) {
       measure_dips(pace);
     } else {
       disturb(pace);
@@ -176,7 +178,7 @@ void Trial::expect_balance() {
   // Beside the sessions' packets: what the hub asked, and what it was answered.
   const uint64_t lost = forgiven_ + checker_.faults().lost + checker_.passing_lost() - traffic_.refused() +
                         (generated - traffic_.questions()) + (traffic_.answers() - consumed);
-  if (plan_.sabotage == Sabotage::none && dropped != lost)
+  if (plan_.sabotage == Sabotage::none && !plan_.floods && dropped != lost)
     problem(number(lost) + " packets were lost in the hub, but it counts " + number(dropped) + " drops");
 }
 

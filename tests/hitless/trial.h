@@ -1,5 +1,5 @@
 // One run: start the sessions, find the pace, disturb the hub, draw up the account. dips.cpp has the second
-// kind of run: not what is lost, but by how much the throughput dips.
+// kind of run: not what is lost, but by how much the throughput dips; endure.cpp the third: a spoke floods.
 #pragma once
 
 #include <string>
@@ -20,6 +20,7 @@ struct DipPlan {
 struct TrialPlan {
   ChurnPlan churn;
   bool dips = false;
+  bool floods = false;
   DipPlan dip;
   bool search = false;  // the highest rate first, then 0.7 of it; else as fast as the window allows
   double least_rate = 0;
@@ -39,6 +40,8 @@ class Trial {
   double highest_rate();
   static void say(const char* what, const Flood& flood);
   void disturb(const Pace& pace);
+  void endure_floods(const Pace& pace);
+  void wait_for_balance();
   void measure_dips(const Pace& pace);
   void judge_dip(const char* what, const Flood& flood, double allowed, Seconds after);
   void change_routes(const Pace& pace);

@@ -14,6 +14,7 @@ constexpr uint32_t kHub = v4(198, 18, 0, 1), kRouter = v4(198, 18, 0, 254);
 constexpr uint32_t kPeers = v4(198, 19, 0, 1);
 constexpr uint32_t kWestNet = v4(10, 64, 0, 0), kEastNet = v4(10, 128, 0, 0), kHosts = 0xf'ffff;  // both /12
 constexpr uint32_t kSpokeLinks = v4(172, 16, 0, 0);  // a /28 for each
+constexpr uint32_t kNoise = v4(10, 30, 0, 0);        // a /16 for each of the two
 constexpr uint32_t kSpokeNets = v4(100, 64, 0, 0);   // a /26 for each
 constexpr uint32_t kFirstVni = 1'000;
 constexpr uint16_t kPlainPort = 443, kInspectedPort = 8'080;
@@ -126,6 +127,16 @@ std::string World::config(const std::string& rules_file) const {
       << "[[connection]]\ndomains = [\"west\", \"east\"]\n[[connection]]\ndomains = [\"west\", \"edge\"]\n";
   write_side(out, "west", kWest, 10, kWestNet);
   write_side(out, "east", kEast, 20, kEastNet);
+  if (size_.floods) {
+    out << "[[domain]]\nname = \"noise\"\n[[connection]]\ndomains = [\"west\", \"noise\"]\n";
+    for (const AttachmentNumber number : {kFlooder, kBystander}) {
+      const Spoke far = spoke(number);
+      out << "[[attachment]]\nname = \"" << (number == kFlooder ? "flooder" : "bystander")
+          << "\"\ndomain = \"noise\"\nvxlan = { vni = " << far.vni << ", local = \"" << text(kHub)
+          << "\", remote = \"" << text(far.peer) << "\" }\ngateway = [\"" << text(noise_gateway(number))
+          << "/16\"]\nmac = \"" << net::to_string(far.hub) << "\"\n";
+    }
+  }
   if (size_.inspect) {
     out << "[[profile]]\nname = \"look\"\nrules = [\"" << rules_file << "\"]\n";
     for (const char* protocol : {"tcp", "udp"}) {
@@ -147,6 +158,10 @@ std::string World::rules(unsigned edition) {
   }
   return out.str();
 }
+
+uint32_t World::noise_gateway(AttachmentNumber number) { return kNoise + ((number - kFlooder) << 16) + 1; }
+
+uint32_t World::west_host(uint32_t number) { return kWestNet + (number & kHosts); }
 
 config::Attachment World::spoke_attachment(uint32_t generation) const {
   const Spoke far = spoke(kFirstSpoke + generation);

@@ -21,11 +21,17 @@ using AttachmentNumber = uint32_t;
 inline constexpr uint32_t kMembers = 4;
 inline constexpr AttachmentNumber kWest = 0, kEast = kMembers, kFirstSpoke = 2 * kMembers;
 
+/// Where somebody floods there are no spokes that come and go, but these two, in a domain of their own.
+inline constexpr AttachmentNumber kFlooder = kFirstSpoke, kBystander = kFirstSpoke + 1;
+
 /// Sessions between west and east are numbered from 0. Those of spokes that come and go are kPassing and up:
 /// the spoke's generation, then kPerSpoke sessions of it.
 using SessionNumber = uint32_t;
 inline constexpr SessionNumber kPassing = 0x8000'0000;
 inline constexpr uint32_t kPerSpoke = 4;
+
+/// In stamps of packets that are to come out nowhere.
+inline constexpr SessionNumber kNobody = 0x7fff'ffff;
 
 constexpr SessionNumber passing_session(uint32_t generation, uint32_t which) {
   return kPassing | (generation * kPerSpoke + which);
@@ -47,6 +53,7 @@ struct WorldSize {
   unsigned workers = 1;
   bool fragments = true;
   bool inspect = true;
+  bool floods = false;  // kFlooder and kBystander are there
 };
 
 class World {
@@ -64,6 +71,12 @@ class World {
   static Spoke spoke(AttachmentNumber number);
   static std::optional<AttachmentNumber> number_of(uint32_t vni);
   Session session(SessionNumber number) const;
+
+  // --- the flooder and the bystander: a gateway, and hosts from noise_host() on ---
+  static uint32_t noise_gateway(AttachmentNumber number);
+  static uint32_t noise_host(AttachmentNumber number) { return noise_gateway(number) + 1; }
+  /// A host that sessions come from.
+  static uint32_t west_host(uint32_t number);
 
   // --- a spoke that comes and goes, in the words of the configuration ---
   static std::string spoke_name(uint32_t generation) { return "spoke" + std::to_string(generation); }
