@@ -55,7 +55,7 @@ def sighup(world):
     world.config.write(hub.config_path)
     hub.process.signal(signal.SIGHUP)
     eventually(lambda: ping(a.namespace, "10.77.0.1", count=1, wait=0.3)[0] == 0, "the route is still there")
-    expect(hub.drops().get("no_route", 0) >= 1, f"drops: {hub.drops()}")
+    eventually(lambda: hub.drops().get("no_route", 0) >= 1, f"drops: {hub.drops()}")
     expect(ping(a.namespace, world.b.address)[0] == 2, "what was not changed does not work")
 
 
@@ -71,7 +71,7 @@ def longest_prefix(world):
     got, said = ping(a.namespace, "10.77.1.1", count=3)
     expect(got == 3, f"the /16: {got} of 3\n{said}")
     expect(ping(a.namespace, "10.77.2.1", count=2, wait=0.3)[0] == 0, "the blackhole lets through")
-    expect(hub.drops().get("blackhole", 0) >= 2, f"drops: {hub.drops()}")
+    eventually(lambda: hub.drops().get("blackhole", 0) >= 2, f"drops: {hub.drops()}")
     world.config.route.pop()
     hub.reload()
     got, said = ping(a.namespace, "10.77.2.1", count=3)
@@ -89,7 +89,7 @@ def detach(world):
     expect(ping(a.namespace, b.address, wait=0.3)[0] == 0, "b is reached without its attachment")
     expect("b" not in [one["name"] for one in hub.ctl_json("status")["attachments"]], "status still lists it")
     ping(b.namespace, a.address, count=1, wait=0.3)
-    expect(hub.drops().get("tunnel_peer", 0) >= 1, f"drops: {hub.drops()}")
+    eventually(lambda: hub.drops().get("tunnel_peer", 0) >= 1, f"drops: {hub.drops()}")
     world.config.attachment.append(row)
     hub.reload()
     hub.wait_ready_tunnels()

@@ -122,6 +122,32 @@ def ecmp(world):
     world.note(f"{account['received']} of {account['sent']} arrived behind the survivor")
 
 
+@scenario("six.af-packet", "a port that DPDK owns, over IPv6: the hub finds its peers and is found, and hears what does "
+          "not fit")
+def af_packet(world):
+    world.build(driver="af_packet", hub_addresses=BOTH_FAMILIES)
+    world.config.port[0]["address"] = list(BOTH_FAMILIES)
+    e = world.topology.add_spoke(number_spoke("e", "blue", 5, six=True))
+    world.config.attach(e)
+    hub_mac = mac_of(world.topology.hub, "u0")
+    # AF_PACKET only copies: the kernel must not answer for the addresses that are the hub's now.
+    world.topology.hub.ip("addr flush dev u0")
+    world.topology.hub.sysctl("net.ipv6.conf.u0.disable_ipv6", 1)
+    world.start()
+    a = world.a
+    for one, other in ((a, e), (e, a)):
+        for target, headers in ((other.address, 28), (other.address6, 48)):
+            expect_pings(world, one, target, size=INNER_MTU6 - headers, dont_fragment=True)
+    for spoke in (a, e):
+        expect_pings(world, spoke, spoke.hub)
+    before = mtus(world)
+    wire = Device(e.namespace, "u0")
+    wire.send(too_big_message(e, e, hub_mac, 1300, vni=e.vni + 1), too_big_message(e, e, hub_mac, 1400))
+    eventually(lambda: mtus(world)["e"] == before["e"] - 100, f"it is not lowered: {mtus(world)}")
+    expect(mtus(world)["a"] == before["a"], f"a's MTU moved: {mtus(world)}")
+    expect_no_drops(world, "tunnel")
+
+
 def narrow_way(world, six):
     """r, in blue, lies behind a router of the underlay whose link to it carries 1,400 bytes."""
     world.build(hub_addresses=BOTH_FAMILIES)
