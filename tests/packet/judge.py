@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """Judges captures of what the hub sent, by programs that share nothing with it.
 
-judge.py DIRECTORY            every frame has to be well formed, with right checksums, by tshark; outer headers
-                              are read by scapy, which is slow: of the first SAMPLE frames of each kind in each capture
+judge.py DIRECTORY            every frame has to be well formed, with right checksums and without an expert warning, by
+                              tshark; outer headers are read by scapy, which is slow: of the first SAMPLE frames of
+                              each kind in each capture
 judge.py --self-test DIRECTORY  frames of the captures are spoilt on purpose; each has to be found wrong
-judge.py --capture FILE       the same for one capture of a running hub, and not one expert warning; the last line says
-                              as JSON how many frames of each kind there were: {"vxlan over IPv4, IPv6 inside": 7}
+judge.py --capture FILE       the same for one capture of a running hub; the last line says as JSON how many frames of
+                              each kind there were: {"VXLAN over IPv4, IPv6 inside": 7}
 """
 
 import collections
@@ -28,20 +29,19 @@ PCAP_MAGICS = (PCAP_HEADER[:4], struct.pack("<I", 0xA1B2C3D4))  # stamps in nano
 # The ports of the tests mean nothing: what is behind them is data, not what tshark knows by that port.
 DECODE_AS = ["udp.port==1-4788,data", "udp.port==4790-6080,data", "udp.port==6082-49151,data",
              "tcp.port==1-65535,data"]
-ERROR, WARNING = 0x00800000, 0x00600000  # tshark's severities
+WARNING = 0x00600000  # tshark's severity
 # Warnings about a conversation, of which a capture sees a part, or about what a peer wrote and the hub passed on: one
 # in 65,536 checksums that the kernel computes is 0xffff where 0 is meant (skb_checksum_help), which is right as well.
-NOT_OF_THE_HUB = ("No response seen to ICMP request", "Connection reset (RST)", "D-SACK Sequence",
-                  "TCP Checksum 0xffff instead of 0x0000 (see RFC 1624)")
+NOT_ABOUT_THE_FRAME = ("No response seen to ICMP request", "Connection reset (RST)", "D-SACK Sequence",
+                       "Duplicate IP address configured", "Wrong Sequence Number for SPI",
+                       "TCP Checksum 0xffff instead of 0x0000 (see RFC 1624)")
 SAMPLE = 200
 
-
-def wrong_at(severity):
-    """What tshark itself calls wrong, and each checksum that it found to be so."""
-    return " || ".join(
-        ["_ws.malformed", f"_ws.expert.severity >= {severity}"]
-        + [f'{p}.checksum.status == "Bad"' for p in ("ip", "tcp", "udp", "icmp", "icmpv6", "gre")]
-    )
+# What tshark itself has a warning about, or worse, and each checksum that it found to be wrong.
+WRONG = " || ".join(
+    ["_ws.malformed", f"_ws.expert.severity >= {WARNING}"]
+    + [f'{p}.checksum.status == "Bad"' for p in ("ip", "tcp", "udp", "icmp", "icmpv6", "gre")]
+)
 
 
 def read_pcap(path):
@@ -58,15 +58,15 @@ def read_pcap(path):
     return frames
 
 
-def found_wrong(frames, severity=ERROR):
+def found_wrong(frames):
     """{index: why} of the frames that tshark complains about."""
     with tempfile.NamedTemporaryFile(suffix=".pcap") as file:
         file.write(PCAP_HEADER)
         for frame in frames:
             file.write(struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame)
         file.flush()
-        fields = ["frame.number", "_ws.expert.message", "_ws.col.Info"]
-        command = ["tshark", "-n", "-r", file.name, "-Y", wrong_at(severity), "-T", "fields",
+        fields = ["frame.number", "_ws.expert.severity", "_ws.expert.message", "_ws.col.Info"]
+        command = ["tshark", "-n", "-r", file.name, "-Y", WRONG, "-T", "fields",
                    "-E", "aggregator=|"]
         for name in ("ip", "tcp", "udp"):
             command += ["-o", f"{name}.check_checksum:TRUE"]
@@ -81,8 +81,10 @@ def found_wrong(frames, severity=ERROR):
             sys.exit(f"judge: tshark failed: {run.stderr}")
     wrong = {}
     for line in run.stdout.splitlines():
-        number, messages, info = line.split("\t")
-        if not messages or any(one not in NOT_OF_THE_HUB for one in messages.split("|")):
+        number, severities, messages, info = line.split("\t")
+        said = list(zip(severities.split("|"), messages.split("|")))
+        if not messages or any(int(severity) >= WARNING and not one.startswith(NOT_ABOUT_THE_FRAME)
+                               for severity, one in said):
             wrong[int(number) - 1] = f"{messages} {info}"
     return wrong
 
@@ -213,7 +215,7 @@ def outer_complaints(frames):
 def judge_capture(path):
     frames = read_pcap(path)
     complaints, counts = outer_complaints(frames)
-    complaints += [f"frame {i + 1}: {why}" for i, why in found_wrong(frames, WARNING).items()]
+    complaints += [f"frame {i + 1}: {why}" for i, why in found_wrong(frames).items()]
     for complaint in complaints[:50]:
         print(complaint)
     print(json.dumps(counts))

@@ -73,7 +73,8 @@ Transport udp(uint16_t src_port, uint16_t dst_port, std::string payload) {
 
 Transport tcp(uint8_t flags, uint32_t seq, uint32_t ack, std::string payload, uint16_t src_port,
               uint16_t dst_port) {
-  return [=](PacketBuilder& b) { b.tcp(src_port, dst_port, flags, seq, ack).payload(payload); };
+  const uint32_t acknowledged = (flags & kAck) != 0 ? ack : 0;  // as every stack does
+  return [=](PacketBuilder& b) { b.tcp(src_port, dst_port, flags, seq, acknowledged).payload(payload); };
 }
 
 Transport echo(uint16_t id, uint16_t seq, bool reply) {
