@@ -78,10 +78,21 @@ class OpenVswitch:
 
     def point_to_point(self, client, hub_mac):
         """For a tunnel that carries IP and no Ethernet: what comes out of it gets the client's MAC."""
-        bridge = self.lab.path(f"b-{client.name}.mgmt")
-        run(*self._env, "ovs-ofctl", "-O", "OpenFlow13", "add-flows", f"unix:{bridge}", "-",
-            stdin=f"in_port=t-{client.name},actions=set_field:{client.mac}->eth_dst,set_field:{hub_mac}->eth_src,"
-                  f"output:c-{client.name}\nin_port=c-{client.name},actions=output:t-{client.name}\n")
+        self._flows(client, inward=f"set_field:{client.mac}->eth_dst,set_field:{hub_mac}->eth_src,")
+
+    def with_option(self, client):
+        """For GENEVE: what the client sends carries an option that nobody knows."""
+        self._ofctl(client, "add-tlv-map", "{class=0x7fff,type=0x11,len=8}->tun_metadata0")
+        self._flows(client, outward="set_field:0x1122334455667788->tun_metadata0,")
+
+    def _flows(self, client, inward="", outward=""):
+        host, tunnel = f"c-{client.name}", f"t-{client.name}"
+        self._ofctl(client, "add-flows", "-", stdin=f"in_port={tunnel},actions={inward}output:{host}\n"
+                                                    f"in_port={host},actions={outward}output:{tunnel}\n")
+
+    def _ofctl(self, client, verb, *words, stdin=None):
+        run(*self._env, "ovs-ofctl", "-O", "OpenFlow13", verb, f"unix:{self.lab.path(f'b-{client.name}.mgmt')}", *words,
+            stdin=stdin)
 
     def vsctl(self, *words):
         return run(*self._env, "ovs-vsctl", f"--db=unix:{self._database}", *words, timeout=20).stdout

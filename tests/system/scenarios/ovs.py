@@ -21,7 +21,7 @@ class Tunnel:
     keys: dict        # in it
     kind: str         # Open vSwitch's
     options: dict
-    overhead: int     # without the outer IP header
+    overhead: int     # of what Open vSwitch sends, without the outer IP header
     six: bool
 
     @property
@@ -55,8 +55,9 @@ def tunnels():
     for six in (False, True):
         for number, (name, table, keys, kind, options, overhead) in enumerate([
                 ("vxlan", "vxlan", {"vni": 81}, "vxlan", {"key": 81}, 30),
-                ("geneve", "geneve", {"vni": 82}, "geneve", {"key": 82}, 30),
-                ("gre", "gre", {"key": 83, "ethernet": True}, "gre", {"key": 83}, 22),
+                # With checksums (those of UDP over IPv6 are always there), and a GENEVE option.
+                ("geneve", "geneve", {"vni": 82}, "geneve", {"key": 82, "csum": "true"}, 30 + 12),
+                ("gre", "gre", {"key": 83, "ethernet": True}, "gre", {"key": 83, "csum": "true"}, 22 + 4),
                 ("gre-ip", "gre", {"key": 84}, "gre", {"key": 84, "packet_type": "legacy_l3"}, 8)], 95 if six else 91):
             found.append(Tunnel(f"{name}{6 if six else 4}", number, table, keys, kind, options, overhead, six))
     return found
@@ -71,6 +72,8 @@ def address_client(ovs, client, tunnel):
     if tunnel.name.startswith("gre-ip"):
         ovs.point_to_point(client, ANYBODYS_MAC)
         commands += [f"neigh add {gateway} lladdr {ANYBODYS_MAC} dev eth0" for gateway in tunnel.gateways]
+    if tunnel.table == "geneve":
+        ovs.with_option(client)
     client.namespace.ip(*commands, *[f"route add default via {gateway}" for gateway in tunnel.gateways])
 
 
