@@ -44,10 +44,10 @@ class KernelUnderlay : public testing::Test {
     underlay_ = std::move(*made);
   }
 
-  /// Lets events come in until the answer pleases, for at most three seconds.
+  /// Lets events come in until the answer pleases, for at most ten seconds.
   template <typename Predicate>
   bool until(const net::IpAddress& remote, Predicate pleases) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     while (std::chrono::steady_clock::now() < end) {
       if (pleases(underlay_->resolve(remote.is_v4() ? net::IpAddress(kHub) : kHub6, remote))) return true;
       pollfd wait{underlay_->fds().at(0), POLLIN, 0};
