@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from lab.capture import Capture
-from lab.scenario import eventually, expect, scenario
+from lab.scenario import Skip, eventually, expect, scenario
 from lab.topology import BOTH_FAMILIES, HUB_ADDRESS, HUB_ADDRESS6, UNDERLAY_MTU
 from lab.traffic import HttpServer, http_get, ping, time_exceeded_by
 
@@ -83,6 +83,8 @@ class PointToPoint:
     def open(self, world):
         """A namespace with the TUN device, its addresses and default routes."""
         local, remote = self.ends
+        if not os.path.exists("/dev/net/tun"):
+            raise Skip("this machine has no TUN devices")
         self.namespace = world.lab.namespace(self.name)
         world.topology.plug(self.namespace, self.name, [remote + ("/64" if self.six else "/24")])
         identifier = [value for table in self.table.values() for key, value in table.items() if key in ("vni", "key")]

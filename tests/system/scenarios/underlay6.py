@@ -71,17 +71,22 @@ def vxlan(world):
     expect_no_drops(world, "outer", "tunnel", "vxlan")
 
 
-@scenario("six.checksum", "outer UDP without checksum over IPv6 is refused; with udp_checksum = false it passes")
+@scenario("six.checksum", "UDP without checksum over IPv6 is refused, and passes where it may; over IPv4 with one")
 def checksum(world):
     world.build(hub_addresses=BOTH_FAMILIES)
     e = world.topology.add_spoke(number_spoke("e", "blue", 5, six=True, options="udp6zerocsumtx udp6zerocsumrx"))
     world.config.attach(e)
+    # And over IPv4 the other way round: there it is the checksum that is asked for.
+    f = world.topology.add_spoke(number_spoke("f", "blue", 6, options="udpcsum"))
+    world.config.attach(f, udp_checksum=True)
     world.start()
     a = world.a
+    for one, other in ((f, a), (a, f)):
+        expect_pings(world, one, other.address)
     got, said = ping(e.namespace, a.address, count=2, wait=0.5)
     drops = world.hub.drops()
     expect(got == 0 and drops.get("outer_udp_checksum", 0) >= 1, f"{got} passed: {drops}\n{said}")
-    world.config.attachment[-1]["udp_checksum"] = False
+    next(row for row in world.config.attachment if row["name"] == "e")["udp_checksum"] = False
     world.hub.reload()
     before = world.hub.drops().get("outer_udp_checksum", 0)
     for one, other in ((e, a), (a, e)):
@@ -111,7 +116,7 @@ def ecmp(world):
         eventually(lambda: row(spoke)["state"] == "up", f"{spoke.name} does not come up")
     sent = {spoke.name: row(spoke)["tx_packets"] for spoke in spokes}
     survivor, lost = spokes
-    load = NumberedLoad(world.binaries, a.namespace, survivor.namespace, SERVICE, pps=2000, seconds=3, flows=32)
+    load = NumberedLoad(world.binaries, a.namespace, survivor.namespace, SERVICE, pps=2000, seconds=2.5, flows=32)
     eventually(lambda: all(row(spoke)["tx_packets"] - sent[spoke.name] > 200 for spoke in spokes),
                "not both get a share of 32 flows")
     lost.namespace.ip("link set vx0 down")
@@ -122,8 +127,7 @@ def ecmp(world):
     world.note(f"{account['received']} of {account['sent']} arrived behind the survivor")
 
 
-@scenario("six.af-packet", "a port that DPDK owns, over IPv6: the hub finds its peers and is found, and hears what does "
-          "not fit")
+@scenario("six.af-packet", "a port that DPDK owns, over IPv6: the hub finds its peers, is found, hears what is too big")
 def af_packet(world):
     world.build(driver="af_packet", hub_addresses=BOTH_FAMILIES)
     world.config.port[0]["address"] = list(BOTH_FAMILIES)
