@@ -25,7 +25,7 @@ class Device:
         while found < most and (left := deadline - time.monotonic()) > 0:
             if select.select([self._socket], [], [], left)[0]:
                 frame, (_, _, kind, *_) = self._socket.recvfrom(65535)
-                found += kind != socket.PACKET_OUTGOING and wanted(frame)
+                found += bool(kind != socket.PACKET_OUTGOING and wanted(frame))
         return found
 
 

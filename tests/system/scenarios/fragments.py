@@ -5,6 +5,7 @@ import socket
 from scapy.layers.inet import ICMP
 from scapy.packet import Raw
 
+from lab.raw import Device
 from lab.scenario import eventually, expect, scenario
 from lab.topology import HUB_ADDRESS, INNER_MTU, UNDERLAY_MTU
 from lab.traffic import HttpServer, Iperf, http_get, ping, time_exceeded_by
@@ -59,8 +60,11 @@ def outer(world):
     a, b = world.a, world.b
     # The spoke's tunnel packets do not fit its way to the hub any more, and it cuts them (df unset).
     a.namespace.ip(f"route add {HUB_ADDRESS}/32 dev u0 src {a.underlay} mtu lock 900")
+    wire = Device(world.topology.switch, "sw-a")
     got, said = ping(a.namespace, b.address, count=5, size=1200)
     expect(got == 5, f"{got} of 5\n{said}\n{world.hub.drops()}")
+    cut = wire.count(lambda frame: frame[12:14] == b"\x08\0" and frame[20] & 0x3f | frame[21], 2, timeout=1)
+    expect(cut == 2, "no outer packet was cut")
 
 
 @scenario("fragments.traceroute", "UDP, TCP and ICMP traceroutes name the hub by its gateway address")
