@@ -40,7 +40,7 @@ void adjacency_get(benchmark::State& state) {
     for (size_t k = 0; k < kBurst; ++k) {
       AdjacencyTable::View view;
       if (filled.table->get(burst[k], view)) {
-        std::memcpy(frame[k], view.mac.bytes.data(), sizeof view.mac.bytes);
+        std::memcpy(frame[k], &view.mac_word, sizeof(net::Mac));
       } else {
         ++missed;
       }

@@ -86,8 +86,8 @@ void encap(benchmark::State& state) {
     const AttachmentId* burst = &tunnels.ids[i * kBurst % kPackets];
     for (size_t k = 0; k < kBurst; ++k) {
       const Attachment* attachment = tunnels.attachments.find(burst[k]);
-      net::Mac next_hop;
-      if (attachment == nullptr || !attachment->underlay->get(next_hop)) {
+      const uint64_t next_hop = attachment != nullptr ? attachment->underlay->word() : 0;
+      if (!UnderlayHop::is_resolved(next_hop)) {
         ++failed;
         continue;
       }

@@ -18,18 +18,6 @@ uint64_t fold(uint64_t a, uint64_t b) {
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
-uint64_t word_of(const net::Mac& mac) {
-  uint64_t word = 0;
-  std::memcpy(&word, mac.bytes.data(), sizeof mac.bytes);
-  return word;
-}
-
-net::Mac mac_of(uint64_t word) {
-  net::Mac mac;
-  std::memcpy(mac.bytes.data(), &word, sizeof mac.bytes);
-  return mac;
-}
-
 }  // namespace
 
 struct AdjacencyTable::Key {
@@ -111,7 +99,7 @@ Result<AdjacencyId> AdjacencyTable::set(AttachmentId attachment, const net::IpAd
                                         net::Mac mac) {
   const Key key{attachment, address};
   if (const AdjacencyId known = find(key); known.valid()) {
-    lines_[known.index()].mac.store(word_of(mac), std::memory_order_release);
+    lines_[known.index()].mac.store(mac.word(), std::memory_order_release);
     return known;
   }
   if (impl_->free.empty()) {
@@ -125,7 +113,7 @@ Result<AdjacencyId> AdjacencyTable::set(AttachmentId attachment, const net::IpAd
   line.family.store(static_cast<uint32_t>(address.family), std::memory_order_release);
   line.hi.store(address.bits.hi, std::memory_order_release);
   line.lo.store(address.bits.lo, std::memory_order_release);
-  line.mac.store(word_of(mac), std::memory_order_release);
+  line.mac.store(mac.word(), std::memory_order_release);
   line.next.store(head.load(std::memory_order_relaxed), std::memory_order_release);
   line.id.store(id.value, std::memory_order_release);
   owners_[id.index()].store(owner_word(id, attachment), std::memory_order_release);
@@ -164,7 +152,7 @@ void AdjacencyTable::for_each(
     const Line& line = lines_[i];
     const Key key = Key::of(line);
     visit({line.id.load(std::memory_order_relaxed)}, key.attachment, key.address,
-          mac_of(line.mac.load(std::memory_order_relaxed)));
+          net::Mac::from_word(line.mac.load(std::memory_order_relaxed)));
   }
 }
 

@@ -43,7 +43,8 @@ class AdjacencyTable {
   AdjacencyId find(AttachmentId attachment, const net::IpAddress& address) const;
   struct View {
     AttachmentId attachment;
-    net::Mac mac;
+    uint64_t mac_word = 0;  // Mac::word()
+    net::Mac mac() const { return net::Mac::from_word(mac_word); }
   };
   /// Nothing if `id` is stale or removed. One cache line.
   std::optional<View> get(AdjacencyId id) const;
@@ -65,7 +66,7 @@ class AdjacencyTable {
   struct alignas(64) Line {
     std::atomic<uint32_t> id{0};
     std::atomic<uint32_t> attachment{0};
-    std::atomic<uint64_t> mac{0};  // bytes 0 to 5, as on the wire
+    std::atomic<uint64_t> mac{0};  // Mac::word()
     std::atomic<uint64_t> hi{0};
     std::atomic<uint64_t> lo{0};
     std::atomic<uint32_t> family{0};
@@ -97,8 +98,7 @@ inline bool AdjacencyTable::get(AdjacencyId id, View& view) const {
   const uint32_t attachment = line.attachment.load(std::memory_order_acquire);
   const uint64_t mac = line.mac.load(std::memory_order_acquire);
   if (line.id.load(std::memory_order_acquire) != id.value) return false;
-  view.attachment.value = attachment;
-  std::memcpy(view.mac.bytes.data(), &mac, sizeof view.mac.bytes);
+  view = {{attachment}, mac};
   return true;
 }
 inline std::optional<AdjacencyTable::View> AdjacencyTable::get(AdjacencyId id) const {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #include "dataplane/net/address.h"
 #include "dataplane/net/byte_order.h"
@@ -41,6 +42,21 @@ struct EthHeader {
   be16 type;
 };
 static_assert(sizeof(EthHeader) == 14);
+
+/// Addresses as Mac::word() has them, what lies above ignored.
+inline void write_mac(uint8_t* at, uint64_t mac) {
+  const auto low = static_cast<uint32_t>(mac);
+  const auto high = static_cast<uint16_t>(mac >> 32);
+  std::memcpy(at, &low, sizeof low);
+  std::memcpy(at + sizeof low, &high, sizeof high);
+}
+/// Destination and source of an Ethernet header.
+inline void write_macs(uint8_t* at, uint64_t dst, uint64_t src) {
+  const uint64_t first = (dst & 0xffff'ffff'ffff) | src << 48;
+  const auto rest = static_cast<uint32_t>(src >> 16);
+  std::memcpy(at, &first, sizeof first);
+  std::memcpy(at + sizeof first, &rest, sizeof rest);
+}
 
 struct VlanTag {  // after the EtherType 0x8100 or 0x88a8
   be16 tci;

@@ -37,12 +37,16 @@ T read(const uint8_t* at) {
 
 /// The sum of an IPv4 header without options is right.
 inline bool ipv4_sum_right(const uint8_t* ip) {
-  uint64_t sum = read<uint32_t>(ip);
-  for (int at = 4; at < 20; at += 4) sum += read<uint32_t>(ip + at);
+  // One's complement: in words of any width, carries brought back.
+  const uint64_t first = read<uint64_t>(ip);
+  uint64_t sum = first + read<uint64_t>(ip + 8);
+  sum += sum < first;
+  const uint64_t last = read<uint32_t>(ip + 16);
+  sum += last;
+  sum += sum < last;
   sum = (sum & 0xffff'ffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<uint16_t>(sum + (sum >> 16)) == 0xffff;
+  sum = (sum & 0xffff) + (sum >> 16);  // 18 bits at most
+  return (sum & 0xffff) + (sum >> 16) == 0xffff;
 }
 
 /// TCP or UDP at `offset` of an IP packet of view.length bytes.

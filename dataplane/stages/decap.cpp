@@ -4,8 +4,7 @@
 
 namespace weir::dataplane {
 
-Next unknown_tunnel(const Snapshot& snapshot, const PacketMeta& meta) {
-  const TunnelKey& key = meta.tunnel;
+Next unknown_tunnel(const Snapshot& snapshot, TunnelKey key) {
   if (key.kind() == KeyKind::native || snapshot.tunnels->find(key.peer()).valid())
     return Next::drop(DropReason::tunnel_unknown);
   net::IpAddress peer = net::Ipv6{key.hi, key.lo};

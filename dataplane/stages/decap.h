@@ -1,23 +1,23 @@
 // Outer key -> attachment, and the outer header goes.
 #pragma once
 
+#include "dataplane/stages/outer.h"
 #include "dataplane/worker/context.h"
 #include "dataplane/worker/leave.h"
 
 namespace weir::dataplane {
 
 /// Says why there is no tunnel. A plain packet was not looked at closely before. (decap.cpp)
-[[gnu::cold]] Next unknown_tunnel(const Snapshot& snapshot, const PacketMeta& meta);
+[[gnu::cold]] Next unknown_tunnel(const Snapshot& snapshot, TunnelKey key);
 /// A native frame keeps its MAC addresses, which move to where its tags were. (decap.cpp)
 void strip_tags(rte_mbuf* mbuf, uint16_t length);
 
-/// A pass of its own: what a table holds is fetched for several packets at a time.
-[[gnu::always_inline]] inline Next find_tunnel(WorkerContext& ctx, rte_mbuf* mbuf) {
-  PacketMeta& meta = meta_of(mbuf);
-  meta.ingress = ctx.snapshot->tunnels->find(meta.tunnel);
-  if (ctx.snapshot->attachment(meta.ingress) == nullptr) [[unlikely]]
-    return unknown_tunnel(*ctx.snapshot, meta);
-  return Next::go_on();
+/// The attachment that the packet came in by, or null.
+[[gnu::always_inline]] inline const Attachment* find_tunnel(WorkerContext& ctx, rte_mbuf* mbuf,
+                                                            const TunnelKey& key) {
+  const AttachmentId ingress = ctx.snapshot->tunnels->find(key);
+  meta_of(mbuf).ingress = ingress;
+  return ctx.snapshot->attachment(ingress);
 }
 
 /// What came in by `attachment` is counted, unless it is more than that may send.
@@ -30,21 +30,21 @@ void strip_tags(rte_mbuf* mbuf, uint16_t length);
   return Next::go_on();
 }
 
-[[gnu::always_inline]] inline Next decap(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment) {
-  PacketMeta& meta = meta_of(mbuf);
-  if (attachment.ethernet != (meta.payload == net::Payload::ethernet)) [[unlikely]]
+[[gnu::always_inline]] inline Next decap(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment,
+                                         const Outer& outer) {
+  if (attachment.ethernet != (outer.payload == net::Payload::ethernet)) [[unlikely]]
     return Next::drop(DropReason::tunnel_payload);
-  if (meta.no_checksum && attachment.udp_checksum && attachment.shape == OuterShape::v6_udp) [[unlikely]]
+  if (outer.no_checksum && attachment.udp_checksum && attachment.shape == OuterShape::v6_udp) [[unlikely]]
     return Next::drop(DropReason::outer_udp_checksum);
   if (attachment.shape == OuterShape::native) [[unlikely]] {
-    strip_tags(mbuf, meta.payload_offset);
+    strip_tags(mbuf, outer.payload_offset);
     return take_in(ctx, mbuf, attachment);
   }
   // A short Ethernet frame is padded: what lies beyond the outer IP packet is none of the inner one's. The
   // outer parser has seen to it that the packet has these bytes, and is one segment.
-  mbuf->data_len = static_cast<uint16_t>(meta.ip_offset + meta.ip_length - meta.payload_offset);
-  mbuf->pkt_len = mbuf->data_len;
-  mbuf->data_off = static_cast<uint16_t>(mbuf->data_off + meta.payload_offset);
+  mbuf->data_len = outer.payload_length;
+  mbuf->pkt_len = outer.payload_length;
+  mbuf->data_off = static_cast<uint16_t>(mbuf->data_off + outer.payload_offset);
   return take_in(ctx, mbuf, attachment);
 }
 

@@ -22,8 +22,8 @@ void fill_udp_checksum(rte_mbuf* mbuf, const Attachment& attachment, bool by_por
   meta.port = egress.port;
   if (egress.shape == OuterShape::native) [[unlikely]]
     return add_tags(ctx, mbuf, egress);
-  net::Mac next_hop;
-  if (!egress.underlay->get(next_hop)) [[unlikely]]
+  const uint64_t next_hop = egress.underlay->word();
+  if (!UnderlayHop::is_resolved(next_hop)) [[unlikely]]
     return Next::drop(DropReason::underlay_unresolved);
   if (!egress.ethernet && meta.ip_offset != 0) [[unlikely]]
     strip_ethernet(mbuf, meta);

@@ -47,7 +47,7 @@ void note_neighbor(WorkerContext& ctx, AttachmentId attachment, const net::IpAdd
   if (probe || said != Said::answer) {
     const AdjacencyTable& table = *ctx.snapshot->adjacencies;
     const auto known = table.get(table.find(attachment, address));
-    if (known && known->mac == mac) return;
+    if (known && known->mac() == mac) return;
     if (!known && said == Said::announcement) return;  // changes what is known, adds nothing
   }
   const NeighborNote note{attachment, address, mac, 0, said};

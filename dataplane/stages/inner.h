@@ -3,6 +3,7 @@
 
 #include "dataplane/net/ecn.h"
 #include "dataplane/net/plain.h"
+#include "dataplane/stages/outer.h"
 #include "dataplane/worker/context.h"
 #include "dataplane/worker/leave.h"
 
@@ -14,20 +15,26 @@ namespace weir::dataplane {
 
 /// The plain reading leaves out what no session can have, so what needs no look in a packet that finds its
 /// session: addresses that never are routed, the hub's own. Without a session it is read again, completely.
-[[gnu::always_inline]] inline Next inner(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment) {
+[[gnu::always_inline]] inline Next inner(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment,
+                                         const Outer& outer) {
   PacketMeta& meta = meta_of(mbuf);
   constexpr uint16_t kEth = sizeof(net::EthHeader);
   const net::Bytes frame = bytes_of(mbuf);
   // An outer header without a mark (not-ECT, ECT(0)) has nothing to tell, unless DSCP is to be taken over.
-  const bool marked = (meta.tos & net::kEct1) != 0 || attachment.tos_mask != net::kEcnMask;
+  const bool marked = (outer.tos & net::kEct1) != 0 || attachment.tos_mask != net::kEcnMask;
+  meta.payload = outer.payload;
+  const auto rare = [&] {
+    meta.tos = outer.tos;
+    return inner_rare(ctx, mbuf, attachment);
+  };
   const uint16_t eth_length = attachment.ethernet ? kEth : uint16_t{0};
   if (frame.size() < kEth || marked) [[unlikely]]
-    return inner_rare(ctx, mbuf, attachment);
-  net::Payload type = meta.payload;
+    return rare();
+  net::Payload type = outer.payload;
   if (attachment.ethernet) [[likely]] {
     const auto& eth = *reinterpret_cast<const net::EthHeader*>(frame.data());
-    if (eth.dst != attachment.hub_mac) [[unlikely]]
-      return inner_rare(ctx, mbuf, attachment);
+    if (eth.dst.word() != attachment.hub_mac.word()) [[unlikely]]
+      return rare();
     type = net::payload_of(eth.type.host());
   }
   const uint8_t* packet = frame.data() + eth_length;
@@ -37,12 +44,12 @@ namespace weir::dataplane {
   if (type == net::Payload::ipv4) [[likely]] {
     uint64_t addresses;
     if (!net::parse_plain_ipv4(packet, size, ip, addresses)) [[unlikely]]
-      return inner_rare(ctx, mbuf, attachment);
+      return rare();
     meta.set_key(addresses, ip.ports, slot, ip.protocol);
   } else {
     net::Ipv6 src, dst;
     if (type != net::Payload::ipv6 || !net::parse_plain_ipv6(packet, size, ip, src, dst)) [[unlikely]]
-      return inner_rare(ctx, mbuf, attachment);
+      return rare();
     meta.set_key(src, dst, ip.ports, slot, ip.protocol);
   }
   meta.ip_offset = eth_length;

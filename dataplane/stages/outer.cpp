@@ -26,21 +26,17 @@ Next decide_local(rte_mbuf* mbuf, PacketMeta& meta, const net::IpView& ip) {
 }
 
 /// A frame of an attachment that is this port or a VLAN on it. go_on: it is none.
-Next decide_native(WorkerContext& ctx, rte_mbuf* mbuf, PacketMeta& meta, bool& taken) {
+Next decide_native(WorkerContext& ctx, rte_mbuf* mbuf, Outer& out, bool& taken) {
   const net::Bytes frame = bytes_of(mbuf);
   net::VlanView tags;
   if (net::parse_vlan_tags(frame, tags) != net::ParseError::none)
     return Next::drop(DropReason::outer_truncated);
-  const TunnelKey key = TunnelKey::native(meta.port, tags.outer, tags.inner);
+  const TunnelKey key = TunnelKey::native(meta_of(mbuf).port, tags.outer, tags.inner);
   if (!ctx.snapshot->tunnels->find(key).valid()) return Next::go_on();
   taken = true;
-  meta.tunnel = key;
-  meta.payload = net::Payload::ethernet;
-  meta.ip_offset = 0;
-  meta.ip_length = mbuf->data_len;
-  meta.payload_offset = tags.length;  // decap moves the MAC addresses over the tags
-  meta.tos = 0;
-  meta.no_checksum = false;
+  out = {};
+  out.key = key;
+  out.payload_offset = tags.length;  // decap moves the MAC addresses over the tags
   return Next::go_on();
 }
 
@@ -56,7 +52,7 @@ bool outer_checksum_right(const rte_mbuf* mbuf, net::Bytes packet, const OuterVi
   return outer_checksum_right(packet, view);
 }
 
-Next outer_rare(WorkerContext& ctx, rte_mbuf* mbuf) {
+Next outer_rare(WorkerContext& ctx, rte_mbuf* mbuf, Outer& out) {
   PacketMeta& meta = meta_of(mbuf);
   const Snapshot& snapshot = *ctx.snapshot;
   if (mbuf->nb_segs != 1) return Next::drop(DropReason::port_rx_error);
@@ -66,7 +62,7 @@ Next outer_rare(WorkerContext& ctx, rte_mbuf* mbuf) {
     return Next::drop(DropReason::outer_truncated);
   if (snapshot.ports[meta.port].native) {
     bool taken = false;
-    const Next next = decide_native(ctx, mbuf, meta, taken);
+    const Next next = decide_native(ctx, mbuf, out, taken);
     if (taken || !next.goes_on()) return next;
   }
   const net::Mac& dst = reinterpret_cast<const net::EthHeader*>(frame.data())->dst;
@@ -87,9 +83,9 @@ Next outer_rare(WorkerContext& ctx, rte_mbuf* mbuf) {
   if (judgement.drop != DropReason::none) return Next::drop(judgement.drop);
   if (judgement.fragment) {
     const Next next = gather_outer(ctx, mbuf, eth.offset, ip);
-    return next.goes_on() ? outer_rare(ctx, mbuf) : next;  // whole now
+    return next.goes_on() ? outer_rare(ctx, mbuf, out) : next;  // whole now
   }
-  if (!judgement.local) return take_tunnel(mbuf, meta, packet, eth.offset, view);
+  if (!judgement.local) return take_tunnel(mbuf, packet, eth.offset, view, out);
   meta.ip_offset = eth.offset;
   return decide_local(mbuf, meta, ip);
 }

@@ -7,52 +7,67 @@
 
 namespace weir::dataplane {
 
+/// What decapsulation needs of a received packet. Lives in registers, for as long as the packet is looked at
+/// for the first time.
+struct Outer {
+  TunnelKey key;
+  uint16_t payload_offset = 0;  // what the tunnel carries: from the start of the data. Native: length of tags
+  uint16_t payload_length = 0;  // without the padding of a short frame
+  uint8_t tos = 0;              // outer DSCP and ECN
+  net::Payload payload = net::Payload::ethernet;
+  bool no_checksum = false;  // its outer UDP checksum was zero
+};
+
 /// Everything that is not plain, and everything that is wrong. Answers ARP, ND and echo on ports that DPDK
 /// owns alone. (outer.cpp)
-[[gnu::cold]] Next outer_rare(WorkerContext& ctx, rte_mbuf* mbuf);
+[[gnu::cold]] Next outer_rare(WorkerContext& ctx, rte_mbuf* mbuf, Outer& out);
 
 /// The outer UDP checksum, as the port or we find it. (outer.cpp)
 bool outer_checksum_right(const rte_mbuf* mbuf, net::Bytes packet, const OuterView& view);
 
 /// The packet belongs to a tunnel: what decap needs of it.
-[[gnu::always_inline]] inline Next take_tunnel(rte_mbuf* mbuf, PacketMeta& meta, net::Bytes packet,
-                                               uint16_t ip_offset, const OuterView& view) {
+[[gnu::always_inline]] inline Next take_tunnel(rte_mbuf* mbuf, net::Bytes packet, uint16_t ip_offset,
+                                               const OuterView& view, Outer& out) {
   if (view.udp != 0 && !view.checksum_zero) [[unlikely]] {
     const OuterView copy = view;  // else the view itself has to lie in memory, for all packets
     if (!outer_checksum_right(mbuf, packet, copy)) return Next::drop(DropReason::outer_udp_checksum);
   }
-  meta.tunnel = view.key;
-  meta.ip_offset = ip_offset;
-  meta.payload_offset = static_cast<uint16_t>(ip_offset + view.payload);
-  meta.ip_length = view.length;
-  meta.tos = view.tos;
-  meta.payload = view.inner;
-  meta.no_checksum = view.udp != 0 && view.checksum_zero;
+  out.key = view.key;
+  out.payload_offset = static_cast<uint16_t>(ip_offset + view.payload);
+  out.payload_length = static_cast<uint16_t>(view.length - view.payload);
+  out.tos = view.tos;
+  out.payload = view.inner;
+  out.no_checksum = view.udp != 0 && view.checksum_zero;
   return Next::go_on();
 }
 
-[[gnu::always_inline]] inline Next outer(WorkerContext& ctx, rte_mbuf* mbuf) {
-  PacketMeta& meta = meta_of(mbuf);
+[[gnu::always_inline]] inline Next outer(WorkerContext& ctx, rte_mbuf* mbuf, Outer& out) {
   const Snapshot& snapshot = *ctx.snapshot;
-  const PortInfo& port = snapshot.ports[meta.port];
+  const PortInfo& port = snapshot.ports[meta_of(mbuf).port];
   const net::Bytes frame = bytes_of(mbuf);
+  const auto rare = [&] {
+    Outer found;  // else `out` itself has to lie in memory, for all packets
+    const Next next = outer_rare(ctx, mbuf, found);
+    out = found;
+    return next;
+  };
   constexpr uint16_t kEth = sizeof(net::EthHeader);
   if (frame.size() < kEth + sizeof(net::Ipv6Header) || mbuf->nb_segs != 1 || port.native) [[unlikely]]
-    return outer_rare(ctx, mbuf);
+    return rare();
   const auto& eth = *reinterpret_cast<const net::EthHeader*>(frame.data());
-  if (eth.dst != port.mac) [[unlikely]]
-    return outer_rare(ctx, mbuf);
+  if (eth.dst.word() != port.mac.word()) [[unlikely]]
+    return rare();
   const net::Bytes packet = frame.subspan(kEth);
   OuterView view;
   if (eth.type.raw() == net::be16::of(net::kEtherIpv4).raw()) [[likely]] {
     if (!parse_plain4(packet.data(), packet.size(), snapshot.udp_tunnels, view)) [[unlikely]]
-      return outer_rare(ctx, mbuf);
+      return rare();
   } else if (eth.type.raw() != net::be16::of(net::kEtherIpv6).raw() ||
              !parse_plain6(packet.data(), packet.size(), snapshot.udp_tunnels, snapshot.hub_addresses,
                            view)) {
-    return outer_rare(ctx, mbuf);
+    return rare();
   }
-  return take_tunnel(mbuf, meta, packet, kEth, view);
+  return take_tunnel(mbuf, packet, kEth, view, out);
 }
 
 }  // namespace weir::dataplane

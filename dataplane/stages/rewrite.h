@@ -51,9 +51,7 @@ inline void decrement_ttl(uint8_t* packet, bool v4) {
     return Next::go_on();  // encap takes an Ethernet header off
   if (meta.ip_offset == 0 && !add_ethernet(mbuf, meta)) [[unlikely]]
     return Next::drop(DropReason::no_headroom);
-  auto& eth = *reinterpret_cast<net::EthHeader*>(data_of(mbuf));
-  eth.dst = next_hop.mac;
-  eth.src = egress->hub_mac;
+  net::write_macs(data_of(mbuf), next_hop.mac_word, egress->hub_mac.word());
   return Next::go_on();
 }
 

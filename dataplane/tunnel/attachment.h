@@ -25,22 +25,20 @@ struct PoliceRate {
 class UnderlayHop {
  public:
   /// Control thread. `mac` of the next hop in the underlay.
-  void set(net::Mac mac) {
-    uint64_t word = kResolved;
-    std::memcpy(&word, mac.bytes.data(), sizeof mac.bytes);
-    word_.store(word, std::memory_order_release);
-  }
+  void set(net::Mac mac) { word_.store(mac.word() | kResolved, std::memory_order_release); }
   void clear() { word_.store(0, std::memory_order_release); }
   /// Any worker: false if the next hop is not resolved.
   bool get(net::Mac& mac) const {
-    const uint64_t word = word_.load(std::memory_order_acquire);
-    std::memcpy(mac.bytes.data(), &word, sizeof mac.bytes);
-    return (word & kResolved) != 0;
+    const uint64_t word = this->word();
+    mac = net::Mac::from_word(word);
+    return is_resolved(word);
   }
+  /// The same for code per packet: Mac::word() below a mark.
+  uint64_t word() const { return word_.load(std::memory_order_acquire); }
+  static bool is_resolved(uint64_t word) { return (word & kResolved) != 0; }
 
  private:
-  static constexpr uint64_t kResolved = 1ULL
-                                        << 48;  // behind the MAC, which lies in bytes 0 to 5 as on the wire
+  static constexpr uint64_t kResolved = 1ULL << 48;  // above the MAC
   std::atomic<uint64_t> word_{0};
 };
 

@@ -111,9 +111,10 @@ class LiveHash {
   };
 
   static bool same(const Slot& slot, const Words& words) {
-    bool equal = true;
-    for (size_t w = 0; w < kWords; ++w) equal &= slot.words[w].load(std::memory_order_relaxed) == words[w];
-    return equal;
+    // Unrolled: a loop over the words would keep the key in memory.
+    return [&]<size_t... w>(std::index_sequence<w...>) {
+      return ((slot.words[w].load(std::memory_order_relaxed) ^ words[w]) | ...) == 0;
+    }(std::make_index_sequence<kWords>());
   }
   bool is_free(size_t i) const { return slots_[i].id.load(std::memory_order_relaxed) == kFree; }
   size_t slot_of(const Key& key) const {

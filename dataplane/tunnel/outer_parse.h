@@ -10,6 +10,7 @@
 
 #include "dataplane/core/verdict.h"
 #include "dataplane/net/checksum.h"
+#include "dataplane/net/plain.h"
 #include "dataplane/net/tunnel_headers.h"
 #include "dataplane/tunnel/tunnel_table.h"
 
@@ -105,7 +106,7 @@ namespace detail {
   constexpr uint16_t kHeader = sizeof(net::Ipv4Header);
   const uint16_t total = ip->total_length.host();
   if (ip->version_ihl != 0x45 || ip->is_fragment() || total < kHeader || total > size) return false;
-  if (net::checksum({packet, kHeader}) != 0) return false;
+  if (!net::detail::ipv4_sum_right(packet)) return false;
   KeyKind kind = KeyKind::none;
   uint32_t id = 0;
   uint16_t port = 0;

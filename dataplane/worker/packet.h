@@ -27,7 +27,7 @@ enum class Entry : uint8_t { session_lookup, encap, tx, outer, gather };
 enum class Origin : uint8_t { transit, answer, generated };
 
 struct alignas(64) PacketMeta {
-  /// Leaves the unions as they are: who gives them a meaning fills them.
+  /// Leaves key and `wait_for` as they are: who gives them a meaning fills them.
   explicit PacketMeta(PortIndex rx_port = 0) : port(rx_port) {}  // NOLINT(*-member-init)
 
   /// What it is looked up by: the inner packet's tuple in the domain of its ingress; ICMP errors: the quoted
@@ -39,7 +39,7 @@ struct alignas(64) PacketMeta {
   uint32_t hash = 0;  // of that key
   SessionIndex session = kNoSession;
   AttachmentId ingress;
-  uint16_t ip_offset = 0;       // from the start of the data; outer IP, then inner IP
+  uint16_t ip_offset = 0;       // from the start of the data; of what is for the hub itself outer IP, else inner
   uint16_t payload_offset = 0;  // from the IP header
   uint16_t ip_length = 0;
   net::Family family = net::Family::ipv4;
@@ -49,10 +49,7 @@ struct alignas(64) PacketMeta {
   bool icmp_error = false;
   bool icmp_reply = false;
   // --- second line: the beginning, the end, and what is seldom needed between ---
-  union {
-    TunnelKey tunnel;         // outer key, until decapsulated
-    net::IpAddress wait_for;  // punted to be resolved: the next hop inside `egress`
-  };
+  net::IpAddress wait_for;  // punted to be resolved: the next hop inside `egress`
   AttachmentId egress;
   AdjacencyId adjacency;   // next hop inside the egress attachment
   PortIndex port;          // rx; from encap on: tx
@@ -62,9 +59,8 @@ struct alignas(64) PacketMeta {
   Entry entry = Entry::session_lookup;
   Origin origin = Origin::transit;
   bool fragment = false;  // an inner IP fragment
-  uint8_t tos = 0;        // DSCP and ECN: outer, until the inner header is parsed; then inner
+  uint8_t tos = 0;        // DSCP and ECN: inner_rare() is given the outer one; then inner
   net::Payload payload = net::Payload::ethernet;  // what the tunnel carried
-  bool no_checksum = false;                       // its outer UDP checksum was zero
   bool plain = false;                             // the plain reading took the inner headers (stages/inner.h)
 
   bool is_v4() const { return family == net::Family::ipv4; }
@@ -102,7 +98,7 @@ struct alignas(64) PacketMeta {
     return static_cast<uint64_t>(protocol) << 48 | static_cast<uint64_t>(domain_slot) << 32 | ports;
   }
 };
-static_assert(sizeof(PacketMeta) == 128 && offsetof(PacketMeta, tunnel) == 64);
+static_assert(sizeof(PacketMeta) == 128 && offsetof(PacketMeta, wait_for) == 64);
 
 inline PacketMeta& meta_of(rte_mbuf* mbuf) { return *static_cast<PacketMeta*>(rte_mbuf_to_priv(mbuf)); }
 

@@ -26,9 +26,7 @@ namespace weir::dataplane {
   STAGE(take_over)    /* packets from other workers */           \
   STAGE(from_control) /* packets from control */                 \
   STAGE(rx)                                                      \
-  STAGE(outer)                                                   \
-  STAGE(decap) /* tunnel -> attachment */                        \
-  STAGE(inner) /* decap, inner, owner */                         \
+  STAGE(outer) /* outer, decap, inner, owner */                  \
   STAGE(session_lookup)                                          \
   STAGE(inspect)                                                 \
   STAGE(rewrite)   /* rewrite, encap */                          \

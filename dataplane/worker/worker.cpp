@@ -120,16 +120,17 @@ inline void Worker::pass(Stage stage, Burst& burst, Step&& step) {
 }
 
 void Worker::forward_received(Burst& burst) {
-  pass(Stage::outer, burst, [&](rte_mbuf* mbuf) { return outer(ctx_, mbuf); });
-  pass(Stage::decap, burst, [&](rte_mbuf* mbuf) { return find_tunnel(ctx_, mbuf); });
   LookupAhead lookups(*ctx_.sessions);
-  pass(Stage::inner, burst, [&](rte_mbuf* mbuf) {
-    const Attachment* ingress = ctx_.snapshot->attachment(meta_of(mbuf).ingress);
-    if (ingress == nullptr) [[unlikely]]  // attachments go at any time
-      return Next::drop(DropReason::stale_attachment);
-    if (const Next next = decap(ctx_, mbuf, *ingress); !next.goes_on()) [[unlikely]]
+  pass(Stage::outer, burst, [&](rte_mbuf* mbuf) {
+    Outer received;
+    if (const Next next = outer(ctx_, mbuf, received); !next.goes_on()) [[unlikely]]
       return next;
-    if (const Next next = inner(ctx_, mbuf, *ingress); !next.goes_on()) [[unlikely]]
+    const Attachment* ingress = find_tunnel(ctx_, mbuf, received.key);
+    if (ingress == nullptr) [[unlikely]]
+      return unknown_tunnel(*ctx_.snapshot, received.key);
+    if (const Next next = decap(ctx_, mbuf, *ingress, received); !next.goes_on()) [[unlikely]]
+      return next;
+    if (const Next next = inner(ctx_, mbuf, *ingress, received); !next.goes_on()) [[unlikely]]
       return next;
     const Next next = owner(ctx_, meta_of(mbuf));
     if (next.goes_on()) [[likely]]
@@ -151,7 +152,7 @@ void Worker::forward_released() {
     LookupAhead lookups(*ctx_.sessions);
     while (at < released.size() && burst_.size < kMaxRxBurst) take_up(released[at++], lookups);
     lookups.finish();
-    pass(Stage::inner, burst_, [&](rte_mbuf* mbuf) { return owner(ctx_, meta_of(mbuf)); });
+    pass(Stage::outer, burst_, [&](rte_mbuf* mbuf) { return owner(ctx_, meta_of(mbuf)); });
     if (ctx_.snapshot->workers != 1) flush_outboxes(ctx_);
     forward_owned(burst_);
   }

@@ -123,7 +123,7 @@ PathStep next_hop_step(const Snapshot& snapshot, const Model& names, const First
     return {"next_hop", true,
             net::to_string(next) + " is not known yet; the hub asks for it when a packet comes"};
   }
-  return {"next_hop", true, net::to_string(next) + " is at " + net::to_string(view->mac)};
+  return {"next_hop", true, net::to_string(next) + " is at " + net::to_string(view->mac())};
 }
 
 std::string verdict_of(const FirstDecision& d, bool next_hop_ok) {

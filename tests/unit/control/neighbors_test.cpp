@@ -58,7 +58,7 @@ TEST_F(NeighborsTest, AsksOnceHoldsAndResumesInOrder) {
   EXPECT_EQ(neighbors_->held(), 0u);
   EXPECT_EQ(dataplane_->resumed,
             (std::vector<void*>{reinterpret_cast<void*>(1), reinterpret_cast<void*>(2)}));
-  EXPECT_EQ(adjacencies_->get(adjacencies_->find(a_, ip("10.1.0.9")))->mac, mac(0x02000000aaaa));
+  EXPECT_EQ(adjacencies_->get(adjacencies_->find(a_, ip("10.1.0.9")))->mac(), mac(0x02000000aaaa));
 }
 
 TEST_F(NeighborsTest, ArpRequestIsRight) {
@@ -214,7 +214,7 @@ TEST_F(NeighborsTest, ChangedMacIsTakenOverInPlace) {
   const AdjacencyId id = adjacencies_->find(a_, ip("10.1.0.9"));
   note("10.1.0.9", 0x02000000bbbb, 1);
   EXPECT_EQ(adjacencies_->find(a_, ip("10.1.0.9")), id);
-  EXPECT_EQ(adjacencies_->get(id)->mac, mac(0x02000000bbbb));
+  EXPECT_EQ(adjacencies_->get(id)->mac(), mac(0x02000000bbbb));
 }
 
 TEST_F(NeighborsTest, KnownNeighborIsNotHeldAndOffLinkIsRefused) {
@@ -252,7 +252,7 @@ TEST_F(NeighborsTest, OnlyAQuestionOrAnAnswerThatWasAskedForAddsAnEntry) {
   note("10.1.0.10", 0x02000000aaaa, 0, Kind::answer);
   EXPECT_TRUE(known("10.1.0.10"));
   note("10.1.0.10", 0x02000000bbbb, 0, Kind::announcement);
-  EXPECT_EQ(adjacencies_->get(adjacencies_->find(a_, ip("10.1.0.10")))->mac, mac(0x02000000bbbb))
+  EXPECT_EQ(adjacencies_->get(adjacencies_->find(a_, ip("10.1.0.10")))->mac(), mac(0x02000000bbbb))
       << "what is known may change";
 }
 

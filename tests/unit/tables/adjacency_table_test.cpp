@@ -33,7 +33,7 @@ TEST(AdjacencyTable, SetFindGet) {
   EXPECT_FALSE(table->find(kA, net::Ipv6{0, 0x0a01'0002}).valid()) << "the family is part of the key";
   ASSERT_TRUE(table->get(id));
   EXPECT_EQ(table->get(id)->attachment, kA);
-  EXPECT_EQ(table->get(id)->mac, mac(1));
+  EXPECT_EQ(table->get(id)->mac(), mac(1));
   EXPECT_EQ(table->size(), 1u);
 }
 
@@ -41,7 +41,7 @@ TEST(AdjacencyTable, AMacChangesInPlace) {
   const auto table = AdjacencyTable::create(8).value();
   const AdjacencyId id = table->set(kA, kHost, mac(1)).value();
   EXPECT_EQ(table->set(kA, kHost, mac(2)).value(), id);
-  EXPECT_EQ(table->get(id)->mac, mac(2));
+  EXPECT_EQ(table->get(id)->mac(), mac(2));
   EXPECT_EQ(table->size(), 1u);
 }
 
@@ -60,7 +60,7 @@ TEST(AdjacencyTable, AnIndexRestsUntilReleased) {
   EXPECT_FALSE(table->get(first)) << "the old id must not name the new entry";
   table->remove(first);
   table->release(first);
-  EXPECT_EQ(table->get(second)->mac, mac(2)) << "a stale id must not touch the new entry";
+  EXPECT_EQ(table->get(second)->mac(), mac(2)) << "a stale id must not touch the new entry";
   EXPECT_EQ(table->set(kB, kHost, mac(3)).error().code, ErrorCode::exhausted);
 }
 
@@ -123,7 +123,7 @@ TEST(AdjacencyTable, AgreesWithAMap) {
         ASSERT_EQ(table->find(key.first, key.second),
                   known == model.end() ? AdjacencyId{} : known->second.first);
         if (known != model.end()) {
-          ASSERT_EQ(table->get(known->second.first)->mac, known->second.second);
+          ASSERT_EQ(table->get(known->second.first)->mac(), known->second.second);
         }
         for (const AdjacencyId id : removed) ASSERT_FALSE(table->get(id));
     }
@@ -182,7 +182,7 @@ TEST(AdjacencyTable, ReadersBesideAWriterFindWhatStays) {
     const auto view = table->get(id);
     if (!view && n < kStaying) readers.wrong.fetch_add(1);
     if (!view) return;
-    if (view->attachment != kA || (view->mac.to_u64() >> 16 & 0xffff) != n) readers.wrong.fetch_add(1);
+    if (view->attachment != kA || (view->mac().to_u64() >> 16 & 0xffff) != n) readers.wrong.fetch_add(1);
     if (n >= kStaying) readers.seen.fetch_add(1);
   });
 
@@ -224,7 +224,7 @@ TEST(AdjacencyTable, GetIsNeverAMixOfTwoEntries) {
     const auto view = table->get({newest.load(std::memory_order_relaxed)});
     if (!view) return;
     readers.seen.fetch_add(1);
-    if (view->attachment.index() != (view->mac.to_u64() & 0xfffff)) readers.wrong.fetch_add(1);
+    if (view->attachment.index() != (view->mac().to_u64() & 0xfffff)) readers.wrong.fetch_add(1);
   });
   for (uint32_t n = 0; n < 500'000; ++n) {
     const AdjacencyId id =
