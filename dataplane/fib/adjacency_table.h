@@ -75,6 +75,9 @@ class AdjacencyTable {
     std::atomic<uint32_t> next{0};
   };
   static_assert(sizeof(Line) == 64);
+  static bool is_live(const Line& line, AdjacencyId id) {
+    return line.id.load(std::memory_order_acquire) == id.value && id.valid();
+  }
   struct Key;
   struct Impl;
 
@@ -92,9 +95,9 @@ class AdjacencyTable {
 };
 
 inline bool AdjacencyTable::get(AdjacencyId id, View& view) const {
-  if (!id.valid() || id.index() >= capacity_) return false;
+  if (id.index() >= capacity_) return false;
   const Line& line = lines_[id.index()];
-  if (line.id.load(std::memory_order_acquire) != id.value) return false;
+  if (!is_live(line, id)) return false;
   const uint32_t attachment = line.attachment.load(std::memory_order_acquire);
   const uint64_t mac = line.mac.load(std::memory_order_acquire);
   if (line.id.load(std::memory_order_acquire) != id.value) return false;
@@ -111,8 +114,7 @@ inline bool AdjacencyTable::belongs(AdjacencyId id, AttachmentId attachment) con
          owners_[id.index()].load(std::memory_order_acquire) == owner_word(id, attachment);
 }
 inline bool AdjacencyTable::is_live(AdjacencyId id) const {
-  return id.index() < capacity_ && id.valid() &&
-         lines_[id.index()].id.load(std::memory_order_acquire) == id.value;
+  return id.index() < capacity_ && is_live(lines_[id.index()], id);
 }
 inline void AdjacencyTable::prefetch(AdjacencyId id) const {
   if (id.index() < capacity_) dataplane::prefetch(&lines_[id.index()]);

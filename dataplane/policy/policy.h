@@ -70,7 +70,7 @@ class PolicyTable {
   ConnectionIndex find(DomainId from, DomainId to) const;
   /// 0 for an index that does not exist, which is no version.
   uint32_t version(ConnectionIndex index) const {
-    return index < connections_.size() ? connections_[index].policy_version : 0;
+    return index < versions_.size() ? versions_[index] : 0;
   }
   const Connection& connection(ConnectionIndex index) const { return connections_[index]; }
   PolicyDecision classify(ConnectionIndex pair, const Tuple& tuple) const;
@@ -81,6 +81,7 @@ class PolicyTable {
  private:
   std::vector<PolicyRule> rules_;
   std::vector<Connection> connections_;
+  std::vector<uint32_t> versions_;  // of connections_: what packets ask for, close together
   std::vector<std::vector<RuleIndex>> rules_of_pair_;
   std::vector<ConnectionIndex> hash_;  // open addressing over (from, to)
 };

@@ -48,9 +48,12 @@ class SessionTable {
   };
   /// First pass over a burst: asks for the index line.
   void prefetch_bucket(uint32_t hash) const;
-  /// Second pass: asks for the session lines whose tag matches in the (now cached) bucket; IPv6 sessions have
-  /// their addresses in a second one.
-  void prefetch_session(uint32_t hash, bool ipv6) const;
+  /// Second pass: the first key in the (now cached) bucket whose tag matches, which nearly always is the one;
+  /// asks for its session's line; IPv6 sessions have their addresses in a second one.
+  Hit prefetch_session(uint32_t hash, bool ipv6) const;
+  /// Is `guess`, from prefetch_session(), what find() would return? Sessions may have come and gone since.
+  bool is(const Hit& guess, const Key4& key) const;
+  bool is(const Hit& guess, const Key6& key) const;
   Hit find(const Key4& key, uint32_t hash) const;
   Hit find(const Key6& key, uint32_t hash) const;
 
@@ -119,6 +122,7 @@ class SessionTable {
     return tag == 0 ? uint16_t{1} : tag;
   }
   static uint32_t matching(const Bucket& bucket, uint16_t tag);
+  static uint32_t entry_of(const Hit& hit) { return hit.index << 1 | static_cast<uint32_t>(hit.direction); }
   bool holds(uint32_t entry, const Key4& key) const;
   bool holds(uint32_t entry, const Key6& key) const;
   template <typename Key>
@@ -156,13 +160,22 @@ inline uint32_t SessionTable::matching(const Bucket& bucket, uint16_t tag) {
   const __m128i equal = _mm_cmpeq_epi16(tags, _mm_set1_epi16(static_cast<short>(tag)));
   return static_cast<uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())));
 }
-inline void SessionTable::prefetch_session(uint32_t hash, bool ipv6) const {
+inline SessionTable::Hit SessionTable::prefetch_session(uint32_t hash, bool ipv6) const {
   const Bucket& bucket = buckets_[bucket_of(hash)];
-  for (uint32_t m = matching(bucket, tag_of(hash)); m != 0; m &= m - 1) {
-    const SessionIndex index = bucket.entry[__builtin_ctz(m)] >> 1;
-    prefetch(&sessions_[index]);
-    if (ipv6) prefetch(&cold_[index]);
-  }
+  const uint32_t matches = matching(bucket, tag_of(hash));
+  if (matches == 0) [[unlikely]]
+    return {};
+  const uint32_t entry = bucket.entry[__builtin_ctz(matches)];
+  prefetch(&sessions_[entry >> 1]);
+  if (ipv6) [[unlikely]]
+    prefetch(&cold_[entry >> 1]);
+  return {entry >> 1, static_cast<Direction>(entry & 1)};
+}
+inline bool SessionTable::is(const Hit& guess, const Key4& key) const {
+  return guess && in_use(guess.index) && holds(entry_of(guess), key);
+}
+inline bool SessionTable::is(const Hit& guess, const Key6& key) const {
+  return guess && in_use(guess.index) && holds(entry_of(guess), key);
 }
 /// Without a branch: a session's words, turned around for its reverse direction, are the key's.
 inline bool SessionTable::holds(uint32_t entry, const Key4& key) const {

@@ -31,20 +31,14 @@ void fill_udp_checksum(rte_mbuf* mbuf, const Attachment& attachment, bool by_por
     return Next::drop(DropReason::no_headroom);
   uint8_t* inner = data_of(mbuf);
   const uint16_t length = mbuf->data_len;
-  switch (egress.shape) {
-    case OuterShape::v4_udp:
-      write_outer<false, true>(inner, egress, next_hop, length, meta.hash, meta.tos);
-      break;
-    case OuterShape::v4_ip:
-      write_outer<false, false>(inner, egress, next_hop, length, meta.hash, meta.tos);
-      break;
-    case OuterShape::v6_udp:
-      write_outer<true, true>(inner, egress, next_hop, length, meta.hash, meta.tos);
-      break;
-    case OuterShape::v6_ip:
-    case OuterShape::native:
-      write_outer<true, false>(inner, egress, next_hop, length, meta.hash, meta.tos);
-      break;
+  if (egress.shape == OuterShape::v4_udp) [[likely]] {
+    write_outer<false, true>(inner, egress, next_hop, length, meta.hash, meta.tos);
+  } else if (egress.shape == OuterShape::v4_ip) {
+    write_outer<false, false>(inner, egress, next_hop, length, meta.hash, meta.tos);
+  } else if (egress.shape == OuterShape::v6_udp) {
+    write_outer<true, true>(inner, egress, next_hop, length, meta.hash, meta.tos);
+  } else {
+    write_outer<true, false>(inner, egress, next_hop, length, meta.hash, meta.tos);
   }
   if (!egress.ethernet && inner[0] >> 4 == 6) [[unlikely]]
     mark_ipv6(inner, egress);

@@ -60,17 +60,20 @@ inline bool is_current(const Snapshot& snapshot, const Session& session) {
                                          routes.version(session.route[0]), routes.version(session.route[1]));
 }
 
+/// The meta has what LookupAhead found.
 [[gnu::always_inline]] inline Next session_lookup(WorkerContext& ctx, rte_mbuf* mbuf) {
   PacketMeta& meta = meta_of(mbuf);
   SessionTable& sessions = *ctx.sessions;
-  const SessionTable::Hit hit =
-      meta.is_v4() ? sessions.find(meta.key4, meta.hash) : sessions.find(meta.key6, meta.hash);
-  if (!hit) [[unlikely]]
-    return session_miss(ctx, mbuf);
-  meta.session = hit.index;
-  meta.direction = hit.direction;
-  Session& session = sessions.at(hit.index);
-  const size_t d = static_cast<size_t>(hit.direction);
+  const SessionTable::Hit guess{meta.session, meta.direction};
+  if (!(meta.is_v4() ? sessions.is(guess, meta.key4) : sessions.is(guess, meta.key6))) [[unlikely]] {
+    const SessionTable::Hit hit =
+        meta.is_v4() ? sessions.find(meta.key4, meta.hash) : sessions.find(meta.key6, meta.hash);
+    if (!hit) return session_miss(ctx, mbuf);
+    meta.session = hit.index;
+    meta.direction = hit.direction;
+  }
+  Session& session = sessions.at(meta.session);
+  const size_t d = static_cast<size_t>(meta.direction);
   const AdjacencyTable& adjacencies = *ctx.snapshot->adjacencies;
   if (!is_current(*ctx.snapshot, session) || !adjacencies.is_live(session.adjacency[d]) ||
       !adjacencies.belongs(session.adjacency[1 - d], meta.ingress) || starts_anew(session, meta))

@@ -43,7 +43,7 @@ class AttachmentTable {
   /// Null if the id's generation is not the slot's: the attachment that it named is gone. May be kept until
   /// the thread's next quiescent state.
   const Attachment* find(AttachmentId id) const {
-    if (id.index() >= capacity_ || !id.valid()) return nullptr;
+    if (id.index() >= capacity_) return nullptr;  // no attachment has an invalid id
     const Attachment* a = slots_[id.index()].load(std::memory_order_acquire);
     return a != nullptr && a->id == id ? a : nullptr;
   }

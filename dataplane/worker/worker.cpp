@@ -58,29 +58,31 @@ FragmentState::FragmentState(const FragmentLimits& limits, uint64_t secret)
 class LookupAhead {
  public:
   explicit LookupAhead(const SessionTable& sessions) : sessions_(sessions) {}
-  void add(const PacketMeta& meta) {
+  void add(PacketMeta& meta) {
     sessions_.prefetch_bucket(meta.hash);
-    if (added_ >= kIndexAhead) ask(added_ - kIndexAhead);
-    waiting_[added_++ % kIndexAhead] = {meta.hash, !meta.is_v4()};
+    PacketMeta*& place = waiting_[added_ % kIndexAhead];
+    if (added_ >= kIndexAhead) [[likely]]
+      ask(*place);
+    place = &meta;
+    ++added_;
   }
   /// Those that still wait. Before the lookups.
   void finish() {
-    for (uint32_t i = added_ < kIndexAhead ? 0 : added_ - kIndexAhead; i != added_; ++i) ask(i);
+    for (uint32_t i = added_ < kIndexAhead ? 0 : added_ - kIndexAhead; i != added_; ++i)
+      ask(*waiting_[i % kIndexAhead]);
   }
 
  private:
-  struct Waiting {
-    uint32_t hash;
-    bool ipv6;
-  };
-  void ask(uint32_t i) {
-    const Waiting& w = waiting_[i % kIndexAhead];
-    sessions_.prefetch_session(w.hash, w.ipv6);
+  /// What is found here is looked at again when its turn comes (session_lookup()).
+  void ask(PacketMeta& meta) {
+    const SessionTable::Hit guess = sessions_.prefetch_session(meta.hash, !meta.is_v4());
+    meta.session = guess.index;
+    meta.direction = guess.direction;
   }
 
   const SessionTable& sessions_;
   uint32_t added_ = 0;
-  Waiting waiting_[kIndexAhead];
+  PacketMeta* waiting_[kIndexAhead];
 };
 
 bool RingSink::push(const inspection::Event& event) {
