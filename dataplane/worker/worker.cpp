@@ -45,6 +45,13 @@ void prefetch_packet(rte_mbuf* mbuf) {
 constexpr uint16_t kPacketsAhead = 4;  // four lines each
 constexpr uint32_t kIndexAhead = 8;    // the index line before the session line
 
+/// The packet is allowed. On go_on it is queued for tx.
+[[gnu::always_inline]] inline Next send_on(WorkerContext& ctx, rte_mbuf* mbuf) {
+  const Attachment* egress;
+  const Next next = rewrite(ctx, mbuf, egress);
+  return next.goes_on() ? encap(ctx, mbuf, *egress) : next;
+}
+
 }  // namespace
 
 FragmentState::FragmentState(const FragmentLimits& limits, uint64_t secret)
@@ -167,7 +174,7 @@ void Worker::forward_cleared(Burst& burst) {
   for (size_t at = 0; at < cleared.size();) {
     burst.size = 0;
     while (at < cleared.size() && burst.size < kMaxRxBurst) burst.push(cleared[at++]);
-    send_on(burst);
+    send_burst(burst);
   }
   cleared.clear();
 }
@@ -176,22 +183,33 @@ void Worker::forward_owned(Burst& burst) {
   if (burst.size == 0) return;
   enter(ctx_, Stage::session_lookup, burst.size);
   ctx_.session_flags = 0;
-  for_each_packet(ctx_, burst, [&](rte_mbuf* mbuf) { return session_lookup(ctx_, mbuf); });
-  if ((ctx_.session_flags & (Session::kInspected | Session::kDropped)) != 0) {
-    enter(ctx_, Stage::inspect, burst.size);
-    inspect(ctx_, burst);
+  uint16_t waiting = 0;
+  for (uint16_t i = 0; i < burst.size; ++i) {
+    rte_mbuf* mbuf = burst.packets[i];
+    Next next = session_lookup(ctx_, mbuf);
+    if (next.goes_on()) [[likely]] {
+      // From the first one of an inspected session on they wait for each other, so that none is overtaken.
+      if ((ctx_.session_flags & (Session::kInspected | Session::kDropped)) != 0) [[unlikely]] {
+        burst.packets[waiting++] = mbuf;
+        continue;
+      }
+      next = send_on(ctx_, mbuf);
+    }
+    if (!next.goes_on()) [[unlikely]]
+      leave(ctx_, mbuf, next);
   }
-  send_on(burst);
+  burst.size = waiting;
+  if (waiting == 0) [[likely]]
+    return;
+  enter(ctx_, Stage::inspect, burst.size);
+  inspect(ctx_, burst);
+  send_burst(burst);
   if (!ctx_.fragments->cleared.empty()) [[unlikely]]
     forward_cleared(burst);
 }
 
-void Worker::send_on(Burst& burst) {
-  pass(Stage::rewrite, burst, [&](rte_mbuf* mbuf) {
-    const Attachment* egress;
-    const Next next = rewrite(ctx_, mbuf, egress);
-    return next.goes_on() ? encap(ctx_, mbuf, *egress) : next;
-  });
+void Worker::send_burst(Burst& burst) {
+  pass(Stage::rewrite, burst, [&](rte_mbuf* mbuf) { return send_on(ctx_, mbuf); });
   burst.size = 0;  // all are queued for tx
 }
 

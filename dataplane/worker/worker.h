@@ -47,7 +47,7 @@ class Worker {
   void forward_owned(Burst& burst);
   void forward_released();
   void forward_cleared(Burst& burst);
-  void send_on(Burst& burst);
+  void send_burst(Burst& burst);
   void send_answers();
 
   bool work();
