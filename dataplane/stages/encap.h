@@ -48,7 +48,7 @@ void fill_udp_checksum(rte_mbuf* mbuf, const Attachment& attachment, bool by_por
   if (egress.udp_checksum) [[unlikely]]
     fill_udp_checksum(mbuf, egress, ctx.snapshot->ports[meta.port].tx_checksums);
   ctx.tallies[egress.id].sent(length);
-  transmit(ctx, mbuf);
+  transmit(ctx, mbuf, egress.port);
   return Next::go_on();
 }
 

@@ -41,10 +41,20 @@ bool outer_checksum_right(const rte_mbuf* mbuf, net::Bytes packet, const OuterVi
   return Next::go_on();
 }
 
-[[gnu::always_inline]] inline Next outer(WorkerContext& ctx, rte_mbuf* mbuf, Outer& out) {
+/// For a burst that the port received.
+inline PlainVxlan plain_vxlan(const Snapshot& snapshot, PortIndex port) {
+  const PortInfo& info = snapshot.ports[port];
+  return {info.mac, snapshot.udp_tunnels, !info.native};
+}
+
+/// `plain`: of the port that the packet came in by.
+[[gnu::always_inline]] inline Next outer(WorkerContext& ctx, rte_mbuf* mbuf, const PlainVxlan& plain,
+                                         Outer& out) {
+  const net::Bytes frame = bytes_of(mbuf);
+  if (OuterView view; mbuf->nb_segs == 1 && plain.parse(frame.data(), frame.size(), view)) [[likely]]
+    return take_tunnel(mbuf, frame, sizeof(net::EthHeader), view, out);
   const Snapshot& snapshot = *ctx.snapshot;
   const PortInfo& port = snapshot.ports[meta_of(mbuf).port];
-  const net::Bytes frame = bytes_of(mbuf);
   const auto rare = [&] {
     Outer found;  // else `out` itself has to lie in memory, for all packets
     const Next next = outer_rare(ctx, mbuf, found);

@@ -28,30 +28,24 @@ inline void decrement_ttl(uint8_t* packet, bool v4) {
   ip.checksum = net::be16::of(static_cast<uint16_t>(sum + (sum >= 0xffff)));
 }
 
-/// On go_on `egress` is where the packet leaves.
-[[gnu::always_inline]] inline Next rewrite(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment*& egress) {
+/// `next_hop` is inside `egress`.
+[[gnu::always_inline]] inline Next rewrite(WorkerContext& ctx, rte_mbuf* mbuf,
+                                           const AdjacencyTable::View& next_hop, const Attachment& egress) {
   PacketMeta& meta = meta_of(mbuf);
-  const Snapshot& snapshot = *ctx.snapshot;
-  AdjacencyTable::View next_hop;
-  if (!snapshot.adjacencies->get(meta.adjacency, next_hop)) [[unlikely]]
-    return Next::drop(DropReason::neighbor_unresolved);
-  egress = snapshot.attachment(next_hop.attachment);
-  if (egress == nullptr) [[unlikely]]
-    return Next::drop(DropReason::stale_attachment);
   if (meta.ttl <= 1) [[unlikely]]
     return Next::punt(PuntReason::ttl_exceeded);
-  if (meta.ip_length > egress->mtu) [[unlikely]] {
-    meta.punt_mtu = egress->mtu;
+  if (meta.ip_length > egress.mtu) [[unlikely]] {
+    meta.punt_mtu = egress.mtu;
     return Next::punt(PuntReason::mtu_exceeded);
   }
   if ((meta.tcp_flags & kSyn) != 0) [[unlikely]]
-    clamp_mss(snapshot, mbuf, *egress);
+    clamp_mss(*ctx.snapshot, mbuf, egress);
   decrement_ttl(data_of(mbuf) + meta.ip_offset, meta.is_v4());
-  if (!egress->ethernet) [[unlikely]]
+  if (!egress.ethernet) [[unlikely]]
     return Next::go_on();  // encap takes an Ethernet header off
   if (meta.ip_offset == 0 && !add_ethernet(mbuf, meta)) [[unlikely]]
     return Next::drop(DropReason::no_headroom);
-  net::write_macs(data_of(mbuf), next_hop.mac_word, egress->hub_mac.word());
+  net::write_macs(data_of(mbuf), next_hop.mac_word, egress.hub_mac.word());
   return Next::go_on();
 }
 

@@ -60,25 +60,34 @@ inline bool is_current(const Snapshot& snapshot, const Session& session) {
                                          routes.version(session.route[0]), routes.version(session.route[1]));
 }
 
-/// The meta has what LookupAhead found.
-[[gnu::always_inline]] inline Next session_lookup(WorkerContext& ctx, rte_mbuf* mbuf) {
+/// What a miss or a change needs, and then the next hop, which may go at any time.
+[[gnu::cold]] inline Next session_rare(WorkerContext& ctx, rte_mbuf* mbuf, AdjacencyTable::View& next_hop,
+                                       Next (*step)(WorkerContext&, rte_mbuf*)) {
+  const Next next = step(ctx, mbuf);
+  if (!next.goes_on() || ctx.snapshot->adjacencies->get(meta_of(mbuf).adjacency, next_hop)) return next;
+  return Next::drop(DropReason::neighbor_unresolved);
+}
+
+/// The meta has what LookupAhead found. On go_on `next_hop` is the one that the packet is sent to.
+[[gnu::always_inline]] inline Next session_lookup(WorkerContext& ctx, rte_mbuf* mbuf,
+                                                  AdjacencyTable::View& next_hop) {
   PacketMeta& meta = meta_of(mbuf);
   SessionTable& sessions = *ctx.sessions;
   const SessionTable::Hit guess{meta.session, meta.direction};
   if (!(meta.is_v4() ? sessions.is(guess, meta.key4) : sessions.is(guess, meta.key6))) [[unlikely]] {
     const SessionTable::Hit hit =
         meta.is_v4() ? sessions.find(meta.key4, meta.hash) : sessions.find(meta.key6, meta.hash);
-    if (!hit) return session_miss(ctx, mbuf);
+    if (!hit) return session_rare(ctx, mbuf, next_hop, session_miss);
     meta.session = hit.index;
     meta.direction = hit.direction;
   }
   Session& session = sessions.at(meta.session);
   const size_t d = static_cast<size_t>(meta.direction);
   const AdjacencyTable& adjacencies = *ctx.snapshot->adjacencies;
-  if (!is_current(*ctx.snapshot, session) || !adjacencies.is_live(session.adjacency[d]) ||
+  if (!is_current(*ctx.snapshot, session) || !adjacencies.get(session.adjacency[d], next_hop) ||
       !adjacencies.belongs(session.adjacency[1 - d], meta.ingress) || starts_anew(session, meta))
       [[unlikely]] {
-    return session_changed(ctx, mbuf);
+    return session_rare(ctx, mbuf, next_hop, session_changed);
   }
   account(ctx, session, meta);
   return Next::go_on();

@@ -34,7 +34,8 @@ inline net::be16 entropy_port(uint32_t hash) {
 template <bool kV6, bool kUdp>
 inline void write_outer(uint8_t* inner, const Attachment& attachment, uint64_t next_hop,
                         uint16_t inner_length, uint32_t hash, uint8_t tos) {
-  std::memcpy(inner - kMaxOuterLength, attachment.outer.data(), kMaxOuterLength);
+  constexpr size_t kRoom = kV6 ? kMaxOuterLength : kMaxOuterLength4;
+  std::memcpy(inner - kRoom, attachment.outer.data() + kMaxOuterLength - kRoom, kRoom);
   uint8_t* at = inner - attachment.outer_length;
   net::write_mac(at, next_hop);
   at += attachment.link_length;

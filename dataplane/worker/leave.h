@@ -51,15 +51,19 @@ void flush_outboxes(WorkerContext& ctx);
 void transmit_elsewhere(WorkerContext& ctx, rte_mbuf* mbuf, WorkerIndex owner);
 
 /// Queues a finished frame for the port in its meta, to be sent at the latest at the end of the turn.
-[[gnu::always_inline]] inline void transmit(WorkerContext& ctx, rte_mbuf* mbuf) {
+[[gnu::always_inline]] inline void transmit(WorkerContext& ctx, rte_mbuf* mbuf, PortIndex port) {
   const PacketMeta& meta = meta_of(mbuf);
-  TxBuffer& buffer = ctx.tx[meta.port];
+  TxBuffer& buffer = ctx.tx[port];
   if (buffer.owner != ctx.id) [[unlikely]]
     return transmit_elsewhere(ctx, mbuf, buffer.owner);
   if (buffer.size == TxBuffer::kCapacity) [[unlikely]]
     send_buffer(ctx, buffer);
   buffer.packets[buffer.size++] = mbuf;
-  buffer.mixed |= meta.origin != Origin::transit;
+  if (meta.origin != Origin::transit) [[unlikely]]
+    buffer.mixed = true;
+}
+[[gnu::always_inline]] inline void transmit(WorkerContext& ctx, rte_mbuf* mbuf) {
+  transmit(ctx, mbuf, meta_of(mbuf).port);
 }
 
 /// A stage's loop: `decide(mbuf)` for each packet in order; those that go on stay.

@@ -46,10 +46,14 @@ constexpr uint16_t kPacketsAhead = 4;  // four lines each
 constexpr uint32_t kIndexAhead = 8;    // the index line before the session line
 
 /// The packet is allowed. On go_on it is queued for tx.
-[[gnu::always_inline]] inline Next send_on(WorkerContext& ctx, rte_mbuf* mbuf) {
-  const Attachment* egress;
-  const Next next = rewrite(ctx, mbuf, egress);
-  return next.goes_on() ? encap(ctx, mbuf, *egress) : next;
+[[gnu::always_inline]] inline Next send_on(WorkerContext& ctx, rte_mbuf* mbuf,
+                                           const AdjacencyTable::View& next_hop) {
+  const Attachment* egress = ctx.snapshot->attachment(next_hop.attachment);
+  if (egress == nullptr) [[unlikely]]
+    return Next::drop(DropReason::stale_attachment);
+  if (const Next next = rewrite(ctx, mbuf, next_hop, *egress); !next.goes_on()) [[unlikely]]
+    return next;
+  return encap(ctx, mbuf, *egress);
 }
 
 }  // namespace
@@ -130,9 +134,10 @@ inline void Worker::pass(Stage stage, Burst& burst, Step&& step) {
 
 void Worker::forward_received(Burst& burst) {
   LookupAhead lookups(*ctx_.sessions);
+  const PlainVxlan plain = plain_vxlan(*ctx_.snapshot, meta_of(burst.packets[0]).port);
   pass(Stage::outer, burst, [&](rte_mbuf* mbuf) {
     Outer received;
-    if (const Next next = outer(ctx_, mbuf, received); !next.goes_on()) [[unlikely]]
+    if (const Next next = outer(ctx_, mbuf, plain, received); !next.goes_on()) [[unlikely]]
       return next;
     const Attachment* ingress = find_tunnel(ctx_, mbuf, received.key);
     if (ingress == nullptr) [[unlikely]]
@@ -186,14 +191,15 @@ void Worker::forward_owned(Burst& burst) {
   uint16_t waiting = 0;
   for (uint16_t i = 0; i < burst.size; ++i) {
     rte_mbuf* mbuf = burst.packets[i];
-    Next next = session_lookup(ctx_, mbuf);
+    AdjacencyTable::View next_hop;
+    Next next = session_lookup(ctx_, mbuf, next_hop);
     if (next.goes_on()) [[likely]] {
       // From the first one of an inspected session on they wait for each other, so that none is overtaken.
       if ((ctx_.session_flags & (Session::kInspected | Session::kDropped)) != 0) [[unlikely]] {
         burst.packets[waiting++] = mbuf;
         continue;
       }
-      next = send_on(ctx_, mbuf);
+      next = send_on(ctx_, mbuf, next_hop);
     }
     if (!next.goes_on()) [[unlikely]]
       leave(ctx_, mbuf, next);
@@ -209,7 +215,12 @@ void Worker::forward_owned(Burst& burst) {
 }
 
 void Worker::send_burst(Burst& burst) {
-  pass(Stage::rewrite, burst, [&](rte_mbuf* mbuf) { return send_on(ctx_, mbuf); });
+  pass(Stage::rewrite, burst, [&](rte_mbuf* mbuf) {
+    AdjacencyTable::View next_hop;
+    if (!ctx_.snapshot->adjacencies->get(meta_of(mbuf).adjacency, next_hop)) [[unlikely]]
+      return Next::drop(DropReason::neighbor_unresolved);
+    return send_on(ctx_, mbuf, next_hop);
+  });
   burst.size = 0;  // all are queued for tx
 }
 
