@@ -57,7 +57,10 @@ SessionTable::Layout SessionTable::layout_of(uint32_t capacity) {
   at.buckets = place(sizeof(Bucket) * (static_cast<size_t>(at.heads) + at.overflow));
   at.free_ring = place(sizeof(uint32_t) * capacity);
   at.wheel = place(sizeof(uint32_t) * kWheelSlots);
-  at.total = (at.total + kPage - 1) / kPage * kPage;
+  // What nearly fills a huge page gets a whole one, since on small pages every line costs a look into the
+  // second-level TLB.
+  const size_t page = at.total >= kHugePage / 8 ? kHugePage : kPage;
+  at.total = (at.total + page - 1) / page * page;
   return at;
 }
 
