@@ -50,7 +50,8 @@ PolicyTable PolicyTable::build(std::vector<PolicyRule> rules, std::vector<Connec
   table.connections_ = std::move(connections);
   if (table.connections_.size() > kMaxConnections) table.connections_.resize(kMaxConnections);
   const size_t count = table.connections_.size();
-  for (const Connection& connection : table.connections_) table.versions_.push_back(connection.policy_version);
+  for (const Connection& connection : table.connections_)
+    table.versions_.push_back(connection.policy_version);
 
   table.hash_.assign(std::bit_ceil(count * 2 + 1), kNotConnected);
   const size_t mask = table.hash_.size() - 1;

@@ -69,9 +69,7 @@ class PolicyTable {
   /// kNotConnected if the two may not reach each other.
   ConnectionIndex find(DomainId from, DomainId to) const;
   /// 0 for an index that does not exist, which is no version.
-  uint32_t version(ConnectionIndex index) const {
-    return index < versions_.size() ? versions_[index] : 0;
-  }
+  uint32_t version(ConnectionIndex index) const { return index < versions_.size() ? versions_[index] : 0; }
   const Connection& connection(ConnectionIndex index) const { return connections_[index]; }
   PolicyDecision classify(ConnectionIndex pair, const Tuple& tuple) const;
 

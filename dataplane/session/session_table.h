@@ -152,9 +152,7 @@ class SessionTable {
   size_t memory_bytes_ = 0;
 };
 
-inline void SessionTable::prefetch_bucket(uint32_t hash) const {
-  prefetch(&buckets_[bucket_of(hash)]);
-}
+inline void SessionTable::prefetch_bucket(uint32_t hash) const { prefetch(&buckets_[bucket_of(hash)]); }
 inline uint32_t SessionTable::matching(const Bucket& bucket, uint16_t tag) {
   const __m128i tags = _mm_load_si128(reinterpret_cast<const __m128i*>(bucket.tag));
   const __m128i equal = _mm_cmpeq_epi16(tags, _mm_set1_epi16(static_cast<short>(tag)));

@@ -28,6 +28,12 @@ inline void decrement_ttl(uint8_t* packet, bool v4) {
   ip.checksum = net::be16::of(static_cast<uint16_t>(sum + (sum >= 0xffff)));
 }
 
+/// Where a packet goes that has waited since its session was looked up: control may have taken that away.
+inline Next find_next_hop(const WorkerContext& ctx, rte_mbuf* mbuf, AdjacencyTable::View& next_hop) {
+  const bool known = ctx.snapshot->adjacencies->get(meta_of(mbuf).adjacency, next_hop);
+  return known ? Next::go_on() : Next::drop(DropReason::neighbor_unresolved);
+}
+
 /// `next_hop` is inside `egress`.
 [[gnu::always_inline]] inline Next rewrite(WorkerContext& ctx, rte_mbuf* mbuf,
                                            const AdjacencyTable::View& next_hop, const Attachment& egress) {

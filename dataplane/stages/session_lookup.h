@@ -3,6 +3,7 @@
 #pragma once
 
 #include "dataplane/session/tcp_state.h"
+#include "dataplane/stages/rewrite.h"
 #include "dataplane/worker/context.h"
 #include "dataplane/worker/leave.h"
 
@@ -64,8 +65,7 @@ inline bool is_current(const Snapshot& snapshot, const Session& session) {
 [[gnu::cold]] inline Next session_rare(WorkerContext& ctx, rte_mbuf* mbuf, AdjacencyTable::View& next_hop,
                                        Next (*step)(WorkerContext&, rte_mbuf*)) {
   const Next next = step(ctx, mbuf);
-  if (!next.goes_on() || ctx.snapshot->adjacencies->get(meta_of(mbuf).adjacency, next_hop)) return next;
-  return Next::drop(DropReason::neighbor_unresolved);
+  return next.goes_on() ? find_next_hop(ctx, mbuf, next_hop) : next;
 }
 
 /// The meta has what LookupAhead found. On go_on `next_hop` is the one that the packet is sent to.

@@ -114,7 +114,8 @@ class LiveHash {
     // Unrolled: a loop over the words would keep the key in memory.
     return [&]<size_t... w>(std::index_sequence<w...>) {
       return ((slot.words[w].load(std::memory_order_relaxed) ^ words[w]) | ...) == 0;
-    }(std::make_index_sequence<kWords>());
+    }
+    (std::make_index_sequence<kWords>());
   }
   bool is_free(size_t i) const { return slots_[i].id.load(std::memory_order_relaxed) == kFree; }
   size_t slot_of(const Key& key) const {

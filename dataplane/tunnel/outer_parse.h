@@ -202,19 +202,21 @@ class PlainVxlan {
  private:
   static constexpr size_t kSecond = kHeaders - 32;  // the second piece reads up to the end
 
-  static __m256i load(const uint8_t* at) {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
-  }
+  static __m256i load(const uint8_t* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); }
   /// In the bits that the masks name, the frame is as it should be.
   bool matches(const uint8_t* frame) const {
     // Destination; EtherType; version and length; more-fragments and offset; protocol.
-    alignas(32) static constexpr uint8_t kFirst[32] = {
-        255, 255, 255, 255, 255, 255, 0, 0, 0, 0,    0,   0, 255, 255, 255, 0,
-        0,   0,   0,   0,   0x3f, 255, 0, 255, 0, 0, 0,   0, 0,   0,   0,   0};
+    alignas(32) static constexpr uint8_t kFirst[32] = {255, 255, 255, 255, 255, 255, 0, 0, 0, 0,    0,
+                                                       0,   255, 255, 255, 0,   0,   0, 0, 0, 0x3f, 255,
+                                                       0,   255, 0,   0,   0,   0,   0, 0, 0, 0};
     // From the fragment's fields on: destination port; checksum; flag.
-    alignas(32) static constexpr uint8_t kRest[32] = {0, 0, 0, 0, 0,   0,   0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-                                                      0, 0, 255, 255, 0, 0, 255, 255,
-                                                      net::VxlanHeader::kValidVni, 0, 0, 0, 0, 0, 0, 0};
+    alignas(32) static constexpr uint8_t kRest[32] = {0, 0, 0,   0,   0,
+                                                      0, 0, 0,   0,   0,
+                                                      0, 0, 0,   0,   0,
+                                                      0, 0, 0,   255, 255,
+                                                      0, 0, 255, 255, net::VxlanHeader::kValidVni,
+                                                      0, 0, 0,   0,   0,
+                                                      0, 0};
     const __m256i first = _mm256_and_si256(_mm256_xor_si256(load(frame), first_), load(kFirst));
     const __m256i second = _mm256_and_si256(_mm256_xor_si256(load(frame + kSecond), second_), load(kRest));
     const __m256i differs = _mm256_or_si256(first, second);

@@ -30,7 +30,8 @@ inline net::be16 entropy_port(uint32_t hash) {
 
 /// Writes the outer header of a packet that lies at `inner`, `inner_length` bytes, to the
 /// attachment.outer_length bytes before it; the kMaxOuterLength bytes before it have to be there. Any worker.
-/// `next_hop`: Mac::word() in the underlay. `hash`: of the flow. `tos`: the inner packet's traffic class. UDP checksums are left zero.
+/// `next_hop`: Mac::word() in the underlay. `hash`: of the flow. `tos`: the inner packet's traffic class. UDP
+/// checksums are left zero.
 template <bool kV6, bool kUdp>
 inline void write_outer(uint8_t* inner, const Attachment& attachment, uint64_t next_hop,
                         uint16_t inner_length, uint32_t hash, uint8_t tos) {

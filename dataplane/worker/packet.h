@@ -39,7 +39,7 @@ struct alignas(64) PacketMeta {
   uint32_t hash = 0;  // of that key
   SessionIndex session = kNoSession;
   AttachmentId ingress;
-  uint16_t ip_offset = 0;       // from the start of the data; of what is for the hub itself outer IP, else inner
+  uint16_t ip_offset = 0;  // from the start of the data; of what is for the hub itself outer IP, else inner
   uint16_t payload_offset = 0;  // from the IP header
   uint16_t ip_length = 0;
   net::Family family = net::Family::ipv4;

@@ -26,10 +26,10 @@ namespace weir::dataplane {
   STAGE(take_over)    /* packets from other workers */           \
   STAGE(from_control) /* packets from control */                 \
   STAGE(rx)                                                      \
-  STAGE(outer) /* outer, decap, inner, owner */                  \
-  STAGE(session_lookup)                                          \
+  STAGE(outer)          /* outer, decap, inner, owner */         \
+  STAGE(session_lookup) /* rewrite and encap with it */          \
   STAGE(inspect)                                                 \
-  STAGE(rewrite)   /* rewrite, encap */                          \
+  STAGE(rewrite)   /* rewrite, encap, after inspect */           \
   STAGE(encap)     /* of what the hub answers */                 \
   STAGE(hand_over) /* packets to other workers */                \
   STAGE(tx)                                                      \

@@ -217,9 +217,8 @@ void Worker::forward_owned(Burst& burst) {
 void Worker::send_burst(Burst& burst) {
   pass(Stage::rewrite, burst, [&](rte_mbuf* mbuf) {
     AdjacencyTable::View next_hop;
-    if (!ctx_.snapshot->adjacencies->get(meta_of(mbuf).adjacency, next_hop)) [[unlikely]]
-      return Next::drop(DropReason::neighbor_unresolved);
-    return send_on(ctx_, mbuf, next_hop);
+    const Next next = find_next_hop(ctx_, mbuf, next_hop);
+    return next.goes_on() ? send_on(ctx_, mbuf, next_hop) : next;
   });
   burst.size = 0;  // all are queued for tx
 }
