@@ -34,11 +34,13 @@ void strip_tags(rte_mbuf* mbuf, uint16_t length);
                                          const Outer& outer) {
   if (attachment.ethernet != (outer.payload == net::Payload::ethernet)) [[unlikely]]
     return Next::drop(DropReason::tunnel_payload);
-  if (outer.no_checksum && attachment.udp_checksum && attachment.shape == OuterShape::v6_udp) [[unlikely]]
-    return Next::drop(DropReason::outer_udp_checksum);
-  if (attachment.shape == OuterShape::native) [[unlikely]] {
-    strip_tags(mbuf, outer.payload_offset);
-    return take_in(ctx, mbuf, attachment);
+  if (!attachment.plain) [[unlikely]] {
+    if (outer.no_checksum && attachment.udp_checksum && attachment.shape == OuterShape::v6_udp)
+      return Next::drop(DropReason::outer_udp_checksum);
+    if (attachment.shape == OuterShape::native) {
+      strip_tags(mbuf, outer.payload_offset);
+      return take_in(ctx, mbuf, attachment);
+    }
   }
   // A short Ethernet frame is padded: what lies beyond the outer IP packet is none of the inner one's. The
   // outer parser has seen to it that the packet has these bytes, and is one segment.

@@ -18,38 +18,36 @@ namespace weir::dataplane {
 [[gnu::always_inline]] inline Next inner(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment,
                                          const Outer& outer) {
   PacketMeta& meta = meta_of(mbuf);
-  constexpr uint16_t kEth = sizeof(net::EthHeader);
-  const net::Bytes frame = bytes_of(mbuf);
-  // An outer header without a mark (not-ECT, ECT(0)) has nothing to tell, unless DSCP is to be taken over.
-  const bool marked = (outer.tos & net::kEct1) != 0 || attachment.tos_mask != net::kEcnMask;
   meta.payload = outer.payload;
-  const auto rare = [&] {
-    meta.tos = outer.tos;
-    return inner_rare(ctx, mbuf, attachment);
-  };
-  const uint16_t eth_length = attachment.ethernet ? kEth : uint16_t{0};
-  if (frame.size() < kEth || marked) [[unlikely]]
-    return rare();
+  meta.tos = outer.tos;
+  const uint8_t* packet = data_of(mbuf);
+  size_t size = mbuf->data_len;
+  uint16_t eth_length = 0;
   net::Payload type = outer.payload;
   if (attachment.ethernet) [[likely]] {
-    const auto& eth = *reinterpret_cast<const net::EthHeader*>(frame.data());
-    if (eth.dst.word() != attachment.hub_mac.word()) [[unlikely]]
-      return rare();
-    type = net::payload_of(eth.type.host());
+    eth_length = sizeof(net::EthHeader);
+    const auto& eth = *reinterpret_cast<const net::EthHeader*>(packet);
+    if (size < sizeof eth || eth.dst.word() != attachment.hub_mac.word()) [[unlikely]]
+      return inner_rare(ctx, mbuf, attachment);
+    const bool v4 = eth.type.raw() == net::be16::of(net::kEtherIpv4).raw();
+    type = v4 ? net::Payload::ipv4 : net::payload_of(eth.type.host());
+    packet += sizeof eth;
+    size -= sizeof eth;
   }
-  const uint8_t* packet = frame.data() + eth_length;
-  const size_t size = frame.size() - eth_length;
+  // An outer header without a mark (not-ECT, ECT(0)) has nothing to tell, unless DSCP is to be taken over.
+  if ((outer.tos & net::kEct1) != 0 || attachment.tos_mask != net::kEcnMask) [[unlikely]]
+    return inner_rare(ctx, mbuf, attachment);
   const auto slot = static_cast<uint16_t>(attachment.domain.index());
   net::PlainView ip;
   if (type == net::Payload::ipv4) [[likely]] {
     uint64_t addresses;
     if (!net::parse_plain_ipv4(packet, size, ip, addresses)) [[unlikely]]
-      return rare();
+      return inner_rare(ctx, mbuf, attachment);
     meta.set_key(addresses, ip.ports, slot, ip.protocol);
   } else {
     net::Ipv6 src, dst;
     if (type != net::Payload::ipv6 || !net::parse_plain_ipv6(packet, size, ip, src, dst)) [[unlikely]]
-      return rare();
+      return inner_rare(ctx, mbuf, attachment);
     meta.set_key(src, dst, ip.ports, slot, ip.protocol);
   }
   meta.ip_offset = eth_length;

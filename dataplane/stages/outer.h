@@ -47,37 +47,42 @@ inline PlainVxlan plain_vxlan(const Snapshot& snapshot, PortIndex port) {
   return {info.mac, snapshot.udp_tunnels, !info.native};
 }
 
-/// `plain`: of the port that the packet came in by.
+/// Other tunnels than PlainVxlan, and the rest. A function of its own, so that `outer` and what surrounds it
+/// stay in registers for the others.
+[[gnu::noinline]] inline Next outer_other(WorkerContext& ctx, rte_mbuf* mbuf, Outer& out) {
+  const Snapshot& snapshot = *ctx.snapshot;
+  const PortInfo& port = snapshot.ports[meta_of(mbuf).port];
+  const net::Bytes frame = bytes_of(mbuf);
+  constexpr uint16_t kEth = sizeof(net::EthHeader);
+  if (frame.size() < kEth + sizeof(net::Ipv6Header) || mbuf->nb_segs != 1 || port.native) [[unlikely]]
+    return outer_rare(ctx, mbuf, out);
+  const auto& eth = *reinterpret_cast<const net::EthHeader*>(frame.data());
+  if (eth.dst.word() != port.mac.word()) [[unlikely]]
+    return outer_rare(ctx, mbuf, out);
+  const net::Bytes packet = frame.subspan(kEth);
+  OuterView view;
+  if (eth.type.raw() == net::be16::of(net::kEtherIpv4).raw()) {
+    if (!parse_plain4(packet.data(), packet.size(), snapshot.udp_tunnels, view)) [[unlikely]]
+      return outer_rare(ctx, mbuf, out);
+  } else if (eth.type.raw() != net::be16::of(net::kEtherIpv6).raw() ||
+             !parse_plain6(packet.data(), packet.size(), snapshot.udp_tunnels, snapshot.hub_addresses,
+                           view)) {
+    return outer_rare(ctx, mbuf, out);
+  }
+  return take_tunnel(mbuf, packet, kEth, view, out);
+}
+
+/// `plain`: of the port that the packet came in by. Whole fragments that another worker received may be of
+/// another port; those it does not take.
 [[gnu::always_inline]] inline Next outer(WorkerContext& ctx, rte_mbuf* mbuf, const PlainVxlan& plain,
                                          Outer& out) {
   const net::Bytes frame = bytes_of(mbuf);
   if (OuterView view; mbuf->nb_segs == 1 && plain.parse(frame.data(), frame.size(), view)) [[likely]]
     return take_tunnel(mbuf, frame, sizeof(net::EthHeader), view, out);
-  const Snapshot& snapshot = *ctx.snapshot;
-  const PortInfo& port = snapshot.ports[meta_of(mbuf).port];
-  const auto rare = [&] {
-    Outer found;  // else `out` itself has to lie in memory, for all packets
-    const Next next = outer_rare(ctx, mbuf, found);
-    out = found;
-    return next;
-  };
-  constexpr uint16_t kEth = sizeof(net::EthHeader);
-  if (frame.size() < kEth + sizeof(net::Ipv6Header) || mbuf->nb_segs != 1 || port.native) [[unlikely]]
-    return rare();
-  const auto& eth = *reinterpret_cast<const net::EthHeader*>(frame.data());
-  if (eth.dst.word() != port.mac.word()) [[unlikely]]
-    return rare();
-  const net::Bytes packet = frame.subspan(kEth);
-  OuterView view;
-  if (eth.type.raw() == net::be16::of(net::kEtherIpv4).raw()) [[likely]] {
-    if (!parse_plain4(packet.data(), packet.size(), snapshot.udp_tunnels, view)) [[unlikely]]
-      return rare();
-  } else if (eth.type.raw() != net::be16::of(net::kEtherIpv6).raw() ||
-             !parse_plain6(packet.data(), packet.size(), snapshot.udp_tunnels, snapshot.hub_addresses,
-                           view)) {
-    return rare();
-  }
-  return take_tunnel(mbuf, packet, kEth, view, out);
+  Outer found;
+  const Next next = outer_other(ctx, mbuf, found);
+  out = found;
+  return next;
 }
 
 }  // namespace weir::dataplane

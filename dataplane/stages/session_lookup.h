@@ -17,11 +17,11 @@ Next session_miss(WorkerContext& ctx, rte_mbuf* mbuf);
 /// Moves the session's TCP state by the packet's flags.
 void follow_tcp(WorkerContext& ctx, Session& session, const PacketMeta& meta);
 
-/// A 32-bit counter's wrap is carried into the cold half, so that totals are exact.
-inline void count_up(uint32_t& low, uint32_t& high, uint32_t n) {
+/// Of a 32-bit counter. True: it wraps, which the caller carries into the cold half, so that totals are
+/// exact.
+inline bool count_up(uint32_t& low, uint32_t n) {
   low += n;
-  if (low < n) [[unlikely]]
-    ++high;
+  return low < n;
 }
 
 /// Nothing that a segment's flags could move.
@@ -39,9 +39,10 @@ inline bool is_settled(const Session& session, const PacketMeta& meta) {
   ctx.session_flags |= session.flags;
   if (meta.icmp_error) [[unlikely]]
     return;
-  SessionCold& cold = ctx.sessions->cold(meta.session);  // an address; not touched unless a counter wraps
-  count_up(session.packets[d], cold.packets_high[d], 1);
-  count_up(session.bytes[d], cold.bytes_high[d], meta.ip_length);
+  if (count_up(session.packets[d], 1)) [[unlikely]]
+    ++ctx.sessions->cold(meta.session).packets_high[d];
+  if (count_up(session.bytes[d], meta.ip_length)) [[unlikely]]
+    ++ctx.sessions->cold(meta.session).bytes_high[d];
   session.last_seen = ctx.tick;
   if (!is_settled(session, meta)) [[unlikely]]
     follow_tcp(ctx, session, meta);
@@ -73,11 +74,17 @@ inline bool is_current(const Snapshot& snapshot, const Session& session) {
                                                   AdjacencyTable::View& next_hop) {
   PacketMeta& meta = meta_of(mbuf);
   SessionTable& sessions = *ctx.sessions;
+  const auto rare = [&ctx, mbuf, &next_hop](Next (*step)(WorkerContext&, rte_mbuf*)) {
+    AdjacencyTable::View found;  // else `next_hop` itself has to lie in memory, for all packets
+    const Next next = session_rare(ctx, mbuf, found, step);
+    next_hop = found;
+    return next;
+  };
   const SessionTable::Hit guess{meta.session, meta.direction};
   if (!(meta.is_v4() ? sessions.is(guess, meta.key4) : sessions.is(guess, meta.key6))) [[unlikely]] {
     const SessionTable::Hit hit =
         meta.is_v4() ? sessions.find(meta.key4, meta.hash) : sessions.find(meta.key6, meta.hash);
-    if (!hit) return session_rare(ctx, mbuf, next_hop, session_miss);
+    if (!hit) return rare(session_miss);
     meta.session = hit.index;
     meta.direction = hit.direction;
   }
@@ -87,7 +94,7 @@ inline bool is_current(const Snapshot& snapshot, const Session& session) {
   if (!is_current(*ctx.snapshot, session) || !adjacencies.get(session.adjacency[d], next_hop) ||
       !adjacencies.belongs(session.adjacency[1 - d], meta.ingress) || starts_anew(session, meta))
       [[unlikely]] {
-    return session_rare(ctx, mbuf, next_hop, session_changed);
+    return rare(session_changed);
   }
   account(ctx, session, meta);
   return Next::go_on();

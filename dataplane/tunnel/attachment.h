@@ -70,6 +70,7 @@ struct alignas(64) Attachment {
   bool policed = false;      // `police` has a bound
   bool reverse_path = true;  // sources are checked against the routes
   bool mss_clamp = true;     // TCP's segments are kept within `mtu`
+  bool plain = false;        // Ethernet in UDP over IPv4 without a checksum
   /// The whole outer header, right-aligned: the packet follows it. Left open: destination MAC, lengths, ECN,
   /// checksums, UDP source port, flow label. Native: the EtherType and tags, which go between the MAC
   /// addresses and the inner EtherType.

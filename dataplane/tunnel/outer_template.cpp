@@ -156,6 +156,7 @@ void make_outer_template(Attachment& attachment, net::Mac port_mac, uint16_t por
   attachment.tos_mask = tunnel.dscp_model == DscpModel::uniform ? 0xff : 0x03;
   attachment.ethernet = tunnel.ethernet;
   attachment.udp_checksum = tunnel.udp_checksum;
+  attachment.plain = attachment.shape == OuterShape::v4_udp && tunnel.ethernet && !tunnel.udp_checksum;
 }
 
 uint16_t overhead_of(const Tunnel& tunnel) {

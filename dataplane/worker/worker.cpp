@@ -68,32 +68,31 @@ FragmentState::FragmentState(const FragmentLimits& limits, uint64_t secret)
 /// when the index line has had the time of some packets to arrive.
 class LookupAhead {
  public:
-  explicit LookupAhead(const SessionTable& sessions) : sessions_(sessions) {}
-  void add(PacketMeta& meta) {
+  /// `burst` holds the packets that were added, in order.
+  LookupAhead(const SessionTable& sessions, const Burst& burst) : sessions_(sessions), burst_(burst) {}
+  void add(const PacketMeta& meta) {
     sessions_.prefetch_bucket(meta.hash);
-    PacketMeta*& place = waiting_[added_ % kIndexAhead];
     if (added_ >= kIndexAhead) [[likely]]
-      ask(*place);
-    place = &meta;
+      ask(added_ - kIndexAhead);
     ++added_;
   }
   /// Those that still wait. Before the lookups.
   void finish() {
-    for (uint32_t i = added_ < kIndexAhead ? 0 : added_ - kIndexAhead; i != added_; ++i)
-      ask(*waiting_[i % kIndexAhead]);
+    for (uint32_t i = added_ < kIndexAhead ? 0 : added_ - kIndexAhead; i != added_; ++i) ask(i);
   }
 
  private:
   /// What is found here is looked at again when its turn comes (session_lookup()).
-  void ask(PacketMeta& meta) {
+  void ask(uint32_t i) {
+    PacketMeta& meta = meta_of(burst_.packets[i]);
     const SessionTable::Hit guess = sessions_.prefetch_session(meta.hash, !meta.is_v4());
     meta.session = guess.index;
     meta.direction = guess.direction;
   }
 
   const SessionTable& sessions_;
+  const Burst& burst_;
   uint32_t added_ = 0;
-  PacketMeta* waiting_[kIndexAhead];
 };
 
 bool RingSink::push(const inspection::Event& event) {
@@ -133,7 +132,7 @@ inline void Worker::pass(Stage stage, Burst& burst, Step&& step) {
 }
 
 void Worker::forward_received(Burst& burst) {
-  LookupAhead lookups(*ctx_.sessions);
+  LookupAhead lookups(*ctx_.sessions, burst);
   const PlainVxlan plain = plain_vxlan(*ctx_.snapshot, meta_of(burst.packets[0]).port);
   pass(Stage::outer, burst, [&](rte_mbuf* mbuf) {
     Outer received;
@@ -163,7 +162,7 @@ void Worker::forward_released() {
   std::vector<rte_mbuf*>& released = ctx_.fragments->released;
   for (size_t at = 0; at < released.size();) {
     burst_.size = 0;
-    LookupAhead lookups(*ctx_.sessions);
+    LookupAhead lookups(*ctx_.sessions, burst_);
     while (at < released.size() && burst_.size < kMaxRxBurst) take_up(released[at++], lookups);
     lookups.finish();
     pass(Stage::outer, burst_, [&](rte_mbuf* mbuf) { return owner(ctx_, meta_of(mbuf)); });
@@ -300,7 +299,7 @@ bool Worker::take_handed_over() {
   ctx_.counters.taken_over.add(n);
   count_packets(ctx_, n);
   burst_.size = 0;
-  LookupAhead lookups(*ctx_.sessions);
+  LookupAhead lookups(*ctx_.sessions, burst_);
   unsigned outer_fragments = 0;
   for (unsigned i = 0; i < n && i < kPacketsAhead; ++i) prefetch_packet(static_cast<rte_mbuf*>(taken[i]));
   for (unsigned i = 0; i < n; ++i) {
@@ -339,7 +338,7 @@ bool Worker::take_from_control() {
   if (n == 0) return false;
   count_packets(ctx_, n);
   burst_.size = 0;
-  LookupAhead lookups(*ctx_.sessions);
+  LookupAhead lookups(*ctx_.sessions, burst_);
   for (unsigned i = 0; i < n; ++i) {
     auto* mbuf = static_cast<rte_mbuf*>(taken[i]);
     switch (meta_of(mbuf).entry) {
