@@ -180,3 +180,26 @@ def routes_rows(build):
               "routes elsewhere as well."),
         sizes("routes-ipv6-memory", "memory of 250,000 IPv6 routes", 6, 250_000),
     ]
+
+
+_TUNNELS = (("VXLAN", "vxlan"), ("GENEVE", "geneve"), ("GENEVE with IP", "geneve_ip"), ("GRE", "gre"),
+            ("IP in IP", "ipip"), ("VXLAN over IPv6", "vxlan_v6"), ("GRE over IPv6", "gre_v6"))
+
+
+def way_rows(build):
+    """[Row] What the feed does not make: other tunnels than VXLAN over IPv4, and packets that are handed over. On memory
+    ports, whose rx and tx are included."""
+    def case(name, which, checked):
+        return functools.partial(MicroContender, name, build, "way", f"{which}/1024/manual_time", "cycles", checked)
+
+    forwarded = "each packet was forwarded, by the hub's counters; tests/packet judges the bytes"
+    return [
+        Row("tunnels", "64 bytes, 1k sessions, the same tunnel on both sides", "way of a packet",
+            [case(f"Weir, {name}", f"tunnels/{which}", forwarded) for name, which in _TUNNELS], seconds=1.0,
+            subject="Weir, VXLAN"),
+        Row("handoff", "1k sessions, all received by one of two workers", "way of a packet",
+            [case("Weir", "handoff", forwarded + "; half of them were handed over")], seconds=1.0,
+            unit="cycles/handed-over packet",
+            note="Both workers take turns on one core, so their costs are added and no line has to travel between cores; "
+                 "less what one worker alone takes for the same packets."),
+    ]

@@ -114,6 +114,17 @@ class RowResult:
 
 
 @dataclasses.dataclass
+class Judged:
+    """What is demanded, and what the run showed of it (gates.py)."""
+    id: str
+    title: str
+    demanded: float
+    at_most: bool  # else at least
+    value: float | None
+    status: str  # holds, missed, not measured
+
+
+@dataclasses.dataclass
 class Run:
     """One run of bench/run."""
     date: str  # ISO 8601, UTC, when it began
@@ -125,6 +136,7 @@ class Run:
     machine: dict  # machine.facts()
     rows: list  # of RowResult
     schema: int = SCHEMA
+    gates: list = dataclasses.field(default_factory=list)  # of Judged, when it is done
 
     def failures(self):
         """[(row, result)] that were void or failed."""
@@ -145,7 +157,8 @@ def from_json(text):
         data = json.loads(text)
         if data["schema"] != SCHEMA:
             raise Unreadable(f"its schema is {data['schema']}, and this version reads {SCHEMA}")
-        return Run(**{**data, "rows": [_row(one) for one in data["rows"]]})
+        return Run(**{**data, "rows": [_row(one) for one in data["rows"]],
+                      "gates": [Judged(**one) for one in data.get("gates", [])]})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Unreadable(f"it is not a result of bench/run ({type(error).__name__}: {error})") from error
 

@@ -112,6 +112,7 @@ def rows(options):
     yield _mixed(build, 50, mixed.bomb(), " answered with decompression bombs")
     yield inspection.inspection_row(build)
     yield from micro.routes_rows(build)
+    yield from micro.way_rows(build)
     yield live.live_row(build)
 
 

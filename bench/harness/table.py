@@ -38,6 +38,7 @@ def render(run):
             group = row.group
             lines += [group.upper()]
         lines += _row(row)
+    lines += _gates(run)
     lines += _legend(run)
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
@@ -119,6 +120,18 @@ def beneath(one):
         if extra:
             lines.append(", ".join(f"{name} {number(value)}" for name, value in extra.items()))
     return lines
+
+
+def _gates(run):
+    """What is demanded, where a row of the run is about it."""
+    if not run.gates:
+        return []
+    lines = ["DEMANDED"]
+    for gate in run.gates:
+        value = number(gate.value) if gate.value is not None else NONE
+        bound = f"{'at most' if gate.at_most else 'at least'} {number(gate.demanded)}"
+        lines.append(f"  {gate.title:60}{value:>10}  {bound:18}{gate.status}"[:WIDTH])
+    return [*lines, ""]
 
 
 def _legend(run):

@@ -8,7 +8,7 @@ import unittest
 import xml.etree.ElementTree
 
 from fakes import ROOT
-from harness import check, compare, machine, results, stats, svg, table
+from harness import check, compare, gates, machine, results, stats, svg, table
 from harness.results import Result, Round, RowResult, Run
 from harness.stats import Summary
 
@@ -58,6 +58,52 @@ def sample():
                    id="sessions", title="New sessions", group="sessions", unit="sessions/s", higher_is_better=True,
                    note="With equal expiry.")
     return run(row(weir, lossy, failed, limit), sessions)
+
+
+class Gates(unittest.TestCase):
+    def judged(self, *rows):
+        return {gate.id: gate for gate in gates.judge(run(*rows))}
+
+    def row_of(self, weir, *others, row_id="vxlan-1k"):
+        limit = result("testpmd io", [50.0] * 3, only_limit=True)
+        made = [result("Weir", [weir] * 3, limit="testpmd io")]
+        made += [result(name, [value] * 3, limit="testpmd io") for name, value in others]
+        return row(*made, limit, id=row_id)
+
+    def test_the_best_of_the_other_counts_by_net(self):
+        others = ("Open vSwitch, EMC", 380.0), ("Open vSwitch, SMC", 350.0), ("kernel", 60.0)
+        gate = self.judged(self.row_of(150.0, *others))["vxlan-1k: Open vSwitch"]
+        self.assertEqual((gate.value, gate.status), (3.0, gates.HOLDS))
+        gate = self.judged(self.row_of(151.0, *others))["vxlan-1k: Open vSwitch"]
+        self.assertEqual(gate.status, gates.MISSED)
+
+    def test_at_most(self):
+        found = self.judged(self.row_of(150.0), self.row_of(176.0, row_id="vxlan-1k-ipv6"))
+        self.assertEqual(found["vxlan-1k-ipv6: Weir"].status, gates.MISSED)
+        self.assertAlmostEqual(found["vxlan-1k-ipv6: Weir"].value, 1.26)
+
+    def test_what_supports_no_claim_is_not_judged(self):
+        noisy = self.row_of(150.0, ("Open vSwitch, EMC", 900.0))
+        noisy.results[1].status = results.NOISY
+        found = self.judged(noisy)
+        self.assertEqual((found["vxlan-1k: Open vSwitch"].value, found["vxlan-1k: Open vSwitch"].status),
+                         (None, gates.OPEN))
+        self.assertEqual(set(found), {"vxlan-1k: Open vSwitch"})
+
+    def test_tunnels_are_told_apart_by_their_whole_name(self):
+        tunnels = row(result("Weir, VXLAN", [100.0] * 3), result("Weir, GENEVE", [115.0] * 3),
+                      result("Weir, GENEVE with IP", [90.0] * 3), id="tunnels")
+        found = self.judged(tunnels)
+        self.assertEqual(found["tunnels: GENEVE"].value, 1.15)
+        self.assertEqual(found["tunnels: GENEVE with IP"].status, gates.HOLDS)
+        self.assertEqual(found["tunnels: GRE"].status, gates.OPEN)
+
+    def test_a_file_keeps_them_and_the_table_shows_them(self):
+        one = run(self.row_of(150.0, ("Open vSwitch, EMC", 380.0)))
+        one.gates = gates.judge(one)
+        self.assertEqual(results.from_json(results.to_json(one)), one)
+        shown = [line for line in table.render(one).splitlines() if "Open vSwitch / Weir, vxlan-1k" in line]
+        self.assertEqual([line.split()[-4:] for line in shown], [["at", "least", "3.00", "holds"]])
 
 
 class Stats(unittest.TestCase):

@@ -90,6 +90,7 @@ class Traffic {
   uint64_t refused() const { return refused_; }
   uint64_t questions() const { return questions_; }  // ARP and ND by the hub
   uint64_t answers() const { return answers_; }      // to those inside tunnels
+  uint64_t underlay_answers() const { return underlay_answers_; }
   /// Packets that lie in the port's queues.
   uint64_t waiting() const;
   /// And in the rings between workers.

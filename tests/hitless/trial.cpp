@@ -179,7 +179,11 @@ void Trial::expect_balance() {
   const uint64_t lost = forgiven_ + checker_.faults().lost + checker_.passing_lost() - traffic_.refused() +
                         (generated - traffic_.questions()) + (traffic_.answers() - consumed);
   if (plan_.sabotage == Sabotage::none && !plan_.floods && dropped != lost)
-    problem(number(lost) + " packets were lost in the hub, but it counts " + number(dropped) + " drops");
+    problem(number(lost) + " packets were lost in the hub, but it counts " + number(dropped) +
+            " drops; it asked " + number(generated) + ", of which " + number(traffic_.questions()) +
+            " came, consumed " + number(consumed) + " of " + number(traffic_.answers()) + " answers and " +
+            number(plane.control_dropped(DropReason::none)) + " of " + number(traffic_.underlay_answers()) +
+            " of the underlay; the full port refused " + number(traffic_.refused()));
 }
 
 }  // namespace weir::hitless

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -67,6 +68,16 @@ PcapWriter& capture() {
   return *writer;
 }
 
+/// The bench pins its programs.
+unsigned first_allowed_core() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 0;
+  unsigned core = 0;
+  while (core + 1 < CPU_SETSIZE && !CPU_ISSET(core, &allowed)) ++core;
+  return core;
+}
+
 }  // namespace
 
 void note_drop(DropReason reason) { seen_drops[test_name()].insert(reason); }
@@ -77,7 +88,8 @@ void start_eal() {
   static bool started = false;
   if (started) return;
   EalSettings settings;
-  settings.worker_cores = {0};
+  settings.control_core = first_allowed_core();
+  settings.worker_cores = {settings.control_core};
   settings.hugepages = Hugepages::off;
   require(eal_start(settings));
   started = true;
