@@ -41,6 +41,8 @@ SnapshotBuilder network_of(const Tunnel& b, const Tunnel& c) {
   SnapshotBuilder n;
   n.port("p0", {{2, 0, 0, 0, 0, 1}}, kHubAddress).address(kHubAddress6);
   n.domain("red").domain("blue");
+  n.attachment("a", "red", kA.vni, kA.tunnel_end,
+               "10.1.0.1/24");  // so that b and c have the MACs of kB and kC
   n.attachment("b", "red", b, "10.2.0.1/24");
   n.attachment("c", "blue", c, "10.3.0.1/24");
   for (const Spoke* s : {&kB, &kC}) know_host(n, *s);
