@@ -128,7 +128,10 @@ int run_send(const Options& options) {
 struct Flow {
   std::vector<bool> seen;
   uint64_t received = 0, duplicated = 0, reordered = 0;
-  uint32_t highest = 0;
+  uint32_t lowest = UINT32_MAX, highest = 0;
+
+  /// Missing between the first and the last that came, whichever those are.
+  uint64_t holes() const { return received == 0 ? 0 : highest - lowest + 1ULL - received; }
 
   void add(uint32_t sequence) {
     if (sequence >= seen.size()) seen.resize(std::max<size_t>(sequence + 1UL, seen.size() * 2));
@@ -138,6 +141,7 @@ struct Flow {
     }
     seen[sequence] = true;
     if (received > 0 && sequence < highest) ++reordered;
+    lowest = std::min(lowest, sequence);
     highest = std::max(highest, sequence);
     ++received;
   }
@@ -167,17 +171,18 @@ struct Account {
   }
 
   void print() const {
-    uint64_t received = 0, duplicated = 0, reordered = 0;
+    uint64_t received = 0, duplicated = 0, reordered = 0, holes = 0;
     for (const auto& [id, flow] : flows) {
       received += flow.received;
       duplicated += flow.duplicated;
       reordered += flow.reordered;
+      holes += flow.holes();
     }
     std::printf(
         "{\"received\": %lu, \"duplicated\": %lu, \"reordered\": %lu, \"flows\": %zu, \"foreign\": %lu, "
-        "\"longest_gap_ms\": %.1f, \"longest_delay_ms\": %.1f}\n",
-        received, duplicated, reordered, flows.size(), foreign, static_cast<double>(longest_gap_ns) / 1e6,
-        static_cast<double>(longest_delay_ns) / 1e6);
+        "\"holes\": %lu, \"longest_gap_ms\": %.1f, \"longest_delay_ms\": %.1f}\n",
+        received, duplicated, reordered, flows.size(), foreign, holes,
+        static_cast<double>(longest_gap_ns) / 1e6, static_cast<double>(longest_delay_ns) / 1e6);
   }
 };
 
