@@ -81,7 +81,7 @@ class PointToPoint:
                 name: {"local": local, "remote": remote, **self.table[name]}, **keys}
 
     def open(self, world):
-        """A namespace with the TUN device, its addresses and default routes."""
+        """A namespace with a TUN device that comes up by and by: see address()."""
         local, remote = self.ends
         if not os.path.exists("/dev/net/tun"):
             raise Skip("this machine has no TUN devices")
@@ -90,6 +90,9 @@ class PointToPoint:
         identifier = [value for table in self.table.values() for key, value in table.items() if key in ("vni", "key")]
         self.process = self.namespace.start("/usr/bin/python3", TUN_PEER, "tun0", self.mtu, self.kind, remote, local,
                                             *identifier, log=f"{self.name}.log")
+
+    def address(self):
+        """Gives the device its addresses and default routes."""
         self.process.wait_for("ready", 10)
         self.namespace.ip(f"addr add {self.hosts[0]}/24 dev tun0", f"addr add {self.hosts[1]}/64 dev tun0 nodad",
                           "route add default dev tun0", "route add ::/0 dev tun0")
@@ -113,6 +116,8 @@ def ip_tunnels(world):
         tunnel.open(world)
     capture = Capture(world.topology)
     world.start()
+    for tunnel in tunnels_:
+        tunnel.address()
     body = "weir" * 16_384
     for target in (a.address, a.address6):
         HttpServer(world.lab, a.namespace, target, 80, greeting=body)
@@ -120,7 +125,9 @@ def ip_tunnels(world):
         for target, host, gateway, headers in ((a.address, tunnel.hosts[0], tunnel.gateways[0], 28),
                                                (a.address6, tunnel.hosts[1], tunnel.gateways[1], 48)):
             where = f"{tunnel.name} and {target}"
-            ping(tunnel.namespace, target, count=1, size=4000, wait=1)  # whoever has the wider link learns what fits
+            # Whoever has the wider link has to learn first what fits.
+            eventually(lambda: ping(tunnel.namespace, target, count=1, size=4000, wait=0.2)[0] == 1,
+                       f"{where}: no answer to a large ping")
             for space, address, size in ((tunnel.namespace, gateway, 56), (a.namespace, host, 56),
                                          (tunnel.namespace, target, min(tunnel.mtu, a.mtu) - headers),
                                          (tunnel.namespace, target, 4000)):
@@ -150,6 +157,7 @@ def ip_health(world):
     four, six = [one for one in point_to_points() if one.name in ("gre4", "ipip6")]
     for tunnel, family in ((four, 0), (six, 1)):
         tunnel.open(world)
+        tunnel.address()
         tunnel.namespace.ip(f"addr add {service}/32 dev lo")
         world.config.attachment.append(tunnel.attachment("blue", health={
             "probe": "icmp", "address": tunnel.hosts[family], "interval_ms": 500, "up_after": 1, "down_after": 3,

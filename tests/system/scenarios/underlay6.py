@@ -262,7 +262,8 @@ def fragments(world):
     world.start()
     a = world.a
     for target in (a.address, a.address6):
-        ping(e.namespace, target, count=1, size=8000, wait=1)  # a learns that its answers' pieces are too large
+        # a has to learn first that its answers' pieces are too large.
+        eventually(lambda: ping(e.namespace, target, count=1, size=8000, wait=0.2)[0] == 1, f"{target} does not answer")
         expect_pings(world, e, target, size=8000)
     hub_mac, number = mac_of(world.topology.hub, "u0"), 1000
     for one, other in ((e, a), (a, e)):
