@@ -24,9 +24,19 @@ inline uint32_t finish(uint64_t crc32) {
 }
 
 /// Address and port of one end. IPv4: as they are, in 48 bits. IPv6: 32 bits of CRC.
+inline uint64_t end_word(uint32_t address, uint16_t port) {
+  return static_cast<uint64_t>(address) << 16 | port;
+}
+inline uint64_t end_word(const net::Ipv6& address, uint16_t port) {
+  return crc(crc(crc(0x9d1c, address.hi), address.lo), port);
+}
 inline uint64_t end_word(const net::IpAddress& address, uint16_t port) {
-  if (address.is_v4()) return address.bits.lo << 16 | port;
-  return crc(crc(crc(0x9d1c, address.bits.hi), address.bits.lo), port);
+  return address.is_v4() ? end_word(static_cast<uint32_t>(address.bits.lo), port)
+                         : end_word(address.bits, port);
+}
+inline uint32_t hash_of_ends(uint64_t a, uint64_t b, uint8_t protocol, uint32_t seed) {
+  const uint64_t tail = static_cast<uint64_t>(protocol) << 56;
+  return finish(crc(crc(seed, std::min(a, b)), std::max(a, b) ^ tail));
 }
 
 }  // namespace detail
@@ -34,10 +44,14 @@ inline uint64_t end_word(const net::IpAddress& address, uint16_t port) {
 /// Addresses, ports and protocol, not the domain. The two ends are ordered, not added or xored: hosts that
 /// are numbered alike on both sides (10.1.0.k to 10.2.0.k) would all have one sum.
 inline uint32_t symmetric_hash(const Tuple& tuple, uint32_t seed) {
-  const uint64_t a = detail::end_word(tuple.src, tuple.src_port);
-  const uint64_t b = detail::end_word(tuple.dst, tuple.dst_port);
-  const uint64_t tail = static_cast<uint64_t>(tuple.protocol) << 56;
-  return detail::finish(detail::crc(detail::crc(seed, std::min(a, b)), std::max(a, b) ^ tail));
+  return detail::hash_of_ends(detail::end_word(tuple.src, tuple.src_port),
+                              detail::end_word(tuple.dst, tuple.dst_port), tuple.protocol, seed);
+}
+/// The same of a session key: of its tuple. For code per packet.
+template <typename Key>
+inline uint32_t symmetric_hash_of(const Key& key, uint32_t seed) {
+  return detail::hash_of_ends(detail::end_word(key.src, key.src_port),
+                              detail::end_word(key.dst, key.dst_port), key.protocol, seed);
 }
 
 }  // namespace weir::dataplane

@@ -31,14 +31,22 @@ inline uint32_t fragment_hash(const Tuple& tuple) {
   const uint64_t ends = crc(crc(kFragmentSeed, end_word(tuple.src, 0)), end_word(tuple.dst, 0));
   return finish(crc(ends, tuple.protocol));
 }
+inline WorkerIndex worker_of(uint64_t hash, const Snapshot& snapshot) {
+  return static_cast<WorkerIndex>(hash * snapshot.workers >> 32);
+}
 }  // namespace detail
 
 /// Any worker. `snapshot.workers` is at least 1 and does not change while the hub runs.
 inline WorkerIndex owner_of(const OwnerQuery& packet, const Snapshot& snapshot) {
   if (snapshot.workers == 1) return 0;
-  const uint64_t hash = packet.fragment ? detail::fragment_hash(packet.tuple)
-                                        : symmetric_hash(packet.tuple, detail::kOwnerSeed);
-  return static_cast<WorkerIndex>(hash * snapshot.workers >> 32);
+  return detail::worker_of(packet.fragment ? detail::fragment_hash(packet.tuple)
+                                           : symmetric_hash(packet.tuple, detail::kOwnerSeed),
+                           snapshot);
+}
+/// The same of a whole packet by its session key (Key4, Key6), for code per packet.
+template <typename Key>
+inline WorkerIndex owner_of_key(const Key& key, const Snapshot& snapshot) {
+  return detail::worker_of(symmetric_hash_of(key, detail::kOwnerSeed), snapshot);
 }
 
 }  // namespace weir::dataplane

@@ -43,6 +43,13 @@ void punt(WorkerContext& ctx, rte_mbuf* mbuf, PuntReason reason) {
   ctx.counters.punted.add();
 }
 
+void hand_over(WorkerContext& ctx, rte_mbuf* mbuf, WorkerIndex worker, Entry entry) {
+  meta_of(mbuf).entry = entry;
+  hand_over(ctx, mbuf, worker);
+}
+
+}  // namespace
+
 void send_outbox(WorkerContext& ctx, WorkerIndex worker) {
   auto& outbox = ctx.outboxes[worker];
   if (outbox.size == 0) return;
@@ -53,15 +60,6 @@ void send_outbox(WorkerContext& ctx, WorkerIndex worker) {
   for (unsigned i = taken; i < outbox.size; ++i) drop(ctx, outbox.packets[i], DropReason::handoff_full);
   outbox.size = 0;
 }
-
-void hand_over(WorkerContext& ctx, rte_mbuf* mbuf, WorkerIndex worker, Entry entry) {
-  meta_of(mbuf).entry = entry;
-  auto& outbox = ctx.outboxes[worker];
-  if (outbox.size == kMaxRxBurst) send_outbox(ctx, worker);
-  outbox.packets[outbox.size++] = mbuf;
-}
-
-}  // namespace
 
 void leave(WorkerContext& ctx, rte_mbuf* mbuf, Next next) {
   switch (next.kind()) {

@@ -50,6 +50,16 @@ void flush_outboxes(WorkerContext& ctx);
 /// Another worker owns the tx queue.
 void transmit_elsewhere(WorkerContext& ctx, rte_mbuf* mbuf, WorkerIndex owner);
 
+void send_outbox(WorkerContext& ctx, WorkerIndex worker);
+/// Queues a packet for another worker, where it goes on as its meta's `entry` says; to be sent at the latest
+/// at the end of the turn.
+[[gnu::always_inline]] inline void hand_over(WorkerContext& ctx, rte_mbuf* mbuf, WorkerIndex worker) {
+  WorkerContext::Outbox& outbox = ctx.outboxes[worker];
+  if (outbox.size == kMaxRxBurst) [[unlikely]]
+    send_outbox(ctx, worker);
+  outbox.packets[outbox.size++] = mbuf;
+}
+
 /// Queues a finished frame for the port in its meta, to be sent at the latest at the end of the turn.
 [[gnu::always_inline]] inline void transmit(WorkerContext& ctx, rte_mbuf* mbuf, PortIndex port) {
   const PacketMeta& meta = meta_of(mbuf);

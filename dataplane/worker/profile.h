@@ -26,7 +26,7 @@ namespace weir::dataplane {
   STAGE(take_over)    /* packets from other workers */           \
   STAGE(from_control) /* packets from control */                 \
   STAGE(rx)                                                      \
-  STAGE(outer)          /* outer, decap, inner, owner */         \
+  STAGE(outer)          /* outer, decap, inner */                \
   STAGE(session_lookup) /* rewrite and encap with it */          \
   STAGE(inspect)                                                 \
   STAGE(rewrite)   /* rewrite, encap, after inspect */           \

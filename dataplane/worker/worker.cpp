@@ -132,6 +132,7 @@ inline void Worker::pass(Stage stage, Burst& burst, Step&& step) {
 }
 
 void Worker::forward_received(Burst& burst) {
+  const bool alone = ctx_.snapshot->workers == 1;
   LookupAhead lookups(*ctx_.sessions, burst);
   const PlainVxlan plain = plain_vxlan(*ctx_.snapshot, meta_of(burst.packets[0]).port);
   pass(Stage::outer, burst, [&](rte_mbuf* mbuf) {
@@ -145,16 +146,30 @@ void Worker::forward_received(Burst& burst) {
       return next;
     if (const Next next = inner(ctx_, mbuf, *ingress, received); !next.goes_on()) [[unlikely]]
       return next;
-    const Next next = owner(ctx_, meta_of(mbuf));
-    if (next.goes_on()) [[likely]]
-      lookups.add(meta_of(mbuf));
-    return next;
+    if (alone) lookups.add(meta_of(mbuf));
+    return Next::go_on();
   });
-  lookups.finish();
-  if (ctx_.snapshot->workers != 1) flush_outboxes(ctx_);
-  forward_owned(burst);
+  if (alone) {
+    lookups.finish();
+    forward_owned(burst);
+  } else {
+    forward_own(burst);
+  }
   if (!ctx_.fragments->released.empty()) [[unlikely]]
     forward_released();
+}
+
+/// What belongs to others is handed over, the rest goes on.
+void Worker::forward_own(Burst& burst) {
+  enter(ctx_, Stage::hand_over);
+  if (ctx_.snapshot->workers != 1) {
+    share_out(ctx_, burst);
+    flush_outboxes(ctx_);
+  }
+  LookupAhead lookups(*ctx_.sessions, burst);
+  for (uint16_t i = 0; i < burst.size; ++i) lookups.add(meta_of(burst.packets[i]));
+  lookups.finish();
+  forward_owned(burst);
 }
 
 /// Fragments that waited for another one. What is in `burst_` is done with.
@@ -162,12 +177,11 @@ void Worker::forward_released() {
   std::vector<rte_mbuf*>& released = ctx_.fragments->released;
   for (size_t at = 0; at < released.size();) {
     burst_.size = 0;
-    LookupAhead lookups(*ctx_.sessions, burst_);
-    while (at < released.size() && burst_.size < kMaxRxBurst) take_up(released[at++], lookups);
-    lookups.finish();
-    pass(Stage::outer, burst_, [&](rte_mbuf* mbuf) { return owner(ctx_, meta_of(mbuf)); });
-    if (ctx_.snapshot->workers != 1) flush_outboxes(ctx_);
-    forward_owned(burst_);
+    while (at < released.size() && burst_.size < kMaxRxBurst) {
+      if (still_known(released[at])) burst_.push(released[at]);
+      ++at;
+    }
+    forward_own(burst_);
   }
   released.clear();
 }
@@ -284,9 +298,17 @@ bool Worker::receive() {
   return busy;
 }
 
+/// The packet has waited: the attachment that it came in by may have gone. Then it is dropped.
+bool Worker::still_known(rte_mbuf* mbuf) {
+  if (ctx_.snapshot->attachment(meta_of(mbuf).ingress) != nullptr) [[likely]]
+    return true;
+  leave(ctx_, mbuf, Next::drop(DropReason::stale_attachment));
+  return false;
+}
+
 void Worker::take_up(rte_mbuf* mbuf, LookupAhead& lookups) {
-  if (ctx_.snapshot->attachment(meta_of(mbuf).ingress) == nullptr) [[unlikely]]
-    return leave(ctx_, mbuf, Next::drop(DropReason::stale_attachment));
+  if (!still_known(mbuf)) [[unlikely]]
+    return;
   lookups.add(meta_of(mbuf));
   burst_.push(mbuf);
 }

@@ -45,6 +45,7 @@ class Worker {
   /// The way of a packet.
   void forward_received(Burst& burst);
   void forward_owned(Burst& burst);
+  void forward_own(Burst& burst);
   void forward_released();
   void forward_cleared(Burst& burst);
   void send_burst(Burst& burst);
@@ -53,7 +54,9 @@ class Worker {
   bool work();
   bool take_handed_over();
   bool take_from_control();
-  /// Into the burst, unless its attachment went while it waited in a ring.
+  /// False if the packet's attachment went while it waited in a ring; then it is dropped.
+  bool still_known(rte_mbuf* mbuf);
+  /// Into the burst, if it is still known.
   void take_up(rte_mbuf* mbuf, LookupAhead& lookups);
   bool receive();
   bool work_on_command();

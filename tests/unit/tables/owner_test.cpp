@@ -40,6 +40,19 @@ TEST(Owner, OneForBothDirectionsAndTheErrorsAboutThem) {
   }
 }
 
+TEST(Owner, TheSameByKey) {
+  test::RandomInput random(9);
+  for (const uint16_t workers : kWorkers) {
+    const Snapshot snapshot = snapshot_of(workers);
+    for (int i = 0; i < 5'000; ++i) {
+      const Tuple tuple = random.tuple(i % 2 == 0);
+      const WorkerIndex by_key = tuple.src.is_v4() ? owner_of_key(key4_of(tuple, 3), snapshot)
+                                                   : owner_of_key(key6_of(tuple, 3), snapshot);
+      ASSERT_EQ(by_key, owner_of({.tuple = tuple}, snapshot));
+    }
+  }
+}
+
 TEST(Owner, FragmentsBetweenTwoHostsAgree) {
   test::RandomInput random(8);
   for (const uint16_t workers : kWorkers) {
