@@ -42,12 +42,12 @@ bool outer_checksum_right(const rte_mbuf* mbuf, net::Bytes packet, const OuterVi
 }
 
 /// For a burst that the port received.
-inline PlainVxlan plain_vxlan(const Snapshot& snapshot, PortIndex port) {
+inline PlainUdp plain_udp(const Snapshot& snapshot, PortIndex port) {
   const PortInfo& info = snapshot.ports[port];
   return {info.mac, snapshot.udp_tunnels, !info.native};
 }
 
-/// Other tunnels than PlainVxlan, and the rest. A function of its own, so that `outer` and what surrounds it
+/// Other tunnels than PlainUdp, and the rest. A function of its own, so that `outer` and what surrounds it
 /// stay in registers for the others.
 [[gnu::noinline]] inline Next outer_other(WorkerContext& ctx, rte_mbuf* mbuf, Outer& out) {
   const Snapshot& snapshot = *ctx.snapshot;
@@ -74,7 +74,7 @@ inline PlainVxlan plain_vxlan(const Snapshot& snapshot, PortIndex port) {
 
 /// `plain`: of the port that the packet came in by. Whole fragments that another worker received may be of
 /// another port; those it does not take.
-[[gnu::always_inline]] inline Next outer(WorkerContext& ctx, rte_mbuf* mbuf, const PlainVxlan& plain,
+[[gnu::always_inline]] inline Next outer(WorkerContext& ctx, rte_mbuf* mbuf, const PlainUdp& plain,
                                          Outer& out) {
   const net::Bytes frame = bytes_of(mbuf);
   if (OuterView view; mbuf->nb_segs == 1 && plain.parse(frame.data(), frame.size(), view)) [[likely]]

@@ -1,6 +1,6 @@
 // From an outer IP packet to the tunnel that it belongs to.
 //
-// Three readings of the same rules. PlainVxlan takes what nearly every packet is, by comparing most of its
+// Three readings of the same rules. PlainUdp takes what nearly every packet is, by comparing most of its
 // headers at once. parse_plain4() and parse_plain6() take IPv4 without options and IPv6 without extension
 // headers, whole, with a tunnel header without options; they are inline and branch little. What they do not
 // take goes to parse_outer(), which takes everything and says what is wrong. Where an earlier one says yes
@@ -9,6 +9,7 @@
 
 #include <immintrin.h>
 
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -148,29 +149,27 @@ namespace detail {
   return true;
 }
 
-/// VXLAN over UDP without a checksum over IPv4 without options to one of the hub's ports: what these packets
-/// have in common, from the Ethernet header to the VNI. Made for a burst.
-class PlainVxlan {
+/// VXLAN, or GENEVE that carries Ethernet, over UDP without a checksum over IPv4 without options, to one of
+/// the hub's ports: what these packets have in common, from the Ethernet header to the VNI. Made for a burst.
+class PlainUdp {
  public:
-  /// Ethernet, IPv4, UDP, VXLAN.
+  /// Ethernet, IPv4, UDP, VXLAN or GENEVE.
   static constexpr uint16_t kHeaders = 14 + 20 + 8 + 8;
 
-  /// Takes nothing unless `usable`.
-  PlainVxlan(const net::Mac& port_mac, const UdpTunnels& tunnels, bool usable) {
-    uint16_t udp_port = 0;
+  /// Takes nothing unless `usable`. Of several UDP ports for a kind it knows the first.
+  PlainUdp(const net::Mac& port_mac, const UdpTunnels& tunnels, bool usable)
+      : shortest_(usable ? kHeaders + uint32_t{sizeof(net::EthHeader)} : UINT32_MAX) {
     for (uint32_t i = tunnels.count; i-- > 0;) {
-      if (tunnels.entries[i].kind == KeyKind::vxlan) udp_port = tunnels.entries[i].port;
+      const UdpTunnels::Entry& entry = tunnels.entries[i];
+      Kind& kind = entry.kind == KeyKind::vxlan ? vxlan_ : geneve_;
+      kind.port = net::be16::of(entry.port).raw();
+      kind.key_rest = TunnelKey::pack(entry.kind, 0, entry.port, 0);
     }
-    shortest_ = usable && udp_port != 0 ? kHeaders + uint32_t{sizeof(net::EthHeader)} : UINT32_MAX;
-    key_rest_ = TunnelKey::pack(KeyKind::vxlan, 0, udp_port, 0);
     alignas(32) uint8_t bytes[kSecond + 32] = {};
     net::write_mac(bytes, port_mac.word());
     bytes[12] = net::kEtherIpv4 >> 8;
     bytes[14] = 0x45;
     bytes[23] = net::kProtoUdp;
-    bytes[36] = static_cast<uint8_t>(udp_port >> 8);
-    bytes[37] = static_cast<uint8_t>(udp_port);
-    bytes[42] = net::VxlanHeader::kValidVni;
     first_ = load(bytes);
     second_ = load(bytes + kSecond);
   }
@@ -179,11 +178,23 @@ class PlainVxlan {
   [[gnu::always_inline]] bool parse(const uint8_t* frame, size_t size, OuterView& out) const {
     if (size < shortest_ || !matches(frame)) return false;
     const uint8_t* ip = frame + sizeof(net::EthHeader);
+    const uint8_t* udp = ip + sizeof(net::Ipv4Header);
+    const uint8_t* tunnel = udp + sizeof(net::UdpHeader);
+    const uint16_t port = reinterpret_cast<const net::UdpHeader*>(udp)->dst_port.raw();
+    uint64_t rest;
+    if (port == vxlan_.port) [[likely]] {
+      if ((tunnel[0] & net::VxlanHeader::kValidVni) == 0) return false;
+      rest = vxlan_.key_rest;
+    } else {
+      // No options, no flags.
+      const uint32_t bare = net::be32::of(net::kEtherBridged).raw();
+      if (port != geneve_.port || net::detail::read<uint32_t>(tunnel) != bare) return false;
+      rest = geneve_.key_rest;
+    }
     const uint16_t total = reinterpret_cast<const net::Ipv4Header*>(ip)->total_length.host();
-    const uint16_t udp_length =
-        reinterpret_cast<const net::UdpHeader*>(ip + sizeof(net::Ipv4Header))->length.host();
+    const uint16_t udp_length = reinterpret_cast<const net::UdpHeader*>(udp)->length.host();
     if (total > size - sizeof(net::EthHeader) || udp_length + sizeof(net::Ipv4Header) != total ||
-        total < kHeaders - sizeof(net::EthHeader) || !net::detail::ipv4_sum_right(ip)) {
+        total < kHeaders - sizeof(net::EthHeader) || !net::detail::ipv4_sum_right(ip) || rest == 0) {
       return false;
     }
     out.payload = kHeaders - sizeof(net::EthHeader);
@@ -193,39 +204,45 @@ class PlainVxlan {
     out.inner = net::Payload::ethernet;
     out.checksum_zero = true;
     const uint64_t addresses = net::detail::read<uint64_t>(ip + offsetof(net::Ipv4Header, src));
-    const uint32_t vni = net::be32::raw(net::detail::read<uint32_t>(frame + kHeaders - 4)).host() >> 8;
-    out.key = {0, std::rotl(net::be64::raw(addresses).host(), 32),
-               key_rest_ | static_cast<uint64_t>(vni) << 32};
+    const uint32_t vni = net::be32::raw(net::detail::read<uint32_t>(tunnel + 4)).host() >> 8;
+    out.key = {0, std::rotl(net::be64::raw(addresses).host(), 32), rest | static_cast<uint64_t>(vni) << 32};
     return true;
   }
 
  private:
   static constexpr size_t kSecond = kHeaders - 32;  // the second piece reads up to the end
 
+  struct Kind {
+    uint16_t port = 0;      // network order
+    uint64_t key_rest = 0;  // 0: the hub expects none
+  };
+
   static __m256i load(const uint8_t* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); }
   /// In the bits that the masks name, the frame is as it should be.
   bool matches(const uint8_t* frame) const {
-    // Destination; EtherType; version and length; more-fragments and offset; protocol.
-    alignas(32) static constexpr uint8_t kFirst[32] = {255, 255, 255, 255, 255, 255, 0, 0, 0, 0,    0,
-                                                       0,   255, 255, 255, 0,   0,   0, 0, 0, 0x3f, 255,
-                                                       0,   255, 0,   0,   0,   0,   0, 0, 0, 0};
-    // From the fragment's fields on: destination port; checksum; flag.
-    alignas(32) static constexpr uint8_t kRest[32] = {0, 0, 0,   0,   0,
-                                                      0, 0, 0,   0,   0,
-                                                      0, 0, 0,   0,   0,
-                                                      0, 0, 0,   255, 255,
-                                                      0, 0, 255, 255, net::VxlanHeader::kValidVni,
-                                                      0, 0, 0,   0,   0,
-                                                      0, 0};
-    const __m256i first = _mm256_and_si256(_mm256_xor_si256(load(frame), first_), load(kFirst));
-    const __m256i second = _mm256_and_si256(_mm256_xor_si256(load(frame + kSecond), second_), load(kRest));
+    const __m256i first = _mm256_and_si256(_mm256_xor_si256(load(frame), first_), load(kFirstMask.data()));
+    const __m256i second =
+        _mm256_and_si256(_mm256_xor_si256(load(frame + kSecond), second_), load(kSecondMask.data()));
     const __m256i differs = _mm256_or_si256(first, second);
     return _mm256_testz_si256(differs, differs) != 0;
   }
+  using Mask = std::array<uint8_t, 32>;
+  alignas(32) static constexpr Mask kFirstMask = [] {
+    Mask mask{};
+    for (const int at : {0, 1, 2, 3, 4, 5, 12, 13, 14, 21, 23})
+      mask[at] = 0xff;  // MAC, types, offset, protocol
+    mask[20] = 0x3f;    // more fragments, and the offset's upper half
+    return mask;
+  }();
+  alignas(32) static constexpr Mask kSecondMask = [] {
+    Mask mask{};
+    mask[40 - kSecond] = mask[41 - kSecond] = 0xff;  // UDP checksum
+    return mask;
+  }();
 
   __m256i first_, second_;
   uint32_t shortest_;
-  uint64_t key_rest_;
+  Kind vxlan_, geneve_;
 };
 
 /// What a packet to the hub's underlay is, beside a tunnel's.

@@ -134,7 +134,7 @@ inline void Worker::pass(Stage stage, Burst& burst, Step&& step) {
 void Worker::forward_received(Burst& burst) {
   const bool alone = ctx_.snapshot->workers == 1;
   LookupAhead lookups(*ctx_.sessions, burst);
-  const PlainVxlan plain = plain_vxlan(*ctx_.snapshot, meta_of(burst.packets[0]).port);
+  const PlainUdp plain = plain_udp(*ctx_.snapshot, meta_of(burst.packets[0]).port);
   pass(Stage::outer, burst, [&](rte_mbuf* mbuf) {
     Outer received;
     if (const Next next = outer(ctx_, mbuf, plain, received); !next.goes_on()) [[unlikely]]

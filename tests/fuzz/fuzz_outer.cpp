@@ -37,7 +37,7 @@ bool by_comparison(net::Bytes packet, const UdpTunnels& tunnels) {
   *reinterpret_cast<net::EthHeader*>(frame.data()) = {kMac, kMac, net::be16::of(net::kEtherIpv4)};
   frame.insert(frame.end(), packet.begin(), packet.end());
   OuterView view, plain;
-  if (!PlainVxlan(kMac, tunnels, true).parse(frame.data(), frame.size(), view)) return false;
+  if (!PlainUdp(kMac, tunnels, true).parse(frame.data(), frame.size(), view)) return false;
   require(parse_plain4(packet.data(), packet.size(), tunnels, plain));
   require(view.key == plain.key && view.payload == plain.payload && view.length == plain.length &&
           view.udp == plain.udp && view.tos == plain.tos && view.inner == plain.inner &&

@@ -11,13 +11,13 @@ namespace weir::dataplane {
 namespace {
 
 constexpr net::Mac kPortMac{{2, 0, 0, 0, 0, 1}};
-constexpr uint16_t kPort = 4789, kEth = sizeof(net::EthHeader);
+constexpr uint16_t kVxlan = 4789, kGeneve = 6081, kEth = sizeof(net::EthHeader);
 const HubAddress kOwn[] = {{net::Ipv4{0xc6120001}, 0, false, 0}};
 
 UdpTunnels tunnels() {
   UdpTunnels all;
-  all.add(6081, KeyKind::geneve);
-  all.add(kPort, KeyKind::vxlan);
+  all.add(kGeneve, KeyKind::geneve);
+  all.add(kVxlan, KeyKind::vxlan);
   return all;
 }
 
@@ -29,9 +29,9 @@ void fix_checksum(Frame& frame) {
   ip.checksum = net::be16::raw(net::checksum({frame.data() + kEth, sizeof ip}));
 }
 
-Frame good_frame() {
+Frame good_frame(uint16_t port = kVxlan) {
   constexpr uint16_t kInner = 60;
-  Frame frame(PlainVxlan::kHeaders + kInner, 0);
+  Frame frame(PlainUdp::kHeaders + kInner, 0);
   net::EthHeader eth{kPortMac, {{2, 0, 0, 0, 0, 9}}, net::be16::of(net::kEtherIpv4)};
   net::Ipv4Header ip{};
   ip.version_ihl = 0x45;
@@ -42,8 +42,10 @@ Frame good_frame() {
   ip.protocol = net::kProtoUdp;
   ip.src = net::Ipv4{0xc612000a}.be();
   ip.dst = net::Ipv4{0xc6120001}.be();
-  net::UdpHeader udp{net::be16::of(50'000), net::be16::of(kPort),
-                     net::be16::of(static_cast<uint16_t>(frame.size() - kEth - sizeof ip)), {}};
+  net::UdpHeader udp{net::be16::of(50'000),
+                     net::be16::of(port),
+                     net::be16::of(static_cast<uint16_t>(frame.size() - kEth - sizeof ip)),
+                     {}};
   net::VxlanHeader vxlan{};
   vxlan.flags = net::VxlanHeader::kValidVni;
   vxlan.vni = net::be32::of(0x123456 << 8);
@@ -55,7 +57,14 @@ Frame good_frame() {
   put(eth);
   put(ip);
   put(udp);
-  put(vxlan);
+  if (port == kVxlan) {
+    put(vxlan);
+  } else {
+    net::GeneveHeader geneve{};
+    geneve.protocol = net::be16::of(net::kEtherBridged);
+    geneve.vni = vxlan.vni;
+    put(geneve);
+  }
   fix_checksum(frame);
   return frame;
 }
@@ -63,7 +72,7 @@ Frame good_frame() {
 /// Whether the quick reading takes the first `size` bytes; if so the complete one has to agree.
 bool taken(const Frame& frame, size_t size) {
   const UdpTunnels all = tunnels();
-  const PlainVxlan plain(kPortMac, all, true);
+  const PlainUdp plain(kPortMac, all, true);
   OuterView quick, complete;
   if (!plain.parse(frame.data(), size, quick)) return false;
   net::EthView eth;
@@ -85,36 +94,39 @@ bool taken(const Frame& frame, size_t size) {
   return true;
 }
 
-TEST(PlainVxlan, TakesThePlainPacket) {
+TEST(PlainUdp, TakesThePlainPacket) {
+  EXPECT_TRUE(taken(good_frame(kGeneve), good_frame(kGeneve).size()));
   Frame frame = good_frame();
   EXPECT_TRUE(taken(frame, frame.size()));
   frame.resize(frame.size() + 9, 0);
   EXPECT_TRUE(taken(frame, frame.size())) << "padding";
   OuterView view;
-  EXPECT_FALSE(PlainVxlan(kPortMac, tunnels(), false).parse(frame.data(), frame.size(), view));
-  EXPECT_FALSE(PlainVxlan(kPortMac, UdpTunnels{}, true).parse(frame.data(), frame.size(), view));
+  EXPECT_FALSE(PlainUdp(kPortMac, tunnels(), false).parse(frame.data(), frame.size(), view));
+  EXPECT_FALSE(PlainUdp(kPortMac, UdpTunnels{}, true).parse(frame.data(), frame.size(), view));
 }
 
-TEST(PlainVxlan, TakesNoneThatIsCutShort) {
+TEST(PlainUdp, TakesNoneThatIsCutShort) {
   const Frame frame = good_frame();
   for (size_t size = 0; size < frame.size(); ++size) EXPECT_FALSE(taken(frame, size)) << size;
 }
 
-TEST(PlainVxlan, AgreesAboutEveryChangedBit) {
-  const Frame good = good_frame();
-  unsigned still_taken = 0;
-  for (size_t bit = 0; bit < PlainVxlan::kHeaders * 8; ++bit) {
-    Frame frame = good;
-    frame[bit / 8] ^= static_cast<uint8_t>(1 << bit % 8);
-    still_taken += taken(frame, frame.size());
-    fix_checksum(frame);
-    still_taken += taken(frame, frame.size());
+TEST(PlainUdp, AgreesAboutEveryChangedBit) {
+  for (const uint16_t port : {kVxlan, kGeneve}) {
+    const Frame good = good_frame(port);
+    unsigned still_taken = 0;
+    for (size_t bit = 0; bit < PlainUdp::kHeaders * 8; ++bit) {
+      Frame frame = good;
+      frame[bit / 8] ^= static_cast<uint8_t>(1 << bit % 8);
+      still_taken += taken(frame, frame.size());
+      fix_checksum(frame);
+      still_taken += taken(frame, frame.size());
+    }
+    // Source MAC, reserved bits, VNI and source port twice; TOS, TTL, id, addresses and DF once.
+    EXPECT_GT(still_taken, 200u);
   }
-  // Source MAC, reserved bits, VNI and source port twice; TOS, TTL, id, addresses and DF once.
-  EXPECT_GT(still_taken, 200u);
 }
 
-TEST(PlainVxlan, AgreesAboutEveryLength) {
+TEST(PlainUdp, AgreesAboutEveryLength) {
   for (unsigned total = 0; total < 200; ++total) {
     for (unsigned udp = 0; udp < 200; ++udp) {
       Frame frame = good_frame();
