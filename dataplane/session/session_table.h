@@ -175,21 +175,24 @@ inline bool SessionTable::is(const Hit& guess, const Key4& key) const {
 inline bool SessionTable::is(const Hit& guess, const Key6& key) const {
   return guess && in_use(guess.index) && holds(entry_of(guess), key);
 }
-/// Without a branch: a session's words, turned around for its reverse direction, are the key's.
+/// Without a branch: a session's first 16 bytes, turned around for its reverse direction, are the key's, but
+/// for the protocol.
 inline bool SessionTable::holds(uint32_t entry, const Key4& key) const {
+  static_assert(offsetof(Session, address4) == 0 && offsetof(Session, port) == 8 &&
+                offsetof(Session, domain) == 12);
+  static_assert(offsetof(Key4, src_port) == 8 && offsetof(Key4, domain) == 12 &&
+                offsetof(Key4, protocol) == 14);
+  constexpr uint8_t kNone = 0x80;
+  alignas(16) static constexpr uint8_t kTurn[2][16] = {
+      {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, kNone, kNone},
+      {4, 5, 6, 7, 0, 1, 2, 3, 10, 11, 8, 9, 14, 15, kNone, kNone}};
+  alignas(16) static constexpr uint8_t kCompared[16] = {255, 255, 255, 255, 255, 255, 255, 255,
+                                                        255, 255, 255, 255, 255, 255, 0,   0};
+  const auto load = [](const void* at) { return _mm_loadu_si128(static_cast<const __m128i*>(at)); };
   const Session& s = sessions_[entry >> 1];
-  const unsigned d = entry & 1;
-  uint64_t addresses, key_addresses;
-  uint32_t ports, key_ports;
-  __builtin_memcpy(&addresses, s.address4, sizeof addresses);
-  __builtin_memcpy(&key_addresses, &key.src, sizeof key_addresses);
-  __builtin_memcpy(&ports, s.port, sizeof ports);
-  __builtin_memcpy(&key_ports, &key.src_port, sizeof key_ports);
-  addresses = std::rotr(addresses, static_cast<int>(d * 32));
-  ports = std::rotr(ports, static_cast<int>(d * 16));
-  return ((addresses ^ key_addresses) | (ports ^ key_ports) |
-          static_cast<uint32_t>((s.domain[d] ^ key.domain) | (s.protocol ^ key.protocol) |
-                                (s.flags & Session::kIpv6))) == 0;
+  const __m128i turned = _mm_shuffle_epi8(load(&s), load(kTurn[entry & 1]));
+  const bool same = _mm_testz_si128(_mm_xor_si128(turned, load(&key)), load(kCompared)) != 0;
+  return same && s.protocol == key.protocol && (s.flags & Session::kIpv6) == 0;
 }
 inline bool SessionTable::holds(uint32_t entry, const Key6& key) const {
   const Session& s = sessions_[entry >> 1];
