@@ -63,7 +63,8 @@ def _beside(row_id, demanded):
 
 def _tunnel(name):
     return Gate(f"tunnels: {name}", f"{name} / VXLAN, both ways, rx and tx included",
-                _quotient(_of("tunnels", f"Weir, {name}", True), _of("tunnels", "Weir, VXLAN", True)), 1.15, at_most=True)
+                _quotient(_of("tunnels", f"Weir, {name}", True), _of("tunnels", "Weir, VXLAN", True)), 1.15,
+                at_most=True)
 
 
 TUNNELS = ("GENEVE", "GENEVE with IP", "GRE", "IP in IP", "VXLAN over IPv6", "GRE over IPv6")

@@ -187,8 +187,8 @@ _TUNNELS = (("VXLAN", "vxlan"), ("GENEVE", "geneve"), ("GENEVE with IP", "geneve
 
 
 def way_rows(build):
-    """[Row] What the feed does not make: other tunnels than VXLAN over IPv4, and packets that are handed over. On memory
-    ports, whose rx and tx are included."""
+    """[Row] What the feed does not make: other tunnels than VXLAN over IPv4, and packets that are handed over. On
+    memory ports, whose rx and tx are included."""
     def case(name, which, checked):
         return functools.partial(MicroContender, name, build, "way", f"{which}/1024/manual_time", "cycles", checked)
 
@@ -200,6 +200,6 @@ def way_rows(build):
         Row("handoff", "1k sessions, all received by one of two workers", "way of a packet",
             [case("Weir", "handoff", forwarded + "; half of them were handed over")], seconds=1.0,
             unit="cycles/handed-over packet",
-            note="Both workers take turns on one core, so their costs are added and no line has to travel between cores; "
-                 "less what one worker alone takes for the same packets."),
+            note="Both workers take turns on one core, so their costs are added and no line has to travel between "
+                 "cores; less what one worker alone takes for the same packets."),
     ]
