@@ -163,18 +163,6 @@ Faults Checker::passing_faults() const {
   return result;
 }
 
-uint64_t Checker::forgive() {
-  uint64_t forgiven = 0;
-  for (State& state : states_) {
-    for (Way& way : state.ways) {
-      forgiven += lost_of(way, way.sent);
-      way.next = way.sent;
-      way.missing = way.lost = 0;
-    }
-  }
-  return forgiven;
-}
-
 uint64_t Checker::passing_lost() const {
   uint64_t lost = 0;
   for (const State& state : passing_)

@@ -55,8 +55,6 @@ class Checker {
   Faults faults() const;
   /// Of passing sessions: `lost` is only what was lost before the spoke was about to go.
   Faults passing_faults() const;
-  /// What is lost by now counts as lost no more, but as arrived. How many packets.
-  uint64_t forgive();
   /// Packets that passing sessions lost in all.
   uint64_t passing_lost() const;
   /// From now on a loss of this spoke's sessions is none; nor is one of what is under way, unless

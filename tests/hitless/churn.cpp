@@ -14,9 +14,16 @@ constexpr uint32_t kTalks = 20;     // rounds of packets of a spoke, before it g
 constexpr uint32_t kVolley = 8;     // packets of each of its sessions and directions, when it goes
 constexpr size_t kGoneTalking = 2;  // spokes of a slot that talk on after they went
 constexpr uint32_t kGoneRests = 8;  // steps between what they say
-constexpr uint32_t kLook = 16;      // spokes between two looks at their ids
-constexpr uint64_t kRoom = 2'048;   // packets that wait, of the port's 4,096
-constexpr auto kPatience = std::chrono::seconds(2);
+constexpr uint32_t kLook = 4;       // arrivals between two looks at the ids
+/// Control lets so many transactions wait; the rest is for routes, policies and rules.
+constexpr size_t kForArrivals = 12;
+constexpr uint64_t kRoom = 2'048;  // packets that wait, of the port's 4,096
+constexpr auto kPatience = std::chrono::seconds(20);
+
+/// Every other one goes in the midst of a volley; every eighth one of these as soon as it came, with the
+/// first packets of its sessions still waiting for their next hops.
+constexpr bool goes_at_once(uint32_t generation) { return generation % 2 == 1; }
+constexpr bool goes_unresolved(uint32_t generation) { return generation % 16 == 7; }
 
 }  // namespace
 
@@ -29,7 +36,12 @@ Churn::Churn(const World& world, Checker& checker, Traffic& traffic, Rig& rig, c
       transactions_(rig),
       start_(Clock::now()),
       now_(start_),
-      slots_(plan.at_once) {}
+      spokes_{.first = 0, .total = plan.spokes},
+      tenants_{.first = plan.spokes, .total = plan.tenants} {
+  slots_.resize(plan.spokes != 0 ? plan.at_once : 0, Slot{.kind = &spokes_});
+  const uint32_t tenants_at_once = std::max(1U, plan.at_once / 4);
+  slots_.resize(slots_.size() + (plan.tenants != 0 ? tenants_at_once : 0), Slot{.kind = &tenants_});
+}
 
 uint32_t Churn::due(uint32_t total) const {
   const double part = std::min(1.0, Seconds(now_ - start_) / plan_.length);
@@ -37,7 +49,7 @@ uint32_t Churn::due(uint32_t total) const {
 }
 
 bool Churn::finished() const {
-  return added_ == plan_.spokes && removed_ == plan_.spokes && routes_loaded_ == plan_.routes &&
+  return spokes_.done() && tenants_.done() && routes_loaded_ == plan_.routes &&
          routes_withdrawn_ == plan_.routes && policies_ >= plan_.policies && rulesets_ >= plan_.rulesets &&
          transactions_.open() == 0;
 }
@@ -47,8 +59,10 @@ void Churn::step() {
   transactions_.poll();
   // What the port would not take would be no fault of the hub's.
   if (traffic_.waiting() > kRoom) return;
-  step_spoke(slots_[next_slot_]);
-  next_slot_ = (next_slot_ + 1) % slots_.size();
+  if (!slots_.empty()) {
+    step_slot(slots_[next_slot_]);
+    next_slot_ = (next_slot_ + 1) % slots_.size();
+  }
   step_routes();
   step_policy();
   step_rules();
@@ -61,12 +75,12 @@ void Churn::enter(Slot& slot, Phase phase) {
   slot.since = now_;
 }
 
-void Churn::step_spoke(Slot& slot) {
+void Churn::step_slot(Slot& slot) {
   if (++slot.steps % kGoneRests == 0)
     for (const uint32_t generation : slot.gone) talk(generation);
   switch (slot.phase) {
     case Phase::none:
-      if (started_ < plan_.spokes && started_ <= due(plan_.spokes)) start(slot);
+      if (slot.kind->started < slot.kind->total && slot.kind->started <= due(slot.kind->total)) start(slot);
       break;
     case Phase::talking:
       talk(slot.generation);
@@ -74,7 +88,7 @@ void Churn::step_spoke(Slot& slot) {
       break;
     case Phase::silent:
       // Every other one goes when all that it sent and was sent has arrived, the others at once.
-      if (slot.generation % 2 == 1 || all_arrived(slot.generation) || now_ - slot.since > kPatience)
+      if (goes_at_once(slot.generation) || all_arrived(slot.generation) || now_ - slot.since > kPatience)
         leave(slot);
       break;
     case Phase::adding:
@@ -86,25 +100,31 @@ void Churn::step_spoke(Slot& slot) {
 }
 
 void Churn::start(Slot& slot) {
-  const uint32_t generation = started_;
-  const ModelChanges changes{{ChangeVerb::add, world_.spoke_attachment(generation)},
-                             {ChangeVerb::add, world_.spoke_route(generation)}};
-  const bool sent = transactions_.transact(changes, [this, &slot] {
-    if (++added_ % kLook == 0) look_at_ids();
-    enter(slot, Phase::talking);
-  });
-  if (!sent) return;
-  ++started_;
+  const uint32_t generation = slot.kind->first + slot.kind->started;
+  if (transactions_.open() >= kForArrivals ||
+      !transactions_.transact(world_.arrival(generation), [this, &slot] { added(slot); }))
+    return;
+  ++slot.kind->started;
   slot.generation = generation;
   enter(slot, Phase::adding);
 }
 
+void Churn::added(Slot& slot) {
+  if (++slot.kind->added % kLook == 0) look_at_ids();
+  enter(slot, Phase::talking);
+  if (!goes_unresolved(slot.generation)) return;
+  talk(slot.generation);
+  leave(slot);
+}
+
 void Churn::look_at_ids() {
   rig_.on_control([ids = ids_, &plane = rig_.hub().dataplane()](control::Control&) {
-    plane.current().attachments->for_each([&](const dataplane::Attachment& attachment) {
-      ids->index = std::max(ids->index.load(), attachment.id.index());
-      ids->generation = std::max(ids->generation.load(), attachment.id.generation());
+    const dataplane::Snapshot& now = plane.current();
+    now.attachments->for_each([&](const dataplane::Attachment& attachment) {
+      ids->attachment = std::max(ids->attachment.load(), attachment.id.index());
     });
+    for (const auto& domain : now.domains)
+      if (domain != nullptr) ids->domain = std::max(ids->domain.load(), domain->id.index());
   });
 }
 
@@ -134,17 +154,17 @@ bool Churn::all_arrived(uint32_t generation) {
 }
 
 void Churn::leave(Slot& slot) {
+  if (slot.phase != Phase::silent) enter(slot, Phase::silent);
+  if (transactions_.open() >= kForArrivals) return;
   const uint32_t generation = slot.generation;
-  const bool quietly = generation % 2 == 0;
+  const bool quietly = !goes_at_once(generation);
   checker_.about_to_go(generation, quietly);
-  if (!quietly) {
+  if (!quietly && !goes_unresolved(generation)) {
     for (uint32_t i = 0; i < kVolley; ++i) talk(generation);
     traffic_.flush();
   }
-  const ModelChanges changes{{ChangeVerb::remove, world_.spoke_route(generation)},
-                             {ChangeVerb::remove, world_.spoke_attachment(generation)}};
-  const bool sent = transactions_.transact(changes, [this, &slot] {
-    ++removed_;
+  const bool sent = transactions_.transact(world_.departure(generation), [this, &slot] {
+    ++slot.kind->removed;
     slot.gone.push_back(slot.generation);
     if (slot.gone.size() > kGoneTalking) slot.gone.erase(slot.gone.begin());
     enter(slot, Phase::none);

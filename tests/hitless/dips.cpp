@@ -18,6 +18,7 @@ constexpr double kAllowed = 0.05, kAllowedOwnPair = 0.3;
 constexpr Seconds kOwnPairLasts{2};
 /// Of the pace: what the generator has to have offered, else the machine had no time for the test.
 constexpr double kOffered = 0.95;
+constexpr size_t kInFlight = 4;  // transactions
 
 uint64_t sum(const Dataplane& plane, Counter WorkerCounters::*counter) {
   uint64_t all = 0;
@@ -45,12 +46,15 @@ uint64_t Trial::redecided_by_route() const {
 }
 
 void Trial::judge_dip(const char* what, const Flood& flood, double allowed, Seconds after) {
-  std::printf("%-12s %.1f %% at worst in 100 ms%s\n", "dip", 100 * flood.dip(after),
-              after > Seconds(0) ? ", after 2 s" : "");
+  std::printf("%-12s %.1f %% at worst in 100 ms%s, in %zu undisturbed windows of %zu\n", "dip",
+              100 * flood.dip(after), after > Seconds(0) ? ", after 2 s" : "",
+              flood.windows.size() - flood.disturbed_windows(), flood.windows.size());
   if (!plan_.dip.judge_rates) return;
   const double due = static_cast<double>(flood.offered + flood.withheld);
   if (static_cast<double>(flood.offered) < kOffered * due)
     problem(std::string(what) + ": the generator had no time");
+  if (flood.disturbed_windows() == flood.windows.size())
+    problem(std::string(what) + ": the machine left no window undisturbed");
   if (flood.dip(after) > allowed) problem(std::string(what) + ": the throughput dips too deep");
 }
 
@@ -58,7 +62,7 @@ void Trial::measure_dips(const Pace& pace) {
   Pace part = pace;
   part.length = plan_.dip.length;
   const Flood undisturbed = traffic_.run(part);
-  say("undisturbed", undisturbed);
+  judge_pace("undisturbed", undisturbed);
   judge_dip("undisturbed", undisturbed, kAllowed, Seconds(0));
   change_routes(part);
   change_policy(part, false);
@@ -70,28 +74,25 @@ void Trial::change_routes(const Pace& pace) {
   Transactions transactions(rig_);
   const uint32_t batch = plan_.dip.routes_per_transaction;
   const uint64_t policy_before = redecided_by_policy(), route_before = redecided_by_route();
-  uint64_t changed = 0;
-  bool busy = false;
+  uint64_t asked = 0, changed = 0;
   const auto start = Clock::now();
   const auto step = [&] {
     transactions.poll();
     const double due = Seconds(Clock::now() - start).count() * plan_.dip.routes_per_second;
-    if (busy || static_cast<double>(changed + batch) > due) return;
+    // Some wait at control, so that it never waits for us.
+    if (transactions.open() >= kInFlight || static_cast<double>(asked + batch) > due) return;
     // Loads of one batch and withdrawals of it follow each other.
-    const auto turn = static_cast<uint32_t>(changed / batch);
+    const auto turn = static_cast<uint32_t>(asked / batch);
     const uint32_t first = turn / 2 % 512 * batch;
     ModelChanges changes;
     changes.reserve(batch);
     for (uint32_t i = 0; i < batch; ++i)
       changes.push_back(
           {turn % 2 == 0 ? ChangeVerb::add : ChangeVerb::remove, Churn::extra_route(first + i), {}});
-    busy = transactions.transact(std::move(changes), [&] {
-      changed += batch;
-      busy = false;
-    });
+    if (transactions.transact(std::move(changes), [&] { changed += batch; })) asked += batch;
   };
   const Flood flood = traffic_.run(pace, step);
-  say("routes", flood);
+  judge_pace("routes", flood);
   judge_dip("routes", flood, kAllowed, Seconds(0));
   const double rate = static_cast<double>(changed) / flood.seconds;
   std::printf("%-12s %.0f route changes/s in the sessions' own domain; %" PRIu64
@@ -131,7 +132,7 @@ void Trial::change_policy(const Pace& pace, bool own_pair) {
     });
   };
   const Flood flood = traffic_.run(pace, step);
-  say(what, flood);
+  judge_pace(what, flood);
   if (own_pair) {
     judge_dip(what, flood, kAllowedOwnPair, Seconds(0));
     judge_dip(what, flood, kAllowed, kOwnPairLasts);

@@ -38,14 +38,14 @@ void Trial::endure_floods(const Pace& pace) {
   part.rate = pace.rate / kTrialShare * (kSessions + kFlood);
   const unsigned each = pace.rate > 0 ? 1 : kClosedLoop;
   for (const FloodKind kind : kFloodKinds) {
-    say(name_of(kind), traffic_.run(
-                           part, [&] { floods.step(); },
-                           [&] {
-                             unsigned staged = 0;
-                             while (staged < each && floods.send(kind)) ++staged;
-                             return staged;
-                           }));
-    if (!traffic_.settle()) problem(std::string(name_of(kind)) + ": packets are still under way after 5 s");
+    judge_pace(name_of(kind), traffic_.run(
+                                  part, [&] { floods.step(); },
+                                  [&] {
+                                    unsigned staged = 0;
+                                    while (staged < each && floods.send(kind)) ++staged;
+                                    return staged;
+                                  }));
+    if (!traffic_.settle()) problem(std::string(name_of(kind)) + ": packets are still under way after 30 s");
   }
   wait_for_balance();
   traffic_.listen({});

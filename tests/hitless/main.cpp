@@ -47,7 +47,11 @@ int main(int argc, char** argv) {
   app.add_flag("!--no-fragments", size.fragments, "No session sends fragments");
   app.add_option("--seconds", seconds, "Length of the disturbance");
   app.add_option("--spokes", plan.churn.spokes, "Spokes added and removed meanwhile");
-  app.add_option("--at-once", plan.churn.at_once, "Such spokes at a time")->check(CLI::Range(1, 4'096));
+  app.add_option(
+      "--tenants", plan.churn.tenants,
+      "Tenants (two domains, their spokes, connection, routes), all with the same addresses, likewise");
+  app.add_option("--at-once", plan.churn.at_once, "Such spokes at a time, and a quarter as many tenants")
+      ->check(CLI::Range(1, 4'096));
   app.add_option("--routes", plan.churn.routes, "Routes loaded and withdrawn meanwhile");
   app.add_option("--policies", plan.churn.policies, "How often the policy is replaced");
   app.add_option("--rulesets", plan.churn.rulesets, "How often the rules of inspection are replaced");
@@ -58,7 +62,7 @@ int main(int argc, char** argv) {
   app.add_option("--routes-per-second", plan.dip.routes_per_second, "With --dips: route changes");
   app.add_option("--dip-seconds", dip_seconds, "With --dips: length of each change");
   app.add_flag("--search", plan.search, "Find the highest rate first, and run at 0.7 of it");
-  app.add_option("--least-rate", plan.least_rate, "With --search: packets/s that have to be reached");
+  app.add_option("--least-rate", plan.least_rate, "With --search: packets/s that the run has at least");
   app.add_flag("--poll", rig.poll, "Workers never sleep");
   app.add_flag("--hugepages", rig.hugepages, "Use hugepages if there are any");
   app.add_option("--log", rig.log_level, "The hub's log level");
@@ -67,7 +71,9 @@ int main(int argc, char** argv) {
   plan.churn.length = Seconds(seconds);
   plan.dip.length = Seconds(dip_seconds);
   plan.dip.judge_rates = plan.search;
-  if (plan.dips || plan.floods) plan.churn.spokes = 0;
+  if (plan.dips || plan.floods) plan.churn.spokes = plan.churn.tenants = 0;
+  size.spokes = plan.churn.spokes;
+  size.tenants = plan.churn.tenants;
   size.floods = plan.floods;
   const auto what = parse_sabotage(sabotage);
   if (!what) {

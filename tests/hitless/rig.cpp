@@ -15,6 +15,7 @@
 #include "mgmt/daemon/machine.h"
 #include "mgmt/daemon/signals.h"
 #include "mgmt/events/log.h"
+#include "tests/hitless/traffic.h"
 
 namespace weir::hitless {
 
@@ -22,8 +23,8 @@ using namespace dataplane;
 
 namespace {
 
-/// As deep as a NIC's towards the hub; from it the checker may be late without a loss.
-constexpr MemoryPort::Depth kDepth{.rx = 4'096, .tx = 16'384};
+/// From the hub the checker may be late without a loss.
+constexpr MemoryPort::Depth kDepth{.rx = kPortDepth, .tx = 16'384};
 
 }  // namespace
 

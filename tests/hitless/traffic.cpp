@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <thread>
+#include <utility>
 
 namespace weir::hitless {
 
@@ -13,7 +15,7 @@ namespace {
 constexpr uint8_t kSyn = 0x02, kPush = 0x08, kAck = 0x10, kTcp = 6;
 /// So late the generator may be and still send all that is due.
 constexpr double kMaxDue = 1'024;
-constexpr auto kPatience = std::chrono::seconds(5);
+constexpr auto kPatience = std::chrono::seconds(30);
 constexpr auto kNap = std::chrono::microseconds(50);
 constexpr uint32_t kSlowStart = 1'024;  // sessions that are started one by one
 
@@ -32,16 +34,20 @@ double Flood::window_rate(double rank) const {
   for (const Window& window : windows) sorted.push_back(window.seen);
   std::sort(sorted.begin(), sorted.end());
   const auto at = static_cast<size_t>(rank * static_cast<double>(sorted.size() - 1) + 0.5);
-  return sorted[at] / Seconds(Traffic::kWindow).count();
+  return sorted[at] / slice.count();
 }
 
 double Flood::dip(Seconds after) const {
   double worst = 0;
-  for (auto i = static_cast<size_t>(after / Traffic::kWindow); i < windows.size(); ++i) {
+  for (auto i = static_cast<size_t>(after / slice); i < windows.size(); ++i) {
     const double in = windows[i].offered;
-    if (in > 0) worst = std::max(worst, 1 - windows[i].seen / in);
+    if (in > 0 && !windows[i].disturbed) worst = std::max(worst, 1 - windows[i].seen / in);
   }
   return worst;
+}
+
+size_t Flood::disturbed_windows() const {
+  return static_cast<size_t>(std::ranges::count(windows, true, &Window::disturbed));
 }
 
 Traffic::Traffic(const World& world, Checker& checker, Dataplane& dataplane, MemoryPort& port,
@@ -94,8 +100,12 @@ unsigned Traffic::queue_of(SessionNumber number, unsigned direction) const {
 }
 
 void Traffic::stage(unsigned queue, rte_mbuf* packet, size_t length) {
-  rte_pktmbuf_append(packet, static_cast<uint16_t>(length));
   Outgoing& out = outgoing_[queue];
+  if (out.size == kBurst) {
+    ++refused_;
+    return recycle(packet);
+  }
+  rte_pktmbuf_append(packet, static_cast<uint16_t>(length));
   out.packets[out.size++] = packet;
   if (out.size == kBurst) flush();
 }
@@ -106,9 +116,8 @@ void Traffic::flush() {
     if (out.size == 0) continue;
     const size_t taken = port_.inject(static_cast<uint16_t>(queue), {out.packets, out.size});
     injected_ += taken;
-    refused_ += out.size - taken;
-    for (size_t i = taken; i < out.size; ++i) recycle(out.packets[i]);
-    out.size = 0;
+    std::copy(out.packets + taken, out.packets + out.size, out.packets);
+    out.size -= taken;
   }
 }
 
@@ -225,18 +234,37 @@ bool Traffic::under_way() const {
   uint64_t given_back = total(&WorkerCounters::resumed);
   for (size_t i = 0; i < kDropReasonCount; ++i)
     given_back += dataplane_.control_dropped(static_cast<DropReason>(i));
-  return waiting() != 0 || total(&WorkerCounters::handed_over) != total(&WorkerCounters::taken_over) ||
+  const bool staged = std::ranges::any_of(outgoing_, [](const Outgoing& out) { return out.size != 0; });
+  return staged || waiting() != 0 ||
+         total(&WorkerCounters::handed_over) != total(&WorkerCounters::taken_over) ||
          total(&WorkerCounters::punted) != given_back || dataplane_.held() != 0;
 }
 
+std::vector<uint64_t> Traffic::turns() const {
+  std::vector<uint64_t> turns;
+  for (unsigned w = 0; w < dataplane_.workers(); ++w)
+    turns.push_back(dataplane_.counters(static_cast<WorkerIndex>(w)).turns.get());
+  return turns;
+}
+
+/// A worker counts what came in when its turn begins, and what became of it in the course of it: a worker
+/// that the machine put aside in between has a burst in its hands that no counter shows as waiting. So
+/// nothing is quiet before each worker ended two turns since it looked so: the one that it was in, and one
+/// without a packet.
 bool Traffic::settle() {
   flush();
-  unsigned quiet = 0;  // seen so, in a row: the counters are not read at one moment
+  std::vector<uint64_t> since;  // turns when all looked quiet; empty: it did not
   for (const auto end = Clock::now() + kPatience; Clock::now() < end;) {
     const bool found = poll();
     flush();
-    quiet = found || under_way() ? 0 : quiet + 1;
-    if (quiet == 5) return true;
+    if (found || under_way()) {
+      since.clear();
+    } else if (since.empty()) {
+      since = turns();
+    } else if (std::ranges::equal(since, turns(),
+                                  [](uint64_t then, uint64_t now) { return now >= then + 2; })) {
+      return true;
+    }
     if (!found) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return false;
@@ -282,44 +310,95 @@ bool Traffic::open_sessions() {
          open_stage(1, 0, kTogether, all) && open_stage(0, 2, kTogether, all) && settle();
 }
 
-void Traffic::next_visit(bool lossy) {
+void Traffic::next_visit() {
   const uint64_t sessions = world_.size().sessions;
   const auto number = static_cast<SessionNumber>(visit_ * step_ % sessions);
   const unsigned direction = static_cast<unsigned>(visit_ / sessions + number / 3) & 1;
   checker_.prefetch(static_cast<SessionNumber>((visit_ + 8) * step_ % sessions));
   ++visit_;
-  if (lossy) {
-    const Session session = world_.session(number);
-    if (session.inspected && session.flow.protocol == kTcp) return;
-  }
   send(number, direction);
 }
+
+bool Traffic::has_room() const {
+  constexpr size_t kRoom = 16;  // for what one visit stages, and for answers
+  return std::ranges::all_of(outgoing_, [](const Outgoing& out) { return out.size + kRoom <= kBurst; });
+}
+
+namespace {
+
+/// What the machine took lately: in the last 10 to 20 ms.
+class Lately {
+ public:
+  explicit Lately(const CoreWatch& watch) : watch_(watch) { now_ = before_ = read(); }
+  void pass(Clock::time_point now) {
+    if (now < next_) return;
+    next_ = now + kStep;
+    before_ = std::exchange(now_, read());
+  }
+  Seconds from_workers() const { return watch_.from_workers() - before_.workers; }
+  Seconds from_caller() const { return watch_.from_caller() - before_.caller; }
+
+ private:
+  static constexpr auto kStep = std::chrono::milliseconds(10);
+  struct Reading {
+    CoreWatch::Time workers, caller;
+  };
+  Reading read() const { return {watch_.from_workers(), watch_.from_caller()}; }
+
+  const CoreWatch& watch_;
+  Reading now_, before_;
+  Clock::time_point next_;
+};
+
+}  // namespace
 
 Flood Traffic::run(const Pace& pace, const std::function<void()>& meanwhile,
                    const std::function<unsigned()>& beside) {
   constexpr auto kMeanwhile = std::chrono::microseconds(100);
+  constexpr double kTaken = 0.1;  // of a window: so much less of a core makes it say nothing
   Flood flood;
-  const uint64_t sent_before = checker_.sent(), refused_before = refused_;
+  flood.slice = pace.slice;
+  const auto slice = std::chrono::duration_cast<Clock::duration>(pace.slice);
+  const uint64_t sent_before = checker_.sent();
   const auto start = Clock::now();
-  auto last = start, next_call = start, window_end = start + kWindow;
+  auto last = start, next_call = start, window_end = start + slice;
   uint64_t window_seen = checker_.seen(), window_sent = sent_before;
+  CoreWatch::Time window_taken = watch_.from_workers();
+  Flood::Window window;
+  Lately lately(watch_);
+  std::optional<Clock::time_point> full_since;
+  // What was not offered in time: the machine's doing, if it took half as long as that takes to come about.
+  const auto missed = [&](double packets, uint64_t& ours, Seconds taken, double slack) {
+    const bool disturbed = taken.count() * pace.rate >= slack / 2;
+    (disturbed ? flood.disturbed : ours) += static_cast<uint64_t>(packets);
+    (disturbed ? window.disturbed : window.behind) = true;
+  };
   double due = 0;
   for (auto now = start; now - start < pace.length; now = Clock::now()) {
     bool worked = poll();
     if (pace.rate > 0) {
       due += Seconds(now - last).count() * pace.rate;
-      if (due > kMaxDue) {
-        flood.withheld += static_cast<uint64_t>(due - kMaxDue);
+      if (!has_room()) flush();
+      if (!has_room()) {
+        if (!full_since) full_since = now;
+      } else if (full_since) {
+        const double lost = std::min(due, Seconds(now - *full_since).count() * pace.rate);
+        missed(lost, flood.overrun, lately.from_workers(), kPortDepth);
+        due -= lost;
+        full_since.reset();
+      } else if (due > kMaxDue) {
+        missed(due - kMaxDue, flood.withheld, lately.from_caller(), kMaxDue);
         due = kMaxDue;
       }
+      if (!full_since) lately.pass(now);
     } else {
       const uint64_t waiting = this->waiting() + between_workers();
       due = waiting >= pace.window ? 0 : static_cast<double>(pace.window - waiting);
     }
     last = now;
-    for (size_t i = 0; i < kBurst && due >= 1; ++i) {
+    for (size_t i = 0; i < kBurst && due >= 1 && has_room(); ++i) {
       const uint64_t sent = checker_.sent();
-      next_visit(pace.lossy);
+      next_visit();
       due -= static_cast<double>(checker_.sent() - sent);
       if (beside) due -= beside();
       worked = true;
@@ -330,9 +409,14 @@ Flood Traffic::run(const Pace& pace, const std::function<void()>& meanwhile,
       meanwhile();
     }
     if (now >= window_end) {
-      window_end += kWindow;
-      flood.windows.push_back({static_cast<uint32_t>(checker_.sent() - window_sent),
-                               static_cast<uint32_t>(checker_.seen() - window_seen)});
+      window_end += slice;
+      const CoreWatch::Time taken = watch_.from_workers();
+      window.disturbed |= pace.rate > 0 && taken - window_taken > kTaken * pace.slice;
+      window.offered = static_cast<uint32_t>(checker_.sent() - window_sent);
+      window.seen = static_cast<uint32_t>(checker_.seen() - window_seen);
+      flood.windows.push_back(std::exchange(window, {}));
+      window.disturbed = full_since.has_value() && flood.windows.back().disturbed;
+      window_taken = taken;
       window_sent = checker_.sent();
       window_seen = checker_.seen();
     }
@@ -341,7 +425,6 @@ Flood Traffic::run(const Pace& pace, const std::function<void()>& meanwhile,
   flush();
   flood.seconds = Seconds(Clock::now() - start).count();
   flood.offered = checker_.sent() - sent_before;
-  flood.refused = refused_ - refused_before;
   return flood;
 }
 

@@ -39,8 +39,11 @@ class Trial {
  private:
   double highest_rate();
   static void say(const char* what, const Flood& flood);
+  /// Says it, and what is the hub's or the generator's fault is a problem.
+  void judge_pace(const char* what, const Flood& flood);
   void disturb(const Pace& pace);
   void endure_floods(const Pace& pace);
+  void expect_reuse(const Churn& churn);
   void wait_for_balance();
   void measure_dips(const Pace& pace);
   void judge_dip(const char* what, const Flood& flood, double allowed, Seconds after);
@@ -58,7 +61,6 @@ class Trial {
   Checker checker_;
   Traffic traffic_;
   std::vector<std::string> problems_;
-  uint64_t forgiven_ = 0;  // lost while the highest rate was searched
 };
 
 }  // namespace weir::hitless

@@ -1,5 +1,6 @@
 #include "tests/hitless/world.h"
 
+#include <algorithm>
 #include <sstream>
 
 namespace weir::hitless {
@@ -13,9 +14,11 @@ constexpr uint32_t v4(uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
 constexpr uint32_t kHub = v4(198, 18, 0, 1), kRouter = v4(198, 18, 0, 254);
 constexpr uint32_t kPeers = v4(198, 19, 0, 1);
 constexpr uint32_t kWestNet = v4(10, 64, 0, 0), kEastNet = v4(10, 128, 0, 0), kHosts = 0xf'ffff;  // both /12
-constexpr uint32_t kSpokeLinks = v4(172, 16, 0, 0);  // a /28 for each
-constexpr uint32_t kNoise = v4(10, 30, 0, 0);        // a /16 for each of the two
-constexpr uint32_t kSpokeNets = v4(100, 64, 0, 0);   // a /26 for each
+constexpr uint32_t kSpokeLinks = v4(172, 16, 0, 0);   // a /28 for each
+constexpr uint32_t kNoise = v4(10, 30, 0, 0);         // a /16 for each of the two
+constexpr uint32_t kSpokeNets = v4(100, 64, 0, 0);    // a /26 for each
+constexpr uint32_t kTenantLinks = v4(10, 200, 0, 0);  // a /28 for each of the two sides, of all tenants
+constexpr uint32_t kTenantNets = v4(10, 201, 0, 0);   // a /24 likewise
 constexpr uint32_t kFirstVni = 1'000;
 constexpr uint16_t kPlainPort = 443, kInspectedPort = 8'080;
 constexpr uint8_t kUdp = 17, kTcp = 6;
@@ -50,6 +53,34 @@ void write_side(std::ostringstream& out, const char* domain, AttachmentNumber fi
         << "/108\"\nattachment = \"" << name << "\"\nvia = \"fd01:" << net << ":" << i
         << "::2\"\necmp = true\n";
   }
+}
+
+config::Attachment attachment(AttachmentNumber number, const std::string& name, const std::string& domain,
+                              uint32_t link) {
+  const Spoke far = World::spoke(number);
+  config::Attachment made;
+  made.name = name;
+  made.domain = domain;
+  made.tunnel.id = far.vni;
+  made.tunnel.local = net::Ipv4{kHub};
+  made.tunnel.remote = net::Ipv4{far.peer};
+  made.gateways = {net::parse_interface_address(text(link + 1) + "/28").value()};
+  made.mac = far.hub;
+  return made;
+}
+
+config::Route route(const std::string& domain, uint32_t prefix, unsigned length, const std::string& name,
+                    uint32_t link) {
+  config::Route made;
+  made.domain = domain;
+  made.prefix = net::Prefix{net::IpAddress(net::Ipv4{prefix}), static_cast<uint8_t>(length)};
+  made.attachment = name;
+  made.via = net::IpAddress(net::Ipv4{link + 2});
+  return made;
+}
+
+std::string tenant_name(uint32_t generation, unsigned side) {
+  return "tenant" + std::to_string(generation) + (side == 0 ? "-left" : "-right");
 }
 
 }  // namespace
@@ -98,6 +129,7 @@ Session World::session(SessionNumber number) const {
 /// Which: bit 0 TCP, bit 1 started by the spoke.
 Session World::passing(SessionNumber number) const {
   const uint32_t generation = generation_of(number), which = number % kPerSpoke;
+  if (is_tenant(generation)) return of_tenant(number);
   Session session;
   const uint32_t west = kWestNet + (number & kHosts), spoke = kSpokeNets + generation * 64 + 1 + which;
   const bool from_west = (which & 2) == 0;
@@ -111,6 +143,25 @@ Session World::passing(SessionNumber number) const {
   session.home = from_west ? west_home : kFirstSpoke + generation;
   session.first = from_west ? kFirstSpoke + generation : kWest;
   session.members = from_west ? 1 : kMembers;
+  return session;
+}
+
+/// Which: bit 0 TCP, bit 1 started by the right side. Nothing but the attachments depends on the tenant.
+Session World::of_tenant(SessionNumber number) const {
+  const uint32_t generation = generation_of(number), which = number % kPerSpoke;
+  const unsigned from = which >> 1 & 1, to = 1 - from;
+  const bool tcp = (which & 1) != 0;
+  const uint32_t host = 1 + which;
+  Session session;
+  session.inspected = size_.inspect && !tcp;
+  session.flow = {false,
+                  tcp ? kTcp : kUdp,
+                  kTenantNets + from * 256 + host,
+                  kTenantNets + to * 256 + host,
+                  static_cast<uint16_t>(20'000 + which),
+                  session.inspected ? kInspectedPort : kPlainPort};
+  session.home = attachment_of_tenant(generation, from);
+  session.first = attachment_of_tenant(generation, to);
   return session;
 }
 
@@ -163,27 +214,39 @@ uint32_t World::noise_gateway(AttachmentNumber number) { return kNoise + ((numbe
 
 uint32_t World::west_host(uint32_t number) { return kWestNet + (number & kHosts); }
 
-config::Attachment World::spoke_attachment(uint32_t generation) const {
-  const Spoke far = spoke(kFirstSpoke + generation);
-  config::Attachment attachment;
-  attachment.name = spoke_name(generation);
-  attachment.domain = "edge";
-  attachment.tunnel.id = far.vni;
-  attachment.tunnel.local = net::Ipv4{kHub};
-  attachment.tunnel.remote = net::Ipv4{far.peer};
-  attachment.gateways = {
-      net::parse_interface_address(text(kSpokeLinks + generation * 16 + 1) + "/28").value()};
-  attachment.mac = far.hub;
-  return attachment;
+/// In the order in which they come: what is named, before what names it.
+config::ModelChanges World::parts_of(uint32_t generation, config::ChangeVerb verb) const {
+  config::ModelChanges changes;
+  if (!is_tenant(generation)) {
+    const std::string name = "spoke" + std::to_string(generation);
+    const uint32_t link = kSpokeLinks + generation * 16;
+    changes.push_back({verb, attachment(kFirstSpoke + generation, name, "edge", link), {}});
+    changes.push_back({verb, route("edge", kSpokeNets + generation * 64, 26, name, link), {}});
+    return changes;
+  }
+  config::Connection connection;
+  for (unsigned side = 0; side < 2; ++side) {
+    const std::string name = tenant_name(generation, side);
+    const uint32_t link = kTenantLinks + side * 16;
+    config::Domain domain;
+    domain.name = name;
+    (side == 0 ? connection.a : connection.b) = name;
+    changes.push_back({verb, domain, {}});
+    changes.push_back({verb, attachment(attachment_of_tenant(generation, side), name, name, link), {}});
+    changes.push_back({verb, route(name, kTenantNets + side * 256, 24, name, link), {}});
+  }
+  changes.push_back({verb, connection, {}});
+  return changes;
 }
 
-config::Route World::spoke_route(uint32_t generation) const {
-  config::Route route;
-  route.domain = "edge";
-  route.prefix = net::parse_prefix(text(kSpokeNets + generation * 64) + "/26").value();
-  route.attachment = spoke_name(generation);
-  route.via = net::IpAddress(net::Ipv4{kSpokeLinks + generation * 16 + 2});
-  return route;
+config::ModelChanges World::arrival(uint32_t generation) const {
+  return parts_of(generation, config::ChangeVerb::add);
+}
+
+config::ModelChanges World::departure(uint32_t generation) const {
+  config::ModelChanges changes = parts_of(generation, config::ChangeVerb::remove);
+  std::reverse(changes.begin(), changes.end());
+  return changes;
 }
 
 }  // namespace weir::hitless

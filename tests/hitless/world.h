@@ -4,6 +4,9 @@
 //                          +- hub -+
 //                                  +--- edge: spokes that come and go, one after the other
 //
+// Tenants come and go too: two domains with a spoke each and a connection between them. They all have the
+// same addresses, and their sessions the same tuples.
+//
 // All of it follows from numbers, so that nothing has to be stored for a session but what happened to it.
 #pragma once
 
@@ -11,12 +14,14 @@
 #include <optional>
 #include <string>
 
+#include "mgmt/config/change.h"
 #include "mgmt/config/config.h"
 #include "tests/hitless/frame.h"
 
 namespace weir::hitless {
 
-/// Attachments by number: west's, east's, then the spokes that come and go, each number once.
+/// Attachments by number: west's, east's, then the spokes that come and go, then two for each tenant; each
+/// number once.
 using AttachmentNumber = uint32_t;
 inline constexpr uint32_t kMembers = 4;
 inline constexpr AttachmentNumber kWest = 0, kEast = kMembers, kFirstSpoke = 2 * kMembers;
@@ -24,8 +29,9 @@ inline constexpr AttachmentNumber kWest = 0, kEast = kMembers, kFirstSpoke = 2 *
 /// Where somebody floods there are no spokes that come and go, but these two, in a domain of their own.
 inline constexpr AttachmentNumber kFlooder = kFirstSpoke, kBystander = kFirstSpoke + 1;
 
-/// Sessions between west and east are numbered from 0. Those of spokes that come and go are kPassing and up:
-/// the spoke's generation, then kPerSpoke sessions of it.
+/// Sessions between west and east are numbered from 0. Those of spokes and tenants that come and go are
+/// kPassing and up: the generation, then kPerSpoke sessions of it. Generations below WorldSize::spokes are
+/// spokes, the others tenants.
 using SessionNumber = uint32_t;
 inline constexpr SessionNumber kPassing = 0x8000'0000;
 inline constexpr uint32_t kPerSpoke = 4;
@@ -50,6 +56,8 @@ struct Session {
 
 struct WorldSize {
   uint32_t sessions = 65'536;
+  uint32_t spokes = 0;   // that come and go
+  uint32_t tenants = 0;  // that do
   unsigned workers = 1;
   bool fragments = true;
   bool inspect = true;
@@ -78,13 +86,20 @@ class World {
   /// A host that sessions come from.
   static uint32_t west_host(uint32_t number);
 
-  // --- a spoke that comes and goes, in the words of the configuration ---
-  static std::string spoke_name(uint32_t generation) { return "spoke" + std::to_string(generation); }
-  config::Attachment spoke_attachment(uint32_t generation) const;
-  config::Route spoke_route(uint32_t generation) const;
+  // --- what comes and goes ---
+  uint32_t generations() const { return size_.spokes + size_.tenants; }
+  bool is_tenant(uint32_t generation) const { return generation >= size_.spokes; }
+  /// What makes a spoke or a tenant, as one transaction, and what takes it away again.
+  config::ModelChanges arrival(uint32_t generation) const;
+  config::ModelChanges departure(uint32_t generation) const;
 
  private:
   Session passing(SessionNumber number) const;
+  Session of_tenant(SessionNumber number) const;
+  AttachmentNumber attachment_of_tenant(uint32_t generation, unsigned side) const {
+    return kFirstSpoke + size_.spokes + 2 * (generation - size_.spokes) + side;
+  }
+  config::ModelChanges parts_of(uint32_t generation, config::ChangeVerb verb) const;
 
   WorldSize size_;
   Link link_;
