@@ -214,7 +214,11 @@ void KernelResolver::read_everything() {
 
 bool KernelResolver::tick(dataplane::NanoTime now) {
   unsigned requests = 0;
-  for (auto& [key, neighbor] : neighbors_) {
+  auto at = neighbors_.upper_bound(last_looked_at_);
+  for (size_t left = std::min(neighbors_.size(), kLooksPerTick); left > 0; --left, ++at) {
+    if (at == neighbors_.end()) at = neighbors_.begin();
+    auto& [key, neighbor] = *at;
+    last_looked_at_ = key;
     if (!neighbor.due_known) {
       neighbor.due_known = true;
       neighbor.retry = kFirstRetry;

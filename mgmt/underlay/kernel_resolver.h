@@ -24,6 +24,8 @@ class KernelResolver {
   static constexpr dataplane::NanoTime kSlowestRetry = 30 * dataplane::kNanosPerSecond;
   /// Requests to the kernel at most in one tick.
   static constexpr unsigned kRequestsPerTick = 256;
+  /// Neighbours that a tick looks at; of more, each comes the later.
+  static constexpr size_t kLooksPerTick = 1'024;
 
   /// `ports` are those with kernel_shared.
   static Result<std::unique_ptr<KernelResolver>> create(std::vector<PortFacts> ports);
@@ -81,6 +83,7 @@ class KernelResolver {
   std::map<uint32_t, netlink::Link> links_;  // of the ports, by ifindex
   std::map<Way, Watch> watches_;
   std::map<NeighborKey, Neighbor> neighbors_;  // next hops of the watches
+  NeighborKey last_looked_at_{};               // by tick()
 };
 
 /// Addresses of an interface, IPv6 link-local ones left out: they name no host beyond the link.

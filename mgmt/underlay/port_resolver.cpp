@@ -118,7 +118,12 @@ bool PortResolver::expire(const net::IpAddress& target, Neighbor& neighbor, data
 bool PortResolver::tick(dataplane::NanoTime now) {
   budget_ = kRequestsPerTick;
   bool changed = false;
-  for (auto& [target, neighbor] : neighbors_) changed |= expire(target, neighbor, now);
+  auto at = neighbors_.upper_bound(last_looked_at_);
+  for (size_t left = std::min(neighbors_.size(), kLooksPerTick); left > 0; --left, ++at) {
+    if (at == neighbors_.end()) at = neighbors_.begin();
+    changed |= expire(at->first, at->second, now);
+    last_looked_at_ = at->first;
+  }
   return changed;
 }
 

@@ -27,6 +27,8 @@ class PortResolver {
   static constexpr unsigned kMisses = 3;
   /// Requests between two ticks: many peers at once must not become a burst of broadcasts.
   static constexpr unsigned kRequestsPerTick = 64;
+  /// Neighbours that a tick looks at; of more, each comes the later.
+  static constexpr size_t kLooksPerTick = 1'024;
 
   /// `port` is not shared with the kernel. `send` outlives the resolver.
   PortResolver(PortFacts port, const SendFrame& send) : port_(std::move(port)), send_(send) {}
@@ -66,6 +68,7 @@ class PortResolver {
   const SendFrame& send_;
   std::map<net::IpAddress, Neighbor> neighbors_;  // by next hop
   unsigned budget_ = kRequestsPerTick;
+  net::IpAddress last_looked_at_;  // by tick()
 };
 
 }  // namespace weir::underlay
