@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <map>
+#include <numeric>
+#include <utility>
 
 namespace weir::dataplane {
 
@@ -45,6 +47,13 @@ bool matches(const PolicyRule& rule, DomainId from, DomainId to, const Tuple& tu
 }
 
 PolicyTable PolicyTable::build(std::vector<PolicyRule> rules, std::vector<Connection> connections) {
+  std::vector<RuleIndex> order(rules.size());
+  std::iota(order.begin(), order.end(), RuleIndex{0});
+  return build(std::move(rules), std::move(connections), order);
+}
+
+PolicyTable PolicyTable::build(std::vector<PolicyRule> rules, std::vector<Connection> connections,
+                               const std::vector<RuleIndex>& order) {
   PolicyTable table;
   table.rules_ = std::move(rules);
   table.connections_ = std::move(connections);
@@ -69,7 +78,7 @@ PolicyTable PolicyTable::build(std::vector<PolicyRule> rules, std::vector<Connec
   }
 
   table.rules_of_pair_.resize(count);
-  for (RuleIndex r = 0; r < table.rules_.size(); ++r) {
+  for (const RuleIndex r : order) {
     const PolicyRule& rule = table.rules_[r];
     const auto enter = [&](const std::vector<ConnectionIndex>& pairs) {
       for (const ConnectionIndex c : pairs) {

@@ -36,6 +36,7 @@ struct PolicyRule {
   bool log = false;
 };
 
+/// A rule's place in the table, by which sessions name it; it keeps that whatever becomes of others.
 using RuleIndex = uint32_t;
 inline constexpr RuleIndex kDefaultDeny = ~0u;
 
@@ -63,8 +64,12 @@ class PolicyTable {
   static constexpr size_t kMaxConnections = kNotConnected;
 
   /// Control or builder thread. `connections` has both directions and every (d, d), at most kMaxConnections
-  /// in all, which the caller checks: what is over that is left out, so not connected.
+  /// in all, which the caller checks: what is over that is left out, so not connected. `order`: the rules'
+  /// places in the order in which they are evaluated; those that it lacks are gaps. Without one they are
+  /// evaluated as they stand.
   static PolicyTable build(std::vector<PolicyRule> rules, std::vector<Connection> connections);
+  static PolicyTable build(std::vector<PolicyRule> rules, std::vector<Connection> connections,
+                           const std::vector<RuleIndex>& order);
 
   /// kNotConnected if the two may not reach each other.
   ConnectionIndex find(DomainId from, DomainId to) const;
@@ -73,6 +78,7 @@ class PolicyTable {
   const Connection& connection(ConnectionIndex index) const { return connections_[index]; }
   PolicyDecision classify(ConnectionIndex pair, const Tuple& tuple) const;
 
+  /// By RuleIndex: not in the order in which they are evaluated. A gap has no id.
   const std::vector<PolicyRule>& rules() const { return rules_; }
   const std::vector<Connection>& connections() const { return connections_; }
 

@@ -110,6 +110,17 @@ TEST(Policy, TheFirstMatchDecides) {
   EXPECT_EQ(ssh.rule, 0u) << "a rule's deny is not the default's";
 }
 
+TEST(Policy, RulesAreEvaluatedInTheGivenOrderAndNamedByTheirPlace) {
+  const PolicyTable table = PolicyTable::build(
+      {rule("last", PolicyAction::allow), {}, rule("first", PolicyAction::deny)}, connections(), {2, 0});
+  const auto pair = table.find(kProd, kShared);
+  const PolicyDecision decision = table.classify(pair, kWeb);
+  EXPECT_EQ(decision.action, PolicyAction::deny);
+  EXPECT_EQ(decision.rule, 2u);
+  const PolicyTable gaps = PolicyTable::build({{}, rule("only", PolicyAction::allow)}, connections(), {1});
+  EXPECT_EQ(gaps.classify(gaps.find(kProd, kShared), kWeb).rule, 1u) << "a gap matches nothing";
+}
+
 TEST(Policy, MoreConnectionsThanIndicesAreNotConnected) {
   std::vector<Connection> many;
   for (uint32_t i = 0; i < PolicyTable::kMaxConnections + 2; ++i) {
