@@ -1,6 +1,7 @@
 // What control asks of workers: done by each worker in slices between its bursts, then acknowledged.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <vector>
@@ -11,9 +12,11 @@ namespace weir::dataplane {
 
 /// Owned by control, which frees it when every worker has acknowledged.
 struct Command {
-  enum class Kind : uint8_t { drain, purge_attachment, purge_domain, purge_stale_adjacencies, list_sessions };
+  enum class Kind : uint8_t { drain, purge, purge_stale_adjacencies, list_sessions };
   Kind kind{};
-  uint32_t id = 0;  // of what is purged
+  // What purge removes, in order.
+  std::vector<AttachmentId> attachments;
+  std::vector<uint16_t> domain_slots;
 
   /// One worker's part. Only that worker writes it, until `done`.
   struct Part {
@@ -22,6 +25,11 @@ struct Command {
     std::atomic<bool> done{false};
   };
   std::unique_ptr<Part[]> parts;  // by WorkerIndex
+
+  bool names(AttachmentId id) const { return std::binary_search(attachments.begin(), attachments.end(), id); }
+  bool names_domain(uint16_t slot) const {
+    return std::binary_search(domain_slots.begin(), domain_slots.end(), slot);
+  }
 };
 
 }  // namespace weir::dataplane

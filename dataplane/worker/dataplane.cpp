@@ -99,15 +99,14 @@ class DataplaneImpl final : public Dataplane {
   void publish(std::unique_ptr<const Snapshot> next) override;
   const Snapshot& current() const override { return *current_; }
   void housekeeping() override;
+  void after_grace_period(std::function<void()> done) override {
+    retired_.push_back({rte_rcu_qsbr_start(qsbr_.get()), nullptr, std::move(done)});
+  }
   void after_quiescence(std::function<void()> done) override;
-  void purge_attachment(AttachmentId attachment, std::function<void()> done) override {
-    send_command(Command::Kind::purge_attachment, attachment.value, std::move(done));
-  }
-  void purge_domain(DomainId domain, std::function<void()> done) override {
-    send_command(Command::Kind::purge_domain, domain.value, std::move(done));
-  }
+  void purge(std::vector<AttachmentId> attachments, std::vector<DomainId> domains,
+             std::function<void()> done) override;
   void purge_stale_adjacencies(std::function<void()> done) override {
-    send_command(Command::Kind::purge_stale_adjacencies, 0, std::move(done));
+    send_command(Command::Kind::purge_stale_adjacencies, std::move(done));
   }
 
   std::vector<Punt> take_punts(size_t max) override;
@@ -157,7 +156,8 @@ class DataplaneImpl final : public Dataplane {
 
   Status init_worker(WorkerIndex index, const DataplaneSettings& settings);
   void connect(WorkerIndex index);
-  void send_command(Command::Kind kind, uint32_t id, std::function<void()> done);
+  std::unique_ptr<Command> make_command(Command::Kind kind) const;
+  void send_command(Command::Kind kind, std::function<void()> done);
   void enqueue(std::unique_ptr<Command> command, std::function<void(Command&)> done);
   bool advance(Pending& pending);
   /// What is taken from each worker's ring at a time, so that none starves the others.
@@ -313,7 +313,7 @@ void DataplaneImpl::after_quiescence(std::function<void()> done) {
   // First a grace period, so that nothing new is handed over by what was seen before; then the rings run dry
   // of it.
   retired_.push_back({rte_rcu_qsbr_start(qsbr_.get()), nullptr,
-                      [this, done = std::move(done)] { send_command(Command::Kind::drain, 0, done); }});
+                      [this, done = std::move(done)] { send_command(Command::Kind::drain, done); }});
 }
 
 void DataplaneImpl::housekeeping() {
@@ -344,18 +344,29 @@ void DataplaneImpl::enqueue(std::unique_ptr<Command> command, std::function<void
   pending_.push_back({std::move(command), 0, std::move(done)});
 }
 
-void DataplaneImpl::send_command(Command::Kind kind, uint32_t id, std::function<void()> done) {
+std::unique_ptr<Command> DataplaneImpl::make_command(Command::Kind kind) const {
   auto command = std::make_unique<Command>();
   command->kind = kind;
-  command->id = id;
   command->parts = std::make_unique<Command::Part[]>(workers_.size());
+  return command;
+}
+
+void DataplaneImpl::send_command(Command::Kind kind, std::function<void()> done) {
+  enqueue(make_command(kind), [done = std::move(done)](Command&) { done(); });
+}
+
+void DataplaneImpl::purge(std::vector<AttachmentId> attachments, std::vector<DomainId> domains,
+                          std::function<void()> done) {
+  auto command = make_command(Command::Kind::purge);
+  std::sort(attachments.begin(), attachments.end());
+  command->attachments = std::move(attachments);
+  for (const DomainId id : domains) command->domain_slots.push_back(static_cast<uint16_t>(id.index()));
+  std::sort(command->domain_slots.begin(), command->domain_slots.end());
   enqueue(std::move(command), [done = std::move(done)](Command&) { done(); });
 }
 
 void DataplaneImpl::list_sessions(size_t max, std::function<void(std::vector<SessionRow>)> done) {
-  auto command = std::make_unique<Command>();
-  command->kind = Command::Kind::list_sessions;
-  command->parts = std::make_unique<Command::Part[]>(workers_.size());
+  auto command = make_command(Command::Kind::list_sessions);
   for (size_t i = 0; i < workers_.size(); ++i) command->parts[i].rows.resize(max);
   enqueue(std::move(command), [this, max, done = std::move(done)](Command& finished) {
     std::vector<SessionRow> rows;

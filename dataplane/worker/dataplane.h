@@ -153,14 +153,16 @@ class Dataplane {
   virtual const Snapshot& current() const = 0;
   /// Frees what is past its grace period, collects acknowledgements. Call each control turn.
   virtual void housekeeping() = 0;
-  /// Calls `done` (from housekeeping()) once every worker has passed a quiescent state and finished all that
-  /// it did with what it saw before: drained its rings of packets that name stale ids.
+  /// Calls `done` (from housekeeping()) once every worker has passed a quiescent state: none of them is in
+  /// the midst of a turn that began before.
+  virtual void after_grace_period(std::function<void()> done) = 0;
+  /// The same, and each has finished what it did with what it saw before: drained its rings of packets that
+  /// name stale ids. Waits behind purges.
   virtual void after_quiescence(std::function<void()> done) = 0;
-  /// Every worker removes its sessions that come in by or leave through `attachment`; then `done` (from
-  /// housekeeping()).
-  virtual void purge_attachment(AttachmentId attachment, std::function<void()> done) = 0;
-  /// As purge_attachment, for sessions with either end in `domain`.
-  virtual void purge_domain(DomainId domain, std::function<void()> done) = 0;
+  /// Every worker removes, in one sweep over all that it has, its sessions that come in by or leave through
+  /// one of `attachments` or have an end in one of `domains`; then `done` (from housekeeping()).
+  virtual void purge(std::vector<AttachmentId> attachments, std::vector<DomainId> domains,
+                     std::function<void()> done) = 0;
   /// Every worker lets its sessions forget next hops that were removed from the adjacency table: they look
   /// their route up again, none is removed. Then `done`: the indices of what was removed before the call may
   /// be released.

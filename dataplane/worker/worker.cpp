@@ -393,18 +393,12 @@ void Worker::purge_or_list(SessionIndex index, const Command& command, Command::
   switch (command.kind) {
     case Command::Kind::drain:
       break;
-    case Command::Kind::purge_attachment:
-      if (cold.ingress.value == command.id || cold.egress.value == command.id) {
+    case Command::Kind::purge:
+      if (command.names(cold.ingress) || command.names(cold.egress) ||
+          command.names_domain(session.domain[0]) || command.names_domain(session.domain[1])) {
         end_session(ctx_, index, inspection::FlowEnd::purged);
       }
       break;
-    case Command::Kind::purge_domain: {
-      const uint16_t slot = static_cast<uint16_t>(DomainId{command.id}.index());
-      if (session.domain[0] == slot || session.domain[1] == slot) {
-        end_session(ctx_, index, inspection::FlowEnd::purged);
-      }
-      break;
-    }
     case Command::Kind::purge_stale_adjacencies:
       for (AdjacencyId& adjacency : session.adjacency) {
         if (AdjacencyTable::View view; !ctx_.snapshot->adjacencies->get(adjacency, view)) adjacency = {};

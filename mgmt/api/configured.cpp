@@ -2,7 +2,6 @@
 
 #include <array>
 #include <sstream>
-#include <unordered_map>
 
 #include "mgmt/config/diff.h"
 #include "mgmt/config/key_table.h"
@@ -18,9 +17,7 @@ using config::Config;
 
 constexpr std::array<std::string_view, 4> kKinds = {"domain", "attachment", "connection", "policy"};
 
-std::string_view origin_of(const Config& config, const config::Location& where) {
-  return config::from_file(config, where) ? "file" : "api";
-}
+std::string_view word_of(model::Origin origin) { return origin == model::Origin::file ? "file" : "api"; }
 
 /// Keys in the order of their table, those of inner tables in objects. Values in TOML as toml_values.h writes
 /// them are JSON too: strings, numbers, truth values and lists of them.
@@ -39,21 +36,23 @@ Json keys_of(std::string_view kind, const config::Values& values) {
 }
 
 template <typename Thing>
-Json list_of(std::string_view kind, const Config& config, const std::vector<Thing>& things) {
+Json list_of(std::string_view kind, const std::vector<Thing>& things,
+             const std::vector<model::Origin>& origins) {
   Json rows = Json::array();
-  for (const Thing& thing : things) {
-    Json row = keys_of(kind, values_of(thing));
-    row["origin"] = origin_of(config, thing.where);
+  for (size_t i = 0; i < things.size(); ++i) {
+    Json row = keys_of(kind, values_of(things[i]));
+    row["origin"] = word_of(origins[i]);
     rows.push_back(std::move(row));
   }
   return rows;
 }
 
-Json list_of(std::string_view kind, const Config& config) {
-  if (kind == "domain") return list_of(kind, config, config.domains);
-  if (kind == "attachment") return list_of(kind, config, config.attachments);
-  if (kind == "connection") return list_of(kind, config, config.connections);
-  return list_of(kind, config, config.policy);
+Json list_of(std::string_view kind, const control::Configured& all) {
+  const auto& [config, origins] = all;
+  if (kind == "domain") return list_of(kind, config.domains, origins.domains);
+  if (kind == "attachment") return list_of(kind, config.attachments, origins.attachments);
+  if (kind == "connection") return list_of(kind, config.connections, origins.connections);
+  return list_of(kind, config.policy, origins.policy);
 }
 
 Response failure(const Error& error) { return {http_status(error.code), to_json(error)}; }
@@ -65,26 +64,15 @@ std::span<const std::string_view> listed_kinds() { return kKinds; }
 std::string plural_of(std::string_view kind) { return std::string(kind) + (kind == "policy" ? "" : "s"); }
 
 Response get_configured(Source& source, std::string_view kind) {
-  const auto config = source.config();
-  if (!config) return failure(config.error());
-  return {200, {{plural_of(kind), list_of(kind, **config)}}};
-}
-
-void add_origins(Source& source, Json& attachments) {
-  const auto config = source.config();
-  if (!config) return;
-  std::unordered_map<std::string_view, std::string_view> origins;
-  for (const auto& a : (*config)->attachments) origins.emplace(a.name, origin_of(**config, a.where));
-  for (Json& row : attachments) {
-    const auto found = origins.find(row["name"].get_ref<const std::string&>());
-    if (found != origins.end()) row["origin"] = found->second;
-  }
+  const auto all = source.configured(false);
+  if (!all) return failure(all.error());
+  return {200, {{plural_of(kind), list_of(kind, **all)}}};
 }
 
 Response get_config(Source& source, const Parameter& parameter) {
-  const auto in_force = source.config();
+  const auto in_force = source.configured(true);
   if (!in_force) return failure(in_force.error());
-  Config config = **in_force;
+  Config config = (*in_force)->config;
   config.routes_file = parameter("routes_file").value_or(config::routes_file_for(config));
   Json json = {{"file", config.file}, {"toml", config::to_toml(config)}};
   if (!config.routes_file.empty()) {
@@ -95,9 +83,10 @@ Response get_config(Source& source, const Parameter& parameter) {
 }
 
 Response get_config_diff(Source& source) {
-  const auto in_force = source.config();
+  const auto in_force = source.configured(true);
   if (!in_force) return failure(in_force.error());
-  const auto file = config::read_config((*in_force)->file);
+  const Config& config = (*in_force)->config;
+  const auto file = config::read_config(config.file);
   if (!file) {
     Json json =
         to_json(Error{ErrorCode::refused, "the hub's file has problems, so that it cannot be compared"});
@@ -105,15 +94,15 @@ Response get_config_diff(Source& source) {
     return {http_status(ErrorCode::refused), std::move(json)};
   }
   Json changes = Json::array();
-  std::istringstream lines(config::to_string(config::diff(*file, **in_force)));
+  std::istringstream lines(config::to_string(config::diff(*file, config)));
   for (std::string line; std::getline(lines, line);) changes.push_back(line);
-  return {200, {{"file", (*in_force)->file}, {"changes", std::move(changes)}}};
+  return {200, {{"file", config.file}, {"changes", std::move(changes)}}};
 }
 
 Response post_save(Source& source, const Parameter& parameter) {
-  const auto config = source.config();
-  if (!config) return failure(config.error());
-  const auto saved = config::save_config(**config, parameter("force") == "true");
+  const auto in_force = source.configured(true);
+  if (!in_force) return failure(in_force.error());
+  const auto saved = config::save_config((*in_force)->config, parameter("force") == "true");
   if (!saved) return failure({ErrorCode::refused, config::to_string(saved.error())});
   const auto reloaded = source.reload();
   if (!reloaded) return failure(reloaded.error());

@@ -18,9 +18,6 @@ std::string plural_of(std::string_view kind);
 /// "api" for what lives until the hub stops.
 Response get_configured(Source& source, std::string_view kind);
 
-/// Gives each of these attachments, which have a `name`, its `origin`.
-void add_origins(Source& source, Json& attachments);
-
 /// `toml`, and `routes` for the routes file `routes_file` if there is one. routes_file: another name for
 /// that.
 Response get_config(Source& source, const Parameter& parameter);

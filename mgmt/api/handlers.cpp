@@ -1,7 +1,5 @@
 #include "mgmt/api/handlers.h"
 
-#include "mgmt/api/configured.h"
-
 #include <charconv>
 
 #include "dataplane/net/headers.h"
@@ -51,11 +49,7 @@ Status read_protocol(const Parameter& parameter, control::PathQuery& query) {
 
 }  // namespace
 
-Response get_status(Source& source) {
-  Response response = respond(source.status());
-  if (response.status == 200) add_origins(source, response.body["attachments"]);
-  return response;
-}
+Response get_status(Source& source) { return respond(source.status()); }
 
 Response get_top(Source& source) { return respond(source.top()); }
 
@@ -72,7 +66,17 @@ Response get_sessions(Source& source, const Parameter& parameter) {
 }
 
 Response get_routes(Source& source, const Parameter& parameter) {
-  return respond(source.routes(parameter("domain")));
+  control::RoutesQuery query{parameter("domain")};
+  if (const auto text = parameter("prefix")) {
+    query.within = net::parse_prefix(*text);
+    if (!query.within) return refuse("prefix: " + config::in_quotes(*text) + " is no prefix");
+  }
+  if (const auto text = parameter("max")) {
+    const auto value = parse_number(*text, 1, kMaxRoutes);
+    if (!value) return refuse("max has to be a number from 1 to " + std::to_string(kMaxRoutes));
+    query.max = *value;
+  }
+  return respond(source.routes(query));
 }
 
 Result<control::PathQuery> parse_path_query(const Parameter& parameter) {

@@ -20,13 +20,14 @@ using Parameter = std::function<std::optional<std::string>(const std::string&)>;
 
 inline constexpr size_t kDefaultSessions = 100;
 inline constexpr size_t kMaxSessions = 10'000;
+inline constexpr size_t kMaxRoutes = 100'000;
 
 Response get_status(Source& source);
 Response get_top(Source& source);
 Response get_drops(Source& source);
 /// max: 1 to kMaxSessions.
 Response get_sessions(Source& source, const Parameter& parameter);
-/// domain: optional.
+/// domain, prefix (this and more specific ones): optional. max: 1 to kMaxRoutes.
 Response get_routes(Source& source, const Parameter& parameter);
 /// from: [DOMAIN/]ADDRESS, to: ADDRESS, proto: tcp, udp or icmp, port: with tcp and udp.
 Response get_path(Source& source, const Parameter& parameter);

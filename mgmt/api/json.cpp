@@ -58,6 +58,7 @@ Json to_json(const control::StatusView& view) {
                            {"remote", a.remote},
                            {"underlay", a.resolved ? "resolved" : "unresolved"},
                            {"mtu", a.mtu},
+                           {"origin", a.from_file ? "file" : "api"},
                            {"state", a.health.state},
                            {"since_s", a.health.since_s},
                            {"reason", a.health.reason},
@@ -122,22 +123,19 @@ Json to_json(const control::SessionsView& view) {
   return {{"sessions", std::move(rows)}, {"total", view.total}};
 }
 
-Json to_json(const std::vector<control::DomainRoutesView>& view) {
+Json to_json(const control::RoutesView& view) {
   Json domains = Json::array();
-  for (const auto& domain : view) {
+  for (const auto& domain : view.domains) {
     Json routes = Json::array();
     for (const auto& r : domain.routes) {
-      Json row = {{"prefix", r.prefix},
-                  {"attachment", r.attachment},
-                  {"via", r.via},
-                  {"weight", r.weight},
-                  {"kind", r.kind}};
+      Json row = {{"prefix", r.prefix}, {"attachment", r.attachment}, {"via", r.via}, {"weight", r.weight},
+                  {"kind", r.kind},     {"origin", r.origin}};
       if (!r.from_domain.empty()) row["from_domain"] = r.from_domain;
       routes.push_back(std::move(row));
     }
     domains.push_back({{"name", domain.name}, {"routes", std::move(routes)}});
   }
-  return {{"domains", std::move(domains)}};
+  return {{"domains", std::move(domains)}, {"more", view.more}};
 }
 
 Json to_json(const control::PathAnswer& answer) {
@@ -156,7 +154,7 @@ Json change_json(const control::ChangeView& view, const Error& error) {
     const auto first = view.changes.begin();
     const auto end = first + static_cast<std::ptrdiff_t>(std::min(view.changes.size(), kMaxChangeLines));
     return {{"changes", std::vector<std::string>(first, end)},
-            {"changes_total", view.changes.size()},
+            {"changes_total", view.changes_total},
             {"notes", view.notes}};
   }
   Json json = api::to_json(error);

@@ -19,7 +19,7 @@ Json to_json(const control::StatusView& view);
 Json to_json(const control::TopView& view);
 Json to_json(const std::vector<control::DropView>& view);
 Json to_json(const control::SessionsView& view);
-Json to_json(const std::vector<control::DomainRoutesView>& view);
+Json to_json(const control::RoutesView& view);
 Json to_json(const control::PathAnswer& answer);
 /// Of a reload: {"changes": [...], "notes": [...]}, or an "error" with all "problems".
 Json to_json(const control::ChangeView& view);

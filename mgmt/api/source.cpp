@@ -43,10 +43,9 @@ Result<control::SessionsView> ControlSource::sessions(size_t max) {
   });
 }
 
-Result<std::vector<control::DomainRoutesView>> ControlSource::routes(
-    const std::optional<std::string>& domain) {
-  return call<std::vector<control::DomainRoutesView>>(
-      mailbox_, kAnswerIn, [this, domain](auto reply) { reply(control_.routes(domain)); });
+Result<control::RoutesView> ControlSource::routes(const control::RoutesQuery& query) {
+  return call<control::RoutesView>(mailbox_, kAnswerIn,
+                                   [this, query](auto reply) { reply(control_.routes(query)); });
 }
 
 Result<control::PathAnswer> ControlSource::path(const control::PathQuery& query) {
@@ -60,9 +59,9 @@ Result<control::ChangeView> ControlSource::reload() {
   });
 }
 
-Result<std::shared_ptr<const config::Config>> ControlSource::config() {
-  return call<std::shared_ptr<const config::Config>>(mailbox_, kAnswerIn,
-                                                     [this](auto reply) { reply(control_.config()); });
+Result<std::shared_ptr<const control::Configured>> ControlSource::configured(bool with_routes) {
+  return call<std::shared_ptr<const control::Configured>>(
+      mailbox_, kAnswerIn, [this, with_routes](auto reply) { reply(control_.configured(with_routes)); });
 }
 
 Result<control::ChangeView> ControlSource::change(config::ModelChanges changes, bool dry_run) {

@@ -18,13 +18,13 @@ class Source {
   virtual Result<control::TopView> top() = 0;
   virtual Result<std::vector<control::DropView>> drops() = 0;
   virtual Result<control::SessionsView> sessions(size_t max) = 0;
-  virtual Result<std::vector<control::DomainRoutesView>> routes(const std::optional<std::string>& domain) = 0;
+  virtual Result<control::RoutesView> routes(const control::RoutesQuery& query) = 0;
   virtual Result<control::PathAnswer> path(const control::PathQuery& query) = 0;
   virtual Result<control::ChangeView> reload() = 0;
   /// `dry_run`: tells what would change.
   virtual Result<control::ChangeView> change(config::ModelChanges changes, bool dry_run) = 0;
-  /// What is in force, changes at run time included.
-  virtual Result<std::shared_ptr<const config::Config>> config() = 0;
+  /// What is in force, changes at run time included; routes only if asked for.
+  virtual Result<std::shared_ptr<const control::Configured>> configured(bool with_routes) = 0;
 };
 
 /// Asks a Control through its mailbox. Each call waits a bounded time and fails with `unavailable` after
@@ -37,11 +37,11 @@ class ControlSource final : public Source {
   Result<control::TopView> top() override;
   Result<std::vector<control::DropView>> drops() override;
   Result<control::SessionsView> sessions(size_t max) override;
-  Result<std::vector<control::DomainRoutesView>> routes(const std::optional<std::string>& domain) override;
+  Result<control::RoutesView> routes(const control::RoutesQuery& query) override;
   Result<control::PathAnswer> path(const control::PathQuery& query) override;
   Result<control::ChangeView> reload() override;
   Result<control::ChangeView> change(config::ModelChanges changes, bool dry_run) override;
-  Result<std::shared_ptr<const config::Config>> config() override;
+  Result<std::shared_ptr<const control::Configured>> configured(bool with_routes) override;
 
  private:
   control::Control& control_;

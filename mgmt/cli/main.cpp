@@ -37,7 +37,8 @@ struct Options {
   std::string socket = "/run/weir/weir.sock";
   bool json = false;
   unsigned max_sessions = 100;
-  std::string domain;
+  std::string domain, prefix;
+  unsigned max_routes = 1'000;
   bool all_drops = false;
   unsigned tables = 0;  // 0: not said
   double interval_s = 1;
@@ -150,6 +151,8 @@ int run(const CLI::App& app, const Options& options, const ChangeCommands& chang
   if (app.got_subcommand("routes")) {
     Client::Parameters parameters;
     if (!options.domain.empty()) parameters.emplace_back("domain", options.domain);
+    if (!options.prefix.empty()) parameters.emplace_back("prefix", options.prefix);
+    parameters.emplace_back("max", std::to_string(options.max_routes));
     return show(options.json, client.get("/v1/routes", parameters), weir::cli::print_routes);
   }
   for (const auto& [kind, help] : kLists) {
@@ -190,8 +193,12 @@ int main(int argc, char** argv) {
       ->add_option("--max", options.max_sessions, "At most so many")
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
-  app.add_subcommand("routes", "Routes by domain")
-      ->add_option("--domain", options.domain, "Only of this domain");
+  CLI::App* routes = app.add_subcommand("routes", "Routes by domain");
+  routes->add_option("--domain", options.domain, "Only of this domain");
+  routes->add_option("--prefix", options.prefix, "Only this prefix and more specific ones");
+  routes->add_option("--max", options.max_routes, "At most so many")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
   app.add_subcommand("drops", "Why packets were dropped")
       ->add_flag("--all", options.all_drops, "Also reasons that did not occur");
   app.add_subcommand("reload", "Read the configuration and rules again");

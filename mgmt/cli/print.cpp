@@ -134,8 +134,10 @@ std::string print_routes(const Json& answer) {
   std::string out;
   for (const Json& domain : list(answer, "domains")) {
     out += (out.empty() ? "" : "\n") + ("domain " + text(domain, "name") + "\n");
-    out += columns(list(domain, "routes"), {"prefix", "kind", "attachment", "via", "weight", "from_domain"});
+    out += columns(list(domain, "routes"),
+                   {"prefix", "kind", "attachment", "via", "weight", "from_domain", "origin"});
   }
+  if (flag(answer, "more")) out += "and more; --domain and --prefix ask for fewer, --max for more of them\n";
   return out;
 }
 

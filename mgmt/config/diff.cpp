@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -30,29 +31,40 @@ std::vector<std::string> changed_keys(const Values& old, const Values& next) {
   return keys;
 }
 
+// By what a thing is known among its kind.
+const std::string& key_of(const Port& x) { return x.name; }
+const std::string& key_of(const Domain& x) { return x.name; }
+const std::string& key_of(const Attachment& x) { return x.name; }
+const std::string& key_of(const PolicyRule& x) { return x.id; }
+const std::string& key_of(const Profile& x) { return x.name; }
+auto key_of(const Connection& x) { return std::minmax(x.a, x.b); }
+auto key_of(const Route& x) { return std::tie(x.domain, x.prefix, x.attachment, x.via); }
+
+template <typename Thing>
+std::vector<const Thing*> by_key(const std::vector<Thing>& things, size_t first, size_t last) {
+  std::vector<const Thing*> all;
+  for (size_t i = first; i < last; ++i) all.push_back(&things[i]);
+  std::sort(all.begin(), all.end(), [](const Thing* a, const Thing* b) { return key_of(*a) < key_of(*b); });
+  return all;
+}
+
+template <typename Thing>
+ListDiff diff_list(const std::vector<Thing>& old, const std::vector<Thing>& next) {
+  const Difference<Thing> all = difference(old, next);
+  ListDiff result;
+  for (const Thing* thing : all.removed) result.removed.push_back(name_of(*thing));
+  for (const Thing* thing : all.added) result.added.push_back(name_of(*thing));
+  for (const auto& [before, now] : all.changed) {
+    result.changed.push_back({name_of(*now), changed_keys(values_of(*before), values_of(*now))});
+  }
+  return result;
+}
+
 template <typename Thing>
 std::unordered_map<std::string, const Thing*> by_name(const std::vector<Thing>& things) {
   std::unordered_map<std::string, const Thing*> map;
   for (const Thing& thing : things) map.emplace(name_of(thing), &thing);
   return map;
-}
-
-template <typename Thing>
-ListDiff diff_list(const std::vector<Thing>& old, const std::vector<Thing>& next) {
-  const auto before = by_name(old), after = by_name(next);
-  ListDiff result;
-  for (const Thing& thing : old) {
-    if (!after.contains(name_of(thing))) result.removed.push_back(name_of(thing));
-  }
-  for (const Thing& thing : next) {
-    const auto found = before.find(name_of(thing));
-    if (found == before.end()) {
-      result.added.push_back(name_of(thing));
-    } else if (auto keys = changed_keys(values_of(*found->second), values_of(thing)); !keys.empty()) {
-      result.changed.push_back({name_of(thing), std::move(keys)});
-    }
-  }
-  return result;
 }
 
 /// The names that both lists have stand in another order.
@@ -97,14 +109,17 @@ void diff_ports(const Config& old, const Config& next, std::vector<ConfigDiff::K
   if (reordered(old.ports, next.ports)) out.push_back({"port", next.ports.front().where});
 }
 
+std::string leaf_words(const std::vector<std::string>& keys) {
+  std::string text;
+  for (const auto& key : keys) text += " " + key.substr(key.find("].") + 2);
+  return text;
+}
+
 void describe(const char* kind, const ListDiff& list, std::string& text) {
   for (const auto& name : list.removed) text += std::string("- ") + kind + " " + name + "\n";
   for (const auto& name : list.added) text += std::string("+ ") + kind + " " + name + "\n";
-  for (const auto& [name, keys] : list.changed) {
-    text += std::string("~ ") + kind + " " + name + ":";
-    for (const auto& key : keys) text += " " + key.substr(key.find("].") + 2);
-    text += "\n";
-  }
+  for (const auto& [name, keys] : list.changed)
+    text += std::string("~ ") + kind + " " + name + ":" + leaf_words(keys) + "\n";
   if (list.reordered) text += std::string("~ ") + kind + ": the order\n";
 }
 
@@ -115,7 +130,7 @@ bool ConfigDiff::empty() const {
          connections.empty() && policy.empty() && profiles.empty();
 }
 
-ConfigDiff diff(const Config& old, const Config& next) {
+ConfigDiff diff_settings(const Config& old, const Config& next) {
   ConfigDiff result;
   for (const std::string& key : changed_keys(single_values(old), single_values(next))) {
     if (needs_restart(key)) {
@@ -125,13 +140,18 @@ ConfigDiff diff(const Config& old, const Config& next) {
     }
   }
   diff_ports(old, next, result.restart);
+  result.profiles = diff_list(old.profiles, next.profiles);
+  return result;
+}
+
+ConfigDiff diff(const Config& old, const Config& next) {
+  ConfigDiff result = diff_settings(old, next);
   result.domains = diff_list(old.domains, next.domains);
   result.attachments = diff_list(old.attachments, next.attachments);
   result.routes = diff_list(old.routes, next.routes);
   result.connections = diff_list(old.connections, next.connections);
   result.policy = diff_list(old.policy, next.policy);
   result.policy.reordered = reordered(old.policy, next.policy);
-  result.profiles = diff_list(old.profiles, next.profiles);
   return result;
 }
 
@@ -155,5 +175,74 @@ std::string to_string(const ConfigDiff& diff) {
   describe("profile", diff.profiles, text);
   return text;
 }
+
+template <typename Thing>
+bool same(const Thing& a, const Thing& b) {
+  return key_of(a) == key_of(b) && changed_keys(values_of(a), values_of(b)).empty();
+}
+/// There may be a million.
+template <>
+bool same(const Route& a, const Route& b) {
+  return key_of(a) == key_of(b) && a.weight == b.weight && a.ecmp == b.ecmp && a.blackhole == b.blackhole;
+}
+
+template <typename Thing>
+std::string changed_leaves(const Thing& before, const Thing& now) {
+  return leaf_words(changed_keys(values_of(before), values_of(now)));
+}
+
+template <typename Thing>
+Difference<Thing> difference(const std::vector<Thing>& before, const std::vector<Thing>& now) {
+  // Mostly only a part in the midst is another one.
+  size_t first = 0, before_end = before.size(), now_end = now.size();
+  while (first < std::min(before_end, now_end) && same(before[first], now[first])) ++first;
+  while (before_end > first && now_end > first && same(before[before_end - 1], now[now_end - 1])) {
+    --before_end;
+    --now_end;
+  }
+  Difference<Thing> result;
+  if (first == before_end) {
+    for (size_t i = first; i < now_end; ++i) result.added.push_back(&now[i]);
+    return result;
+  }
+  const auto old = by_key(before, first, before_end), next = by_key(now, first, now_end);
+  auto a = old.begin();
+  auto b = next.begin();
+  while (a != old.end() || b != next.end()) {
+    if (b == next.end() || (a != old.end() && key_of(**a) < key_of(**b))) {
+      result.removed.push_back(*a++);
+    } else if (a == old.end() || key_of(**b) < key_of(**a)) {
+      result.added.push_back(*b++);
+    } else {
+      if (!same(**a, **b)) result.changed.emplace_back(*a, *b);
+      ++a;
+      ++b;
+    }
+  }
+  // Each in the order of its list, which lies in one piece.
+  std::sort(result.removed.begin(), result.removed.end());
+  std::sort(result.added.begin(), result.added.end());
+  std::sort(result.changed.begin(), result.changed.end(),
+            [](const auto& x, const auto& y) { return x.second < y.second; });
+  return result;
+}
+
+#define WEIR_CONFIG_THING(Thing)                                   \
+  template std::string changed_leaves(const Thing&, const Thing&); \
+  template Difference<Thing> difference(const std::vector<Thing>&, const std::vector<Thing>&);
+WEIR_CONFIG_THING(Port)
+WEIR_CONFIG_THING(Domain)
+WEIR_CONFIG_THING(Attachment)
+WEIR_CONFIG_THING(Route)
+WEIR_CONFIG_THING(Connection)
+WEIR_CONFIG_THING(PolicyRule)
+WEIR_CONFIG_THING(Profile)
+#undef WEIR_CONFIG_THING
+template bool same(const Port&, const Port&);
+template bool same(const Domain&, const Domain&);
+template bool same(const Attachment&, const Attachment&);
+template bool same(const Connection&, const Connection&);
+template bool same(const PolicyRule&, const PolicyRule&);
+template bool same(const Profile&, const Profile&);
 
 }  // namespace weir::config

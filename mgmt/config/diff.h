@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "mgmt/config/config.h"
@@ -39,11 +40,37 @@ struct ConfigDiff {
 
 /// Rule files are compared by name; whether their contents changed is for the caller, who reads them.
 ConfigDiff diff(const Config& old, const Config& next);
+/// The same of what only the file has: all but domains, attachments, routes, connections and policy.
+ConfigDiff diff_settings(const Config& old, const Config& next);
 
 /// A problem for each key that only a restart can change.
 std::vector<Problem> refusals(const ConfigDiff& diff);
 
 /// A line for each thing that changes, for people; empty if nothing does.
 std::string to_string(const ConfigDiff& diff);
+
+// For Port, Domain, Attachment, Route, Connection, PolicyRule and Profile:
+
+/// Equal, wherever they were written.
+template <typename Thing>
+bool same(const Thing& a, const Thing& b);
+template <>
+bool same(const Route& a, const Route& b);
+
+/// The keys that differ, as " mtu health.probe".
+template <typename Thing>
+std::string changed_leaves(const Thing& before, const Thing& now);
+
+/// What one list has beside another, each in the order of its list. Two things are the same one if
+/// name_of() is. A million routes take a second, and next to nothing where the lists are equal.
+template <typename Thing>
+struct Difference {
+  std::vector<const Thing*> added, removed;
+  std::vector<std::pair<const Thing*, const Thing*>> changed;  // before, now
+
+  bool empty() const { return added.empty() && removed.empty() && changed.empty(); }
+};
+template <typename Thing>
+Difference<Thing> difference(const std::vector<Thing>& before, const std::vector<Thing>& now);
 
 }  // namespace weir::config

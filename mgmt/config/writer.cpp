@@ -77,8 +77,4 @@ std::string routes_file_for(const Config& config) {
   return config.routes.size() > kMaxTomlRoutes ? config.file + ".routes" : std::string();
 }
 
-bool from_file(const Config& config, const Location& where) {
-  return where.file == config.file || (!config.routes_file.empty() && where.file == config.routes_file);
-}
-
 }  // namespace weir::config

@@ -21,9 +21,6 @@ inline constexpr size_t kMaxTomlRoutes = 10'000;
 /// The routes file to save to: the one that `config` has, one beside its file, or none (empty).
 std::string routes_file_for(const Config& config);
 
-/// Whether this was read from the configuration's files; else it was made at run time.
-bool from_file(const Config& config, const Location& where);
-
 /// `[[attachment]]` and its keys. `section` as in the key table, "attachment[]"; `header` is the text to
 /// write in brackets instead of its name, as in "add.attachment".
 std::string table_text(std::string_view section, std::string_view header, const Values& values);

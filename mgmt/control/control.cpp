@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <random>
-#include <set>
 #include <utility>
 
 #include "dataplane/net/headers.h"
 #include "dataplane/net/parse.h"
-#include "mgmt/model/apply_routes.h"
 
 namespace weir::control {
 
@@ -29,79 +27,43 @@ uint64_t random_seed() {
   return static_cast<uint64_t>(random()) << 32 | random();
 }
 
-/// What leads an attachment's packets to the hub, if they come by this port.
-void add_steering(const Attachment& attachment, const model::PortFacts& port, std::set<SteerRule>& rules) {
-  const Tunnel& tunnel = attachment.tunnel;
-  if (tunnel.kind == TunnelKind::native) {
-    const uint16_t first_tag = tunnel.outer_vlan != 0 ? tunnel.outer_vlan : tunnel.vlan;
-    if (tunnel.port == port.index) rules.insert({.vlan = first_tag});
-    return;
-  }
-  const bool here = std::any_of(port.addresses.begin(), port.addresses.end(),
-                                [&](const net::InterfaceAddress& a) { return a.address == tunnel.local; });
-  if (!here) return;
-  if (over_udp(tunnel.kind)) {
-    rules.insert({tunnel.local, tunnel.udp_port});
-  } else if (tunnel.kind == TunnelKind::gre) {
-    rules.insert({tunnel.local, 0, net::kProtoGre});
-  } else {
-    if (tunnel.inner != InnerFamilies::ipv6) rules.insert({tunnel.local, 0, net::kProtoIpv4});
-    if (tunnel.inner != InnerFamilies::ipv4) rules.insert({tunnel.local, 0, net::kProtoIpv6});
-  }
-}
+ChangeView refused(std::string why) { return {{std::move(why)}, {}, {}, 0}; }
 
 }  // namespace
 
-Control::Control(ControlParts parts, model::StartFacts facts, InForce in_force, NanoTime now)
+Control::Control(ControlParts parts, model::StartFacts facts, std::unique_ptr<model::LiveModel> model,
+                 FileConfig file, NanoTime now)
     : parts_(std::move(parts)),
       facts_(std::move(facts)),
-      in_force_(std::move(in_force)),
+      model_(std::move(model)),
+      file_(std::move(file)),
+      steering_(parts_.steering, facts_),
       paths_(parts_.underlay, path_mtus_, parts_.log),
-      neighbors_(parts_.dataplane, parts_.adjacencies, neighbor_limits(*in_force_.config)),
+      neighbors_(parts_.dataplane, parts_.adjacencies, neighbor_limits(*file_.settings)),
       health_(parts_.dataplane, parts_.board, neighbors_, random_seed(),
               [this](const HealthTransition& transition) { on_health(transition); }),
-      icmp_errors_(parts_.dataplane, in_force_.config->limits.icmp_errors_per_second),
+      icmp_errors_(parts_.dataplane, file_.settings->limits.icmp_errors_per_second),
       now_(now),
       started_(now) {
-  paths_.use(in_force_.model->hops);
   neighbors_.on_unreachable([this](const Punt& punt) { icmp_errors_.on_unreachable(punt, now_); });
 }
 
 Status Control::start() {
-  if (Status steered = steer(nullptr); !steered) return steered;
-  make_peer_adjacencies();
-  underlay_changed();
-  watch_attachments(nullptr);
+  std::vector<const config::Attachment*> coming;
+  for (const auto& [name, record] : model_->attachments()) coming.push_back(&record.config);
+  if (Status steered = steering_.widen(coming); !steered) return steered;
+  model_->for_each_path([this](const auto& path, const auto& hop) { paths_.add(path, hop); });
+  for (const auto& [name, record] : model_->attachments()) health_.add(record.id, record.config.health, now_);
+  make_changes();
   return {};
-}
-
-/// Brings what is watched in line with the model. `before`: the one before, if there was one.
-void Control::watch_attachments(const model::Model* before) {
-  const auto id_of = [](const model::Model& model, const config::Attachment& a) {
-    return model.ids.attachments.find(model::attachment_key(a.domain, a.name));
-  };
-  if (before != nullptr) {
-    before->attachments->for_each([&](const Attachment& a) {
-      if (in_force_.model->attachments->find(a.id) != nullptr) return;
-      health_.remove(a.id);
-      withdrawn_.erase(a.id);
-    });
-  }
-  for (const config::Attachment& a : in_force_.config->attachments) {
-    const auto id = id_of(*in_force_.model, a);
-    if (!id) continue;
-    health_.add(*id, a.health, now_);
-    // With other settings it begins again, as unknown.
-    if (health_.view(*id).state != HealthState::down && withdrawn_.erase(*id) != 0) recompile_wanted_ = true;
-  }
 }
 
 void Control::on_health(const HealthTransition& transition) {
   AttachmentChange change;
   change.at = now_;
-  change.attachment = in_force_.model->attachment_name(transition.attachment);
   if (const Attachment* a = parts_.dataplane.current().attachment(transition.attachment)) {
-    change.domain = in_force_.model->domain_name(a->domain);
+    change.attachment = a->name;
+    change.domain = model_->domain_name(a->domain);
   }
   change.state = transition.change.to;
   change.was = transition.change.from;
@@ -109,10 +71,8 @@ void Control::on_health(const HealthTransition& transition) {
   const auto level = change.state == HealthState::down ? spdlog::level::warn : spdlog::level::info;
   parts_.log.log(level, "attachment {} is {}, was {}: {}", change.attachment, to_string(change.state),
                  to_string(change.was), change.reason);
-  const bool withdraw = transition.withdraw && change.state == HealthState::down;
-  const bool moved = withdraw ? withdrawn_.insert(transition.attachment).second
-                              : withdrawn_.erase(transition.attachment) != 0;
-  if (moved) start_build(false);
+  withdrawals_.insert_or_assign(transition.attachment,
+                                transition.withdraw && change.state == HealthState::down);
   if (parts_.on_attachment_change) parts_.on_attachment_change(change);
 }
 
@@ -123,29 +83,31 @@ bool Control::turn(NanoTime now, bool underlay_ready) {
   if (now >= next_underlay_tick_) {
     next_underlay_tick_ = now + kUnderlayTick;
     changed |= parts_.underlay.tick(now);
-    changed |= take_kernel_icmp();
+    take_kernel_icmp();
     changed |= path_mtus_.tick(now);
   }
-  if (changed) underlay_changed();
+  if (changed) paths_.ask_all();
   worked |= take_packets();
+  worked |= paths_.step();
   neighbors_.tick(now);
   worked |= health_.tick(now);
   parts_.dataplane.housekeeping();
+  worked |= make_changes();
+  purge();
   if (parts_.dataplane.now() > now + kStall) ++stalls_;
-  return worked || changed;
+  // The workers are quiescent soon.
+  return worked || changed || installing_;
 }
 
 bool Control::take_packets() {
   const auto notes = parts_.dataplane.take_notes(kPacketsPerTurn);
-  bool underlay_moved = false;
   for (const NeighborNote& note : notes) {
     if (note.attachment.valid()) {
       neighbors_.on_note(note, now_);
     } else {
-      underlay_moved |= parts_.underlay.on_neighbor_note(note.port, note.address, note.mac);
+      if (parts_.underlay.on_neighbor_note(note.port, note.address, note.mac)) paths_.ask_all();
     }
   }
-  if (underlay_moved) underlay_changed();
   const auto punts = parts_.dataplane.take_punts(kPacketsPerTurn);
   for (const Punt& punt : punts) on_punt(punt);
   return !notes.empty() || !punts.empty();
@@ -161,56 +123,44 @@ void Control::on_punt(const Punt& punt) {
     case PuntReason::underlay_icmp: {
       net::EthView eth;
       const bool whole = net::parse_ethernet(punt.frame, eth) == net::ParseError::none;
-      const bool changed = whole && on_underlay_icmp(read_too_big(punt.frame.subspan(eth.offset)));
-      parts_.dataplane.discard(punt, DropReason::none);
-      if (changed) underlay_changed();
-      return;
+      if (whole) on_underlay_icmp(read_too_big(punt.frame.subspan(eth.offset)));
+      return parts_.dataplane.discard(punt, DropReason::none);
     }
     case PuntReason::underlay_arp: {
-      const bool changed = parts_.underlay.on_neighbor_frame(punt.port, punt.frame);
-      parts_.dataplane.discard(punt, DropReason::none);  // it has served its purpose
-      if (changed) underlay_changed();
-      return;
+      if (parts_.underlay.on_neighbor_frame(punt.port, punt.frame)) paths_.ask_all();
+      return parts_.dataplane.discard(punt, DropReason::none);  // it has served its purpose
     }
   }
   parts_.dataplane.discard(punt, DropReason::punt_unwanted);
 }
 
-/// What an ICMP error for one of the hub's underlay addresses said. True: a path's MTU went down.
-bool Control::on_underlay_icmp(const std::optional<TooBig>& said) {
+/// What an ICMP error for one of the hub's underlay addresses said.
+void Control::on_underlay_icmp(const std::optional<TooBig>& said) {
   const auto is_ours = [this](const TooBig& about) {
-    bool ours = false;
-    in_force_.model->attachments->for_each([&](const Attachment& a) { ours |= is_about(about, a.tunnel); });
-    return ours;
+    const auto users = model_->users_of({about.local, about.remote});
+    return std::any_of(users.begin(), users.end(), [&](const model::AttachmentRecord* record) {
+      return is_about(about, record->config.tunnel);
+    });
   };
-  return path_mtus_.on_icmp(said, is_ours, now_);
+  if (path_mtus_.on_icmp(said, is_ours, now_)) paths_.ask({said->local, said->remote});
 }
 
-bool Control::take_kernel_icmp() {
-  bool changed = false;
+void Control::take_kernel_icmp() {
   std::array<uint8_t, 1'024> buffer;
   for (const underlay::IcmpSocket* socket : parts_.icmp) {
     for (size_t i = 0; i < PathMtus::kPerSecond; ++i) {
       const auto bytes = socket->take(buffer);
       if (bytes.empty()) break;
       const bool v4 = socket->family() == net::Family::ipv4;
-      changed |= on_underlay_icmp(v4 ? read_too_big(bytes) : read_too_big_message(net::Family::ipv6, bytes));
+      on_underlay_icmp(v4 ? read_too_big(bytes) : read_too_big_message(net::Family::ipv6, bytes));
     }
   }
-  return changed;
-}
-
-void Control::underlay_changed() {
-  if (paths_.refresh()) start_build(false);
 }
 
 void Control::reload(ChangeReply reply) {
-  constexpr size_t kMaxWaiting = 16;
-  if (reloads_waiting_.size() >= kMaxWaiting) {
-    return reply({{"too many reloads are waiting already"}, {}, {}});
-  }
+  if (reloads_waiting_.size() >= kMaxWaiting) return reply(refused("too many reloads are waiting already"));
   reloads_waiting_.push_back(std::move(reply));
-  start_build(true);
+  start_reading();
 }
 
 void Control::transact(config::ModelChanges changes, ChangeReply reply) {
@@ -221,200 +171,258 @@ void Control::try_out(config::ModelChanges changes, ChangeReply reply) {
   enqueue({std::move(changes), true, std::move(reply)});
 }
 
-void Control::enqueue(Transaction transaction) {
-  constexpr size_t kMaxWaiting = 16;
-  if (transactions_waiting_.size() >= kMaxWaiting) {
-    return transaction.reply({{"too many transactions are waiting already"}, {}, {}});
-  }
-  transactions_waiting_.push_back(std::move(transaction));
-  start_build(false);
+void Control::enqueue(Request request) {
+  if (transactions_waiting_.size() >= kMaxWaiting)
+    return request.reply(refused("too many transactions are waiting already"));
+  transactions_waiting_.push_back(std::move(request));
 }
 
-/// Reloads go first, one transaction to a build.
-void Control::take_transaction(BuildJob& job) {
-  if (job.reread || transactions_waiting_.empty()) return;
-  transaction_building_ = std::move(transactions_waiting_.front());
-  transactions_waiting_.pop_front();
-  job.changes = std::move(transaction_building_->changes);
-}
-
-/// One build at a time: what comes meanwhile is gathered into the one after it.
-void Control::start_build(bool reread) {
-  if (building_) {
-    recompile_wanted_ |= !reread && transactions_waiting_.empty();
-    return;
-  }
-  building_ = true;
-  recompile_wanted_ = false;
-  std::swap(reloads_building_, reloads_waiting_);
-  auto job = std::make_shared<BuildJob>(BuildJob{!reloads_building_.empty(), in_force_, facts_,
-                                                 paths_.table(), released_attachments_, released_domains_});
-  job->withdrawn = withdrawn_;
-  take_transaction(*job);
+/// One reload at a time: those that come meanwhile share the one after it.
+void Control::start_reading() {
+  if (!reloads_.empty() || reloads_waiting_.empty()) return;
+  std::swap(reloads_, reloads_waiting_);
+  const ReadJob job{file_.whole, facts_.workers};
   parts_.builder.run([this, job, &mailbox = parts_.mailbox] {
-    auto outcome = std::make_shared<BuildOutcome>(run_build_or_explain(std::move(*job)));
-    mailbox.deliver([this, outcome] { finish_build(*outcome); });
+    auto outcome = std::make_shared<ReadOutcome>(read_again_or_explain(job));
+    mailbox.deliver([this, outcome] { read_ = outcome; });
   });
 }
 
-void Control::finish_build(BuildOutcome& outcome) {
-  const bool dry_run = transaction_building_ && transaction_building_->dry_run;
-  const bool install_it = !dry_run && outcome.compiled.has_value() && widen_steering(outcome);
-  if (!dry_run) {
-    for (const std::string& note : outcome.notes) parts_.log.warn("{}", note);
-    for (const std::string& problem : outcome.problems) parts_.log.error("{}", problem);
+/// What waits to be changed, as far as this turn has time for it. False: there was nothing to do, or a
+/// transaction is under way that waits for the workers.
+bool Control::make_changes() {
+  bool worked = false;
+  while (!installing_) {
+    std::vector<config::Problem> warnings;
+    for (const auto& [attachment, withdrawn] : std::exchange(withdrawals_, {}))
+      model_->withdraw(attachment, withdrawn, warnings);
+    std::vector<AttachmentTable::Retired> retired;
+    for (const auto& [path, facts] : paths_.take_changed()) {
+      for (auto& old : model_->path_changed(path, facts, warnings)) retired.push_back(std::move(old));
+    }
+    if (!retired.empty()) {
+      const auto kept = std::make_shared<std::vector<AttachmentTable::Retired>>(std::move(retired));
+      parts_.dataplane.after_grace_period([kept] {});
+    }
+    log_notes(in_words(warnings));
+    settle_routes();
+    if (!read_ && transactions_waiting_.empty()) break;
+    if (worked && parts_.dataplane.now() > now_ + kChangesPerTurn) break;
+    worked = true;
+    if (read_) {
+      carry_out(*std::exchange(read_, nullptr));
+    } else {
+      Request next = std::move(transactions_waiting_.front());
+      transactions_waiting_.pop_front();
+      carry_out(std::move(next));
+    }
   }
-  if (install_it) install(outcome);
-  answer_transaction(outcome);
-  answer_reload(outcome);
-  building_ = false;
-  if (recompile_wanted_ || !reloads_waiting_.empty() || !transactions_waiting_.empty()) {
-    start_build(!reloads_waiting_.empty());
-  }
+  return worked;
 }
 
-/// Lets in what the new model takes beside what the old one does. False: the kernel refuses, all is steered
-/// as before, and the problem is in `outcome`.
-bool Control::widen_steering(BuildOutcome& outcome) {
-  const Status widened = steer(&outcome.compiled->model);
-  if (widened) return true;
-  outcome.problems.push_back(widened.error().message);
-  if (const Status back = steer(nullptr); !back) parts_.log.error("{}", back.error().message);
-  return false;
+void Control::carry_out(Request request) {
+  model::Transaction transaction(*model_, model::Origin::api);
+  for (const config::ModelChange& change : request.changes) transaction.add(change);
+  ChangeView view;
+  view.problems = in_words(transaction.check());
+  if (view.problems.empty() && request.dry_run) {
+    model::ChangeList list = transaction.changes();
+    view.notes = in_words(transaction.warnings());
+    view.changes = std::move(list.lines);
+    view.changes_total = list.total;
+  } else if (view.problems.empty() && plan(transaction, view, request.reply)) {
+    return install();
+  } else if (!request.dry_run) {
+    for (const std::string& problem : view.problems) parts_.log.debug("refused: {}", problem);
+    parts_.log.warn("changes refused, nothing was changed: {}{}", view.problems.front(),
+                    view.problems.size() > 1 ? "; and more" : "");
+  }
+  request.reply(std::move(view));
 }
 
-/// Connections and policy change with the one store that publishes the snapshot: a worker has the old ones or
-/// the new ones, never a mixture that is looser than both. Routes let nothing through by themselves, so they
-/// change around it, and what lets packets in is widened before and narrowed after.
-void Control::install(BuildOutcome& outcome) {
-  model::CompiledModel& compiled = *outcome.compiled;
-  const auto erase_given_back = [](auto& released, const auto& given_back) {
-    std::erase_if(released, [&](auto id) {
-      return std::find(given_back.begin(), given_back.end(), id) != given_back.end();
-    });
-  };
-  erase_given_back(released_attachments_, outcome.job.released_attachments);
-  erase_given_back(released_domains_, outcome.job.released_domains);
-
-  const std::shared_ptr<const model::Model> before = in_force_.model;
-  outcome.next.model = std::make_shared<const model::Model>(std::move(compiled.model));
-  model::withdraw_routes(*facts_.routes, *in_force_.model, *outcome.next.model);
-  parts_.dataplane.publish(std::move(compiled.snapshot));
-  if (const Status added = model::add_routes(*facts_.routes, *in_force_.model, *outcome.next.model); !added) {
-    parts_.log.error("routes: {}", added.error().message);
+void Control::carry_out(ReadOutcome& outcome) {
+  ChangeView view;
+  view.problems = std::move(outcome.problems);
+  if (view.problems.empty()) {
+    model::Transaction transaction(*model_, model::Origin::file);
+    outcome.things->add_to(transaction);
+    transaction.settings(settings_of(*outcome.next.whole, std::move(outcome.rulesets)));
+    view.problems = in_words(transaction.check());
+    view.changes = std::move(outcome.changes);
+    view.changes_total = view.changes.size();
+    view.notes = std::move(outcome.notes);
+    if (view.problems.empty() && plan(transaction, view, {})) {
+      file_ = std::move(outcome.next);
+      parts_.log.set_level(spdlog::level::from_str(file_.settings->log.level));
+      return install();
+    }
   }
+  answer_reload(view);
+}
+
+/// Changes the model; what is left are the tables that workers read: install(). False if the kernel refuses
+/// to steer what comes to the hub: then nothing was changed, and `view` tells so.
+bool Control::plan(model::Transaction& transaction, ChangeView& view, ChangeReply reply) {
+  std::vector<const config::Attachment*> coming;
+  std::vector<config::Attachment> leaving;
+  transaction.for_each_attachment([&](const config::Attachment* before, const config::Attachment* now) {
+    if (before != nullptr) leaving.push_back(*before);
+    if (now != nullptr) coming.push_back(now);
+  });
+  if (const Status widened = steering_.widen(coming); !widened) {
+    view.problems.push_back(widened.error().message);
+    return false;
+  }
+  model::ChangeList list = transaction.changes();
+  if (!view.changes.empty())
+    list.counts += (list.counts.empty() ? "" : ", ") + ("settings ~" + std::to_string(view.changes.size()));
+  std::move(list.lines.begin(), list.lines.end(), std::back_inserter(view.changes));
+  view.changes_total += list.total;
+  parts_.log.info("changed: {}", list.counts.empty() ? "nothing" : list.counts);
+  for (const std::string& line : view.changes) parts_.log.debug("changed: {}", line);
+  installing_.emplace(Installation{transaction.plan(), std::move(leaving), {}, std::move(reply)});
+  for (std::string& warning : in_words(installing_->plan.warnings)) view.notes.push_back(std::move(warning));
+  log_notes(view.notes);
+  installing_->view = view;
+  return true;
+}
+
+/// See model::Plan: what makes less possible, then the snapshot, then what makes more possible, and no worker
+/// is in the midst of two of them.
+void Control::install() {
+  installing_->plan.narrow();
+  if (installing_->plan.snapshot == nullptr) return widen();
+  parts_.dataplane.after_grace_period([this] { publish(); });
+}
+
+void Control::publish() {
+  parts_.dataplane.publish(std::move(installing_->plan.snapshot));
+  parts_.dataplane.after_grace_period([this] { widen(); });
+}
+
+void Control::widen() {
+  Installation installation = *std::exchange(installing_, std::nullopt);
+  model::Plan& plan = installation.plan;
+  const size_t known = plan.warnings.size();
+  plan.widen();
+  log_notes(in_words({plan.warnings.begin() + static_cast<std::ptrdiff_t>(known), plan.warnings.end()}));
+  retire(plan);
+  for (const auto& path : plan.old_paths) paths_.remove(path);
+  for (const auto& [path, hop] : plan.new_paths) paths_.add(path, hop);
+  attachments_changed(plan);
   settle_routes();
-  in_force_ = std::move(outcome.next);
-  // What stays steered too long does no harm: workers know no tunnel for it.
-  if (const Status narrowed = steer(nullptr); !narrowed) parts_.log.error("{}", narrowed.error().message);
-  parts_.log.set_level(spdlog::level::from_str(in_force_.config->log.level));
-
-  auto retired = paths_.use(in_force_.model->hops);
-  if (!retired.empty()) {
-    // Workers may still read these hops through the snapshot before.
-    parts_.dataplane.after_quiescence([retired = std::move(retired)] {});
-  }
-  neighbors_.on_snapshot();
-  make_peer_adjacencies();
-  watch_attachments(before.get());
-  purge(compiled);
-  underlay_changed();
+  if (const Status narrowed = steering_.narrow(installation.leaving); !narrowed)
+    parts_.log.error("{}", narrowed.error().message);
+  answer(installation);
 }
 
-void Control::make_peer_adjacencies() {
-  in_force_.model->attachments->for_each([&](const Attachment& a) {
-    if (a.ethernet) return;
-    if (const Status made = neighbors_.add_peer(a.id); !made)
-      parts_.log.error("attachment {}: {}", a.name, made.error().message);
-  });
+/// Keeps what was replaced until no worker can see it.
+void Control::retire(model::Plan& plan) {
+  if (plan.retired.empty() && plan.retired_hops.empty() && plan.removed_slots.empty()) return;
+  struct Kept {
+    std::vector<AttachmentTable::Retired> attachments;
+    std::vector<std::shared_ptr<UnderlayHop>> hops;
+    std::vector<size_t> slots;
+  };
+  const auto kept = std::make_shared<Kept>(
+      Kept{std::move(plan.retired), std::move(plan.retired_hops), std::move(plan.removed_slots)});
+  parts_.dataplane.after_grace_period([this, kept] { model_->tables().tunnels->release(kept->slots); });
+}
+
+void Control::attachments_changed(const model::Plan& plan) {
+  for (const AttachmentId id : plan.removed_attachments) {
+    health_.remove(id);
+    neighbors_.attachment_changed(id);
+  }
+  for (const std::string& name : plan.changed_attachments) {
+    const model::AttachmentRecord& record = model_->attachments().find(name)->second;
+    neighbors_.attachment_changed(record.id);
+    health_.add(record.id, record.config.health, now_);
+    // With other settings it begins again, as unknown.
+    if (model_->withdrawn(record.id) && health_.view(record.id).state != HealthState::down)
+      withdrawals_.insert_or_assign(record.id, false);
+  }
+  const auto append = [](auto& to, const auto& more) { to.insert(to.end(), more.begin(), more.end()); };
+  append(gone_attachments_, plan.removed_attachments);
+  append(gone_domains_, plan.removed_domains);
+  append(gone_adjacencies_, plan.removed_adjacencies);
 }
 
 /// Sessions learn of changed routes, and their memory is freed, when no worker stands in an old one any more.
 void Control::settle_routes() {
-  auto pending = std::make_shared<Routes::PendingPtr>(facts_.routes->take_pending());
+  Routes& routes = model_->tables().routes;
+  auto pending = std::make_shared<Routes::PendingPtr>(routes.take_pending());
   if (*pending == nullptr) return;
-  parts_.dataplane.after_quiescence([this, pending] { facts_.routes->finish(std::move(*pending)); });
+  parts_.dataplane.after_grace_period([&routes, pending] { routes.finish(std::move(*pending)); });
 }
 
-/// Sessions first, then packets that are under way between workers: only when neither names an id any more
-/// may it be given out again.
-void Control::purge(const model::CompiledModel& compiled) {
-  for (const AttachmentId id : compiled.removed_attachments) {
-    const AdjacencyId peer = parts_.adjacencies.find(id, net::IpAddress{});
-    parts_.adjacencies.remove(peer);
-    parts_.dataplane.purge_attachment(id, [this, id, peer] {
-      parts_.dataplane.after_quiescence([this, id, peer] {
-        parts_.adjacencies.release(peer);
-        released_attachments_.push_back(id);
-      });
+/// One sweep over all sessions at a time, for all ids that went meanwhile: sessions first, then packets that
+/// are under way between workers. Only when neither names an id any more may it be given out again.
+void Control::purge() {
+  if (purging_ || (gone_attachments_.empty() && gone_domains_.empty())) return;
+  purging_ = true;
+  struct Gone {
+    std::vector<AttachmentId> attachments;
+    std::vector<DomainId> domains;
+    std::vector<AdjacencyId> adjacencies;
+  };
+  const auto gone = std::make_shared<const Gone>(Gone{std::exchange(gone_attachments_, {}),
+                                                      std::exchange(gone_domains_, {}),
+                                                      std::exchange(gone_adjacencies_, {})});
+  parts_.dataplane.purge(gone->attachments, gone->domains, [this, gone] {
+    parts_.dataplane.after_quiescence([this, gone] {
+      for (const AdjacencyId id : gone->adjacencies) parts_.adjacencies.release(id);
+      for (const AttachmentId id : gone->attachments) model_->release(id);
+      for (const DomainId id : gone->domains) model_->release(id);
+      purging_ = false;
     });
-  }
-  for (const DomainId id : compiled.removed_domains) {
-    parts_.dataplane.purge_domain(id, [this, id] {
-      parts_.dataplane.after_quiescence([this, id] { released_domains_.push_back(id); });
-    });
-  }
+  });
 }
 
-/// Each af_xdp port takes the tunnel traffic to its own addresses: of the model in force and of `also`.
-/// Goes on after a failure; the first is returned.
-Status Control::steer(const model::Model* also) {
-  Status result;
-  for (const auto& [port, steering] : parts_.steering) {
-    std::set<SteerRule> rules;
-    for (const model::Model* m : {in_force_.model.get(), also}) {
-      if (m == nullptr) continue;
-      m->attachments->for_each([&](const Attachment& a) { add_steering(a, facts_.ports[port], rules); });
-    }
-    const Status set = steering->set({rules.begin(), rules.end()});
-    if (set || !result) continue;
-    result =
-        fail(set.error().code, "port " + facts_.ports[port].name +
-                                   ": tunnel traffic cannot be steered to the hub: " + set.error().message);
-  }
-  return result;
+void Control::log_notes(const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) parts_.log.warn("{}", note);
 }
 
-void Control::answer_reload(const BuildOutcome& outcome) {
-  if (reloads_building_.empty()) return;
-  if (outcome.problems.empty()) {
-    ++reloads_;
+void Control::answer(Installation& installation) {
+  if (!installation.reply) return answer_reload(installation.view);
+  installation.reply(std::move(installation.view));
+}
+
+void Control::answer_reload(const ChangeView& view) {
+  for (const std::string& problem : view.problems) parts_.log.error("{}", problem);
+  if (view.problems.empty()) {
+    ++reload_count_;
     last_reload_ = "ok";
-    for (const std::string& change : outcome.changes) parts_.log.info("reload: {}", change);
     parts_.log.info("configuration reloaded");
   } else {
-    last_reload_ = "refused: " + outcome.problems.front();
+    last_reload_ = "refused: " + view.problems.front();
     parts_.log.error("configuration not reloaded; nothing was changed");
   }
-  for (const ChangeReply& reply : reloads_building_)
-    reply({outcome.problems, outcome.notes, outcome.changes});
-  reloads_building_.clear();
-}
-
-void Control::answer_transaction(const BuildOutcome& outcome) {
-  if (!transaction_building_) return;
-  const Transaction transaction = *std::exchange(transaction_building_, std::nullopt);
-  if (!transaction.dry_run) {
-    for (const std::string& change : outcome.changes) parts_.log.info("changed: {}", change);
-    if (!outcome.problems.empty()) parts_.log.error("changes refused; nothing was changed");
-  }
-  transaction.reply({outcome.problems, outcome.notes, outcome.changes});
+  for (const ChangeReply& reply : std::exchange(reloads_, {})) reply(view);
+  start_reading();
 }
 
 void Control::abandon() {
   listings_.clear();
-  if (transaction_building_)
-    transactions_waiting_.push_front(*std::exchange(transaction_building_, std::nullopt));
-  for (const Transaction& waiting : std::exchange(transactions_waiting_, {}))
-    waiting.reply({{"the hub is stopping"}, {}, {}});
-  for (auto* waiting : {&reloads_building_, &reloads_waiting_}) {
-    for (const ChangeReply& reply : std::exchange(*waiting, {})) reply({{"the hub is stopping"}, {}, {}});
+  if (installing_ && installing_->reply)
+    std::exchange(installing_->reply, [](ChangeView) {})(refused("the hub is stopping"));
+  for (const Request& waiting : std::exchange(transactions_waiting_, {}))
+    waiting.reply(refused("the hub is stopping"));
+  for (auto* waiting : {&reloads_, &reloads_waiting_}) {
+    for (const ChangeReply& reply : std::exchange(*waiting, {})) reply(refused("the hub is stopping"));
   }
+}
+
+std::shared_ptr<const Configured> Control::configured(bool with_routes) const {
+  auto all = std::make_shared<Configured>();
+  all->config = *file_.settings;
+  model_->write_to(all->config, &all->origins, with_routes);
+  return all;
 }
 
 TopView Control::top() {
   parts_.dataplane.watch(parts_.dataplane.now() + kWatch);
-  const config::Workers& workers = in_force_.config->workers;
+  const config::Workers& workers = file_.settings->workers;
   return top_view(parts_.dataplane, workers.cores, workers.stall_us);
 }
 
@@ -426,7 +434,7 @@ void Control::sessions(size_t max, SessionsReply reply) {
     if (waiting.empty()) return;
     SessionsView view;
     for (const SessionRow& row : rows) {
-      view.rows.push_back(session_view(row, parts_.dataplane.current(), *in_force_.model, now_));
+      view.rows.push_back(session_view(row, parts_.dataplane.current(), now_));
     }
     for (unsigned w = 0; w < parts_.dataplane.workers(); ++w) {
       view.total += parts_.dataplane.counters(static_cast<WorkerIndex>(w)).sessions_live.get();
@@ -483,7 +491,7 @@ std::string_view driver_name(config::PortDriver driver) {
 }  // namespace
 
 StatusView Control::status() const {
-  const config::Config& config = *in_force_.config;
+  const config::Config& config = *file_.settings;
   StatusView view;
   view.hub = config.hub_name;
   view.version = parts_.version;
@@ -494,14 +502,17 @@ StatusView Control::status() const {
     view.ports.push_back({port.name(), std::string(driver_name(config.ports[i].driver)),
                           net::to_string(port.mac()), port.mtu(), port.link_up()});
   }
-  in_force_.model->attachments->for_each([&](const Attachment& a) {
+  for (const auto& [name, record] : model_->attachments()) {
+    const Attachment* there = model_->tables().attachments->find(record.id);
+    if (there == nullptr) continue;  // it is being made
+    const Attachment& a = *there;
     view.attachments.push_back(
-        {a.name, in_force_.model->domain_name(a.domain), tunnel_text(a, facts_.ports),
-         end_text(a, a.tunnel.local), end_text(a, a.tunnel.remote),
+        {a.name, record.config.domain, tunnel_text(a, facts_.ports), end_text(a, a.tunnel.local),
+         end_text(a, a.tunnel.remote),
          a.shape == OuterShape::native || paths_.resolved({a.tunnel.local, a.tunnel.remote}), a.mtu,
-         attachment_health_view(health_.view(a.id), now_)});
-  });
-  view.profiles = in_force_.profiles;
+         attachment_health_view(health_.view(a.id), now_), record.origin == model::Origin::file});
+  }
+  view.profiles = file_.profiles;
   view.held = parts_.dataplane.held();
   const NeighborCounters& n = neighbors_.counters();
   view.neighbors = {{"known", parts_.adjacencies.size()},
@@ -524,7 +535,7 @@ StatusView Control::status() const {
                  {"looks_late", h.late},
                  {"changes", h.changes}};
   view.config_file = config.file;
-  view.reloads = reloads_;
+  view.reloads = reload_count_;
   view.last_reload = last_reload_;
   for (unsigned w = 0; w < parts_.dataplane.workers(); ++w) {
     view.events_lost += parts_.dataplane.counters(static_cast<WorkerIndex>(w)).events_lost.get();

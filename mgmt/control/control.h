@@ -1,8 +1,14 @@
-// The control thread: owns the model, publishes it, and is the slow path of packets that need a mind.
+// The control thread: owns the model, changes it, publishes it, and is the slow path of packets that need a
+// mind.
 //
 // One thread calls everything here; others reach it through the Mailbox. Nothing blocks: what takes long runs
-// on the Builder and comes back by message. A turn of more than 10 ms is counted as a stall. Time is an
-// input.
+// on the Builder and comes back by message, and what has to wait for the workers goes on in a later turn. A
+// turn of more than 10 ms is counted as a stall. Time is an input.
+//
+// Whatever changes what is configured is a transaction on the model (model/transaction.h), one after the
+// other: requests, and reloads when the file has been read. Most are done in one turn. One that changes
+// policy or anything else that lies in the snapshot takes two grace periods; what comes meanwhile waits for
+// its end.
 #pragma once
 
 #include <deque>
@@ -10,8 +16,8 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <spdlog/logger.h>
@@ -28,8 +34,11 @@
 #include "mgmt/control/path.h"
 #include "mgmt/control/path_mtu.h"
 #include "mgmt/control/reconfigure.h"
+#include "mgmt/control/steering.h"
 #include "mgmt/control/underlay_paths.h"
 #include "mgmt/control/views.h"
+#include "mgmt/model/live_model.h"
+#include "mgmt/model/transaction.h"
 #include "mgmt/underlay/icmp_socket.h"
 #include "mgmt/underlay/underlay.h"
 
@@ -52,9 +61,9 @@ struct ControlParts {
   Builder& builder;
   Mailbox& mailbox;
   spdlog::logger& log;
-  std::vector<const dataplane::Port*> ports;                         // by PortIndex
-  std::map<dataplane::PortIndex, dataplane::XdpSteering*> steering;  // af_xdp ports only
-  std::string version;                                               // the program's
+  std::vector<const dataplane::Port*> ports;  // by PortIndex
+  Steering::Ports steering;                   // af_xdp ports only
+  std::string version;                        // the program's
   /// Told of each change of an attachment's state; may be empty.
   std::function<void(const AttachmentChange&)> on_attachment_change = {};
   /// ICMP errors for addresses that the kernel shares.
@@ -65,7 +74,14 @@ struct ControlParts {
 struct ChangeView {
   std::vector<std::string> problems;  // empty: done; else nothing was changed
   std::vector<std::string> notes;     // right, but worth a thought
-  std::vector<std::string> changes;   // a line for each thing that changed
+  std::vector<std::string> changes;   // a line for each thing that changed, the first ones if there are many
+  size_t changes_total = 0;
+};
+
+/// What is configured now, by the file and at run time.
+struct Configured {
+  config::Config config;
+  model::Origins origins;
 };
 
 class Control {
@@ -75,15 +91,19 @@ class Control {
   /// How long the workers sample every turn after someone looked.
   static constexpr dataplane::NanoTime kWatch = 2 * dataplane::kNanosPerSecond;
   static constexpr dataplane::NanoTime kStall = 10 * dataplane::kNanosPerMilli;
+  /// No transaction is begun in a turn that is older than that.
+  static constexpr dataplane::NanoTime kChangesPerTurn = 4 * dataplane::kNanosPerMilli;
+  static constexpr size_t kMaxWaiting = 16;  // reloads, and as many transactions
 
-  /// `in_force` is what the snapshot that the data plane was created with was compiled from.
-  Control(ControlParts parts, model::StartFacts facts, InForce in_force, dataplane::NanoTime now);
+  /// `model` is what `file` says, and what it made last is what the data plane was created with.
+  Control(ControlParts parts, model::StartFacts facts, std::unique_ptr<model::LiveModel> model,
+          FileConfig file, dataplane::NanoTime now);
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;
 
   /// Before the first turn: steers tunnel traffic to the workers, resolves the tunnels' peers.
   Status start();
-  /// One turn: messages, underlay, what workers punted, timers, what is past its grace period.
+  /// One turn: messages, underlay, what workers punted, timers, changes, what is past its grace period.
   /// `underlay_ready`: one of its file descriptors is readable. True if there was something to do, so that
   /// the next turn should come soon.
   bool turn(dataplane::NanoTime now, bool underlay_ready);
@@ -91,59 +111,75 @@ class Control {
   /// Reads the file again and changes over to it, or to nothing of it. `reply` is called in a later turn.
   void reload(ChangeReply reply);
   /// Makes all of these changes to the model, or none of them. They live until the hub stops, unless they are
-  /// written to the file (`weirctl config save`). `reply` is called in this turn or in a later one.
+  /// written to the file (`weirctl config save`). `reply` is called in a later turn, when they are made.
   void transact(config::ModelChanges changes, ChangeReply reply);
   /// Tells what transact() would change, or refuse, and changes nothing.
   void try_out(config::ModelChanges changes, ChangeReply reply);
   /// After the last turn: whoever still waits for an answer gets none, or is told that the hub is stopping.
   void abandon();
+  /// A reload or a transaction is under way, or waits.
+  bool busy() const { return !reloads_.empty() || installing_ || !transactions_waiting_.empty(); }
 
   // --- looking in ---
-  std::shared_ptr<const config::Config> config() const { return in_force_.config; }
+  /// A copy, for other threads too. With a million routes it takes the better part of a second, without
+  /// `with_routes` next to nothing.
+  std::shared_ptr<const Configured> configured(bool with_routes) const;
   StatusView status() const;
   /// Has the workers sample every turn for the next 2 s.
   TopView top();
   std::vector<DropView> drops() const { return drop_views(parts_.dataplane); }
-  Result<std::vector<DomainRoutesView>> routes(const std::optional<std::string>& domain) const {
-    return route_views(*in_force_.model, domain);
-  }
+  Result<RoutesView> routes(const RoutesQuery& query) const { return routes_view(*model_, query); }
   Result<PathAnswer> path(const PathQuery& query) const {
-    return explain_path(parts_.dataplane.current(), *in_force_.model, query);
+    return explain_path(parts_.dataplane.current(), query);
   }
   void sessions(size_t max, SessionsReply reply);
   const Neighbors& neighbors() const { return neighbors_; }
   const Health& health() const { return health_; }
-  bool building() const { return building_; }
 
  private:
-  void watch_attachments(const model::Model* before);
-  void on_health(const HealthTransition& transition);
-  bool take_packets();
-  void on_punt(const dataplane::Punt& punt);
-  bool on_underlay_icmp(const std::optional<TooBig>& said);
-  bool take_kernel_icmp();
-  void underlay_changed();
-  void start_build(bool reread);
-  struct Transaction {
+  struct Request {
     config::ModelChanges changes;
     bool dry_run = false;
     ChangeReply reply;
   };
-  void enqueue(Transaction transaction);
-  void take_transaction(BuildJob& job);
-  void finish_build(BuildOutcome& outcome);
-  void install(BuildOutcome& outcome);
-  void make_peer_adjacencies();
+  /// A transaction between plan() and its end.
+  struct Installation {
+    model::Plan plan;
+    std::vector<config::Attachment> leaving;  // as they were configured
+    ChangeView view;
+    ChangeReply reply;  // empty: it is a reload
+  };
+
+  // Packets and time.
+  void on_health(const HealthTransition& transition);
+  bool take_packets();
+  void on_punt(const dataplane::Punt& punt);
+  void on_underlay_icmp(const std::optional<TooBig>& said);
+  void take_kernel_icmp();
+
+  // Changes, in the order in which they go.
+  void enqueue(Request request);
+  void start_reading();
+  bool make_changes();
+  void carry_out(Request request);
+  void carry_out(ReadOutcome& outcome);
+  bool plan(model::Transaction& transaction, ChangeView& view, ChangeReply reply);
+  void install();
+  void publish();
+  void widen();
+  void retire(model::Plan& plan);
+  void attachments_changed(const model::Plan& plan);
   void settle_routes();
-  void purge(const model::CompiledModel& compiled);
-  bool widen_steering(BuildOutcome& outcome);
-  Status steer(const model::Model* also);
-  void answer_reload(const BuildOutcome& outcome);
-  void answer_transaction(const BuildOutcome& outcome);
+  void purge();
+  void answer(Installation& installation);
+  void answer_reload(const ChangeView& view);
+  void log_notes(const std::vector<std::string>& notes);
 
   ControlParts parts_;
   model::StartFacts facts_;
-  InForce in_force_;
+  std::unique_ptr<model::LiveModel> model_;
+  FileConfig file_;
+  Steering steering_;
   PathMtus path_mtus_;
   UnderlayPaths paths_;
   Neighbors neighbors_;
@@ -153,20 +189,23 @@ class Control {
   dataplane::NanoTime started_;
   dataplane::NanoTime next_underlay_tick_ = 0;
 
-  std::set<dataplane::AttachmentId> withdrawn_;  // down, and their routes are not there meanwhile
-  bool building_ = false;
-  bool recompile_wanted_ = false;
-  std::deque<ChangeReply> reloads_waiting_;   // for the build after the one that runs
-  std::deque<ChangeReply> reloads_building_;  // for the one that runs
-  std::deque<Transaction> transactions_waiting_;
-  std::optional<Transaction> transaction_building_;
+  std::shared_ptr<ReadOutcome> read_;  // what the builder has read of the file, until its turn comes
+  std::optional<Installation> installing_;
+  std::deque<ChangeReply> reloads_waiting_;  // for the reload after the one that is under way
+  std::deque<ChangeReply> reloads_;          // for the one that is under way
+  std::deque<Request> transactions_waiting_;
+  /// Attachments whose routes are to be withdrawn, or to be made again, before the next transaction.
+  std::map<dataplane::AttachmentId, bool> withdrawals_;
+
+  // Ids that are gone, to be purged by the next sweep.
+  std::vector<dataplane::AttachmentId> gone_attachments_;
+  std::vector<dataplane::DomainId> gone_domains_;
+  std::vector<dataplane::AdjacencyId> gone_adjacencies_;
+  bool purging_ = false;
+
   std::map<uint64_t, SessionsReply> listings_;  // sessions(), until the workers have answered
   uint64_t next_listing_ = 0;
-  std::vector<dataplane::AttachmentId>
-      released_attachments_;  // purged, index not yet given back to the model
-  std::vector<dataplane::DomainId> released_domains_;
-
-  uint64_t reloads_ = 0;
+  uint64_t reload_count_ = 0;
   std::string last_reload_;
   uint64_t stalls_ = 0;
 };

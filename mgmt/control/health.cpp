@@ -41,7 +41,6 @@ void Health::add(AttachmentId attachment, const config::Health& settings, NanoTi
   if (attachment.index() >= watched_.size()) watched_.resize(attachment.index() + 1);
   Watched& watched = watched_[attachment.index()];
   if (watched.id == attachment && watched.settings == settings) return;
-  const uint32_t turn = watched.turn + 1;
   const bool same = watched.id == attachment;
   const AttachmentTotals base = same ? watched.base : dataplane_.attachment_totals(attachment);
   if (watched.id.valid()) remove(watched.id);
@@ -50,7 +49,6 @@ void Health::add(AttachmentId attachment, const config::Health& settings, NanoTi
   watched.settings = settings;
   watched.rules = rules_of(settings);
   watched.machine = HealthMachine(now);
-  watched.turn = turn;
   watched.base = base;
   watched.rx_seen = dataplane_.attachment_totals(attachment).rx_packets;
   board_.set_usable(attachment, true);
@@ -58,7 +56,12 @@ void Health::add(AttachmentId attachment, const config::Health& settings, NanoTi
   neighbors_.set_usable(attachment, true);
   // Many attachments come at once, at a start: their first looks are spread over an interval.
   const NanoTime interval = settings.interval_ms * kNanosPerMilli;
-  due_.push({now + random_() % interval, attachment.index(), turn});
+  schedule(watched, now + random_() % interval);
+}
+
+void Health::schedule(Watched& watched, NanoTime at) {
+  watched.due = at;
+  due_.insert({at, watched.id.index()});
 }
 
 void Health::remove(AttachmentId attachment) {
@@ -66,8 +69,8 @@ void Health::remove(AttachmentId attachment) {
   Watched& watched = watched_[attachment.index()];
   board_.set_usable(attachment, true);
   board_.expect(attachment, {});
+  due_.erase({watched.due, attachment.index()});
   watched.id = {};
-  ++watched.turn;
 }
 
 const Health::Watched* Health::find(AttachmentId attachment) const {
@@ -77,15 +80,14 @@ const Health::Watched* Health::find(AttachmentId attachment) const {
 }
 
 bool Health::tick(NanoTime now) {
-  for (unsigned looks = 0; !due_.empty() && due_.top().at <= now; ++looks) {
+  for (unsigned looks = 0; !due_.empty() && due_.begin()->at <= now; ++looks) {
     if (looks == kPerTurn) return true;
-    const Due due = due_.top();
-    due_.pop();
+    const Due due = *due_.begin();
+    due_.erase(due_.begin());
     Watched& watched = watched_[due.slot];
-    if (!watched.id.valid() || watched.turn != due.turn) continue;
     if (now - due.at > kLate) ++counters_.late;
     look(watched, now);
-    due_.push({now + next_interval(watched.settings), due.slot, due.turn});
+    schedule(watched, now + next_interval(watched.settings));
   }
   return false;
 }

@@ -1,17 +1,19 @@
 // Watches the attachments: sends probes where it is asked to, looks what came in, and says which are up.
 //
-// Each attachment has a moment at which it is looked at; they lie in a heap, so that a turn touches only what
+// Each attachment has a moment at which it is looked at; they lie in order, so that a turn touches only what
 // is due, and at most kPerTurn of them. Workers recognise a probe's answer by the token that the
 // AttachmentBoard says they wait for, so answers cost control nothing, and neither a flood of replies nor a
 // guess makes or hides one. What the findings mean is the HealthMachine's. Control thread only; time is an
 // input.
 #pragma once
 
+#include <compare>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
-#include <queue>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -79,7 +81,7 @@ class Health {
     config::Health settings;
     HealthRules rules;
     HealthMachine machine{0};
-    uint32_t turn = 0;            // of this watch; a due moment of another one is void
+    dataplane::NanoTime due = 0;  // as in due_
     uint32_t sequence = 0;        // of the last probe
     dataplane::ProbeToken token;  // of the probe under way; zero: none
     dataplane::NanoTime sent = 0;
@@ -89,12 +91,12 @@ class Health {
     uint64_t rx_seen = 0;              // packets, at the last look
   };
   struct Due {
-    dataplane::NanoTime at;
-    uint32_t slot;
-    uint32_t turn;
-    bool operator>(const Due& other) const { return at > other.at; }
+    dataplane::NanoTime at = 0;
+    uint32_t slot = 0;
+    friend auto operator<=>(const Due&, const Due&) = default;
   };
 
+  void schedule(Watched& watched, dataplane::NanoTime at);
   void look(Watched& watched, dataplane::NanoTime now);
   Evidence evidence_of(Watched& watched);
   void probe(Watched& watched, dataplane::NanoTime now);
@@ -109,8 +111,9 @@ class Health {
   std::mt19937_64 random_;
   uint64_t key_[2];
   OnChange on_change_;
-  std::vector<Watched> watched_;  // by slot
-  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+  // Neither is ever moved as a whole: it would be the largest thing that a new attachment makes.
+  std::deque<Watched> watched_;  // by slot
+  std::set<Due> due_;            // of each that is watched, one
   HealthCounters counters_;
 };
 

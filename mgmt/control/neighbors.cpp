@@ -180,7 +180,7 @@ void Neighbors::ask(const Key& key, Neighbor& neighbor, NanoTime now) {
   ++neighbor.tries;
   schedule(key, neighbor, now + kRetry);
   const Attachment* attachment = dataplane_.current().attachment(key.first);
-  if (attachment == nullptr) return;  // on_snapshot() is about to forget it
+  if (attachment == nullptr) return;  // attachment_changed() is about to forget it
   const auto own = on_link_from(*attachment, key.second);
   if (!own) return;
   const bool probe = neighbor.state == State::probing;
@@ -275,17 +275,18 @@ void Neighbors::make_room(AttachmentId wanted_by, NanoTime now) {
   forget(oldest, DropReason::neighbor_unresolved);
 }
 
-void Neighbors::on_snapshot() {
-  for (auto at = neighbors_.begin(); at != neighbors_.end();) {
+void Neighbors::attachment_changed(AttachmentId id) {
+  const Attachment* attachment = dataplane_.current().attachment(id);
+  auto at = neighbors_.lower_bound({id, net::IpAddress{}});
+  while (at != neighbors_.end() && at->first.first == id) {
     const auto next = std::next(at);
-    const Attachment* attachment = dataplane_.current().attachment(at->first.first);
     if (attachment == nullptr || !on_link_from(*attachment, at->first.second) ||
         attachment->is_gateway(at->first.second)) {
       forget(at, attachment == nullptr ? DropReason::stale_attachment : DropReason::neighbor_unresolved);
     }
     at = next;
   }
-  std::erase_if(unusable_, [&](AttachmentId id) { return dataplane_.current().attachment(id) == nullptr; });
+  if (attachment == nullptr) unusable_.erase(id);
 }
 
 void Neighbors::schedule(const Key& key, Neighbor& neighbor, NanoTime deadline) {

@@ -63,8 +63,8 @@ class Neighbors {
   void on_note(const dataplane::NeighborNote& note, dataplane::NanoTime now);
   /// Retries, gives up, probes what is old; lets workers purge what was forgotten, all at once.
   void tick(dataplane::NanoTime now);
-  /// After a snapshot was published: forgets neighbours whose attachment or subnet is gone.
-  void on_snapshot();
+  /// The attachment is another one now, or gone: forgets neighbours that are not in it any more.
+  void attachment_changed(dataplane::AttachmentId attachment);
 
   /// What has no Ethernet inside has one next hop, its peer, under no address and without a MAC. Nothing
   /// happens if it is there, or while the attachment is not usable. Fails with `exhausted` when the table is

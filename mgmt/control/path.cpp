@@ -2,10 +2,11 @@
 
 #include <algorithm>
 
+#include "mgmt/control/views.h"
+
 namespace weir::control {
 
 using namespace dataplane;
-using model::Model;
 
 namespace {
 
@@ -40,8 +41,8 @@ Result<Origin> find_origin(const Snapshot& snapshot, const PathQuery& query) {
                                       found.front().domain->name + "/" + from);
 }
 
-std::string describe(const Model& names, const NextHop& hop) {
-  std::string text = "attachment " + names.attachment_name(hop.attachment);
+std::string describe(const Snapshot& snapshot, const NextHop& hop) {
+  std::string text = "attachment " + attachment_name(snapshot, hop.attachment);
   return hop.has_via ? text + " via " + net::to_string(hop.via) : text + ", on-link";
 }
 
@@ -73,9 +74,8 @@ std::string hub_address_text(const Snapshot& snapshot, AttachmentId attachment,
   return net::to_string(address) + " is the hub's own address in attachment " + a->name;
 }
 
-PathStep reverse_step(const Snapshot& snapshot, const Model& names, const FirstPacket& packet,
-                      const FirstDecision& d, bool ok) {
-  const std::string in = names.attachment_name(packet.ingress);
+PathStep reverse_step(const Snapshot& snapshot, const FirstPacket& packet, const FirstDecision& d, bool ok) {
+  const std::string in = attachment_name(snapshot, packet.ingress);
   const std::string src = net::to_string(packet.tuple.src);
   if (ok) return {"reverse_path", true, src + " is reached through attachment " + in};
   if (in.empty()) return {"reverse_path", false, "no attachment of the domain leads to " + src};
@@ -84,8 +84,7 @@ PathStep reverse_step(const Snapshot& snapshot, const Model& names, const FirstP
   return {"reverse_path", false, drop_text(d.drop)};
 }
 
-PathStep route_step(const Snapshot& snapshot, const Model& names, const FirstPacket& packet,
-                    const FirstDecision& d, bool ok) {
+PathStep route_step(const Snapshot& snapshot, const FirstPacket& packet, const FirstDecision& d, bool ok) {
   const std::string dst = net::to_string(packet.tuple.dst);
   if (d.drop == DropReason::inner_hub_address) {
     std::string here = hub_address_text(snapshot, packet.ingress, packet.tuple.dst);
@@ -97,21 +96,21 @@ PathStep route_step(const Snapshot& snapshot, const Model& names, const FirstPac
   if (!ok) return {"route", false, dst + ": " + drop_text(d.drop)};
   return {"route", true,
           dst + " by a /" + std::to_string(d.route_length) + (d.route_exposed ? " exposed by" : " of") +
-              " domain " + names.domain_name(d.forward.domain) + ", through " + describe(names, d.forward)};
+              " domain " + domain_name(snapshot, d.forward.domain) + ", through " +
+              describe(snapshot, d.forward)};
 }
 
-PathStep connection_step(const Model& names, const FirstDecision& d, bool ok) {
+PathStep connection_step(const Snapshot& snapshot, const FirstDecision& d, bool ok) {
   if (!ok) return {"connection", false, drop_text(d.drop)};
-  const std::string from = names.domain_name(d.from_domain), to = names.domain_name(d.to_domain);
+  const std::string from = domain_name(snapshot, d.from_domain), to = domain_name(snapshot, d.to_domain);
   return {"connection", true, from == to ? "inside domain " + from : "domains " + from + " and " + to};
 }
 
 /// Whether the first packet could leave at once. Not being resolved yet is no refusal: the hub asks when it
 /// comes.
-PathStep next_hop_step(const Snapshot& snapshot, const Model& names, const FirstPacket& packet,
-                       const FirstDecision& d) {
+PathStep next_hop_step(const Snapshot& snapshot, const FirstPacket& packet, const FirstDecision& d) {
   const Attachment* egress = snapshot.attachment(d.forward.attachment);
-  const std::string name = names.attachment_name(d.forward.attachment);
+  const std::string name = attachment_name(snapshot, d.forward.attachment);
   net::Mac mac;
   if (egress == nullptr || !egress->underlay->get(mac)) {
     return {"next_hop", false, drop_text(DropReason::underlay_unresolved) + " (attachment " + name + ")"};
@@ -134,21 +133,20 @@ std::string verdict_of(const FirstDecision& d, bool next_hop_ok) {
 
 }  // namespace
 
-PathAnswer explain(const Snapshot& snapshot, const Model& names, const FirstPacket& packet,
-                   const FirstDecision& d) {
+PathAnswer explain(const Snapshot& snapshot, const FirstPacket& packet, const FirstDecision& d) {
   PathAnswer answer;
   const auto passed = [&](Step step) { return d.last_step > step; };
   const auto reached = [&](Step step) { return d.last_step >= step; };
-  answer.steps.push_back(reverse_step(snapshot, names, packet, d, passed(Step::reverse_path)));
-  if (reached(Step::route))
-    answer.steps.push_back(route_step(snapshot, names, packet, d, passed(Step::route)));
-  if (reached(Step::connection)) answer.steps.push_back(connection_step(names, d, passed(Step::connection)));
+  answer.steps.push_back(reverse_step(snapshot, packet, d, passed(Step::reverse_path)));
+  if (reached(Step::route)) answer.steps.push_back(route_step(snapshot, packet, d, passed(Step::route)));
+  if (reached(Step::connection))
+    answer.steps.push_back(connection_step(snapshot, d, passed(Step::connection)));
   if (reached(Step::policy)) {
     answer.steps.push_back({"policy", passed(Step::policy), rule_text(snapshot, d.policy)});
   }
   bool next_hop_ok = true;
   if (d.drop == DropReason::none) {
-    answer.steps.push_back(next_hop_step(snapshot, names, packet, d));
+    answer.steps.push_back(next_hop_step(snapshot, packet, d));
     next_hop_ok = answer.steps.back().ok;
   }
   answer.verdict = verdict_of(d, next_hop_ok);
@@ -162,7 +160,7 @@ PathAnswer explain(const Snapshot& snapshot, const Model& names, const FirstPack
   return answer;
 }
 
-Result<PathAnswer> explain_path(const Snapshot& snapshot, const Model& names, const PathQuery& query) {
+Result<PathAnswer> explain_path(const Snapshot& snapshot, const PathQuery& query) {
   if (query.from.family != query.to.family) {
     return fail(ErrorCode::invalid, "--from and --to are of different families");
   }
@@ -173,10 +171,10 @@ Result<PathAnswer> explain_path(const Snapshot& snapshot, const Model& names, co
   packet.ingress = origin->attachment;
   packet.tuple = {query.from, query.to, has_ports ? kSomeSourcePort : uint16_t{0},
                   has_ports ? query.port : uint16_t{0}, query.protocol};
-  if (packet.ingress.valid()) return explain(snapshot, names, packet, decide_first_packet(snapshot, packet));
+  if (packet.ingress.valid()) return explain(snapshot, packet, decide_first_packet(snapshot, packet));
   FirstDecision nowhere;  // no attachment: no packet of this source could pass the reverse-path check
   nowhere.drop = DropReason::reverse_path;
-  return explain(snapshot, names, packet, nowhere);
+  return explain(snapshot, packet, nowhere);
 }
 
 }  // namespace weir::control

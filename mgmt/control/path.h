@@ -11,7 +11,6 @@
 #include "dataplane/core/snapshot.h"
 #include "dataplane/decide/first_packet.h"
 #include "dataplane/net/result.h"
-#include "mgmt/model/model.h"
 
 namespace weir::control {
 
@@ -37,11 +36,10 @@ struct PathAnswer {
 
 /// Fails with `not_found` if there is no such domain, or none that has `from`; with `invalid` if several have
 /// it and none was named, or the families differ.
-Result<PathAnswer> explain_path(const dataplane::Snapshot& snapshot, const model::Model& names,
-                                const PathQuery& query);
+Result<PathAnswer> explain_path(const dataplane::Snapshot& snapshot, const PathQuery& query);
 
 /// The same for a decision that was taken already: the words only.
-PathAnswer explain(const dataplane::Snapshot& snapshot, const model::Model& names,
-                   const dataplane::FirstPacket& packet, const dataplane::FirstDecision& decision);
+PathAnswer explain(const dataplane::Snapshot& snapshot, const dataplane::FirstPacket& packet,
+                   const dataplane::FirstDecision& decision);
 
 }  // namespace weir::control

@@ -1,27 +1,28 @@
-// From a configuration file to a compiled model: everything that takes long, on the builder thread.
+// From a configuration file to what control makes a transaction of: everything that takes long, on the
+// builder thread.
 //
 // Pure but for reading the configuration and rule files. A failure is a list of problems and nothing else.
 #pragma once
 
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
-#include "mgmt/config/change.h"
 #include "mgmt/config/config.h"
 #include "mgmt/control/views.h"
-#include "mgmt/model/compile.h"
+#include "mgmt/model/file_changes.h"
 
 namespace weir::control {
 
-/// What the hub works by now. Replaced as a whole.
-struct InForce {
-  std::shared_ptr<const config::Config> config;
-  std::shared_ptr<const model::Model> model;
-  model::Rulesets rulesets;
+/// A configuration as it was read from its file.
+struct FileConfig {
+  std::shared_ptr<const config::Config> whole;
+  /// The same without domains, attachments, routes, connections and policy, which the model has.
+  std::shared_ptr<const config::Config> settings;
   std::vector<ProfileView> profiles;
+
+  static FileConfig of(config::Config config);
 };
 
 /// Rules of all profiles, read and compiled.
@@ -33,30 +34,29 @@ struct RuleBuild {
 };
 RuleBuild build_rules(const config::Config& config, unsigned workers);
 
-struct BuildJob {
-  bool reread =
-      false;  // read the file and the rules again; else only compile again, as the underlay has changed
-  InForce now;
-  model::StartFacts facts;
-  model::PathTable paths;
-  std::vector<dataplane::AttachmentId> released_attachments;
-  std::vector<dataplane::DomainId> released_domains;
-  std::optional<config::ModelChanges> changes = {};  // to the configuration in force
-  std::set<dataplane::AttachmentId> withdrawn = {};  // see model::CompileInput
+/// What the model takes from a file beside its things.
+model::Settings settings_of(const config::Config& config, model::Rulesets rulesets);
+
+struct ReadJob {
+  std::shared_ptr<const config::Config> before;  // the file as it was read the last time
+  unsigned workers = 1;
 };
 
-struct BuildOutcome {
+struct ReadOutcome {
   std::vector<std::string> problems;  // if there is any, nothing below is meant
-  std::vector<std::string> notes;     // refused rules, warnings
-  std::vector<std::string> changes;   // what a reload changes, for people
-  InForce next;                       // `model` is in `compiled` until it is installed
-  std::optional<model::CompiledModel> compiled;
-  BuildJob job;
+  std::vector<std::string> notes;     // refused rules
+  std::vector<std::string> changes;   // of settings, for people
+  FileConfig next;
+  model::Rulesets rulesets;
+  std::optional<model::FileChanges> things;
 };
 
-BuildOutcome run_build(BuildJob job);
+/// Reads the file again, compiles its rules, and compares. Problems too if a running hub cannot take it over.
+ReadOutcome read_again(const ReadJob& job);
 
-/// The same, but if memory runs out that is a problem like any other. `build`: for tests.
-BuildOutcome run_build_or_explain(BuildJob job, BuildOutcome (*build)(BuildJob) = run_build);
+/// The same, but if memory runs out that is a problem like any other. `read`: for tests.
+ReadOutcome read_again_or_explain(const ReadJob& job, ReadOutcome (*read)(const ReadJob&) = read_again);
+
+std::vector<std::string> in_words(const std::vector<config::Problem>& problems);
 
 }  // namespace weir::control

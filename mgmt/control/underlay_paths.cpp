@@ -1,31 +1,45 @@
 #include "mgmt/control/underlay_paths.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace weir::control {
 
 using dataplane::UnderlayHop;
 using model::UnderlayPath;
 
-std::vector<std::shared_ptr<UnderlayHop>> UnderlayPaths::use(const HopMap& hops) {
-  std::vector<std::shared_ptr<UnderlayHop>> retired;
-  for (auto at = paths_.begin(); at != paths_.end();) {
-    const auto kept = hops.find(at->first);
-    if (kept != hops.end() && kept->second == at->second.hop) {
-      ++at;
-      continue;
-    }
-    underlay_.forget(at->first.first, at->first.second);
-    table_.erase(at->first);
-    retired.push_back(std::move(at->second.hop));
-    at = paths_.erase(at);
-  }
-  for (const auto& [path, hop] : hops) paths_.try_emplace(path, Watched{hop, false});
-  return retired;
+void UnderlayPaths::add(const UnderlayPath& path, std::shared_ptr<UnderlayHop> hop) {
+  const auto [at, is_new] = paths_.try_emplace(path);
+  at->second.hop = std::move(hop);
+  update(path, at->second);
 }
 
-bool UnderlayPaths::refresh() {
-  const model::PathTable before = table_;
-  for (auto& [path, watched] : paths_) update(path, watched);
-  return table_ != before;
+void UnderlayPaths::remove(const UnderlayPath& path) {
+  if (paths_.erase(path) == 0) return;
+  underlay_.forget(path.first, path.second);
+  changed_.erase(path);
+}
+
+void UnderlayPaths::ask(const UnderlayPath& path) {
+  if (const auto at = paths_.find(path); at != paths_.end()) update(path, at->second);
+}
+
+bool UnderlayPaths::step() {
+  left_ = std::min(left_, paths_.size());
+  auto at = paths_.upper_bound(last_);
+  for (size_t i = 0; i < kPerStep && left_ > 0; ++i, --left_) {
+    if (at == paths_.end()) at = paths_.begin();
+    update(at->first, at->second);
+    last_ = at->first;
+    ++at;
+  }
+  return left_ > 0;
+}
+
+UnderlayPaths::Changed UnderlayPaths::take_changed() {
+  Changed all(changed_.begin(), changed_.end());
+  changed_.clear();
+  return all;
 }
 
 bool UnderlayPaths::resolved(const UnderlayPath& path) const {
@@ -36,7 +50,12 @@ bool UnderlayPaths::resolved(const UnderlayPath& path) const {
 void UnderlayPaths::update(const UnderlayPath& path, Watched& watched) {
   const auto hop = underlay_.resolve(path.first, path.second);
   const bool resolved = hop && hop->mac && hop->link_up;
-  if (hop) table_.insert_or_assign(path, model::PathFacts{hop->port, mtus_.limit(path, hop->mtu)});
+  const auto facts =
+      hop ? std::optional(model::PathFacts{hop->port, mtus_.limit(path, hop->mtu)}) : std::nullopt;
+  if (facts && facts != watched.facts) {
+    watched.facts = facts;
+    changed_.insert_or_assign(path, *facts);
+  }
   if (resolved) {
     watched.hop->set(*hop->mac);
   } else {

@@ -1,5 +1,9 @@
 #include "mgmt/control/views.h"
 
+#include <algorithm>
+#include <map>
+#include <utility>
+
 namespace weir::control {
 
 using namespace dataplane;
@@ -113,30 +117,101 @@ static_assert(std::size(kStateNames) == static_cast<size_t>(SessionState::count_
 
 std::string rule_name(const Snapshot& snapshot, uint32_t rule) {
   const auto& rules = snapshot.policy->rules();
-  return rule < rules.size() ? rules[rule].id : "default";
+  if (rule >= rules.size()) return "default";
+  return rules[rule].id.empty() ? "removed" : rules[rule].id;
 }
 
-RouteView route_view(const model::Model& model, const model::RouteRecord& route, const NextHop& hop,
-                     bool exposed) {
-  RouteView view;
-  view.prefix = net::to_string(route.prefix);
-  view.attachment = model.attachment_name(hop.attachment);
-  if (hop.has_via) view.via = net::to_string(hop.via);
-  view.weight = hop.weight;
-  view.kind = exposed ? "exposed" : "own";
-  if (exposed) view.from_domain = model.domain_name(hop.domain);
-  return view;
-}
+/// Gathers rows until there are enough.
+class RouteRows {
+ public:
+  RouteRows(const model::LiveModel& model, const RoutesQuery& query) : model_(model), query_(query) {}
 
-/// `from_domain`: whose it is, if it is exposed.
-RouteView blackhole_view(const model::RouteRecord& route, const std::string& from_domain) {
-  return {net::to_string(route.prefix), "", "", 0, "blackhole", from_domain};
-}
+  /// All that `domain` sees.
+  DomainRoutesView of(const std::string& name, const model::DomainRecord& domain) {
+    DomainRoutesView view{name, {}};
+    add(domain, std::nullopt, "", view.routes);
+    std::map<std::string, Routes::Exposure> peers;
+    model_.tables().routes.for_each_connection(domain.id,
+                                               [&](DomainId peer, const Routes::Exposure& exposes) {
+                                                 peers.emplace(model_.domain_name(peer), exposes);
+                                               });
+    for (const auto& [peer, exposes] : peers) {
+      const auto record = model_.domains().find(peer);
+      if (record == model_.domains().end()) continue;
+      if (!exposes) {
+        add(record->second, std::nullopt, peer, view.routes);
+        continue;
+      }
+      std::vector<net::Prefix> ranges = *exposes;  // none within another one
+      std::sort(ranges.begin(), ranges.end());
+      const auto end = std::unique(ranges.begin(), ranges.end(),
+                                   [](const auto& wide, const auto& p) { return wide.contains(p); });
+      for (auto range = ranges.begin(); range != end; ++range) add(record->second, *range, peer, view.routes);
+    }
+    return view;
+  }
+  bool full() const { return more_; }
+
+ private:
+  /// The routes of `domain` within `range` that are asked for. `from`: its name, if they are exposed.
+  void add(const model::DomainRecord& domain, std::optional<net::Prefix> range, const std::string& from,
+           std::vector<RouteView>& rows) {
+    if (query_.within && (!range || range->contains(*query_.within))) {
+      range = query_.within;
+    } else if (query_.within && !query_.within->contains(*range)) {
+      return;
+    }
+    auto at = range ? domain.routes.lower_bound(*range) : domain.routes.begin();
+    for (; at != domain.routes.end() && !more_ && (!range || range->contains(at->first)); ++at) {
+      const RouteTarget* target = model_.tables().routes.find(domain.id, at->first);
+      if (target != nullptr) add_route(domain, at->first, *target, from, rows);
+    }
+  }
+
+  /// A row for each member.
+  void add_route(const model::DomainRecord& domain, const net::Prefix& prefix, const RouteTarget& target,
+                 const std::string& from, std::vector<RouteView>& rows) {
+    const std::string text = net::to_string(prefix);
+    const auto add_row = [&](RouteView row) {
+      more_ |= rows_ == query_.max;
+      if (more_) return;
+      ++rows_;
+      rows.push_back(std::move(row));
+    };
+    if (target.members.empty())
+      add_row({text, "", "", 0, "blackhole", from, origin(domain, prefix, nullptr)});
+    for (const NextHop& hop : target.members) {
+      add_row({text, model_.attachment_name(hop.attachment), hop.has_via ? net::to_string(hop.via) : "",
+               hop.weight, from.empty() ? "own" : "exposed", from, origin(domain, prefix, &hop)});
+    }
+  }
+
+  std::string_view origin(const model::DomainRecord& domain, const net::Prefix& prefix,
+                          const NextHop* hop) const {
+    const auto origin = model_.origin_of(domain, prefix, hop);
+    if (!origin) return "gateway";
+    return *origin == model::Origin::file ? "file" : "api";
+  }
+
+  const model::LiveModel& model_;
+  const RoutesQuery& query_;
+  size_t rows_ = 0;
+  bool more_ = false;
+};
 
 }  // namespace
 
-SessionView session_view(const SessionRow& row, const Snapshot& snapshot, const model::Model& names,
-                         NanoTime now) {
+std::string attachment_name(const Snapshot& snapshot, AttachmentId id) {
+  const Attachment* attachment = snapshot.attachment(id);
+  return attachment != nullptr ? attachment->name : std::string();
+}
+
+std::string domain_name(const Snapshot& snapshot, DomainId id) {
+  const Domain* domain = snapshot.domain(id);
+  return domain != nullptr ? domain->name : std::string();
+}
+
+SessionView session_view(const SessionRow& row, const Snapshot& snapshot, NanoTime now) {
   SessionView view;
   view.id =
       std::to_string(row.worker) + "-" + std::to_string(row.index) + "-" + std::to_string(row.generation);
@@ -146,10 +221,10 @@ SessionView session_view(const SessionRow& row, const Snapshot& snapshot, const 
   view.dst = net::to_string(row.tuple.dst);
   view.src_port = row.tuple.src_port;
   view.dst_port = row.tuple.dst_port;
-  view.from = names.domain_name(row.from);
-  view.to = names.domain_name(row.to);
-  view.ingress = names.attachment_name(row.ingress);
-  view.egress = names.attachment_name(row.egress);
+  view.from = domain_name(snapshot, row.from);
+  view.to = domain_name(snapshot, row.to);
+  view.ingress = attachment_name(snapshot, row.ingress);
+  view.egress = attachment_name(snapshot, row.egress);
   view.rule = rule_name(snapshot, row.rule);
   view.state = row.state < SessionState::count_ ? kStateNames[static_cast<size_t>(row.state)] : "unknown";
   view.inspected = (row.flags & Session::kInspected) != 0;
@@ -163,27 +238,20 @@ SessionView session_view(const SessionRow& row, const Snapshot& snapshot, const 
   return view;
 }
 
-Result<std::vector<DomainRoutesView>> route_views(const model::Model& model,
-                                                  const std::optional<std::string>& domain) {
-  std::vector<DomainRoutesView> views;
-  for (const auto& [name, id] : model.ids.domains.names()) {
-    if (domain && name != *domain) continue;
-    DomainRoutesView view{name, {}};
-    const model::DomainRoutes& routes = model.routes[id.index()];
-    for (const auto& route : routes.own) {
-      if (route.blackhole()) view.routes.push_back(blackhole_view(route, ""));
-      for (const NextHop& hop : route.members) view.routes.push_back(route_view(model, route, hop, false));
-    }
-    for (const DomainId peer : routes.peers) {
-      for (const auto& route : model.routes[peer.index()].own) {
-        if (route.blackhole()) view.routes.push_back(blackhole_view(route, model.domain_name(peer)));
-        for (const NextHop& hop : route.members) view.routes.push_back(route_view(model, route, hop, true));
-      }
-    }
-    views.push_back(std::move(view));
+Result<RoutesView> routes_view(const model::LiveModel& model, const RoutesQuery& query) {
+  RouteRows rows(model, query);
+  RoutesView view;
+  bool known = false;
+  for (const auto& [name, record] : model.domains()) {
+    if (query.domain && name != *query.domain) continue;
+    known = true;
+    if (rows.full()) break;
+    view.domains.push_back(rows.of(name, record));
   }
-  if (domain && views.empty()) return fail(ErrorCode::not_found, "there is no domain \"" + *domain + "\"");
-  return views;
+  if (query.domain && !known)
+    return fail(ErrorCode::not_found, "there is no domain \"" + *query.domain + "\"");
+  view.more = rows.full();
+  return view;
 }
 
 }  // namespace weir::control

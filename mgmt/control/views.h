@@ -10,7 +10,7 @@
 
 #include "dataplane/worker/dataplane.h"
 #include "mgmt/control/health.h"
-#include "mgmt/model/model.h"
+#include "mgmt/model/live_model.h"
 
 namespace weir::control {
 
@@ -39,6 +39,7 @@ struct AttachmentView {
   bool resolved = false;
   uint16_t mtu = 0;
   AttachmentHealthView health;
+  bool from_file = true;  // else it was made at run time
 };
 struct ProfileView {
   std::string name;
@@ -90,10 +91,20 @@ struct RouteView {
   uint32_t weight = 0;
   std::string_view kind;    // own, exposed, blackhole
   std::string from_domain;  // exposed: whose
+  std::string_view origin;  // file, api; gateway: an attachment's own subnet
 };
 struct DomainRoutesView {
   std::string name;
   std::vector<RouteView> routes;
+};
+struct RoutesView {
+  std::vector<DomainRoutesView> domains;
+  bool more = false;  // than were asked for
+};
+struct RoutesQuery {
+  std::optional<std::string> domain;
+  std::optional<net::Prefix> within = {};  // this prefix and more specific ones
+  size_t max = 1'000;                      // rows; a route has one for each next hop
 };
 
 /// What a stage cost in the turns that were sampled.
@@ -123,9 +134,12 @@ TopView top_view(const dataplane::Dataplane& dataplane, const std::vector<uint32
 /// Every reason but "none", zero ones too; workers and control together.
 std::vector<DropView> drop_views(const dataplane::Dataplane& dataplane);
 SessionView session_view(const dataplane::SessionRow& row, const dataplane::Snapshot& snapshot,
-                         const model::Model& names, dataplane::NanoTime now);
-/// Fails with `not_found` if `domain` names none.
-Result<std::vector<DomainRoutesView>> route_views(const model::Model& model,
-                                                  const std::optional<std::string>& domain);
+                         dataplane::NanoTime now);
+/// Empty for an id that is stale or unknown.
+std::string attachment_name(const dataplane::Snapshot& snapshot, dataplane::AttachmentId id);
+std::string domain_name(const dataplane::Snapshot& snapshot, dataplane::DomainId id);
+/// What workers route by now, in the order of domains and prefixes. Costs what it shows. Fails with
+/// `not_found` if there is no such domain.
+Result<RoutesView> routes_view(const model::LiveModel& model, const RoutesQuery& query);
 
 }  // namespace weir::control

@@ -11,7 +11,8 @@
 #include "mgmt/daemon/machine.h"
 #include "mgmt/daemon/translate.h"
 #include "mgmt/events/log.h"
-#include "mgmt/model/apply_routes.h"
+#include "mgmt/model/file_changes.h"
+#include "mgmt/model/transaction.h"
 
 namespace weir::daemon {
 
@@ -19,11 +20,7 @@ using namespace dataplane;
 
 namespace {
 
-Lines in_words(const std::vector<config::Problem>& problems) {
-  Lines lines;
-  for (const auto& problem : problems) lines.push_back(config::to_string(problem));
-  return lines;
-}
+using control::in_words;
 
 Lines at(const config::Location& where, const Error& error) {
   return {config::to_string(config::Problem{where, "", error.message})};
@@ -34,7 +31,8 @@ Lines at(const config::Location& where, const Error& error) {
 void Hub::PoolDeleter::operator()(rte_mempool* pool) const { rte_mempool_free(pool); }
 
 Hub::Hub(config::Config config, std::shared_ptr<spdlog::logger> log, std::string version, OpenPort open_port)
-    : config_(std::make_shared<const config::Config>(std::move(config))),
+    : file_(control::FileConfig::of(std::move(config))),
+      config_(file_.whole),
       log_(std::move(log)),
       version_(std::move(version)),
       open_port_(std::move(open_port)) {}
@@ -42,7 +40,7 @@ Hub::Hub(config::Config config, std::shared_ptr<spdlog::logger> log, std::string
 Hub::~Hub() { stop(); }
 
 Lines Hub::start() {
-  const auto steps = {&Hub::start_eal,    &Hub::open_ports,      &Hub::gather_addresses, &Hub::compile_model,
+  const auto steps = {&Hub::start_eal,    &Hub::open_ports,      &Hub::gather_addresses, &Hub::make_model,
                       &Hub::start_events, &Hub::start_dataplane, &Hub::start_control,    &Hub::start_api};
   for (const auto step : steps) {
     if (Lines problems = (this->*step)(); !problems.empty()) return problems;
@@ -122,31 +120,34 @@ Lines Hub::gather_addresses() {
   return problems;
 }
 
-Lines Hub::compile_model() {
+/// One transaction of all that the file has, before any worker looks.
+Lines Hub::make_model() {
   control::RuleBuild rules = control::build_rules(*config_, facts_.workers);
   if (!rules.problems.empty()) return in_words(rules.problems);
   for (const std::string& line : rules.refused) log_->warn("{}", line);
+  file_.profiles = std::move(rules.profiles);
+  const uint32_t attachments = config_->limits.attachments;
   auto adjacencies = AdjacencyTable::create(config_->limits.adjacencies);
   if (!adjacencies) return at(config_->limits.where, adjacencies.error());
   adjacencies_ = std::move(*adjacencies);
-  facts_.adjacencies = adjacencies_.get();
-  board_ = std::make_unique<AttachmentBoard>(config_->limits.attachments);
-  facts_.board = board_.get();
+  board_ = std::make_unique<AttachmentBoard>(attachments);
   auto routes = Routes::create({.routes = config_->limits.routes});
   if (!routes) return at(config_->limits.where, routes.error());
   routes_ = std::move(*routes);
-  facts_.routes = routes_.get();
-  const model::Model nothing;
-  const model::PathTable paths;
-  auto compiled = model::compile({*config_, facts_, paths, rules.rulesets, nothing});
-  if (!compiled) return in_words(compiled.error());
-  for (const std::string& line : in_words(compiled->warnings)) log_->warn("{}", line);
-  const Status added = model::add_routes(*routes_, nothing, compiled->model);
-  if (!added) return at(config_->limits.where, added.error());
-  routes_->finish(routes_->take_pending());  // no worker reads yet
-  in_force_ = {config_, std::make_shared<const model::Model>(std::move(compiled->model)),
-               std::move(rules.rulesets), std::move(rules.profiles)};
-  first_ = std::move(compiled->snapshot);
+  model_ = std::make_unique<model::LiveModel>(
+      facts_, model::Tables{*routes_, std::make_shared<AttachmentTable>(attachments),
+                            std::make_shared<TunnelTable>(model::tunnel_entries(attachments)),
+                            adjacencies_.get(), board_.get()});
+  model::Transaction transaction(*model_, model::Origin::file);
+  model::FileChanges(nullptr, config_).add_to(transaction);
+  transaction.settings(control::settings_of(*config_, std::move(rules.rulesets)));
+  if (const auto problems = transaction.check(); !problems.empty()) return in_words(problems);
+  model::Plan plan = transaction.plan();
+  plan.narrow();
+  plan.widen();
+  routes_->finish(routes_->take_pending());
+  for (const std::string& line : in_words(plan.warnings)) log_->warn("{}", line);
+  first_ = std::move(plan.snapshot);
   return {};
 }
 
@@ -200,7 +201,7 @@ Lines Hub::start_control() {
                                                std::string(to_string(c.was)), c.reason});
                             },
                             std::move(icmp)},
-      facts_, std::move(in_force_), dataplane_->now());
+      facts_, std::move(model_), std::move(file_), dataplane_->now());
   if (const Status started = control_->start(); !started) return {started.error().message};
   return {};
 }

@@ -62,7 +62,7 @@ class Hub {
   Lines start_eal();
   Lines open_ports();
   Lines gather_addresses();
-  Lines compile_model();
+  Lines make_model();
   Lines start_events();
   Lines start_dataplane();
   Lines start_control();
@@ -78,7 +78,8 @@ class Hub {
   };
 
   // In the order of construction. The builder and its mailbox outlive all else, since a job may still run.
-  std::shared_ptr<const config::Config> config_;
+  control::FileConfig file_;
+  std::shared_ptr<const config::Config> config_;  // of it
   std::shared_ptr<spdlog::logger> log_;
   std::string version_;
   OpenPort open_port_;
@@ -93,7 +94,7 @@ class Hub {
   std::unique_ptr<dataplane::AttachmentBoard> board_;
   std::unique_ptr<dataplane::Routes> routes_;
   model::StartFacts facts_;
-  control::InForce in_force_;  // until control takes it over
+  std::unique_ptr<model::LiveModel> model_;  // until control takes it over
   std::unique_ptr<const dataplane::Snapshot> first_;
   std::optional<events::EveFile> eve_;
   events::HubEvents hub_events_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
+#include <unordered_map>
 
 namespace weir::model {
 
@@ -80,7 +82,41 @@ bool same_rule(const PolicyRule& a, const PolicyRule& b) {
          a.profile == b.profile && a.log == b.log;
 }
 
-/// By position, as sessions name rules by position: is the rule there another one than before?
+/// Rules where they stand in the table, and the order in which they are evaluated.
+struct Placed {
+  std::vector<PolicyRule> rules;
+  std::vector<RuleIndex> order;
+};
+
+/// A rule keeps its place while it has its id; new ones fill the gaps.
+Placed place_rules(std::vector<PolicyRule> rules, const PolicyState& before) {
+  std::unordered_map<std::string_view, RuleIndex> known;
+  std::vector<bool> taken;
+  if (before.policy != nullptr) {
+    for (const RuleIndex r : before.order) known.emplace(before.policy->rules()[r].id, r);
+    taken.resize(before.policy->rules().size());
+  }
+  for (const PolicyRule& rule : rules) {
+    if (const auto at = known.find(rule.id); at != known.end()) taken[at->second] = true;
+  }
+  Placed placed;
+  RuleIndex gap = 0;
+  for (const PolicyRule& rule : rules) {
+    const auto at = known.find(rule.id);
+    if (at == known.end()) {
+      while (gap < taken.size() && taken[gap]) ++gap;
+      placed.order.push_back(gap++);
+    } else {
+      placed.order.push_back(at->second);
+    }
+  }
+  const auto last = std::max_element(placed.order.begin(), placed.order.end());
+  placed.rules.resize(last != placed.order.end() ? *last + 1 : 0);
+  for (size_t i = 0; i < rules.size(); ++i) placed.rules[placed.order[i]] = std::move(rules[i]);
+  return placed;
+}
+
+/// By place: is the rule there another one than before?
 std::vector<bool> changed_rules(const PolicyState& before, const std::vector<PolicyRule>& rules,
                                 const std::vector<Profile>& profiles) {
   std::vector<bool> changed(rules.size(), true);
@@ -103,10 +139,11 @@ bool may_match(const PolicyRule& rule, const Pair& pair) {
   return has(rule.from_domains, pair.first) && has(rule.to_domains, pair.second);
 }
 
-std::vector<RuleIndex> rules_of(const std::vector<PolicyRule>& rules, const Pair& pair) {
+std::vector<RuleIndex> rules_of(const std::vector<PolicyRule>& rules, const std::vector<RuleIndex>& order,
+                                const Pair& pair) {
   std::vector<RuleIndex> indices;
-  for (RuleIndex i = 0; i < rules.size(); ++i) {
-    if (may_match(rules[i], pair)) indices.push_back(i);
+  for (const RuleIndex r : order) {
+    if (may_match(rules[r], pair)) indices.push_back(r);
   }
   return indices;
 }
@@ -150,27 +187,29 @@ PolicyState build_policy(const PolicyInput& input, const PolicyState& before) {
   PolicyState next;
   next.last_version = before.last_version;
   next.profiles = build_profiles(input);
-  std::vector<PolicyRule> rules;
-  for (const config::PolicyRule* rule : input.rules) rules.push_back(build_rule(input, *rule, next.profiles));
+  std::vector<PolicyRule> in_order;
+  for (const config::PolicyRule* rule : input.rules)
+    in_order.push_back(build_rule(input, *rule, next.profiles));
+  auto [rules, order] = place_rules(std::move(in_order), before);
 
   const std::vector<bool> changed = changed_rules(before, rules, next.profiles);
   std::vector<Connection> connections = place(input.connected, before.policy.get());
-  bool any_changed = before.policy == nullptr || before.policy->rules().size() != rules.size() ||
+  bool any_changed = before.policy == nullptr || before.order != order ||
                      before.policy->connections().size() != connections.size() ||
-                     std::find(changed.begin(), changed.end(), true) != changed.end();
+                     std::any_of(order.begin(), order.end(), [&](RuleIndex r) { return changed[r]; });
   for (Connection& c : connections) {
     const Pair pair{c.from, c.to};
-    const std::vector<RuleIndex> now = rules_of(rules, pair);
-    const bool kept = c.policy_version != 0 && rules_of(before.policy->rules(), pair) == now &&
-                      std::none_of(now.begin(), now.end(), [&](RuleIndex i) { return changed[i]; });
+    const std::vector<RuleIndex> now = rules_of(rules, order, pair);
+    const bool kept = c.policy_version != 0 && rules_of(before.policy->rules(), before.order, pair) == now &&
+                      std::none_of(now.begin(), now.end(), [&](RuleIndex r) { return changed[r]; });
     if (kept) continue;
     c.policy_version = ++next.last_version;
     any_changed = true;
   }
-  next.policy =
-      any_changed
-          ? std::make_shared<const PolicyTable>(PolicyTable::build(std::move(rules), std::move(connections)))
-          : before.policy;
+  next.policy = any_changed ? std::make_shared<const PolicyTable>(
+                                  PolicyTable::build(std::move(rules), std::move(connections), order))
+                            : before.policy;
+  next.order = std::move(order);
   return next;
 }
 

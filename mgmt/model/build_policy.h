@@ -19,7 +19,8 @@ namespace weir::model {
 struct PolicyState {
   std::vector<dataplane::Profile> profiles;
   std::shared_ptr<const dataplane::PolicyTable> policy;
-  uint32_t last_version = 0;  // of policies: unique over the hub's life
+  std::vector<dataplane::RuleIndex> order;  // of its rules: as they are evaluated
+  uint32_t last_version = 0;                // of policies: unique over the hub's life
 };
 
 using DomainPair = std::pair<dataplane::DomainId, dataplane::DomainId>;
@@ -32,8 +33,8 @@ struct PolicyInput {
   std::function<dataplane::DomainId(std::string_view name)> domain;
 };
 
-/// What follows on `before`. A ruleset that is compiled anew moves no version, nor does a rule of other
-/// domains.
+/// What follows on `before`. A rule keeps its place in the table while it has its id, so that a rule of other
+/// domains moves no version wherever it is put; nor does a ruleset that is compiled anew.
 PolicyState build_policy(const PolicyInput& input, const PolicyState& before);
 
 }  // namespace weir::model

@@ -1,5 +1,8 @@
 #include "mgmt/model/live_model.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "dataplane/core/time.h"
 #include "mgmt/model/build_attachment.h"
 
@@ -14,8 +17,8 @@ constexpr uint32_t kDomainSlots = 0xffff;
 
 dataplane::Timeouts ticks_of(const config::Timeouts& t) {
   const auto ticks = [](uint32_t seconds) { return Tick::duration(seconds * kNanosPerSecond); };
-  return {ticks(t.tcp_handshake), ticks(t.tcp_established), ticks(t.tcp_closing), ticks(t.udp), ticks(t.icmp),
-          ticks(t.other)};
+  return {ticks(t.tcp_handshake), ticks(t.tcp_established), ticks(t.tcp_closing), ticks(t.udp),
+          ticks(t.icmp),          ticks(t.other),           ticks(t.fragment)};
 }
 
 }  // namespace
@@ -47,28 +50,44 @@ std::string LiveModel::domain_name(DomainId id) const {
   return domain_slots_[id.index()]->id == id ? domain_slots_[id.index()]->name : std::string();
 }
 
+const std::vector<NextHop>* LiveModel::members(const DomainRecord& domain, const net::Prefix& prefix) const {
+  if (const auto held = domain.withheld.find(prefix); held != domain.withheld.end()) return &held->second;
+  const RouteTarget* target = tables_.routes.find(domain.id, prefix);
+  return target != nullptr ? &target->members : nullptr;
+}
+
 std::vector<config::Route> LiveModel::members_of(const DomainRecord& domain,
                                                  const net::Prefix& prefix) const {
-  std::vector<config::Route> members;
+  std::vector<config::Route> routes;
   const auto route = domain.routes.find(prefix);
-  const RouteTarget* target = tables_.routes.find(domain.id, prefix);
-  if (route == domain.routes.end() || route->second.on_link || target == nullptr) return members;
+  const std::vector<NextHop>* hops = members(domain, prefix);
+  if (route == domain.routes.end() || route->second.on_link || hops == nullptr) return routes;
   config::Route common;
   common.domain = domain.config.name;
   common.prefix = prefix;
-  if (target->members.empty()) {
+  if (hops->empty()) {
     common.blackhole = true;
-    members.push_back(std::move(common));
-    return members;
+    routes.push_back(std::move(common));
+    return routes;
   }
-  for (const NextHop& hop : target->members) {
-    config::Route& member = members.emplace_back(common);
-    member.ecmp = (route->second.ecmp >> (members.size() - 1) & 1) != 0;
+  for (const NextHop& hop : *hops) {
+    config::Route& member = routes.emplace_back(common);
+    member.ecmp = (route->second.ecmp >> (routes.size() - 1) & 1) != 0;
     member.attachment = attachment_name(hop.attachment);
     if (hop.has_via) member.via = hop.via;
     member.weight = hop.weight;
   }
-  return members;
+  return routes;
+}
+
+std::optional<Origin> LiveModel::origin_of(const DomainRecord& domain, const net::Prefix& prefix,
+                                           const NextHop* member) const {
+  const auto route = domain.routes.find(prefix);
+  if (route == domain.routes.end() || route->second.on_link) return std::nullopt;
+  size_t place = 0;
+  if (const std::vector<NextHop>* all = members(domain, prefix); member != nullptr && all != nullptr)
+    place = static_cast<size_t>(std::find(all->begin(), all->end(), *member) - all->begin());
+  return (route->second.from_file >> place & 1) != 0 ? Origin::file : Origin::api;
 }
 
 std::vector<config::Route> LiveModel::routes_of(const DomainRecord& domain) const {
@@ -79,19 +98,101 @@ std::vector<config::Route> LiveModel::routes_of(const DomainRecord& domain) cons
   return all;
 }
 
-void LiveModel::write_to(config::Config& config) const {
+void LiveModel::write_to(config::Config& config, Origins* origins, bool with_routes) const {
+  Origins unwanted;
+  Origins& whose = origins != nullptr ? *origins : unwanted;
   config.domains.clear();
   config.attachments.clear();
   config.routes.clear();
   config.connections.clear();
   config.policy.clear();
+  whose = {};
+  if (with_routes) config.routes.reserve(tables_.routes.size());
   for (const auto& [name, domain] : domains_) {
     config.domains.push_back(domain.config);
-    for (config::Route& route : routes_of(domain)) config.routes.push_back(std::move(route));
+    whose.domains.push_back(domain.origin);
+    if (!with_routes) continue;
+    for (const auto& [prefix, route] : domain.routes) {
+      for (config::Route& member : members_of(domain, prefix)) config.routes.push_back(std::move(member));
+    }
   }
-  for (const auto& [name, attachment] : attachments_) config.attachments.push_back(attachment.config);
-  for (const auto& [names, connection] : connections_) config.connections.push_back(connection.config);
-  for (const RuleRecord& rule : *policy_) config.policy.push_back(rule.config);
+  for (const auto& [name, attachment] : attachments_) {
+    config.attachments.push_back(attachment.config);
+    whose.attachments.push_back(attachment.origin);
+  }
+  for (const auto& [names, connection] : connections_) {
+    config.connections.push_back(connection.config);
+    whose.connections.push_back(connection.origin);
+  }
+  for (const RuleRecord& rule : *policy_) {
+    config.policy.push_back(rule.config);
+    whose.policy.push_back(rule.origin);
+  }
+}
+
+void LiveModel::for_each_path(const VisitPath& visit) const {
+  for (const auto& [way, path] : paths_) visit(way, path.hop);
+}
+
+std::vector<const AttachmentRecord*> LiveModel::users_of(const UnderlayPath& way) const {
+  std::vector<const AttachmentRecord*> users;
+  const auto path = paths_.find(way);
+  if (path == paths_.end()) return users;
+  for (const std::string& name : path->second.attachments) users.push_back(attachment(name));
+  return users;
+}
+
+std::vector<NextHop> LiveModel::usable(const std::vector<NextHop>& members) const {
+  std::vector<NextHop> rest;
+  std::copy_if(members.begin(), members.end(), std::back_inserter(rest),
+               [&](const NextHop& hop) { return !withdrawn_.contains(hop.attachment); });
+  return rest;
+}
+
+std::optional<std::vector<NextHop>> LiveModel::withhold(DomainRecord& domain, const net::Prefix& prefix,
+                                                        const std::vector<NextHop>* members) {
+  std::optional<std::vector<NextHop>> rest;
+  if (members != nullptr) rest = usable(*members);
+  if (rest && rest->size() != members->size()) {
+    domain.withheld.insert_or_assign(prefix, *members);
+    if (rest->empty()) {
+      absent_.emplace(domain.id, prefix);
+      return std::nullopt;
+    }
+  } else {
+    domain.withheld.erase(prefix);
+  }
+  absent_.erase({domain.id, prefix});
+  return rest;
+}
+
+void LiveModel::withdraw(AttachmentId id, bool withdrawn, std::vector<Problem>& warnings) {
+  const Attachment* there = tables_.attachments->find(id);
+  if (there == nullptr) {
+    withdrawn_.erase(id);
+    return;
+  }
+  if (withdrawn ? !withdrawn_.insert(id).second : withdrawn_.erase(id) == 0) return;
+  const AttachmentRecord& record = *attachment(there->name);
+  DomainRecord& domain = domains_.find(record.config.domain)->second;
+  const auto settle = [&](const net::Prefix& prefix) {
+    const std::vector<NextHop>* known = members(domain, prefix);
+    if (known == nullptr) return;
+    const std::vector<NextHop> all = *known;
+    const auto rest = withhold(domain, prefix, &all);
+    if (!rest) {
+      tables_.routes.remove(domain.id, prefix);
+    } else if (const Status set = tables_.routes.set(domain.id, prefix, *rest); !set) {
+      warnings.push_back({record.config.where, "",
+                          "route " + record.config.domain + " " + net::to_string(prefix) +
+                              " could not be made: " + set.error().message});
+    }
+  };
+  for (const net::Prefix& prefix : record.routes) settle(prefix);
+  for (const auto& gateway : record.config.gateways) {
+    const auto owner = domain.gateways.find(gateway.subnet());
+    if (owner != domain.gateways.end() && owner->second == record.config.name) settle(gateway.subnet());
+  }
 }
 
 void LiveModel::rebuild_policy() {
@@ -118,6 +219,10 @@ std::unique_ptr<Snapshot> LiveModel::snapshot() {
         {port.name, port.mac, port.mtu, port.vlan, natives_.contains(port.index), port.tx_checksums});
   }
   snapshot->hub_addresses = hub_addresses(facts_);
+  // Those that most hubs have are looked for first.
+  for (const auto& port : {std::pair(kVxlanPort, KeyKind::vxlan), std::pair(kGenevePort, KeyKind::geneve)}) {
+    if (udp_ports_.contains(port)) snapshot->udp_tunnels.add(port.first, port.second);
+  }
   for (const auto& [port, users] : udp_ports_) snapshot->udp_tunnels.add(port.first, port.second);
   snapshot->tunnels = tables_.tunnels;
   snapshot->attachments = tables_.attachments;
@@ -125,6 +230,7 @@ std::unique_ptr<Snapshot> LiveModel::snapshot() {
   snapshot->policy = compiled_.policy;
   snapshot->profiles = compiled_.profiles;
   snapshot->adjacencies = tables_.adjacencies;
+  snapshot->board = tables_.board;
   snapshot->routes = &tables_.routes;
   return snapshot;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -43,6 +44,9 @@ struct DomainRecord {
   };
   static constexpr size_t kMaxMembers = 64;
   std::map<net::Prefix, Route> routes;
+  /// Routes of which some members are withdrawn (LiveModel::withdraw()), with all that they are configured
+  /// to lead to: Routes has only the rest of them.
+  std::map<net::Prefix, std::vector<dataplane::NextHop>> withheld;
   /// Gateway subnets; no two of them overlap, but in one attachment.
   std::map<net::Prefix, std::string> gateways;
 };
@@ -51,7 +55,7 @@ struct AttachmentRecord {
   config::Attachment config;
   Origin origin = Origin::file;
   dataplane::AttachmentId id;
-  uint32_t routes = 0;  // members of configured routes that lead here
+  std::set<net::Prefix> routes;  // configured ones of its domain that lead here
 };
 
 struct ConnectionRecord {
@@ -77,6 +81,15 @@ struct Tables {
   std::shared_ptr<dataplane::AttachmentTable> attachments;
   std::shared_ptr<dataplane::TunnelTable> tunnels;
   dataplane::AdjacencyTable* adjacencies = nullptr;
+  dataplane::AttachmentBoard* board = nullptr;
+};
+/// Entries that the tunnel table of so many attachments needs: an IP-in-IP tunnel for both families has two,
+/// and there is one for each peer.
+constexpr uint32_t tunnel_entries(uint32_t attachments) { return 3 * attachments; }
+
+/// Whose the things of a configuration are, by place in its lists.
+struct Origins {
+  std::vector<Origin> domains, attachments, connections, policy;
 };
 
 class LiveModel {
@@ -99,8 +112,17 @@ class LiveModel {
   std::vector<config::Route> routes_of(const DomainRecord& domain) const;
   /// The same to one prefix; none for what a gateway brings.
   std::vector<config::Route> members_of(const DomainRecord& domain, const net::Prefix& prefix) const;
-  /// Fills in what a file says of domains, attachments, routes, connections and policy.
-  void write_to(config::Config& config) const;
+  /// Who wants a member of a route; null: a blackhole. Nothing: a gateway brings it.
+  std::optional<Origin> origin_of(const DomainRecord& domain, const net::Prefix& prefix,
+                                  const dataplane::NextHop* member) const;
+  /// Fills in what a file says of domains, attachments, routes, connections and policy; routes only if
+  /// `with_routes`. `origins` may be null.
+  void write_to(config::Config& config, Origins* origins = nullptr, bool with_routes = true) const;
+  /// The ways through the underlay that somebody goes.
+  using VisitPath = std::function<void(const UnderlayPath&, const std::shared_ptr<dataplane::UnderlayHop>&)>;
+  void for_each_path(const VisitPath& visit) const;
+  /// The attachments that go a way.
+  std::vector<const AttachmentRecord*> users_of(const UnderlayPath& path) const;
 
   /// What the workers read, with the small tables as they are.
   std::unique_ptr<dataplane::Snapshot> snapshot();
@@ -108,6 +130,12 @@ class LiveModel {
   /// Ids that every worker has purged since they were given up.
   void release(dataplane::AttachmentId id) { attachment_ids_.release(id); }
   void release(dataplane::DomainId id) { domain_ids_.release(id); }
+
+  /// Whether the routes through an attachment are there for the time being; they stay configured. Changes
+  /// Routes, so not between plan() of a transaction and the end of its Plan. A stale id is forgotten. Routes
+  /// that could not be made again for want of memory are told by name.
+  void withdraw(dataplane::AttachmentId id, bool withdrawn, std::vector<Problem>& warnings);
+  bool withdrawn(dataplane::AttachmentId id) const { return withdrawn_.contains(id); }
 
   /// The underlay leads a path otherwise than before. Changes the attachments that go this way, in place;
   /// what was replaced has to be kept until the workers are quiescent.
@@ -128,6 +156,14 @@ class LiveModel {
   const DomainRecord* domain(std::string_view name) const;
   const AttachmentRecord* attachment(std::string_view name) const;
   void rebuild_policy();
+  /// What a route of the domain is configured to lead to; null: there is no such route.
+  const std::vector<dataplane::NextHop>* members(const DomainRecord& domain, const net::Prefix& prefix) const;
+  /// Those that are not withdrawn.
+  std::vector<dataplane::NextHop> usable(const std::vector<dataplane::NextHop>& members) const;
+  /// Notes what of a route is withheld; null members: there is no such route any more. What Routes should
+  /// have; nothing: no route.
+  std::optional<std::vector<dataplane::NextHop>> withhold(DomainRecord& domain, const net::Prefix& prefix,
+                                                          const std::vector<dataplane::NextHop>* members);
 
   StartFacts facts_;
   Tables tables_;
@@ -142,6 +178,8 @@ class LiveModel {
   std::map<std::pair<uint16_t, dataplane::KeyKind>, uint32_t> udp_ports_;
   std::map<dataplane::PortIndex, uint32_t> natives_;  // how many native attachments a port has
   std::map<UnderlayPath, Path> paths_;
+  std::set<dataplane::AttachmentId> withdrawn_;
+  std::set<std::pair<dataplane::DomainId, net::Prefix>> absent_;  // routes withheld with all their members
   Settings settings_;
 
   PolicyState compiled_;  // profiles and policy as they are in the snapshot

@@ -1,7 +1,4 @@
-// What control knows of the last compilation: identities, names, and the tables that the next one may share.
-//
-// Plain values and shared tables. The control thread owns the current Model; a builder thread reads a copy of
-// the pointer to it while it compiles the next one.
+// What a model is made for: the machine, as it was found at the start, and the underlay.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +11,6 @@
 #include "dataplane/core/snapshot.h"
 #include "mgmt/config/config.h"
 #include "mgmt/config/problem.h"
-#include "mgmt/model/identities.h"
 
 namespace weir::model {
 
@@ -36,9 +32,6 @@ struct PortFacts {
 struct StartFacts {
   std::vector<PortFacts> ports;  // by PortIndex
   uint16_t workers = 1;
-  dataplane::AdjacencyTable* adjacencies = nullptr;
-  dataplane::AttachmentBoard* board = nullptr;
-  dataplane::Routes* routes = nullptr;
 };
 
 /// The way of outer packets from one of the hub's addresses to a peer.
@@ -49,43 +42,8 @@ struct PathFacts {
   uint16_t mtu = 1500;
   friend bool operator==(const PathFacts&, const PathFacts&) = default;
 };
-using PathTable = std::map<UnderlayPath, PathFacts>;
 
 /// Compiled rules by profile name.
 using Rulesets = std::map<std::string, std::shared_ptr<const inspection::Ruleset>, std::less<>>;
-
-/// One route with all that it leads to; a blackhole has no members.
-struct RouteRecord {
-  net::Prefix prefix;
-  std::vector<dataplane::NextHop> members;
-  dataplane::DomainId domain;  // whose route it is
-  bool blackhole() const { return members.empty(); }
-};
-
-/// What one domain says of itself.
-struct DomainRoutes {
-  std::vector<RouteRecord> own;            // in the order of their prefixes
-  std::vector<dataplane::DomainId> peers;  // the domains that it is connected to, in order
-};
-
-struct Model {
-  Identities ids;
-  std::vector<DomainRoutes> routes;  // by domain slot
-  /// One hop per underlay path; attachments with the same peer share it. Kept alive until no worker sees it.
-  std::map<UnderlayPath, std::shared_ptr<dataplane::UnderlayHop>> hops;
-
-  // What the next compilation shares if it is unchanged.
-  std::vector<dataplane::TunnelTable::Entry> tunnel_entries;
-  dataplane::UdpTunnels udp_tunnels;
-  std::shared_ptr<const dataplane::TunnelTable> tunnels;
-  std::shared_ptr<const dataplane::AttachmentTable> attachments;
-  std::vector<std::shared_ptr<const dataplane::Domain>> domains;
-  std::shared_ptr<const dataplane::PolicyTable> policy;
-  std::vector<dataplane::Profile> profiles;
-
-  /// Empty for an id that is stale or unknown.
-  std::string attachment_name(dataplane::AttachmentId id) const;
-  std::string domain_name(dataplane::DomainId id) const;
-};
 
 }  // namespace weir::model

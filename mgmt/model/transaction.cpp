@@ -4,8 +4,13 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 
+#include "mgmt/config/diff.h"
 #include "mgmt/config/toml_values.h"
+#include "mgmt/model/build_attachment.h"
 
 namespace weir::model {
 
@@ -23,113 +28,135 @@ bool same_hop(const config::Route& a, const config::Route& b) {
 }  // namespace
 
 void Transaction::add(const config::ModelChange& change) {
-  std::visit([&](const auto& subject) { apply(change, subject); }, change.subject);
+  std::visit([&](const auto& subject) { apply(change.verb, change.place, subject); }, change.subject);
 }
 
 /// May `verb` be done to a thing that exists or not, and came from where? Else a problem is noted, but for a
 /// thing that the file no longer names and that is gone already: then there is just nothing to do.
-bool Transaction::may(ChangeVerb verb, bool exists, Origin origin, const config::Location& where,
-                      const std::string& what) {
+bool Transaction::may(Verb verb, bool exists, Origin origin, const config::Location& where,
+                      const What& what) {
   const bool others = origin_ == Origin::file && origin == Origin::api;
   if (verb == ChangeVerb::add && exists) {
-    problem(where, "",
-            what + (others ? " has been added at run time already; remove it there, or save the configuration"
-                           : " is there already"));
+    problem(
+        where, "",
+        what() + (others ? " has been added at run time already; remove it there, or save the configuration"
+                         : " is there already"));
     return false;
   }
   if (exists && others) {
-    problem(
-        where, "",
-        what + " has been changed in the file and at run time; undo one of them, or save the configuration");
+    problem(where, "",
+            what() +
+                " has been changed in the file and at run time; undo one of them, or save the configuration");
     return false;
   }
   if (exists || verb == ChangeVerb::add) return true;
   if (origin_ == Origin::file) {
     if (verb == ChangeVerb::replace) {
-      problem(where, "", what + " has been changed in the file, and removed at run time");
+      problem(where, "", what() + " has been changed in the file, and removed at run time");
     }
     return false;
   }
-  if (verb == ChangeVerb::remove) problem(where, "", "there is no " + what);
+  if (verb == ChangeVerb::remove) problem(where, "", "there is no " + what());
   return verb == ChangeVerb::replace;
 }
 
 template <typename Edits, typename Records, typename Key, typename Config>
-void Transaction::edit(Edits& edits, const Records& records, const Key& key,
-                       const config::ModelChange& change, const Config& subject, const std::string& what) {
+void Transaction::edit(Edits& edits, Records& records, const Key& key, Verb verb, const Config& subject,
+                       const What& what) {
   const auto record = records.find(key);
   const auto known = edits.find(key);
   const bool exists = known != edits.end() ? known->second.after.has_value() : record != records.end();
   const Origin origin = known != edits.end()      ? known->second.origin
                         : record != records.end() ? record->second.origin
                                                   : origin_;
-  if (!may(change.verb, exists, origin, subject.where, what)) return;
+  const bool unedited = known == edits.end() && record != records.end();
+  if (unedited && origin_ == Origin::file && origin == Origin::api && verb != ChangeVerb::remove &&
+      config::same(record->second.config, subject)) {
+    adopted_.push_back(&record->second.origin);
+    return;
+  }
+  if (!may(verb, exists, origin, subject.where, what)) return;
   auto& entry = edits[key];
   entry.before = record != records.end() ? &record->second : nullptr;
   entry.origin = origin_;
-  if (change.verb == ChangeVerb::remove) {
+  if (verb == ChangeVerb::remove) {
     entry.after.reset();
   } else {
     entry.after = subject;
   }
 }
 
-void Transaction::apply(const config::ModelChange& change, const config::Domain& subject) {
-  edit(domains_, model_.domains_, subject.name, change, subject, "domain " + in_quotes(subject.name));
+void Transaction::apply(Verb verb, const RulePlace&, const config::Domain& subject) {
+  edit(domains_, model_.domains_, subject.name, verb, subject,
+       [&] { return "domain " + in_quotes(subject.name); });
 }
 
-void Transaction::apply(const config::ModelChange& change, const config::Attachment& subject) {
-  edit(attachments_, model_.attachments_, subject.name, change, subject,
-       "attachment " + in_quotes(subject.name));
+void Transaction::apply(Verb verb, const RulePlace&, const config::Attachment& subject) {
+  edit(attachments_, model_.attachments_, subject.name, verb, subject,
+       [&] { return "attachment " + in_quotes(subject.name); });
 }
 
-void Transaction::apply(const config::ModelChange& change, const config::Connection& subject) {
-  edit(connections_, model_.connections_, names_of(subject), change, subject,
-       "connection of " + in_quotes(subject.a) + " and " + in_quotes(subject.b));
+void Transaction::apply(Verb verb, const RulePlace&, const config::Connection& subject) {
+  edit(connections_, model_.connections_, names_of(subject), verb, subject,
+       [&] { return "connection of " + in_quotes(subject.a) + " and " + in_quotes(subject.b); });
 }
 
 /// The routes to one prefix of one domain as they are, to be changed.
-Transaction::RouteEdit& Transaction::route_edit(const Place& place) {
-  const auto [at, is_new] = routes_.try_emplace(place);
-  RouteEdit& edit = at->second;
-  if (!is_new) return edit;
-  const DomainRecord* domain = model_.domain(place.first);
+Transaction::RouteEdit& Transaction::route_edit(const std::string& name, const net::Prefix& prefix) {
+  auto& edits = routes_[name];
+  const size_t known = edits.size();
+  RouteEdit& edit = edits.try_emplace(edits.end(), prefix)->second;  // they often come in order
+  if (edits.size() == known) return edit;
+  const DomainRecord* domain = model_.domain(name);
   if (domain == nullptr) return edit;
-  const auto route = domain->routes.find(place.second);
+  const auto route = domain->routes.find(prefix);
   if (route == domain->routes.end()) return edit;
   edit.existed = true;
   if (route->second.on_link) {
-    edit.on_link = domain->gateways.find(place.second)->second;
+    edit.on_link = domain->gateways.find(prefix)->second;
     return edit;
   }
-  for (config::Route& member : model_.members_of(*domain, place.second)) {
+  for (config::Route& member : model_.members_of(*domain, prefix)) {
     const uint64_t bit = uint64_t{1} << edit.members.size();
-    if (!member.attachment.empty()) ++looked_at_[member.attachment];
-    edit.members.push_back(
-        {std::move(member), (route->second.from_file & bit) != 0 ? Origin::file : Origin::api, false});
+    edit.members.push_back({&owned_.emplace_back(std::move(member)),
+                            (route->second.from_file & bit) != 0 ? Origin::file : Origin::api, false});
   }
   return edit;
 }
 
-void Transaction::apply(const config::ModelChange& change, const config::Route& subject) {
-  auto& members = route_edit({subject.domain, subject.prefix}).members;
-  const bool any = subject.attachment.empty() && !subject.blackhole && change.verb == ChangeVerb::remove;
-  const bool all = any || (change.verb == ChangeVerb::replace && !subject.ecmp);
-  const auto is_meant = [&](const Member& m) { return any || same_hop(m.route, subject); };
+const Transaction::RouteEdit* Transaction::find_edit(const std::string& domain,
+                                                     const net::Prefix& prefix) const {
+  const auto edits = routes_.find(domain);
+  if (edits == routes_.end()) return nullptr;
+  const auto at = edits->second.find(prefix);
+  return at != edits->second.end() ? &at->second : nullptr;
+}
+
+void Transaction::apply(Verb verb, const RulePlace&, const config::Route& subject) {
+  auto& members = route_edit(subject.domain, subject.prefix).members;
+  const bool any = subject.attachment.empty() && !subject.blackhole && verb == ChangeVerb::remove;
+  // A file names each member for itself; somebody at run time means what there is.
+  const bool all = any || (verb == ChangeVerb::replace && !subject.ecmp && origin_ == Origin::api);
+  const auto is_meant = [&](const Member& m) { return any || same_hop(*m.route, subject); };
   const auto known = std::find_if(members.begin(), members.end(), is_meant);
   const bool exists = known != members.end();
-  if (!may(change.verb, exists, exists ? known->origin : origin_, subject.where, "route " + name_of(subject)))
+  if (exists && origin_ == Origin::file && known->origin == Origin::api && verb != ChangeVerb::remove &&
+      config::same(*known->route, subject)) {
+    known->origin = Origin::file;
     return;
-  if (change.verb == ChangeVerb::remove) {
+  }
+  const auto what = [&] { return "route " + name_of(subject); };
+  if (!may(verb, exists, exists ? known->origin : origin_, subject.where, what)) return;
+  if (verb == ChangeVerb::remove) {
     std::erase_if(members, is_meant);
     return;
   }
   const auto at = static_cast<size_t>(known - members.begin());
-  if (exists) members[at] = {subject, origin_, true};
-  if (change.verb == ChangeVerb::replace && all) {
+  if (exists) members[at] = {&subject, origin_, true};
+  if (verb == ChangeVerb::replace && all) {
     std::erase_if(members, [&](const Member& m) { return !is_meant(m); });
   }
-  if (!exists) members.push_back({subject, origin_, true});
+  if (!exists) members.push_back({&subject, origin_, true});
 }
 
 std::vector<RuleRecord>& Transaction::rules() {
@@ -137,61 +164,208 @@ std::vector<RuleRecord>& Transaction::rules() {
   return *rules_;
 }
 
-void Transaction::apply(const config::ModelChange& change, const config::PolicyRule& subject) {
+void Transaction::apply(Verb verb, const RulePlace& place, const config::PolicyRule& subject) {
   auto& list = rules();
   const auto find = [&](const std::string& id) {
     return std::find_if(list.begin(), list.end(), [&](const RuleRecord& r) { return r.config.id == id; });
   };
   auto known = find(subject.id);
   const bool exists = known != list.end();
-  if (!may(change.verb, exists, exists ? known->origin : origin_, subject.where,
-           "policy rule " + in_quotes(subject.id))) {
-    return;
-  }
-  if (change.verb == ChangeVerb::remove) {
+  const auto what = [&] { return "policy rule " + in_quotes(subject.id); };
+  if (!may(verb, exists, exists ? known->origin : origin_, subject.where, what)) return;
+  if (verb == ChangeVerb::remove) {
     list.erase(known);
     return;
   }
   using Side = config::RulePlace::Side;
-  if (exists && change.place.side == Side::none) {
+  if (exists && place.side == Side::none) {
     *known = {subject, origin_};
     return;
   }
   if (exists) list.erase(known);
   auto at = list.end();
-  if (change.place.side != Side::none) {
-    at = find(change.place.rule);
+  if (place.side != Side::none) {
+    at = find(place.rule);
     if (at == list.end()) {
       return problem(subject.where, "policy[]",
-                     "there is no policy rule " + in_quotes(change.place.rule) + " to stand " +
-                         (change.place.side == Side::before ? "before" : "after"));
+                     "there is no policy rule " + in_quotes(place.rule) + " to stand " +
+                         (place.side == Side::before ? "before" : "after"));
     }
-    if (change.place.side == Side::after) ++at;
+    if (place.side == Side::after) ++at;
   }
   list.insert(at, {subject, origin_});
 }
 
-void Transaction::file_policy(const std::vector<config::PolicyRule>& from_file) {
+void Transaction::file_policy(const std::vector<config::PolicyRule>& before,
+                              const std::vector<config::PolicyRule>& now) {
+  std::unordered_map<std::string_view, const config::PolicyRule*> old_file;
+  std::unordered_map<std::string_view, const RuleRecord*> running;
+  for (const config::PolicyRule& rule : before) old_file.emplace(rule.id, &rule);
+  for (const RuleRecord& record : *model_.policy_) running.emplace(record.config.id, &record);
+
+  // The file's own, in its order; behind each those of run time that follow it, the first ones before all.
+  std::vector<RuleRecord> own;
+  std::unordered_map<std::string_view, size_t> place;  // in `own`
+  for (const config::PolicyRule& rule : now) {
+    const auto was = old_file.find(rule.id);
+    const auto known = running.find(rule.id);
+    const bool exists = known != running.end();
+    const auto what = [&] { return "policy rule " + in_quotes(rule.id); };
+    if (was != old_file.end() && config::same(*was->second, rule)) {
+      if (!exists || known->second->origin == Origin::api) continue;  // removed or replaced at run time
+    } else {
+      const bool others = exists && known->second->origin == Origin::api;
+      const bool adopt = others && config::same(known->second->config, rule);
+      const Verb verb = was == old_file.end() ? Verb::add : Verb::replace;
+      if (!adopt && !may(verb, exists, others ? Origin::api : Origin::file, rule.where, what)) continue;
+    }
+    place.emplace(rule.id, own.size());
+    own.push_back({rule, Origin::file});
+  }
+  std::vector<std::vector<RuleRecord>> behind(own.size() + 1);
+  size_t follows = 0;
+  for (const RuleRecord& record : *model_.policy_) {
+    if (const auto at = place.find(record.config.id); at != place.end()) {
+      follows = at->second + 1;
+    } else if (record.origin == Origin::api) {
+      behind[follows].push_back(record);
+    }
+  }
+  std::unordered_set<std::string_view> stay;
+  for (const config::PolicyRule& rule : now) stay.insert(rule.id);
+  for (const config::PolicyRule& rule : before) {
+    const auto known = running.find(rule.id);
+    if (stay.contains(rule.id) || known == running.end() || known->second->origin == Origin::file) continue;
+    may(Verb::remove, true, Origin::api, rule.where, [&] { return "policy rule " + in_quotes(rule.id); });
+  }
   std::vector<RuleRecord> next;
-  for (const config::PolicyRule& rule : from_file) next.push_back({rule, Origin::file});
-  const auto find = [&](const std::string& id) {
-    return std::find_if(next.begin(), next.end(), [&](const RuleRecord& r) { return r.config.id == id; });
-  };
-  std::string after;  // the last rule passed that is still there
-  for (const RuleRecord& old : *model_.policy_) {
-    const auto at = find(old.config.id);
-    if (old.origin == Origin::file) {
-      if (at != next.end()) after = old.config.id;
-      continue;
-    }
-    if (at != next.end()) {
-      may(ChangeVerb::add, true, Origin::api, at->config.where, "policy rule " + in_quotes(old.config.id));
-      continue;
-    }
-    next.insert(after.empty() ? next.begin() : std::next(find(after)), old);
-    after = old.config.id;
+  for (size_t i = 0; i < behind.size(); ++i) {
+    if (i > 0) next.push_back(std::move(own[i - 1]));
+    std::move(behind[i].begin(), behind[i].end(), std::back_inserter(next));
   }
   rules_ = std::move(next);
+}
+
+void Transaction::for_each_attachment(const VisitAttachment& visit) const {
+  for (const auto& [name, edit] : attachments_) {
+    visit(edit.before != nullptr ? &edit.before->config : nullptr, edit.after ? &*edit.after : nullptr);
+  }
+}
+
+namespace {
+
+/// Gathers lines and counts of one kind of thing.
+class Lines {
+ public:
+  Lines(ChangeList& list, std::string kind, const char* plural)
+      : list_(list), kind_(std::move(kind)), plural_(plural) {}
+  ~Lines() { end(); }
+  /// No more of them.
+  void end() {
+    std::string text;
+    for (const auto& [sign, n] : counts_) text += std::string(" ") + sign + std::to_string(n);
+    if (!text.empty()) list_.counts += (list_.counts.empty() ? "" : ", ") + std::string(plural_) + text;
+    counts_.clear();
+  }
+  Lines(const Lines&) = delete;
+  Lines& operator=(const Lines&) = delete;
+
+  template <typename Name>
+  void add(char sign, const Name& name) {
+    ++counts_[sign];
+    if (++list_.total <= ChangeList::kMaxLines) list_.lines.push_back(sign + (" " + kind_ + " ") + name());
+  }
+  template <typename Thing>
+  void changed(const Thing& before, const Thing& now) {
+    if (config::same(before, now)) return;
+    add('~', [&] { return name_of(now) + ":" + config::changed_leaves(before, now); });
+  }
+
+ private:
+  ChangeList& list_;
+  std::string kind_;
+  const char* plural_;
+  std::map<char, size_t> counts_;  // '+', '-', '~' in this order
+};
+
+template <typename Edits>
+void list_edits(const Edits& edits, Lines lines) {
+  for (const auto& [key, edit] : edits) {
+    if (edit.before == nullptr && edit.after) lines.add('+', [&] { return name_of(*edit.after); });
+    if (edit.before != nullptr && !edit.after) lines.add('-', [&] { return name_of(edit.before->config); });
+    if (edit.before != nullptr && edit.after) lines.changed(edit.before->config, *edit.after);
+  }
+}
+
+void list_rules(const std::vector<RuleRecord>& before, const std::vector<RuleRecord>& now, Lines lines) {
+  std::unordered_map<std::string_view, const config::PolicyRule*> old, next;
+  for (const RuleRecord& rule : before) old.emplace(rule.config.id, &rule.config);
+  for (const RuleRecord& rule : now) next.emplace(rule.config.id, &rule.config);
+  std::vector<std::string_view> kept_before, kept_now;
+  for (const RuleRecord& rule : before) {
+    if (next.contains(rule.config.id)) {
+      kept_before.push_back(rule.config.id);
+    } else {
+      lines.add('-', [&] { return rule.config.id; });
+    }
+  }
+  for (const RuleRecord& rule : now) {
+    const auto known = old.find(rule.config.id);
+    if (known == old.end()) {
+      lines.add('+', [&] { return rule.config.id; });
+      continue;
+    }
+    kept_now.push_back(rule.config.id);
+    lines.changed(*known->second, rule.config);
+  }
+  if (kept_before != kept_now) lines.add('~', [] { return "the order"; });
+}
+
+}  // namespace
+
+ChangeList Transaction::changes() const {
+  ChangeList list;
+  list_edits(domains_, Lines(list, "domain", "domains"));
+  list_edits(attachments_, Lines(list, "attachment", "attachments"));
+  Lines routes(list, "route", "routes");
+  for (const auto& [name, edits] : routes_) {
+    for (const auto& [prefix, edit] : edits) {
+      std::vector<config::Route> before;
+      if (edit.existed) before = model_.members_of(*model_.domain(name), prefix);
+      for (const config::Route& old : before) {
+        const bool stays = std::any_of(edit.members.begin(), edit.members.end(),
+                                       [&](const Member& m) { return same_hop(*m.route, old); });
+        if (!stays) routes.add('-', [&] { return name_of(old); });
+      }
+      for (const Member& member : edit.members) {
+        if (!member.is_new) continue;
+        const auto old = std::find_if(before.begin(), before.end(),
+                                      [&](const config::Route& r) { return same_hop(r, *member.route); });
+        if (old == before.end()) {
+          routes.add('+', [&] { return name_of(*member.route); });
+        } else {
+          routes.changed(*old, *member.route);
+        }
+      }
+    }
+  }
+  routes.end();
+  list_edits(connections_, Lines(list, "connection", "connections"));
+  if (rules_) list_rules(*model_.policy_, *rules_, Lines(list, "policy", "policy rules"));
+  return list;
+}
+
+std::vector<Problem> Transaction::warnings() const {
+  std::vector<Problem> all;
+  for (const auto& [name, edit] : attachments_) {
+    if (!edit.after) continue;
+    AttachmentPlace place;
+    const auto way = path_of(*edit.after);
+    const auto path = way ? model_.paths_.find(*way) : model_.paths_.end();
+    if (path != model_.paths_.end() && path->second.facts) place.path = &*path->second.facts;
+    build_attachment(*edit.after, model_.facts_, place, all);
+  }
+  return all;
 }
 
 }  // namespace weir::model

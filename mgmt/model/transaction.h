@@ -5,6 +5,8 @@
 // thread; the model must not change between the first add() and plan().
 #pragma once
 
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -51,7 +53,6 @@ class Plan {
   /// Attachments that came, or that are configured otherwise than before.
   std::vector<std::string> changed_attachments;
 
-  std::vector<std::string> changes;  // a line for each, for people
   std::vector<Problem> warnings;
 
  private:
@@ -80,20 +81,45 @@ class Plan {
   bool outer_changed_ = false;  // what ports expect: UDP ports, native attachments
 };
 
+/// What changes, for people.
+struct ChangeList {
+  /// Lines that are kept; the rest is only counted.
+  static constexpr size_t kMaxLines = 1'000;
+
+  std::vector<std::string> lines;  // "+ attachment spoke-7", "- ...", "~ ...: mtu health.probe"
+  size_t total = 0;
+  /// How many of which kind, as in "attachments +1 -2, routes ~3"; empty if there is none.
+  std::string counts;
+};
+
 class Transaction {
  public:
   Transaction(LiveModel& model, Origin origin) : model_(model), origin_(origin) {}
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
 
+  /// The subject has to outlive the transaction.
   void add(const config::ModelChange& change);
-  /// The file's rules are these from now on; those that came at run time stay behind the rule that they
-  /// follow.
-  void file_policy(const std::vector<config::PolicyRule>& rules);
+  /// As a change without a place. `Thing` is one of those of config::ChangeSubject.
+  template <typename Thing>
+  void add(config::ChangeVerb verb, const Thing& subject) {
+    apply(verb, {}, subject);
+  }
+  /// What the file changes of its policy. Rules that it has as before stay as they are now; those that came
+  /// at run time stay behind the rule that they follow.
+  void file_policy(const std::vector<config::PolicyRule>& before, const std::vector<config::PolicyRule>& now);
   void settings(Settings settings) { settings_ = std::move(settings); }
 
   /// All that is wrong with the changes so far; empty: plan() may be called.
   std::vector<Problem> check();
+  // After check() and before plan():
+  ChangeList changes() const;
+  /// What plan() will warn of.
+  std::vector<Problem> warnings() const;
+  /// Each attachment that comes, goes or changes, as it was (null: it is new) and as it will be (null: gone).
+  using VisitAttachment =
+      std::function<void(const config::Attachment* before, const config::Attachment* now)>;
+  void for_each_attachment(const VisitAttachment& visit) const;
   /// Changes the model. Once, after a check() that found nothing.
   Plan plan();
 
@@ -108,7 +134,7 @@ class Transaction {
   using AttachmentEdit = Edit<AttachmentRecord, config::Attachment>;
   using ConnectionEdit = Edit<ConnectionRecord, config::Connection>;
   struct Member {
-    config::Route route;
+    const config::Route* route = nullptr;  // the caller's, or one of owned_
     Origin origin = Origin::file;
     bool is_new = false;
   };
@@ -119,17 +145,20 @@ class Transaction {
   };
   using Place = std::pair<std::string, net::Prefix>;
 
-  void apply(const config::ModelChange& change, const config::Domain& subject);
-  void apply(const config::ModelChange& change, const config::Attachment& subject);
-  void apply(const config::ModelChange& change, const config::Route& subject);
-  void apply(const config::ModelChange& change, const config::Connection& subject);
-  void apply(const config::ModelChange& change, const config::PolicyRule& subject);
+  using Verb = config::ChangeVerb;
+  using RulePlace = config::RulePlace;
+  using What = std::function<std::string()>;  // how a thing is called in a problem
+  void apply(Verb verb, const RulePlace& place, const config::Domain& subject);
+  void apply(Verb verb, const RulePlace& place, const config::Attachment& subject);
+  void apply(Verb verb, const RulePlace& place, const config::Route& subject);
+  void apply(Verb verb, const RulePlace& place, const config::Connection& subject);
+  void apply(Verb verb, const RulePlace& place, const config::PolicyRule& subject);
   template <typename Edits, typename Records, typename Key, typename Config>
-  void edit(Edits& edits, const Records& records, const Key& key, const config::ModelChange& change,
-            const Config& subject, const std::string& what);
-  bool may(config::ChangeVerb verb, bool exists, Origin origin, const config::Location& where,
-           const std::string& what);
-  RouteEdit& route_edit(const Place& place);
+  void edit(Edits& edits, Records& records, const Key& key, Verb verb, const Config& subject,
+            const What& what);
+  bool may(Verb verb, bool exists, Origin origin, const config::Location& where, const What& what);
+  RouteEdit& route_edit(const std::string& domain, const net::Prefix& prefix);
+  const RouteEdit* find_edit(const std::string& domain, const net::Prefix& prefix) const;
   void gateways_changed(const AttachmentEdit& edit);
   void problem(const config::Location& where, std::string key, std::string message) {
     problems_.push_back({where, std::move(key), std::move(message)});
@@ -149,7 +178,9 @@ class Transaction {
   void check_remote_end(const config::Attachment& attachment);
   void check_gateways();
   void check_routes();
-  void check_member(const Place& place, const Member& member);
+  void check_route(const std::string& domain, const net::Prefix& prefix, const RouteEdit& edit);
+  void check_member(const std::string& domain, const Member& member);
+  const config::Location& place_of(const net::Prefix& prefix, const config::Location& otherwise) const;
   void check_routes_through(const AttachmentEdit& edit);
   void check_connections();
   void check_policy();
@@ -159,25 +190,28 @@ class Transaction {
   void plan_domains(Plan& plan);
   void plan_attachments(Plan& plan);
   void plan_routes(Plan& plan);
+  void plan_route(Plan& plan, DomainRecord& domain, const net::Prefix& prefix, const RouteEdit& edit);
+  std::vector<dataplane::NextHop> make_members(const DomainRecord& domain, const net::Prefix& prefix,
+                                               const RouteEdit& edit, DomainRecord::Route& route);
   void plan_connections(Plan& plan);
   void plan_snapshot(Plan& plan);
   void count_outer(Plan& plan, const config::Attachment& a, int by);
   void drop_attachment(Plan& plan, const AttachmentEdit& edit);
-
-  /// Lines about routes that a Plan has at most.
-  static constexpr size_t kMaxLines = 1'000;
 
   LiveModel& model_;
   Origin origin_;
   std::vector<Problem> problems_;
   std::map<std::string, DomainEdit, std::less<>> domains_;
   std::map<std::string, AttachmentEdit, std::less<>> attachments_;
-  std::map<Place, RouteEdit> routes_;
-  std::map<std::string, uint32_t, std::less<>>
-      looked_at_;  // how many members of an attachment routes_ began with
+  std::map<std::string, std::map<net::Prefix, RouteEdit>, std::less<>> routes_;  // by domain
+  // Routes through one attachment often come one after the other.
+  mutable const config::Attachment* last_attachment_ = nullptr;
+  AttachmentRecord* last_record_ = nullptr;
+  std::deque<config::Route> owned_;  // routes of the model, as they are
   std::map<LiveModel::Names, ConnectionEdit> connections_;
   std::optional<std::vector<RuleRecord>> rules_;
   std::optional<Settings> settings_;
+  std::vector<Origin*> adopted_;  // of things that came at run time and now are in the file, too
   std::map<std::string, dataplane::DomainId, std::less<>> new_domains_;  // ids that they will get
 };
 

@@ -24,12 +24,14 @@ std::string no_domain(const std::string& name) { return "no domain is called " +
 
 }  // namespace
 
+/// As it will be. Only from check() on, when nothing is added any more.
 const config::Attachment* Transaction::attachment(const std::string& name) const {
+  if (last_attachment_ != nullptr && last_attachment_->name == name) return last_attachment_;
   if (const auto edit = attachments_.find(name); edit != attachments_.end()) {
-    return edit->second.after ? &*edit->second.after : nullptr;
+    return edit->second.after ? last_attachment_ = &*edit->second.after : nullptr;
   }
   const AttachmentRecord* record = model_.attachment(name);
-  return record != nullptr ? &record->config : nullptr;
+  return record != nullptr ? last_attachment_ = &record->config : nullptr;
 }
 
 bool Transaction::has_domain(const std::string& name) const {
@@ -70,13 +72,13 @@ void Transaction::gateways_changed(const AttachmentEdit& edit) {
   if (edit.before != nullptr) {
     const config::Attachment& old = edit.before->config;
     for (const auto& gateway : old.gateways) {
-      RouteEdit& route = route_edit({old.domain, gateway.subnet()});
+      RouteEdit& route = route_edit(old.domain, gateway.subnet());
       if (route.on_link == old.name) route.on_link.clear();
     }
   }
   if (!edit.after) return;
   for (const auto& gateway : edit.after->gateways) {
-    RouteEdit& route = route_edit({edit.after->domain, gateway.subnet()});
+    RouteEdit& route = route_edit(edit.after->domain, gateway.subnet());
     if (route.on_link.empty()) route.on_link = edit.after->name;
   }
 }
@@ -119,8 +121,9 @@ void Transaction::check_domains() {
       if (names.first == name || names.second == name)
         connections += c.after.has_value() - (c.before != nullptr);
     }
-    for (auto at = routes_.lower_bound({name, {}}); at != routes_.end() && at->first.first == name; ++at) {
-      routes += (!at->second.members.empty() || !at->second.on_link.empty()) - at->second.existed;
+    if (const auto edits = routes_.find(name); edits != routes_.end()) {
+      for (const auto& [prefix, e] : edits->second)
+        routes += (!e.members.empty() || !e.on_link.empty()) - e.existed;
     }
     const auto still = [&](int64_t n, const char* one, const char* many) {
       if (n <= 0) return;
@@ -184,12 +187,10 @@ void Transaction::check_attachment(const AttachmentEdit& edit) {
   }
 }
 
-/// Routes that the transaction does not name, through an attachment that goes or is another one now.
+/// Routes that the transaction does not name, through an attachment that goes or is another one now. Those
+/// that it names are judged by check_routes().
 void Transaction::check_routes_through(const AttachmentEdit& edit) {
   const config::Attachment& old = edit.before->config;
-  // Those that the transaction names are judged by check_routes().
-  const auto looked_at = looked_at_.find(old.name);
-  uint32_t left = edit.before->routes - (looked_at != looked_at_.end() ? looked_at->second : 0);
   const DomainRecord& domain = *model_.domain(old.domain);
   const bool stays = edit.after && edit.after->domain == old.domain;
   const bool lost_gateway =
@@ -198,12 +199,10 @@ void Transaction::check_routes_through(const AttachmentEdit& edit) {
                edit.after->gateways.end();
       });
   if (stays && !lost_gateway) return;
-  for (const auto& [prefix, route] : domain.routes) {
-    if (left == 0) return;
-    if (route.on_link || routes_.contains({old.domain, prefix})) continue;
+  for (const net::Prefix& prefix : edit.before->routes) {
+    if (find_edit(old.domain, prefix) != nullptr) continue;
     for (const config::Route& member : model_.members_of(domain, prefix)) {
       if (member.attachment != old.name) continue;
-      --left;
       std::string why = "attachment " + in_quotes(old.name) + " would be gone";
       if (stays)
         why = member.via ? config::misfit_of_via(member, *edit.after)
@@ -316,42 +315,44 @@ void Transaction::check_gateways() {
 }
 
 void Transaction::check_routes() {
-  for (const auto& [place, edit] : routes_) {
-    if (problems_.size() > config::Problems::kMax) return;
-    if (edit.members.empty()) continue;
-    const auto& first = edit.members.front().route;
-    const std::string text = net::to_string(place.second);
-    const auto newest =
-        std::find_if(edit.members.rbegin(), edit.members.rend(), [](const Member& m) { return m.is_new; });
-    const config::Location& where = newest != edit.members.rend() ? newest->route.where : first.where;
-    if (!has_domain(place.first)) {
-      problem(where, "route[].domain", no_domain(place.first));
-      continue;
+  for (const auto& [domain, edits] : routes_) {
+    for (const auto& [prefix, edit] : edits) {
+      if (problems_.size() > config::Problems::kMax) return;
+      if (!edit.members.empty()) check_route(domain, prefix, edit);
     }
-    if (!edit.on_link.empty()) {
-      problem(where, "route[].prefix",
-              text + " is a gateway subnet of attachment " + in_quotes(edit.on_link) + " already");
-      continue;
-    }
-    if (edit.members.size() > DomainRecord::kMaxMembers) {
-      problem(where, "route[].prefix",
-              "a prefix has at most " + std::to_string(DomainRecord::kMaxMembers) + " next hops");
-    }
-    const auto is = [&](auto flag) { return [flag](const Member& m) { return m.route.*flag; }; };
-    const std::string twice = "domain " + in_quotes(place.first) + " has a route to " + text + " already";
-    if (edit.members.size() > 1) {
-      if (std::any_of(edit.members.begin(), edit.members.end(), is(&config::Route::blackhole))) {
-        problem(where, "route[].prefix", twice + "; a blackhole cannot share its prefix");
-      } else if (!std::all_of(edit.members.begin(), edit.members.end(), is(&config::Route::ecmp))) {
-        problem(where, "route[].prefix", twice + "; if both are meant, set ecmp = true on each");
-      }
-    }
-    for (const Member& member : edit.members) check_member(place, member);
   }
 }
 
-void Transaction::check_member(const Place& place, const Member& member) {
-  const config::Route& route = member.route;
+void Transaction::check_route(const std::string& domain, const net::Prefix& prefix, const RouteEdit& edit) {
+  const auto newest =
+      std::find_if(edit.members.rbegin(), edit.members.rend(), [](const Member& m) { return m.is_new; });
+  const config::Location& where =
+      newest != edit.members.rend() ? newest->route->where : edit.members.front().route->where;
+  if (!has_domain(domain)) return problem(where, "route[].domain", no_domain(domain));
+  if (!edit.on_link.empty()) {
+    return problem(where, "route[].prefix",
+                   net::to_string(prefix) + " is a gateway subnet of attachment " + in_quotes(edit.on_link) +
+                       " already");
+  }
+  if (edit.members.size() > DomainRecord::kMaxMembers) {
+    problem(where, "route[].prefix",
+            "a prefix has at most " + std::to_string(DomainRecord::kMaxMembers) + " next hops");
+  }
+  if (edit.members.size() > 1) {
+    const auto is = [&](auto flag) { return [flag](const Member& m) { return m.route->*flag; }; };
+    const std::string twice =
+        "domain " + in_quotes(domain) + " has a route to " + net::to_string(prefix) + " already";
+    if (std::any_of(edit.members.begin(), edit.members.end(), is(&config::Route::blackhole))) {
+      problem(where, "route[].prefix", twice + "; a blackhole cannot share its prefix");
+    } else if (!std::all_of(edit.members.begin(), edit.members.end(), is(&config::Route::ecmp))) {
+      problem(where, "route[].prefix", twice + "; if both are meant, set ecmp = true on each");
+    }
+  }
+  for (const Member& member : edit.members) check_member(domain, member);
+}
+
+void Transaction::check_member(const std::string& domain, const Member& member) {
+  const config::Route& route = *member.route;
   if (route.blackhole) {
     if (!route.attachment.empty() || route.via || route.ecmp) {
       problem(route.where, "route[].blackhole", "a blackhole route leads nowhere; leave the key out");
@@ -368,10 +369,10 @@ void Transaction::check_member(const Place& place, const Member& member) {
     return problem(route.where, "route[].attachment",
                    member.is_new ? which : "route " + name_of(route) + ": " + which);
   }
-  if (a->domain != place.first) {
+  if (a->domain != domain) {
     return problem(route.where, "route[].attachment",
                    "attachment " + in_quotes(a->name) + " belongs to domain " + in_quotes(a->domain) +
-                       ", not to " + in_quotes(place.first));
+                       ", not to " + in_quotes(domain));
   }
   std::string why = route.via ? config::misfit_of_via(route, *a) : config::misfit_of_family(route, *a);
   if (!why.empty()) problem(route.where, route.via ? "route[].via" : "route[].attachment", std::move(why));
@@ -440,19 +441,31 @@ void Transaction::check_policy() {
   }
 }
 
+/// Where a route to the prefix was written that the transaction makes.
+const config::Location& Transaction::place_of(const net::Prefix& prefix,
+                                              const config::Location& otherwise) const {
+  for (const auto& [name, edits] : routes_) {
+    const auto at = edits.find(prefix);
+    if (at == edits.end()) continue;
+    if (!at->second.members.empty()) return at->second.members.front().route->where;
+    if (!at->second.on_link.empty()) return attachment(at->second.on_link)->where;
+  }
+  return otherwise;
+}
+
 void Transaction::check_exposed() {
   RouteChanges changes(model_.tables_.routes);
-  std::map<net::Prefix, config::Location> places;
-  for (const auto& [place, edit] : routes_) {
-    const DomainId domain = domain_id(place.first);
-    const bool there = !edit.members.empty() || !edit.on_link.empty();
-    if (!there) {
-      if (edit.existed) changes.remove(domain, place.second);
-      continue;
+  // What is withheld may come back at any time.
+  for (const auto& [domain, prefix] : model_.absent_) changes.set(domain, prefix, false);
+  for (const auto& [name, edits] : routes_) {
+    const DomainId domain = domain_id(name);
+    for (const auto& [prefix, edit] : edits) {
+      if (!edit.members.empty() || !edit.on_link.empty()) {
+        changes.set(domain, prefix, !edit.members.empty() && edit.members.front().route->blackhole);
+      } else if (edit.existed) {
+        changes.remove(domain, prefix);
+      }
     }
-    changes.set(domain, place.second, !edit.members.empty() && edit.members.front().route.blackhole);
-    places.emplace(place.second,
-                   edit.members.empty() ? attachment(edit.on_link)->where : edit.members.front().route.where);
   }
   config::Location connection;
   for (const auto& [names, edit] : connections_) {
@@ -474,8 +487,7 @@ void Transaction::check_exposed() {
     return in_quotes(model_.domain_name(id));
   };
   for (const Routes::Conflict& conflict : changes.conflicts()) {
-    const auto place = places.find(conflict.prefix);
-    problem(place != places.end() ? place->second : connection, "",
+    problem(place_of(conflict.prefix, connection), "",
             "domains " + name_of_id(conflict.first) + " and " + name_of_id(conflict.second) +
                 " both expose " + net::to_string(conflict.prefix) + " to domain " +
                 name_of_id(conflict.seen_by));

@@ -36,8 +36,10 @@ void Plan::widen() {
   };
   for (const DomainId id : new_domains_) made(tables_->routes.add_domain(id), "a domain");
   for (auto& attachment : attachments_) {
-    // What has no Ethernet inside has one next hop, its peer, under no address and without a MAC.
-    if (!attachment->ethernet && tables_->adjacencies != nullptr) {
+    // What has no Ethernet inside has one next hop, its peer, under no address and without a MAC; but not
+    // while it is down.
+    const bool up = tables_->board == nullptr || tables_->board->usable(attachment->id);
+    if (!attachment->ethernet && up && tables_->adjacencies != nullptr) {
       const auto peer = tables_->adjacencies->set(attachment->id, net::IpAddress{}, net::Mac{});
       if (!peer) made(tl::unexpected(peer.error()), "a next hop");
     }
@@ -62,22 +64,12 @@ Plan Transaction::plan() {
   }
   plan_connections(plan);
   plan_snapshot(plan);
+  for (Origin* origin : adopted_) *origin = Origin::file;
   return plan;
 }
 
-namespace {
-
-template <typename EditType>
-void note(std::vector<std::string>& changes, const EditType& edit, const std::string& what) {
-  const char* sign = edit.before == nullptr ? "+ " : edit.after ? "~ " : "- ";
-  if (edit.before != nullptr || edit.after) changes.push_back(sign + what);
-}
-
-}  // namespace
-
 void Transaction::plan_domains(Plan& plan) {
   for (auto& [name, edit] : domains_) {
-    note(plan.changes, edit, "domain " + name);
     if (!edit.after) {
       if (edit.before != nullptr) plan.removed_domains.push_back(edit.before->id);
       continue;
@@ -132,12 +124,12 @@ void Transaction::drop_attachment(Plan& plan, const AttachmentEdit& edit) {
 void Transaction::plan_attachments(Plan& plan) {
   std::vector<UnderlayPath> left;
   for (const auto& [name, edit] : attachments_) {
-    note(plan.changes, edit, "attachment " + name);
     if (edit.before == nullptr) continue;
     if (const auto way = path_of(edit.before->config)) left.push_back(*way);
     drop_attachment(plan, edit);
     if (!edit.after || edit.after->domain != edit.before->config.domain) {
       plan.removed_attachments.push_back(edit.before->id);
+      model_.withdrawn_.erase(edit.before->id);
     }
   }
   for (auto& [name, edit] : attachments_) {
@@ -149,7 +141,10 @@ void Transaction::plan_attachments(Plan& plan) {
     const bool another = is_new || record.config.domain != edit.after->domain;
     record.config = *edit.after;
     record.origin = edit.origin;
-    if (another) record.id = model_.attachment_ids_.take();
+    if (another) {
+      record.id = model_.attachment_ids_.take();
+      record.routes.clear();
+    }
     DomainRecord& domain = model_.domains_.find(record.config.domain)->second;
     ++domain.attachments;
     for (const auto& gateway : record.config.gateways) domain.gateways.emplace(gateway.subnet(), name);
@@ -187,71 +182,75 @@ void Transaction::plan_attachments(Plan& plan) {
 }
 
 void Transaction::plan_routes(Plan& plan) {
-  Routes& routes = model_.tables_.routes;
-  const auto record_of = [&](const std::string& name) { return model_.attachments_.find(name); };
-  for (const auto& [place, edit] : routes_) {
-    const auto& [name, prefix] = place;
-    const auto at = model_.domains_.find(name);
-    if (at == model_.domains_.end()) continue;
-    DomainRecord& domain = at->second;
-    const auto known = domain.routes.find(prefix);
-    const RouteTarget* before = known != domain.routes.end() ? routes.find(domain.id, prefix) : nullptr;
-    if (before != nullptr && !known->second.on_link) {
-      for (const NextHop& hop : before->members) {
-        const auto a = record_of(model_.attachment_name(hop.attachment));
-        if (a != model_.attachments_.end()) --a->second.routes;
-      }
-    }
-    std::vector<NextHop> members;
-    DomainRecord::Route route;
-    const auto lead_to = [&](const AttachmentRecord& a) -> NextHop& {
-      NextHop& hop = members.emplace_back();
-      hop.attachment = a.id;
-      hop.domain = domain.id;
-      return hop;
-    };
-    if (!edit.on_link.empty()) {
-      route.on_link = true;
-      lead_to(record_of(edit.on_link)->second);
-    }
-    for (size_t i = 0; i < edit.members.size(); ++i) {
-      const auto& [wanted, origin, is_new] = edit.members[i];
-      const uint64_t bit = uint64_t{1} << i;
-      if (wanted.ecmp) route.ecmp |= bit;
-      if (origin == Origin::file) route.from_file |= bit;
-      if (wanted.blackhole) continue;
-      AttachmentRecord& a = record_of(wanted.attachment)->second;
-      ++a.routes;
-      NextHop& hop = lead_to(a);
-      hop.has_via = wanted.via.has_value();
-      if (wanted.via) hop.via = *wanted.via;
-      hop.weight = std::max<uint32_t>(wanted.weight, 1);
-    }
-    const bool there = !edit.on_link.empty() || !edit.members.empty();
-    if (there) {
-      domain.routes.insert_or_assign(prefix, route);
-    } else if (known != domain.routes.end()) {
-      domain.routes.erase(known);
-    }
-    if (!there && before != nullptr) plan.unrouted_.emplace_back(domain.id, prefix);
-    if (there && (before == nullptr || before->members != members)) {
-      plan.routed_.push_back({domain.id, prefix, std::move(members)});
-    }
-    if (edit.on_link.empty() && plan.changes.size() < kMaxLines) {
-      for (const Member& m : edit.members) {
-        if (m.is_new)
-          plan.changes.push_back((before == nullptr ? "+ route " : "~ route ") + name_of(m.route));
-      }
-      if (edit.members.empty() && edit.existed) {
-        plan.changes.push_back("- route " + name + " " + net::to_string(prefix));
-      }
+  for (const auto& [name, edits] : routes_) {
+    const auto domain = model_.domains_.find(name);
+    if (domain == model_.domains_.end()) continue;
+    for (const auto& [prefix, edit] : edits) plan_route(plan, domain->second, prefix, edit);
+  }
+}
+
+void Transaction::plan_route(Plan& plan, DomainRecord& domain, const net::Prefix& prefix,
+                             const RouteEdit& edit) {
+  const auto known = domain.routes.lower_bound(prefix);
+  const bool was = known != domain.routes.end() && known->first == prefix;
+  const auto* before = was ? model_.members(domain, prefix) : nullptr;
+  if (before != nullptr && !known->second.on_link) {
+    for (const NextHop& hop : *before) {
+      const auto a = model_.attachments_.find(model_.attachment_name(hop.attachment));
+      if (a != model_.attachments_.end() && a->second.id == hop.attachment) a->second.routes.erase(prefix);
     }
   }
+  DomainRecord::Route route;
+  const std::vector<NextHop> members = make_members(domain, prefix, edit, route);
+  const bool there = !edit.on_link.empty() || !edit.members.empty();
+  if (there && was) {
+    known->second = route;
+  } else if (there) {
+    domain.routes.emplace_hint(known, prefix, route);
+  } else if (was) {
+    domain.routes.erase(known);
+  }
+  auto wanted = model_.withhold(domain, prefix, there ? &members : nullptr);
+  const RouteTarget* now = model_.tables_.routes.find(domain.id, prefix);
+  if (!wanted && now != nullptr) plan.unrouted_.emplace_back(domain.id, prefix);
+  if (wanted && (now == nullptr || now->members != *wanted))
+    plan.routed_.push_back({domain.id, prefix, std::move(*wanted)});
+}
+
+/// What a route leads to from now on; noted with the attachments that it leads to.
+std::vector<NextHop> Transaction::make_members(const DomainRecord& domain, const net::Prefix& prefix,
+                                               const RouteEdit& edit, DomainRecord::Route& route) {
+  std::vector<NextHop> members;
+  const auto lead_to = [&](const AttachmentRecord& a) -> NextHop& {
+    NextHop& hop = members.emplace_back();
+    hop.attachment = a.id;
+    hop.domain = domain.id;
+    return hop;
+  };
+  if (!edit.on_link.empty()) {
+    route.on_link = true;
+    lead_to(model_.attachments_.find(edit.on_link)->second);
+  }
+  for (size_t i = 0; i < edit.members.size(); ++i) {
+    const config::Route& wanted = *edit.members[i].route;
+    const uint64_t bit = uint64_t{1} << i;
+    if (wanted.ecmp) route.ecmp |= bit;
+    if (edit.members[i].origin == Origin::file) route.from_file |= bit;
+    if (wanted.blackhole) continue;
+    if (last_record_ == nullptr || last_record_->config.name != wanted.attachment)
+      last_record_ = &model_.attachments_.find(wanted.attachment)->second;
+    AttachmentRecord& a = *last_record_;
+    a.routes.insert(a.routes.end(), prefix);
+    NextHop& hop = lead_to(a);
+    hop.has_via = wanted.via.has_value();
+    if (wanted.via) hop.via = *wanted.via;
+    hop.weight = std::max<uint32_t>(wanted.weight, 1);
+  }
+  return members;
 }
 
 void Transaction::plan_connections(Plan& plan) {
   for (const auto& [names, edit] : connections_) {
-    note(plan.changes, edit, "connection " + names.first + " - " + names.second);
     const auto a = model_.domains_.find(names.first), b = model_.domains_.find(names.second);
     if (edit.before != nullptr && !edit.after) {
       --a->second.connections;
@@ -277,7 +276,6 @@ void Transaction::plan_connections(Plan& plan) {
 
 void Transaction::plan_snapshot(Plan& plan) {
   if (rules_) {
-    plan.changes.push_back("~ policy");
     model_.policy_ = std::make_shared<const std::vector<RuleRecord>>(std::move(*rules_));
   }
   if (settings_) model_.settings_ = std::move(*settings_);

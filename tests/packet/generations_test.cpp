@@ -65,7 +65,7 @@ TEST(Generations, AnIdleSessionDoesNotReachTheNewOwnerOfItsSlot) {
       bool quiet = false, done = false;
       hub.plane().after_quiescence([&] { quiet = true; });
       hub.settle_until(quiet);
-      hub.plane().purge_attachment(old, [&] { done = true; });
+      hub.plane().purge({old}, {}, [&] { done = true; });
       hub.settle_until(done);
       EXPECT_EQ(hub.moved(), Counts({{"sessions_expired", 1}, {"sessions_live", -1}}));
     }
@@ -158,7 +158,7 @@ TEST(Generations, PurgeOfADomain) {
   hub.pass_through(from_spoke(kA, kC, udp()));
   EXPECT_EQ(hub.moved(), started(2));
   bool done = false;
-  hub.plane().purge_domain(b.domain_id("green"), [&] { done = true; });
+  hub.plane().purge({}, {b.domain_id("green")}, [&] { done = true; });
   hub.settle_until(done);
   EXPECT_EQ(hub.moved(), Counts({{"sessions_expired", 1}, {"sessions_live", -1}}));
 }

@@ -51,7 +51,7 @@ TEST(Threads, AChangeWhileItRuns) {
     hub.plane().housekeeping();
   }
   bool done = false;
-  hub.plane().purge_attachment(b.attachment_id("a"), [&] { done = true; });
+  hub.plane().purge({b.attachment_id("a")}, {}, [&] { done = true; });
   EXPECT_TRUE(eventually([&] {
     hub.plane().housekeeping();
     return done;

@@ -123,10 +123,10 @@ class Hub:
     def ctl_json(self, *words):
         return json.loads(self.ctl("--json", *words).stdout)
 
-    def reload(self, check=True):
+    def reload(self, check=True, timeout=20):
         """Writes the configuration as it is now and has the hub read it."""
         self.config.write(self.config_path)
-        return self.ctl("reload", check=check, timeout=20)
+        return self.ctl("reload", check=check, timeout=timeout)
 
     def drops(self):
         """Drop counters by reason, without those that are zero."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 from lab.scenario import eventually, expect, scenario
 from lab.topology import HUB_ADDRESS, number_spoke
@@ -124,3 +125,53 @@ def route_lines(world):
     hub.reload()
     got, said = ping(world.a.namespace, "10.110.7.1", count=3)
     expect(got == 3, f"over a route of the routes file {got} of 3\n{said}")
+
+
+def many(world):
+    """Spokes and routes beside the usual ones, as many as WEIR_SPOKES and WEIR_ROUTES say."""
+    spokes = int(os.environ.get("WEIR_SPOKES", "500"))
+    routes = int(os.environ.get("WEIR_ROUTES", "20000"))
+    domains = min(spokes, 100)
+    world.build()
+    config = world.config
+    config.domain += [{"name": f"d{n}"} for n in range(domains)]
+    path = world.lab.path("many.routes")
+    with open(path, "w") as handle:
+        for n in range(spokes):
+            subnet = f"10.{10 + n // 256}.{n % 256}"
+            config.attachment.append({
+                "name": f"s{n}", "domain": f"d{n % domains}", "gateway": [f"{subnet}.1/24"],
+                "vxlan": {"vni": 1000 + n, "local": HUB_ADDRESS, "remote": world.b.underlay}})
+            for i in range(routes // spokes):
+                number = n * (routes // spokes) + i
+                prefix = f"{32 + (number >> 16)}.{number >> 8 & 255}.{number & 255}.0/24"
+                handle.write(f"d{n % domains} {prefix} attachment s{n} via {subnet}.2\n")
+    config.sections["routes"] = {"file": path}
+    return spokes, routes
+
+
+@scenario("runtime.large", "a hub of many spokes and routes forwards soon after its start, and changes as a small one",
+          time_limit=240)
+def large(world):
+    spokes, routes = many(world)
+    hub = world.hub
+    begin = time.monotonic()
+    hub.launch()
+    while ping(world.a.namespace, world.b.address, count=1, wait=0.1)[0] == 0:
+        expect(time.monotonic() - begin < 60, "nothing is forwarded a minute after the start")
+    world.note(f"{spokes} spokes, {routes} routes: first packet {time.monotonic() - begin:.2f} s after exec")
+    new = world.topology.add_spoke(number_spoke("new", "edge", 5))
+    begin = time.monotonic()
+    attach(hub, new)
+    reached(world, new, "the new spoke")
+    world.note(f"a spoke more in {time.monotonic() - begin:.2f} s")
+    begin = time.monotonic()
+    hub.reload(timeout=60)
+    world.note(f"reload of the same file {time.monotonic() - begin:.2f} s")
+    reached(world, new, "after a reload")
+    begin = time.monotonic()
+    said = hub.ctl("config", "diff", timeout=60).stdout
+    expect("+ attachment new" in said and "route" not in said, said[:2000])
+    world.note(f"config diff {time.monotonic() - begin:.2f} s")
+    before = hub.ctl_json("status")["control_stalls"]
+    world.note(f"control stalls {before}")

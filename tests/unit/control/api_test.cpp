@@ -61,9 +61,10 @@ class FakeSource final : public api::Source {
     s.state = "established";
     return control::SessionsView{{s}, 9};
   }
-  Result<std::vector<control::DomainRoutesView>> routes(const std::optional<std::string>& domain) override {
-    if (domain && *domain != "prod") return fail(ErrorCode::not_found, "there is no domain");
-    return std::vector<control::DomainRoutesView>{{"prod", {{"10.1.0.0/24", "cloud-a", "", 1, "own", ""}}}};
+  Result<control::RoutesView> routes(const control::RoutesQuery& query) override {
+    routes_seen = query;
+    if (query.domain == "nope") return fail(ErrorCode::not_found, "there is no domain \"nope\"");
+    return control::RoutesView{{{"prod", {{"10.1.0.0/24", "cloud-a", "", 1, "own", "", "file"}}}}, true};
   }
   Result<control::PathAnswer> path(const control::PathQuery& query) override {
     query_seen = query;
@@ -76,10 +77,11 @@ class FakeSource final : public api::Source {
     return change_answer;
   }
 
+  control::RoutesQuery routes_seen;
   size_t asked = 0;
   control::PathQuery query_seen;
-  Result<std::shared_ptr<const config::Config>> config() override {
-    return std::make_shared<const config::Config>();
+  Result<std::shared_ptr<const control::Configured>> configured(bool) override {
+    return std::make_shared<const control::Configured>();
   }
 
   control::ChangeView reload_answer, change_answer;
@@ -197,6 +199,19 @@ TEST(ApiHandlers, ErrorsHaveStatusAndCode) {
   const api::Response response = api::get_routes(source, parameters({{"domain", "nope"}}));
   EXPECT_EQ(response.status, 404);
   EXPECT_EQ(response.body["error"]["code"], "not_found");
+}
+
+TEST(ApiHandlers, RoutesAreBoundedAndFiltered) {
+  FakeSource source;
+  EXPECT_EQ(api::get_routes(source, parameters({{"prefix", "10.0.0.0/33"}})).status, 400);
+  EXPECT_EQ(api::get_routes(source, parameters({{"max", "0"}})).status, 400);
+  EXPECT_EQ(api::get_routes(source, parameters({{"max", "100001"}})).status, 400);
+  const api::Response response =
+      api::get_routes(source, parameters({{"domain", "prod"}, {"prefix", "10.1.0.0/16"}, {"max", "7"}}));
+  EXPECT_EQ(source.routes_seen.within, net::parse_prefix("10.1.0.0/16"));
+  EXPECT_EQ(source.routes_seen.max, 7u);
+  EXPECT_EQ(response.body["domains"][0]["routes"][0]["origin"], "file");
+  EXPECT_NE(cli::print_routes(response.body).find("and more; "), std::string::npos);
 }
 
 TEST(ApiJson, BytesThatAreNoTextAreReplaced) {

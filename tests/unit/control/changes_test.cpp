@@ -29,9 +29,7 @@ class ChangeSource : public api::Source {
   Result<control::TopView> top() override { return no(); }
   Result<std::vector<control::DropView>> drops() override { return no(); }
   Result<control::SessionsView> sessions(size_t) override { return no(); }
-  Result<std::vector<control::DomainRoutesView>> routes(const std::optional<std::string>&) override {
-    return no();
-  }
+  Result<control::RoutesView> routes(const control::RoutesQuery&) override { return no(); }
   Result<control::PathAnswer> path(const control::PathQuery&) override { return no(); }
   Result<control::ChangeView> reload() override { return no(); }
   Result<control::ChangeView> change(config::ModelChanges changes, bool dry) override {
@@ -41,9 +39,8 @@ class ChangeSource : public api::Source {
     return answer;
   }
 
-  Result<std::shared_ptr<const config::Config>> config() override { return in_force; }
+  Result<std::shared_ptr<const control::Configured>> configured(bool) override { return no(); }
 
-  std::shared_ptr<const config::Config> in_force;
   std::string seen;
   config::ModelChanges last;
   bool dry_run = false;
@@ -66,6 +63,7 @@ TEST(ApiChanges, TakeTomlJsonAndLinesOfTheSameMeaning) {
   const std::string expected = "add prod 10.9.0.0/16 attachment a via 10.1.0.2\nremove prod 10.8.0.0/16\n";
   ChangeSource source;
   source.answer.changes = {"+ route"};
+  source.answer.changes_total = 1;
   EXPECT_EQ(post(source, "application/toml",
                  "[[add.route]]\ndomain = \"prod\"\nprefix = \"10.9.0.0/16\"\nattachment = \"a\"\nvia = "
                  "\"10.1.0.2\"\n"
@@ -155,7 +153,8 @@ TEST(ApiChanges, WhatControlRefusesIsAConflict) {
 
 TEST(ApiChanges, LongAnswersAreCut) {
   ChangeSource source;
-  source.answer.changes.assign(5'000, "+ route");
+  source.answer.changes.assign(1'000, "+ route");
+  source.answer.changes_total = 5'000;
   const auto response = post(source, "text/plain", "");
   EXPECT_EQ(response.body["changes"].size(), 1'000u);
   EXPECT_EQ(response.body["changes_total"], 5'000);

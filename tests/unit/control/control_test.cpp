@@ -12,8 +12,8 @@
 
 #include "fakes.h"
 #include "mgmt/api/source.h"
+#include "mgmt/config/writer.h"
 #include "mgmt/control/control.h"
-#include "mgmt/model/apply_routes.h"
 #include "tests/support/packet_builder.h"
 
 namespace weir::test {
@@ -36,54 +36,59 @@ class FakeSteering final : public XdpSteering {
 
 class ControlTest : public ::testing::Test {
  protected:
-  ControlTest()
-      : adjacencies_(AdjacencyTable::create(16).value()),
-        routes_(small_routes()),
-        log_("test", std::make_shared<spdlog::sinks::ostream_sink_st>(log_text_)),
-        builder_([] {}) {
+  ControlTest() : log_("test", std::make_shared<spdlog::sinks::ostream_sink_st>(log_text_)), builder_([] {}) {
     char folder[] = "/tmp/weir-control-XXXXXX";
     folder_ = mkdtemp(folder);
     file_ = folder_ + "/hub.toml";
     write(kTwoClouds);
-    auto config = std::make_shared<const config::Config>(config::read_config(file_).value());
-    const model::StartFacts facts = one_port(adjacencies_.get(), &board_, routes_.get());
-    auto compiled = model::compile({*config, facts, {}, {}, model::Model{}});
-    EXPECT_TRUE(model::add_routes(*routes_, model::Model{}, compiled->model));
-    dataplane_ = std::make_unique<FakeDataplane>(std::move(compiled->snapshot));
+    auto file = control::FileConfig::of(config::read_config(file_).value());
+    EXPECT_TRUE(model_.try_use(*file.whole).empty());
+    dataplane_ = std::make_unique<FakeDataplane>(std::move(model_.snapshot));
     for (const char* peer : {"198.18.0.10", "198.18.0.20", "198.18.0.30", "198.18.0.40"}) {
       underlay_.hops[ip(peer).v4()] = {0, mac(0x020000000002), 1500, true};
     }
-    control_ = std::make_unique<Control>(
-        control::ControlParts{
-            *dataplane_,
-            underlay_,
-            *adjacencies_,
-            board_,
-            builder_,
-            mailbox_,
-            log_,
-            {},
-            {{0, &steering_}},
-            "1",
-            [this](const control::AttachmentChange& change) { announced_.push_back(change); }},
-        facts,
-        control::InForce{config, std::make_shared<const model::Model>(std::move(compiled->model)), {}, {}},
-        0);
+    control_ = make_control(std::move(file));
     EXPECT_TRUE(control_->start());
     settle();
+  }
+  std::unique_ptr<Control> make_control(control::FileConfig file) {
+    return std::make_unique<Control>(control::ControlParts{*dataplane_,
+                                                           underlay_,
+                                                           *model_.adjacencies,
+                                                           model_.board,
+                                                           builder_,
+                                                           mailbox_,
+                                                           log_,
+                                                           {},
+                                                           {{0, &steering_}},
+                                                           "1",
+                                                           [this](const control::AttachmentChange& change) {
+                                                             announced_.push_back(change);
+                                                           }},
+                                     one_port(), std::move(model_.live), std::move(file), 0);
   }
   ~ControlTest() override { std::filesystem::remove_all(folder_); }
 
   void write(const std::string& text) { std::ofstream(file_) << text; }
-  /// Turns until no build is under way.
+  /// Turns until no change is under way.
   void settle() {
-    do {
-      pollfd fd{mailbox_.fd(), POLLIN, 0};
-      if (control_->building()) {
-        ASSERT_EQ(poll(&fd, 1, 20'000), 1);
-      }
+    constexpr int kSlice = 10, kSlices = 3'000;  // ms
+    for (int i = 0; i < kSlices; ++i) {
       control_->turn(now_, false);
-    } while (control_->building());
+      if (!control_->busy()) {
+        control_->turn(now_, false);
+        return;
+      }
+      pollfd fd{mailbox_.fd(), POLLIN, 0};
+      poll(&fd, 1, kSlice);
+    }
+    FAIL() << "a change does not come to its end";
+  }
+  ChangeView transact(config::ModelChanges changes) {
+    std::optional<ChangeView> answer;
+    control_->transact(std::move(changes), [&](ChangeView view) { answer = std::move(view); });
+    settle();
+    return answer.value();
   }
   ChangeView reload() {
     std::optional<ChangeView> answer;
@@ -100,10 +105,8 @@ class ControlTest : public ::testing::Test {
   }
 
   std::string folder_, file_;
-  std::unique_ptr<AdjacencyTable> adjacencies_;
-  AttachmentBoard board_{16};
+  FileModel model_;  // its `live` is control's
   std::vector<control::AttachmentChange> announced_;
-  std::unique_ptr<Routes> routes_;
   std::ostringstream log_text_;
   spdlog::logger log_;
   control::Mailbox mailbox_;
@@ -135,7 +138,7 @@ TEST_F(ControlTest, ASilentAttachmentGoesDownIsAnnouncedAndItsRoutesAreWithdrawn
   const AttachmentId a = attachment("cloud-a");
   const auto state = [&] { return control_->health().view(a).state; };
   const auto route_is_there = [&] {
-    const auto routes = control_->routes("prod").value();
+    const auto routes = control_->routes({"prod"}).value().domains;
     return std::any_of(routes[0].routes.begin(), routes[0].routes.end(),
                        [](const auto& route) { return route.prefix == "10.1.64.0/18"; });
   };
@@ -148,7 +151,7 @@ TEST_F(ControlTest, ASilentAttachmentGoesDownIsAnnouncedAndItsRoutesAreWithdrawn
   };
   pass(8);
   EXPECT_EQ(state(), control::HealthState::down);
-  EXPECT_FALSE(board_.usable(a));
+  EXPECT_FALSE(model_.board.usable(a));
   settle();
   EXPECT_FALSE(route_is_there());
   ASSERT_EQ(announced_.size(), 1u);
@@ -167,7 +170,7 @@ TEST_F(ControlTest, ASilentAttachmentGoesDownIsAnnouncedAndItsRoutesAreWithdrawn
   ASSERT_TRUE(reload().problems.empty());
   settle();
   EXPECT_EQ(state(), control::HealthState::unknown);
-  EXPECT_TRUE(board_.usable(a));
+  EXPECT_TRUE(model_.board.usable(a));
   EXPECT_TRUE(route_is_there());
 }
 
@@ -206,12 +209,7 @@ TEST_F(ControlTest, HopsAreSetFromTheUnderlay) {
 }
 
 TEST_F(ControlTest, ATransactionIsAllOrNothing) {
-  const auto transact = [&](config::ModelChanges changes) {
-    std::optional<ChangeView> answer;
-    control_->transact(std::move(changes), [&](ChangeView view) { answer = std::move(view); });
-    settle();
-    return answer.value();
-  };
+  using enum config::ChangeVerb;
   config::Domain domain{"edge", {}};
   config::Attachment spoke;
   spoke.name = "cloud-e";
@@ -222,13 +220,182 @@ TEST_F(ControlTest, ATransactionIsAllOrNothing) {
   config::Attachment wrong = spoke;
   wrong.name = "cloud-f";
   wrong.domain = "nowhere";
-  using enum config::ChangeVerb;
   EXPECT_FALSE(transact({{add, domain}, {add, spoke}, {add, wrong}}).problems.empty());
   EXPECT_FALSE(attachment("cloud-e").valid());
   EXPECT_TRUE(transact({{add, domain}, {add, spoke}}).problems.empty());
   EXPECT_TRUE(attachment("cloud-e").valid());
   EXPECT_TRUE(transact({{remove, spoke}, {remove, domain}}).problems.empty());
   EXPECT_FALSE(attachment("cloud-e").valid());
+}
+
+using enum config::ChangeVerb;
+
+config::Attachment spoke(const std::string& name, const std::string& domain, uint32_t vni) {
+  config::Attachment made;
+  made.name = name;
+  made.domain = domain;
+  made.tunnel.id = vni;
+  made.tunnel.local = ip("198.18.0.1");
+  made.tunnel.remote = net::Ipv4{ip("198.18.1.0").v4().value + vni};
+  made.gateways = {{net::Ipv4{ip("10.100.0.1").v4().value + vni * 256}, 24}};
+  return made;
+}
+config::Domain domain(const std::string& name) {
+  config::Domain made;
+  made.name = name;
+  return made;
+}
+config::Connection connection(const std::string& a, const std::string& b) {
+  config::Connection made;
+  made.a = a;
+  made.b = b;
+  return made;
+}
+
+TEST_F(ControlTest, ASpokeNeedsNoSnapshotAndIsDoneInOneTurn) {
+  const size_t published = dataplane_->published.size();
+  dataplane_->hold_grace = true;  // the workers are not asked
+  std::optional<ChangeView> answer;
+  control_->transact({{add, spoke("cloud-e", "prod", 50)}},
+                     [&](ChangeView view) { answer = std::move(view); });
+  control_->turn(now_, false);
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(attachment("cloud-e").valid());
+  EXPECT_EQ(dataplane_->published.size(), published);
+  EXPECT_EQ(answer->changes, std::vector<std::string>{"+ attachment cloud-e"});
+  EXPECT_NE(log_text_.str().find("changed: attachments +1"), std::string::npos);
+}
+
+TEST_F(ControlTest, WhatIsConnectedIsRoutedWhenItsPolicyIsPublishedAndNoWorkerHasTheOldOne) {
+  const Routes& routes = *dataplane_->current().routes;
+  const auto sees = [&] {
+    const Snapshot& now = dataplane_->current();
+    DomainId shared;
+    for (const auto& d : now.domains) {
+      if (d != nullptr && d->name == "shared") shared = d->id;
+    }
+    return static_cast<bool>(routes.lookup_exposed(shared, ip("10.3.0.9")));
+  };
+  const size_t published = dataplane_->published.size();
+  dataplane_->hold_grace = true;
+  std::optional<ChangeView> answer, next;
+  control_->transact({{add, connection("shared", "lonely")}},
+                     [&](ChangeView view) { answer = std::move(view); });
+  control_->transact({{add, spoke("cloud-e", "prod", 50)}}, [&](ChangeView view) { next = std::move(view); });
+  const auto grace = [&] {
+    dataplane_->hold_grace = false;
+    dataplane_->housekeeping();
+    dataplane_->hold_grace = true;
+  };
+  control_->turn(now_, false);
+  EXPECT_EQ(dataplane_->published.size(), published);
+  grace();
+  EXPECT_EQ(dataplane_->published.size(), published + 1);
+  EXPECT_FALSE(sees());
+  control_->turn(now_, false);
+  EXPECT_FALSE(next) << "it waits for the one before";
+  grace();
+  EXPECT_TRUE(answer);
+  EXPECT_TRUE(sees());
+  control_->turn(now_, false);
+  EXPECT_TRUE(next);
+  // Disconnected: the routes go first.
+  answer.reset();
+  control_->transact({{remove, connection("lonely", "shared")}},
+                     [&](ChangeView view) { answer = std::move(view); });
+  control_->turn(now_, false);
+  EXPECT_FALSE(sees());
+  EXPECT_EQ(dataplane_->published.size(), published + 1);
+  grace();
+  EXPECT_EQ(dataplane_->published.size(), published + 2);
+  grace();
+  EXPECT_TRUE(answer);
+}
+
+TEST_F(ControlTest, ExposeOnAConnectionActs) {
+  config::Connection narrow = connection("shared", "lonely");
+  narrow.expose = std::vector{net::parse_prefix("10.3.0.0/25").value()};
+  ASSERT_TRUE(transact({{add, narrow}}).problems.empty());
+  const auto prefixes = [&](const char* name) {
+    const auto views = control_->routes({name}).value().domains;
+    std::vector<std::string> all;
+    for (const auto& route : views[0].routes) {
+      if (route.kind == "exposed") all.push_back(route.prefix + " of " + route.from_domain);
+    }
+    return all;
+  };
+  EXPECT_EQ(prefixes("lonely"), std::vector<std::string>{});
+  narrow.expose = std::vector{net::parse_prefix("10.2.0.0/16").value()};
+  ASSERT_TRUE(transact({{replace, narrow}}).problems.empty());
+  EXPECT_EQ(prefixes("lonely"), std::vector<std::string>{"10.2.0.0/24 of shared"});
+}
+
+TEST_F(ControlTest, AReloadTouchesOnlyWhatCameFromTheFile) {
+  config::Attachment other = spoke("cloud-c", "lonely", 77);
+  ASSERT_TRUE(transact({{add, domain("edge")},
+                        {add, spoke("cloud-e", "edge", 50)},
+                        {replace, other},
+                        {remove, connection("prod", "shared")}})
+                  .problems.empty());
+  const AttachmentId e = attachment("cloud-e");
+  EXPECT_TRUE(reload().changes.empty());
+  EXPECT_EQ(attachment("cloud-e"), e);
+  write(kTwoClouds + kNewSpoke);
+  const ChangeView answer = reload();
+  EXPECT_EQ(answer.problems, std::vector<std::string>{});
+  EXPECT_EQ(answer.changes, std::vector<std::string>{"+ attachment cloud-d"});
+  EXPECT_EQ(attachment("cloud-e"), e);
+  const auto all = control_->configured(true);
+  EXPECT_TRUE(all->config.connections.empty());
+  const auto vni_of = [&](const char* name) {
+    for (const auto& a : all->config.attachments) {
+      if (a.name == name) return a.tunnel.id;
+    }
+    return 0u;
+  };
+  EXPECT_EQ(vni_of("cloud-c"), 77u);
+  write(replaced(kTwoClouds + kNewSpoke, "vni = 30", "vni = 31"));
+  EXPECT_EQ(reload().problems.size(), 1u) << "changed on both sides";
+  // As after `config save`: the file says what there is.
+  std::string saved = config::to_toml(all->config);
+  write(saved);
+  EXPECT_EQ(reload().problems, std::vector<std::string>{});
+  const auto after = control_->configured(false);
+  for (const auto origin : after->origins.attachments) EXPECT_EQ(origin, model::Origin::file);
+  write(saved.substr(0, saved.find("[[domain]]")) + kTwoClouds.substr(kTwoClouds.find("[[domain]]")));
+  EXPECT_EQ(reload().problems, std::vector<std::string>{});
+  EXPECT_FALSE(attachment("cloud-e").valid()) << "it was the file's by then";
+}
+
+TEST_F(ControlTest, ADryRunTellsWhatWouldChangeAndChangesNothing) {
+  std::optional<ChangeView> answer;
+  control_->try_out({{add, spoke("cloud-e", "prod", 50)}},
+                    [&](ChangeView view) { answer = std::move(view); });
+  settle();
+  EXPECT_EQ(answer.value().changes, std::vector<std::string>{"+ attachment cloud-e"});
+  EXPECT_FALSE(attachment("cloud-e").valid());
+  control_->try_out({{add, spoke("cloud-a", "prod", 50)}},
+                    [&](ChangeView view) { answer = std::move(view); });
+  settle();
+  EXPECT_EQ(answer.value().problems.size(), 1u);
+}
+
+TEST_F(ControlTest, ManyThatGoTogetherArePurgedInOneSweep) {
+  config::ModelChanges come, go;
+  for (uint32_t i = 0; i < 5; ++i) {
+    come.push_back({add, spoke("s" + std::to_string(i), "prod", 60 + i)});
+    go.push_back({remove, spoke("s" + std::to_string(i), "prod", 60 + i)});
+  }
+  ASSERT_TRUE(transact(come).problems.empty());
+  ASSERT_TRUE(transact({go[0]}).problems.empty());
+  EXPECT_EQ(dataplane_->purges, 1);
+  for (size_t i = 1; i < go.size(); ++i) ASSERT_TRUE(transact({go[i]}).problems.empty());
+  EXPECT_EQ(dataplane_->purges, 1) << "the first sweep is under way";
+  dataplane_->acknowledge();
+  dataplane_->acknowledge();
+  control_->turn(now_, false);
+  EXPECT_EQ(dataplane_->purges, 2);
+  EXPECT_EQ(dataplane_->purged_attachments.size(), 5u);
 }
 
 TEST_F(ControlTest, UnderlayMtuReachesTheAttachment) {
@@ -258,11 +425,20 @@ TEST_F(ControlTest, SteeringIsWidenedBeforeAndNarrowedAfter) {
   write(kTwoClouds + kNewSpoke);
   reload();
   steering_.history.clear();
-  write(kTwoClouds);
-  reload();
-  ASSERT_GE(steering_.history.size(), 2u);
-  EXPECT_EQ(steering_.history[0].size(), 2u);  // workers may still have the old snapshot
-  EXPECT_EQ(steering_.history[1].size(), 1u);
+  write(kTwoClouds + replaced(kNewSpoke, "8472", "8473"));
+  dataplane_->hold_grace = true;
+  std::optional<ChangeView> answer;
+  control_->reload([&](ChangeView view) { answer = std::move(view); });
+  while (steering_.history.empty()) control_->turn(now_, false);
+  control_->turn(now_, false);
+  ASSERT_EQ(steering_.history.size(), 1u);
+  EXPECT_EQ(steering_.history[0].size(), 3u);  // workers may still have the old snapshot
+  EXPECT_FALSE(answer);
+  dataplane_->hold_grace = false;
+  settle();
+  ASSERT_EQ(steering_.history.size(), 2u);
+  EXPECT_EQ(steering_.history[1].size(), 2u);
+  EXPECT_TRUE(answer);
 }
 
 TEST_F(ControlTest, SteeringThatTheKernelRefusesRefusesTheReload) {
@@ -301,8 +477,12 @@ TEST_F(ControlTest, ReleasedIndexOutlivesAReloadThatIsRefused) {
 }
 
 TEST_F(ControlTest, StartFailsIfNothingCanBeSteered) {
+  control::FileConfig file = control::FileConfig::of(parse(kTwoClouds));
+  FileModel other;
+  other.use(kTwoClouds);
+  model_.live = std::move(other.live);
   steering_.room = 0;
-  const Status started = control_->start();
+  const Status started = make_control(std::move(file))->start();
   ASSERT_FALSE(started);
   EXPECT_NE(started.error().message.find("port wan0"), std::string::npos);
 }
@@ -347,17 +527,13 @@ TEST_F(ControlTest, StoppingLetsCallersOfReloadAndSessionsGo) {
 }
 
 TEST(Reconfigure, RunningOutOfMemoryIsAProblemInWords) {
-  const auto starved = [](control::BuildJob) -> control::BuildOutcome { throw std::bad_alloc(); };
-  control::BuildJob job;
-  job.reread = true;
-  const control::BuildOutcome reload = control::run_build_or_explain(job, starved);
-  EXPECT_EQ(reload.problems,
+  const auto starved = [](const control::ReadJob&) -> control::ReadOutcome { throw std::bad_alloc(); };
+  EXPECT_EQ(control::read_again_or_explain({}, starved).problems,
             std::vector<std::string>{"not enough memory to compile the configuration and its rules"});
-  EXPECT_FALSE(reload.compiled);
-  job.reread = false;
-  EXPECT_EQ(control::run_build_or_explain(job, starved).problems.size(), 1u);
-  const auto broken = [](control::BuildJob) -> control::BuildOutcome { throw std::logic_error("a bug"); };
-  EXPECT_THROW(control::run_build_or_explain(job, broken), std::logic_error);
+  const auto broken = [](const control::ReadJob&) -> control::ReadOutcome {
+    throw std::logic_error("a bug");
+  };
+  EXPECT_THROW(control::read_again_or_explain({}, broken), std::logic_error);
 }
 
 TEST_F(ControlTest, RemovedAttachmentIsPurgedAndItsIndexReusedOnlyThen) {
@@ -367,6 +543,7 @@ TEST_F(ControlTest, RemovedAttachmentIsPurgedAndItsIndexReusedOnlyThen) {
   write(kTwoClouds);
   reload();
   ASSERT_EQ(dataplane_->purged_attachments, std::vector{gone});
+  EXPECT_EQ(dataplane_->purges, 1);
   EXPECT_EQ(underlay_.forgotten, std::vector{ip("198.18.0.40")});
   write(kTwoClouds + replaced(kNewSpoke, "cloud-d", "cloud-e"));
   reload();
@@ -434,7 +611,7 @@ TEST_F(ControlTest, PuntsGoWhereTheyBelong) {
   EXPECT_EQ(underlay_.arps, 1);
   EXPECT_EQ(dataplane_->discarded.size(), 1u);  // the ARP packet, used up
   EXPECT_EQ(control_->neighbors().held(), 1u);
-  EXPECT_TRUE(adjacencies_->find(attachment("cloud-b"), ip("10.2.0.9")).valid());
+  EXPECT_TRUE(model_.adjacencies->find(attachment("cloud-b"), ip("10.2.0.9")).valid());
 }
 
 TEST_F(ControlTest, SlowTurnIsCounted) {
@@ -477,18 +654,37 @@ TEST_F(ControlTest, SessionsAreNamed) {
 TEST_F(ControlTest, RoutesSayWhoseTheyAre) {
   const auto all = control_->routes({});
   ASSERT_TRUE(all);
-  EXPECT_EQ(all->size(), 3u);
-  const auto shared = control_->routes("shared");
+  EXPECT_EQ(all->domains.size(), 3u);
+  const auto shared = control_->routes({"shared"});
   ASSERT_TRUE(shared);
   const auto has = [&](std::string_view kind, std::string_view prefix) {
-    const auto& routes = shared->front().routes;
+    const auto& routes = shared->domains.front().routes;
     return std::any_of(routes.begin(), routes.end(), [&](const auto& r) {
       return r.kind == kind && r.prefix == prefix && r.from_domain == "prod";
     });
   };
   EXPECT_TRUE(has("exposed", "10.1.64.0/18"));
   EXPECT_TRUE(has("blackhole", "10.66.0.0/16"));
-  EXPECT_FALSE(control_->routes("nope"));
+  EXPECT_FALSE(control_->routes({"nope"}));
+  ASSERT_TRUE(transact({{add, spoke("cloud-e", "prod", 50)}}).problems.empty());
+  config::Route made;
+  made.domain = "prod";
+  made.prefix = net::parse_prefix("10.1.65.0/24").value();
+  made.attachment = "cloud-e";
+  made.via = ip("10.100.50.9");
+  ASSERT_TRUE(transact({{add, made}}).problems.empty());
+  const auto within = [&](const char* prefix, size_t max) {
+    const auto view = control_->routes({"prod", net::parse_prefix(prefix), max}).value();
+    std::string text;
+    for (const auto& r : view.domains[0].routes)
+      text +=
+          std::string(r.prefix) + " " + std::string(r.origin) + (r.from_domain.empty() ? "; " : " exposed; ");
+    return text + (view.more ? "more" : "");
+  };
+  EXPECT_EQ(within("10.1.64.0/18", 100), "10.1.64.0/18 file; 10.1.65.0/24 api; ");
+  EXPECT_EQ(within("10.1.64.0/18", 1), "10.1.64.0/18 file; more");
+  EXPECT_EQ(within("10.1.0.0/23", 100), "10.1.0.0/24 gateway; ");
+  EXPECT_EQ(within("10.2.0.0/16", 100), "10.2.0.0/24 gateway exposed; ");
 }
 
 TEST(Mailbox, RefusesWhenFullAndAfterClosing) {

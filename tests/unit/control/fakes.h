@@ -12,7 +12,11 @@
 
 #include "dataplane/worker/dataplane.h"
 #include "mgmt/config/reader.h"
-#include "mgmt/model/compile.h"
+#include "mgmt/control/reconfigure.h"
+#include "mgmt/model/build_attachment.h"
+#include "mgmt/model/file_changes.h"
+#include "mgmt/model/live_model.h"
+#include "mgmt/model/transaction.h"
 #include "mgmt/underlay/underlay.h"
 
 namespace weir::test {
@@ -28,14 +32,17 @@ class FakeDataplane final : public dataplane::Dataplane {
     published.push_back(std::move(next));
   }
   const dataplane::Snapshot& current() const override { return *published.back(); }
-  void housekeeping() override {}
-  void after_quiescence(std::function<void()> done) override { unacknowledged.push_back(std::move(done)); }
-  void purge_attachment(dataplane::AttachmentId id, std::function<void()> done) override {
-    purged_attachments.push_back(id);
-    unacknowledged.push_back(std::move(done));
+  void housekeeping() override {
+    if (hold_grace) return;
+    for (const auto& done : std::exchange(graces, {})) done();
   }
-  void purge_domain(dataplane::DomainId id, std::function<void()> done) override {
-    purged_domains.push_back(id);
+  void after_grace_period(std::function<void()> done) override { graces.push_back(std::move(done)); }
+  void after_quiescence(std::function<void()> done) override { unacknowledged.push_back(std::move(done)); }
+  void purge(std::vector<dataplane::AttachmentId> attachments, std::vector<dataplane::DomainId> domains,
+             std::function<void()> done) override {
+    ++purges;
+    purged_attachments.insert(purged_attachments.end(), attachments.begin(), attachments.end());
+    purged_domains.insert(purged_domains.end(), domains.begin(), domains.end());
     unacknowledged.push_back(std::move(done));
   }
   void purge_stale_adjacencies(std::function<void()> done) override {
@@ -91,7 +98,9 @@ class FakeDataplane final : public dataplane::Dataplane {
   }
 
   std::vector<std::unique_ptr<const dataplane::Snapshot>> published;
-  std::vector<std::function<void()>> unacknowledged;
+  std::vector<std::function<void()>> graces, unacknowledged;
+  bool hold_grace = false;  // workers are in the midst of a turn
+  int purges = 0;
   std::vector<dataplane::AttachmentId> purged_attachments;
   std::vector<dataplane::DomainId> purged_domains;
   int adjacency_purges = 0;
@@ -216,19 +225,70 @@ inline config::Config parse(const std::string& text) {
   throw std::logic_error(all);
 }
 
-inline model::StartFacts one_port(dataplane::AdjacencyTable* adjacencies = nullptr,
-                                  dataplane::AttachmentBoard* board = nullptr,
-                                  dataplane::Routes* routes = nullptr) {
+inline model::StartFacts one_port() {
   model::StartFacts facts;
   model::PortFacts port;
   port.name = "wan0";
   port.mac = mac(0x020000000001);
   port.addresses = {net::parse_interface_address("198.18.0.1/24").value()};
   facts.ports.push_back(std::move(port));
-  facts.adjacencies = adjacencies;
-  facts.board = board;
-  facts.routes = routes;
   return facts;
 }
+
+/// A live model that follows the text of a file, with tables of its own; as if no worker ever looked.
+class FileModel {
+ public:
+  explicit FileModel(model::StartFacts facts = one_port(),
+                     std::unique_ptr<dataplane::Routes> own = small_routes())
+      : routes(std::move(own)),
+        adjacencies(dataplane::AdjacencyTable::create(16).value()),
+        live(std::make_unique<model::LiveModel>(
+            std::move(facts),
+            model::Tables{*routes, std::make_shared<dataplane::AttachmentTable>(16),
+                          std::make_shared<dataplane::TunnelTable>(model::tunnel_entries(16)),
+                          adjacencies.get(), &board})) {}
+
+  /// What is wrong with it; nothing: it is in force.
+  std::vector<config::Problem> try_use(config::Config config) {
+    auto next = std::make_shared<const config::Config>(std::move(config));
+    model::Transaction transaction(*live, model::Origin::file);
+    model::FileChanges(file, next).add_to(transaction);
+    transaction.settings(control::settings_of(*next, {}));
+    if (auto problems = transaction.check(); !problems.empty()) return problems;
+    model::Plan plan = transaction.plan();
+    plan.narrow();
+    if (plan.snapshot != nullptr) snapshot = std::move(plan.snapshot);
+    plan.widen();
+    live->tables().tunnels->release(plan.removed_slots);
+    routes->finish(routes->take_pending());
+    removed = plan.removed_attachments;
+    retired.insert(retired.end(), plan.retired_hops.begin(), plan.retired_hops.end());
+    file = std::move(next);
+    return {};
+  }
+  void use(const std::string& text) {
+    if (const auto problems = try_use(parse(text)); !problems.empty())
+      throw std::logic_error(config::to_string(problems.front()));
+  }
+  dataplane::AttachmentId attachment(const std::string& name) const {
+    const auto at = live->attachments().find(name);
+    return at != live->attachments().end() ? at->second.id : dataplane::AttachmentId{};
+  }
+  dataplane::DomainId domain(const std::string& name) const { return live->domains().find(name)->second.id; }
+  std::vector<std::shared_ptr<dataplane::UnderlayHop>> hops() const {
+    std::vector<std::shared_ptr<dataplane::UnderlayHop>> all;
+    live->for_each_path([&](const auto&, const auto& hop) { all.push_back(hop); });
+    return all;
+  }
+
+  std::unique_ptr<dataplane::Routes> routes;
+  std::unique_ptr<dataplane::AdjacencyTable> adjacencies;
+  dataplane::AttachmentBoard board{16};
+  std::unique_ptr<model::LiveModel> live;
+  std::shared_ptr<const config::Config> file;  // in force
+  std::unique_ptr<dataplane::Snapshot> snapshot;
+  std::vector<dataplane::AttachmentId> removed;  // by the last change
+  std::vector<std::shared_ptr<dataplane::UnderlayHop>> retired;
+};
 
 }  // namespace weir::test

@@ -159,13 +159,10 @@ TEST(IcmpErrors, TruncationAnywhereIsHarmless) {
 }
 
 TEST(IcmpErrors, RateIsLimitedPerAttachment) {
-  const config::Config config = parse(kTwoClouds);
-  auto compiled = model::compile({config, one_port(), {}, {}, model::Model{}});
-  const auto id = [&](const char* domain, const char* name) {
-    return compiled->model.ids.attachments.find(model::attachment_key(domain, name)).value();
-  };
-  const AttachmentId a = id("prod", "cloud-a"), b = id("shared", "cloud-b");
-  FakeDataplane dataplane(std::move(compiled->snapshot));
+  FileModel hub;
+  hub.use(kTwoClouds);
+  const AttachmentId a = hub.attachment("cloud-a"), b = hub.attachment("cloud-b");
+  FakeDataplane dataplane(std::move(hub.snapshot));
   control::IcmpErrors errors(dataplane, 100);
   const Bytes from_a = packet4().udp(1, 2).build();
   const Bytes from_b = PacketBuilder().ether(kHub, kHost).ipv4("10.2.0.5", "10.1.0.5").udp(1, 2).build();

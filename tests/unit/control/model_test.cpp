@@ -1,48 +1,16 @@
-// The compiler model -> tables: ids, versions and sharing across reloads, and what it refuses.
+// A model that follows a file: ids, versions and sharing from one reading to the next, and what is refused.
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
 
 #include "dataplane/decide/first_packet.h"
 #include "fakes.h"
-#include "mgmt/model/apply_routes.h"
 
 namespace weir::test {
 namespace {
 
 using namespace dataplane;
-using model::CompiledModel;
-using model::Model;
-
-struct Compiler {
-  std::shared_ptr<Routes> routes = small_routes();
-  model::StartFacts facts = one_port(nullptr, nullptr, routes.get());
-  model::PathTable paths;
-  model::Rulesets rulesets;
-  Model before;
-  std::vector<AttachmentId> released_attachments;
-  std::vector<DomainId> released_domains;
-  std::set<AttachmentId> withdrawn;
-
-  tl::expected<CompiledModel, std::vector<config::Problem>> operator()(const std::string& text) {
-    const config::Config config = parse(text);
-    return model::compile(
-        {config, facts, paths, rulesets, before, released_attachments, released_domains, withdrawn});
-  }
-  /// Compiles and takes the result over as what is in force.
-  CompiledModel next(const std::string& text) {
-    auto compiled = (*this)(text);
-    if (!compiled) throw std::logic_error(config::to_string(compiled.error().front()));
-    model::withdraw_routes(*routes, before, compiled->model);
-    if (!model::add_routes(*routes, before, compiled->model)) throw std::logic_error("add_routes");
-    routes->finish(routes->take_pending());
-    before = compiled->model;
-    return std::move(*compiled);
-  }
-};
-
-AttachmentId attachment(const Model& model, const char* domain, const char* name) {
-  return model.ids.attachments.find(model::attachment_key(domain, name)).value();
-}
-DomainId domain(const Model& model, const char* name) { return model.ids.domains.find(name).value(); }
 
 /// What moves when the domain would route the address otherwise.
 struct RouteWatch {
@@ -51,13 +19,15 @@ struct RouteWatch {
   uint32_t version = routes.version(cell);
   bool moved() const { return routes.version(cell) != version; }
 };
-RouteWatch watch(const CompiledModel& m, const char* name, const char* address) {
-  const RouteAnswer answer = find_route(*m.snapshot, domain(m.model, name), ip(address), 0);
-  return {*m.snapshot->routes, answer.cell};
+RouteAnswer route_to(const FileModel& hub, const char* from, const char* address) {
+  return find_route(*hub.snapshot, hub.domain(from), ip(address), 0);
 }
-uint32_t policy_version(const CompiledModel& m, const char* from, const char* to) {
-  const PolicyTable& policy = *m.snapshot->policy;
-  return policy.version(policy.find(domain(m.model, from), domain(m.model, to)));
+RouteWatch watch(const FileModel& hub, const char* name, const char* address) {
+  return {*hub.routes, route_to(hub, name, address).cell};
+}
+uint32_t policy_version(const FileModel& hub, const char* from, const char* to) {
+  const PolicyTable& policy = *hub.snapshot->policy;
+  return policy.version(policy.find(hub.domain(from), hub.domain(to)));
 }
 
 const std::string kNewSpoke = R"(
@@ -68,10 +38,10 @@ vxlan = { vni = 40, local = "198.18.0.1", remote = "198.18.0.40" }
 gateway = ["10.4.0.1/24"]
 )";
 
-TEST(Compile, AttachmentGetsWhatItsPortAndConfigurationSay) {
-  Compiler compile;
-  const CompiledModel m = compile.next(kTwoClouds);
-  const Attachment* a = m.snapshot->attachment(attachment(m.model, "prod", "cloud-a"));
+TEST(FileModel, AttachmentGetsWhatItsPortAndConfigurationSay) {
+  FileModel hub;
+  hub.use(kTwoClouds);
+  const Attachment* a = hub.snapshot->attachment(hub.attachment("cloud-a"));
   ASSERT_NE(a, nullptr);
   EXPECT_EQ(a->name, "cloud-a");
   EXPECT_EQ(a->mtu, 1450);
@@ -84,82 +54,86 @@ TEST(Compile, AttachmentGetsWhatItsPortAndConfigurationSay) {
   EXPECT_EQ(outer[36] << 8 | outer[37], 4789);
   EXPECT_EQ(outer[42], 0x08);
   EXPECT_EQ(outer[48], 10);  // VNI, last of three bytes
-  EXPECT_EQ(m.snapshot->tunnels->find(dataplane::keys_of(a->tunnel, 0).front()), a->id);
-  EXPECT_EQ(m.snapshot->udp_tunnels.find(4789), dataplane::KeyKind::vxlan);
+  EXPECT_EQ(hub.snapshot->tunnels->find(dataplane::keys_of(a->tunnel, 0).front()), a->id);
+  EXPECT_EQ(hub.snapshot->udp_tunnels.find(4789), dataplane::KeyKind::vxlan);
   ASSERT_NE(a->underlay, nullptr);
 }
 
-TEST(Compile, UnderlayFactsDecidePortAndMtu) {
-  Compiler compile;
-  compile.paths[{ip("198.18.0.1"), ip("198.18.0.10")}] = {0, 1400};
-  const CompiledModel m = compile.next(kTwoClouds);
-  EXPECT_EQ(m.snapshot->attachment(attachment(m.model, "prod", "cloud-a"))->mtu, 1350);
-  EXPECT_EQ(m.snapshot->attachment(attachment(m.model, "shared", "cloud-b"))->mtu, 1450);
+TEST(FileModel, UnderlayFactsDecidePortAndMtu) {
+  FileModel hub;
+  hub.use(kTwoClouds);
+  std::vector<config::Problem> warnings;
+  const auto retired = hub.live->path_changed({ip("198.18.0.1"), ip("198.18.0.10")}, {0, 1400}, warnings);
+  EXPECT_EQ(hub.snapshot->attachment(hub.attachment("cloud-a"))->mtu, 1350);
+  EXPECT_EQ(hub.snapshot->attachment(hub.attachment("cloud-b"))->mtu, 1450);
 }
 
-TEST(Compile, NothingChangedMovesAndCopiesNothing) {
-  Compiler compile;
-  const CompiledModel first = compile.next(kTwoClouds);
-  const CompiledModel second = compile.next(kTwoClouds);
-  EXPECT_EQ(second.snapshot->tunnels, first.snapshot->tunnels);
-  EXPECT_EQ(second.snapshot->domains, first.snapshot->domains);
-  EXPECT_EQ(second.snapshot->policy, first.snapshot->policy);
-  EXPECT_EQ(second.model.ids.last_version, first.model.ids.last_version);
-  EXPECT_GT(second.snapshot->version, first.snapshot->version);
+TEST(FileModel, NothingChangedMovesAndCopiesNothing) {
+  FileModel hub;
+  hub.use(kTwoClouds);
+  const auto first = std::move(hub.snapshot);
+  const Attachment* a = first->attachment(hub.attachment("cloud-a"));
+  hub.use(kTwoClouds);
+  EXPECT_EQ(hub.snapshot->tunnels, first->tunnels);
+  EXPECT_EQ(hub.snapshot->domains, first->domains);
+  EXPECT_EQ(hub.snapshot->policy, first->policy);
+  EXPECT_EQ(hub.snapshot->attachment(hub.attachment("cloud-a")), a);
+  EXPECT_GT(hub.snapshot->version, first->version);
 }
 
-TEST(Compile, NewSpokeKeepsIdsAndMovesNoRouteOfOthers) {
-  Compiler compile;
-  const CompiledModel first = compile.next(kTwoClouds);
-  const RouteWatch others[] = {watch(first, "prod", "10.2.0.5"), watch(first, "prod", "10.1.64.1"),
-                               watch(first, "shared", "10.1.64.1"), watch(first, "lonely", "10.3.0.5")};
-  const CompiledModel second = compile.next(kTwoClouds + kNewSpoke);
-  for (const auto& [key, id] : first.model.ids.attachments.names()) {
-    EXPECT_EQ(second.model.ids.attachments.find(key), id);
-  }
+TEST(FileModel, NewSpokeKeepsIdsAndMovesNoRouteOfOthers) {
+  FileModel hub;
+  hub.use(kTwoClouds);
+  const RouteWatch others[] = {watch(hub, "prod", "10.2.0.5"), watch(hub, "prod", "10.1.64.1"),
+                               watch(hub, "shared", "10.1.64.1"), watch(hub, "lonely", "10.3.0.5")};
+  const AttachmentId before[] = {hub.attachment("cloud-a"), hub.attachment("cloud-b"),
+                                 hub.attachment("cloud-c")};
+  const auto policy = hub.snapshot->policy;
+  hub.use(kTwoClouds + kNewSpoke);
+  const AttachmentId now[] = {hub.attachment("cloud-a"), hub.attachment("cloud-b"),
+                              hub.attachment("cloud-c")};
+  EXPECT_TRUE(std::equal(std::begin(before), std::end(before), std::begin(now)));
   for (const RouteWatch& w : others) EXPECT_FALSE(w.moved());
-  EXPECT_TRUE(compile.routes->lookup_own(domain(second.model, "lonely"), ip("10.4.0.9")));
-  EXPECT_EQ(second.snapshot->policy, first.snapshot->policy);
+  EXPECT_TRUE(hub.routes->lookup_own(hub.domain("lonely"), ip("10.4.0.9")));
+  EXPECT_EQ(hub.snapshot->policy, policy);
 }
 
-TEST(Compile, ARouteThatGoesMovesWhoeverUsesIt) {
-  Compiler compile;
-  const CompiledModel first = compile.next(kTwoClouds);
-  const RouteWatch own = watch(first, "prod", "10.1.64.1"), exposed = watch(first, "shared", "10.1.64.1"),
-                   other = watch(first, "shared", "10.2.0.5");
-  const CompiledModel second = compile.next(replaced(kTwoClouds, "10.1.64.0/18", "10.1.128.0/18"));
+TEST(FileModel, ARouteThatGoesMovesWhoeverUsesIt) {
+  FileModel hub;
+  hub.use(kTwoClouds);
+  const RouteWatch own = watch(hub, "prod", "10.1.64.1"), exposed = watch(hub, "shared", "10.1.64.1"),
+                   other = watch(hub, "shared", "10.2.0.5");
+  hub.use(replaced(kTwoClouds, "10.1.64.0/18", "10.1.128.0/18"));
   EXPECT_TRUE(own.moved());
   EXPECT_TRUE(exposed.moved());
   EXPECT_FALSE(other.moved());
-  EXPECT_EQ(find_route(*second.snapshot, domain(second.model, "shared"), ip("10.1.64.1"), 0).drop,
-            DropReason::no_route);
+  EXPECT_EQ(find_route(*hub.snapshot, hub.domain("shared"), ip("10.1.64.1"), 0).drop, DropReason::no_route);
 }
 
-TEST(Compile, MoreRoutesThanTheHubTakesAreRefused) {
-  Compiler compile;
-  const auto small = Routes::create({.routes = 2, .domains = 8}).value();
-  compile.facts.routes = small.get();
-  const auto refused = compile(kTwoClouds);
-  ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().front().message.find("limits.routes"), std::string::npos);
+TEST(FileModel, MoreRoutesThanTheHubTakesAreRefused) {
+  FileModel hub(one_port(), Routes::create({.routes = 2, .domains = 8}).value());
+  const auto refused = hub.try_use(parse(kTwoClouds));
+  ASSERT_FALSE(refused.empty());
+  EXPECT_NE(refused.front().message.find("no room for so many routes"), std::string::npos);
+  EXPECT_EQ(hub.routes->size(), 0u);
 }
 
-TEST(Compile, BlackholeIsOwnAndExposed) {
-  Compiler compile;
-  const CompiledModel m = compile.next(kTwoClouds);
-  const DomainId prod = domain(m.model, "prod"), shared = domain(m.model, "shared");
-  const auto own = compile.routes->lookup_own(prod, ip("10.66.1.1"));
+TEST(FileModel, BlackholeIsOwnAndExposed) {
+  FileModel hub;
+  hub.use(kTwoClouds);
+  const DomainId prod = hub.domain("prod"), shared = hub.domain("shared");
+  const auto own = hub.routes->lookup_own(prod, ip("10.66.1.1"));
   ASSERT_TRUE(own);
   EXPECT_TRUE(own.target->members.empty());
-  EXPECT_EQ(find_route(*m.snapshot, shared, ip("10.66.1.1"), 0).drop, DropReason::blackhole);
-  const auto exposed = compile.routes->lookup_exposed(shared, ip("10.1.64.9"));
+  EXPECT_EQ(find_route(*hub.snapshot, shared, ip("10.66.1.1"), 0).drop, DropReason::blackhole);
+  const auto exposed = hub.routes->lookup_exposed(shared, ip("10.1.64.9"));
   ASSERT_TRUE(exposed);
   EXPECT_EQ(exposed.target->members.front().domain, prod);
 }
 
-TEST(Compile, ConnectedDomainDoesNotReachAroundABlackhole) {
-  Compiler compile;
-  const CompiledModel m = compile.next(kTwoClouds + R"(
+TEST(FileModel, ConnectedDomainDoesNotReachAroundABlackhole) {
+  FileModel hub;
+  hub.use(kTwoClouds + R"(
 [[route]]
 domain = "shared"
 prefix = "10.77.0.0/16"
@@ -171,7 +145,7 @@ prefix = "10.77.9.0/24"
 blackhole = true
 )");
   const auto route = [&](const char* from, const char* to) {
-    return find_route(*m.snapshot, domain(m.model, from), ip(to), 0);
+    return find_route(*hub.snapshot, hub.domain(from), ip(to), 0);
   };
   for (const char* from : {"shared", "prod"}) {
     EXPECT_EQ(route(from, "10.77.8.1").drop, DropReason::none) << from;
@@ -181,9 +155,9 @@ blackhole = true
   EXPECT_EQ(route("lonely", "10.77.9.1").drop, DropReason::no_connection);
 }
 
-TEST(Compile, OwnRouteWinsOverAnExposedBlackholeOfTheSamePrefix) {
-  Compiler compile;
-  const CompiledModel m = compile.next(kTwoClouds + R"(
+TEST(FileModel, OwnRouteWinsOverAnExposedBlackholeOfTheSamePrefix) {
+  FileModel hub;
+  hub.use(kTwoClouds + R"(
 [[route]]
 domain = "shared"
 prefix = "10.66.0.0/16"
@@ -191,14 +165,15 @@ attachment = "cloud-b"
 via = "10.2.0.2"
 )");
   const auto drop = [&](const char* from) {
-    return find_route(*m.snapshot, domain(m.model, from), ip("10.66.1.1"), 0).drop;
+    return find_route(*hub.snapshot, hub.domain(from), ip("10.66.1.1"), 0).drop;
   };
   EXPECT_EQ(drop("shared"), DropReason::none);
   EXPECT_EQ(drop("prod"), DropReason::blackhole);
 }
 
-TEST(Compile, AWithdrawnAttachmentLeavesItsRoutesToOthers) {
-  const std::string text = kTwoClouds + R"(
+TEST(FileModel, AWithdrawnAttachmentLeavesItsRoutesToOthers) {
+  FileModel hub;
+  hub.use(kTwoClouds + R"(
 [[route]]
 domain = "shared"
 prefix = "10.0.0.0/8"
@@ -208,138 +183,144 @@ via = "10.2.0.2"
 domain = "prod"
 prefix = "10.1.0.0/17"
 blackhole = true
-)";
-  Compiler compile;
-  const auto drop_of = [&](const CompiledModel& m, const char* to) {
-    return find_route(*m.snapshot, domain(m.model, "prod"), ip(to), 0).drop;
+)");
+  std::vector<config::Problem> warnings;
+  const auto drop_of = [&](const char* to) { return route_to(hub, "prod", to).drop; };
+  const auto withdraw = [&](bool withdrawn) {
+    hub.live->withdraw(hub.attachment("cloud-a"), withdrawn, warnings);
+    hub.routes->finish(hub.routes->take_pending());
   };
-  const CompiledModel up = compile.next(text);
-  EXPECT_EQ(drop_of(up, "10.1.64.1"), DropReason::none);
-  const RouteWatch other = watch(up, "lonely", "10.3.0.9");
-  compile.withdrawn = {attachment(up.model, "prod", "cloud-a")};
-  const CompiledModel down = compile.next(text);
-  EXPECT_EQ(drop_of(down, "10.1.64.1"), DropReason::blackhole) << "the less specific one";
-  EXPECT_EQ(drop_of(down, "10.1.0.9"), DropReason::blackhole) << "what is on-link too";
+  EXPECT_EQ(drop_of("10.1.64.1"), DropReason::none);
+  const RouteWatch other = watch(hub, "lonely", "10.3.0.9");
+  withdraw(true);
+  EXPECT_EQ(drop_of("10.1.64.1"), DropReason::blackhole) << "the less specific one";
+  EXPECT_EQ(drop_of("10.1.0.9"), DropReason::blackhole) << "what is on-link too";
   EXPECT_FALSE(other.moved());
-  compile.withdrawn.clear();
-  EXPECT_EQ(drop_of(compile.next(text), "10.1.64.1"), DropReason::none);
+  withdraw(false);
+  EXPECT_EQ(drop_of("10.1.64.1"), DropReason::none);
+  EXPECT_TRUE(warnings.empty());
 }
 
-TEST(Compile, SameBlackholeExposedTwiceIsNoContradiction) {
-  Compiler compile;
+TEST(FileModel, SameBlackholeExposedTwiceIsNoContradiction) {
+  FileModel hub;
   const std::string connected = kTwoClouds + "[[connection]]\ndomains = [\"lonely\", \"shared\"]\n";
   const std::string route = "[[route]]\ndomain = \"lonely\"\nprefix = \"10.66.0.0/16\"\n";
-  const CompiledModel m = compile.next(connected + route + "blackhole = true\n");
-  EXPECT_EQ(find_route(*m.snapshot, domain(m.model, "shared"), ip("10.66.1.1"), 0).drop,
-            DropReason::blackhole);
+  hub.use(connected + route + "blackhole = true\n");
+  EXPECT_EQ(find_route(*hub.snapshot, hub.domain("shared"), ip("10.66.1.1"), 0).drop, DropReason::blackhole);
 
-  const auto contradiction = compile(connected + route + "attachment = \"cloud-c\"\nvia = \"10.3.0.2\"\n");
-  ASSERT_FALSE(contradiction);
-  EXPECT_NE(contradiction.error().front().message.find("both expose 10.66.0.0/16"), std::string::npos);
+  auto both = config::read_config_text(connected + route + "attachment = \"cloud-c\"\nvia = \"10.3.0.2\"\n",
+                                       "test.toml");
+  const auto contradiction = both ? hub.try_use(std::move(*both)) : both.error();
+  ASSERT_FALSE(contradiction.empty());
+  EXPECT_NE(contradiction.front().message.find("both expose 10.66.0.0/16"), std::string::npos);
 }
 
-TEST(Compile, RuleChangeMovesOnlyThePairsThatItCanMatch) {
-  Compiler compile;
-  const CompiledModel first = compile.next(kTwoClouds);
-  const CompiledModel second = compile.next(replaced(kTwoClouds, "ports = [80]", "ports = [80, 443]"));
-  EXPECT_GT(policy_version(second, "prod", "shared"), first.model.ids.last_version);
-  EXPECT_EQ(policy_version(second, "shared", "prod"), policy_version(first, "shared", "prod"));
-  EXPECT_EQ(policy_version(second, "lonely", "lonely"), policy_version(first, "lonely", "lonely"));
-  EXPECT_EQ(second.snapshot->domains, first.snapshot->domains);
-}
-
-TEST(Compile, ConnectionsKeepTheirPlaces) {
-  Compiler compile;
-  const CompiledModel first = compile.next(kTwoClouds);
-  const CompiledModel second =
-      compile.next(kTwoClouds + "[[connection]]\ndomains = [\"lonely\", \"shared\"]\n");
-  const auto place = [](const CompiledModel& m, const char* a, const char* b) {
-    return m.snapshot->policy->find(domain(m.model, a), domain(m.model, b));
+TEST(FileModel, RuleChangeMovesOnlyThePairsThatItCanMatch) {
+  FileModel hub;
+  hub.use(kTwoClouds);
+  const auto versions = [&] {
+    return std::array{policy_version(hub, "prod", "shared"), policy_version(hub, "shared", "prod"),
+                      policy_version(hub, "lonely", "lonely")};
   };
-  EXPECT_EQ(place(second, "prod", "shared"), place(first, "prod", "shared"));
-  EXPECT_EQ(policy_version(second, "prod", "shared"), policy_version(first, "prod", "shared"));
-  EXPECT_NE(place(second, "lonely", "shared"), PolicyTable::kNotConnected);
-  const CompiledModel third =
-      compile.next(replaced(kTwoClouds, "[\"prod\", \"shared\"]", "[\"lonely\", \"shared\"]"));
-  EXPECT_EQ(place(third, "prod", "shared"), PolicyTable::kNotConnected);
-  EXPECT_EQ(policy_version(third, "lonely", "shared"), policy_version(second, "lonely", "shared"));
-  EXPECT_EQ(third.snapshot->policy->connections().size(), 5u);
+  const auto before = versions();
+  const auto domains = hub.snapshot->domains;
+  hub.use(replaced(kTwoClouds, "ports = [80]", "ports = [80, 443]"));
+  EXPECT_GT(versions()[0], *std::max_element(before.begin(), before.end()));
+  EXPECT_EQ(versions()[1], before[1]);
+  EXPECT_EQ(versions()[2], before[2]);
+  EXPECT_EQ(hub.snapshot->domains, domains);
 }
 
-TEST(Compile, RemovedIndexWaitsForThePurge) {
-  Compiler compile;
-  const CompiledModel first = compile.next(kTwoClouds + kNewSpoke);
-  const AttachmentId gone = attachment(first.model, "lonely", "cloud-d");
-  const CompiledModel second = compile.next(kTwoClouds);
-  ASSERT_EQ(second.removed_attachments, std::vector{gone});
-  EXPECT_EQ(second.snapshot->attachment(gone), nullptr);
-  const CompiledModel third = compile.next(kTwoClouds + replaced(kNewSpoke, "cloud-d", "cloud-e"));
-  EXPECT_NE(attachment(third.model, "lonely", "cloud-e").index(), gone.index());
-
-  compile.released_attachments = {gone};
-  const CompiledModel fourth = compile.next(kTwoClouds + replaced(kNewSpoke, "cloud-d", "cloud-e") + R"(
-[[attachment]]
-name = "cloud-f"
-domain = "lonely"
-vxlan = { vni = 50, local = "198.18.0.1", remote = "198.18.0.50" }
-gateway = ["10.5.0.1/24"]
-)");
-  const AttachmentId reused = attachment(fourth.model, "lonely", "cloud-f");
-  EXPECT_EQ(reused.index(), gone.index());
-  EXPECT_EQ(reused.generation(), gone.generation() + 1);
-  EXPECT_EQ(fourth.snapshot->attachment(gone), nullptr);
+TEST(FileModel, ARulePutBeforeOthersMovesOnlyItsOwnPair) {
+  FileModel hub;
+  hub.use(kTwoClouds);
+  const uint32_t prod_shared = policy_version(hub, "prod", "shared");
+  const auto decide = [&](const char* from, const char* to, uint16_t port) {
+    const PolicyTable& policy = *hub.snapshot->policy;
+    const auto decision = policy.classify(policy.find(hub.domain(from), hub.domain(to)),
+                                          {ip("10.3.0.5"), ip("10.3.0.6"), 1000, port, 6});
+    return decision.rule == kDefaultDeny ? std::string("default") : policy.rules()[decision.rule].id;
+  };
+  EXPECT_EQ(decide("lonely", "lonely", 22), "inside");
+  const std::string ssh =
+      "[[policy]]\nid = \"no-ssh\"\naction = \"deny\"\nfrom = { domains = [\"lonely\"] }\nprotocol = "
+      "\"tcp\"\nports = [22]\n";
+  hub.use(replaced(kTwoClouds, "[[policy]]\nid = \"web\"", ssh + "[[policy]]\nid = \"web\""));
+  EXPECT_EQ(policy_version(hub, "prod", "shared"), prod_shared);
+  EXPECT_EQ(decide("lonely", "lonely", 22), "no-ssh");
+  EXPECT_EQ(decide("lonely", "lonely", 23), "inside");
+  EXPECT_EQ(decide("prod", "shared", 80), "web");
+  hub.use(kTwoClouds);  // the place of the one that went is a gap, and taken by the next one
+  EXPECT_EQ(decide("lonely", "lonely", 22), "inside");
+  hub.use(kTwoClouds + replaced(ssh, "no-ssh", "late"));
+  EXPECT_EQ(hub.snapshot->policy->rules().size(), 3u);
+  EXPECT_EQ(decide("lonely", "lonely", 22), "inside");
+  EXPECT_EQ(policy_version(hub, "prod", "shared"), prod_shared);
 }
 
-TEST(Compile, AttachmentThatMovesToAnotherDomainIsAnotherOne) {
-  Compiler compile;
-  const CompiledModel first = compile.next(kTwoClouds);
-  const AttachmentId old = attachment(first.model, "lonely", "cloud-c");
-  const CompiledModel second = compile.next(replaced(kTwoClouds, "name = \"cloud-c\"\ndomain = \"lonely\"",
-                                                     "name = \"cloud-c\"\ndomain = \"shared\""));
-  EXPECT_EQ(second.removed_attachments, std::vector{old});
-  EXPECT_NE(attachment(second.model, "shared", "cloud-c"), old);
+TEST(FileModel, ConnectionsKeepTheirPlaces) {
+  FileModel hub;
+  const auto place = [&](const char* a, const char* b) {
+    return hub.snapshot->policy->find(hub.domain(a), hub.domain(b));
+  };
+  hub.use(kTwoClouds);
+  const auto prod_shared = std::pair(place("prod", "shared"), policy_version(hub, "prod", "shared"));
+  hub.use(kTwoClouds + "[[connection]]\ndomains = [\"lonely\", \"shared\"]\n");
+  EXPECT_EQ(std::pair(place("prod", "shared"), policy_version(hub, "prod", "shared")), prod_shared);
+  EXPECT_NE(place("lonely", "shared"), PolicyTable::kNotConnected);
+  const uint32_t lonely_shared = policy_version(hub, "lonely", "shared");
+  hub.use(replaced(kTwoClouds, "[\"prod\", \"shared\"]", "[\"lonely\", \"shared\"]"));
+  EXPECT_EQ(place("prod", "shared"), PolicyTable::kNotConnected);
+  EXPECT_EQ(policy_version(hub, "lonely", "shared"), lonely_shared);
+  EXPECT_EQ(hub.snapshot->policy->connections().size(), 5u);
 }
 
-TEST(Compile, GenerationsWrapWithoutTheInvalidOne) {
-  model::IdRegistry<AttachmentId> ids;
+TEST(FileModel, AConnectionExposesWhatItSays) {
+  FileModel hub;
+  hub.use(replaced(kTwoClouds, "domains = [\"prod\", \"shared\"]",
+                   "domains = [\"prod\", \"shared\"]\nexpose = [\"10.1.64.0/18\", \"10.2.0.0/16\"]"));
+  EXPECT_TRUE(hub.routes->lookup_exposed(hub.domain("shared"), ip("10.1.64.9")));
+  EXPECT_TRUE(hub.routes->lookup_exposed(hub.domain("prod"), ip("10.2.0.9")));
+  EXPECT_FALSE(hub.routes->lookup_exposed(hub.domain("shared"), ip("10.1.0.9")));
+  hub.use(kTwoClouds);
+  EXPECT_TRUE(hub.routes->lookup_exposed(hub.domain("shared"), ip("10.1.0.9")));
+}
+
+TEST(FileModel, GenerationsWrapWithoutTheInvalidOne) {
+  model::IdPool<AttachmentId> ids(4);
   for (uint32_t i = 0; i <= AttachmentId::kMaxGeneration; ++i) {
-    const auto id = ids.acquire("x");
-    ASSERT_TRUE(id && id->valid() && id->index() == 0);
-    ids.release(*ids.retire("x"));
+    const AttachmentId id = ids.take();
+    ASSERT_TRUE(id.valid() && id.index() == 0);
+    ids.release(id);
   }
-  EXPECT_EQ(ids.acquire("x")->generation(), 2u);  // 1..4095, then 1, then this
+  EXPECT_EQ(ids.take().generation(), 2u);  // 1..4095, then 1, then this
 }
 
-TEST(Compile, SamePrefixExposedTwiceIsRefused) {
-  Compiler compile;
-  std::string text = replaced(kTwoClouds, "\"10.3.0.1/24\"", "\"10.1.0.1/24\"");
-  text += "[[connection]]\ndomains = [\"lonely\", \"shared\"]\n";
-  const auto read = config::read_config_text(text, "test.toml");
-  if (!read) {  // the reader may see it first
-    EXPECT_NE(config::to_string(read.error().front()).find("10.1.0.0/24"), std::string::npos);
-    return;
-  }
-  const auto compiled =
-      model::compile({*read, compile.facts, compile.paths, compile.rulesets, compile.before});
-  ASSERT_FALSE(compiled);
-  const std::string message = compiled.error().front().message;
+TEST(FileModel, SamePrefixExposedTwiceIsRefused) {
+  FileModel hub;
+  const std::string text = replaced(kTwoClouds, "\"10.3.0.1/24\"", "\"10.1.0.1/24\"") +
+                           "[[connection]]\ndomains = [\"lonely\", \"shared\"]\n";
+  auto read = config::read_config_text(text, "test.toml");
+  const auto refused = read ? hub.try_use(std::move(*read)) : read.error();
+  ASSERT_FALSE(refused.empty());
+  const std::string message = refused.front().message;
   for (const char* word : {"prod", "lonely", "shared", "10.1.0.0/24"}) {
     EXPECT_NE(message.find(word), std::string::npos) << message;
   }
 }
 
-TEST(Compile, LocalAddressOnNoPortIsRefusedWithItsPlace) {
-  Compiler compile;
-  compile.facts.ports[0].addresses = {net::parse_interface_address("198.18.0.2/24").value()};
-  const auto compiled = compile(kTwoClouds);
-  ASSERT_FALSE(compiled);
-  EXPECT_EQ(compiled.error().size(), 3u);  // all of them at once
-  EXPECT_NE(compiled.error().front().where.line, 0u);
-  EXPECT_NE(compiled.error().front().message.find("198.18.0.2 on wan0"), std::string::npos);
+TEST(FileModel, LocalAddressOnNoPortIsRefusedWithItsPlace) {
+  model::StartFacts facts = one_port();
+  facts.ports[0].addresses = {net::parse_interface_address("198.18.0.2/24").value()};
+  FileModel hub(facts);
+  const auto refused = hub.try_use(parse(kTwoClouds));
+  EXPECT_EQ(refused.size(), 3u);  // all of them at once
+  EXPECT_NE(refused.front().where.line, 0u);
+  EXPECT_NE(refused.front().message.find("198.18.0.2 on wan0"), std::string::npos);
 }
 
-TEST(Compile, EcmpMembersShareOneTarget) {
-  Compiler compile;
+TEST(FileModel, EcmpMembersShareOneTarget) {
+  FileModel hub;
   const std::string text =
       replaced(kTwoClouds, "via = \"10.1.0.2\"", "via = \"10.1.0.2\"\necmp = true\nweight = 3") + R"(
 [[route]]
@@ -349,8 +330,8 @@ attachment = "cloud-a"
 via = "10.1.0.3"
 ecmp = true
 )";
-  const CompiledModel m = compile.next(text);
-  const auto match = compile.routes->lookup_own(domain(m.model, "prod"), ip("10.1.64.1"));
+  hub.use(text);
+  const auto match = hub.routes->lookup_own(hub.domain("prod"), ip("10.1.64.1"));
   ASSERT_TRUE(match);
   EXPECT_EQ(match.target->members.size(), 2u);
   EXPECT_FALSE(match.target->equal_weights);

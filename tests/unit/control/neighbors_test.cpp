@@ -18,11 +18,10 @@ class NeighborsTest : public ::testing::Test {
   static constexpr NanoTime kSecond = kNanosPerSecond;
 
   NeighborsTest() : adjacencies_(AdjacencyTable::create(16).value()) {
-    auto compiled = model::compile({config_, facts_, {}, {}, model::Model{}});
-    model_ = compiled->model;
-    compiled->snapshot->adjacencies = adjacencies_.get();
-    dataplane_ = std::make_unique<FakeDataplane>(std::move(compiled->snapshot));
-    a_ = model_.ids.attachments.find(model::attachment_key("prod", "cloud-a")).value();
+    hub_.use(kTwoClouds);
+    hub_.snapshot->adjacencies = adjacencies_.get();
+    dataplane_ = std::make_unique<FakeDataplane>(std::move(hub_.snapshot));
+    a_ = hub_.attachment("cloud-a");
     neighbors_ = std::make_unique<Neighbors>(*dataplane_, *adjacencies_, NeighborLimits{8, 3, 4});
   }
   void punt(intptr_t packet, const char* target, NanoTime now) {
@@ -40,10 +39,8 @@ class NeighborsTest : public ::testing::Test {
     return adjacencies_->get(adjacencies_->find(a_, ip(address))).has_value();
   }
 
-  const config::Config config_ = parse(kTwoClouds);
-  const model::StartFacts facts_ = one_port();
+  FileModel hub_;
   std::unique_ptr<AdjacencyTable> adjacencies_;
-  model::Model model_;
   std::unique_ptr<FakeDataplane> dataplane_;
   AttachmentId a_;
   std::unique_ptr<Neighbors> neighbors_;
@@ -172,7 +169,7 @@ TEST_F(NeighborsTest, AdjacencyIndexIsFreeOnlyAfterThePurge) {
   EXPECT_NE(adjacencies_->find(a_, ip("10.1.0.9")).index(), old.index());
   EXPECT_FALSE(adjacencies_->get(old));
   // Everything but the reserved index is taken: there is room again only once the purge is acknowledged.
-  const AttachmentId other = model_.ids.attachments.find(model::attachment_key("shared", "cloud-b")).value();
+  const AttachmentId other = hub_.attachment("cloud-b");
   for (uint32_t i = 0; i < 14; ++i) {
     ASSERT_TRUE(adjacencies_->set(other, net::Ipv4{0x0a020010 + i}, mac(0x02000000cccc)));
   }
@@ -196,7 +193,7 @@ TEST_F(NeighborsTest, ForgottenNeighborsArePurgedTogetherAndOnePurgeAtATime) {
   EXPECT_FALSE(known("10.1.0.9"));
   EXPECT_EQ(dataplane_->adjacency_purges, 1) << "one is under way";
   dataplane_->acknowledge();  // of the first three, not of the one that was forgotten after it was sent
-  const AttachmentId other = model_.ids.attachments.find(model::attachment_key("shared", "cloud-b")).value();
+  const AttachmentId other = hub_.attachment("cloud-b");
   for (uint32_t i = 0; i < 15; ++i) {
     const auto id = adjacencies_->set(other, net::Ipv4{0x0a020010 + i}, mac(0x02000000cccc));
     ASSERT_TRUE(id);
@@ -229,13 +226,9 @@ TEST_F(NeighborsTest, KnownNeighborIsNotHeldAndOffLinkIsRefused) {
 TEST_F(NeighborsTest, AttachmentThatGoesTakesItsNeighborsAlong) {
   note("10.1.0.9", 0x02000000aaaa, 0);
   punt(1, "10.1.0.10", 0);
-  const config::Config renamed =
-      parse(replaced(replaced(kTwoClouds, "name = \"cloud-a\"", "name = \"cloud-x\""),
-                     "attachment = \"cloud-a\"", "attachment = \"cloud-x\""));
-  auto next = model::compile({renamed, facts_, {}, {}, model_});
-  ASSERT_TRUE(next);
-  dataplane_->publish(std::move(next->snapshot));
-  neighbors_->on_snapshot();
+  hub_.use(replaced(replaced(kTwoClouds, "name = \"cloud-a\"", "name = \"cloud-x\""),
+                    "attachment = \"cloud-a\"", "attachment = \"cloud-x\""));
+  neighbors_->attachment_changed(a_);
   EXPECT_FALSE(known("10.1.0.9"));
   EXPECT_EQ(dataplane_->discarded.at(0).second, DropReason::stale_attachment);
   EXPECT_EQ(neighbors_->held(), 0u);
@@ -294,7 +287,7 @@ TEST_F(NeighborsTest, InAFullTableTheLargestAttachmentGivesWay) {
     note(("10.1.0." + std::to_string(i + 2)).c_str(), 0x02000000aaaa, static_cast<NanoTime>(i) + 1);
   }
   ASSERT_EQ(adjacencies_->size(), 16u);
-  const AttachmentId other = model_.ids.attachments.find(model::attachment_key("shared", "cloud-b")).value();
+  const AttachmentId other = hub_.attachment("cloud-b");
   const auto note_other = [&](NanoTime now) {
     neighbors_->on_note({other, ip("10.2.0.9"), mac(0x02000000bbbb), 0, NeighborNote::Kind::question}, now);
     return adjacencies_->find(other, ip("10.2.0.9")).valid();

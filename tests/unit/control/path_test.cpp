@@ -3,7 +3,6 @@
 
 #include "fakes.h"
 #include "mgmt/control/path.h"
-#include "mgmt/model/apply_routes.h"
 
 namespace weir::test {
 namespace {
@@ -14,17 +13,9 @@ using control::PathQuery;
 
 class PathTest : public ::testing::Test {
  protected:
-  PathTest() : adjacencies_(AdjacencyTable::create(16).value()), routes_(small_routes()) {}
   void use(const std::string& text) {
-    const config::Config config = parse(text);
-    auto compiled =
-        model::compile({config, one_port(adjacencies_.get(), nullptr, routes_.get()), {}, {}, model::Model{}});
-    ASSERT_TRUE(compiled);
-    model::withdraw_routes(*routes_, model_, compiled->model);
-    ASSERT_TRUE(model::add_routes(*routes_, model_, compiled->model));
-    model_ = std::move(compiled->model);
-    snapshot_ = std::move(compiled->snapshot);
-    for (const auto& [path, hop] : model_.hops) hop->set(mac(0x020000000002));
+    hub_.use(text);
+    for (const auto& hop : hub_.hops()) hop->set(mac(0x020000000002));
   }
   std::string steps(const control::PathAnswer& answer) {
     std::string text;
@@ -32,10 +23,7 @@ class PathTest : public ::testing::Test {
     return text;
   }
 
-  std::unique_ptr<AdjacencyTable> adjacencies_;
-  std::unique_ptr<Routes> routes_;
-  model::Model model_;
-  std::unique_ptr<Snapshot> snapshot_;
+  FileModel hub_;
 };
 
 TEST_F(PathTest, EveryOutcomeStopsAtItsStep) {
@@ -61,7 +49,7 @@ TEST_F(PathTest, EveryOutcomeStopsAtItsStep) {
       {"blackhole", "10.1.0.5", "10.66.0.5", 80, "drop", "blackhole", nullptr},
   };
   for (const Row& row : rows) {
-    const auto answer = explain_path(*snapshot_, model_, {{}, ip(row.from), ip(row.to), 6, row.port});
+    const auto answer = explain_path(*hub_.snapshot, {{}, ip(row.from), ip(row.to), 6, row.port});
     ASSERT_TRUE(answer) << row.name;
     EXPECT_EQ(answer->verdict, row.verdict) << row.name;
     EXPECT_EQ(answer->reason, row.reason) << row.name;
@@ -74,11 +62,11 @@ TEST_F(PathTest, EveryOutcomeStopsAtItsStep) {
 
 TEST_F(PathTest, NamesAttachmentRouterAndMac) {
   use(kTwoClouds);
-  const auto unknown = explain_path(*snapshot_, model_, {{}, ip("10.1.0.5"), ip("10.2.0.5"), 6, 80});
+  const auto unknown = explain_path(*hub_.snapshot, {{}, ip("10.1.0.5"), ip("10.2.0.5"), 6, 80});
   EXPECT_NE(unknown->steps.back().text.find("not known yet"), std::string::npos);
-  const auto b = model_.ids.attachments.find(model::attachment_key("shared", "cloud-b")).value();
-  ASSERT_TRUE(adjacencies_->set(b, ip("10.2.0.5"), mac(0x02000000beef)));
-  const auto known = explain_path(*snapshot_, model_, {{}, ip("10.1.0.5"), ip("10.2.0.5"), 6, 80});
+  const auto b = hub_.attachment("cloud-b");
+  ASSERT_TRUE(hub_.adjacencies->set(b, ip("10.2.0.5"), mac(0x02000000beef)));
+  const auto known = explain_path(*hub_.snapshot, {{}, ip("10.1.0.5"), ip("10.2.0.5"), 6, 80});
   EXPECT_NE(known->steps.back().text.find("02:00:00:00:be:ef"), std::string::npos);
   EXPECT_NE(known->steps.at(1).text.find("attachment cloud-b"), std::string::npos);
 }
@@ -98,7 +86,7 @@ TEST_F(PathTest, HubsOwnAddressesAreNeitherSourceNorDestination) {
        "10.1.0.1 is the hub's own address in attachment cloud-a; no host there may send from it"},
   };
   for (const Row& row : rows) {
-    const auto answer = explain_path(*snapshot_, model_, {{}, ip(row.from), ip(row.to), 6, 80});
+    const auto answer = explain_path(*hub_.snapshot, {{}, ip(row.from), ip(row.to), 6, 80});
     ASSERT_TRUE(answer) << row.text;
     EXPECT_EQ(answer->verdict, "drop");
     EXPECT_EQ(answer->reason, row.reason);
@@ -109,37 +97,37 @@ TEST_F(PathTest, HubsOwnAddressesAreNeitherSourceNorDestination) {
 
 TEST_F(PathTest, PeerThatIsNotReachedIsADrop) {
   use(kTwoClouds);
-  for (const auto& [path, hop] : model_.hops) hop->clear();
-  const auto answer = explain_path(*snapshot_, model_, {{}, ip("10.1.0.5"), ip("10.2.0.5"), 6, 80});
+  for (const auto& hop : hub_.hops()) hop->clear();
+  const auto answer = explain_path(*hub_.snapshot, {{}, ip("10.1.0.5"), ip("10.2.0.5"), 6, 80});
   EXPECT_EQ(answer->verdict, "drop");
 }
 
 TEST_F(PathTest, SourceThatNobodyHas) {
   use(kTwoClouds);
-  const auto nobody = explain_path(*snapshot_, model_, {{}, ip("10.9.0.5"), ip("10.2.0.5"), 6, 80});
+  const auto nobody = explain_path(*hub_.snapshot, {{}, ip("10.9.0.5"), ip("10.2.0.5"), 6, 80});
   ASSERT_FALSE(nobody);
   EXPECT_EQ(nobody.error().code, ErrorCode::not_found);
-  const auto here = explain_path(*snapshot_, model_, {"prod", ip("10.9.0.5"), ip("10.2.0.5"), 6, 80});
+  const auto here = explain_path(*hub_.snapshot, {"prod", ip("10.9.0.5"), ip("10.2.0.5"), 6, 80});
   ASSERT_TRUE(here);
   EXPECT_EQ(here->reason, "reverse_path");
-  EXPECT_EQ(explain_path(*snapshot_, model_, {"nope", ip("10.1.0.5"), ip("10.2.0.5"), 6, 80}).error().code,
+  EXPECT_EQ(explain_path(*hub_.snapshot, {"nope", ip("10.1.0.5"), ip("10.2.0.5"), 6, 80}).error().code,
             ErrorCode::not_found);
 }
 
 TEST_F(PathTest, AmbiguousSourceListsTheDomains) {
   use(replaced(kTwoClouds, "\"10.3.0.1/24\"", "\"10.1.0.1/24\""));
-  const auto both = explain_path(*snapshot_, model_, {{}, ip("10.1.0.5"), ip("10.2.0.5"), 6, 80});
+  const auto both = explain_path(*hub_.snapshot, {{}, ip("10.1.0.5"), ip("10.2.0.5"), 6, 80});
   ASSERT_FALSE(both);
   EXPECT_NE(both.error().message.find("prod"), std::string::npos);
   EXPECT_NE(both.error().message.find("lonely"), std::string::npos);
-  const auto named = explain_path(*snapshot_, model_, {"lonely", ip("10.1.0.5"), ip("10.1.0.6"), 6, 80});
+  const auto named = explain_path(*hub_.snapshot, {"lonely", ip("10.1.0.5"), ip("10.1.0.6"), 6, 80});
   ASSERT_TRUE(named);
   EXPECT_EQ(named->reason, "rule inside: allow");
 }
 
 TEST_F(PathTest, FamiliesMustAgree) {
   use(kTwoClouds);
-  EXPECT_EQ(explain_path(*snapshot_, model_, {{}, ip("10.1.0.5"), ip("2001:db8::1"), 6, 80}).error().code,
+  EXPECT_EQ(explain_path(*hub_.snapshot, {{}, ip("10.1.0.5"), ip("2001:db8::1"), 6, 80}).error().code,
             ErrorCode::invalid);
 }
 

@@ -64,9 +64,9 @@ inline config::Connection connection(const std::string& a, const std::string& b)
 struct HubModel {
   explicit HubModel(uint32_t attachments = 64, uint32_t route_limit = 100'000)
       : routes(dataplane::Routes::create({route_limit, 65'535}).value()),
-        live(one_port(), {*routes, std::make_shared<dataplane::AttachmentTable>(attachments),
-                          // A tunnel's keys and its peer's.
-                          std::make_shared<dataplane::TunnelTable>(3 * attachments), nullptr}) {}
+        live(one_port(),
+             {*routes, std::make_shared<dataplane::AttachmentTable>(attachments),
+              std::make_shared<dataplane::TunnelTable>(model::tunnel_entries(attachments)), nullptr}) {}
 
   /// What is wrong; nothing: done, as if no worker ever looked.
   std::vector<std::string> transact(const ModelChanges& changes, model::Origin origin = model::Origin::api) {
@@ -78,6 +78,7 @@ struct HubModel {
     std::vector<std::string> lines;
     for (const auto& problem : transaction.check()) lines.push_back(problem.message);
     if (!lines.empty()) return lines;
+    last_changes = transaction.changes().lines;
     model::Plan plan = transaction.plan();
     plan.narrow();
     if (plan.snapshot) snapshot = std::move(plan.snapshot);
@@ -85,7 +86,6 @@ struct HubModel {
     live.tables().tunnels->release(plan.removed_slots);
     routes->finish(routes->take_pending());
     last_removed = plan.removed_attachments;
-    last_changes = plan.changes;
     return {};
   }
   /// All that is configured, into an empty model.
@@ -166,7 +166,7 @@ inline std::string HubModel::dump() const {
     }
     text += " of " + live.domain_name(a->domain) + " vni " + std::to_string(a->tunnel.id) + " remote " +
             net::to_string(a->tunnel.remote) + " mtu " + std::to_string(a->mtu) + " routes " +
-            std::to_string(record.routes);
+            std::to_string(record.routes.size());
     for (const auto& g : a->gateways) text += " " + net::to_string(g);
     for (const auto& key : model::keys_of(record.config, one_port())) {
       if (live.tables().tunnels->find(key) != record.id) text += " not found by its key";
@@ -178,7 +178,7 @@ inline std::string HubModel::dump() const {
   text += std::to_string(in_table) + " attachments, " + std::to_string(live.tables().tunnels->size()) +
           " tunnels, " + std::to_string(routes->size()) + " routes\n";
   if (snapshot != nullptr) {
-    for (const auto& rule : snapshot->policy->rules()) text += "rule " + rule.id + "\n";
+    for (const auto& rule : live.policy()) text += "rule " + rule.config.id + "\n";
   }
   return text;
 }

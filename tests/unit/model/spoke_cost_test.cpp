@@ -3,66 +3,13 @@
 // Memory is counted through operator new, so this has a binary of its own. The time, of the CPU, is only
 // shown.
 #include <gtest/gtest.h>
-#include <malloc.h>
 #include <time.h>
 
 #include <cstdio>
 #include <cstdlib>
-#include <new>
 
 #include "hub_model.h"
-
-namespace {
-
-uint64_t allocations = 0;
-int64_t live_bytes = 0;
-int64_t most_bytes = 0;
-
-void* counted(size_t size) {
-  void* p = std::malloc(size);
-  if (p == nullptr) throw std::bad_alloc();
-  ++allocations;
-  live_bytes += static_cast<int64_t>(malloc_usable_size(p));
-  if (live_bytes > most_bytes) most_bytes = live_bytes;
-  return p;
-}
-
-void* counted(size_t size, std::align_val_t alignment) {
-  void* p = std::aligned_alloc(static_cast<size_t>(alignment), (size + static_cast<size_t>(alignment) - 1) &
-                                                                   ~(static_cast<size_t>(alignment) - 1));
-  if (p == nullptr) throw std::bad_alloc();
-  ++allocations;
-  live_bytes += static_cast<int64_t>(malloc_usable_size(p));
-  if (live_bytes > most_bytes) most_bytes = live_bytes;
-  return p;
-}
-
-void uncounted(void* p) {
-  if (p != nullptr) live_bytes -= static_cast<int64_t>(malloc_usable_size(p));
-  std::free(p);
-}
-
-}  // namespace
-
-void* operator new(size_t size) { return counted(size); }
-void* operator new[](size_t size) { return counted(size); }
-void* operator new(size_t size, const std::nothrow_t&) noexcept {
-  try {
-    return counted(size);
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
-}
-void* operator new(size_t size, std::align_val_t a) { return counted(size, a); }
-void* operator new[](size_t size, std::align_val_t a) { return counted(size, a); }
-void operator delete(void* p) noexcept { uncounted(p); }
-void operator delete[](void* p) noexcept { uncounted(p); }
-void operator delete(void* p, size_t) noexcept { uncounted(p); }
-void operator delete[](void* p, size_t) noexcept { uncounted(p); }
-void operator delete(void* p, std::align_val_t) noexcept { uncounted(p); }
-void operator delete[](void* p, std::align_val_t) noexcept { uncounted(p); }
-void operator delete(void* p, size_t, std::align_val_t) noexcept { uncounted(p); }
-void operator delete[](void* p, size_t, std::align_val_t) noexcept { uncounted(p); }
+#include "tests/support/counted_new.h"
 
 namespace weir::test {
 namespace {
@@ -119,15 +66,15 @@ Cost cost_at(uint32_t spokes, uint32_t routes) {
     const uint32_t n = spokes + 7;
     for (const auto verb : {add, remove}) {
       const ModelChanges changes = spoke_changes(verb, n, domains, 10, 0x6000'0000);
-      const uint64_t before = allocations;
-      const int64_t held = live_bytes;
-      most_bytes = live_bytes;
+      const uint64_t before = counted_new::allocations;
+      const int64_t held = counted_new::live;
+      counted_new::most = counted_new::live;
       const double start = cpu_us();
       const auto problems = hub.transact(changes, model::Origin::api);
       (verb == add ? add_us : remove_us).push_back(cpu_us() - start);
       if (!problems.empty()) ADD_FAILURE() << problems.front();
-      cost.allocations = std::max(cost.allocations, allocations - before);
-      cost.bytes = std::max(cost.bytes, most_bytes - held);
+      cost.allocations = std::max(cost.allocations, counted_new::allocations - before);
+      cost.bytes = std::max(cost.bytes, counted_new::most - held);
     }
     for (const auto id : hub.last_removed) hub.live.release(id);
   }

@@ -55,12 +55,13 @@ TEST_F(TransactionTest, SaysWhatIsWrongAllAtOnce) {
   config::PolicyRule rule;
   rule.id = "r";
   rule.from.domains = {"nowhere"};
-  refuse({{add, twin}, {add, route("prod", "10.9.0.0/16", "cloud-b", "10.2.0.2")}, {add, rule}},
-         {R"(attachment "cloud-a" has the same tunnel already: local 198.18.0.1, remote 198.19.0.11, VXLAN port 4789, )"
-          R"(VNI 10)",
-          R"(10.1.0.0/25 overlaps 10.1.0.0/24 of attachment "cloud-a" in the same domain)",
-          R"(attachment "cloud-b" belongs to domain "shared", not to "prod")",
-          R"(rule "r": no domain is called "nowhere")"});
+  refuse(
+      {{add, twin}, {add, route("prod", "10.9.0.0/16", "cloud-b", "10.2.0.2")}, {add, rule}},
+      {R"(attachment "cloud-a" has the same tunnel already: local 198.18.0.1, remote 198.19.0.11, VXLAN port 4789, )"
+       R"(VNI 10)",
+       R"(10.1.0.0/25 overlaps 10.1.0.0/24 of attachment "cloud-a" in the same domain)",
+       R"(attachment "cloud-b" belongs to domain "shared", not to "prod")",
+       R"(rule "r": no domain is called "nowhere")"});
 }
 
 TEST_F(TransactionTest, WhatIsInUseStays) {
@@ -92,12 +93,24 @@ TEST_F(TransactionTest, APrefixIsExposedByOneDomainOnly) {
 }
 
 TEST_F(TransactionTest, FileAndApiDoNotOverwriteEachOther) {
-  EXPECT_EQ(hub_.transact({{add, route("prod", "10.77.0.0/16", "")}}), Lines{});
-  refuse(
-      {{add, route("prod", "10.77.0.0/16", "")}},
-      {"route prod 10.77.0.0/16 blackhole has been added at run time already; remove it there, or save the "
-       "configuration"},
-      model::Origin::file);
+  EXPECT_EQ(hub_.transact({{add, spoke("cloud-c", "prod", 11, {"10.3.0.1/24"})},
+                           {add, route("prod", "10.77.0.0/16", "")}}),
+            Lines{});
+  refuse({{add, spoke("cloud-c", "prod", 12, {"10.3.0.1/24"})}},
+         {"attachment \"cloud-c\" has been added at run time already; remove it there, or save the "
+          "configuration"},
+         model::Origin::file);
+  // What the file says just as it is, as after `config save`, is the file's from now on.
+  const auto* before = hub_.live.tables().attachments->find(hub_.attachment("cloud-c"));
+  EXPECT_EQ(hub_.transact({{add, spoke("cloud-c", "prod", 11, {"10.3.0.1/24"})},
+                           {add, route("prod", "10.77.0.0/16", "")}},
+                          model::Origin::file),
+            Lines{});
+  EXPECT_EQ(hub_.last_changes, Lines{});
+  EXPECT_EQ(hub_.live.tables().attachments->find(hub_.attachment("cloud-c")), before);
+  EXPECT_EQ(hub_.live.attachments().find("cloud-c")->second.origin, model::Origin::file);
+  EXPECT_EQ(hub_.live.domains().find("prod")->second.routes.find(prefix("10.77.0.0/16"))->second.from_file,
+            1u);
   // What the API took away is gone for the file too; what neither knows is not there.
   EXPECT_EQ(hub_.transact({{remove, route("prod", "10.10.0.0/16", "cloud-a", "10.1.0.2")}}), Lines{});
   EXPECT_EQ(
@@ -151,10 +164,13 @@ TEST_F(TransactionTest, RulesOfTheApiStayWhereTheyStandWhenTheFileChanges) {
     for (const auto& r : hub_.live.policy()) ids += r.config.id + " ";
     return ids;
   };
+  std::vector<config::PolicyRule> file;
   const auto from_file = [&](std::vector<config::PolicyRule> rules) {
     model::Transaction t(hub_.live, model::Origin::file);
-    t.file_policy(rules);
-    return hub_.finish(t);
+    t.file_policy(file, rules);
+    const Lines problems = hub_.finish(t);
+    if (problems.empty()) file = std::move(rules);
+    return problems;
   };
   EXPECT_EQ(from_file({rule("a"), rule("b"), rule("c")}), Lines{});
   using Side = config::RulePlace::Side;
@@ -165,9 +181,90 @@ TEST_F(TransactionTest, RulesOfTheApiStayWhereTheyStandWhenTheFileChanges) {
   EXPECT_EQ(order(), "x a b y c z ");
   EXPECT_EQ(from_file({rule("c"), rule("a"), rule("d")}), Lines{});
   EXPECT_EQ(order(), "x c z a y d ");
-  EXPECT_EQ(from_file({rule("z")}),
+  auto other = rule("z");
+  other.log = true;
+  EXPECT_EQ(from_file({other}),
             Lines{"policy rule \"z\" has been added at run time already; remove it there, or "
                   "save the configuration"});
+  EXPECT_EQ(from_file({rule("z"), rule("d")}), Lines{}) << "the same rule in the file too";
+  EXPECT_EQ(order(), "x z y d ");
+  // What was removed or replaced at run time stays so, as long as the file says what it said.
+  EXPECT_EQ(hub_.transact({{remove, rule("z")}, {replace, other}, {remove, rule("d")}}), Lines{});
+  EXPECT_EQ(from_file({rule("z"), rule("d"), rule("e")}), Lines{});
+  EXPECT_EQ(order(), "x y z e ");
+  EXPECT_TRUE(hub_.live.policy()[2].config.log);
+  auto changed = rule("d");
+  changed.log = true;
+  EXPECT_EQ(from_file({rule("z"), changed, rule("e")}),
+            Lines{"policy rule \"d\" has been changed in the file, and removed at run time"});
+  EXPECT_EQ(
+      from_file({rule("d"), rule("e")}),
+      Lines{"policy rule \"z\" has been changed in the file and at run time; undo one of them, or save the "
+            "configuration"});
+}
+
+TEST_F(TransactionTest, WithdrawnRoutesStayConfigured) {
+  config::Route second = route("prod", "10.20.0.0/16", "cloud-a", "10.1.0.2");
+  config::Route third = route("prod", "10.20.0.0/16", "cloud-c", "10.3.0.2");
+  second.ecmp = third.ecmp = true;
+  EXPECT_EQ(
+      hub_.transact({{add, spoke("cloud-c", "prod", 11, {"10.3.0.1/24"})}, {add, second}, {add, third}}),
+      Lines{});
+  const std::string before = hub_.dump();
+  const auto configured = [&] { return hub_.config().routes.size(); };
+  const size_t routes = configured();
+  const auto prod = hub_.live.domains().find("prod")->second.id;
+  const auto members = [&](const char* to) {
+    const auto* target = hub_.routes->find(prod, prefix(to));
+    return target != nullptr ? static_cast<int>(target->members.size()) : -1;
+  };
+  std::vector<config::Problem> warnings;
+  const auto a = hub_.attachment("cloud-a");
+  hub_.live.withdraw(a, true, warnings);
+  EXPECT_EQ(members("10.10.0.0/16"), -1) << "by it only";
+  EXPECT_EQ(members("10.1.0.0/24"), -1) << "on-link";
+  EXPECT_EQ(members("10.20.0.0/16"), 1) << "others have it too";
+  EXPECT_EQ(configured(), routes);
+  // Its routes are changed meanwhile, and whose prefix it is stays known.
+  EXPECT_EQ(hub_.transact({{replace, route("prod", "10.10.0.0/16", "cloud-a", "10.1.0.3")},
+                           {add, route("prod", "10.21.0.0/16", "cloud-a", "10.1.0.3")}}),
+            Lines{});
+  EXPECT_EQ(members("10.10.0.0/16"), -1);
+  EXPECT_EQ(members("10.21.0.0/16"), -1);
+  refuse({{add, route("prod", "10.21.0.0/16", "cloud-c", "10.3.0.2")}},
+         {"domain \"prod\" has a route to 10.21.0.0/16 already; if both are meant, set ecmp = true on each"});
+  EXPECT_EQ(hub_.transact({{replace, route("prod", "10.10.0.0/16", "cloud-a", "10.1.0.2")},
+                           {remove, route("prod", "10.21.0.0/16", "cloud-a", "10.1.0.3")}}),
+            Lines{});
+  hub_.live.withdraw(a, false, warnings);
+  hub_.routes->finish(hub_.routes->take_pending());
+  EXPECT_EQ(hub_.dump(), before);
+  EXPECT_TRUE(warnings.empty());
+  // One that is gone is forgotten.
+  hub_.live.withdraw(a, true, warnings);
+  EXPECT_EQ(hub_.transact({{remove, route("prod", "10.10.0.0/16", "cloud-a", "10.1.0.2")},
+                           {remove, second},
+                           {remove, spoke("cloud-a", "", 0, {})}}),
+            Lines{});
+  EXPECT_FALSE(hub_.live.withdrawn(a));
+  EXPECT_TRUE(hub_.live.domains().find("prod")->second.withheld.empty());
+}
+
+TEST_F(TransactionTest, ChangesAreToldByKindAndCounted) {
+  const ModelChanges changes{{add, spoke("cloud-c", "prod", 11, {"10.3.0.1/24"})},
+                             {add, route("prod", "10.11.0.0/16", "cloud-c", "10.3.0.2")},
+                             {replace, route("prod", "10.10.0.0/16", "cloud-a", "10.1.0.3")},
+                             {replace, spoke("cloud-b", "shared", 25, {"10.2.0.1/24"})}};
+  model::Transaction t(hub_.live, model::Origin::api);
+  for (const ModelChange& change : changes) t.add(change);
+  ASSERT_TRUE(t.check().empty());
+  const model::ChangeList list = t.changes();
+  EXPECT_EQ(list.lines, (Lines{"~ attachment cloud-b: vxlan.remote vxlan.vni", "+ attachment cloud-c",
+                               "- route prod 10.10.0.0/16 attachment cloud-a via 10.1.0.2",
+                               "+ route prod 10.10.0.0/16 attachment cloud-a via 10.1.0.3",
+                               "+ route prod 10.11.0.0/16 attachment cloud-c via 10.3.0.2"}));
+  EXPECT_EQ(list.total, 5u);
+  EXPECT_EQ(list.counts, "attachments +1 ~1, routes +2 -1");
 }
 
 TEST_F(TransactionTest, AnotherUnderlayPathChangesItsAttachmentsOnly) {
