@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "dataplane/io/eal.h"
 #include "dataplane/io/ethernet_port.h"
 #include "dataplane/io/interface.h"
 #include "dataplane/io/interface_claim.h"
@@ -134,6 +135,10 @@ Result<std::unique_ptr<Port>> open_af_xdp(const PortSpec& spec, unsigned workers
                 "AF_XDP needs a packet pool in one gapless piece of memory, which DPDK does not "
                 "give beside PCI devices without an IOMMU");
   }
+  if (data_bytes_of(*pool) > kMaxAfXdpDataBytes) {
+    return fail(ErrorCode::internal, "buffers of " + std::to_string(data_bytes_of(*pool)) +
+                                         " bytes do not fit a page, as AF_XDP wants them");
+  }
   auto holdings = std::make_unique<Holdings>();
   auto claim = InterfaceClaim::take(spec.interface, facts->index);
   if (!claim) return tl::unexpected(std::move(claim).error());
@@ -160,7 +165,8 @@ Result<std::unique_ptr<Port>> open_af_xdp(const PortSpec& spec, unsigned workers
     }
     return tl::unexpected(std::move(device).error().context(spec.interface + " over AF_XDP"));
   }
-  const auto usable = static_cast<uint16_t>(std::min<uint32_t>(mtu, kMaxAfXdpMtu));
+  const auto usable =
+      static_cast<uint16_t>(std::min<uint32_t>(mtu, largest_mtu(PortKind::af_xdp, data_bytes_of(*pool))));
   return std::make_unique<AfXdpPort>(spec, workers, facts->index, std::move(holdings), std::move(*device),
                                      usable);
 }

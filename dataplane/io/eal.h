@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "dataplane/core/ids.h"
+#include "dataplane/io/buffers.h"
 #include "dataplane/net/result.h"
 
 struct rte_mempool;
@@ -51,10 +52,14 @@ Result<EalFacts> eal_start(const EalSettings& settings);
 /// run.
 void eal_stop();
 
-/// The hub's packet pool: `count` buffers of 2 KiB data plus headroom and `priv_size` private bytes (a
+/// A pool of packet buffers: `count` of them with `data_bytes` plus headroom and `priv_size` private bytes (a
 /// multiple of 8), packed without gaps into one chunk of memory, as AF_XDP needs it, wherever DPDK does its
 /// I/O by virtual address (everywhere but on PCI devices without an IOMMU). rte_mempool_free() it after the
-/// ports. One at a time.
-Result<rte_mempool*> make_packet_pool(uint32_t count, uint16_t priv_size);
+/// ports. Several at a time need different names.
+Result<rte_mempool*> make_packet_pool(uint32_t count, uint16_t priv_size,
+                                      uint16_t data_bytes = kLeastDataBytes,
+                                      const std::string& name = "weir_packets");
+/// The data bytes of a pool's buffers.
+uint16_t data_bytes_of(const rte_mempool& pool);
 
 }  // namespace weir::dataplane

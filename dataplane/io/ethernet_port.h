@@ -108,5 +108,6 @@ class InterfaceMtu {
 // One function per kind of port; Port::open() calls the right one.
 Result<std::unique_ptr<Port>> open_af_xdp(const PortSpec& spec, unsigned workers, rte_mempool* pool);
 Result<std::unique_ptr<Port>> open_af_packet(const PortSpec& spec, unsigned workers, rte_mempool* pool);
+Result<std::unique_ptr<Port>> open_tap(const PortSpec& spec, unsigned workers, rte_mempool* pool);
 
 }  // namespace weir::dataplane

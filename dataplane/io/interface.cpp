@@ -3,6 +3,7 @@
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -124,6 +125,26 @@ Status set_interface_mtu(const std::string& name, uint32_t mtu) {
     return fail(ErrorCode::refused,
                 name + ": the kernel refuses an MTU of " + std::to_string(mtu) + ": " + error_text(error));
   }
+  return {};
+}
+
+Status set_interface_mac(const std::string& name, net::Mac mac) {
+  InterfaceRequest change(name);
+  change.request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+  std::memcpy(change.request.ifr_hwaddr.sa_data, mac.bytes.data(), mac.bytes.size());
+  if (int error = change.call(SIOCSIFHWADDR)) {
+    return fail(ErrorCode::refused,
+                name + ": the kernel refuses the MAC " + net::to_string(mac) + ": " + error_text(error));
+  }
+  return {};
+}
+
+Status set_interface_up(const std::string& name) {
+  InterfaceRequest flags(name);
+  if (int error = flags.call(SIOCGIFFLAGS)) return fail(ErrorCode::io, name + ": " + error_text(error));
+  flags.request.ifr_flags = static_cast<short>(flags.request.ifr_flags | IFF_UP);
+  if (int error = flags.call(SIOCSIFFLAGS))
+    return fail(ErrorCode::refused, name + ": the kernel does not bring it up: " + error_text(error));
   return {};
 }
 

@@ -33,6 +33,9 @@ Result<InterfaceQueues> interface_queues(const std::string& name);
 
 /// Sets the interface's MTU in the kernel. Needs CAP_NET_ADMIN.
 Status set_interface_mtu(const std::string& name, uint32_t mtu);
+/// Gives the interface a MAC and brings it up. Needs CAP_NET_ADMIN.
+Status set_interface_mac(const std::string& name, net::Mac mac);
+Status set_interface_up(const std::string& name);
 
 /// The one of `candidates` nearest to `wanted` by edit distance, or "" if none is near enough to be meant.
 std::string nearest_name(const std::string& wanted, const std::vector<std::string>& candidates);

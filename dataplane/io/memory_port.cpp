@@ -25,15 +25,15 @@ using Ring = std::unique_ptr<rte_ring, RingDeleter>;
 
 class RingPort : public MemoryPort {
  public:
-  RingPort(std::string name, rte_mempool* pool, net::Mac mac, Depth depth)
-      : name_(std::move(name)), pool_(pool), mac_(mac), depth_(depth) {}
+  RingPort(std::string name, rte_mempool* pool, net::Mac mac, Depth depth, uint16_t mtu)
+      : name_(std::move(name)), pool_(pool), mac_(mac), depth_(depth), mtu_(mtu) {}
   ~RingPort() override { device_.reset(); }  // before the rings that it reads
 
   Status open(unsigned queues);
 
   const std::string& name() const override { return name_; }
   net::Mac mac() const override { return mac_; }
-  uint16_t mtu() const override { return RTE_ETHER_MTU; }
+  uint16_t mtu() const override { return mtu_; }
   bool tx_checksums() const override { return false; }
   bool link_up() const override { return device_->link_up(); }
   uint16_t device() const override { return device_->id(); }
@@ -58,6 +58,7 @@ class RingPort : public MemoryPort {
   rte_mempool* pool_;
   net::Mac mac_;
   Depth depth_;
+  uint16_t mtu_;
   std::vector<Ring> rx_, tx_;
   std::unique_ptr<EthernetDevice> device_;
 };
@@ -148,8 +149,9 @@ size_t RingPort::collect(uint16_t queue, std::span<rte_mbuf*> packets) {
 }  // namespace
 
 Result<std::unique_ptr<MemoryPort>> MemoryPort::create(const std::string& name, unsigned queues,
-                                                       rte_mempool* pool, net::Mac mac, Depth depth) {
-  auto port = std::make_unique<RingPort>(name, pool, mac, depth);
+                                                       rte_mempool* pool, net::Mac mac, Depth depth,
+                                                       uint16_t mtu) {
+  auto port = std::make_unique<RingPort>(name, pool, mac, depth, mtu);
   if (auto opened = port->open(queues); !opened) return tl::unexpected(opened.error());
   return port;
 }

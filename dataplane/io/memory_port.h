@@ -24,7 +24,8 @@ class MemoryPort : public Port {
 
   /// `queues`: as many as workers. `pool` provides the buffers of injected frames. Needs EAL.
   static Result<std::unique_ptr<MemoryPort>> create(const std::string& name, unsigned queues,
-                                                    rte_mempool* pool, net::Mac mac, Depth depth);
+                                                    rte_mempool* pool, net::Mac mac, Depth depth,
+                                                    uint16_t mtu = 1500);
   static Result<std::unique_ptr<MemoryPort>> create(const std::string& name, unsigned queues,
                                                     rte_mempool* pool, net::Mac mac) {
     return create(name, queues, pool, mac, Depth{});

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "dataplane/io/eal.h"
 #include "dataplane/io/ethernet_port.h"
 #include "dataplane/io/memory_port.h"
 
@@ -88,7 +89,8 @@ PortResult open_pci(const PortSpec& spec, unsigned workers, rte_mempool* pool) {
 
 PortResult open_memory(const PortSpec& spec, unsigned workers, rte_mempool* pool) {
   constexpr net::Mac kLocallyAdministered{{0x02, 0x57, 0x45, 0x49, 0x52, 0x00}};
-  auto port = MemoryPort::create(spec.name, workers, pool, kLocallyAdministered);
+  auto port = MemoryPort::create(spec.name, workers, pool, kLocallyAdministered, MemoryPort::Depth{},
+                                 mtu_or_default(spec.mtu));
   if (!port) return tl::unexpected(std::move(port).error());
   return std::unique_ptr<Port>(std::move(*port));
 }
@@ -99,6 +101,8 @@ PortResult open_kind(const PortSpec& spec, unsigned workers, rte_mempool* pool) 
       return open_af_xdp(spec, workers, pool);
     case PortKind::af_packet:
       return open_af_packet(spec, workers, pool);
+    case PortKind::tap:
+      return open_tap(spec, workers, pool);
     case PortKind::pcap:
       return open_pcap(spec, workers, pool);
     case PortKind::null:
@@ -114,9 +118,9 @@ PortResult open_kind(const PortSpec& spec, unsigned workers, rte_mempool* pool) 
 }  // namespace
 
 Result<std::unique_ptr<Port>> Port::open(const PortSpec& spec, unsigned workers, rte_mempool* pool) {
-  const uint16_t max_mtu = spec.kind == PortKind::af_xdp ? kMaxAfXdpMtu : kMaxMtu;
   auto port = [&]() -> PortResult {
     if (workers == 0 || pool == nullptr) return fail(ErrorCode::internal, "no workers or no packet pool");
+    const uint16_t max_mtu = largest_mtu(spec.kind, data_bytes_of(*pool));
     if (spec.mtu != 0 && (spec.mtu < RTE_ETHER_MIN_MTU || spec.mtu > max_mtu)) {
       return fail(ErrorCode::invalid, "an MTU of " + std::to_string(spec.mtu) + " is not between " +
                                           std::to_string(RTE_ETHER_MIN_MTU) + " and " +

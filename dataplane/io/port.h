@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "dataplane/core/ids.h"
+#include "dataplane/io/buffers.h"
 #include "dataplane/net/address.h"
 #include "dataplane/net/result.h"
 
@@ -20,23 +21,17 @@ struct rte_mbuf;
 
 namespace weir::dataplane {
 
-enum class PortKind { af_xdp, af_packet, pcap, null, pci, memory };
-
-/// The largest IP MTU that fits a packet buffer behind Ethernet and two VLAN tags. On af_xdp the kernel keeps
-/// another 256 bytes before the packet for itself. Neither driver set-up chains buffers.
-inline constexpr uint16_t kMaxMtu = 2048 - 14 - 8;
-inline constexpr uint16_t kMaxAfXdpMtu = kMaxMtu - 256;
-
 struct PortSpec {
   std::string name{};
   PortKind kind = PortKind::null;
   std::string interface {
-  };  // af_xdp, af_packet; the kernel must not use an af_packet interface's addresses itself
+  };  // af_xdp, af_packet; the kernel must not use an af_packet interface's addresses itself. tap: to be made
   std::string pci{};
   std::string rx_pcap{}, tx_pcap{};
   bool rx_loop = false;  // pcap, without tx_pcap: rx_pcap's packets come again and again
   uint32_t mtu = 0;      // 0: leave it. Else also set on the kernel's interface, and put back at close
-  std::optional<net::Mac> mac{};  // pci: to be given to the device; absent: it keeps its own
+  std::optional<net::Mac>
+      mac{};  // pci: to be given to the device; absent: it keeps its own. tap: the hub's end
   /// af_xdp: the compiled XDP object to attach (see xdp_steering.h).
   std::string xdp_object{};
 };
@@ -45,7 +40,7 @@ struct PortSpec {
 /// socket per hardware queue, shared out over the workers.
 class Port {
  public:
-  /// `pool` is the hub's one pool (af_xdp binds its UMEM to it) and outlives the port. On af_xdp a stale
+  /// `pool` has the port's buffers (af_xdp binds its UMEM to it) and outlives the port. On af_xdp a stale
   /// program of a dead hub is removed first (XdpSteering::remove_stale). Fails with a sentence that says what
   /// to do: no such interface, the ethtool -L line for more queues than can be bound, permission, driver's
   /// refusal.

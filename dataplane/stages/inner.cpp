@@ -60,6 +60,12 @@ DropReason check_mac(rte_mbuf* mbuf, const Attachment& attachment) {
   return eth.dst == attachment.hub_mac ? DropReason::none : DropReason::inner_not_for_hub;
 }
 
+/// Broadcast is multicast too. True if the frame is one that a port is waiting for.
+bool is_wanted_multicast(rte_mbuf* mbuf, const Attachment& attachment) {
+  if (!attachment.multicast_port || !attachment.ethernet) return false;
+  return reinterpret_cast<const net::EthHeader*>(data_of(mbuf))->dst.is_multicast();
+}
+
 Next decide_ip(rte_mbuf* mbuf, const Attachment& attachment, const net::IpView& ip, WorkerContext& ctx) {
   PacketMeta& meta = meta_of(mbuf);
   const net::Bytes packet = bytes_of(mbuf).subspan(meta.ip_offset, ip.length);
@@ -71,6 +77,7 @@ Next decide_ip(rte_mbuf* mbuf, const Attachment& attachment, const net::IpView& 
       return next;
     }
   }
+  if (is_wanted_multicast(mbuf, attachment)) return Next::punt(PuntReason::multicast);
   if (const DropReason reason = check_mac(mbuf, attachment); reason != DropReason::none)
     return Next::drop(reason);
   if (ip.source_route) return Next::drop(DropReason::inner_source_route);
@@ -131,6 +138,8 @@ Next inner_rare(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment
     error = net::parse_ipv4(packet, ip);
   } else if (type == net::Payload::ipv6) {
     error = net::parse_ipv6(packet, ip);
+  } else if (is_wanted_multicast(mbuf, attachment)) {
+    return Next::punt(PuntReason::multicast);
   } else {
     return Next::drop(DropReason::inner_ethertype);
   }

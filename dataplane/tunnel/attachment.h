@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -81,6 +82,7 @@ struct alignas(64) Attachment {
   std::string name;
   std::vector<net::InterfaceAddress> gateways;
   PoliceRate police;
+  std::optional<PortIndex> multicast_port;  // control hands on there what multicast comes in; absent: dropped
 
   bool is_gateway(const net::IpAddress& a) const {
     for (const auto& g : gateways) {

@@ -83,8 +83,9 @@ enum class PuntReason : uint8_t {
   mtu_exceeded,   // control answers fragmentation needed / packet too big with `mtu`
   underlay_arp,   // an ARP packet on a port that DPDK owns (from the outer Ethernet header on)
   underlay_icmp,  // an ICMP error for an address of such a port, the same
+  multicast,      // multicast or broadcast of an attachment that has a port for it
 };
-inline constexpr size_t kPuntReasons = 5;
+inline constexpr size_t kPuntReasons = 6;
 
 /// A packet that control owns now, until it gives it back by exactly one of resume() and discard().
 struct Punt {

@@ -109,7 +109,7 @@ WorkerContext::WorkerContext(WorkerIndex index, const DataplaneSettings& setting
       events(rings.events.get(), counters.events_lost),
       punt_tokens{TokenBucket(settings.punts_per_second), TokenBucket(settings.punts_per_second),
                   TokenBucket(settings.punts_per_second), TokenBucket(settings.punts_per_second),
-                  TokenBucket(settings.punts_per_second)},
+                  TokenBucket(settings.punts_per_second), TokenBucket(settings.punts_per_second)},
       note_tokens(settings.punts_per_second),
       punt_shares(kPuntReasons, AttachmentBuckets(settings.punts_per_attachment)),
       note_shares(settings.punts_per_attachment),

@@ -20,11 +20,9 @@ inline constexpr Choice<Hugepages> kHugepages[] = {
     {"auto", Hugepages::automatic}, {"on", Hugepages::on}, {"off", Hugepages::off}};
 inline constexpr Choice<Idle> kIdle[] = {{"poll", Idle::poll}, {"adaptive", Idle::adaptive}};
 /// `memory` is missing on purpose: such a port is made by tests, no file can ask for one.
-inline constexpr Choice<PortDriver> kPortDrivers[] = {{"af_xdp", PortDriver::af_xdp},
-                                                      {"af_packet", PortDriver::af_packet},
-                                                      {"pcap", PortDriver::pcap},
-                                                      {"null", PortDriver::null},
-                                                      {"pci", PortDriver::pci}};
+inline constexpr Choice<PortDriver> kPortDrivers[] = {
+    {"af_xdp", PortDriver::af_xdp}, {"af_packet", PortDriver::af_packet}, {"tap", PortDriver::tap},
+    {"pcap", PortDriver::pcap},     {"null", PortDriver::null},           {"pci", PortDriver::pci}};
 inline constexpr Choice<HealthProbe> kHealthProbes[] = {
     {"none", HealthProbe::none}, {"icmp", HealthProbe::icmp}, {"neighbor", HealthProbe::neighbor}};
 inline constexpr Choice<dataplane::DscpModel> kDscpModels[] = {{"pipe", dataplane::DscpModel::pipe},

@@ -25,7 +25,7 @@ struct Location {
 
 enum class Hugepages { automatic, on, off };
 enum class Idle { poll, adaptive };
-enum class PortDriver { af_xdp, af_packet, pcap, null, pci, memory };
+enum class PortDriver { af_xdp, af_packet, tap, pcap, null, pci, memory };
 enum class OnDrop { reset, silent };
 enum class FailMode { open, closed };
 enum class HealthProbe : uint8_t { none, icmp, neighbor };
@@ -109,15 +109,15 @@ struct Events {
 struct Port {
   std::string name;
   PortDriver driver = PortDriver::af_xdp;
-  std::string interface;  // af_xdp, af_packet: the kernel's interface
+  std::string interface;  // af_xdp, af_packet: the kernel's interface; tap: the one that the hub makes
   std::string pci;        // pci: "0000:03:00.0"
   std::string rx_pcap;    // pcap: file to read, may be empty
   bool rx_loop = false;   // pcap: what is read comes again and again
   std::string tx_pcap;    // pcap: file to write, may be empty
   std::vector<net::InterfaceAddress>
       addresses;  // underlay; af_xdp: empty = the kernel's own on that interface
-  std::optional<net::IpAddress>
-      gateway;                  // underlay default route; not on af_xdp, where the kernel's routes are read
+  /// Underlay default routes, at most one of each family; not on af_xdp, where the kernel's routes are read.
+  std::vector<net::IpAddress> gateways;
   std::optional<net::Mac> mac;  // default: the device's own
   uint32_t mtu = 0;             // 0: the device's own
   uint16_t vlan = 0;            // of the underlay; 0: untagged
@@ -158,6 +158,7 @@ struct Attachment {
   bool reverse_path = true;                     // sources are checked against the routes
   uint32_t max_packets_per_second = 0;          // received; 0: no bound
   uint32_t max_bytes_per_second = 0;            // inner Ethernet frames; 0: no bound
+  std::string multicast_to;                     // a tap port's name; empty: multicast is dropped
   Health health;
   Location where;
   Location local_where;  // native: of its port

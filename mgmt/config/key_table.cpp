@@ -161,7 +161,9 @@ constexpr KeySpec kKeys[] = {
      .max = 4'194'304,
      .unit = "packets",
      .change = Change::restart,
-     .help = "Buffers for packets, 2 KiB each and their headers."},
+     .help = "Buffers for packets: 2 KiB each and their headers, or what the largest port.mtu takes. Where "
+             "that is more "
+             "than a page, af_xdp ports have as many of their own."},
     {.path = "limits.ring_size",
      .kind = ValueKind::integer,
      .fallback = "2048",
@@ -296,7 +298,9 @@ constexpr KeySpec kKeys[] = {
      .max = 1'024,
      .unit = "segments",
      .change = Change::restart,
-     .help = "Recorded in each direction of an inspected TCP session until the gap before them is filled."},
+     .help = "Recorded in each direction of an inspected TCP session until the gap before them is filled; "
+             "one of more "
+             "than 2 KiB counts as several."},
     {.path = "limits.event_queue",
      .kind = ValueKind::integer,
      .fallback = "4096",
@@ -402,12 +406,14 @@ constexpr KeySpec kKeys[] = {
      .help = "How it is driven. `af_xdp` shares a kernel interface: the hub gets its tunnels' packets, the "
              "kernel all "
              "others; `af_packet` is the slower way where XDP is not to be had; `pci` takes a NIC or VF for "
-             "itself; "
+             "itself; `tap` makes an interface for the machine that the hub runs on; "
              "`pcap` reads and writes capture files; `null` swallows everything."},
     {.path = "port[].interface",
      .kind = ValueKind::interface,
      .change = Change::restart,
-     .help = "The kernel's interface; required with `af_xdp` and `af_packet`, and only there."},
+     .help =
+         "The kernel's interface; required with `af_xdp`, `af_packet` and `tap`, and only there. With `tap` "
+         "it is the name of the interface that the hub makes, and removes when it stops."},
     {.path = "port[].pci",
      .kind = ValueKind::pci,
      .change = Change::restart,
@@ -436,15 +442,20 @@ constexpr KeySpec kKeys[] = {
      .change = Change::restart,
      .help = "The hub's addresses in the underlay."},
     {.path = "port[].gateway",
-     .kind = ValueKind::ipv4,
+     .kind = ValueKind::ip,
+     .list = true,
+     .max_items = 2,
      .change = Change::restart,
-     .help = "The underlay's default route. Not with `af_xdp`, where the kernel's routes are used."},
+     .help =
+         "The underlay's default routes: a router for IPv4, one for IPv6, or both. The one for IPv6 may be a "
+         "link-local address. Not with `af_xdp`, where the kernel's routes are used."},
     {.path = "port[].mac",
      .kind = ValueKind::mac,
      .fallback_help = "the device's own",
      .change = Change::restart,
-     .help = "The port's MAC: given to a `pci` device, answered to on a `pcap` or `null` port. Elsewhere the "
-             "device's own is used."},
+     .help =
+         "The port's MAC: given to a `pci` device, answered to on a `pcap`, `null` or `tap` port. Elsewhere "
+         "the device's own is used. The hub's end of a `tap` port has one that is made from its name."},
     {.path = "port[].mtu",
      .kind = ValueKind::integer,
      .fallback_help = "the device's own",
@@ -452,7 +463,9 @@ constexpr KeySpec kKeys[] = {
      .max = 9'216,
      .unit = "bytes",
      .change = Change::restart,
-     .help = "The largest IP packet of the underlay."},
+     .help =
+         "The largest IP packet of the underlay. Set on the kernel's interface too, and put back at the end. "
+         "With `af_xdp` at most 3306. The largest one of all ports decides the size of the packet buffers."},
     {.path = "port[].vlan",
      .kind = ValueKind::integer,
      .fallback_help = "untagged",
@@ -524,6 +537,14 @@ constexpr KeySpec kKeys[] = {
      .max = 4'294'967'295,
      .unit = "bytes per second",
      .help = "The same in bytes of what the tunnel carries."},
+    {.path = "attachment[].multicast_to",
+     .kind = ValueKind::name,
+     .fallback_help = "dropped, and counted as `inner_multicast`",
+     .help = "A port with driver `tap`: multicast and broadcast that come in by the attachment are handed on "
+             "there, "
+             "as frames, within limits.punts_per_second and limits.punts_per_attachment. The hub goes on "
+             "answering "
+             "ARP and neighbour discovery itself. Only where the attachment carries Ethernet."},
     {.path = "attachment[].ttl",
      .kind = ValueKind::integer,
      .fallback = "64",

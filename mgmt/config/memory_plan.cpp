@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstdio>
 
+#include "dataplane/io/buffers.h"
 #include "dataplane/worker/dataplane.h"
 #include "inspection/app/http_request.h"
 #include "inspection/stream/segment_pool.h"
@@ -13,8 +14,8 @@ namespace weir::config {
 namespace {
 
 // One packet buffer: rte_mempool's object header, rte_mbuf, our private area (PacketMeta), headroom, data.
-constexpr uint64_t kObjectHeader = 64, kMbuf = 128, kPrivate = 128, kHeadroom = 128, kData = 2'048;
-constexpr uint64_t kBufferBytes = kObjectHeader + kMbuf + kPrivate + kHeadroom + kData;
+constexpr uint64_t kObjectHeader = 64, kMbuf = 128, kPrivate = 128, kHeadroom = 128;
+constexpr uint64_t kBeforeData = kObjectHeader + kMbuf + kPrivate + kHeadroom;
 /// Of each inspected session, beside its windows and what HTTP needs: its tuple and names for events, TCP
 /// state, what alerted.
 constexpr uint64_t kFlowBytes = 1'024;
@@ -34,7 +35,29 @@ uint64_t slots(uint32_t size) { return std::bit_ceil(uint64_t{size} + 1); }
 
 std::string number(uint64_t n) { return std::to_string(n); }
 
+dataplane::PortKind buffer_kind(PortDriver driver) {
+  switch (driver) {
+    case PortDriver::af_xdp:
+      return dataplane::PortKind::af_xdp;
+    case PortDriver::af_packet:
+      return dataplane::PortKind::af_packet;
+    default:
+      return dataplane::PortKind::pci;  // the packet is all that has to fit
+  }
+}
+
 }  // namespace
+
+PacketBuffers packet_buffers(const Config& config) {
+  uint16_t af_xdp = 0, others = dataplane::kLeastDataBytes;
+  for (const Port& port : config.ports) {
+    const uint16_t bytes = dataplane::data_bytes_for(buffer_kind(port.driver), port.mtu);
+    uint16_t& most = port.driver == PortDriver::af_xdp ? af_xdp : others;
+    most = std::max(most, bytes);
+  }
+  if (af_xdp != 0 && others > dataplane::kMaxAfXdpDataBytes) return {others, af_xdp};
+  return {std::max(af_xdp, others), 0};
+}
 
 MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) {
   const Limits& l = config.limits;
@@ -47,10 +70,16 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
   const auto add = [&](std::string what, uint64_t bytes, bool eal, std::string formula) {
     plan.parts.push_back({std::move(what), std::move(formula), bytes, eal});
   };
-  add("packets", l.packet_buffers * kBufferBytes + slots(l.packet_buffers) * sizeof(void*), true,
-      "packet_buffers x (" + number(kData) + " data + " + number(kHeadroom) + " headroom + " +
-          number(kMbuf + kObjectHeader) + " headers + " + number(kPrivate) +
-          " private) + the list of free ones");
+  const PacketBuffers buffers = packet_buffers(config);
+  const auto add_packets = [&](const char* what, uint16_t data, const std::string& why) {
+    add(what, l.packet_buffers * (kBeforeData + data) + slots(l.packet_buffers) * sizeof(void*), true,
+        "packet_buffers x (" + number(data) + " data + " + number(kHeadroom) + " headroom + " +
+            number(kMbuf + kObjectHeader) + " headers + " + number(kPrivate) +
+            " private) + the list of free ones" + why);
+  };
+  add_packets("packets", buffers.data, "; data for the largest port.mtu");
+  if (buffers.af_xdp_data != 0)
+    add_packets("af_xdp", buffers.af_xdp_data, ", for af_xdp ports, whose buffers fit a page");
   const uint64_t ring_slot = 3 * sizeof(void*) + sizeof(dataplane::NeighborNote);
   add("rings", workers * slots(l.ring_size) * ring_slot, true,
       "workers x ring_size, rounded up, x (3 x " + number(sizeof(void*)) + " packets + " +

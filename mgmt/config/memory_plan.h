@@ -25,6 +25,15 @@ struct MemoryPlan {
   uint32_t eal_mib = 0;  // the least that eal.memory_mib may be, and what it is when left at 0
 };
 
+/// How large packet buffers have to be for the ports' MTUs (dataplane/io/buffers.h).
+struct PacketBuffers {
+  uint16_t data = 0;  // data bytes of each
+  /// af_xdp ports have `packet_buffers` of their own beside larger ones: data bytes of each of those. 0: all
+  /// ports share.
+  uint16_t af_xdp_data = 0;
+};
+PacketBuffers packet_buffers(const Config& config);
+
 /// `session_bytes(n)` is what a worker's session table of n sessions takes: SessionTable::bytes_for. Pure.
 MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t sessions));
 

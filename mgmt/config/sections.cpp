@@ -70,6 +70,9 @@ class Table {
   void get(std::string_view key, std::vector<net::InterfaceAddress>& out) const {
     each(key, [&](const Node& v) { out.push_back(*net::parse_interface_address(v.text)); });
   }
+  void get(std::string_view key, std::vector<net::IpAddress>& out) const {
+    each(key, [&](const Node& v) { out.push_back(*net::parse_ip(v.text)); });
+  }
   void get(std::string_view key, std::vector<net::Prefix>& out) const {
     each(key, [&](const Node& v) { out.push_back(*net::parse_prefix(v.text)); });
   }
@@ -222,7 +225,7 @@ Port read_port(const Table& t) {
   t.get("rx_loop", port.rx_loop);
   t.get_file("tx_pcap", port.tx_pcap);
   t.get("address", port.addresses);
-  t.get("gateway", port.gateway);
+  t.get("gateway", port.gateways);
   t.get("mac", port.mac);
   t.get("mtu", port.mtu);
   t.get("vlan", port.vlan);
@@ -301,6 +304,7 @@ Attachment read_attachment(const Table& t) {
   t.get("reverse_path", attachment.reverse_path);
   t.get("max_packets_per_second", attachment.max_packets_per_second);
   t.get("max_bytes_per_second", attachment.max_bytes_per_second);
+  t.get("multicast_to", attachment.multicast_to);
   attachment.health = read_health(t.inner("health"));
   attachment.where = t.where();
   read_tunnel(t, attachment);

@@ -101,6 +101,7 @@ Values values_of(const Attachment& a) {
       {"attachment[].reverse_path", toml(a.reverse_path)},
       {"attachment[].max_packets_per_second", toml(a.max_packets_per_second)},
       {"attachment[].max_bytes_per_second", toml(a.max_bytes_per_second)},
+      {"attachment[].multicast_to", unless_empty(a.multicast_to)},
       {"attachment[].health.probe", word(kHealthProbes, a.health.probe)},
       {"attachment[].health.address", toml(a.health.address)},
       {"attachment[].health.interval_ms", toml(a.health.interval_ms)},
@@ -164,7 +165,7 @@ Values values_of(const Port& p) {
           {"port[].rx_loop", toml(p.rx_loop)},
           {"port[].tx_pcap", unless_empty(p.tx_pcap)},
           {"port[].address", unless_empty(p.addresses)},
-          {"port[].gateway", toml(p.gateway)},
+          {"port[].gateway", unless_empty(p.gateways)},
           {"port[].mac", toml(p.mac)},
           {"port[].mtu", unless_zero(p.mtu)},
           {"port[].vlan", unless_zero(p.vlan)}};

@@ -68,6 +68,16 @@ TunnelTables tunnel_of(const Validation& v, const Attachment& a, const Node& att
   return found;
 }
 
+/// The attachment inside of which the hub has the address, or null.
+const Attachment* inside_of(const Validation& v, const net::IpAddress& address) {
+  for (const Attachment& a : v.draft.config.attachments) {
+    for (const net::InterfaceAddress& gateway : a.gateways) {
+      if (gateway.address == address) return &a;
+    }
+  }
+  return nullptr;
+}
+
 void check_ends(const Validation& v, const Attachment& a, const TunnelTables& tunnel,
                 const Underlay& underlay) {
   const Node* local = tunnel.table->get("local");
@@ -79,7 +89,12 @@ void check_ends(const Validation& v, const Attachment& a, const TunnelTables& tu
     if (net::is_martian(ours)) {
       v.report.at(*local, local_path, in_quotes(local->text) + " is not a routable unicast address");
     } else if (underlay.complete && !underlay.addresses.contains(ours)) {
-      v.report.at(*local, local_path, "no port has the address " + net::to_string(ours));
+      const Attachment* other = inside_of(v, ours);
+      v.report.at(*local, local_path,
+                  other == nullptr ? "no port has the address " + net::to_string(ours)
+                                   : net::to_string(ours) + " is the hub's address inside attachment " +
+                                         in_quotes(other->name) +
+                                         "; a tunnel's outer packets do not go through another tunnel");
     }
   }
   if (remote == nullptr) return;
@@ -129,6 +144,24 @@ void check_native(const Validation& v, const Attachment& a, const TunnelTables& 
                 "the underlay of port " + in_quotes(port.name) +
                     " is there already, with the port's addresses; a native attachment takes all packets");
   }
+}
+
+void check_multicast(const Validation& v, const Attachment& a, const Node& table) {
+  const Node* name = table.get("multicast_to");
+  if (name == nullptr) return;
+  const std::string path = "attachment[].multicast_to";
+  v.ports.resolve(a.multicast_to, *name, path, v.report);
+  const size_t* index = v.ports.find(a.multicast_to);
+  if (index != nullptr && v.draft.config.ports[*index].driver != PortDriver::tap) {
+    v.report.at(*name, path,
+                "port " + in_quotes(a.multicast_to) +
+                    " is no \"tap\" port, behind which a program of this "
+                    "machine listens");
+  }
+  if (!a.tunnel.ethernet)
+    v.report.at(*name, path, "the tunnel carries no Ethernet, and so no multicast frames");
+  if (a.port == a.multicast_to)
+    v.report.at(*name, path, "the attachment's own port: frames would go back where they come from");
 }
 
 /// The port that the attachment's packets leave by, as far as the file tells.
@@ -312,6 +345,7 @@ void validate_attachments(const Validation& v) {
     const TunnelTables tunnel = tunnel_of(v, a, table);
     if (tunnel.table == nullptr) continue;
     check_outer_keys(v, a, table);
+    check_multicast(v, a, table);
     if (a.tunnel.kind == dataplane::TunnelKind::native) {
       check_native(v, a, tunnel);
     } else {

@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "dataplane/io/buffers.h"
 #include "mgmt/config/choices.h"
 #include "mgmt/config/validate.h"
 #include "mgmt/config/values.h"
@@ -85,14 +86,22 @@ void check_device_key(const Validation& v, const Node& table, PortDriver driver,
 void check_driver_keys(const Validation& v, const Port& port, const Node& table) {
   if (const Node* driver = table.find("driver"); driver != nullptr && driver->bad) return;
   const PortDriver d = port.driver;
-  const bool kernel = d == PortDriver::af_xdp || d == PortDriver::af_packet;
+  const bool kernel = d == PortDriver::af_xdp || d == PortDriver::af_packet || d == PortDriver::tap;
+  const bool takes_mac =
+      d == PortDriver::pci || d == PortDriver::pcap || d == PortDriver::null || d == PortDriver::tap;
   check_device_key(v, table, d, "interface", kernel, kernel);
   check_device_key(v, table, d, "pci", d == PortDriver::pci, d == PortDriver::pci);
   check_device_key(v, table, d, "rx_pcap", d == PortDriver::pcap, false);
   if (port.rx_loop) check_device_key(v, table, d, "rx_loop", d == PortDriver::pcap, false);
   check_device_key(v, table, d, "tx_pcap", d == PortDriver::pcap, false);
-  check_device_key(v, table, d, "mac", d == PortDriver::pci || d == PortDriver::pcap || d == PortDriver::null,
-                   false);
+  check_device_key(v, table, d, "mac", takes_mac, false);
+  if (d == PortDriver::af_xdp && port.mtu > dataplane::kMaxAfXdpMtu) {
+    v.report.at(table, "mtu", "port[].mtu",
+                std::to_string(port.mtu) + " is more than an \"af_xdp\" port carries, " +
+                    std::to_string(dataplane::kMaxAfXdpMtu) +
+                    ": the kernel gives AF_XDP one page for each packet; the other drivers carry " +
+                    std::to_string(dataplane::kMaxMtu));
+  }
   if (const Node* gateway = table.find("gateway"); gateway != nullptr && d == PortDriver::af_xdp) {
     v.report.at(
         *gateway, "port[].gateway",
@@ -121,24 +130,41 @@ void check_addresses(const Validation& v, const Port& port, const Node& table, O
   }
 }
 
-void check_gateway(const Validation& v, const Port& port, const Node& table) {
-  if (!port.gateway || port.driver == PortDriver::af_xdp) return;
-  const Node* addresses = table.find("address");
-  if (addresses != nullptr && addresses->bad) return;
+bool is_link_local(const net::IpAddress& address) {
+  return !address.is_v4() && net::parse_prefix("fe80::/10")->contains(address);
+}
+
+/// What is wrong with a port's default route; empty: nothing.
+std::string gateway_problem(const Port& port, const net::IpAddress& gateway, const Owners& owners) {
+  if (const auto own = owners.find(gateway); own != owners.end()) {
+    return "this is the hub's own address, on " + at_line(*own->second) + "; the gateway is another router";
+  }
+  bool same_family = false;
   for (const net::InterfaceAddress& own : port.addresses) {
-    if (own.address == *port.gateway) {
-      return v.report.at(table, "gateway", "port[].gateway",
-                         "this is the port's own address; the gateway is another router");
-    }
-    if (own.subnet().contains(*port.gateway)) {
-      const std::string why = not_a_host_address({*port.gateway, own.length});
-      if (!why.empty())
-        v.report.at(table, "gateway", "port[].gateway", in_quotes(net::to_string(*port.gateway)) + " " + why);
-      return;
+    same_family |= own.address.family == gateway.family;
+    if (!own.subnet().contains(gateway)) continue;
+    const std::string why = not_a_host_address({gateway, own.length});
+    return why.empty() ? "" : in_quotes(net::to_string(gateway)) + " " + why;
+  }
+  if (!is_link_local(gateway))
+    return net::to_string(gateway) + " lies in the subnet of none of the port's addresses";
+  return same_family ? "" : "the port has no IPv6 address, from which it could be asked";
+}
+
+void check_gateways(const Validation& v, const Port& port, const Node& table, const Owners& owners) {
+  const Node* list = table.find("gateway");
+  const Node* addresses = table.find("address");
+  if (list == nullptr || list->bad || port.driver == PortDriver::af_xdp) return;
+  if (addresses != nullptr && addresses->bad) return;
+  std::set<net::Family> families;
+  for (size_t i = 0; i < port.gateways.size(); ++i) {
+    const Node& element = list->children[i];
+    if (!families.insert(port.gateways[i].family).second) {
+      v.report.at(element, "port[].gateway", "the port has a gateway of that family already; one is used");
+    } else if (std::string why = gateway_problem(port, port.gateways[i], owners); !why.empty()) {
+      v.report.at(element, "port[].gateway", std::move(why));
     }
   }
-  v.report.at(table, "gateway", "port[].gateway",
-              net::to_string(*port.gateway) + " lies in the subnet of none of the port's addresses");
 }
 
 void check_ports(const Validation& v) {
@@ -152,7 +178,6 @@ void check_ports(const Validation& v) {
       v.report.at(table, "port", "there are at most " + std::to_string(kMaxPorts) + " ports");
     check_driver_keys(v, port, table);
     check_addresses(v, port, table, owners);
-    check_gateway(v, port, table);
     for (const std::string_view key : {"interface", "pci"}) {
       const Node* device = table.get(key);
       if (device == nullptr) continue;
@@ -173,6 +198,9 @@ void check_ports(const Validation& v) {
                   "the same file as rx_pcap would be overwritten while it is read");
     }
   }
+  // When all of the hub's own addresses are known.
+  for (size_t i = 0; i < v.draft.ports.size() && !v.report.full(); ++i)
+    check_gateways(v, v.draft.config.ports[i], *v.draft.ports[i], owners);
 }
 
 }  // namespace

@@ -87,6 +87,7 @@ bool Control::turn(NanoTime now, bool underlay_ready) {
     changed |= path_mtus_.tick(now);
   }
   if (changed) paths_.ask_all();
+  macs_asked_ |= changed;
   worked |= take_packets();
   worked |= paths_.step();
   neighbors_.tick(now);
@@ -125,6 +126,12 @@ void Control::on_punt(const Punt& punt) {
       const bool whole = net::parse_ethernet(punt.frame, eth) == net::ParseError::none;
       if (whole) on_underlay_icmp(read_too_big(punt.frame.subspan(eth.offset)));
       return parts_.dataplane.discard(punt, DropReason::none);
+    }
+    case PuntReason::multicast: {
+      const Attachment* from = parts_.dataplane.current().attachment(punt.attachment);
+      if (from == nullptr || !from->multicast_port) break;  // it changed meanwhile
+      const bool sent = parts_.dataplane.send_frame(*from->multicast_port, punt.frame);
+      return parts_.dataplane.discard(punt, sent ? DropReason::none : DropReason::punt_full);
     }
     case PuntReason::underlay_arp: {
       if (parts_.underlay.on_neighbor_frame(punt.port, punt.frame)) paths_.ask_all();
@@ -200,6 +207,7 @@ bool Control::make_changes() {
     for (const auto& [path, facts] : paths_.take_changed()) {
       for (auto& old : model_->path_changed(path, facts, warnings)) retired.push_back(std::move(old));
     }
+    if (std::exchange(macs_asked_, false)) follow_macs(retired);
     if (!retired.empty()) {
       const auto kept = std::make_shared<std::vector<AttachmentTable::Retired>>(std::move(retired));
       parts_.dataplane.after_grace_period([kept] {});
@@ -218,6 +226,22 @@ bool Control::make_changes() {
     }
   }
   return worked;
+}
+
+/// Someone gave a port's interface another MAC: attachments have it at once, the workers' ports with a new
+/// snapshot.
+void Control::follow_macs(std::vector<AttachmentTable::Retired>& retired) {
+  bool moved = false;
+  for (model::PortFacts& port : facts_.ports) {
+    const auto mac = parts_.underlay.port_mac(port.index);
+    if (!mac || *mac == port.mac) continue;
+    parts_.log.info("port {} has the MAC {} now, was {}", port.name, net::to_string(*mac),
+                    net::to_string(port.mac));
+    port.mac = *mac;
+    for (auto& old : model_->mac_changed(port.index, *mac)) retired.push_back(std::move(old));
+    moved = true;
+  }
+  if (moved) parts_.dataplane.publish(model_->snapshot());
 }
 
 void Control::carry_out(Request request) {
@@ -476,6 +500,8 @@ std::string_view driver_name(config::PortDriver driver) {
       return "af_xdp";
     case config::PortDriver::af_packet:
       return "af_packet";
+    case config::PortDriver::tap:
+      return "tap";
     case config::PortDriver::pcap:
       return "pcap";
     case config::PortDriver::null:
@@ -500,7 +526,7 @@ StatusView Control::status() const {
   for (size_t i = 0; i < parts_.ports.size() && i < config.ports.size(); ++i) {
     const Port& port = *parts_.ports[i];
     view.ports.push_back({port.name(), std::string(driver_name(config.ports[i].driver)),
-                          net::to_string(port.mac()), port.mtu(), port.link_up()});
+                          net::to_string(facts_.ports[i].mac), port.mtu(), port.link_up()});
   }
   for (const auto& [name, record] : model_->attachments()) {
     const Attachment* there = model_->tables().attachments->find(record.id);

@@ -161,6 +161,7 @@ class Control {
   void enqueue(Request request);
   void start_reading();
   bool make_changes();
+  void follow_macs(std::vector<dataplane::AttachmentTable::Retired>& retired);
   void carry_out(Request request);
   void carry_out(ReadOutcome& outcome);
   bool plan(model::Transaction& transaction, ChangeView& view, ChangeReply reply);
@@ -188,6 +189,7 @@ class Control {
   dataplane::NanoTime now_;
   dataplane::NanoTime started_;
   dataplane::NanoTime next_underlay_tick_ = 0;
+  bool macs_asked_ = true;  // a port's MAC may be another one now
 
   std::shared_ptr<ReadOutcome> read_;  // what the builder has read of the file, until its turn comes
   std::optional<Installation> installing_;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "dataplane/io/interface.h"
 #include "dataplane/session/session_table.h"
 #include "mgmt/config/memory_plan.h"
 #include "mgmt/daemon/machine.h"
@@ -13,6 +14,7 @@
 #include "mgmt/events/log.h"
 #include "mgmt/model/file_changes.h"
 #include "mgmt/model/transaction.h"
+#include "mgmt/underlay/kernel_links.h"
 
 namespace weir::daemon {
 
@@ -62,11 +64,22 @@ Lines Hub::start_eal() {
   if (!facts) return at(config_->eal.where, facts.error());
   if (!facts->memory_note.empty()) log_->info("memory: {}", facts->memory_note);
   run_on(cores_);  // EAL has bound this thread to one core; threads started from here on inherit these
-  auto pool = make_packet_pool(config_->limits.packet_buffers, Dataplane::mbuf_private_size());
+  const config::PacketBuffers buffers = config::packet_buffers(*config_);
+  const uint32_t count = config_->limits.packet_buffers;
+  auto pool = make_packet_pool(count, Dataplane::mbuf_private_size(), buffers.data);
   if (!pool) return at(config_->limits.where, pool.error());
   pool_.reset(*pool);
+  if (buffers.af_xdp_data != 0) {
+    pool = make_packet_pool(count, Dataplane::mbuf_private_size(), buffers.af_xdp_data, "weir_af_xdp");
+    if (!pool) return at(config_->limits.where, pool.error());
+    af_xdp_pool_.reset(*pool);
+  }
   builder_ = std::make_unique<control::Builder>([] { name_thread("weir-builder"); });
   return {};
+}
+
+rte_mempool* Hub::pool_of(PortKind kind) const {
+  return kind == PortKind::af_xdp && af_xdp_pool_ != nullptr ? af_xdp_pool_.get() : pool_.get();
 }
 
 Lines Hub::open_ports() {
@@ -77,15 +90,56 @@ Lines Hub::open_ports() {
       if (!object) return at(port.where, object.error());
       spec.xdp_object = *object;
     }
-    auto opened = open_port_(spec, static_cast<unsigned>(config_->workers.cores.size()), pool_.get());
+    auto opened = open_port_(spec, static_cast<unsigned>(config_->workers.cores.size()), pool_of(spec.kind));
     if (!opened) return at(port.device_where, opened.error());
     const auto index = static_cast<PortIndex>(ports_.size());
     ports_.push_back(std::move(*opened));
+    warn_of_large_packets(spec);
     if (spec.kind != PortKind::af_xdp) continue;
     auto steering = XdpSteering::attach_to(ports_.back()->kernel_ifindex());
     if (!steering) return at(port.device_where, steering.error());
     steering_.emplace(index, std::move(*steering));
   }
+  return {};
+}
+
+/// Of a kernel's interface whose MTU is larger than the buffers, which is no error where nobody uses it.
+void Hub::warn_of_large_packets(const PortSpec& spec) const {
+  if (spec.mtu != 0 || (spec.kind != PortKind::af_xdp && spec.kind != PortKind::af_packet)) return;
+  const auto facts = find_interface(spec.interface);
+  const uint16_t mtu = ports_.back()->mtu();
+  if (!facts || facts->mtu <= mtu) return;
+  log_->warn(
+      "port {}: interface {} has an MTU of {}, of which the hub's packet buffers carry {}; set port.mtu",
+      spec.name, spec.interface, facts->mtu, mtu);
+}
+
+/// The kernel may have the underlay's addresses on a VLAN interface on the port's: the one of port.vlan or,
+/// if that is not set and the port's own interface has none of them, the one that has.
+Status Hub::find_underlay_interface(size_t index, underlay::Underlay& kernel) {
+  model::PortFacts& facts = facts_.ports[index];
+  const auto has_them = [&](uint32_t ifindex) {
+    const auto addresses = kernel.kernel_addresses(ifindex);
+    if (!addresses || facts.addresses.empty()) return addresses && !addresses->empty();
+    return std::any_of(addresses->begin(), addresses->end(),
+                       [&](const auto& a) { return a.address == facts.addresses.front().address; });
+  };
+  const auto vlans = underlay::vlans_on(ports_[index]->kernel_ifindex());
+  if (!vlans) return tl::unexpected(vlans.error());
+  if (facts.vlan == 0 && has_them(ports_[index]->kernel_ifindex())) return {};
+  std::vector<underlay::VlanInterface> meant;
+  std::copy_if(vlans->begin(), vlans->end(), std::back_inserter(meant), [&](const auto& vlan) {
+    return (facts.vlan == 0 || vlan.vlan == facts.vlan) && has_them(vlan.ifindex);
+  });
+  if (meant.size() > 1) {
+    return fail(ErrorCode::invalid, "the kernel has addresses on " + meant[0].name + " and " + meant[1].name +
+                                        "; port.vlan or port.address says which is the underlay's");
+  }
+  if (meant.empty()) return {};
+  log_->info("port {}: its underlay is the kernel's interface {}, VLAN {}", facts.name, meant[0].name,
+             meant[0].vlan);
+  facts.vlan = meant[0].vlan;
+  kernel_ifindexes_[index] = meant[0].ifindex;
   return {};
 }
 
@@ -96,15 +150,19 @@ Lines Hub::gather_addresses() {
     const config::Port& port = config_->ports[i];
     facts_.ports.push_back({ports_[i]->name(), static_cast<PortIndex>(i), port.mac.value_or(ports_[i]->mac()),
                             ports_[i]->mtu(), port.driver == config::PortDriver::af_xdp, port.vlan,
-                            ports_[i]->tx_checksums(), port.addresses});
+                            ports_[i]->tx_checksums(), port.addresses,
+                            port.driver == config::PortDriver::tap});
   }
   auto kernel = underlay::Underlay::create(underlay_ports(), [](PortIndex, std::span<const uint8_t>) {});
   if (!kernel) return {kernel.error().message};
   Lines problems;
   for (size_t i = 0; i < ports_.size(); ++i) {
     model::PortFacts& facts = facts_.ports[i];
+    kernel_ifindexes_.push_back(ports_[i]->kernel_ifindex());
     if (!facts.kernel_shared) continue;
-    const auto addresses = (*kernel)->kernel_addresses(ports_[i]->kernel_ifindex());
+    if (const Status found = find_underlay_interface(i, **kernel); !found)
+      return at(config_->ports[i].where, found.error());
+    const auto addresses = (*kernel)->kernel_addresses(kernel_ifindexes_[i]);
     if (!addresses) return at(config_->ports[i].where, addresses.error());
     for (const net::InterfaceAddress& wanted : facts.addresses) {
       const bool there = std::any_of(addresses->begin(), addresses->end(),
@@ -219,17 +277,18 @@ std::vector<underlay::PortFacts> Hub::underlay_ports() const {
   std::vector<underlay::PortFacts> ports;
   for (size_t i = 0; i < ports_.size(); ++i) {
     const model::PortFacts& known = facts_.ports[i];
-    const auto& gateway = config_->ports[i].gateway;
+    const PortKind kind = port_spec(config_->ports[i]).kind;
     underlay::PortFacts facts;
     facts.index = known.index;
     facts.name = known.name;
     facts.kernel_shared = known.kernel_shared;
-    facts.kernel_ifindex = ports_[i]->kernel_ifindex();
+    facts.kernel_ifindex = i < kernel_ifindexes_.size() ? kernel_ifindexes_[i] : ports_[i]->kernel_ifindex();
+    facts.kernel_mac = kind == PortKind::af_xdp || kind == PortKind::af_packet;
     facts.mac = known.mac;
     facts.mtu = known.mtu;
-    facts.max_mtu = kMaxAfXdpMtu;
+    facts.max_mtu = largest_mtu(kind, data_bytes_of(*pool_of(kind)));
     facts.addresses = known.addresses;
-    if (gateway) facts.gateways.push_back(*gateway);
+    facts.gateways = config_->ports[i].gateways;
     ports.push_back(std::move(facts));
   }
   return ports;
@@ -278,6 +337,7 @@ bool Hub::stop() {
   dataplane_.reset();
   steering_.clear();
   ports_.clear();
+  af_xdp_pool_.reset();
   pool_.reset();
   eal_.reset();
   return builder_ == nullptr || !builder_->busy();

@@ -68,6 +68,9 @@ class Hub {
   Lines start_control();
   Lines start_api();
   std::vector<underlay::PortFacts> underlay_ports() const;
+  rte_mempool* pool_of(dataplane::PortKind kind) const;
+  Status find_underlay_interface(size_t index, underlay::Underlay& kernel);
+  void warn_of_large_packets(const dataplane::PortSpec& spec) const;
   bool handle(int signal);
 
   struct EalRunning {
@@ -88,7 +91,10 @@ class Hub {
   std::unique_ptr<control::Builder> builder_;
   std::unique_ptr<EalRunning> eal_;
   std::unique_ptr<rte_mempool, PoolDeleter> pool_;
+  std::unique_ptr<rte_mempool, PoolDeleter> af_xdp_pool_;  // where pool_'s buffers are larger than a page
   std::vector<std::unique_ptr<dataplane::Port>> ports_;
+  std::vector<uint32_t>
+      kernel_ifindexes_;  // by port: where the kernel has its underlay addresses; 0: nowhere
   std::map<dataplane::PortIndex, std::unique_ptr<dataplane::XdpSteering>> steering_;
   std::unique_ptr<dataplane::AdjacencyTable> adjacencies_;
   std::unique_ptr<dataplane::AttachmentBoard> board_;

@@ -12,6 +12,8 @@ PortKind kind_of(config::PortDriver driver) {
       return PortKind::af_xdp;
     case config::PortDriver::af_packet:
       return PortKind::af_packet;
+    case config::PortDriver::tap:
+      return PortKind::tap;
     case config::PortDriver::pcap:
       return PortKind::pcap;
     case config::PortDriver::null:

@@ -109,8 +109,11 @@ std::optional<UnderlayPath> path_of(const config::Attachment& a) {
 }
 
 std::string local_end_problem(const config::Attachment& a, const StartFacts& facts) {
-  if (port_of(a, facts) != nullptr) return "";
   const std::string who = "attachment " + config::in_quotes(a.name) + ": ";
+  const PortFacts* listener = port_called(facts, a.multicast_to);
+  if (!a.multicast_to.empty() && (listener == nullptr || !listener->tap))
+    return who + "there is no tap port " + config::in_quotes(a.multicast_to);
+  if (port_of(a, facts) != nullptr) return "";
   if (is_native(a)) return who + "there is no port " + config::in_quotes(a.port);
   return who + "its local address " + net::to_string(a.tunnel.local) + " is on no port; " +
          list_addresses(facts);
@@ -135,6 +138,7 @@ std::unique_ptr<Attachment> build_attachment(const config::Attachment& from, con
   to->gateways = from.gateways;
   to->police = {from.max_packets_per_second, from.max_bytes_per_second};
   to->policed = from.max_packets_per_second != 0 || from.max_bytes_per_second != 0;
+  if (const PortFacts* listener = port_called(facts, from.multicast_to)) to->multicast_port = listener->index;
   to->reverse_path = from.reverse_path;
   to->mss_clamp = from.mss_clamp;
   to->name = from.name;

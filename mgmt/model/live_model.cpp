@@ -250,4 +250,24 @@ std::vector<AttachmentTable::Retired> LiveModel::path_changed(const UnderlayPath
   return retired;
 }
 
+std::vector<AttachmentTable::Retired> LiveModel::mac_changed(PortIndex port, net::Mac mac) {
+  std::vector<AttachmentTable::Retired> retired;
+  for (PortFacts& facts : facts_.ports) {
+    if (facts.index == port) facts.mac = mac;
+  }
+  std::vector<Problem> known;  // they were told when the attachment was made
+  for (const auto& [name, record] : attachments_) {
+    const Attachment* built = tables_.attachments->find(record.id);
+    if (built == nullptr || built->port != port) continue;
+    AttachmentPlace place{record.id, built->domain};
+    if (const auto way = path_of(record.config)) {
+      const Path& path = paths_.at(*way);
+      place.hop = path.hop.get();
+      if (path.facts) place.path = &*path.facts;
+    }
+    retired.push_back(tables_.attachments->set(build_attachment(record.config, facts_, place, known)));
+  }
+  return retired;
+}
+
 }  // namespace weir::model

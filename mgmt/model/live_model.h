@@ -142,6 +142,9 @@ class LiveModel {
   std::vector<dataplane::AttachmentTable::Retired> path_changed(const UnderlayPath& path,
                                                                 const PathFacts& facts,
                                                                 std::vector<Problem>& warnings);
+  /// A port has another MAC: changes the attachments on it in the same way. The next snapshot tells workers
+  /// of the port itself.
+  std::vector<dataplane::AttachmentTable::Retired> mac_changed(dataplane::PortIndex port, net::Mac mac);
 
  private:
   friend class Transaction;

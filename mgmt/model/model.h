@@ -26,6 +26,7 @@ struct PortFacts {
   uint16_t vlan = 0;           // of the underlay; 0: untagged
   bool tx_checksums = false;   // the device fills in UDP checksums
   std::vector<net::InterfaceAddress> addresses;
+  bool tap = false;  // a program of this machine listens behind it
 };
 
 /// What only the machine can tell, fixed when the hub has started.

@@ -20,7 +20,8 @@ bool is_tunnel(const std::string& kind) {
 
 }  // namespace
 
-Result<std::unique_ptr<KernelResolver>> KernelResolver::create(std::vector<PortFacts> ports) {
+Result<std::unique_ptr<KernelResolver>> KernelResolver::create(std::vector<PortFacts> ports,
+                                                               std::vector<PortFacts> others) {
   auto events =
       netlink::Socket::open({RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_IFADDR,
                              RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_RULE});
@@ -28,7 +29,7 @@ Result<std::unique_ptr<KernelResolver>> KernelResolver::create(std::vector<PortF
   auto questions = netlink::Socket::open({});
   if (!questions) return tl::unexpected(questions.error());
   std::unique_ptr<KernelResolver> resolver(
-      new KernelResolver(std::move(ports), std::move(*events), std::move(*questions)));
+      new KernelResolver(std::move(ports), std::move(others), std::move(*events), std::move(*questions)));
   resolver->read_everything();
   return resolver;
 }
@@ -63,11 +64,16 @@ Error KernelResolver::no_port(uint32_t ifindex, const net::IpAddress& remote) {
   const auto parent = std::find_if(ports_.begin(), ports_.end(), [&](const PortFacts& port) {
     return out.parent != 0 && port.kernel_ifindex == out.parent;
   });
-  if (is_tunnel(out.kind)) {
+  const auto own = std::find_if(others_.begin(), others_.end(),
+                                [&](const PortFacts& port) { return port.kernel_ifindex == ifindex; });
+  if (own != others_.end()) {
+    message += ", which is the hub's own port " + own->name +
+               "; a tunnel's outer packets do not go through the hub again";
+  } else if (is_tunnel(out.kind)) {
     message += ", a tunnel (" + out.kind + "); a tunnel's outer packets do not go through another tunnel";
   } else if (parent != ports_.end()) {
     message += ", a VLAN on port " + parent->name +
-               "; tunnels through the kernel's VLAN interfaces are not supported";
+               "; it would be the port's underlay with port.vlan = " + std::to_string(out.vlan);
   } else {
     message += ", which is no port of the hub";
   }

@@ -27,8 +27,9 @@ class KernelResolver {
   /// Neighbours that a tick looks at; of more, each comes the later.
   static constexpr size_t kLooksPerTick = 1'024;
 
-  /// `ports` are those with kernel_shared.
-  static Result<std::unique_ptr<KernelResolver>> create(std::vector<PortFacts> ports);
+  /// `ports` are those with kernel_shared, `others` all others.
+  static Result<std::unique_ptr<KernelResolver>> create(std::vector<PortFacts> ports,
+                                                        std::vector<PortFacts> others);
 
   Result<Hop> resolve(const net::IpAddress& local, const net::IpAddress& remote);
   void forget(const net::IpAddress& local, const net::IpAddress& remote);
@@ -57,9 +58,12 @@ class KernelResolver {
     dataplane::NanoTime retry = kFirstRetry;
   };
 
-  KernelResolver(std::vector<PortFacts> ports, std::unique_ptr<netlink::Socket> events,
-                 std::unique_ptr<netlink::Socket> questions)
-      : ports_(std::move(ports)), events_(std::move(events)), questions_(std::move(questions)) {}
+  KernelResolver(std::vector<PortFacts> ports, std::vector<PortFacts> others,
+                 std::unique_ptr<netlink::Socket> events, std::unique_ptr<netlink::Socket> questions)
+      : ports_(std::move(ports)),
+        others_(std::move(others)),
+        events_(std::move(events)),
+        questions_(std::move(questions)) {}
 
   Result<RoutedHop> ask_route(const net::IpAddress& local, const net::IpAddress& remote);
   Error no_way(int error, const net::IpAddress& local, const net::IpAddress& remote);
@@ -78,6 +82,7 @@ class KernelResolver {
   void read_everything();
 
   std::vector<PortFacts> ports_;
+  std::vector<PortFacts> others_;
   std::unique_ptr<netlink::Socket> events_;
   std::unique_ptr<netlink::Socket> questions_;
   std::map<uint32_t, netlink::Link> links_;  // of the ports, by ifindex

@@ -2,6 +2,7 @@
 
 #include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -122,6 +123,32 @@ std::string kind_of(const nlattr* info) {
   return text_of(values[IFLA_INFO_KIND]);
 }
 
+/// The number of an 802.1Q interface; 0: it is none.
+uint16_t vlan_of(const nlattr* info) {
+  if (kind_of(info) != "vlan") return 0;
+  Attributes<IFLA_INFO_DATA> values{};
+  if (mnl_attr_parse_nested(info, collect<IFLA_INFO_DATA>, &values) < 0) return 0;
+  Attributes<IFLA_VLAN_PROTOCOL> vlan{};
+  const nlattr* data = values[IFLA_INFO_DATA];
+  if (data == nullptr || mnl_attr_parse_nested(data, collect<IFLA_VLAN_PROTOCOL>, &vlan) < 0) return 0;
+  const auto number16 = [](const nlattr* a) {
+    return a != nullptr && mnl_attr_get_payload_len(a) == sizeof(uint16_t) ? mnl_attr_get_u16(a)
+                                                                           : uint16_t{0};
+  };
+  // Older kernels do not say the protocol, and know no other.
+  if (vlan[IFLA_VLAN_PROTOCOL] != nullptr &&
+      number16(vlan[IFLA_VLAN_PROTOCOL]) != net::be16::of(0x8100).raw())
+    return 0;
+  return number16(vlan[IFLA_VLAN_ID]);
+}
+
+std::optional<net::Mac> mac_of(const nlattr* attribute) {
+  net::Mac mac;
+  if (attribute == nullptr || mnl_attr_get_payload_len(attribute) != mac.bytes.size()) return std::nullopt;
+  std::memcpy(mac.bytes.data(), mnl_attr_get_payload(attribute), mac.bytes.size());
+  return mac;
+}
+
 /// The MTU among a route's metrics; 0 if there is none.
 uint32_t mtu_metric(const nlattr* metrics) {
   if (metrics == nullptr) return 0;
@@ -147,6 +174,8 @@ std::optional<Link> parse_link(const nlmsghdr& message) {
   link.mtu = number((*attributes)[IFLA_MTU]).value_or(0);
   link.parent = number((*attributes)[IFLA_LINK]).value_or(0);
   link.name = text_of((*attributes)[IFLA_IFNAME]);
+  link.mac = mac_of((*attributes)[IFLA_ADDRESS]);
+  link.vlan = vlan_of((*attributes)[IFLA_LINKINFO]);
   link.kind = kind_of((*attributes)[IFLA_LINKINFO]);
   return link;
 }

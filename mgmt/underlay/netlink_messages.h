@@ -19,11 +19,13 @@ namespace weir::underlay::netlink {
 struct Link {
   uint32_t index = 0;
   std::string name;
-  bool up = false;      // by the administrator, with a carrier
-  uint32_t mtu = 0;     // 0: the message did not say
-  uint32_t parent = 0;  // of a VLAN or the like; 0: none
-  bool gone = false;    // deleted
-  std::string kind{};   // "vxlan", "gre", "vlan" and the like; empty: hardware, or not said
+  bool up = false;                // by the administrator, with a carrier
+  uint32_t mtu = 0;               // 0: the message did not say
+  uint32_t parent = 0;            // of a VLAN or the like; 0: none
+  bool gone = false;              // deleted
+  std::optional<net::Mac> mac{};  // absent: it has none that Ethernet knows, or the message did not say
+  uint16_t vlan = 0;              // of a VLAN interface (802.1Q) on `parent`; 0: it is none
+  std::string kind{};             // "vxlan", "gre", "vlan" and the like; empty: hardware, or not said
 };
 
 struct Neighbor {

@@ -15,6 +15,16 @@ bool PortResolver::owns(const net::IpAddress& local) const {
                      [&](const auto& own) { return own.address == local; });
 }
 
+void PortResolver::use_mac(net::Mac mac) {
+  port_.mac = mac;
+  for (const auto& own : port_.addresses) {
+    if (!own.address.is_v4()) continue;
+    std::vector<uint8_t> frame = neighbor_request(mac, own.address, own.address, std::nullopt);
+    frame.resize(std::max(frame.size(), kFrameBytes));
+    send_(port_.index, frame);
+  }
+}
+
 Result<net::IpAddress> PortResolver::next_hop(const net::IpAddress& local,
                                               const net::IpAddress& remote) const {
   const std::string way = net::to_string(remote) + " from " + net::to_string(local);

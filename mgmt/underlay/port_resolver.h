@@ -35,6 +35,9 @@ class PortResolver {
 
   /// Whether `local` is one of the port's addresses.
   bool owns(const net::IpAddress& local) const;
+  /// The port's interface has another MAC now. IPv4 neighbours are told (RFC 5227 section 3); IPv6 ones find
+  /// out when they ask.
+  void use_mac(net::Mac mac);
   /// As Underlay::resolve(). `local` is owned.
   Result<Hop> resolve(const net::IpAddress& local, const net::IpAddress& remote);
   void forget(const net::IpAddress& local, const net::IpAddress& remote);

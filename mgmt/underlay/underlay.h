@@ -24,12 +24,13 @@ namespace weir::underlay {
 struct PortFacts {
   dataplane::PortIndex index = 0;
   std::string name;
-  bool kernel_shared = false;   // af_xdp
-  uint32_t kernel_ifindex = 0;  // with kernel_shared
+  bool kernel_shared = false;  // af_xdp
+  /// The interface that the port stands on, or a VLAN interface on that; tap: the one that it made. 0: none.
+  uint32_t kernel_ifindex = 0;
+  bool kernel_mac = false;  // the port's MAC is that interface's
   net::Mac mac;
   uint16_t mtu = 1500;
-  /// With kernel_shared: what the port's buffers carry, should the kernel's MTU grow
-  /// (dataplane::kMaxAfXdpMtu).
+  /// With kernel_shared: what the port's buffers carry, should the kernel's MTU grow.
   uint16_t max_mtu = 1770;
   std::vector<net::InterfaceAddress> addresses;
   std::vector<net::IpAddress> gateways;  // without kernel_shared: at most one of each family
@@ -72,6 +73,8 @@ class Underlay {
   /// A worker answered a question of `address` on a port that DPDK owns, and so learnt its MAC. True as for
   /// process().
   virtual bool on_neighbor_note(dataplane::PortIndex port, const net::IpAddress& address, net::Mac mac) = 0;
+  /// The MAC of a port whose MAC is the kernel's, as it is now; absent: it is no such port.
+  virtual std::optional<net::Mac> port_mac(dataplane::PortIndex port) const = 0;
   /// Retries and ageing; call about every 100 ms. True as for process().
   virtual bool tick(dataplane::NanoTime now) = 0;
 };

@@ -172,8 +172,8 @@ std::string World::config(const std::string& rules_file) const {
       << "[timeouts]\nudp = 3600\ntcp_handshake = 3600\n"
       << "[events]\nflow = false\n"
       // Opened by the test as a port of memory.
-      << "[[port]]\nname = \"wan0\"\ndriver = \"null\"\naddress = [\"" << text(kHub) << "/24\"]\ngateway = \""
-      << text(kRouter) << "\"\nmac = \"" << net::to_string(link_.hub) << "\"\n"
+      << "[[port]]\nname = \"wan0\"\ndriver = \"null\"\naddress = [\"" << text(kHub)
+      << "/24\"]\ngateway = [\"" << text(kRouter) << "\"]\nmac = \"" << net::to_string(link_.hub) << "\"\n"
       << "[[domain]]\nname = \"west\"\n[[domain]]\nname = \"east\"\n[[domain]]\nname = \"edge\"\n"
       << "[[connection]]\ndomains = [\"west\", \"east\"]\n[[connection]]\ndomains = [\"west\", \"edge\"]\n";
   write_side(out, "west", kWest, 10, kWestNet);

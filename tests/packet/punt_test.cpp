@@ -108,6 +108,102 @@ TEST(Punt, LargerThanTheEgressMtu) {
   }
 }
 
+/// Multicast and broadcast that a's host sends, of every kind that control does not need itself.
+std::vector<Bytes> multicast_of_a() {
+  const net::Mac everybody{{255, 255, 255, 255, 255, 255}};
+  return {
+      PacketBuilder().ether(everybody, kA.host_mac).ipv4(kA.host4, "255.255.255.255").udp(68, 67).build(),
+      PacketBuilder().ether(everybody, kA.host_mac).ipv4(kA.host4, "10.1.0.255").udp(137, 137).build(),
+      PacketBuilder().ether(net::Mac{{1, 0, 0x5e, 0, 0, 5}}, kA.host_mac).ipv4(kA.host4, "224.0.0.5").build(),
+      PacketBuilder()
+          .ether(net::Mac{{0x33, 0x33, 0, 0, 0, 0xfb}}, kA.host_mac)
+          .ipv6(kA.host6, "ff02::fb")
+          .udp(5353, 5353)
+          .build(),
+      PacketBuilder()
+          .ether(net::Mac{{0x33, 0x33, 0, 0, 0, 2}}, kA.host_mac)
+          .ipv6("fe80::5", "ff02::2")
+          .ttl(255)
+          .icmp(133, 0)
+          .build(),
+      PacketBuilder()
+          .ether(net::Mac{{1, 0x80, 0xc2, 0, 0, 0x0e}}, kA.host_mac)
+          .type(0x88cc)
+          .payload("LLDP")
+          .build(),
+  };
+}
+
+TEST(Punt, MulticastGoesToControlWhereAPortWaitsForIt) {
+  for (const bool wanted : {true, false}) {
+    SnapshotBuilder b = network();
+    if (wanted) b.change("a", [](dataplane::Attachment& a) { a.multicast_port = dataplane::PortIndex{3}; });
+    TestHub hub(b.build());
+    for (const Bytes& frame : multicast_of_a()) {
+      EXPECT_TRUE(hub.pass_through(tunnelled(kA, frame)).empty());
+      const auto punts = hub.plane().take_punts(8);
+      if (!wanted) {
+        EXPECT_TRUE(punts.empty());
+        const bool lldp = frame[12] == 0x88;
+        EXPECT_EQ(hub.moved(), dropped(lldp ? DropReason::inner_ethertype : DropReason::inner_multicast));
+        continue;
+      }
+      EXPECT_EQ(hub.moved(), punted());
+      ASSERT_EQ(punts.size(), 1u);
+      EXPECT_EQ(punts[0].reason, PuntReason::multicast);
+      EXPECT_EQ(punts[0].attachment, b.attachment_id("a"));
+      EXPECT_EQ(frame_of(punts[0]), frame) << "as it was inside the tunnel";
+      hub.plane().discard(punts[0], DropReason::none);
+    }
+    // Another spoke's is not; and what the hub answers itself it goes on answering.
+    hub.pass_through(tunnelled(kB, PacketBuilder()
+                                       .ether(net::Mac{{255, 255, 255, 255, 255, 255}}, kB.host_mac)
+                                       .ipv4(kB.host4, "255.255.255.255")
+                                       .udp(68, 67)
+                                       .build()));
+    EXPECT_EQ(hub.moved(), dropped(DropReason::inner_multicast));
+    hub.inject(tunnelled(kA, PacketBuilder()
+                                 .ether(net::Mac{{255, 255, 255, 255, 255, 255}}, kA.host_mac)
+                                 .arp_request(kA.host_mac, kA.host4, kA.gateway4)
+                                 .build()));
+    hub.inject(tunnelled(kA, PacketBuilder()
+                                 .ether(net::Mac{{0x33, 0x33, 0xff, 0, 0, 1}}, kA.host_mac)
+                                 .ipv6(kA.host6, "ff02::1:ff00:1")
+                                 .nd_solicit(kA.gateway6, kA.host_mac)
+                                 .build()));
+    hub.settle();
+    EXPECT_EQ(hub.sent().size(), 2u);
+    hub.pass_through(tunnelled(
+        kA, PacketBuilder().ether(kB.hub_mac, kA.host_mac).ipv4(kA.host4, kB.host4).udp(1, 2).build()));
+    hub.moved();
+  }
+}
+
+TEST(Punt, AFloodOfMulticastIsHeldToTheAttachmentsShare) {
+  SnapshotBuilder b = network();
+  for (const char* name : {"a", "b"})
+    b.change(name, [](dataplane::Attachment& a) { a.multicast_port = dataplane::PortIndex{3}; });
+  TestHub hub(b.build(), {.buffers = 8'191, .punts_per_second = 1'000});
+  for (int i = 0; i < 600; ++i) hub.inject(tunnelled(kA, multicast_of_a()[0]));
+  hub.inject(tunnelled(kB, PacketBuilder()
+                               .ether(net::Mac{{255, 255, 255, 255, 255, 255}}, kB.host_mac)
+                               .ipv4(kB.host4, "255.255.255.255")
+                               .udp(68, 67)
+                               .build()));
+  hub.settle();
+  const auto punts = hub.plane().take_punts(1'000);
+  size_t of_b = 0;
+  for (const Punt& punt : punts) {
+    of_b += punt.attachment == b.attachment_id("b");
+    hub.plane().discard(punt, DropReason::none);
+  }
+  EXPECT_EQ(of_b, 1u);
+  const size_t share = dataplane::DataplaneSettings{}.punts_per_attachment;
+  EXPECT_EQ(punts.size(), share + 1);
+  EXPECT_EQ(hub.moved(),
+            Counts({{"rx", 601}, {"punted", share + 1}, {"drop punt_rate_limited", 600 - share}}));
+}
+
 TEST(Punt, RateLimit) {
   SnapshotBuilder b = network(false);
   TestHub hub(b.build(), {.punts_per_second = 10});

@@ -98,7 +98,7 @@ void start_eal() {
 TestHub::TestHub(std::unique_ptr<Snapshot> snapshot, HubOptions options) : workers_(options.workers) {
   start_eal();
   if (snapshot->workers != options.workers) throw std::invalid_argument("the snapshot has other workers");
-  pool_ = require(make_packet_pool(options.buffers, Dataplane::mbuf_private_size()));
+  pool_ = require(make_packet_pool(options.buffers, Dataplane::mbuf_private_size(), options.data_bytes));
   const unsigned queues = options.queues == 0 ? options.workers : options.queues;
   std::vector<Port*> ports;
   for (unsigned i = 0; i < options.ports; ++i) {

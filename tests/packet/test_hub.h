@@ -31,6 +31,7 @@ struct HubOptions {
   unsigned queues = 0;  // of each port, both ways; 0: as many as workers
   unsigned ports = 1;   // the MACs are 02:00:00:00:00:01 and on
   uint32_t buffers = 8'191;
+  uint16_t data_bytes = dataplane::kLeastDataBytes;  // of each buffer
   uint32_t sessions = 4'096;
   uint32_t ring_size = 1'024;
   uint32_t punts_per_second = 1'000;

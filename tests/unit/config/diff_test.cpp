@@ -74,7 +74,7 @@ const ChangeRow kRows[] = {
     {"port[].name", "name = \"wan1\"", "name = \"wan2\"", "! port[wan1] (restart)\n! port[wan2] (restart)\n"},
     {"port[].driver",
      "\"af_packet\"\ninterface = \"eth1\"\naddress = [\"198.18.0.1/24\", \"198.18.1.1/24\"]\ngateway = "
-     "\"198.18.0.254\"",
+     "[\"198.18.0.254\"]",
      "\"af_xdp\"\ninterface = \"eth1\"\naddress = [\"198.18.0.1/24\", \"198.18.1.1/24\"]",
      "! port[wan0].driver (restart)\n! port[wan0].gateway (restart)\n"},
     {"port[].interface", "\"eth1\"", "\"eth2\"", "! port[wan0].interface (restart)\n"},
@@ -131,6 +131,8 @@ const ChangeRow kRows[] = {
      "~ attachment cloud-a: max_packets_per_second\n"},
     {"attachment[].max_bytes_per_second", "max_bytes_per_second = 1000000", "max_bytes_per_second = 0",
      "~ attachment cloud-a: max_bytes_per_second\n"},
+    {"attachment[].multicast_to", "multicast_to = \"tap0\"", "multicast_to = \"tap1\"",
+     "~ attachment cloud-a: multicast_to\n"},
     {"attachment[].ttl", "ttl = 63", "ttl = 64", "~ attachment cloud-a: ttl\n"},
     {"attachment[].dscp_model", "dscp_model = \"pipe\"\ndscp = 46", "dscp_model = \"uniform\"",
      "~ attachment cloud-a: dscp dscp_model\n"},

@@ -94,7 +94,8 @@ const ErrorRow kRows[] = {
     {"unknown driver",
      nothing,
      port("[[port]]\nname = \"a\"\ndriver = @@\"afxdp\"\n"),
-     {"port[].driver: \"afxdp\" is not one of \"af_xdp\", \"af_packet\", \"pcap\", \"null\" and \"pci\""},
+     {"port[].driver: \"afxdp\" is not one of \"af_xdp\", \"af_packet\", \"tap\", \"pcap\", \"null\" and "
+      "\"pci\""},
      port("[[port]]\nname = \"a\"\ndriver = \"null\"\n")},
     {"the memory driver is for tests",
      nothing,
@@ -145,25 +146,72 @@ const ErrorRow kRows[] = {
     {"gateway with af_xdp",
      machine,
      "[[port]]\nname = \"b\"\ninterface = \"eth2\"\naddress = [\"198.19.0.1/24\"]\ngateway = "
-     "@@\"198.19.0.2\"\n",
+     "@@[\"198.19.0.2\"]\n",
      {"port[].gateway: not possible with driver \"af_xdp\": the kernel's routes are used"},
-     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/24\"]\ngateway = \"198.19.0.2\"\n"},
+     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/24\"]\ngateway = "
+     "[\"198.19.0.2\"]\n"},
     {"gateway off-link",
      machine,
-     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/24\"]\ngateway = @@\"198.19.1.2\"\n",
+     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/24\"]\ngateway = "
+     "[@@\"198.19.1.2\"]\n",
      {"port[].gateway: 198.19.1.2 lies in the subnet of none of the port's addresses"},
-     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/24\"]\ngateway = \"198.19.0.2\"\n"},
+     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/24\"]\ngateway = "
+     "[\"198.19.0.2\"]\n"},
     {"gateway is the port itself",
      machine,
-     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/24\"]\ngateway = @@\"198.19.0.1\"\n",
-     {"port[].gateway: this is the port's own address"},
-     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/24\"]\ngateway = \"198.19.0.2\"\n"},
+     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/24\"]\ngateway = "
+     "[@@\"198.19.0.1\"]\n",
+     {"port[].gateway: this is the hub's own address, on line 10; the gateway is another router"},
+     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/24\"]\ngateway = "
+     "[\"198.19.0.2\"]\n"},
     {"gateway is broadcast",
      machine,
      "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/24\"]\ngateway = "
-     "@@\"198.19.0.255\"\n",
+     "[@@\"198.19.0.255\"]\n",
      {"port[].gateway: \"198.19.0.255\" is the broadcast address"},
-     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/31\"]\ngateway = \"198.19.0.0\"\n"},
+     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/31\"]\ngateway = "
+     "[\"198.19.0.0\"]\n"},
+    {"gateway is another port of the hub",
+     machine,
+     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/24\"]\ngateway = "
+     "[@@\"198.18.0.1\"]\n",
+     {"port[].gateway: this is the hub's own address, on line 6; the gateway is another router"},
+     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/24\"]\ngateway = "
+     "[\"198.19.0.2\"]\n"},
+    {"two gateways of a family",
+     machine,
+     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/24\"]\ngateway = [\"198.19.0.2\", "
+     "@@\"198.19.0.3\"]\n",
+     {"port[].gateway: the port has a gateway of that family already; one is used"},
+     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/24\", "
+     "\"2001:db8:f::1/64\"]\ngateway = "
+     "[\"198.19.0.2\", \"2001:db8:f::2\"]\n"},
+    {"link-local gateway without an IPv6 address",
+     machine,
+     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/24\"]\ngateway = [@@\"fe80::1\"]\n",
+     {"port[].gateway: the port has no IPv6 address, from which it could be asked"},
+     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"2001:db8:f::1/64\"]\ngateway = "
+     "[\"fe80::1\"]\n"},
+    {"gateway as one word",
+     machine,
+     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/24\"]\ngateway = @@\"198.19.0.2\"\n",
+     {"port[].gateway: expected "},
+     "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [\"198.19.0.1/24\"]\ngateway = "
+     "[\"198.19.0.2\"]\n"},
+    {"a larger MTU than AF_XDP carries",
+     machine,
+     "[[port]]\nname = \"b\"\ninterface = \"eth2\"\nmtu = @@3307\n",
+     {"port[].mtu: 3307 is more than an \"af_xdp\" port carries, 3306: the kernel gives AF_XDP one page for "
+      "each "
+      "packet; the other drivers carry 9216"},
+     "[[port]]\nname = \"b\"\ninterface = \"eth2\"\nmtu = 3306\n[[port]]\nname = \"c\"\ndriver = "
+     "\"af_packet\"\ninterface = \"eth3\"\nmtu = 9216\n"},
+    {"tap without a name for its interface",
+     machine,
+     "@@[[port]]\nname = \"b\"\ndriver = \"tap\"\n",
+     {"port[].interface: missing; it is required with driver \"tap\""},
+     "[[port]]\nname = \"b\"\ndriver = \"tap\"\ninterface = \"weir0\"\nmac = \"02:00:00:00:00:09\"\nmtu = "
+     "9216\n"},
     {"IPv6 underlay address of routers",
      machine,
      "[[port]]\nname = \"b\"\ndriver = \"null\"\naddress = [@@\"2001:db8::/64\"]\n",

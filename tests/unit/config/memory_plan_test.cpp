@@ -49,6 +49,34 @@ TEST(MemoryPlan, CountsPacketsAndSessions) {
       << "a datagram put together; one in pieces";
 }
 
+constexpr const char* kJumboPort =
+    "[[port]]\nname = \"lan0\"\ndriver = \"af_packet\"\ninterface = \"eth2\"\nmtu = 9216\n";
+
+TEST(MemoryPlan, TheLargestMtuDecidesHowLargeBuffersAre) {
+  const auto buffers = [](const std::string& mtu, const std::string& more) {
+    std::string text = text_of(Base::machine);
+    const std::string interface = "interface = \"eth1\"\n";
+    text.replace(text.find(interface), interface.size(), interface + mtu);
+    const PacketBuffers b = packet_buffers(read_good(text + more));
+    return std::pair(b.data, b.af_xdp_data);
+  };
+  EXPECT_EQ(buffers("", ""), std::pair(uint16_t{2'048}, uint16_t{0}));
+  EXPECT_EQ(buffers("mtu = 1770\n", ""), std::pair(uint16_t{2'048}, uint16_t{0}));
+  EXPECT_EQ(buffers("mtu = 1771\n", ""), std::pair(uint16_t{2'176}, uint16_t{0}));
+  EXPECT_EQ(buffers("mtu = 3306\n", ""), std::pair(uint16_t{3'584}, uint16_t{0}));
+  EXPECT_EQ(buffers("", kJumboPort), std::pair(uint16_t{9'344}, uint16_t{2'048})) << "af_xdp has its own";
+  EXPECT_EQ(buffers("mtu = 3306\n", kJumboPort), std::pair(uint16_t{9'344}, uint16_t{3'584}));
+  EXPECT_EQ(buffers("driver = \"af_packet\"\n", kJumboPort), std::pair(uint16_t{9'344}, uint16_t{0}));
+}
+
+TEST(MemoryPlan, CountsBothKindsOfBuffers) {
+  const MemoryPlan plan = memory_plan(machine(kJumboPort), hundred_each);
+  EXPECT_EQ(bytes_of(plan, "packets"), 16'384u * (9'344 + 448) + 32'768 * 8);
+  EXPECT_EQ(bytes_of(plan, "af_xdp"), 16'384u * (2'048 + 448) + 32'768 * 8);
+  EXPECT_GT(plan.eal_mib, memory_plan(machine(), hundred_each).eal_mib + 150);
+  EXPECT_THAT(to_string(plan), testing::HasSubstr("(9344 data + 128 headroom"));
+}
+
 TEST(MemoryPlan, SharesSessionsOutOverWorkers) {
   Config config = machine("[limits]\nsessions = 1000\ninspected_sessions = 10\nstream_window = 1000\n");
   config.workers.cores = {1, 2, 3};

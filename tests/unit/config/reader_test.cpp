@@ -60,23 +60,25 @@ TEST(ReadConfig, ReadsLimitsAndTimeouts) {
 
 TEST(ReadConfig, ReadsPorts) {
   const Config c = read_good(full_text());
-  ASSERT_EQ(c.ports.size(), 3u);
+  ASSERT_EQ(c.ports.size(), 5u);
   EXPECT_EQ(c.ports[0].name, "wan0");
   EXPECT_EQ(c.ports[0].driver, PortDriver::af_packet);
   EXPECT_EQ(c.ports[0].interface, "eth1");
   EXPECT_THAT(c.ports[0].addresses, ElementsAre(*net::parse_interface_address("198.18.0.1/24"),
                                                 *net::parse_interface_address("198.18.1.1/24")));
-  EXPECT_EQ(c.ports[0].gateway, net::parse_ip("198.18.0.254"));
+  EXPECT_EQ(c.ports[0].gateways, std::vector{*net::parse_ip("198.18.0.254")});
   EXPECT_EQ(c.ports[0].mac, std::nullopt);
   EXPECT_EQ(c.ports[0].mtu, 1'600u);
   EXPECT_EQ(c.ports[1].driver, PortDriver::pci);
   EXPECT_EQ(c.ports[1].pci, "0000:03:00.0");
   EXPECT_THAT(c.ports[1].addresses, IsEmpty());
-  EXPECT_EQ(c.ports[1].gateway, std::nullopt);
+  EXPECT_TRUE(c.ports[1].gateways.empty());
   EXPECT_EQ(c.ports[1].mac, net::parse_mac("02:00:00:00:00:01"));
   EXPECT_EQ(c.ports[2].driver, PortDriver::pcap);
   EXPECT_EQ(c.ports[2].rx_pcap, "/etc/weir/in.pcap");
   EXPECT_EQ(c.ports[2].tx_pcap, "/tmp/out.pcap");
+  EXPECT_EQ(c.ports[3].driver, PortDriver::tap);
+  EXPECT_EQ(c.ports[3].interface, "weir0");
 }
 
 TEST(ReadConfig, ReadsDomainsAttachmentsRoutesConnections) {
@@ -123,6 +125,7 @@ TEST(ReadConfig, ReadsDomainsAttachmentsRoutesConnections) {
   EXPECT_FALSE(a.reverse_path);
   EXPECT_EQ(a.max_packets_per_second, 1'000u);
   EXPECT_EQ(a.max_bytes_per_second, 1'000'000u);
+  EXPECT_EQ(a.multicast_to, "tap0");
   ASSERT_EQ(c.routes.size(), 2u);
   EXPECT_EQ(c.routes[0].domain, "prod");
   EXPECT_EQ(c.routes[0].prefix, net::parse_prefix("10.1.64.0/18"));

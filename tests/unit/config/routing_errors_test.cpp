@@ -76,6 +76,38 @@ const ErrorRow kAttachments[] = {
      spoke(kLone, "{ vni = @@16777216, local = \"198.18.0.1\", remote = \"198.18.0.30\" }", kGateway),
      {"attachment[].vxlan.vni: 16777216 is not a whole number from 0 to 16777215"},
      spoke(kLone, "{ vni = 16777215, local = \"198.18.0.1\", remote = \"198.18.0.30\" }", kGateway)},
+    {"a tunnel in a tunnel",
+     spokes,
+     spoke(kLone, ends("@@\"10.1.0.1\"", "\"10.1.0.7\""), kGateway),
+     {"attachment[].vxlan.local: 10.1.0.1 is the hub's address inside attachment \"cloud-a\"; a tunnel's "
+      "outer "
+      "packets do not go through another tunnel"},
+     kGood},
+    {"multicast to a port that is none",
+     spokes,
+     kGood + "multicast_to = @@\"tap0\"\n",
+     {"attachment[].multicast_to: no port is called \"tap0\"; the nearest is \"wan0\""},
+     kGood},
+    {"multicast to a port where nobody listens",
+     spokes,
+     kGood + "multicast_to = @@\"wan0\"\n",
+     {"attachment[].multicast_to: port \"wan0\" is no \"tap\" port, behind which a program of this machine "
+      "listens"},
+     kGood + "multicast_to = \"tap0\"\n[[port]]\nname = \"tap0\"\ndriver = \"tap\"\ninterface = \"weir0\"\n"},
+    {"multicast of a tunnel without Ethernet",
+     spokes,
+     other("gre = { local = \"198.18.0.1\", remote = \"198.18.0.30\" }") +
+         "multicast_to = @@\"tap0\"\n[[port]]\nname = \"tap0\"\ndriver = \"tap\"\ninterface = \"weir0\"\n",
+     {"attachment[].multicast_to: the tunnel carries no Ethernet, and so no multicast frames"},
+     other("gre = { local = \"198.18.0.1\", remote = \"198.18.0.30\", ethernet = true }") +
+         "multicast_to = \"tap0\"\n[[port]]\nname = \"tap0\"\ndriver = \"tap\"\ninterface = \"weir0\"\n"},
+    {"multicast back to where it comes from",
+     spokes,
+     other("native = { port = \"tap0\" }") +
+         "multicast_to = @@\"tap0\"\n[[port]]\nname = \"tap0\"\ndriver = \"tap\"\ninterface = \"weir0\"\n",
+     {"attachment[].multicast_to: the attachment's own port: frames would go back where they come from"},
+     other("native = { port = \"tap0\" }") +
+         "[[port]]\nname = \"tap0\"\ndriver = \"tap\"\ninterface = \"weir0\"\n"},
     {"two families outside",
      spokes,
      spoke(kLone, ends("\"198.18.0.1\"", "@@\"2001:db8::1\""), kGateway),

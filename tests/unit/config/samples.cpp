@@ -141,7 +141,7 @@ name = "wan0"
 driver = "af_packet"
 interface = "eth1"
 address = ["198.18.0.1/24", "198.18.1.1/24"]
-gateway = "198.18.0.254"
+gateway = ["198.18.0.254"]
 mtu = 1600
 vlan = 100
 [[port]]
@@ -155,6 +155,14 @@ driver = "pcap"
 rx_pcap = "in.pcap"
 rx_loop = false
 tx_pcap = "/tmp/out.pcap"
+[[port]]
+name = "tap0"
+driver = "tap"
+interface = "weir0"
+[[port]]
+name = "tap1"
+driver = "tap"
+interface = "weir1"
 [[domain]]
 name = "prod"
 [[domain]]
@@ -170,6 +178,7 @@ mss_clamp = false
 reverse_path = false
 max_packets_per_second = 1000
 max_bytes_per_second = 1000000
+multicast_to = "tap0"
 ttl = 63
 dscp_model = "pipe"
 dscp = 46

@@ -65,7 +65,7 @@ class ControlTest : public ::testing::Test {
                                                            [this](const control::AttachmentChange& change) {
                                                              announced_.push_back(change);
                                                            }},
-                                     one_port(), std::move(model_.live), std::move(file), 0);
+                                     facts(), std::move(model_.live), std::move(file), 0);
   }
   ~ControlTest() override { std::filesystem::remove_all(folder_); }
 
@@ -104,8 +104,19 @@ class ControlTest : public ::testing::Test {
     return id;
   }
 
+  static model::StartFacts facts() {
+    model::StartFacts facts = one_port();
+    model::PortFacts tap;
+    tap.name = "tap0";
+    tap.index = 1;
+    tap.mac = mac(0x025400000001);
+    tap.tap = true;
+    facts.ports.push_back(std::move(tap));
+    return facts;
+  }
+
   std::string folder_, file_;
-  FileModel model_;  // its `live` is control's
+  FileModel model_{facts()};  // its `live` is control's
   std::vector<control::AttachmentChange> announced_;
   std::ostringstream log_text_;
   spdlog::logger log_;
@@ -612,6 +623,61 @@ TEST_F(ControlTest, PuntsGoWhereTheyBelong) {
   EXPECT_EQ(dataplane_->discarded.size(), 1u);  // the ARP packet, used up
   EXPECT_EQ(control_->neighbors().held(), 1u);
   EXPECT_TRUE(model_.adjacencies->find(attachment("cloud-b"), ip("10.2.0.9")).valid());
+}
+
+TEST_F(ControlTest, MulticastGoesToTheTapPortOfItsAttachment) {
+  const std::vector<uint8_t> frame(60, 0xff);
+  Punt punt;
+  punt.reason = PuntReason::multicast;
+  punt.attachment = attachment("cloud-a");
+  punt.frame = frame;
+  // No port: the attachment had one when the packet came.
+  dataplane_->punts = {punt};
+  control_->turn(++now_, false);
+  EXPECT_TRUE(dataplane_->frames.empty());
+  EXPECT_EQ(dataplane_->control_dropped(DropReason::punt_unwanted), 1u);
+
+  config::Attachment wanting = parse(kTwoClouds).attachments[0];
+  wanting.multicast_to = "tap0";
+  EXPECT_TRUE(transact({{config::ChangeVerb::replace, wanting}}).problems.empty());
+  punt.attachment = attachment("cloud-a");
+  dataplane_->punts = {punt};
+  control_->turn(++now_, false);
+  ASSERT_EQ(dataplane_->frames.size(), 1u);
+  EXPECT_EQ(dataplane_->frames[0], std::pair(PortIndex{1}, frame));
+  EXPECT_EQ(dataplane_->control_dropped(DropReason::none), 1u);
+  dataplane_->full = true;
+  dataplane_->punts = {punt};
+  control_->turn(++now_, false);
+  EXPECT_EQ(dataplane_->control_dropped(DropReason::punt_full), 1u);
+}
+
+TEST_F(ControlTest, MulticastToAPortThatIsNoTapIsRefused) {
+  for (const char* port : {"wan0", "tap1"}) {
+    config::Attachment wanting = parse(kTwoClouds).attachments[0];
+    wanting.multicast_to = port;
+    const ChangeView view = transact({{config::ChangeVerb::replace, wanting}});
+    ASSERT_EQ(view.problems.size(), 1u);
+    EXPECT_NE(view.problems[0].find("there is no tap port \"" + std::string(port) + "\""), std::string::npos)
+        << view.problems[0];
+  }
+}
+
+TEST_F(ControlTest, ANewMacOfAPortIsInAllTables) {
+  const net::Mac other = mac(0x0200000000ee);
+  EXPECT_EQ(dataplane_->current().ports[0].mac, mac(0x020000000001));
+  underlay_.mac = other;
+  control_->turn(++now_, true);
+  settle();
+  EXPECT_EQ(dataplane_->current().ports[0].mac, other);
+  const Attachment* a = dataplane_->current().attachment(attachment("cloud-a"));
+  ASSERT_NE(a, nullptr);
+  EXPECT_TRUE(std::equal(other.bytes.begin(), other.bytes.end(), a->outer.end() - a->outer_length + 6))
+      << "the outer header's source";
+  const size_t published = dataplane_->published.size();
+  control_->turn(++now_, true);
+  settle();
+  EXPECT_EQ(dataplane_->published.size(), published) << "nothing changed since";
 }
 
 TEST_F(ControlTest, SlowTurnIsCounted) {

@@ -61,7 +61,10 @@ class FakeDataplane final : public dataplane::Dataplane {
   void discard(const dataplane::Punt& punt, dataplane::DropReason reason) override {
     discarded.emplace_back(punt.mbuf, reason);
   }
-  bool send_frame(dataplane::PortIndex, std::span<const uint8_t>) override { return true; }
+  bool send_frame(dataplane::PortIndex port, std::span<const uint8_t> frame) override {
+    frames.emplace_back(port, std::vector<uint8_t>(frame.begin(), frame.end()));
+    return !full;
+  }
   bool send_inner(dataplane::AttachmentId id, std::span<const uint8_t> frame) override {
     sent.emplace_back(id, std::vector<uint8_t>(frame.begin(), frame.end()));
     return true;
@@ -109,6 +112,8 @@ class FakeDataplane final : public dataplane::Dataplane {
   std::vector<void*> resumed;
   std::vector<std::pair<void*, dataplane::DropReason>> discarded;
   std::vector<std::pair<dataplane::AttachmentId, std::vector<uint8_t>>> sent;
+  std::vector<std::pair<dataplane::PortIndex, std::vector<uint8_t>>> frames;
+  bool full = false;  // takes no frames
   std::vector<dataplane::SessionRow> sessions;
   std::map<dataplane::AttachmentId, dataplane::AttachmentTotals> totals;
   std::map<dataplane::AttachmentId, std::pair<dataplane::ProbeToken, dataplane::NanoTime>> answers;
@@ -140,8 +145,12 @@ class FakeUnderlay final : public underlay::Underlay {
     noted.push_back(address);
     return false;
   }
+  std::optional<net::Mac> port_mac(dataplane::PortIndex port) const override {
+    return port == 0 ? mac : std::nullopt;
+  }
   bool tick(dataplane::NanoTime) override { return false; }
 
+  std::optional<net::Mac> mac;  // of port 0
   std::map<net::IpAddress, underlay::Hop> hops;
   std::vector<net::IpAddress> forgotten;
   std::vector<net::IpAddress> noted;

@@ -74,6 +74,20 @@ TEST(TcpStream, RecordedDataWins) {
   EXPECT_EQ(s.state.record_count, 0U);
 }
 
+TEST(TcpStream, ASegmentOfAJumboPacketTakesSeveralRecords) {
+  std::string jumbo;
+  for (int i = 0; jumbo.size() < 9'000; ++i) jumbo += std::to_string(i);
+  Stream s(100, 8, 5, 16);
+  EXPECT_EQ(s.push(101, jumbo), SegmentFate::recorded);
+  EXPECT_EQ(s.state.record_count, 5U);
+  EXPECT_EQ(s.push(100, "a"), SegmentFate::new_data);
+  EXPECT_EQ(s.seen, "a" + jumbo);
+  EXPECT_EQ(s.state.record_count, 0U);
+  Stream tight(100, 8, 4, 16);
+  EXPECT_EQ(tight.push(101, jumbo), SegmentFate::unrecordable);
+  EXPECT_EQ(tight.state.record_count, 0U);
+}
+
 TEST(TcpStream, RecordsAreBounded) {
   Stream s(100, 8, 2);
   EXPECT_EQ(s.push(110, "a"), SegmentFate::recorded);

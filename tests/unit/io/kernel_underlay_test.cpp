@@ -188,6 +188,76 @@ TEST_F(KernelUnderlay, ATunnelDoesNotGoThroughAnother) {
       "through another tunnel");
 }
 
+TEST_F(KernelUnderlay, ATunnelDoesNotGoThroughTheHubsOwnPort) {
+  ASSERT_TRUE(
+      test::run("ip link add wio8 type veth peer name wio9 && ip link set wio8 up && ip route add "
+                "10.9.0.0/16 dev wio8"));
+  PortFacts shared, tap;
+  shared.name = "wan";
+  shared.kernel_shared = true;
+  shared.kernel_ifindex = if_nametoindex("wio0");
+  tap.index = 1;
+  tap.name = "tap0";
+  tap.kernel_ifindex = if_nametoindex("wio8");
+  auto underlay = Underlay::create({shared, tap}, [](dataplane::PortIndex, std::span<const uint8_t>) {});
+  ASSERT_TRUE(underlay);
+  EXPECT_EQ(
+      (*underlay)->resolve(kHub, kFar).error().message,
+      "the kernel's route to 10.9.0.1 leaves by wio8, which is the hub's own port tap0; a tunnel's outer "
+      "packets do not go through the hub again");
+}
+
+/// An af_packet port: DPDK owns it, and its MAC is the interface's.
+TEST_F(KernelUnderlay, FollowsTheMacOfAnInterface) {
+  PortFacts port;
+  port.index = 2;
+  port.name = "lan";
+  port.kernel_ifindex = if_nametoindex("wio0");
+  port.kernel_mac = true;
+  port.mac = net::Mac{{0x02, 0, 0, 0, 0, 0x01}};
+  port.addresses = {{net::IpAddress(net::Ipv4{0xc6130001}), 24}, {net::IpAddress(kHub6), 64}};
+  std::vector<std::vector<uint8_t>> sent;
+  auto made = Underlay::create({port}, [&](dataplane::PortIndex, std::span<const uint8_t> f) {
+    sent.emplace_back(f.begin(), f.end());
+  });
+  ASSERT_TRUE(made);
+  Underlay& underlay = **made;
+  EXPECT_TRUE(underlay.port_mac(2)) << "as it is now";
+  EXPECT_FALSE(underlay.port_mac(1));
+  ASSERT_EQ(underlay.fds().size(), 1u);
+  const net::Mac changed{{0x02, 0, 0, 0, 0, 0x77}};
+  ASSERT_TRUE(test::run("ip link set wio0 address 02:00:00:00:00:77"));
+  pollfd wait{underlay.fds().at(0), POLLIN, 0};
+  ASSERT_EQ(poll(&wait, 1, 3'000), 1);
+  EXPECT_TRUE(underlay.process());
+  EXPECT_EQ(underlay.port_mac(2), changed);
+  ASSERT_EQ(sent.size(), 1u) << "IPv4 neighbours are told";
+  EXPECT_TRUE(std::equal(changed.bytes.begin(), changed.bytes.end(), sent[0].begin() + 6));
+  EXPECT_FALSE(underlay.process()) << "nothing new";
+  ASSERT_TRUE(test::run("ip link set wio0 mtu 1400"));
+  (void)poll(&wait, 1, 3'000);
+  EXPECT_FALSE(underlay.process()) << "no MAC";
+  // Questions from now on come from it.
+  ASSERT_TRUE(underlay.resolve(net::Ipv4{0xc6130001}, net::Ipv4{0xc6130005}));
+  ASSERT_EQ(sent.size(), 2u);
+  EXPECT_TRUE(std::equal(changed.bytes.begin(), changed.bytes.end(), sent[1].begin() + 6));
+}
+
+TEST_F(KernelUnderlay, NoTunnelLeadsToAnotherPortOfTheHub) {
+  PortFacts one, other;
+  one.name = "one";
+  one.addresses = {{net::IpAddress(net::Ipv4{0xc6130001}), 24}};
+  one.gateways = {net::IpAddress(net::Ipv4{0xc61300fe})};
+  other.index = 1;
+  other.name = "other";
+  other.addresses = {{net::IpAddress(net::Ipv4{0xc6140001}), 24}};
+  auto underlay = Underlay::create({one, other}, [](dataplane::PortIndex, std::span<const uint8_t>) {});
+  ASSERT_TRUE(underlay);
+  EXPECT_EQ((*underlay)->resolve(net::Ipv4{0xc6130001}, net::Ipv4{0xc6140001}).error().message,
+            "no way to 198.20.0.1 from 198.19.0.1: it is the hub's own address");
+  EXPECT_TRUE((*underlay)->resolve(net::Ipv4{0xc6130001}, net::Ipv4{0xc6140002}));
+}
+
 class KernelUnderlay6 : public KernelUnderlay {
  protected:
   void SetUp() override {

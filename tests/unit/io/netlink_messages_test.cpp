@@ -2,6 +2,7 @@
 #include "mgmt/underlay/netlink_messages.h"
 
 #include <gtest/gtest.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
@@ -78,6 +79,86 @@ TEST(NetlinkMessages, OtherTypesAreNotTaken) {
   EXPECT_FALSE(parse_address(message.header()));
   EXPECT_FALSE(parse_route(message.header()));
   EXPECT_FALSE(parse_route_change(message.header()));
+}
+
+/// An attribute that holds `payload`, padded to words.
+Request attribute(uint16_t type, const Request& payload) {
+  Request bytes(4);
+  const rtattr header{static_cast<uint16_t>(4 + payload.size()), type};
+  std::memcpy(bytes.data(), &header, 4);
+  bytes.insert(bytes.end(), payload.begin(), payload.end());
+  bytes.resize((bytes.size() + 3) / 4 * 4);
+  return bytes;
+}
+Request operator+(Request a, const Request& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+Request text(const char* word) { return Request(word, word + std::strlen(word) + 1); }
+
+/// What the kernel would say of a link with these attributes.
+Request link_bytes(const Request& attributes) {
+  Request bytes(sizeof(nlmsghdr) + sizeof(ifinfomsg));
+  auto* header = reinterpret_cast<nlmsghdr*>(bytes.data());
+  header->nlmsg_len = static_cast<uint32_t>(bytes.size() + attributes.size());
+  header->nlmsg_type = RTM_NEWLINK;
+  auto* link = reinterpret_cast<ifinfomsg*>(bytes.data() + sizeof(nlmsghdr));
+  link->ifi_family = AF_UNSPEC;
+  link->ifi_index = 9;
+  return bytes + attributes;
+}
+
+Request vlan_info(const Request& data, const char* kind = "vlan") {
+  return attribute(IFLA_LINKINFO, attribute(IFLA_INFO_KIND, text(kind)) + attribute(IFLA_INFO_DATA, data));
+}
+
+TEST(NetlinkMessages, LinksSayTheirMacAndVlan) {
+  const Request mac(kMac.bytes.begin(), kMac.bytes.end());
+  const Request parent = attribute(IFLA_LINK, {5, 0, 0, 0}), id = attribute(IFLA_VLAN_ID, {100, 0});
+  const Request dot1q = attribute(IFLA_VLAN_PROTOCOL, {0x81, 0}),
+                dot1ad = attribute(IFLA_VLAN_PROTOCOL, {0x88, 0xa8});
+  const struct {
+    const char* name;
+    Request attributes;
+    std::optional<net::Mac> mac;
+    uint32_t parent;
+    uint16_t vlan;
+  } rows[] = {
+      {"hardware", attribute(IFLA_ADDRESS, mac), kMac, 0, 0},
+      {"a VLAN", attribute(IFLA_ADDRESS, mac) + parent + vlan_info(id + dot1q), kMac, 5, 100},
+      {"of an old kernel", parent + vlan_info(id), std::nullopt, 5, 100},
+      {"a service VLAN", parent + vlan_info(id + dot1ad), std::nullopt, 5, 0},
+      {"a veth that has such data", parent + vlan_info(id, "veth"), std::nullopt, 5, 0},
+      {"no number", parent + vlan_info(dot1q), std::nullopt, 5, 0},
+      {"a number cut short", parent + vlan_info(attribute(IFLA_VLAN_ID, {100}) + dot1q), std::nullopt, 5, 0},
+      {"no data", parent + attribute(IFLA_LINKINFO, attribute(IFLA_INFO_KIND, text("vlan"))), std::nullopt, 5,
+       0},
+      {"a MAC of another size", attribute(IFLA_ADDRESS, {1, 2, 3, 4}), std::nullopt, 0, 0},
+  };
+  for (const auto& row : rows) {
+    const auto link = parse_link(Message(link_bytes(row.attributes)).header());
+    ASSERT_TRUE(link) << row.name;
+    EXPECT_EQ(link->index, 9u) << row.name;
+    EXPECT_EQ(link->mac, row.mac) << row.name;
+    EXPECT_EQ(link->parent, row.parent) << row.name;
+    EXPECT_EQ(link->vlan, row.vlan) << row.name;
+  }
+}
+
+TEST(NetlinkMessages, MangledLinksAreHarmless) {
+  std::mt19937 random(2);
+  const Request whole =
+      link_bytes(attribute(IFLA_ADDRESS, Request(6, 2)) + attribute(IFLA_LINK, {5, 0, 0, 0}) +
+                 vlan_info(attribute(IFLA_VLAN_ID, {100, 0})));
+  for (int round = 0; round < 20'000; ++round) {
+    Request bytes = whole;
+    for (size_t i = sizeof(nlmsghdr); i < bytes.size(); ++i) {
+      if (random() % 16 == 0) bytes[i] = static_cast<uint8_t>(random());
+    }
+    bytes.resize(sizeof(nlmsghdr) + random() % (bytes.size() - sizeof(nlmsghdr) + 1));
+    reinterpret_cast<nlmsghdr*>(bytes.data())->nlmsg_len = static_cast<uint32_t>(bytes.size());
+    (void)parse_link(Message(bytes).header());
+  }
 }
 
 TEST(NetlinkMessages, RouteQuestionHasBothAddresses) {

@@ -136,7 +136,7 @@ bool RawSocket::send(std::span<const uint8_t> frame) const {
 
 std::vector<uint8_t> RawSocket::receive(int timeout_ms) const {
   pollfd wait{fd_, POLLIN, 0};
-  std::vector<uint8_t> frame(4096);
+  std::vector<uint8_t> frame(16'384);
   if (poll(&wait, 1, timeout_ms) != 1) return {};
   const ssize_t got = recv(fd_, frame.data(), frame.size(), 0);
   frame.resize(got > 0 ? static_cast<size_t>(got) : 0);

@@ -346,6 +346,23 @@ TEST_F(NdResolving, AsksTheGatewayOfItsFamilyForWhatIsFar) {
       "no way to 2001:db9::1 from 2001:db8::1: it is on no subnet of port wan, which has no IPv6 gateway");
 }
 
+TEST_F(NdResolving, TheGatewayMayBeLinkLocal) {
+  constexpr net::Ipv6 kRouter{0xfe80000000000000, 0x254};
+  PortFacts port = facts();
+  port.addresses.push_back({net::IpAddress(kOwn6), 64});
+  port.gateways = {net::IpAddress(kGateway), net::IpAddress(kRouter)};
+  PortResolver nd(port, send_);
+  ASSERT_TRUE(nd.resolve(kOwn6, kFar6));
+  ASSERT_EQ(sent_.size(), 1u);
+  const Bytes group = {0x33, 0x33, 0xff, 0, 2, 0x54};
+  EXPECT_TRUE(std::equal(group.begin(), group.end(), sent_[0].begin()));
+  EXPECT_TRUE(nd.on_frame(build(Nd{.src = kRouter, .target = kRouter})));
+  EXPECT_EQ(nd.resolve(kOwn6, kFar6)->mac, kPeerMac);
+  ASSERT_TRUE(nd.resolve(kOwn, kFar));
+  EXPECT_TRUE(nd.on_frame(build({.sender = kGateway})));
+  EXPECT_EQ(nd.resolve(kOwn, kFar)->mac, kPeerMac) << "each family has its own";
+}
+
 TEST_F(NdResolving, AnAdvertisementWithoutOverrideReplacesNoMac) {
   ASSERT_TRUE(nd_.resolve(kOwn6, kPeer6));
   EXPECT_TRUE(nd_.on_frame(build(Nd{.flags = 0x40000000}))) << "there is nothing to replace";
