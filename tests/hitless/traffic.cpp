@@ -37,11 +37,12 @@ double Flood::window_rate(double rank) const {
   return sorted[at] / slice.count();
 }
 
-double Flood::dip(Seconds after) const {
+double Flood::dip(Seconds after, Windows which) const {
   double worst = 0;
   for (auto i = static_cast<size_t>(after / slice); i < windows.size(); ++i) {
     const double in = windows[i].offered;
-    if (in > 0 && !windows[i].disturbed) worst = std::max(worst, 1 - windows[i].seen / in);
+    if (in > 0 && (which == Windows::all || !windows[i].disturbed))
+      worst = std::max(worst, 1 - windows[i].seen / in);
   }
   return worst;
 }

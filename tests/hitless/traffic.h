@@ -54,9 +54,10 @@ struct Flood {
   double rate() const { return seconds > 0 ? static_cast<double>(offered) / seconds : 0; }
   /// Packets a second that were seen in the window at that rank from below: 0 is the worst, 1 the best.
   double window_rate(double rank) const;
-  /// By how much less came out than went in, at worst, in any undisturbed window that begins `after` the
-  /// start; 0 to 1.
-  double dip(Seconds after = Seconds(0)) const;
+  /// By how much less came out than went in, at worst, in any window that begins `after` the start; 0 to 1.
+  /// With those that the machine disturbed, or without.
+  enum class Windows : uint8_t { all, undisturbed };
+  double dip(Seconds after, Windows which) const;
   size_t disturbed_windows() const;
 };
 
