@@ -45,6 +45,25 @@ void prefetch_packet(rte_mbuf* mbuf) {
 constexpr uint16_t kPacketsAhead = 4;  // four lines each
 constexpr uint32_t kIndexAhead = 8;    // the index line before the session line
 
+/// From the outer headers to the inner ones.
+[[gnu::always_inline]] inline Next open_tunnel(WorkerContext& ctx, rte_mbuf* mbuf, const Outer& received) {
+  const Attachment* ingress = find_tunnel(ctx, mbuf, received.key);
+  if (ingress == nullptr) [[unlikely]]
+    return unknown_tunnel(*ctx.snapshot, received.key);
+  if (const Next next = decap(ctx, mbuf, *ingress, received); !next.goes_on()) [[unlikely]]
+    return next;
+  return inner(ctx, mbuf, *ingress, received);
+}
+
+/// Other tunnels than PlainUdp, and the rest. The whole way to the inner headers once more: what the outer
+/// ones say stays in registers, and those of the plain way are left alone.
+[[gnu::noinline]] Next receive_other(WorkerContext& ctx, rte_mbuf* mbuf) {
+  Outer received;
+  if (const Next next = outer_other(ctx, mbuf, received); !next.goes_on()) [[unlikely]]
+    return next;
+  return open_tunnel(ctx, mbuf, received);
+}
+
 /// The packet is allowed. On go_on it is queued for tx.
 [[gnu::always_inline]] inline Next send_on(WorkerContext& ctx, rte_mbuf* mbuf,
                                            const AdjacencyTable::View& next_hop) {
@@ -137,14 +156,9 @@ void Worker::forward_received(Burst& burst) {
   const PlainUdp plain = plain_udp(*ctx_.snapshot, meta_of(burst.packets[0]).port);
   pass(Stage::outer, burst, [&](rte_mbuf* mbuf) {
     Outer received;
-    if (const Next next = outer(ctx_, mbuf, plain, received); !next.goes_on()) [[unlikely]]
-      return next;
-    const Attachment* ingress = find_tunnel(ctx_, mbuf, received.key);
-    if (ingress == nullptr) [[unlikely]]
-      return unknown_tunnel(*ctx_.snapshot, received.key);
-    if (const Next next = decap(ctx_, mbuf, *ingress, received); !next.goes_on()) [[unlikely]]
-      return next;
-    if (const Next next = inner(ctx_, mbuf, *ingress, received); !next.goes_on()) [[unlikely]]
+    const Next next = outer_plain(mbuf, plain, received) ? open_tunnel(ctx_, mbuf, received)  //
+                                                         : receive_other(ctx_, mbuf);
+    if (!next.goes_on()) [[unlikely]]
       return next;
     if (alone) lookups.add(meta_of(mbuf));
     return Next::go_on();
