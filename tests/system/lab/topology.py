@@ -16,6 +16,29 @@ INNER_MTU = UNDERLAY_MTU - VXLAN_OVERHEAD
 INNER_MTU6 = INNER_MTU - 20  # over IPv6
 
 
+class NumberedTunnel:
+    """Of a tunnel whose peer is no kernel VXLAN device: addresses inside by `number`, MTU and attachment. A subclass
+    has `name`, `number`, `six`, `overhead` (without the outer IP header) and `ends`, of which the hub's is first."""
+
+    @property
+    def mtu(self):
+        return UNDERLAY_MTU - self.overhead - (40 if self.six else 20)
+
+    @property
+    def gateways(self):
+        return f"10.{self.number}.0.1", f"2001:db8:{self.number}::1"
+
+    @property
+    def hosts(self):
+        return f"10.{self.number}.0.10", f"2001:db8:{self.number}::10"
+
+    def attachment_of(self, domain, kind, **keys):
+        """`kind`: the name of the tunnel's table, and `keys` what it has beside both ends."""
+        local, remote = self.ends
+        return {"name": self.name, "domain": domain, "gateway": [self.gateways[0] + "/24", self.gateways[1] + "/64"],
+                kind: {"local": local, "remote": remote, **keys}}
+
+
 @dataclass
 class Spoke:
     """One spoke, as it and the hub see it."""

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from lab.capture import Capture
 from lab.ovs import OpenVswitch, missing
 from lab.scenario import Skip, expect, scenario
-from lab.topology import BOTH_FAMILIES, HUB_ADDRESS, HUB_ADDRESS6, UNDERLAY_MTU
+from lab.topology import BOTH_FAMILIES, HUB_ADDRESS, HUB_ADDRESS6, NumberedTunnel
 from lab.traffic import HttpServer, Iperf, http_get, ping
 
 OVS_ADDRESS, OVS_ADDRESS6 = "198.18.0.80", "2001:db8:f::80"
 
 
 @dataclass
-class Tunnel:
+class Tunnel(NumberedTunnel):
     """One tunnel as both ends see it; `number` makes its addresses: 10.N.0.0/24, 2001:db8:N::/64."""
     name: str
     number: int
@@ -28,22 +28,8 @@ class Tunnel:
     def ends(self):
         return (HUB_ADDRESS6, OVS_ADDRESS6) if self.six else (HUB_ADDRESS, OVS_ADDRESS)
 
-    @property
-    def mtu(self):
-        return UNDERLAY_MTU - self.overhead - (40 if self.six else 20)
-
-    @property
-    def gateways(self):
-        return f"10.{self.number}.0.1", f"2001:db8:{self.number}::1"
-
-    @property
-    def hosts(self):
-        return f"10.{self.number}.0.10", f"2001:db8:{self.number}::10"
-
     def attachment(self, domain):
-        local, remote = self.ends
-        return {"name": self.name, "domain": domain, "gateway": [self.gateways[0] + "/24", self.gateways[1] + "/64"],
-                self.table: {"local": local, "remote": remote, **self.keys}}
+        return self.attachment_of(domain, self.table, **self.keys)
 
     def of_ovs(self):
         local, remote = self.ends

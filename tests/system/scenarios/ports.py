@@ -30,13 +30,18 @@ def widen(world, spokes, mtu, switch=9500):
         spoke.namespace.ip(f"link set u0 mtu {mtu}", f"link set vx0 mtu {mtu - VXLAN_OVERHEAD}")
 
 
-@scenario("port.jumbo", "MTU 9,216 on af_packet: pings of exactly that pass unfragmented, one byte more is told, HTTP too")
-def jumbo(world):
+def build_jumbo(world, peers_mtu):
+    """An af_packet port of the largest MTU, and spokes a and b whose underlay takes `peers_mtu`."""
     world.build(driver="af_packet")
     world.topology.hub.ip("addr flush dev u0")
     world.config.port[0]["mtu"] = JUMBO
-    a, b = world.a, world.b
-    widen(world, (a, b), JUMBO + 100)
+    widen(world, (world.a, world.b), peers_mtu)
+    return world.a, world.b
+
+
+@scenario("port.jumbo", "MTU 9,216 on af_packet: pings of exactly that pass unfragmented, one byte more is told, HTTP too")
+def jumbo(world):
+    a, b = build_jumbo(world, JUMBO + 100)
     world.start()
     expect(interface(world.topology.hub, "u0")[1] == JUMBO, "the hub has not set the interface's MTU")
     mtus = {row["name"]: row["mtu"] for row in world.hub.ctl_json("status")["attachments"]}
@@ -57,11 +62,7 @@ def jumbo(world):
 
 @scenario("port.jumbo-outer-fragments", "tunnel packets of 9,216 bytes that the peer's underlay cut up are put together")
 def jumbo_outer_fragments(world):
-    world.build(driver="af_packet")
-    world.topology.hub.ip("addr flush dev u0")
-    world.config.port[0]["mtu"] = JUMBO
-    a, b = world.a, world.b
-    widen(world, (a, b), JUMBO)
+    a, b = build_jumbo(world, JUMBO)
     a.namespace.ip(f"route add {HUB_ADDRESS}/32 dev u0 src {a.underlay} mtu lock 1500")
     world.start()
     # Few packets wait while a next hop is resolved, and all five come at once.

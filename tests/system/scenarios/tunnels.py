@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lab.capture import Capture
 from lab.scenario import Skip, eventually, expect, scenario
-from lab.topology import BOTH_FAMILIES, HUB_ADDRESS, HUB_ADDRESS6, UNDERLAY_MTU
+from lab.topology import BOTH_FAMILIES, HUB_ADDRESS, HUB_ADDRESS6, NumberedTunnel
 from lab.traffic import HttpServer, http_get, ping, time_exceeded_by
 
 TOOLS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tools")
@@ -47,7 +47,7 @@ def tunnels(world):
 
 
 @dataclass
-class PointToPoint:
+class PointToPoint(NumberedTunnel):
     """A tunnel that carries IP, as both ends see it; `number` makes its addresses."""
     name: str
     number: int
@@ -62,23 +62,9 @@ class PointToPoint:
     def ends(self):
         return (HUB_ADDRESS6, f"2001:db8:f::{self.number}") if self.six else (HUB_ADDRESS, f"198.18.0.{self.number}")
 
-    @property
-    def gateways(self):
-        return f"10.{self.number}.0.1", f"2001:db8:{self.number}::1"
-
-    @property
-    def hosts(self):
-        return f"10.{self.number}.0.10", f"2001:db8:{self.number}::10"
-
-    @property
-    def mtu(self):
-        return UNDERLAY_MTU - self.overhead - (40 if self.six else 20)
-
     def attachment(self, domain, **keys):
-        name, = self.table
-        local, remote = self.ends
-        return {"name": self.name, "domain": domain, "gateway": [self.gateways[0] + "/24", self.gateways[1] + "/64"],
-                name: {"local": local, "remote": remote, **self.table[name]}, **keys}
+        kind, = self.table
+        return {**self.attachment_of(domain, kind, **self.table[kind]), **keys}
 
     def open(self, world):
         """A namespace with a TUN device that comes up by and by: see address()."""
