@@ -97,32 +97,25 @@ class Feed:
             return
         before = self.page.runs
         self.page.budget = self.page.given + count
-        self._wait_run(before, alive, timeout)
+        self._wait(lambda: self.page.runs != before, alive, timeout)
 
     def run_seconds(self, seconds, alive, timeout=60):
         """Gives packets for so long, as many as are asked for (or arrive, with an interval), and waits for the end."""
         before, given = self.page.runs, self.page.given
         self.page.budget = NO_BOUND
         # A core that others want, too, may not poll for a while; a run that it never saw would never end.
-        end = time.monotonic() + timeout
-        while self.page.given == given:
-            if not alive():
-                raise Failed("it ended while it was fed")
-            if time.monotonic() > end:
-                self.page.budget = 0
-                raise Failed(f"it took no packet from the feed in {timeout} s")
-            time.sleep(0.001)
+        self._wait(lambda: self.page.given != given, alive, timeout)
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(left, 0.2))
             if not alive():
                 raise Failed("it ended while it was fed")
         self.page.budget = 0
-        self._wait_run(before, alive, timeout)
+        self._wait(lambda: self.page.runs != before, alive, timeout)
 
-    def _wait_run(self, before, alive, timeout):
+    def _wait(self, done, alive, timeout):
         end = time.monotonic() + timeout
-        while self.page.runs == before:
+        while not done():
             if not alive():
                 raise Failed("it ended while it was fed")
             if time.monotonic() > end:
