@@ -57,8 +57,8 @@ SessionTable::Layout SessionTable::layout_of(uint32_t capacity) {
   at.buckets = place(sizeof(Bucket) * (static_cast<size_t>(at.heads) + at.overflow));
   at.free_ring = place(sizeof(uint32_t) * capacity);
   at.wheel = place(sizeof(uint32_t) * kWheelSlots);
-  // What nearly fills a huge page gets a whole one, since on small pages every line costs a look into the
-  // second-level TLB.
+  // From an eighth of a huge page on it gets whole ones, since on small pages every line costs a look into
+  // the second-level TLB.
   const size_t page = at.total >= kHugePage / 8 ? kHugePage : kPage;
   at.total = (at.total + page - 1) / page * page;
   return at;

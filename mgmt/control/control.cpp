@@ -7,6 +7,7 @@
 
 #include "dataplane/net/headers.h"
 #include "dataplane/net/parse.h"
+#include "mgmt/config/choices.h"
 
 namespace weir::control {
 
@@ -105,8 +106,8 @@ bool Control::take_packets() {
   for (const NeighborNote& note : notes) {
     if (note.attachment.valid()) {
       neighbors_.on_note(note, now_);
-    } else {
-      if (parts_.underlay.on_neighbor_note(note.port, note.address, note.mac)) paths_.ask_all();
+    } else if (parts_.underlay.on_neighbor_note(note.port, note.address, note.mac)) {
+      paths_.ask_all();
     }
   }
   const auto punts = parts_.dataplane.take_punts(kPacketsPerTurn);
@@ -495,23 +496,8 @@ std::string end_text(const Attachment& a, const net::IpAddress& address) {
 }
 
 std::string_view driver_name(config::PortDriver driver) {
-  switch (driver) {
-    case config::PortDriver::af_xdp:
-      return "af_xdp";
-    case config::PortDriver::af_packet:
-      return "af_packet";
-    case config::PortDriver::tap:
-      return "tap";
-    case config::PortDriver::pcap:
-      return "pcap";
-    case config::PortDriver::null:
-      return "null";
-    case config::PortDriver::pci:
-      return "pci";
-    case config::PortDriver::memory:
-      return "memory";
-  }
-  return "?";
+  if (driver == config::PortDriver::memory) return "memory";  // no file can ask for one
+  return config::name_of(config::kPortDrivers, driver);
 }
 
 }  // namespace
