@@ -62,8 +62,8 @@ struct ReverseHop {
   RouteCell cell = 0;
 };
 /// The reverse-path check: the next hop towards `source` through the attachment that it came in by, if the
-/// domain's own routes lead there. With `any_way` (attachment.reverse_path = false) elsewhere will do, if there
-/// is no way through that attachment. `hash` is ecmp_hash() of the packet's tuple.
+/// domain's own routes lead there. With `any_way` (attachment.reverse_path = false) elsewhere will do, if
+/// there is no way through that attachment. `hash` is ecmp_hash() of the packet's tuple.
 ReverseHop reverse_hop(const Snapshot& snapshot, DomainId domain, const net::IpAddress& source,
                        AttachmentId ingress, uint32_t hash, bool any_way, MemberName keep = 0);
 

@@ -1,5 +1,5 @@
-// Any text is a list of changes or a list of problems, as TOML and as lines; what a line of routes means, written again, means
-// the same.
+// Any text is a list of changes or a list of problems, as TOML and as lines; what a line of routes means,
+// written again, means the same.
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -1,6 +1,6 @@
 // The plain reading agrees with the complete one wherever it says yes, and takes what is ordinary.
-#include "dataplane/net/checksum.h"
 #include "dataplane/net/plain.h"
+#include "dataplane/net/checksum.h"
 
 #include <gtest/gtest.h>
 
