@@ -15,6 +15,7 @@
 #include "dataplane/fib/adjacency_table.h"
 #include "dataplane/fib/next_hop.h"
 #include "dataplane/fib/routes.h"
+#include "dataplane/nat/nat_table.h"
 #include "dataplane/policy/policy.h"
 #include "dataplane/tunnel/attachment_board.h"
 #include "dataplane/tunnel/attachment_table.h"
@@ -69,7 +70,8 @@ struct Snapshot {
   std::shared_ptr<const AttachmentTable> attachments;
   std::vector<std::shared_ptr<const Domain>> domains;  // by slot; null: free
   std::shared_ptr<const PolicyTable> policy;
-  std::vector<Profile> profiles;  // by ProfileIndex
+  std::vector<Profile> profiles;        // by ProfileIndex
+  std::shared_ptr<const NatTable> nat;  // null: nothing is translated
   // One each for the hub's life, owned by control.
   AdjacencyTable* adjacencies = nullptr;
   AttachmentBoard* board = nullptr;  // null: all are usable, none is probed

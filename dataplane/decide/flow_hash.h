@@ -54,4 +54,9 @@ inline uint32_t symmetric_hash_of(const Key& key, uint32_t seed) {
                               detail::end_word(key.dst, key.dst_port), key.protocol, seed);
 }
 
+/// Of one end alone.
+inline uint32_t end_hash(const net::IpAddress& address, uint16_t port, uint8_t protocol, uint32_t seed) {
+  return detail::finish(detail::crc(detail::crc(seed, detail::end_word(address, port)), protocol));
+}
+
 }  // namespace weir::dataplane

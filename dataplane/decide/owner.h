@@ -2,6 +2,14 @@
 //
 // Computed by whichever worker receives the packet; the answer is the same for both directions of a session,
 // for the ICMP errors about it, and for all fragments between two hosts.
+//   plain        a symmetric hash of addresses, ports and protocol
+//   to a pool    the worker whose block the destination port lies in: it gave the port out
+//   static       the same hash, of the tuple as it is once its destination is translated
+//   published    hash of the peer's address and port, for packets to and from the server, so that the
+//                sessions of a server spread over the workers
+//   from where   hash of the source's address and port, if a pool may be its source: so one worker has all
+//   a pool is    sessions of a host's port, and gives it one binding to anywhere; the answers come to a pool
+//                address, and those of sessions that are not translated after all have the same end
 #pragma once
 
 #include <cstdint>
@@ -14,8 +22,12 @@
 namespace weir::dataplane {
 
 struct OwnerQuery {
-  /// As the packet carries it. For an ICMP error the tuple of the packet that it quotes, in either direction.
+  /// As the packet carries it. For an ICMP error the tuple of the packet that it quotes, reversed: as the
+  /// error itself would have it if it were one of the session's packets. Without translation either direction
+  /// will do.
   Tuple tuple;
+  /// Slot of the domain in which it arrives.
+  uint16_t domain = 0;
   /// An IP fragment, the first one included: its ports do not count. The answer is the worker that gathers
   /// the datagram's fragments, and the whole datagram then goes to its session's owner. The identification
   /// does not count either: datagrams of one session that were gathered on several workers would overtake
@@ -34,16 +46,34 @@ inline uint32_t fragment_hash(const Tuple& tuple) {
 inline WorkerIndex worker_of(uint64_t hash, const Snapshot& snapshot) {
   return static_cast<WorkerIndex>(hash * snapshot.workers >> 32);
 }
+/// Where there is translation.
+inline WorkerIndex owner_by_nat(const NatTable& nat, Tuple tuple, uint16_t domain, const Snapshot& snapshot) {
+  const NatTable::Destination to = nat.destination(domain, tuple);
+  if (to.kind == NatKind::pool) return nat.port_owner(tuple.dst_port);
+  tuple.dst = to.address;
+  tuple.dst_port = to.port;
+  switch (nat.ends_of(tuple)) {
+    case NatTable::Ends::src:
+      return worker_of(end_hash(tuple.src, tuple.src_port, tuple.protocol, kOwnerSeed), snapshot);
+    case NatTable::Ends::dst:
+      return worker_of(end_hash(tuple.dst, tuple.dst_port, tuple.protocol, kOwnerSeed), snapshot);
+    case NatTable::Ends::both:
+      break;
+  }
+  return worker_of(symmetric_hash(tuple, kOwnerSeed), snapshot);
+}
 }  // namespace detail
 
 /// Any worker. `snapshot.workers` is at least 1 and does not change while the hub runs.
 inline WorkerIndex owner_of(const OwnerQuery& packet, const Snapshot& snapshot) {
   if (snapshot.workers == 1) return 0;
-  return detail::worker_of(packet.fragment ? detail::fragment_hash(packet.tuple)
-                                           : symmetric_hash(packet.tuple, detail::kOwnerSeed),
-                           snapshot);
+  if (packet.fragment) return detail::worker_of(detail::fragment_hash(packet.tuple), snapshot);
+  if (snapshot.nat != nullptr)
+    return detail::owner_by_nat(*snapshot.nat, packet.tuple, packet.domain, snapshot);
+  return detail::worker_of(symmetric_hash(packet.tuple, detail::kOwnerSeed), snapshot);
 }
-/// The same of a whole packet by its session key (Key4, Key6), for code per packet.
+/// The same of a whole packet by its session key (Key4, Key6), for code per packet, where nothing is
+/// translated.
 template <typename Key>
 inline WorkerIndex owner_of_key(const Key& key, const Snapshot& snapshot) {
   return detail::worker_of(symmetric_hash_of(key, detail::kOwnerSeed), snapshot);

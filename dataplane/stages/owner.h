@@ -14,18 +14,37 @@ namespace weir::dataplane {
   return meta.is_v4() ? owner_of_key(meta.key4, snapshot) : owner_of_key(meta.key6, snapshot);
 }
 
+/// Where something is translated. The meta's tuple is one that travels as the packet does: of an ICMP error
+/// the quoted one, reversed.
+inline WorkerIndex owner_by_nat(const PacketMeta& meta, const Snapshot& snapshot) {
+  const uint16_t domain = meta.is_v4() ? meta.key4.domain : meta.key6.domain;
+  return detail::owner_by_nat(*snapshot.nat, meta.tuple(), domain, snapshot);
+}
+
 /// Packets of sessions that live on other workers go into their outboxes, the others stay. Without a branch
 /// on whose it is: a core would guess half of them wrong.
-inline void share_out(WorkerContext& ctx, Burst& burst) {
+template <typename OwnerOf>
+[[gnu::always_inline]] inline void share_out_by(WorkerContext& ctx, Burst& burst, OwnerOf&& owner) {
   WorkerContext::Outbox& own = ctx.outboxes[ctx.id];
   for (uint16_t i = 0; i < burst.size; ++i) {
     rte_mbuf* mbuf = burst.packets[i];
     meta_of(mbuf).entry = Entry::session_lookup;  // it may have been handed over before, as a fragment
-    hand_over(ctx, mbuf, owner_of(meta_of(mbuf), *ctx.snapshot));
+    hand_over(ctx, mbuf, owner(meta_of(mbuf), *ctx.snapshot));
   }
   std::copy(own.packets, own.packets + own.size, burst.packets);
   burst.size = own.size;
   own.size = 0;
+}
+
+inline void share_out(WorkerContext& ctx, Burst& burst) {
+  if (ctx.snapshot->nat == nullptr) [[likely]] {
+    share_out_by(ctx, burst,
+                 [](const PacketMeta& meta, const Snapshot& snapshot) { return owner_of(meta, snapshot); });
+  } else {
+    share_out_by(ctx, burst, [](const PacketMeta& meta, const Snapshot& snapshot) {
+      return owner_by_nat(meta, snapshot);
+    });
+  }
 }
 
 }  // namespace weir::dataplane

@@ -446,7 +446,8 @@ void DataplaneImpl::resume(const Punt& punt) {
   auto* mbuf = static_cast<rte_mbuf*>(punt.mbuf);
   PacketMeta& meta = meta_of(mbuf);
   meta.entry = Entry::session_lookup;
-  const WorkerIndex home = owner_of(OwnerQuery{.tuple = meta.tuple()}, *current_);
+  const uint16_t domain = meta.is_v4() ? meta.key4.domain : meta.key6.domain;
+  const WorkerIndex home = owner_of(OwnerQuery{.tuple = meta.tuple(), .domain = domain}, *current_);
   if (rte_ring_sp_enqueue(workers_[home]->context().rings.from_control.get(), mbuf) != 0) {
     return discard(punt, DropReason::punt_full);
   }

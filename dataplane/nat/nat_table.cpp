@@ -1,0 +1,236 @@
+#include "dataplane/nat/nat_table.h"
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <bit>
+
+namespace weir::dataplane {
+
+namespace {
+
+bool contains(const std::vector<DomainId>& list, DomainId id) {
+  return std::find(list.begin(), list.end(), id) != list.end();
+}
+
+/// The address of `to` that stands where `address` stands in `from`.
+net::IpAddress moved(const net::IpAddress& address, const net::Prefix& from, const net::Prefix& to) {
+  net::IpAddress out = address;
+  out.bits.hi = (address.bits.hi ^ from.address.bits.hi) | to.address.bits.hi;
+  out.bits.lo = (address.bits.lo ^ from.address.bits.lo) | to.address.bits.lo;
+  return out;
+}
+
+uint32_t any_of(uint32_t a, uint32_t b) { return a != 0 ? a : b; }
+
+}  // namespace
+
+const std::vector<net::Prefix>& private_prefixes() {
+  static const std::vector<net::Prefix> kPrivate = {
+      {net::Ipv4{0x0a00'0000}, 8},   // RFC 1918
+      {net::Ipv4{0x6440'0000}, 10},  // RFC 6598
+      {net::Ipv4{0xac10'0000}, 12},
+      {net::Ipv4{0xc0a8'0000}, 16},
+      {net::Ipv6{0xfc00'0000'0000'0000, 0}, 7},  // RFC 4193
+  };
+  return kPrivate;
+}
+
+void NatTable::Places::build(const std::vector<std::pair<Place, uint16_t>>& all) {
+  slots_.assign(std::bit_ceil(std::max<size_t>(2 * all.size(), 2)), {});
+  mask_ = static_cast<uint32_t>(slots_.size() - 1);
+  for (const auto& [place, rule] : all) {
+    uint32_t at = hash(place) & mask_;
+    while (slots_[at].used && !(slots_[at].place == place)) at = (at + 1) & mask_;
+    if (!slots_[at].used) slots_[at] = {place, rule, true};  // the first counts
+  }
+}
+
+uint32_t NatTable::Places::hash(const Place& place) {
+  const uint64_t rest = uint64_t{place.port} << 32 | uint64_t{place.domain} << 16 | place.protocol;
+  const uint64_t address = _mm_crc32_u64(_mm_crc32_u64(0, place.address.bits.hi), place.address.bits.lo);
+  return static_cast<uint32_t>(_mm_crc32_u64(address, rest));
+}
+
+const uint16_t* NatTable::Places::find(const Place& place) const {
+  if (slots_.empty()) return nullptr;
+  for (uint32_t at = hash(place) & mask_; slots_[at].used; at = (at + 1) & mask_) {
+    if (slots_[at].place == place) return &slots_[at].rule;
+  }
+  return nullptr;
+}
+
+NatTable::NatTable(NatRules rules, uint16_t workers, uint32_t version)
+    : rules_(std::move(rules)), version_(version) {
+  if (rules_.pools.size() > kMaxPools) rules_.pools.resize(kMaxPools);
+  for (uint32_t block = 0; block < kPortBlocks; ++block) {
+    block_owners_[block] = block_owner(static_cast<uint16_t>(block * kPortsPerBlock), workers);
+  }
+  build_domains();
+  build_places();
+  build_classes();
+}
+
+NatTable::PerDomain& NatTable::domain(DomainId id) {
+  if (id.index() >= domains_.size()) domains_.resize(id.index() + 1);
+  return domains_[id.index()];
+}
+
+void NatTable::build_domains() {
+  using Entries = std::vector<AddressMap<Entry>::Entry>;
+  std::vector<Entries> outside, inside;
+  const auto list_of = [](std::vector<Entries>& all, DomainId id) -> Entries& {
+    if (id.index() >= all.size()) all.resize(id.index() + 1);
+    return all[id.index()];
+  };
+  for (size_t i = 0; i < rules_.fixed.size(); ++i) {
+    const StaticRule& rule = rules_.fixed[i];
+    const Entry entry = entry_of(NatKind::fixed, i);
+    list_of(inside, rule.domain).push_back({rule.inside.first(), rule.inside.last(), entry});
+    for (const DomainId id : rule.seen_by)
+      list_of(outside, id).push_back({rule.outside.first(), rule.outside.last(), entry});
+  }
+  for (size_t i = 0; i < rules_.pools.size(); ++i) {
+    const PoolRule& rule = rules_.pools[i];
+    std::vector<DomainId> seen_by = rule.from;
+    if (!contains(seen_by, rule.to)) seen_by.push_back(rule.to);
+    for (const DomainId id : rule.from) domain(id).pools |= uint64_t{1} << i;
+    for (const DomainId id : seen_by) {
+      for (const PortPool::Range& range : rule.pool->ranges())
+        list_of(outside, id).push_back({range.first, range.last, entry_of(NatKind::pool, i)});
+    }
+  }
+  domains_.resize(std::max({domains_.size(), outside.size(), inside.size()}));
+  for (size_t i = 0; i < outside.size(); ++i) domains_[i].outside = {outside[i], any_of};
+  for (size_t i = 0; i < inside.size(); ++i) domains_[i].inside = {inside[i], any_of};
+}
+
+void NatTable::build_places() {
+  std::vector<std::pair<Place, uint16_t>> published, servers;
+  for (size_t i = 0; i < rules_.published.size(); ++i) {
+    const PublishedRule& rule = rules_.published[i];
+    const auto index = static_cast<uint16_t>(i);
+    servers.push_back({{rule.server, rule.server_port, kAnywhere, rule.protocol}, index});
+    for (const DomainId id : rule.seen_by) {
+      published.push_back(
+          {{rule.address, rule.port, static_cast<uint16_t>(id.index()), rule.protocol}, index});
+      domain(id).publishes = true;
+    }
+  }
+  has_servers_ = !servers.empty();
+  if (!has_servers_) return;
+  published_.build(published);
+  servers_.build(servers);
+}
+
+void NatTable::build_classes() {
+  std::vector<AddressMap<Classes>::Entry> all;
+  const auto add = [&all](const net::Prefix& prefix, const Classes& classes) {
+    all.push_back({prefix.first(), prefix.last(), classes});
+  };
+  uint64_t anywhere = 0, from_private = 0;
+  for (size_t i = 0; i < rules_.pools.size(); ++i) {
+    const PoolRule& rule = rules_.pools[i];
+    const uint64_t bit = uint64_t{1} << i;
+    if (rule.sources.empty()) from_private |= bit;
+    if (rule.destinations.empty()) anywhere |= bit;
+    for (const net::Prefix& prefix : rule.sources) add(prefix, {.source = bit});
+    for (const net::Prefix& prefix : rule.destinations) add(prefix, {.destination = bit});
+    // What is static where the pool would be used has no need of it, and many peers.
+    for (const StaticRule& fixed : rules_.fixed) {
+      if (contains(rule.from, fixed.domain) && seen_by(fixed, rule.to)) add(fixed.inside, {.no_source = bit});
+    }
+  }
+  for (const net::Prefix& prefix : private_prefixes())
+    add(prefix, {.source = from_private, .no_destination = anywhere});
+  add({net::Ipv4{}, 0}, {.destination = anywhere});
+  add({net::Ipv6{}, 0}, {.destination = anywhere});
+  classes_ = {all, [](const Classes& a, const Classes& b) {
+                return Classes{a.source | b.source, a.no_source | b.no_source, a.destination | b.destination,
+                               a.no_destination | b.no_destination};
+              }};
+}
+
+bool NatTable::seen_by(const StaticRule& rule, DomainId domain) const {
+  return contains(rule.seen_by, domain);
+}
+
+NatTable::Destination NatTable::destination(uint16_t slot, const Tuple& tuple) const {
+  Destination result{.address = tuple.dst, .port = tuple.dst_port, .domain = {}};
+  const PerDomain* here = find_domain(slot);
+  if (here == nullptr) return result;
+  if (here->publishes) {
+    if (const uint16_t* i = published_.find({tuple.dst, tuple.dst_port, slot, tuple.protocol})) {
+      const PublishedRule& rule = rules_.published[*i];
+      return {NatKind::published, *i, rule.server, rule.server_port, rule.domain};
+    }
+  }
+  const Entry entry = here->outside.find(tuple.dst);
+  if (entry == 0) return result;
+  result.kind = static_cast<NatKind>(entry >> 16);
+  result.rule = static_cast<uint16_t>(entry);
+  if (result.kind == NatKind::fixed) {
+    const StaticRule& rule = rules_.fixed[result.rule];
+    result.address = moved(tuple.dst, rule.outside, rule.inside);
+    result.domain = rule.domain;
+  }
+  return result;
+}
+
+NatTable::Source NatTable::source(DomainId from, DomainId to, const Tuple& tuple,
+                                  const Destination& translated) const {
+  const bool hairpin = from == to;
+  if (hairpin && translated.kind == NatKind::none) return {};
+  const PerDomain* here = find_domain(static_cast<uint16_t>(from.index()));
+  if (here == nullptr) return {};
+  const uint64_t usable = here->pools & classes_.find(tuple.src).sources();
+  // From one host behind a pool to another: the worker that has the other's port gives one to this one, too.
+  if (translated.kind == NatKind::pool && rules_.pools[translated.rule].to != from) {
+    if ((usable >> translated.rule & 1) == 0) return {};
+    return {NatKind::pool, translated.rule, {}};
+  }
+  if (const Entry entry = here->inside.find(tuple.src); entry != 0) {
+    const auto i = static_cast<uint16_t>(entry);
+    const StaticRule& rule = rules_.fixed[i];
+    if (rule.domain == from && seen_by(rule, to))
+      return {NatKind::fixed, i, moved(tuple.src, rule.inside, rule.outside)};
+  }
+  // A hairpin's source is seen as it would be from where the destination is seen, too.
+  const std::vector<DomainId>* realms = nullptr;
+  if (hairpin) {
+    realms = translated.kind == NatKind::published ? &rules_.published[translated.rule].seen_by
+                                                   : &rules_.fixed[translated.rule].seen_by;
+  }
+  uint64_t fitting = usable;
+  if (!hairpin) fitting &= classes_.find(tuple.dst).destinations();
+  for (; fitting != 0; fitting &= fitting - 1) {
+    const auto i = static_cast<uint16_t>(std::countr_zero(fitting));
+    const DomainId realm = rules_.pools[i].to;
+    if (hairpin ? contains(*realms, realm) : realm == to) return {NatKind::pool, i, {}};
+  }
+  return {};
+}
+
+NatTable::Ends NatTable::ends_of(const Tuple& tuple) const {
+  if (has_servers_) {
+    const bool src = servers_.find({tuple.src, tuple.src_port, kAnywhere, tuple.protocol}) != nullptr;
+    const bool dst = servers_.find({tuple.dst, tuple.dst_port, kAnywhere, tuple.protocol}) != nullptr;
+    if (src != dst) return src ? Ends::dst : Ends::src;
+    if (src) return Ends::both;
+  }
+  if (rules_.pools.empty()) return Ends::both;
+  const Classes src = classes_.find(tuple.src), dst = classes_.find(tuple.dst);
+  const bool out = (src.sources() & dst.destinations()) != 0;
+  const bool in = (dst.sources() & src.destinations()) != 0;
+  if (out == in) return Ends::both;
+  return out ? Ends::src : Ends::dst;
+}
+
+const PoolRule* NatTable::pool_of(uint16_t realm, const net::IpAddress& address) const {
+  for (const PoolRule& rule : rules_.pools) {
+    if (rule.to.index() == realm && rule.pool->index_of(address)) return &rule;
+  }
+  return nullptr;
+}
+
+}  // namespace weir::dataplane

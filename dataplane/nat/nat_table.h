@@ -1,0 +1,179 @@
+// The rules of address translation as the data path reads them.
+//
+// Three kinds, each seen from certain domains:
+//   static     addresses of one domain have others, one for one, where they are seen from elsewhere: a host
+//              (static 1:1) or a whole prefix (mapped). Both ways, without state.
+//   published  an address and port is a server of some domain (destination NAT).
+//   pool       sessions from some domains to another one get a source from a pool of its addresses.
+//
+// Built by control, then immutable but for the pools' ports, of which each worker has its own. Any worker
+// reads.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "dataplane/core/ids.h"
+#include "dataplane/core/tuple.h"
+#include "dataplane/nat/port_pool.h"
+#include "dataplane/nat/range_map.h"
+
+namespace weir::dataplane {
+
+struct StaticRule {
+  std::string name;
+  DomainId domain;
+  net::Prefix inside;   // where it is
+  net::Prefix outside;  // of the same family and length: how it is seen
+  std::vector<DomainId> seen_by;
+};
+
+struct PublishedRule {
+  std::string name;
+  std::vector<DomainId> seen_by;
+  uint8_t protocol = 0;  // TCP or UDP
+  net::IpAddress address;
+  uint16_t port = 0;
+  DomainId domain;  // the server's
+  net::IpAddress server;
+  uint16_t server_port = 0;
+};
+
+struct PoolRule {
+  std::string name;
+  std::vector<DomainId> from;
+  DomainId to;
+  std::vector<net::Prefix> sources;       // empty: private ones (private_prefixes())
+  std::vector<net::Prefix> destinations;  // empty: all but private ones
+  std::shared_ptr<PortPool> pool;         // of addresses of `to`; those of two rules do not overlap
+};
+
+struct NatRules {
+  std::vector<StaticRule> fixed;
+  std::vector<PublishedRule> published;
+  std::vector<PoolRule> pools;  // the first that fits counts
+
+  bool empty() const { return fixed.empty() && published.empty() && pools.empty(); }
+};
+
+/// RFC 1918, RFC 6598, RFC 4193.
+const std::vector<net::Prefix>& private_prefixes();
+
+enum class NatKind : uint8_t { none, fixed, published, pool };
+
+class NatTable {
+ public:
+  /// Of these there may be so many; more are left out, which translates less.
+  static constexpr size_t kMaxPools = 64;
+
+  NatTable(NatRules rules, uint16_t workers, uint32_t version);
+
+  /// Where a packet to `address` is meant to go.
+  struct Destination {
+    NatKind kind = NatKind::none;
+    uint16_t rule = 0;       // in its list
+    net::IpAddress address;  // as the packet has it for `none` and `pool`, whose binding tells the rest
+    uint16_t port = 0;
+    DomainId domain;  // whose address that is; invalid for `none` and `pool`
+  };
+  /// Of a packet that arrives in the domain of that slot.
+  Destination destination(uint16_t slot, const Tuple& tuple) const;
+
+  /// What a session's source becomes.
+  struct Source {
+    NatKind kind = NatKind::none;  // fixed, pool, or none
+    uint16_t rule = 0;
+    net::IpAddress address;  // fixed: the new one
+  };
+  /// Of a session between two domains; `tuple` as its packet has it, `translated` its destination(). Sources
+  /// are translated within one domain, too, and between hosts behind one pool, if the destination was, so
+  /// that the answers come back through the hub (hairpinning, RFC 4787 section 6).
+  Source source(DomainId from, DomainId to, const Tuple& tuple, const Destination& translated) const;
+
+  /// A port of a pool that is published, which nobody else may get.
+  bool is_published(DomainId seen_by, const net::IpAddress& address, uint16_t port, uint8_t protocol) const {
+    return published_.find({address, port, static_cast<uint16_t>(seen_by.index()), protocol}) != nullptr;
+  }
+
+  /// Which ends of a packet its owner is found by, once its destination is translated: both, or only the one
+  /// that other packets share something by. Symmetric: for the tuple turned around the same end.
+  enum class Ends : uint8_t { both, src, dst };
+  Ends ends_of(const Tuple& translated) const;
+  /// The worker whose block `port` lies in.
+  WorkerIndex port_owner(uint16_t port) const { return block_owners_[port / kPortsPerBlock]; }
+
+  uint32_t version() const { return version_; }
+  const NatRules& rules() const { return rules_; }
+  /// The pool that has `address` in the domain of that slot; null: none.
+  const PoolRule* pool_of(uint16_t realm, const net::IpAddress& address) const;
+
+ private:
+  /// What is looked up exactly: an address and port, as seen in a domain or (kAnywhere) by itself.
+  struct Place {
+    net::IpAddress address;
+    uint16_t port = 0;
+    uint16_t domain = 0;
+    uint8_t protocol = 0;
+    friend bool operator==(const Place&, const Place&) = default;
+  };
+  static constexpr uint16_t kAnywhere = UINT16_MAX;
+  /// Place -> rule. Open addressing, half empty.
+  class Places {
+   public:
+    void build(const std::vector<std::pair<Place, uint16_t>>& all);
+    const uint16_t* find(const Place& place) const;
+
+   private:
+    struct Slot {
+      Place place;
+      uint16_t rule = 0;
+      bool used = false;
+    };
+    static uint32_t hash(const Place& place);
+    std::vector<Slot> slots_;
+    uint32_t mask_ = 0;
+  };
+  /// kind above, rule below; 0: nothing.
+  using Entry = uint32_t;
+  static constexpr Entry entry_of(NatKind kind, size_t rule) {
+    return static_cast<Entry>(kind) << 16 | static_cast<Entry>(rule);
+  }
+  struct PerDomain {
+    AddressMap<Entry> outside;  // static and pool addresses that are seen here
+    AddressMap<Entry> inside;   // its own addresses that are static
+    uint64_t pools = 0;         // that its sources may use, by bit
+    bool publishes = false;
+  };
+  /// What pools say of an address, by bit.
+  struct Classes {
+    uint64_t source = 0, no_source = 0;  // `source` but not `no_source`
+    uint64_t destination = 0, no_destination = 0;
+    uint64_t sources() const { return source & ~no_source; }
+    uint64_t destinations() const { return destination & ~no_destination; }
+    friend bool operator==(const Classes&, const Classes&) = default;
+  };
+
+  PerDomain& domain(DomainId id);
+  const PerDomain* find_domain(uint16_t slot) const {
+    return slot < domains_.size() ? &domains_[slot] : nullptr;
+  }
+  void build_domains();
+  void build_places();
+  void build_classes();
+  bool seen_by(const StaticRule& rule, DomainId domain) const;
+
+  NatRules rules_;
+  uint32_t version_;
+  std::array<WorkerIndex, kPortBlocks> block_owners_{};
+  std::vector<PerDomain> domains_;  // by slot
+  Places published_;
+  Places servers_;
+  bool has_servers_ = false;
+  AddressMap<Classes> classes_;
+};
+
+}  // namespace weir::dataplane
