@@ -71,7 +71,7 @@ uint64_t hits(const SessionTable& table, const Key* keys) {
     hash[k] = hash_of(keys[k]);
     table.prefetch_bucket(hash[k]);
   }
-  for (const uint32_t h : hash) table.prefetch_session(h, std::is_same_v<Key, Key6>);
+  for (const uint32_t h : hash) table.prefetch_session(h, std::is_same_v<Key, Key6>, false);
   for (size_t k = 0; k < kBurst; ++k) found += static_cast<bool>(table.find(keys[k], hash[k]));
   return found;
 }

@@ -17,6 +17,7 @@
 #include "dataplane/fib/routes.h"
 #include "dataplane/nat/nat_table.h"
 #include "dataplane/policy/policy.h"
+#include "dataplane/session/tcp_rules.h"
 #include "dataplane/tunnel/attachment_board.h"
 #include "dataplane/tunnel/attachment_table.h"
 #include "dataplane/tunnel/outer_parse.h"
@@ -56,13 +57,17 @@ struct Timeouts {  // Tick durations
   uint32_t udp = 0;
   uint32_t icmp = 0;
   uint32_t other = 0;
-  uint32_t fragment = 0;  // from a datagram's first piece to arrive
+  uint32_t fragment = 0;         // from a datagram's first piece to arrive
+  uint32_t tcp_half_closed = 0;  // one end has sent FIN
+  uint32_t tcp_loose = 0;        // SessionState::loose
+  uint32_t udp_unanswered = 0;   // nothing came back yet
 };
 
 struct Snapshot {
   uint64_t version = 0;
   uint16_t workers = 1;
   Timeouts timeouts;
+  TcpRules tcp;
   std::vector<PortInfo> ports;  // by PortIndex
   std::vector<HubAddress> hub_addresses;
   UdpTunnels udp_tunnels;

@@ -1,7 +1,8 @@
 // One session: both directions of an L4 conversation, after the policy decision.
 //
-// Belongs to one worker. The first cache line is all that an established, uninspected IPv4 packet touches;
-// the cold part holds what IPv6, expiry, inspection and events need. Ids only, never pointers.
+// Belongs to one worker. The first cache line is all that an established, uninspected IPv4 packet touches,
+// but for TCP's windows, which have half a line of their own (tcp_window.h); the cold part holds what IPv6,
+// expiry, inspection and events need. Ids only, never pointers.
 #pragma once
 
 #include <immintrin.h>
@@ -27,6 +28,7 @@ inline constexpr SessionIndex kNoSession = ~0u;
 enum class SessionState : uint8_t {
   free,
   active,        // not TCP
+  loose,         // TCP, taken up in its midst, of which one end has not been seen yet
   syn_sent,      // initiator's SYN
   syn_received,  // responder's SYN+ACK
   established,
@@ -38,7 +40,7 @@ enum class SessionState : uint8_t {
 };
 
 struct alignas(64) Session {
-  enum Flags : uint8_t {
+  enum Flags : uint16_t {
     kIpv6 = 1,
     kInspected = 2,    // `cold.flow` is open
     kDropped = 4,      // tombstone: nothing of it passes any more
@@ -49,9 +51,8 @@ struct alignas(64) Session {
   uint16_t domain[2] = {};    // slot of the domain in which packets of that direction arrive
   uint8_t protocol = 0;
   SessionState state = SessionState::free;
-  uint8_t flags = 0;
-  uint8_t tcp_flags_seen = 0;  // both directions or-ed
-  AdjacencyId adjacency[2];    // [d]: next hop of packets that travel in direction d
+  uint16_t flags = 0;
+  AdjacencyId adjacency[2];  // [d]: next hop of packets that travel in direction d
   /// versions_of() what decided the session, when it did.
   uint32_t versions = 0;
   uint32_t route[2] = {};   // RouteCell by direction: of the destination's route, of the source's

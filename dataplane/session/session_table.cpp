@@ -37,6 +37,7 @@ struct SessionTable::Layout {
   uint32_t overflow = 0;
   size_t sessions = 0;
   size_t cold = 0;
+  size_t tcp = 0;
   size_t buckets = 0;
   size_t free_ring = 0;
   size_t wheel = 0;
@@ -54,6 +55,7 @@ SessionTable::Layout SessionTable::layout_of(uint32_t capacity) {
   };
   at.sessions = place(sizeof(Session) * capacity);
   at.cold = place(sizeof(SessionCold) * capacity);
+  at.tcp = place(sizeof(TcpWindow) * capacity);
   at.buckets = place(sizeof(Bucket) * (static_cast<size_t>(at.heads) + at.overflow));
   at.free_ring = place(sizeof(uint32_t) * capacity);
   at.wheel = place(sizeof(uint32_t) * kWheelSlots);
@@ -92,6 +94,7 @@ Result<std::unique_ptr<SessionTable>> SessionTable::create(uint32_t capacity, Ti
   // resets.
   table->sessions_ = reinterpret_cast<Session*>(base + layout.sessions);
   table->cold_ = reinterpret_cast<SessionCold*>(base + layout.cold);
+  table->tcp_ = reinterpret_cast<TcpWindow*>(base + layout.tcp);
   table->buckets_ = reinterpret_cast<Bucket*>(base + layout.buckets);
   table->free_ring_ = reinterpret_cast<uint32_t*>(base + layout.free_ring);
   table->wheel_ = reinterpret_cast<uint32_t*>(base + layout.wheel);

@@ -11,7 +11,8 @@
 // so at most one overflow bucket per 8 keys is ever needed; that many are there, and insert() never fails for
 // want of one.
 //
-// Sizes per session: 64 + 128 (session) + 32 (buckets) + 16 (overflow) + 4 (free list) = 244 bytes.
+// Sizes per session: 64 + 128 (session) + 32 (TCP windows) + 32 (buckets) + 16 (overflow) + 4 (free list) =
+// 276 bytes.
 #pragma once
 
 #include <bit>
@@ -21,6 +22,7 @@
 #include "dataplane/core/prefetch.h"
 #include "dataplane/net/result.h"
 #include "dataplane/session/session.h"
+#include "dataplane/session/tcp_window.h"
 
 namespace weir::dataplane {
 
@@ -49,8 +51,9 @@ class SessionTable {
   /// First pass over a burst: asks for the index line.
   void prefetch_bucket(uint32_t hash) const;
   /// Second pass: the first key in the (now cached) bucket whose tag matches, which nearly always is the one;
-  /// asks for its session's line; IPv6 sessions have their addresses in a second one.
-  Hit prefetch_session(uint32_t hash, bool ipv6) const;
+  /// asks for its session's line; IPv6 sessions have their addresses in a second one, TCP sessions their
+  /// windows.
+  Hit prefetch_session(uint32_t hash, bool ipv6, bool tcp) const;
   /// Is `guess`, from prefetch_session(), what find() would return? Sessions may have come and gone since.
   bool is(const Hit& guess, const Key4& key) const;
   bool is(const Hit& guess, const Key6& key) const;
@@ -72,6 +75,8 @@ class SessionTable {
 
   Session& at(SessionIndex index);
   SessionCold& cold(SessionIndex index);
+  /// Of a TCP session. Whoever makes one fills it: it still holds what was there before.
+  TcpWindow& tcp(SessionIndex index);
   const Session& at(SessionIndex index) const;
   const SessionCold& cold(SessionIndex index) const;
   bool in_use(SessionIndex index) const { return at(index).state != SessionState::free; }
@@ -139,6 +144,7 @@ class SessionTable {
 
   Bucket* buckets_ = nullptr;  // bucket_count_ heads, then the overflow buckets
   Session* sessions_ = nullptr;
+  TcpWindow* tcp_ = nullptr;
   uint32_t bucket_count_ = 0;
   uint32_t overflow_free_ = 0;  // chain of unused overflow buckets; 0: none
   SessionCold* cold_ = nullptr;
@@ -158,7 +164,7 @@ inline uint32_t SessionTable::matching(const Bucket& bucket, uint16_t tag) {
   const __m128i equal = _mm_cmpeq_epi16(tags, _mm_set1_epi16(static_cast<short>(tag)));
   return static_cast<uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())));
 }
-inline SessionTable::Hit SessionTable::prefetch_session(uint32_t hash, bool ipv6) const {
+inline SessionTable::Hit SessionTable::prefetch_session(uint32_t hash, bool ipv6, bool tcp) const {
   const Bucket& bucket = buckets_[bucket_of(hash)];
   const uint32_t matches = matching(bucket, tag_of(hash));
   if (matches == 0) [[unlikely]]
@@ -167,6 +173,9 @@ inline SessionTable::Hit SessionTable::prefetch_session(uint32_t hash, bool ipv6
   prefetch(&sessions_[entry >> 1]);
   if (ipv6) [[unlikely]]
     prefetch(&cold_[entry >> 1]);
+  // Not a branch, which a mixture of protocols would make a guess.
+  const void* windows = &tcp_[entry >> 1];
+  prefetch(tcp ? windows : &sessions_[entry >> 1]);
   return {entry >> 1, static_cast<Direction>(entry & 1)};
 }
 inline bool SessionTable::is(const Hit& guess, const Key4& key) const {
@@ -229,6 +238,7 @@ inline SessionTable::Hit SessionTable::find(const Key6& key, uint32_t hash) cons
 }
 inline Session& SessionTable::at(SessionIndex index) { return sessions_[index]; }
 inline SessionCold& SessionTable::cold(SessionIndex index) { return cold_[index]; }
+inline TcpWindow& SessionTable::tcp(SessionIndex index) { return tcp_[index]; }
 inline const Session& SessionTable::at(SessionIndex index) const { return sessions_[index]; }
 inline const SessionCold& SessionTable::cold(SessionIndex index) const { return cold_[index]; }
 inline uint32_t SessionTable::size() const { return size_; }

@@ -138,12 +138,12 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
 
 void inspect(WorkerContext& ctx, Burst& burst) {
   Burst& resets = ctx.resets;
-  resets.size = 0;
   for_each_packet(ctx, burst, [&](rte_mbuf* mbuf) { return decide(ctx, resets, mbuf); });
   // After what was sent before the drop, in order.
   for (uint16_t i = 0; i < resets.size; ++i) {
     if (!burst.push(resets.packets[i])) leave(ctx, resets.packets[i], Next::drop(DropReason::tx_full));
   }
+  resets.size = 0;
 }
 
 }  // namespace weir::dataplane

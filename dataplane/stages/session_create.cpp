@@ -10,13 +10,23 @@ namespace {
 
 constexpr uint8_t kTcp = 6;
 
-/// Only what opens a conversation may make a session: a TCP SYN, an echo request, any packet of other
-/// protocols.
-DropReason may_start(const PacketMeta& meta) {
+/// How a session begins, if it does.
+struct Start {
+  SessionState state = SessionState::active;
+  TcpWindow window;  // of TCP
+};
+
+/// Only what opens a conversation may make a session: a TCP SYN (or more, as `tcp` is configured), an echo
+/// request, any packet of other protocols.
+DropReason may_start(const TcpRules& rules, rte_mbuf* mbuf, Start& start) {
+  const PacketMeta& meta = meta_of(mbuf);
   if (meta.icmp_error) return DropReason::icmp_error_unmatched;
   if (meta.icmp_reply) return DropReason::not_a_session_start;
-  if (meta.tuple().protocol == kTcp && event_of(meta.tcp_flags) != TcpEvent::syn)
-    return DropReason::not_a_session_start;
+  if (meta.protocol() != kTcp) return DropReason::none;
+  if (meta.tcp_flags == 0) return DropReason::not_a_session_start;  // also a fragment that has no header
+  const std::optional<SessionState> state = begin_tcp(segment_of(mbuf), rules, start.window);
+  if (!state) return DropReason::not_a_session_start;
+  start.state = *state;
   return DropReason::none;
 }
 
@@ -57,7 +67,9 @@ void note_routes(Session& session, SessionCold& cold, const FirstDecision& decis
 Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
   PacketMeta& meta = meta_of(mbuf);
   const Snapshot& snapshot = *ctx.snapshot;
-  if (const DropReason reason = may_start(meta); reason != DropReason::none) return Next::drop(reason);
+  Start start;
+  if (const DropReason reason = may_start(snapshot.tcp, mbuf, start); reason != DropReason::none)
+    return Next::drop(reason);
 
   const Tuple tuple = meta.tuple();
   const FirstDecision decision = decide_first_packet(snapshot, {meta.ingress, tuple});
@@ -73,7 +85,11 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
   if (index == kNoSession) return Next::drop(DropReason::session_table_full);
   Session& session = ctx.sessions->at(index);
   SessionCold& cold = ctx.sessions->cold(index);
-  session.state = tuple.protocol == kTcp ? SessionState::syn_sent : SessionState::active;
+  session.state = start.state;
+  if (start.state != SessionState::active) {
+    ctx.sessions->tcp(index) = start.window;
+    cold.tcp_flags[0] = meta.tcp_flags;
+  }
   session.adjacency[0] = to_responder;
   session.adjacency[1] = to_initiator;
   session.connection = decision.connection;

@@ -14,8 +14,8 @@ Next session_miss(WorkerContext& ctx, rte_mbuf* mbuf);
 /// A hit on a session that something has changed for since it was decided, or that was over, or whose packet
 /// came in by another way. The meta names session and direction.
 [[gnu::cold]] Next session_changed(WorkerContext& ctx, rte_mbuf* mbuf);
-/// Moves the session's TCP state by the packet's flags.
-void follow_tcp(WorkerContext& ctx, Session& session, const PacketMeta& meta);
+/// A segment that can move more than the windows, or lies outside of them.
+Next tcp_rare(WorkerContext& ctx, rte_mbuf* mbuf, Session& session, const PacketMeta& meta);
 
 /// Of a 32-bit counter. True: it wraps, which the caller carries into the cold half, so that totals are
 /// exact.
@@ -24,28 +24,42 @@ inline bool count_up(uint32_t& low, uint32_t n) {
   return low < n;
 }
 
-/// Nothing that a segment's flags could move.
-inline bool is_settled(const Session& session, const PacketMeta& meta) {
-  constexpr uint8_t kInteresting = kSyn | kFin | kRst;
-  return session.state == SessionState::active ||
-         (session.state == SessionState::established && (meta.tcp_flags & kInteresting) == 0);
-}
-
-/// The packet passes, and is counted as the session's; an ICMP error belongs to it, but is none of its
-/// packets.
-[[gnu::always_inline]] inline void account(WorkerContext& ctx, Session& session, PacketMeta& meta) {
+/// The packet is one of the session's, in either of its counters.
+inline void count(WorkerContext& ctx, Session& session, const PacketMeta& meta) {
   const size_t d = static_cast<size_t>(meta.direction);
-  meta.adjacency = session.adjacency[d];
-  ctx.session_flags |= session.flags;
-  if (meta.icmp_error) [[unlikely]]
-    return;
   if (count_up(session.packets[d], 1)) [[unlikely]]
     ++ctx.sessions->cold(meta.session).packets_high[d];
   if (count_up(session.bytes[d], meta.ip_length)) [[unlikely]]
     ++ctx.sessions->cold(meta.session).bytes_high[d];
+}
+
+/// A segment that acknowledges and may carry data, of a session whose handshake the hub has followed: all
+/// that it can move are the windows. False: it is more than that, or lies outside.
+[[gnu::always_inline]] inline bool take_segment(WorkerContext& ctx, rte_mbuf* mbuf, const Session& session,
+                                                const PacketMeta& meta) {
+  if (session.state != SessionState::established || (meta.tcp_flags & (kSyn | kFin | kRst | kAck)) != kAck ||
+      meta.fragment) [[unlikely]] {
+    return false;
+  }
+  const auto& tcp = *reinterpret_cast<const net::TcpHeader*>(data_of(mbuf) + meta.ip_offset + meta.l4_offset);
+  const uint32_t seq = tcp.seq.host();
+  const uint32_t end = seq + static_cast<uint32_t>(meta.ip_length - meta.payload_offset);
+  return ctx.sessions->tcp(meta.session).take(meta.direction, seq, tcp.ack.host(), end, tcp.window.host());
+}
+
+/// The packet passes, unless it is a TCP segment that cannot, and is counted as the session's; an ICMP error
+/// belongs to it, but is none of its packets.
+[[gnu::always_inline]] inline Next account(WorkerContext& ctx, rte_mbuf* mbuf, Session& session,
+                                           PacketMeta& meta) {
+  meta.adjacency = session.adjacency[static_cast<size_t>(meta.direction)];
+  ctx.session_flags |= session.flags;
+  if (meta.icmp_error) [[unlikely]]
+    return Next::go_on();
+  if (session.state != SessionState::active && !take_segment(ctx, mbuf, session, meta)) [[unlikely]]
+    return tcp_rare(ctx, mbuf, session, meta);
+  count(ctx, session, meta);
   session.last_seen = ctx.tick;
-  if (!is_settled(session, meta)) [[unlikely]]
-    follow_tcp(ctx, session, meta);
+  return Next::go_on();
 }
 
 /// The tuple is used again: a SYN on a conversation that is over.
@@ -96,8 +110,7 @@ inline bool is_current(const Snapshot& snapshot, const Session& session) {
       [[unlikely]] {
     return rare(session_changed);
   }
-  account(ctx, session, meta);
-  return Next::go_on();
+  return account(ctx, mbuf, session, meta);
 }
 
 }  // namespace weir::dataplane

@@ -12,6 +12,9 @@ namespace weir::dataplane {
 /// (session_create.cpp)
 Next create_session(WorkerContext& ctx, rte_mbuf* mbuf);
 
+/// The TCP header of a packet that has one.
+TcpSegment segment_of(rte_mbuf* mbuf);
+
 /// A version moved or a next hop went since the session was decided: decides again. On go_on it is allowed
 /// still and up to date; else it is removed, or its packet waits for a next hop. (session_redecide.cpp)
 Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index);

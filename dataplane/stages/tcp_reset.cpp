@@ -75,21 +75,17 @@ uint16_t write_packet(uint8_t* at, const Tuple& tuple, Numbers numbers) {
   return sizeof ip + sizeof(TcpHeader);
 }
 
-}  // namespace
-
-void add_reset(WorkerContext& ctx, Burst& burst, rte_mbuf* dropped, ResetTo to) {
-  const PacketMeta& meta = meta_of(dropped);
-  if (meta.protocol() != net::kProtoTcp || meta.icmp_error || (meta.tcp_flags & kRst) != 0) return;
-  if (burst.size == Burst::kCapacity) return;
-  const Direction direction = to == ResetTo::receiver ? meta.direction : opposite(meta.direction);
-  const AdjacencyId adjacency = ctx.sessions->at(meta.session).adjacency[static_cast<size_t>(direction)];
-  if (!ctx.snapshot->adjacencies->is_live(adjacency)) return;
+/// A reset that travels in `direction` of the session as `tuple` says. False: no next hop, no room, no
+/// buffer.
+bool make_reset(WorkerContext& ctx, Burst& burst, SessionIndex session, Direction direction,
+                const Tuple& tuple, uint32_t hash, Numbers numbers) {
+  if (burst.size == Burst::kCapacity) return false;
+  const AdjacencyId adjacency = ctx.sessions->at(session).adjacency[static_cast<size_t>(direction)];
+  if (!ctx.snapshot->adjacencies->is_live(adjacency)) return false;
   rte_mbuf* mbuf = rte_pktmbuf_alloc(ctx.pool);
-  if (mbuf == nullptr) return;
+  if (mbuf == nullptr) return false;
 
-  const auto& tcp = *reinterpret_cast<const TcpHeader*>(data_of(dropped) + meta.ip_offset + meta.l4_offset);
-  const Tuple tuple = to == ResetTo::receiver ? meta.tuple() : meta.tuple().reversed();
-  const uint16_t length = write_packet(data_of(mbuf) + sizeof(EthHeader), tuple, numbers_for(to, tcp, meta));
+  const uint16_t length = write_packet(data_of(mbuf) + sizeof(EthHeader), tuple, numbers);
   mbuf->data_len = static_cast<uint16_t>(sizeof(EthHeader) + length);
   mbuf->pkt_len = mbuf->data_len;
 
@@ -97,8 +93,9 @@ void add_reset(WorkerContext& ctx, Burst& burst, rte_mbuf* dropped, ResetTo to) 
   eth.type = be16::of(tuple.src.is_v4() ? net::kEtherIpv4 : net::kEtherIpv6);
   PacketMeta& made = *new (&meta_of(mbuf)) PacketMeta();
   made.set_key(tuple, 0);  // it is not looked up: its session is known
-  made.session = meta.session;
-  made.hash = meta.hash;
+  made.hash = hash;
+  made.session = session;
+  made.direction = direction;
   made.adjacency = adjacency;
   made.ip_offset = sizeof(EthHeader);
   made.ip_length = length;
@@ -107,6 +104,29 @@ void add_reset(WorkerContext& ctx, Burst& burst, rte_mbuf* dropped, ResetTo to) 
   burst.push(mbuf);
   ctx.counters.generated.add();
   ctx.counters.resets_sent.add();
+  return true;
+}
+
+}  // namespace
+
+void add_reset(WorkerContext& ctx, Burst& burst, rte_mbuf* dropped, ResetTo to) {
+  const PacketMeta& meta = meta_of(dropped);
+  if (meta.protocol() != net::kProtoTcp || meta.icmp_error || (meta.tcp_flags & kRst) != 0) return;
+  const Direction direction = to == ResetTo::receiver ? meta.direction : opposite(meta.direction);
+  const auto& tcp = *reinterpret_cast<const TcpHeader*>(data_of(dropped) + meta.ip_offset + meta.l4_offset);
+  const Tuple tuple = to == ResetTo::receiver ? meta.tuple() : meta.tuple().reversed();
+  make_reset(ctx, burst, meta.session, direction, tuple, meta.hash, numbers_for(to, tcp, meta));
+}
+
+void add_idle_resets(WorkerContext& ctx, SessionIndex index) {
+  const TcpWindow& window = ctx.sessions->tcp(index);
+  const Tuple tuple = ctx.sessions->tuple(index);
+  for (const Direction direction : {Direction::forward, Direction::reverse}) {
+    const TcpSide& sender = window.side[static_cast<size_t>(direction)];
+    const TcpSide& receiver = window.side[1 - static_cast<size_t>(direction)];
+    make_reset(ctx, ctx.resets, index, direction, direction == Direction::forward ? tuple : tuple.reversed(),
+               ctx.sessions->cold(index).hash[static_cast<size_t>(direction)], {sender.acked, receiver.end});
+  }
 }
 
 }  // namespace weir::dataplane

@@ -1,4 +1,5 @@
-// Resets that the hub sends when it drops a TCP session, so that neither end waits (RFC 9293 section 3.5.2).
+// Resets that the hub sends when it drops or forgets a TCP session, so that neither end waits (RFC 9293
+// section 3.5.2).
 // Worker only.
 #pragma once
 
@@ -15,5 +16,9 @@ enum class ResetTo : uint8_t { sender, receiver };
 /// acknowledged (RFC 5961 section 3.2 accepts only an exact match). Nothing happens if there is no buffer, no
 /// next hop, or `dropped` is a reset itself.
 void add_reset(WorkerContext& ctx, Burst& burst, rte_mbuf* dropped, ResetTo to);
+
+/// Tells both ends of an idle TCP session, established or half closed, that the hub is about to forget it
+/// (tcp.reset_idle): a reset to each is added to ctx.resets, at the number that it has last acknowledged.
+void add_idle_resets(WorkerContext& ctx, SessionIndex index);
 
 }  // namespace weir::dataplane

@@ -82,7 +82,7 @@ struct WorkerContext {
   const Snapshot* snapshot = nullptr;
 
   // --- the burst's ---
-  uint8_t session_flags = 0;  // Session::Flags of all its sessions, or-ed
+  uint16_t session_flags = 0;  // Session::Flags of all its sessions, or-ed
 
   // --- its own ---
   WorkerCounters counters;
@@ -103,7 +103,7 @@ struct WorkerContext {
   rte_mempool* pool = nullptr;
   std::vector<TxBuffer> tx;  // by PortIndex
   Burst answers;             // made in a stage, to be encapsulated at the end of the way
-  Burst resets;              // made by inspect
+  Burst resets;              // made by inspect, and when idle sessions end
   struct Outbox {            // for one other worker
     uint16_t size = 0;
     rte_mbuf* packets[kMaxRxBurst];

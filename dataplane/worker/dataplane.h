@@ -64,6 +64,8 @@ struct WorkerCounters {
   Counter sessions_created, sessions_expired, sessions_live;
   Counter redecided_policy, redecided_route,
       redecided_cut;  // sessions looked at again after a change; cut: no longer allowed
+  Counter
+      tcp_ignored;  // segments that passed, but moved nothing: outside of the windows, SYN of a live session
   Counter resets_sent, inspected_packets;
   Counter events_lost, notes_lost;
   Counter turns, idle_turns, bursts;
@@ -124,7 +126,7 @@ struct SessionRow {
   DomainId from, to;
   AttachmentId ingress, egress;
   SessionState state{};
-  uint8_t flags = 0;
+  uint16_t flags = 0;
   uint32_t rule = 0;
   uint64_t packets[2] = {}, bytes[2] = {};
   NanoTime start_ns = 0;

@@ -1,5 +1,7 @@
 #include "dataplane/worker/session_life.h"
 
+#include "dataplane/stages/tcp_reset.h"
+
 namespace weir::dataplane {
 
 namespace {
@@ -33,6 +35,13 @@ void close_inspection(WorkerContext& ctx, Session& session, SessionCold& cold) {
   session.flags = static_cast<uint8_t>(session.flags & ~Session::kInspected);
 }
 
+/// A TCP session in which the hub could forget that something may still be said.
+bool is_open(const Session& session) {
+  const bool open = session.state == SessionState::established ||
+                    session.state == SessionState::fin_forward || session.state == SessionState::fin_reverse;
+  return open && (session.flags & Session::kDropped) == 0;
+}
+
 }  // namespace
 
 uint32_t idle_timeout(const Timeouts& timeouts, const Session& session) {
@@ -42,8 +51,11 @@ uint32_t idle_timeout(const Timeouts& timeouts, const Session& session) {
       return timeouts.tcp_handshake;
     case SessionState::established:
       return timeouts.tcp_established;
+    case SessionState::loose:
+      return timeouts.tcp_loose;
     case SessionState::fin_forward:
     case SessionState::fin_reverse:
+      return timeouts.tcp_half_closed;
     case SessionState::closing:
     case SessionState::reset:
       return timeouts.tcp_closing;
@@ -52,7 +64,8 @@ uint32_t idle_timeout(const Timeouts& timeouts, const Session& session) {
   }
   switch (session.protocol) {
     case 17:
-      return timeouts.udp;
+      // A wrap of the counter merely makes one look of the timer take the shorter one.
+      return session.packets[1] == 0 ? timeouts.udp_unanswered : timeouts.udp;
     case 1:
     case 58:
       return timeouts.icmp;
@@ -135,7 +148,10 @@ void expire_sessions(WorkerContext& ctx, uint32_t budget) {
     const Session& session = ctx.sessions->at(index);
     const uint32_t timeout = idle_timeout(ctx.snapshot->timeouts, session);
     const uint32_t idle = ctx.tick.since(session.last_seen);
-    if (idle >= timeout) return end_session(ctx, index, end_by_timeout(session));
+    if (idle >= timeout) {
+      if (ctx.snapshot->tcp.reset_idle && is_open(session)) add_idle_resets(ctx, index);
+      return end_session(ctx, index, end_by_timeout(session));
+    }
     ctx.sessions->arm(index, ctx.tick, timeout - idle);
   });
 }

@@ -105,7 +105,7 @@ class LookupAhead {
   /// What is found here is looked at again when its turn comes (session_lookup()).
   void ask(uint32_t i) {
     PacketMeta& meta = meta_of(burst_.packets[i]);
-    const SessionTable::Hit guess = sessions_.prefetch_session(meta.hash, !meta.is_v4());
+    const SessionTable::Hit guess = sessions_.prefetch_session(meta.hash, !meta.is_v4(), meta.tcp_flags != 0);
     meta.session = guess.index;
     meta.direction = guess.direction;
   }
@@ -288,6 +288,10 @@ bool Worker::work() {
   flush_tx(ctx_);
   enter(ctx_, Stage::expire);
   expire_sessions(ctx_, kExpirePerTurn);
+  if (ctx_.resets.size != 0) {
+    send_burst(ctx_.resets);
+    flush_tx(ctx_);
+  }
   expire_fragments(ctx_);
   return busy;
 }

@@ -86,6 +86,18 @@ struct Timeouts {  // seconds
   uint32_t icmp = 15;
   uint32_t other = 120;
   uint32_t fragment = 2;  // the rest of a datagram
+  uint32_t tcp_half_closed = 120;
+  uint32_t tcp_loose = 120;  // taken up in its midst, one end not seen yet
+  uint32_t udp_unanswered = 30;
+  Location where;
+};
+
+/// How TCP is followed.
+struct Tcp {
+  bool strict_windows = false;  // drops all that lies outside of them
+  bool mid_stream = false;      // a session may begin with another segment than SYN
+  bool one_sided = false;       // the other direction may pass elsewhere
+  bool reset_idle = false;      // both ends are told when an idle session is forgotten
   Location where;
 };
 
@@ -225,6 +237,7 @@ struct Config {
   Control control;
   Limits limits;
   Timeouts timeouts;
+  Tcp tcp;
   Api api;
   Log log;
   Events events;

@@ -168,6 +168,17 @@ void read_timeouts(const Table& t, Timeouts& out) {
   t.get("icmp", out.icmp);
   t.get("other", out.other);
   t.get("fragment", out.fragment);
+  t.get("tcp_half_closed", out.tcp_half_closed);
+  t.get("tcp_loose", out.tcp_loose);
+  t.get("udp_unanswered", out.udp_unanswered);
+  out.where = t.where();
+}
+
+void read_tcp(const Table& t, Tcp& out) {
+  t.get("strict_windows", out.strict_windows);
+  t.get("mid_stream", out.mid_stream);
+  t.get("one_sided", out.one_sided);
+  t.get("reset_idle", out.reset_idle);
   out.where = t.where();
 }
 
@@ -195,6 +206,7 @@ void read_singles(const Table& root, Config& out) {
 
   read_limits(root.inner("limits"), out.limits);
   read_timeouts(root.inner("timeouts"), out.timeouts);
+  read_tcp(root.inner("tcp"), out.tcp);
 
   const Table api = root.inner("api");
   api.get_file("socket", out.api.socket);

@@ -48,6 +48,7 @@ std::vector<WorkerView> worker_views(const Dataplane& dataplane, const std::vect
         {"redecided_policy", c.redecided_policy.get()},
         {"redecided_route", c.redecided_route.get()},
         {"redecided_cut", c.redecided_cut.get()},
+        {"tcp_ignored", c.tcp_ignored.get()},
         {"resets_sent", c.resets_sent.get()},
         {"inspected_packets", c.inspected_packets.get()},
         {"inspected_bytes", i.bytes},
@@ -110,8 +111,8 @@ std::vector<DropView> drop_views(const Dataplane& dataplane) {
 namespace {
 
 constexpr std::string_view kStateNames[] = {
-    "free",        "active",      "syn_sent", "syn_received", "established",
-    "fin_forward", "fin_reverse", "closing",  "reset",
+    "free",        "active",      "loose",       "syn_sent", "syn_received",
+    "established", "fin_forward", "fin_reverse", "closing",  "reset",
 };
 static_assert(std::size(kStateNames) == static_cast<size_t>(SessionState::count_));
 

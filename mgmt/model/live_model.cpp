@@ -18,7 +18,15 @@ constexpr uint32_t kDomainSlots = 0xffff;
 dataplane::Timeouts ticks_of(const config::Timeouts& t) {
   const auto ticks = [](uint32_t seconds) { return Tick::duration(seconds * kNanosPerSecond); };
   return {ticks(t.tcp_handshake), ticks(t.tcp_established), ticks(t.tcp_closing), ticks(t.udp),
-          ticks(t.icmp),          ticks(t.other),           ticks(t.fragment)};
+          ticks(t.icmp),          ticks(t.other),           ticks(t.fragment),    ticks(t.tcp_half_closed),
+          ticks(t.tcp_loose),     ticks(t.udp_unanswered)};
+}
+
+dataplane::TcpRules rules_of(const config::Tcp& t) {
+  return {.strict = t.strict_windows,
+          .mid_stream = t.mid_stream,
+          .one_sided = t.one_sided,
+          .reset_idle = t.reset_idle};
 }
 
 }  // namespace
@@ -214,6 +222,7 @@ std::unique_ptr<Snapshot> LiveModel::snapshot() {
   snapshot->version = ++snapshots_;
   snapshot->workers = facts_.workers;
   snapshot->timeouts = ticks_of(settings_.timeouts);
+  snapshot->tcp = rules_of(settings_.tcp);
   for (const PortFacts& port : facts_.ports) {
     snapshot->ports.push_back(
         {port.name, port.mac, port.mtu, port.vlan, natives_.contains(port.index), port.tx_checksums});

@@ -71,6 +71,7 @@ struct RuleRecord {
 /// What only a reload changes.
 struct Settings {
   config::Timeouts timeouts;
+  config::Tcp tcp;
   std::vector<config::Profile> profiles;
   Rulesets rulesets;
 };

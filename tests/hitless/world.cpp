@@ -169,7 +169,7 @@ std::string World::config(const std::string& rules_file) const {
   std::ostringstream out;
   out << "[limits]\nsessions = " << 2 * size_.sessions + 8'192 << "\npunts_per_second = 100000\n"
       << "packet_buffers = 32768\nadjacencies = 65536\nheld_packets = 4096\n"
-      << "[timeouts]\nudp = 3600\ntcp_handshake = 3600\n"
+      << "[timeouts]\nudp = 3600\nudp_unanswered = 3600\ntcp_handshake = 3600\n"
       << "[events]\nflow = false\n"
       // Opened by the test as a port of memory.
       << "[[port]]\nname = \"wan0\"\ndriver = \"null\"\naddress = [\"" << text(kHub)

@@ -31,6 +31,7 @@ constexpr Named kNamed[] = {
     {"redecided_policy", &WorkerCounters::redecided_policy},
     {"redecided_route", &WorkerCounters::redecided_route},
     {"redecided_cut", &WorkerCounters::redecided_cut},
+    {"tcp_ignored", &WorkerCounters::tcp_ignored},
     {"resets_sent", &WorkerCounters::resets_sent},
     {"inspected_packets", &WorkerCounters::inspected_packets},
     {"events_lost", &WorkerCounters::events_lost},

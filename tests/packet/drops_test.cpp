@@ -259,6 +259,8 @@ const std::pair<DropReason, const char*> kElsewhere[] = {
     {handoff_full, "Workers.AFullRingDropsAtTheSender"},
     {stale_attachment, "Generations.APacketWaitsWhileItsAttachmentGoes"},
     {attachment_down, "DropsElsewhere.NoMemberOfTheRouteIsLeft"},
+    {tcp_outside_window, "Tcp.OutsideOfTheWindowsNothingCloses"},
+    {tcp_unexpected, "Tcp.ASynOfTheResponderOpensNothing"},
     {session_table_full, "Sessions.TableFull"},
     {inspect_drop, "Inspect.ADropRuleStopsTheSession"},
     {session_dropped, "Inspect.ADropRuleStopsTheSession"},

@@ -40,11 +40,17 @@ SnapshotBuilder::SnapshotBuilder() : kept_(std::make_shared<Kept>()) {
   constexpr NanoTime s = kNanosPerSecond;
   timeouts_ = {Tick::duration(10 * s), Tick::duration(3'600 * s), Tick::duration(30 * s),
                Tick::duration(60 * s), Tick::duration(15 * s),    Tick::duration(120 * s),
-               Tick::duration(2 * s)};
+               Tick::duration(2 * s),  Tick::duration(30 * s),    Tick::duration(40 * s),
+               Tick::duration(60 * s)};
 }
 
 SnapshotBuilder& SnapshotBuilder::workers(uint16_t count) {
   workers_ = count;
+  return *this;
+}
+
+SnapshotBuilder& SnapshotBuilder::tcp(const TcpRules& rules) {
+  tcp_ = rules;
   return *this;
 }
 
@@ -297,6 +303,7 @@ std::unique_ptr<Snapshot> SnapshotBuilder::build() {
   snapshot->version = version_;
   snapshot->workers = workers_;
   snapshot->timeouts = timeouts_;
+  snapshot->tcp = tcp_;
   snapshot->ports = ports_;
   snapshot->hub_addresses = hub_addresses_;
   snapshot->udp_tunnels = build_udp_tunnels();

@@ -49,6 +49,8 @@ class SnapshotBuilder {
   SnapshotBuilder();
 
   SnapshotBuilder& workers(uint16_t count);
+  /// As configured by default unless said.
+  SnapshotBuilder& tcp(const dataplane::TcpRules& rules);
   SnapshotBuilder& timeouts(const dataplane::Timeouts& timeouts);
   /// Ports are numbered in the order in which they are given. Without any there is one: p0,
   /// 02:00:00:00:00:01, MTU 1500, 198.18.0.1.
@@ -126,6 +128,7 @@ class SnapshotBuilder {
   uint32_t version_ = 0;
   uint16_t workers_ = 1;
   dataplane::Timeouts timeouts_;
+  dataplane::TcpRules tcp_;
   std::vector<dataplane::PortInfo> ports_;
   std::vector<dataplane::HubAddress> hub_addresses_;
   std::vector<NamedDomain> domains_;

@@ -22,6 +22,8 @@ cores = [1]
 #limits
 [timeouts]
 #timeouts
+[tcp]
+#tcp
 [api]
 #api
 [log]

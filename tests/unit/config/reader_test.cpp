@@ -56,6 +56,10 @@ TEST(ReadConfig, ReadsLimitsAndTimeouts) {
   EXPECT_EQ(c.timeouts.icmp, 5u);
   EXPECT_EQ(c.timeouts.other, 6u);
   EXPECT_EQ(c.timeouts.fragment, 7u);
+  EXPECT_EQ(c.timeouts.tcp_half_closed, 8u);
+  EXPECT_EQ(c.timeouts.tcp_loose, 9u);
+  EXPECT_EQ(c.timeouts.udp_unanswered, 10u);
+  EXPECT_TRUE(c.tcp.strict_windows && c.tcp.mid_stream && c.tcp.one_sided && c.tcp.reset_idle);
 }
 
 TEST(ReadConfig, ReadsPorts) {

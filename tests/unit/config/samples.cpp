@@ -128,6 +128,14 @@ udp = 4
 icmp = 5
 other = 6
 fragment = 7
+tcp_half_closed = 8
+tcp_loose = 9
+udp_unanswered = 10
+[tcp]
+strict_windows = true
+mid_stream = true
+one_sided = true
+reset_idle = true
 [api]
 socket = "weir.sock"
 max_request_mib = 16
