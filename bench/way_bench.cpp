@@ -25,17 +25,30 @@ namespace {
 
 constexpr size_t kBurst = 32, kTurns = 16, kStretch = kBurst * kTurns;
 
+constexpr const char* kPublic = "10.2.0.100";
+
 /// One frame of each direction of `sessions` sessions, in random order; the first of them all open one.
 struct Feed {
   std::vector<Bytes> opening, frames;
 
-  Feed(size_t sessions, Ip ip) {
+  /// `translated`: what goes from a to b has kPublic as its source there, and its own port.
+  Feed(size_t sessions, Ip ip, bool translated = false) {
     for (size_t i = 0; i < sessions; ++i) {
       const auto client = static_cast<uint16_t>(1'024 + i % 32'768),
                  server = static_cast<uint16_t>(1 + i / 32'768);
       opening.push_back(from_spoke(kA, kB, udp(client, server, std::string(22, 'x')), ip));
       frames.push_back(opening.back());
-      frames.push_back(from_spoke(kB, kA, udp(server, client, std::string(22, 'x')), ip));
+      if (translated) {
+        const Bytes inside = PacketBuilder()
+                                 .ether(kB.hub_mac, kB.host_mac)
+                                 .ip(kB.host4, kPublic)
+                                 .udp(server, client)
+                                 .payload(std::string(22, 'x'))
+                                 .build();
+        frames.push_back(tunnelled(kB, inside));
+      } else {
+        frames.push_back(from_spoke(kB, kA, udp(server, client, std::string(22, 'x')), ip));
+      }
     }
     std::shuffle(frames.begin(), frames.end(), std::mt19937(1));
     // Copied in that order, so that they lie in memory as they are used: who injects them walks through
@@ -52,11 +65,28 @@ void add_stages(benchmark::State& state, const dataplane::ProfileCounters& profi
   }
 }
 
-void vxlan_to_vxlan(benchmark::State& state, Ip ip, uint32_t sample_one_in) {
+/// Red's sources get the pool's one address, and keep their ports, which are its alone.
+dataplane::NatRules one_pool(const SnapshotBuilder& b) {
+  dataplane::NatRules rules;
+  dataplane::PoolRule& rule = rules.pools.emplace_back();
+  rule.from = {b.domain_id("red")};
+  rule.to = b.domain_id("blue");
+  rule.destinations = {*net::parse_prefix("10.2.0.0/24")};
+  const net::IpAddress address = *net::parse_ip(kPublic);
+  rule.pool =
+      std::make_shared<dataplane::PortPool>(std::vector<dataplane::PortPool::Range>{{address, address}},
+                                            uint16_t{1'024}, uint16_t{65'535}, uint16_t{1});
+  return rules;
+}
+
+void vxlan_to_vxlan(benchmark::State& state, Ip ip, uint32_t sample_one_in, bool translated = false) {
   const auto sessions = static_cast<size_t>(state.range(0));
-  const Feed feed(sessions, ip);
-  TestHub hub(network().build(),
-              {.sessions = static_cast<uint32_t>(sessions) + 64, .sample_one_in = sample_one_in});
+  const Feed feed(sessions, ip, translated);
+  SnapshotBuilder network_of_bench = network();
+  if (translated) network_of_bench.nat(one_pool(network_of_bench));
+  TestHub hub(network_of_bench.build(), {.sessions = static_cast<uint32_t>(sessions) + 64,
+                                         .nat_bindings = 65'536,
+                                         .sample_one_in = sample_one_in});
   for (size_t i = 0; i < sessions; ++i) {
     hub.inject(feed.opening[i]);
     if (i % kBurst != 0) continue;
@@ -102,6 +132,7 @@ void sizes(benchmark::internal::Benchmark* b) {
 BENCHMARK_CAPTURE(vxlan_to_vxlan, ipv4, Ip::v4, dataplane::kSampleOneIn)->Apply(sizes);
 BENCHMARK_CAPTURE(vxlan_to_vxlan, ipv4_not_sampled, Ip::v4, 0)->Apply(sizes);
 BENCHMARK_CAPTURE(vxlan_to_vxlan, ipv4_each_sampled, Ip::v4, 1)->Apply(sizes);
+BENCHMARK_CAPTURE(vxlan_to_vxlan, ipv4_translated, Ip::v4, dataplane::kSampleOneIn, true)->Apply(sizes);
 BENCHMARK_CAPTURE(vxlan_to_vxlan, ipv6, Ip::v6, dataplane::kSampleOneIn)->Apply(sizes);
 
 }  // namespace

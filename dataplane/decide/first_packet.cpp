@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "dataplane/decide/flow_hash.h"
+#include "dataplane/decide/owner.h"
 
 namespace weir::dataplane {
 
@@ -105,18 +106,10 @@ static ReverseHop usable_hop(const Snapshot& snapshot, DomainId domain, const ne
                 [&](const NextHop& member) { return is_usable(snapshot, member); });
 }
 
-RouteAnswer find_route(const Snapshot& snapshot, DomainId domain, const net::IpAddress& destination,
-                       uint32_t hash, MemberName keep) {
-  const Routes::Match own = snapshot.routes->lookup_own(domain, destination);
-  const Routes::ExposedMatch exposed =
-      snapshot.routes->lookup_exposed(domain, destination, own ? own.length : -1);
+/// Where a route leads.
+static RouteAnswer answer_of(const Snapshot& snapshot, const Routes::Match& match, uint32_t hash,
+                             MemberName keep) {
   RouteAnswer answer;
-  if (!own && !exposed) {
-    answer.drop = exposed.elsewhere ? DropReason::no_connection : DropReason::no_route;
-    return answer;
-  }
-  const Routes::Match& match = exposed ? exposed : own;
-  answer.exposed = static_cast<bool>(exposed);
   answer.length = match.length;
   answer.cell = match.cell;
   if (match.target->members.empty()) {
@@ -131,6 +124,67 @@ RouteAnswer find_route(const Snapshot& snapshot, DomainId domain, const net::IpA
   }
   answer.next_hop = *member;
   return answer;
+}
+
+/// An address that is known to be one of the domain's: by its own routes only.
+static RouteAnswer find_own_route(const Snapshot& snapshot, DomainId domain,
+                                  const net::IpAddress& destination, uint32_t hash, MemberName keep) {
+  const Routes::Match own = snapshot.routes->lookup_own(domain, destination);
+  if (own) return answer_of(snapshot, own, hash, keep);
+  RouteAnswer answer;
+  answer.drop = DropReason::no_route;
+  return answer;
+}
+
+RouteAnswer find_route(const Snapshot& snapshot, DomainId domain, const net::IpAddress& destination,
+                       uint32_t hash, MemberName keep) {
+  const Routes::Match own = snapshot.routes->lookup_own(domain, destination);
+  const Routes::ExposedMatch exposed =
+      snapshot.routes->lookup_exposed(domain, destination, own ? own.length : -1);
+  if (!own && !exposed) {
+    RouteAnswer answer;
+    answer.drop = exposed.elsewhere ? DropReason::no_connection : DropReason::no_route;
+    return answer;
+  }
+  RouteAnswer answer = answer_of(snapshot, exposed ? exposed : own, hash, keep);
+  answer.exposed = static_cast<bool>(exposed);
+  return answer;
+}
+
+/// Where the packet is meant to go. False: to nobody.
+static bool translate_destination(const NatTable& nat, const FirstPacket& packet, FirstDecision& decision) {
+  const auto slot = static_cast<uint16_t>(decision.from_domain.index());
+  NatTable::Destination& to = decision.destination;
+  to = nat.destination(slot, packet.tuple);
+  if (to.kind == NatKind::closed) return false;
+  if (to.kind == NatKind::pool) {
+    if (packet.binding == nullptr) return false;
+    to.address = packet.binding->inside;
+    to.port = packet.binding->inside_port;
+    to.domain = packet.binding->host;
+  }
+  decision.translated.dst = to.address;
+  decision.translated.dst_port = to.port;
+  // ICMP: both are the identifier (core/tuple.h).
+  if (port_class(packet.tuple.protocol) == PortClass::icmp) decision.translated.src_port = to.port;
+  return true;
+}
+
+/// What the source becomes. False: the answers would not come back to this session.
+static bool translate_source(const Snapshot& snapshot, const Tuple& tuple, FirstDecision& decision) {
+  const NatTable& nat = *snapshot.nat;
+  const DomainId from = decision.from_domain, to = decision.to_domain;
+  decision.source = nat.source(from, to, tuple, decision.destination);
+  // A pool's port is this worker's, and so is what is sent to it.
+  if (decision.source.kind == NatKind::pool) return true;
+  Tuple& leaves = decision.translated;
+  if (decision.source.kind == NatKind::fixed) leaves.src = decision.source.address;
+  const Tuple answer = leaves.reversed();
+  const auto from_slot = static_cast<uint16_t>(from.index()), to_slot = static_cast<uint16_t>(to.index());
+  const NatTable::Destination back = nat.destination(to_slot, answer);
+  if (back.kind != decision.source.kind || back.address != tuple.src) return false;
+  return owner_of({.tuple = answer, .domain = to_slot}, snapshot) ==
+         owner_of({.tuple = tuple, .domain = from_slot}, snapshot);
 }
 
 FirstDecision decide_route(const Snapshot& snapshot, const FirstPacket& packet) {
@@ -161,7 +215,13 @@ FirstDecision decide_route(const Snapshot& snapshot, const FirstPacket& packet) 
 
   decision.last_step = Step::route;
   if (ingress->is_gateway(packet.tuple.dst)) return dropped(DropReason::inner_hub_address);
-  const RouteAnswer route = find_route(snapshot, from->id, packet.tuple.dst, hash, packet.keep[0]);
+  decision.translated = packet.tuple;
+  if (snapshot.nat != nullptr && !translate_destination(*snapshot.nat, packet, decision))
+    return dropped(DropReason::nat_closed);
+  const net::IpAddress& dst = decision.translated.dst;
+  const DomainId meant = decision.destination.domain;
+  const RouteAnswer route = meant.valid() ? find_own_route(snapshot, meant, dst, hash, packet.keep[0])
+                                          : find_route(snapshot, from->id, dst, hash, packet.keep[0]);
   decision.route_length = route.length;
   decision.route_exposed = route.exposed;
   if (route.drop != DropReason::none) return dropped(route.drop);
@@ -169,9 +229,13 @@ FirstDecision decide_route(const Snapshot& snapshot, const FirstPacket& packet) 
   decision.to_domain = route.next_hop.domain;
   decision.route[0] = route.cell;
   decision.route_version[0] = snapshot.routes->version(route.cell);
-  if (snapshot.attachment(route.next_hop.attachment)->is_gateway(packet.tuple.dst))
+  if (snapshot.attachment(route.next_hop.attachment)->is_gateway(dst))
     return dropped(DropReason::inner_hub_address);
   decision.last_step = Step::connection;
+  if (snapshot.nat != nullptr) {
+    if (!translate_source(snapshot, packet.tuple, decision)) return dropped(DropReason::nat_conflict);
+    if (decision.translated.src == dst) return dropped(DropReason::inner_martian);
+  }
   return decision;
 }
 
@@ -188,7 +252,10 @@ FirstDecision decide_first_packet(const Snapshot& snapshot, const FirstPacket& p
   decision.policy_version = snapshot.policy->version(decision.connection);
 
   decision.last_step = Step::policy;
-  decision.policy = snapshot.policy->classify(decision.connection, packet.tuple);
+  Tuple seen = decision.translated;
+  seen.src = packet.tuple.src;
+  seen.src_port = packet.tuple.src_port;
+  decision.policy = snapshot.policy->classify(decision.connection, seen);
   if (decision.policy.action == PolicyAction::deny) {
     return dropped(decision.policy.rule == kDefaultDeny ? DropReason::policy_default_deny
                                                         : DropReason::policy_deny);

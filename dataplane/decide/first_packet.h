@@ -9,6 +9,7 @@
 #include "dataplane/core/snapshot.h"
 #include "dataplane/core/tuple.h"
 #include "dataplane/core/verdict.h"
+#include "dataplane/nat/bindings.h"
 
 namespace weir::dataplane {
 
@@ -22,6 +23,8 @@ struct FirstPacket {
   /// The members that a live session uses, towards the destination and towards the source: kept while their
   /// route has them and they are usable.
   MemberName keep[2] = {0, 0};
+  /// Sent to a pool's address: the binding there; null: there is none.
+  const Binding* binding = nullptr;
 };
 
 /// The steps in the order in which they are taken; a caller that explains shows them up to `last_step`.
@@ -42,9 +45,16 @@ struct FirstDecision {
   RouteCell route[2] = {0, 0};
   uint32_t route_version[2] = {0, 0};
   uint32_t policy_version = 0;
+  /// Valid from Step::connection on: how the packet leaves, but for a source that gets a pool's address and
+  /// port (`source.kind` is NatKind::pool), which are the worker's to take.
+  Tuple translated;
+  NatTable::Destination destination;
+  NatTable::Source source;
+  bool is_translated() const { return destination.kind != NatKind::none || source.kind != NatKind::none; }
 };
 
-/// Reverse-path check, route (with its ECMP member), connection, policy, in that order.
+/// Reverse-path check, destination translation, route (with its ECMP member), source translation, connection,
+/// policy, in that order. Policy sees the source as it is and the destination as translated.
 ///
 /// A source has to be reached, by its own domain's routes, through the attachment that the packet came in by.
 /// With that check go two others: an ingress attachment or domain that is gone is `stale_attachment`;

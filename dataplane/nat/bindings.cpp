@@ -12,6 +12,8 @@ namespace {
 /// So many addresses of a pool are looked at for a free port, so that one of a large and full pool costs no
 /// more than this.
 constexpr uint32_t kAddressesTried = 16;
+/// All workers choose a host's address alike.
+constexpr uint64_t kPairing = 0x2f0b'91c3'66aa'd01d;
 /// Ports that are published, or that a binding has from a former pool of the same address, are passed over.
 constexpr uint32_t kPortsTried = 64;
 
@@ -51,9 +53,10 @@ uint32_t Bindings::random() {  // xorshift64*
   return static_cast<uint32_t>(random_ * 0x2545'f491'4f6c'dd1dULL >> 32);
 }
 
-uint32_t Bindings::inside_bucket(const net::IpAddress& address, uint16_t port, uint16_t domain,
+uint32_t Bindings::inside_bucket(const net::IpAddress& address, uint16_t port, DomainId host,
                                  uint8_t protocol) const {
-  return hash_of(secret_, address, uint64_t{port} << 32 | uint64_t{domain} << 16 | protocol) & mask_;
+  return hash_of(secret_, address, uint64_t{port} << 32 | uint64_t{host.index() & 0xffff} << 16 | protocol) &
+         mask_;
 }
 
 uint32_t Bindings::outside_bucket(const net::IpAddress& address, uint16_t port, uint16_t realm,
@@ -61,11 +64,11 @@ uint32_t Bindings::outside_bucket(const net::IpAddress& address, uint16_t port, 
   return hash_of(~secret_, address, uint64_t{port} << 32 | uint64_t{realm} << 16 | protocol) & mask_;
 }
 
-BindingIndex Bindings::find_inside(const PoolRule& rule, uint16_t domain, const Tuple& tuple) const {
-  BindingIndex i = inside_[inside_bucket(tuple.src, tuple.src_port, domain, tuple.protocol)];
+BindingIndex Bindings::find_inside(const PoolRule& rule, DomainId host, const Tuple& tuple) const {
+  BindingIndex i = inside_[inside_bucket(tuple.src, tuple.src_port, host, tuple.protocol)];
   for (; i != kNoBinding; i = entries_[i].next_inside) {
     const Binding& b = entries_[i].binding;
-    if (b.inside == tuple.src && b.inside_port == tuple.src_port && b.domain == domain &&
+    if (b.inside == tuple.src && b.inside_port == tuple.src_port && b.host == host &&
         b.protocol == tuple.protocol && fits(rule, b))
       return i;
   }
@@ -84,24 +87,24 @@ BindingIndex Bindings::find(const PoolRule& rule, const net::IpAddress& outside,
   return kNoBinding;
 }
 
-Bindings::Answer Bindings::hold(const NatTable& nat, uint16_t rule, uint16_t domain, const Tuple& tuple) {
+Bindings::Answer Bindings::hold(const NatTable& nat, uint16_t rule, DomainId host, const Tuple& tuple) {
   const PoolRule& pool = nat.rules().pools[rule];
-  if (const BindingIndex known = find_inside(pool, domain, tuple); known != kNoBinding) {
+  if (const BindingIndex known = find_inside(pool, host, tuple); known != kNoBinding) {
     ++entries_[known].holders;
     return {known, BindingRefused::no};
   }
-  return add(nat, pool, domain, tuple);
+  return add(nat, pool, host, tuple);
 }
 
-Bindings::Answer Bindings::add(const NatTable& nat, const PoolRule& rule, uint16_t domain,
-                               const Tuple& tuple) {
+Bindings::Answer Bindings::add(const NatTable& nat, const PoolRule& rule, DomainId host, const Tuple& tuple) {
   const std::optional<PortClass> kind = port_class(tuple.protocol);
   if (!kind) return {kNoBinding, BindingRefused::protocol};
   if (free_ == kNoBinding) return {kNoBinding, BindingRefused::full};
   PortPool& pool = *rule.pool;
   const auto realm = static_cast<uint16_t>(rule.to.index());
   const uint32_t count = pool.addresses();
-  const uint32_t paired = static_cast<uint32_t>(uint64_t{hash_of(secret_, tuple.src, domain)} * count >> 32);
+  const uint32_t paired =
+      static_cast<uint32_t>(uint64_t{hash_of(kPairing, tuple.src, host.value)} * count >> 32);
   uint32_t ports_left = kPortsTried;
   for (uint32_t n = 0; n < std::min(count, kAddressesTried); ++n) {
     const uint32_t index = paired + n < count ? paired + n : paired + n - count;
@@ -116,7 +119,7 @@ Bindings::Answer Bindings::add(const NatTable& nat, const PoolRule& rule, uint16
         continue;
       }
       pool.count_given(worker_, *port == tuple.src_port);
-      return {enter({tuple.src, outside, tuple.src_port, *port, domain, realm, tuple.protocol}),
+      return {enter({tuple.src, outside, tuple.src_port, *port, host, realm, tuple.protocol}),
               BindingRefused::no};
     }
   }
@@ -128,7 +131,7 @@ BindingIndex Bindings::enter(const Binding& b) {
   const BindingIndex index = free_;
   Entry& entry = entries_[index];
   free_ = entry.next_inside;
-  BindingIndex& inside = inside_[inside_bucket(b.inside, b.inside_port, b.domain, b.protocol)];
+  BindingIndex& inside = inside_[inside_bucket(b.inside, b.inside_port, b.host, b.protocol)];
   BindingIndex& outside = outside_[outside_bucket(b.outside, b.outside_port, b.realm, b.protocol)];
   entry = {b, 1, inside, outside};
   inside = index;
@@ -151,7 +154,7 @@ void Bindings::release(const NatTable* nat, BindingIndex index) {
   if (const PoolRule* rule = nat != nullptr ? nat->pool_of(b.realm, b.outside) : nullptr) {
     rule->pool->give_back(worker_, *rule->pool->index_of(b.outside), *port_class(b.protocol), b.outside_port);
   }
-  unlink(inside_[inside_bucket(b.inside, b.inside_port, b.domain, b.protocol)], index, entries_,
+  unlink(inside_[inside_bucket(b.inside, b.inside_port, b.host, b.protocol)], index, entries_,
          &Entry::next_inside);
   unlink(outside_[outside_bucket(b.outside, b.outside_port, b.realm, b.protocol)], index, entries_,
          &Entry::next_outside);

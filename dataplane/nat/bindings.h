@@ -19,8 +19,8 @@ inline constexpr BindingIndex kNoBinding = ~0u;
 struct Binding {
   net::IpAddress inside, outside;
   uint16_t inside_port = 0, outside_port = 0;
-  uint16_t domain = 0;  // slot of the host's
-  uint16_t realm = 0;   // slot of the domain whose address `outside` is
+  DomainId host;       // the domain of `inside`
+  uint16_t realm = 0;  // slot of the domain whose address `outside` is
   uint8_t protocol = 0;
 };
 
@@ -38,10 +38,10 @@ class Bindings {
     BindingIndex binding = kNoBinding;
     BindingRefused refused = BindingRefused::no;
   };
-  /// The binding of `tuple`'s source, in the domain of slot `domain`, to the pool `rule`: the one that there
+  /// The binding of `tuple`'s source, a host of that domain, to the pool `rule`: the one that there
   /// is, else a new one. It is held once more until release(). A host keeps its address of the pool
   /// ("paired", RFC 4787 section 4.1) while that has ports, and its port where that is free.
-  Answer hold(const NatTable& nat, uint16_t rule, uint16_t domain, const Tuple& tuple);
+  Answer hold(const NatTable& nat, uint16_t rule, DomainId host, const Tuple& tuple);
   /// The binding behind a pool's address and port, as seen in the pool's domain; kNoBinding: none.
   BindingIndex find(const PoolRule& rule, const net::IpAddress& outside, uint16_t port,
                     uint8_t protocol) const;
@@ -63,12 +63,11 @@ class Bindings {
     BindingIndex next_inside = kNoBinding;  // chains; `next_inside` of a free one: the next free one
     BindingIndex next_outside = kNoBinding;
   };
-  uint32_t inside_bucket(const net::IpAddress& address, uint16_t port, uint16_t domain,
-                         uint8_t protocol) const;
+  uint32_t inside_bucket(const net::IpAddress& address, uint16_t port, DomainId host, uint8_t protocol) const;
   uint32_t outside_bucket(const net::IpAddress& address, uint16_t port, uint16_t realm,
                           uint8_t protocol) const;
-  BindingIndex find_inside(const PoolRule& rule, uint16_t domain, const Tuple& tuple) const;
-  Answer add(const NatTable& nat, const PoolRule& rule, uint16_t domain, const Tuple& tuple);
+  BindingIndex find_inside(const PoolRule& rule, DomainId host, const Tuple& tuple) const;
+  Answer add(const NatTable& nat, const PoolRule& rule, DomainId host, const Tuple& tuple);
   BindingIndex enter(const Binding& binding);
   static void unlink(BindingIndex& head, BindingIndex index, std::vector<Entry>& entries,
                      BindingIndex Entry::*next);

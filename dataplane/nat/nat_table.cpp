@@ -100,6 +100,10 @@ void NatTable::build_domains() {
         list_of(outside, id).push_back({range.first, range.last, entry_of(NatKind::pool, i)});
     }
   }
+  for (const PublishedRule& rule : rules_.published) {
+    for (const DomainId id : rule.seen_by)
+      list_of(outside, id).push_back({rule.address, rule.address, entry_of(NatKind::closed, 0)});
+  }
   domains_.resize(std::max({domains_.size(), outside.size(), inside.size()}));
   for (size_t i = 0; i < outside.size(); ++i) domains_[i].outside = {outside[i], any_of};
   for (size_t i = 0; i < inside.size(); ++i) domains_[i].inside = {inside[i], any_of};

@@ -63,7 +63,8 @@ struct NatRules {
 /// RFC 1918, RFC 6598, RFC 4193.
 const std::vector<net::Prefix>& private_prefixes();
 
-enum class NatKind : uint8_t { none, fixed, published, pool };
+/// closed: an address that something is published on, by another port or protocol.
+enum class NatKind : uint8_t { none, fixed, published, pool, closed };
 
 class NatTable {
  public:
@@ -76,12 +77,19 @@ class NatTable {
   struct Destination {
     NatKind kind = NatKind::none;
     uint16_t rule = 0;       // in its list
-    net::IpAddress address;  // as the packet has it for `none` and `pool`, whose binding tells the rest
+    net::IpAddress address;  // fixed, published: the new one. pool: as the packet has it, its binding tells
     uint16_t port = 0;
-    DomainId domain;  // whose address that is; invalid for `none` and `pool`
+    DomainId domain;  // fixed, published: whose address that is; else invalid
   };
   /// Of a packet that arrives in the domain of that slot.
   Destination destination(uint16_t slot, const Tuple& tuple) const;
+
+  /// Is `address`, as seen in the domain of that slot, one that stands for something else? Then the hub has
+  /// it there.
+  bool stands_for_others(uint16_t slot, const net::IpAddress& address) const {
+    const PerDomain* here = find_domain(slot);
+    return here != nullptr && here->outside.find(address) != 0;
+  }
 
   /// What a session's source becomes.
   struct Source {
@@ -143,7 +151,7 @@ class NatTable {
     return static_cast<Entry>(kind) << 16 | static_cast<Entry>(rule);
   }
   struct PerDomain {
-    AddressMap<Entry> outside;  // static and pool addresses that are seen here
+    AddressMap<Entry> outside;  // what stands for something else here
     AddressMap<Entry> inside;   // its own addresses that are static
     uint64_t pools = 0;         // that its sources may use, by bit
     bool publishes = false;

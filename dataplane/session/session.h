@@ -45,6 +45,7 @@ struct alignas(64) Session {
     kInspected = 2,    // `cold.flow` is open
     kDropped = 4,      // tombstone: nothing of it passes any more
     kResetOnDrop = 8,  // with kDropped: whoever goes on sending gets a reset
+    kTranslated = 16,  // its packets leave with other ends than they come with: see SessionTranslation
   };
   uint32_t address4[2] = {};  // host order; [0] initiator, [1] responder; IPv6: see cold
   uint16_t port[2] = {};      // as in Tuple: initiator's, responder's
@@ -83,10 +84,20 @@ struct alignas(64) SessionCold {
   // What `versions` is made of: read only when that has moved.
   uint32_t policy_version = 0;
   uint32_t route_version[2] = {};
-  uint32_t nat_version = 0;  // stays 0 until there is NAT
-  uint32_t member[2] = {};   // MemberName by direction: of a route with several members the one in use
+  uint32_t member[2] = {};  // MemberName by direction: of a route with several members the one in use
 };
 static_assert(sizeof(SessionCold) == 128);
+
+/// How a translated session's packets leave: those of the initiator with these ends, those of the responder,
+/// which come to them, with the ends that the session itself has. A line beside the session's, of translated
+/// ones only.
+struct alignas(64) SessionTranslation {
+  net::Ipv6 src, dst;  // IpAddress::bits
+  uint16_t src_port = 0, dst_port = 0;
+  uint32_t source_binding = 0;       // BindingIndex that `src` is held by
+  uint32_t destination_binding = 0;  // that the initiator's packets were sent to
+};
+static_assert(sizeof(SessionTranslation) == 64);
 
 /// The versions that a session was decided by in one word, so that a packet compares once. Those of routes
 /// only grow. Policy versions are spread, since connections may trade places in a new table: a small step of

@@ -38,6 +38,7 @@ struct SessionTable::Layout {
   size_t sessions = 0;
   size_t cold = 0;
   size_t tcp = 0;
+  size_t translations = 0;
   size_t buckets = 0;
   size_t free_ring = 0;
   size_t wheel = 0;
@@ -56,6 +57,7 @@ SessionTable::Layout SessionTable::layout_of(uint32_t capacity) {
   at.sessions = place(sizeof(Session) * capacity);
   at.cold = place(sizeof(SessionCold) * capacity);
   at.tcp = place(sizeof(TcpWindow) * capacity);
+  at.translations = place(sizeof(SessionTranslation) * capacity);
   at.buckets = place(sizeof(Bucket) * (static_cast<size_t>(at.heads) + at.overflow));
   at.free_ring = place(sizeof(uint32_t) * capacity);
   at.wheel = place(sizeof(uint32_t) * kWheelSlots);
@@ -95,6 +97,7 @@ Result<std::unique_ptr<SessionTable>> SessionTable::create(uint32_t capacity, Ti
   table->sessions_ = reinterpret_cast<Session*>(base + layout.sessions);
   table->cold_ = reinterpret_cast<SessionCold*>(base + layout.cold);
   table->tcp_ = reinterpret_cast<TcpWindow*>(base + layout.tcp);
+  table->translations_ = reinterpret_cast<SessionTranslation*>(base + layout.translations);
   table->buckets_ = reinterpret_cast<Bucket*>(base + layout.buckets);
   table->free_ring_ = reinterpret_cast<uint32_t*>(base + layout.free_ring);
   table->wheel_ = reinterpret_cast<uint32_t*>(base + layout.wheel);
@@ -142,6 +145,34 @@ Tuple SessionTable::tuple(SessionIndex index) const {
   return tuple;
 }
 
+Tuple SessionTable::leaving(SessionIndex index, Direction direction) const {
+  const Session& s = sessions_[index];
+  if ((s.flags & Session::kTranslated) == 0 || direction == Direction::reverse) {
+    const Tuple own = tuple(index);
+    return direction == Direction::forward ? own : own.reversed();
+  }
+  const SessionTranslation& t = translations_[index];
+  Tuple leaves{{}, {}, t.src_port, t.dst_port, s.protocol};
+  for (const auto& [bits, end] : {std::pair(t.src, &leaves.src), std::pair(t.dst, &leaves.dst)}) {
+    end->family = (s.flags & Session::kIpv6) != 0 ? net::Family::ipv6 : net::Family::ipv4;
+    end->bits = bits;
+  }
+  return leaves;
+}
+
+bool SessionTable::holds_translated(uint32_t entry, const Key6& key) const {
+  const Session& s = sessions_[entry >> 1];
+  const SessionCold& c = cold_[entry >> 1];
+  if (s.protocol != key.protocol || (s.flags & Session::kIpv6) == 0) return false;
+  if ((entry & 1) == 0) {
+    return c.address6[0] == key.src && c.address6[1] == key.dst && s.port[0] == key.src_port &&
+           s.port[1] == key.dst_port && s.domain[0] == key.domain;
+  }
+  const SessionTranslation& t = translations_[entry >> 1];
+  return t.dst == key.src && t.src == key.dst && t.dst_port == key.src_port && t.src_port == key.dst_port &&
+         s.domain[1] == key.domain;
+}
+
 // --- insert and remove ---
 
 void SessionTable::fill_addresses(SessionIndex index, const Key4& forward) {
@@ -155,10 +186,32 @@ void SessionTable::fill_addresses(SessionIndex index, const Key6& forward) {
   cold_[index].address6[1] = forward.dst;
 }
 
+static net::Ipv6 bits_of(uint32_t address) { return {0, address}; }
+static net::Ipv6 bits_of(const net::Ipv6& address) { return address; }
+
+template <typename Key>
+SessionIndex SessionTable::insert_leaving(const Key& forward, const Key& leaves, uint16_t reverse_domain,
+                                          NanoTime now) {
+  const SessionIndex index = insert_keys(forward, mirrored(leaves, reverse_domain), now);
+  if (index == kNoSession) return index;
+  sessions_[index].flags |= Session::kTranslated;
+  translations_[index] = {bits_of(leaves.src), bits_of(leaves.dst), leaves.src_port, leaves.dst_port, 0, 0};
+  return index;
+}
+
+SessionIndex SessionTable::insert_translated(const Key4& forward, const Key4& leaves, uint16_t reverse_domain,
+                                             NanoTime now) {
+  return insert_leaving(forward, leaves, reverse_domain, now);
+}
+SessionIndex SessionTable::insert_translated(const Key6& forward, const Key6& leaves, uint16_t reverse_domain,
+                                             NanoTime now) {
+  return insert_leaving(forward, leaves, reverse_domain, now);
+}
+
 template <typename Key>
 SessionIndex SessionTable::insert_keys(const Key& forward, const Key& reverse, NanoTime now) {
   if (size_ == capacity_) return kNoSession;
-  if (!same(reverse, mirrored(forward, reverse.domain)) || same(forward, reverse)) return kNoSession;
+  if (same(forward, reverse)) return kNoSession;
   const uint32_t hash[2] = {hash_of(forward), hash_of(reverse)};
   if (find(forward, hash[0]) || find(reverse, hash[1])) return kNoSession;
 
@@ -191,10 +244,10 @@ SessionIndex SessionTable::insert_keys(const Key& forward, const Key& reverse, N
 }
 
 SessionIndex SessionTable::insert(const Key4& forward, const Key4& reverse, NanoTime now) {
-  return insert_keys(forward, reverse, now);
+  return same(reverse, mirrored(forward, reverse.domain)) ? insert_keys(forward, reverse, now) : kNoSession;
 }
 SessionIndex SessionTable::insert(const Key6& forward, const Key6& reverse, NanoTime now) {
-  return insert_keys(forward, reverse, now);
+  return same(reverse, mirrored(forward, reverse.domain)) ? insert_keys(forward, reverse, now) : kNoSession;
 }
 
 void SessionTable::remove(SessionIndex index) {

@@ -11,8 +11,8 @@
 // so at most one overflow bucket per 8 keys is ever needed; that many are there, and insert() never fails for
 // want of one.
 //
-// Sizes per session: 64 + 128 (session) + 32 (TCP windows) + 32 (buckets) + 16 (overflow) + 4 (free list) =
-// 276 bytes.
+// Sizes per session: 64 + 128 (session) + 32 (TCP windows) + 64 (translation) + 32 (buckets) + 16 (overflow)
+// + 4 (free list) = 340 bytes.
 #pragma once
 
 #include <bit>
@@ -70,6 +70,12 @@ class SessionTable {
   /// same in one domain) gets no session.
   SessionIndex insert(const Key4& forward, const Key4& reverse, NanoTime now);
   SessionIndex insert(const Key6& forward, const Key6& reverse, NanoTime now);
+  /// A session whose packets leave as `leaves`: its reverse key is that one turned around, in a domain of its
+  /// own. The caller fills in the bindings of translation().
+  SessionIndex insert_translated(const Key4& forward, const Key4& leaves, uint16_t reverse_domain,
+                                 NanoTime now);
+  SessionIndex insert_translated(const Key6& forward, const Key6& leaves, uint16_t reverse_domain,
+                                 NanoTime now);
   /// Takes it out of index and wheel and frees it.
   void remove(SessionIndex index);
 
@@ -77,6 +83,11 @@ class SessionTable {
   SessionCold& cold(SessionIndex index);
   /// Of a TCP session. Whoever makes one fills it: it still holds what was there before.
   TcpWindow& tcp(SessionIndex index);
+  /// Of one with Session::kTranslated.
+  SessionTranslation& translation(SessionIndex index) { return translations_[index]; }
+  const SessionTranslation& translation(SessionIndex index) const { return translations_[index]; }
+  /// The ends with which a packet of the session leaves that travels in `direction`.
+  Tuple leaving(SessionIndex index, Direction direction) const;
   const Session& at(SessionIndex index) const;
   const SessionCold& cold(SessionIndex index) const;
   bool in_use(SessionIndex index) const { return at(index).state != SessionState::free; }
@@ -130,10 +141,14 @@ class SessionTable {
   static uint32_t entry_of(const Hit& hit) { return hit.index << 1 | static_cast<uint32_t>(hit.direction); }
   bool holds(uint32_t entry, const Key4& key) const;
   bool holds(uint32_t entry, const Key6& key) const;
+  bool holds_translated(uint32_t entry, const Key4& key) const;
+  bool holds_translated(uint32_t entry, const Key6& key) const;
   template <typename Key>
   Hit find_key(const Key& key, uint32_t hash) const;
   template <typename Key>
   SessionIndex insert_keys(const Key& forward, const Key& reverse, NanoTime now);
+  template <typename Key>
+  SessionIndex insert_leaving(const Key& forward, const Key& leaves, uint16_t reverse_domain, NanoTime now);
   void fill_addresses(SessionIndex index, const Key4& forward);
   void fill_addresses(SessionIndex index, const Key6& forward);
   bool index_insert(uint32_t hash, uint32_t entry);
@@ -145,6 +160,7 @@ class SessionTable {
   Bucket* buckets_ = nullptr;  // bucket_count_ heads, then the overflow buckets
   Session* sessions_ = nullptr;
   TcpWindow* tcp_ = nullptr;
+  SessionTranslation* translations_ = nullptr;
   uint32_t bucket_count_ = 0;
   uint32_t overflow_free_ = 0;  // chain of unused overflow buckets; 0: none
   SessionCold* cold_ = nullptr;
@@ -184,6 +200,17 @@ inline bool SessionTable::is(const Hit& guess, const Key4& key) const {
 inline bool SessionTable::is(const Hit& guess, const Key6& key) const {
   return guess && in_use(guess.index) && holds(entry_of(guess), key);
 }
+inline bool SessionTable::holds_translated(uint32_t entry, const Key4& key) const {
+  const Session& s = sessions_[entry >> 1];
+  if (s.protocol != key.protocol || (s.flags & Session::kIpv6) != 0) return false;
+  if ((entry & 1) == 0) {
+    return s.address4[0] == key.src && s.address4[1] == key.dst && s.port[0] == key.src_port &&
+           s.port[1] == key.dst_port && s.domain[0] == key.domain;
+  }
+  const SessionTranslation& t = translations_[entry >> 1];
+  return static_cast<uint32_t>(t.dst.lo) == key.src && static_cast<uint32_t>(t.src.lo) == key.dst &&
+         t.dst_port == key.src_port && t.src_port == key.dst_port && s.domain[1] == key.domain;
+}
 /// Without a branch: a session's first 16 bytes, turned around for its reverse direction, are the key's, but
 /// for the protocol.
 inline bool SessionTable::holds(uint32_t entry, const Key4& key) const {
@@ -201,11 +228,16 @@ inline bool SessionTable::holds(uint32_t entry, const Key4& key) const {
   const Session& s = sessions_[entry >> 1];
   const __m128i turned = _mm_shuffle_epi8(load(&s), load(kTurn[entry & 1]));
   const bool same = _mm_testz_si128(_mm_xor_si128(turned, load(&key)), load(kCompared)) != 0;
-  return same && s.protocol == key.protocol && (s.flags & Session::kIpv6) == 0;
+  if (same && s.protocol == key.protocol && (s.flags & (Session::kIpv6 | Session::kTranslated)) == 0)
+      [[likely]]
+    return true;
+  return (s.flags & Session::kTranslated) != 0 && holds_translated(entry, key);
 }
 inline bool SessionTable::holds(uint32_t entry, const Key6& key) const {
   const Session& s = sessions_[entry >> 1];
   const SessionCold& c = cold_[entry >> 1];
+  if ((s.flags & Session::kTranslated) != 0) [[unlikely]]
+    return holds_translated(entry, key);
   const unsigned d = entry & 1;
   const net::Ipv6 &src = c.address6[d], &dst = c.address6[1 - d];
   uint32_t ports, key_ports;

@@ -183,6 +183,19 @@ Next answer_underlay_arp(WorkerContext& ctx, rte_mbuf* mbuf, uint16_t arp_offset
   return Next::drop(DropReason::outer_not_for_hub);
 }
 
+/// An address that the hub has inside the attachment: its own, or one on-link there that stands for others
+/// (pools, published services, static ones), whose packets have to come to the hub.
+static bool is_hubs(const WorkerContext& ctx, const Attachment& attachment, const net::IpAddress& address) {
+  if (attachment.is_gateway(address)) return true;
+  const NatTable* nat = ctx.snapshot->nat.get();
+  if (nat == nullptr) return false;
+  for (const auto& gateway : attachment.gateways) {
+    if (gateway.subnet().contains(address))
+      return nat->stands_for_others(static_cast<uint16_t>(attachment.domain.index()), address);
+  }
+  return false;
+}
+
 Next answer_inner_arp(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment, uint16_t arp_offset) {
   if (mbuf->data_len < arp_offset + sizeof(ArpPacket)) return Next::drop(DropReason::inner_truncated);
   auto& arp = *reinterpret_cast<ArpPacket*>(data_of(mbuf) + arp_offset);
@@ -191,7 +204,7 @@ Next answer_inner_arp(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& atta
   note_neighbor(ctx, attachment.id, net::Ipv4{arp.sender_ip.host()}, arp.sender_mac,
                 what_is_said(attachment, arp));
   if (arp.operation.host() != ArpPacket::kRequest) return Next::consumed();
-  if (!attachment.is_gateway(asked)) return Next::drop(DropReason::inner_multicast);
+  if (!is_hubs(ctx, attachment, asked)) return Next::drop(DropReason::inner_multicast);
   make_arp_reply(mbuf, arp, attachment.hub_mac);
   return Next::answer_inner();
 }
@@ -213,7 +226,7 @@ Next answer_neighbor_discovery(WorkerContext& ctx, rte_mbuf* mbuf, const Attachm
     }
     return Next::consumed();
   }
-  if (!attachment.is_gateway(target)) return Next::drop(DropReason::inner_multicast);
+  if (!is_hubs(ctx, attachment, target)) return Next::drop(DropReason::inner_multicast);
   if (ip.src.v6() == net::Ipv6{})
     return Next::consumed();  // duplicate address detection of somebody's own address
   const Mac asker = link_option(options, NdMessage::kSourceLinkOption).value_or(ethernet_of(mbuf).src);

@@ -2,6 +2,7 @@
 #include "dataplane/decide/first_packet.h"
 #include "dataplane/session/tcp_state.h"
 #include "dataplane/stages/session_slow.h"
+#include "dataplane/stages/translate.h"
 #include "dataplane/worker/session_life.h"
 
 namespace weir::dataplane {
@@ -30,8 +31,17 @@ DropReason may_start(const TcpRules& rules, rte_mbuf* mbuf, Start& start) {
   return DropReason::none;
 }
 
-SessionIndex insert(WorkerContext& ctx, const PacketMeta& meta, const FirstDecision& decision) {
+SessionIndex insert_translated(WorkerContext& ctx, const PacketMeta& meta, uint16_t to_slot,
+                               const Tuple& leaves) {
+  return meta.is_v4()
+             ? ctx.sessions->insert_translated(meta.key4, key4_of(leaves, to_slot), to_slot, ctx.now)
+             : ctx.sessions->insert_translated(meta.key6, key6_of(leaves, to_slot), to_slot, ctx.now);
+}
+
+SessionIndex insert(WorkerContext& ctx, const PacketMeta& meta, const FirstDecision& decision,
+                    const Tuple& leaves) {
   const uint16_t to_slot = static_cast<uint16_t>(decision.to_domain.index());
+  if (decision.is_translated()) return insert_translated(ctx, meta, to_slot, leaves);
   return meta.is_v4() ? ctx.sessions->insert(meta.key4, mirrored(meta.key4, to_slot), ctx.now)
                       : ctx.sessions->insert(meta.key6, mirrored(meta.key6, to_slot), ctx.now);
 }
@@ -72,17 +82,37 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
     return Next::drop(reason);
 
   const Tuple tuple = meta.tuple();
-  const FirstDecision decision = decide_first_packet(snapshot, {meta.ingress, tuple});
+  FirstPacket packet{meta.ingress, tuple};
+  BindingIndex sent_to = kNoBinding;
+  if (const Attachment* ingress = snapshot.attachment(meta.ingress);
+      snapshot.nat != nullptr && ingress != nullptr) {
+    sent_to = find_binding(ctx, tuple, ingress->domain);
+    if (sent_to != kNoBinding) packet.binding = &ctx.bindings->at(sent_to);
+  }
+  const FirstDecision decision = decide_first_packet(snapshot, packet);
   if (decision.drop != DropReason::none) return Next::drop(decision.drop);
 
   // Both next hops first: a session is never half made.
   const AdjacencyId to_initiator = find_adjacency(snapshot, decision.reverse, tuple.src);
   if (!to_initiator.valid()) return wait_for(meta, decision.reverse, tuple.src);
-  const AdjacencyId to_responder = find_adjacency(snapshot, decision.forward, tuple.dst);
-  if (!to_responder.valid()) return wait_for(meta, decision.forward, tuple.dst);
+  Tuple leaves = decision.translated;
+  const AdjacencyId to_responder = find_adjacency(snapshot, decision.forward, leaves.dst);
+  if (!to_responder.valid()) return wait_for(meta, decision.forward, leaves.dst);
 
-  const SessionIndex index = insert(ctx, meta, decision);
-  if (index == kNoSession) return Next::drop(DropReason::session_table_full);
+  BindingIndex source = kNoBinding;
+  if (const DropReason reason = hold_source(ctx, mbuf, decision, tuple, leaves, source);
+      reason != DropReason::none)
+    return Next::drop(reason);
+  const SessionIndex index = insert(ctx, meta, decision, leaves);
+  if (index == kNoSession) {
+    if (source != kNoBinding) ctx.bindings->release(snapshot.nat.get(), source);
+    return Next::drop(DropReason::session_table_full);
+  }
+  if (decision.is_translated()) {
+    ctx.sessions->translation(index).source_binding = source;
+    ctx.sessions->translation(index).destination_binding = sent_to;
+    if (sent_to != kNoBinding) ctx.bindings->hold_again(sent_to);
+  }
   Session& session = ctx.sessions->at(index);
   SessionCold& cold = ctx.sessions->cold(index);
   session.state = start.state;
@@ -100,6 +130,7 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
   cold.rule = decision.policy.rule;
   ctx.sessions->arm(index, ctx.tick, idle_timeout(snapshot.timeouts, session));
   if (!set_inspection(ctx, index, decision.policy)) {
+    release_bindings(ctx, index);
     ctx.sessions->remove(index);
     return Next::drop(DropReason::inspect_limit);
   }

@@ -1,6 +1,7 @@
 // Live sessions after a change of policy, routes or next hops.
 #include "dataplane/decide/first_packet.h"
 #include "dataplane/stages/session_slow.h"
+#include "dataplane/stages/translate.h"
 #include "dataplane/worker/session_life.h"
 
 namespace weir::dataplane {
@@ -30,7 +31,11 @@ Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index) 
   Session& session = ctx.sessions->at(index);
   SessionCold& cold = ctx.sessions->cold(index);
   const Tuple tuple = ctx.sessions->tuple(index);
-  const FirstPacket packet{cold.ingress, tuple, {cold.member[0], cold.member[1]}};
+  FirstPacket packet{cold.ingress, tuple, {cold.member[0], cold.member[1]}};
+  if ((session.flags & Session::kTranslated) != 0) {
+    const BindingIndex sent_to = ctx.sessions->translation(index).destination_binding;
+    if (sent_to != kNoBinding) packet.binding = &ctx.bindings->at(sent_to);
+  }
 
   // Else a next hop went, which no version tells.
   const bool policy_moved = snapshot.policy->version(session.connection) != cold.policy_version;
@@ -46,6 +51,7 @@ Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index) 
   // An attachment that is down may come back, and what was allowed is still: the session waits for it.
   if (decision.drop == DropReason::attachment_down) return Next::drop(DropReason::attachment_down);
   if (decision.drop != DropReason::none) return cut(ctx, index, decision.drop);
+  if (!keeps_translation(ctx, index, decision)) return cut(ctx, index, DropReason::nat_changed);
   // In another domain the replies would have another key.
   if (decision.to_domain.index() != session.domain[1]) return cut(ctx, index, DropReason::no_route);
   if (policy_moved) {
@@ -56,9 +62,10 @@ Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index) 
   }
   note_routes(session, cold, decision);
 
-  const bool forward = point(snapshot, session, Direction::forward, decision.forward, tuple.dst);
+  const net::IpAddress& dst = decision.translated.dst;
+  const bool forward = point(snapshot, session, Direction::forward, decision.forward, dst);
   const bool reverse = point(snapshot, session, Direction::reverse, decision.reverse, tuple.src);
-  if (meta.direction == Direction::forward && !forward) return wait_for(meta, decision.forward, tuple.dst);
+  if (meta.direction == Direction::forward && !forward) return wait_for(meta, decision.forward, dst);
   if (meta.direction == Direction::reverse && !reverse) return wait_for(meta, decision.reverse, tuple.src);
   return Next::go_on();
 }

@@ -99,6 +99,7 @@ bool make_reset(WorkerContext& ctx, Burst& burst, SessionIndex session, Directio
   made.adjacency = adjacency;
   made.ip_offset = sizeof(EthHeader);
   made.ip_length = length;
+  made.l4_offset = static_cast<uint16_t>(length - sizeof(TcpHeader));
   made.ttl = kTtl;
   made.origin = Origin::generated;
   burst.push(mbuf);

@@ -11,6 +11,7 @@
 #include "dataplane/core/snapshot.h"
 #include "dataplane/core/time.h"
 #include "dataplane/fragment/fragment_table.h"
+#include "dataplane/nat/bindings.h"
 #include "dataplane/session/session_table.h"
 #include "dataplane/worker/dataplane.h"
 #include "dataplane/worker/packet.h"
@@ -91,6 +92,7 @@ struct WorkerContext {
   std::unique_ptr<SessionTable> sessions;
   std::unique_ptr<inspection::Inspector> inspector;
   std::unique_ptr<FragmentState> fragments;
+  std::unique_ptr<Bindings> bindings;
   WorkerRings rings;
   RingSink events;
   std::array<TokenBucket, kPuntReasons> punt_tokens;  // by PuntReason: no kind of punt starves another

@@ -219,6 +219,8 @@ Status DataplaneImpl::init_worker(WorkerIndex index, const DataplaneSettings& se
   if (!inspector) return tl::unexpected(std::move(inspector.error()).context("inspection"));
   ctx.inspector = std::move(*inspector);
   std::random_device random;
+  ctx.bindings = std::make_unique<Bindings>(std::max<uint32_t>(settings.nat_bindings / count, 1), ctx.id,
+                                            uint64_t{random()} << 32 | random());
   ctx.fragments = std::make_unique<FragmentState>(worker_share(settings.fragments, count),
                                                   uint64_t{random()} << 32 | random());
   ctx.pool = pool_;

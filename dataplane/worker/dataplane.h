@@ -37,7 +37,8 @@ struct DataplaneSettings {
   uint32_t punts_per_second = 2'000;    // per worker and kind of punt; as many notes of neighbours
   uint32_t punts_per_attachment = 200;  // of them
   uint32_t event_queue = 4'096;
-  FragmentLimits fragments = {};  // whole hub
+  uint32_t nat_bindings = 65'536;  // whole hub
+  FragmentLimits fragments = {};   // whole hub
   bool flow_events = true;
   NanoTime stall_ns = kNanosPerMilli;      // see TurnProfile
   uint32_t sample_one_in = kSampleOneIn;   // see TurnProfile
@@ -122,7 +123,8 @@ struct SessionRow {
   WorkerIndex worker = 0;
   SessionIndex index = 0;
   uint32_t generation = 0;
-  Tuple tuple;  // the initiator's
+  Tuple tuple;   // the initiator's
+  Tuple leaves;  // as its packets leave; another one if the session is translated
   DomainId from, to;
   AttachmentId ingress, egress;
   SessionState state{};

@@ -1,6 +1,7 @@
 #include "dataplane/worker/session_life.h"
 
 #include "dataplane/stages/tcp_reset.h"
+#include "dataplane/stages/translate.h"
 
 namespace weir::dataplane {
 
@@ -138,6 +139,7 @@ inspection::FlowBody flow_so_far(const WorkerContext& ctx, SessionIndex index) {
 void end_session(WorkerContext& ctx, SessionIndex index, FlowEnd end) {
   if (ctx.flow_events) push_flow_event(ctx, index, end);
   close_inspection(ctx, ctx.sessions->at(index), ctx.sessions->cold(index));
+  release_bindings(ctx, index);
   ctx.sessions->remove(index);
   ctx.counters.sessions_expired.add();
   ctx.counters.sessions_live.set(ctx.sessions->size());

@@ -18,6 +18,7 @@
 #include "dataplane/stages/owner.h"
 #include "dataplane/stages/rewrite.h"
 #include "dataplane/stages/session_lookup.h"
+#include "dataplane/stages/translate.h"
 #include "dataplane/worker/leave.h"
 #include "dataplane/worker/session_life.h"
 
@@ -74,6 +75,13 @@ constexpr uint32_t kIndexAhead = 8;    // the index line before the session line
   if (const Next next = rewrite(ctx, mbuf, next_hop, *egress); !next.goes_on()) [[unlikely]]
     return next;
   return encap(ctx, mbuf, *egress);
+}
+
+/// The same in a burst with packets of translated sessions.
+[[gnu::noinline]] Next send_translated(WorkerContext& ctx, rte_mbuf* mbuf,
+                                       const AdjacencyTable::View& next_hop) {
+  const Next next = translate(ctx, mbuf, next_hop);
+  return next.goes_on() ? send_on(ctx, mbuf, next_hop) : next;
 }
 
 }  // namespace
@@ -222,12 +230,17 @@ void Worker::forward_owned(Burst& burst) {
     AdjacencyTable::View next_hop;
     Next next = session_lookup(ctx_, mbuf, next_hop);
     if (next.goes_on()) [[likely]] {
-      // From the first one of an inspected session on they wait for each other, so that none is overtaken.
-      if ((ctx_.session_flags & (Session::kInspected | Session::kDropped)) != 0) [[unlikely]] {
-        burst.packets[waiting++] = mbuf;
-        continue;
+      constexpr uint32_t kWait = Session::kInspected | Session::kDropped;
+      if ((ctx_.session_flags & (kWait | Session::kTranslated)) != 0) [[unlikely]] {
+        // From the first one of an inspected session on they wait for each other, so that none is overtaken.
+        if ((ctx_.session_flags & kWait) != 0) {
+          burst.packets[waiting++] = mbuf;
+          continue;
+        }
+        next = send_translated(ctx_, mbuf, next_hop);
+      } else {
+        next = send_on(ctx_, mbuf, next_hop);
       }
-      next = send_on(ctx_, mbuf, next_hop);
     }
     if (!next.goes_on()) [[unlikely]]
       leave(ctx_, mbuf, next);
@@ -246,7 +259,7 @@ void Worker::send_burst(Burst& burst) {
   pass(Stage::rewrite, burst, [&](rte_mbuf* mbuf) {
     AdjacencyTable::View next_hop;
     const Next next = find_next_hop(ctx_, mbuf, next_hop);
-    return next.goes_on() ? send_on(ctx_, mbuf, next_hop) : next;
+    return next.goes_on() ? send_translated(ctx_, mbuf, next_hop) : next;
   });
   burst.size = 0;  // all are queued for tx
 }
@@ -435,6 +448,7 @@ void Worker::purge_or_list(SessionIndex index, const Command& command, Command::
       row.index = index;
       row.generation = cold.generation;
       row.tuple = ctx_.sessions->tuple(index);
+      row.leaves = ctx_.sessions->leaving(index, Direction::forward);
       row.from = domain_id(session.domain[0]);
       row.to = domain_id(session.domain[1]);
       row.ingress = cold.ingress;

@@ -116,6 +116,7 @@ TestHub::TestHub(std::unique_ptr<Snapshot> snapshot, HubOptions options) : worke
   settings.ring_size = options.ring_size;
   settings.punts_per_second = options.punts_per_second;
   settings.event_queue = options.event_queue;
+  settings.nat_bindings = options.nat_bindings;
   settings.fragments = options.fragments;
   settings.flow_events = options.flow_events;
   settings.stall_ns = options.stall_ns;

@@ -36,6 +36,7 @@ struct HubOptions {
   uint32_t ring_size = 1'024;
   uint32_t punts_per_second = 1'000;
   uint32_t event_queue = 1'024;
+  uint32_t nat_bindings = 4'096;
   dataplane::FragmentLimits fragments = {};
   bool flow_events = false;
   dataplane::NanoTime stall_ns = dataplane::kNanosPerMilli;

@@ -185,6 +185,11 @@ SnapshotBuilder& SnapshotBuilder::profile(Profile profile) {
   return *this;
 }
 
+SnapshotBuilder& SnapshotBuilder::nat(NatRules rules) {
+  nat_ = std::move(rules);
+  return *this;
+}
+
 DomainId SnapshotBuilder::domain_id(std::string_view name) const {
   for (const NamedDomain& d : domains_) {
     if (d.name == name) return d.id;
@@ -310,6 +315,7 @@ std::unique_ptr<Snapshot> SnapshotBuilder::build() {
   snapshot->tunnels = build_tunnels();
   snapshot->policy = build_policy();
   snapshot->profiles = profiles_;
+  if (!nat_.empty()) snapshot->nat = std::make_shared<NatTable>(nat_, workers_, version_);
   snapshot->adjacencies = kept_->adjacencies.get();
   snapshot->board = &kept_->board;
   build_routes();

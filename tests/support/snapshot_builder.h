@@ -79,6 +79,8 @@ class SnapshotBuilder {
   SnapshotBuilder& connection(std::string_view a, std::string_view b);
   SnapshotBuilder& rule(RuleSpec rule);
   SnapshotBuilder& profile(dataplane::Profile profile);
+  /// Address translation, from the next snapshot on; with other rules the policy's versions move.
+  SnapshotBuilder& nat(dataplane::NatRules rules);
 
   std::unique_ptr<dataplane::Snapshot> build();
 
@@ -137,6 +139,7 @@ class SnapshotBuilder {
   std::vector<std::pair<dataplane::DomainId, dataplane::DomainId>> connections_;
   std::vector<dataplane::PolicyRule> rules_;
   std::vector<dataplane::Profile> profiles_;
+  dataplane::NatRules nat_;
   std::shared_ptr<Kept> kept_;
 };
 

@@ -36,13 +36,13 @@ Tuple flow(std::string_view src, uint16_t port, std::string_view dst = "192.0.2.
 TEST(Bindings, OneForAHostsPortToAnywhere) {
   const NatTable nat(one_pool(1, "203.0.113.1", "203.0.113.4"), 1, 1);
   Bindings bindings(100, 0, 7);
-  const auto a = bindings.hold(nat, 0, 1, flow("10.0.0.1", 5'000));
+  const auto a = bindings.hold(nat, 0, kProd, flow("10.0.0.1", 5'000));
   ASSERT_EQ(a.refused, BindingRefused::no);
   EXPECT_EQ(bindings.at(a.binding).outside_port, 5'000) << "its own port";
-  EXPECT_EQ(bindings.hold(nat, 0, 1, flow("10.0.0.1", 5'000, "192.0.2.77")).binding, a.binding);
-  EXPECT_NE(bindings.hold(nat, 0, 2, flow("10.0.0.1", 5'000)).binding, a.binding) << "another domain's host";
-  EXPECT_NE(bindings.hold(nat, 0, 1, flow("10.0.0.1", 5'000, "192.0.2.1", kTcp)).binding, a.binding);
-  const auto b = bindings.hold(nat, 0, 1, flow("10.0.0.1", 5'001));
+  EXPECT_EQ(bindings.hold(nat, 0, kProd, flow("10.0.0.1", 5'000, "192.0.2.77")).binding, a.binding);
+  EXPECT_NE(bindings.hold(nat, 0, kDev, flow("10.0.0.1", 5'000)).binding, a.binding) << "another domain's host";
+  EXPECT_NE(bindings.hold(nat, 0, kProd, flow("10.0.0.1", 5'000, "192.0.2.1", kTcp)).binding, a.binding);
+  const auto b = bindings.hold(nat, 0, kProd, flow("10.0.0.1", 5'001));
   EXPECT_NE(b.binding, a.binding);
   EXPECT_EQ(bindings.at(b.binding).outside, bindings.at(a.binding).outside) << "paired";
 }
@@ -51,7 +51,7 @@ TEST(Bindings, IsFoundByItsPublicSideUntilTheLastHolderLetsGo) {
   const NatTable nat(one_pool(1, "203.0.113.1", "203.0.113.4"), 1, 1);
   const PoolRule& rule = nat.rules().pools[0];
   Bindings bindings(100, 0, 7);
-  const auto a = bindings.hold(nat, 0, 1, flow("10.0.0.1", 5'000));
+  const auto a = bindings.hold(nat, 0, kProd, flow("10.0.0.1", 5'000));
   bindings.hold_again(a.binding);
   const Binding b = bindings.at(a.binding);
   EXPECT_EQ(bindings.find(rule, b.outside, b.outside_port, kUdp), a.binding);
@@ -68,14 +68,14 @@ TEST(Bindings, IsFoundByItsPublicSideUntilTheLastHolderLetsGo) {
 TEST(Bindings, SaysWhyThereIsNone) {
   const NatTable nat(one_pool(1, "203.0.113.1", "203.0.113.1", 2'000, 2'002), 1, 1);
   Bindings bindings(5, 0, 7);
-  EXPECT_EQ(bindings.hold(nat, 0, 1, flow("10.0.0.1", 1, "192.0.2.1", 47)).refused, BindingRefused::protocol);
+  EXPECT_EQ(bindings.hold(nat, 0, kProd, flow("10.0.0.1", 1, "192.0.2.1", 47)).refused, BindingRefused::protocol);
   for (uint16_t i = 0; i < 3; ++i)
-    EXPECT_EQ(bindings.hold(nat, 0, 1, flow("10.0.0.1", i)).refused, BindingRefused::no);
-  EXPECT_EQ(bindings.hold(nat, 0, 1, flow("10.0.0.1", 9)).refused, BindingRefused::exhausted);
+    EXPECT_EQ(bindings.hold(nat, 0, kProd, flow("10.0.0.1", i)).refused, BindingRefused::no);
+  EXPECT_EQ(bindings.hold(nat, 0, kProd, flow("10.0.0.1", 9)).refused, BindingRefused::exhausted);
   EXPECT_EQ(nat.rules().pools[0].pool->use().exhausted, 1u);
-  EXPECT_EQ(bindings.hold(nat, 0, 1, flow("10.0.0.1", 9, "192.0.2.1", kTcp)).refused, BindingRefused::no);
-  EXPECT_EQ(bindings.hold(nat, 0, 1, flow("10.0.0.1", 9, "192.0.2.1", kIcmp)).refused, BindingRefused::no);
-  EXPECT_EQ(bindings.hold(nat, 0, 1, flow("10.0.0.1", 10, "192.0.2.1", kTcp)).refused, BindingRefused::full);
+  EXPECT_EQ(bindings.hold(nat, 0, kProd, flow("10.0.0.1", 9, "192.0.2.1", kTcp)).refused, BindingRefused::no);
+  EXPECT_EQ(bindings.hold(nat, 0, kProd, flow("10.0.0.1", 9, "192.0.2.1", kIcmp)).refused, BindingRefused::no);
+  EXPECT_EQ(bindings.hold(nat, 0, kProd, flow("10.0.0.1", 10, "192.0.2.1", kTcp)).refused, BindingRefused::full);
 }
 
 TEST(Bindings, GivesOutNoPortThatIsPublished) {
@@ -93,25 +93,25 @@ TEST(Bindings, GivesOutNoPortThatIsPublished) {
   Bindings bindings(100, 0, 7);
   std::set<uint16_t> ports;
   for (uint16_t i = 0; i < 3; ++i) {
-    const auto answer = bindings.hold(nat, 0, 1, flow("10.0.0.1", i == 0 ? 2'001 : i));
+    const auto answer = bindings.hold(nat, 0, kProd, flow("10.0.0.1", i == 0 ? 2'001 : i));
     ASSERT_EQ(answer.refused, BindingRefused::no);
     ports.insert(bindings.at(answer.binding).outside_port);
   }
   EXPECT_EQ(ports, (std::set<uint16_t>{2'000, 2'002, 2'003}));
-  EXPECT_EQ(bindings.hold(nat, 0, 1, flow("10.0.0.1", 9)).refused, BindingRefused::exhausted);
+  EXPECT_EQ(bindings.hold(nat, 0, kProd, flow("10.0.0.1", 9)).refused, BindingRefused::exhausted);
 }
 
 TEST(Bindings, StayUnderANewPoolThatStillHasThem) {
   const NatTable old(one_pool(1, "203.0.113.1", "203.0.113.2"), 1, 1);
   Bindings bindings(100, 0, 7);
-  const auto a = bindings.hold(old, 0, 1, flow("10.0.0.1", 5'000));
+  const auto a = bindings.hold(old, 0, kProd, flow("10.0.0.1", 5'000));
   const net::IpAddress outside = bindings.at(a.binding).outside;
 
   const NatTable wider(one_pool(1, "203.0.113.0", "203.0.113.9"), 1, 2);
   // Before the session is decided again somebody asks for the very port: it is not his.
   PortPool& pool = *wider.rules().pools[0].pool;
   for (uint16_t host = 1; host < 60; ++host) {
-    const auto other = bindings.hold(wider, 0, 1, flow("10.0.1." + std::to_string(host), 5'000));
+    const auto other = bindings.hold(wider, 0, kProd, flow("10.0.1." + std::to_string(host), 5'000));
     const Binding& b = bindings.at(other.binding);
     EXPECT_FALSE(b.outside == outside && b.outside_port == 5'000);
   }
@@ -120,7 +120,7 @@ TEST(Bindings, StayUnderANewPoolThatStillHasThem) {
   bindings.release(&wider, a.binding);
   EXPECT_FALSE(pool.is_taken(0, *pool.index_of(outside), PortClass::udp, 5'000));
 
-  const auto b = bindings.hold(old, 0, 1, flow("10.0.0.2", 5'000));
+  const auto b = bindings.hold(old, 0, kProd, flow("10.0.0.2", 5'000));
   const NatTable elsewhere(one_pool(1, "198.51.100.1", "198.51.100.9"), 1, 3);
   EXPECT_FALSE(bindings.keep(elsewhere, 0, b.binding));
   const NatTable fewer(one_pool(1, "203.0.113.1", "203.0.113.2", 6'000, 7'000), 1, 4);
@@ -140,14 +140,14 @@ TEST(Bindings, AgreeWithMaps) {
       BindingIndex index;
       uint32_t holders;
     };
-    std::map<std::tuple<uint16_t, Tuple>, Known> held;
+    std::map<std::tuple<DomainId, Tuple>, Known> held;
     std::map<std::tuple<net::IpAddress, uint16_t, uint8_t>, BindingIndex> outside;
     uint64_t refused = 0;
     for (int i = 0; i < 60'000; ++i) {
       Tuple t = flow("10.0.0.1", static_cast<uint16_t>(1'000 + random.below(90)), "192.0.2.1",
                      random.one_in(2) ? kUdp : kTcp);
       t.src.bits.lo += random.below(6);
-      const auto domain = static_cast<uint16_t>(1 + random.below(2));
+      const DomainId domain = random.one_in(2) ? kProd : kDev;
       const auto known = held.find({domain, t});
       if (random.below(5) < 3) {
         const auto answer = bindings.hold(nat, 0, domain, t);

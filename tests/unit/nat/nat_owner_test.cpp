@@ -41,6 +41,7 @@ class World {
   std::optional<Conversation> start(RandomInput& random, DomainId from, const Tuple& sent, NatKind* how) {
     const WorkerIndex w = owner(sent, from);
     SlowNat::Target target = slow.target(from, sent);
+    if (target.kind == NatKind::closed) return {};
     Conversation c{from, {}, sent, sent};
     if (target.kind == NatKind::pool) {
       const PoolRule& rule = config.rules.pools[target.rule];
@@ -49,7 +50,7 @@ class World {
       const Binding& b = bindings[w].at(known);
       target.address = b.inside;
       target.port = b.inside_port;
-      target.domain = domain_of(b.domain);
+      target.domain = b.host;
     }
     // Untranslated destinations may be anywhere.
     c.to = target.domain.valid() ? target.domain
@@ -61,7 +62,7 @@ class World {
     if (origin.kind == NatKind::fixed) c.received.src = origin.address;
     if (origin.kind == NatKind::pool) {
       const auto held = bindings[w].hold(*snapshot.nat, static_cast<uint16_t>(origin.rule),
-                                         static_cast<uint16_t>(from.index()), sent);
+                                         from, sent);
       if (held.refused != BindingRefused::no) return {};
       c.received.src = bindings[w].at(held.binding).outside;
       c.received.src_port = bindings[w].at(held.binding).outside_port;
@@ -193,7 +194,7 @@ TEST(NatOwner, ABindingIsReachedFromOutsideOnTheWorkerThatGaveIt) {
                       static_cast<uint16_t>(random.word()), 53, 17};
       const WorkerIndex home = owner_of({.tuple = out, .domain = 1}, snapshot);
       Bindings bindings(4, home, random.word());
-      const Binding& b = bindings.at(bindings.hold(*snapshot.nat, 0, 1, out).binding);
+      const Binding& b = bindings.at(bindings.hold(*snapshot.nat, 0, domain_of(1), out).binding);
       const Tuple in{net::Ipv4{0x09090909}, b.outside, static_cast<uint16_t>(random.word()), b.outside_port,
                      17};
       ASSERT_EQ(owner_of({.tuple = in, .domain = 0}, snapshot), home);

@@ -16,7 +16,7 @@ net::Prefix prefix(std::string_view text) { return *net::parse_prefix(text); }
 
 TEST(NatTable, AgreesWithTheRulesAsTheyAreWritten) {
   RandomInput random(21);
-  size_t seen[4] = {}, sources[4] = {};
+  size_t seen[5] = {}, sources[5] = {};
   for (int w = 0; w < 400; ++w) {
     const test::NatWorld world = test::random_world(random, 3);
     const NatTable nat(world.rules, world.workers, 1);
@@ -34,6 +34,9 @@ TEST(NatTable, AgreesWithTheRulesAsTheyAreWritten) {
         ASSERT_EQ(to.rule, expected.rule);
       }
       ++seen[static_cast<size_t>(to.kind)];
+      ASSERT_EQ(nat.stands_for_others(static_cast<uint16_t>(from.index()), t.dst),
+                slow.target(from, {t.src, t.dst, 1, 1, 47}).kind != NatKind::none);
+      if (to.kind == NatKind::closed) continue;
       const DomainId there = to.domain.valid()
                                  ? to.domain
                                  : domain_of(static_cast<uint32_t>(random.below(test::NatWorld::kDomains)));

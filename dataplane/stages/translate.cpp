@@ -1,0 +1,106 @@
+#include "dataplane/stages/translate.h"
+
+#include "dataplane/nat/rewrite.h"
+#include "dataplane/net/parse.h"
+
+namespace weir::dataplane {
+
+namespace {
+
+/// Fragments have their transport header in the first one only.
+bool has_transport(net::Bytes packet, const PacketMeta& meta) {
+  if (!meta.fragment) [[likely]]
+    return true;
+  net::IpView ip;
+  const auto error = meta.is_v4() ? net::parse_ipv4(packet, ip) : net::parse_ipv6(packet, ip);
+  return error == net::ParseError::none && ip.first_fragment;
+}
+
+/// Only of echo messages is the identifier where rewriting puts it.
+bool is_echo(rte_mbuf* mbuf) {
+  const PacketMeta& meta = meta_of(mbuf);
+  const uint8_t type = data_of(mbuf)[meta.ip_offset + meta.l4_offset];
+  return meta.is_v4() ? type == net::kIcmpEcho || type == net::kIcmpEchoReply
+                      : type == net::kIcmpv6Echo || type == net::kIcmpv6EchoReply;
+}
+
+DropReason reason_of(BindingRefused refused) {
+  switch (refused) {
+    case BindingRefused::no:
+      return DropReason::none;
+    case BindingRefused::protocol:
+      return DropReason::nat_protocol;
+    case BindingRefused::exhausted:
+      return DropReason::nat_exhausted;
+    case BindingRefused::full:
+      return DropReason::nat_bindings_full;
+  }
+  return DropReason::nat_protocol;
+}
+
+}  // namespace
+
+Next translate(WorkerContext& ctx, rte_mbuf* mbuf, const AdjacencyTable::View& next_hop) {
+  const PacketMeta& meta = meta_of(mbuf);
+  if ((ctx.sessions->at(meta.session).flags & Session::kTranslated) == 0) return Next::go_on();
+  const Attachment* egress = ctx.snapshot->attachment(next_hop.attachment);
+  if (egress == nullptr || meta.ttl <= 1 || meta.ip_length > egress->mtu) [[unlikely]]
+    return Next::go_on();
+  const std::span<uint8_t> packet(data_of(mbuf) + meta.ip_offset, meta.ip_length);
+  const Tuple to = ctx.sessions->leaving(meta.session, meta.direction);
+  if (meta.icmp_error) [[unlikely]] {
+    return rewrite_icmp_error(packet, meta.l4_offset, meta.tuple(), to)
+               ? Next::go_on()
+               : Next::drop(DropReason::icmp_error_unmatched);
+  }
+  rewrite_packet(packet, meta.l4_offset, has_transport(packet, meta), to);
+  return Next::go_on();
+}
+
+BindingIndex find_binding(const WorkerContext& ctx, const Tuple& tuple, DomainId from) {
+  const NatTable* nat = ctx.snapshot->nat.get();
+  if (nat == nullptr) return kNoBinding;
+  const NatTable::Destination to = nat->destination(static_cast<uint16_t>(from.index()), tuple);
+  if (to.kind != NatKind::pool) return kNoBinding;
+  return ctx.bindings->find(nat->rules().pools[to.rule], tuple.dst, tuple.dst_port, tuple.protocol);
+}
+
+DropReason hold_source(WorkerContext& ctx, rte_mbuf* mbuf, const FirstDecision& decision, const Tuple& tuple,
+                       Tuple& leaves, BindingIndex& binding) {
+  if (decision.source.kind != NatKind::pool) return DropReason::none;
+  const bool icmp = port_class(tuple.protocol) == PortClass::icmp;
+  if (icmp && !is_echo(mbuf)) return DropReason::nat_protocol;
+  const Bindings::Answer answer =
+      ctx.bindings->hold(*ctx.snapshot->nat, decision.source.rule, decision.from_domain, tuple);
+  if (answer.refused != BindingRefused::no) return reason_of(answer.refused);
+  binding = answer.binding;
+  leaves.src = ctx.bindings->at(binding).outside;
+  leaves.src_port = ctx.bindings->at(binding).outside_port;
+  if (icmp) leaves.dst_port = leaves.src_port;
+  return DropReason::none;
+}
+
+bool keeps_translation(WorkerContext& ctx, SessionIndex index, const FirstDecision& decision) {
+  const bool translated = (ctx.sessions->at(index).flags & Session::kTranslated) != 0;
+  if (!translated) return !decision.is_translated();
+  const Tuple has = ctx.sessions->leaving(index, Direction::forward);
+  const Tuple& wanted = decision.translated;
+  const SessionTranslation& t = ctx.sessions->translation(index);
+  const bool icmp = port_class(has.protocol) == PortClass::icmp;
+  if (has.dst != wanted.dst || (!icmp && has.dst_port != wanted.dst_port)) return false;
+  if (decision.source.kind == NatKind::pool) {
+    return t.source_binding != kNoBinding &&
+           ctx.bindings->keep(*ctx.snapshot->nat, decision.source.rule, t.source_binding);
+  }
+  return t.source_binding == kNoBinding && has.src == wanted.src && has.src_port == wanted.src_port;
+}
+
+void release_bindings(WorkerContext& ctx, SessionIndex index) {
+  if ((ctx.sessions->at(index).flags & Session::kTranslated) == 0) return;
+  const SessionTranslation& t = ctx.sessions->translation(index);
+  for (const BindingIndex binding : {t.source_binding, t.destination_binding}) {
+    if (binding != kNoBinding) ctx.bindings->release(ctx.snapshot->nat.get(), binding);
+  }
+}
+
+}  // namespace weir::dataplane

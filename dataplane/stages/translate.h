@@ -1,0 +1,33 @@
+// Address translation of a session's packets: its own ends for those that it leaves with. Worker only.
+//
+// Off the way of sessions that are not translated: forward_owned() asks by Worker's session_flags, together
+// with what it asks anyway.
+#pragma once
+
+#include "dataplane/decide/first_packet.h"
+#include "dataplane/worker/context.h"
+#include "dataplane/worker/leave.h"
+
+namespace weir::dataplane {
+
+/// Gives the packet the ends with which its session's packets of that direction leave; of an ICMP error those
+/// of the packet that it quotes, too. Once done, it may be done again. A packet that `next_hop` will not take
+/// (TTL, MTU) stays as it is, since it is told about to its sender. After inspection, before rewrite().
+Next translate(WorkerContext& ctx, rte_mbuf* mbuf, const AdjacencyTable::View& next_hop);
+
+/// The binding at a pool's address that the packet was sent to; kNoBinding: it was not, or there is none.
+BindingIndex find_binding(const WorkerContext& ctx, const Tuple& tuple, DomainId from);
+
+/// What a session that begins needs to hold, after FirstDecision::source. On none the tuple has its source's
+/// pool address and port, if it gets one.
+DropReason hold_source(WorkerContext& ctx, rte_mbuf* mbuf, const FirstDecision& decision, const Tuple& tuple,
+                       Tuple& leaves, BindingIndex& binding);
+
+/// The session is decided anew: may it stay with the ends that it has? Its binding is kept then, in the pool
+/// as it is now.
+bool keeps_translation(WorkerContext& ctx, SessionIndex index, const FirstDecision& decision);
+
+/// The session ends: its bindings are let go of.
+void release_bindings(WorkerContext& ctx, SessionIndex index);
+
+}  // namespace weir::dataplane
