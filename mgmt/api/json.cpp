@@ -25,6 +25,10 @@ Json to_json(const control::SessionView& s) {
           {"ingress", s.ingress},
           {"egress", s.egress},
           {"state", s.state},
+          {"new_src", s.new_src},
+          {"new_sport", s.new_src_port},
+          {"new_dst", s.new_dst},
+          {"new_dport", s.new_dst_port},
           {"rule", s.rule},
           {"inspected", s.inspected},
           {"dropped", s.dropped},
@@ -74,6 +78,17 @@ Json to_json(const control::StatusView& view) {
     profiles.push_back(
         {{"name", p.name}, {"rules_loaded", p.rules_loaded}, {"rules_refused", p.rules_refused}});
   }
+  Json pools = Json::array();
+  for (const auto& p : view.pools) {
+    pools.push_back({{"name", p.name},
+                     {"domain", p.domain},
+                     {"addresses", p.addresses},
+                     {"capacity", p.capacity},
+                     {"taken", p.taken},
+                     {"given_out", p.given_out},
+                     {"preserved", p.preserved},
+                     {"exhausted", p.exhausted}});
+  }
   return {
       {"hub", view.hub},
       {"version", view.version},
@@ -82,6 +97,7 @@ Json to_json(const control::StatusView& view) {
       {"ports", std::move(ports)},
       {"attachments", std::move(attachments)},
       {"profiles", std::move(profiles)},
+      {"nat", std::move(pools)},
       {"held", view.held},
       {"neighbors", counters(view.neighbors)},
       {"health", counters(view.health)},

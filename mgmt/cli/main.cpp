@@ -139,6 +139,7 @@ int run(const CLI::App& app, const Options& options, const ChangeCommands& chang
     return show(options.json, client.get("/v1/status"), weir::cli::print_status);
   if (app.got_subcommand("attachments"))
     return show(options.json, client.get("/v1/status"), weir::cli::print_attachments);
+  if (app.got_subcommand("nat")) return show(options.json, client.get("/v1/status"), weir::cli::print_nat);
   if (app.got_subcommand("top")) return top(client, options);
   if (app.got_subcommand("drops")) {
     return show(options.json, client.get("/v1/drops"),
@@ -189,6 +190,7 @@ int main(int argc, char** argv) {
   app.add_subcommand("status", "The hub, its workers, ports and attachments");
   app.add_subcommand("attachments",
                      "Which attachments are up, since when and why, and what passed through them");
+  app.add_subcommand("nat", "Pools of address translation: what is taken of them, and asked for in vain");
   app.add_subcommand("sessions", "Sessions that are known now")
       ->add_option("--max", options.max_sessions, "At most so many")
       ->check(CLI::Range(1, 10'000))

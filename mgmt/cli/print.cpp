@@ -115,19 +115,37 @@ std::string print_attachments(const Json& answer) {
                rows, right);
 }
 
+/// What is other than the session's own ends once its packets leave.
+static std::string translation(const Json& s) {
+  const std::string src = end_point(s, "new_src", "new_sport"), dst = end_point(s, "new_dst", "new_dport");
+  std::string out;
+  if (src != end_point(s, "src", "sport")) out = "from " + src;
+  if (dst != end_point(s, "dst", "dport")) out += (out.empty() ? "to " : " to ") + dst;
+  return out.empty() ? "-" : out;
+}
+
 std::string print_sessions(const Json& answer) {
   std::vector<Row> rows;
   for (const Json& s : list(answer, "sessions")) {
     const bool dropped = flag(s, "dropped"), inspected = flag(s, "inspected");
     rows.push_back({text(s, "proto"), end_point(s, "src", "sport"), end_point(s, "dst", "dport"),
-                    text(s, "from") + " > " + text(s, "to"), text(s, "state"), text(s, "rule"),
-                    dropped ? "dropped" : (inspected ? "inspected" : "-"), both(s, "packets"),
-                    both(s, "bytes"), duration(number(s, "age_s")), duration(number(s, "idle_s"))});
+                    translation(s), text(s, "from") + " > " + text(s, "to"), text(s, "state"),
+                    text(s, "rule"), dropped ? "dropped" : (inspected ? "inspected" : "-"),
+                    both(s, "packets"), both(s, "bytes"), duration(number(s, "age_s")),
+                    duration(number(s, "idle_s"))});
   }
-  std::string out = table({"proto", "source", "destination", "domains", "state", "rule", "inspection",
-                           "packets", "bytes", "age", "idle"},
-                          rows, {false, false, false, false, false, false, false, true, true, true, true});
+  std::string out =
+      table({"proto", "source", "destination", "translated", "domains", "state", "rule", "inspection",
+             "packets", "bytes", "age", "idle"},
+            rows, {false, false, false, false, false, false, false, false, true, true, true, true});
   return out + std::to_string(rows.size()) + " of " + text(answer, "total") + " sessions\n";
+}
+
+std::string print_nat(const Json& answer) {
+  if (list(answer, "nat").empty()) return "there is no pool\n";
+  return columns(list(answer, "nat"),
+                 {"name", "domain", "addresses", "capacity", "taken", "given_out", "preserved", "exhausted"},
+                 2);
 }
 
 std::string print_routes(const Json& answer) {

@@ -18,6 +18,7 @@ std::string table(const std::vector<std::string>& head, const std::vector<std::v
 std::string print_status(const Json& answer);
 std::string print_attachments(const Json& answer);
 std::string print_sessions(const Json& answer);
+std::string print_nat(const Json& answer);
 std::string print_routes(const Json& answer);
 /// Only reasons that occurred, unless `all`.
 std::string print_drops(const Json& answer, bool all);

@@ -37,6 +37,10 @@ inline constexpr Choice<dataplane::TunnelKind> kTunnelKinds[] = {{"vxlan", datap
                                                                  {"gre", dataplane::TunnelKind::gre},
                                                                  {"ipip", dataplane::TunnelKind::ipip},
                                                                  {"native", dataplane::TunnelKind::native}};
+/// The tables of a rule of address translation of which it has exactly one.
+inline constexpr Choice<NatKind> kNatKinds[] = {
+    {"static", NatKind::fixed}, {"dnat", NatKind::dnat}, {"snat", NatKind::snat}};
+inline constexpr Choice<Protocol> kDnatProtocols[] = {{"tcp", Protocol::tcp}, {"udp", Protocol::udp}};
 inline constexpr Choice<OnDrop> kOnDrop[] = {{"reset", OnDrop::reset}, {"silent", OnDrop::silent}};
 inline constexpr Choice<FailMode> kFailModes[] = {{"closed", FailMode::closed}, {"open", FailMode::open}};
 inline constexpr Choice<PolicyAction> kPolicyActions[] = {

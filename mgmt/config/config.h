@@ -74,6 +74,7 @@ struct Limits {
   uint32_t inspected_sessions = 8'192;    // whole hub
   uint32_t stream_window = 4'096;         // bytes kept per direction of an inspected TCP session
   uint32_t out_of_order_segments = 16;    // recorded per direction of an inspected TCP session
+  uint32_t nat_bindings = 65'536;         // to pools, whole hub
   uint32_t event_queue = 4'096;           // events between a worker and the writer
   Location where;
 };
@@ -219,6 +220,33 @@ struct PolicyRule {
   Location where;
 };
 
+enum class NatKind : uint8_t { fixed, dnat, snat };
+
+/// One rule of address translation; only what belongs to its kind counts.
+struct Nat {
+  std::string name;
+  NatKind kind = NatKind::snat;
+  /// static, dnat: the domains that see the outside address; static: empty is all but its own. snat: the
+  /// initiators' domains.
+  std::vector<std::string> from;
+  std::string domain;  // static: of the inside addresses; dnat: of the server; snat: where the pool is
+  // static
+  net::Prefix inside;
+  net::Prefix outside;
+  // dnat
+  net::IpAddress address;
+  Protocol protocol = Protocol::tcp;
+  uint16_t port = 0;
+  net::IpAddress server;
+  uint16_t server_port = 0;  // 0: as `port`
+  // snat
+  std::vector<net::Prefix> pool;
+  PortRange ports = {1'024, 65'535};
+  std::vector<net::Prefix> sources;       // empty: private ones
+  std::vector<net::Prefix> destinations;  // empty: all but private ones
+  Location where;
+};
+
 struct Profile {
   std::string name;
   std::vector<std::string> rule_files;  // absolute, or relative to the config file's folder
@@ -250,6 +278,7 @@ struct Config {
   std::vector<Connection> connections;
   std::vector<PolicyRule> policy;  // in order; nothing matches: deny
   std::vector<Profile> profiles;
+  std::vector<Nat> nat;
   /// Where the file sets keys that only a restart changes, by path: "worker.burst", "port[wan0].mtu".
   std::map<std::string, Location> key_where;
 };

@@ -37,6 +37,7 @@ const std::string& key_of(const Domain& x) { return x.name; }
 const std::string& key_of(const Attachment& x) { return x.name; }
 const std::string& key_of(const PolicyRule& x) { return x.id; }
 const std::string& key_of(const Profile& x) { return x.name; }
+const std::string& key_of(const Nat& x) { return x.name; }
 auto key_of(const Connection& x) { return std::minmax(x.a, x.b); }
 auto key_of(const Route& x) { return std::tie(x.domain, x.prefix, x.attachment, x.via); }
 
@@ -127,7 +128,7 @@ void describe(const char* kind, const ListDiff& list, std::string& text) {
 
 bool ConfigDiff::empty() const {
   return restart.empty() && live.empty() && domains.empty() && attachments.empty() && routes.empty() &&
-         connections.empty() && policy.empty() && profiles.empty();
+         connections.empty() && policy.empty() && profiles.empty() && nat.empty();
 }
 
 ConfigDiff diff_settings(const Config& old, const Config& next) {
@@ -141,6 +142,8 @@ ConfigDiff diff_settings(const Config& old, const Config& next) {
   }
   diff_ports(old, next, result.restart);
   result.profiles = diff_list(old.profiles, next.profiles);
+  result.nat = diff_list(old.nat, next.nat);
+  result.nat.reordered = reordered(old.nat, next.nat);
   return result;
 }
 
@@ -173,6 +176,7 @@ std::string to_string(const ConfigDiff& diff) {
   describe("connection", diff.connections, text);
   describe("policy", diff.policy, text);
   describe("profile", diff.profiles, text);
+  describe("nat", diff.nat, text);
   return text;
 }
 
@@ -237,6 +241,7 @@ WEIR_CONFIG_THING(Route)
 WEIR_CONFIG_THING(Connection)
 WEIR_CONFIG_THING(PolicyRule)
 WEIR_CONFIG_THING(Profile)
+WEIR_CONFIG_THING(Nat)
 #undef WEIR_CONFIG_THING
 template bool same(const Port&, const Port&);
 template bool same(const Domain&, const Domain&);
@@ -244,5 +249,6 @@ template bool same(const Attachment&, const Attachment&);
 template bool same(const Connection&, const Connection&);
 template bool same(const PolicyRule&, const PolicyRule&);
 template bool same(const Profile&, const Profile&);
+template bool same(const Nat&, const Nat&);
 
 }  // namespace weir::config

@@ -21,7 +21,7 @@ struct ListDiff {
   std::vector<std::string> added;
   std::vector<std::string> removed;
   std::vector<Changed> changed;
-  bool reordered = false;  // policy only, where order decides: rules that both have stand in another order
+  bool reordered = false;  // policy and nat, where order decides: rules that both have stand in another order
 
   bool empty() const { return added.empty() && removed.empty() && changed.empty() && !reordered; }
 };
@@ -33,7 +33,7 @@ struct ConfigDiff {
   };
   std::vector<Key> restart;       // if there is any, the reload is refused
   std::vector<std::string> live;  // "timeouts.udp", "log.level"
-  ListDiff domains, attachments, routes, connections, policy, profiles;
+  ListDiff domains, attachments, routes, connections, policy, profiles, nat;
 
   bool empty() const;
 };
@@ -49,7 +49,7 @@ std::vector<Problem> refusals(const ConfigDiff& diff);
 /// A line for each thing that changes, for people; empty if nothing does.
 std::string to_string(const ConfigDiff& diff);
 
-// For Port, Domain, Attachment, Route, Connection, PolicyRule and Profile:
+// For Port, Domain, Attachment, Route, Connection, PolicyRule, Profile and Nat:
 
 /// Equal, wherever they were written.
 template <typename Thing>

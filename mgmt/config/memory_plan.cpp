@@ -25,6 +25,7 @@ constexpr uint64_t kSegmentBytes =
     inspection::SegmentPool::kSlotBytes + sizeof(inspection::SegmentPool::Slot);
 /// An adjacency with its share of the index (dataplane/fib/adjacency_table.cpp).
 constexpr uint64_t kAdjacencyBytes = 80;
+constexpr uint64_t kBindingBytes = 96;
 constexpr uint64_t kTallyBytes = 64;  // sizeof(dataplane::AttachmentTally)
 /// EAL's own tables, device queues and what the heap loses to alignment.
 constexpr uint64_t kEalBaseBytes = 32ull << 20;
@@ -104,6 +105,8 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
           " + fragments_per_datagram x " + number(dataplane::FragmentTable::kPieceBytes) +
           ") + 64 KiB a worker; "
           "their packets are of packet_buffers");
+  add("nat", l.nat_bindings * kBindingBytes, false,
+      "nat_bindings x about " + number(kBindingBytes) + ", without the pools");
   add("attachment counters", workers * std::bit_ceil(uint64_t{l.attachments}) * kTallyBytes, false,
       "workers x attachments x " + number(kTallyBytes));
   add("adjacencies", l.adjacencies * kAdjacencyBytes, false,

@@ -11,7 +11,7 @@ void Names::add(const std::string& name, const Node& table, size_t index, std::s
     in_order_.push_back(it->first);
     return;
   }
-  const std::string path = kind_ == "policy rule" ? "policy[]" : kind_ + "[]";
+  const std::string path = kind_.substr(0, kind_.find(' ')) + "[]";  // of a "policy rule"
   report.at(
       table, leaf, path + "." + std::string(leaf),
       "another " + kind_ + " is called " + in_quotes(name) + " already, on " + at_line(*first_.at(name)));

@@ -80,11 +80,11 @@ class Table {
     if (find(key) == nullptr) return;
     get(key, out.emplace());
   }
+  void get(std::string_view key, PortRange& out) const {
+    if (const Node* value = find(key)) out = port_range(*value);
+  }
   void get(std::string_view key, std::vector<PortRange>& out) const {
-    each(key, [&](const Node& v) {
-      const auto port = static_cast<uint16_t>(v.integer);
-      out.push_back(v.kind == Node::Kind::integer ? PortRange{port, port} : *parse_port_range(v.text));
-    });
+    each(key, [&](const Node& v) { out.push_back(port_range(v)); });
   }
   /// A file name, made absolute; "" and "-" stay as they are.
   void get_file(std::string_view key, std::string& out) const {
@@ -115,6 +115,10 @@ class Table {
   }
 
  private:
+  static PortRange port_range(const Node& v) {
+    const auto port = static_cast<uint16_t>(v.integer);
+    return v.kind == Node::Kind::integer ? PortRange{port, port} : *parse_port_range(v.text);
+  }
   const Node* find(std::string_view key) const { return node_ != nullptr ? node_->get(key) : nullptr; }
 
   /// The good elements of a list of which others may be bad.
@@ -156,6 +160,7 @@ void read_limits(const Table& t, Limits& out) {
   t.get("inspected_sessions", out.inspected_sessions);
   t.get("stream_window", out.stream_window);
   t.get("out_of_order_segments", out.out_of_order_segments);
+  t.get("nat_bindings", out.nat_bindings);
   t.get("event_queue", out.event_queue);
   out.where = t.where();
 }
@@ -381,6 +386,33 @@ Profile read_profile(const Table& t) {
   return profile;
 }
 
+/// The first of the tables that say what it is; that there is one only is checked elsewhere.
+Nat read_nat(const Table& t) {
+  Nat nat;
+  t.get("name", nat.name);
+  nat.where = t.where();
+  for (const auto& kind : kNatKinds) {
+    if (!t.has_table(kind.name)) continue;
+    nat.kind = kind.value;
+    break;
+  }
+  const Table inner = t.inner(name_of(kNatKinds, nat.kind));
+  inner.get(nat.kind == NatKind::snat ? "from" : "seen_by", nat.from);
+  inner.get("domain", nat.domain);
+  inner.get("inside", nat.inside);
+  inner.get("outside", nat.outside);
+  inner.get("address", nat.address);
+  inner.get("protocol", kDnatProtocols, nat.protocol);
+  inner.get("port", nat.port);
+  inner.get("server", nat.server);
+  inner.get("server_port", nat.server_port);
+  inner.get("pool", nat.pool);
+  inner.get("ports", nat.ports);
+  inner.get("sources", nat.sources);
+  inner.get("destinations", nat.destinations);
+  return nat;
+}
+
 /// Where the file sets keys of the tables that only a restart changes (and of the other single ones, which
 /// does no harm).
 void note_places(const Document& document, const Draft& draft, std::map<std::string, Location>& out) {
@@ -407,7 +439,7 @@ ChangeSubject read_subject(std::string_view kind, const Document& document, cons
 }
 
 Draft read_sections(const Document& document) {
-  Draft draft{document, {}, {}, {}, {}, {}, {}, {}, {}};
+  Draft draft{document, {}, {}, {}, {}, {}, {}, {}, {}, {}};
   const fs::path folder = folder_of(document.file);
   const auto list = [&](std::string_view name, auto& out, std::vector<const Node*>& sources, auto&& read) {
     const Node* tables = document.root.find(name);
@@ -428,6 +460,7 @@ Draft read_sections(const Document& document) {
   list("connection", config.connections, draft.connections, read_connection);
   list("policy", config.policy, draft.policy, read_policy_rule);
   list("profile", config.profiles, draft.profiles, read_profile);
+  list("nat", config.nat, draft.nat, read_nat);
   note_places(document, draft, config.key_where);
   return draft;
 }

@@ -156,6 +156,34 @@ Values values_of(const Profile& p) {
           {"profile[].fail", word(kFailModes, p.fail)}};
 }
 
+Values values_of(const Nat& n) {
+  const std::string table = "nat[]." + std::string(name_of(kNatKinds, n.kind)) + ".";
+  Values values = {{"nat[].name", toml(n.name)}, {table + "domain", toml(n.domain)}};
+  switch (n.kind) {
+    case NatKind::fixed:
+      values[table + "inside"] = toml(n.inside);
+      values[table + "outside"] = toml(n.outside);
+      values[table + "seen_by"] = unless_empty(n.from);
+      break;
+    case NatKind::dnat:
+      values[table + "seen_by"] = toml(n.from);
+      values[table + "address"] = toml(n.address);
+      values[table + "protocol"] = word(kDnatProtocols, n.protocol);
+      values[table + "port"] = toml(uint32_t{n.port});
+      values[table + "server"] = toml(n.server);
+      values[table + "server_port"] = unless_zero(n.server_port);
+      break;
+    case NatKind::snat:
+      values[table + "from"] = toml(n.from);
+      values[table + "pool"] = toml(n.pool);
+      values[table + "ports"] = toml(n.ports);
+      values[table + "sources"] = unless_empty(n.sources);
+      values[table + "destinations"] = unless_empty(n.destinations);
+      break;
+  }
+  return values;
+}
+
 Values values_of(const Port& p) {
   return {{"port[].name", toml(p.name)},
           {"port[].driver", word(kPortDrivers, p.driver)},
@@ -201,6 +229,7 @@ Values single_values(const Config& c) {
           {"limits.inspected_sessions", toml(l.inspected_sessions)},
           {"limits.stream_window", toml(l.stream_window)},
           {"limits.out_of_order_segments", toml(l.out_of_order_segments)},
+          {"limits.nat_bindings", toml(l.nat_bindings)},
           {"limits.event_queue", toml(l.event_queue)},
           {"timeouts.tcp_handshake", toml(t.tcp_handshake)},
           {"timeouts.tcp_established", toml(t.tcp_established)},
@@ -229,6 +258,7 @@ std::string name_of(const Domain& x) { return x.name; }
 std::string name_of(const Attachment& x) { return x.name; }
 std::string name_of(const PolicyRule& x) { return x.id; }
 std::string name_of(const Profile& x) { return x.name; }
+std::string name_of(const Nat& x) { return x.name; }
 std::string name_of(const Connection& x) { return std::min(x.a, x.b) + " - " + std::max(x.a, x.b); }
 std::string name_of(const Route& x) {
   std::string name = x.domain + " " + net::to_string(x.prefix);

@@ -23,6 +23,7 @@ Values values_of(const Route& route);
 Values values_of(const Connection& connection);
 Values values_of(const PolicyRule& rule);
 Values values_of(const Profile& profile);
+Values values_of(const Nat& rule);
 /// The keys of the sections that a file has once.
 Values single_values(const Config& config);
 
@@ -36,6 +37,7 @@ std::string name_of(const Route& route);
 std::string name_of(const Connection& connection);
 std::string name_of(const PolicyRule& rule);
 std::string name_of(const Profile& profile);
+std::string name_of(const Nat& rule);
 
 /// A TOML basic string, quotes included. `text` is UTF-8.
 std::string toml_string(std::string_view text);

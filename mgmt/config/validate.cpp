@@ -9,7 +9,8 @@ Validation::Validation(const Draft& d, Problems& problems)
       domains("domain", d.config.domains, d.domains, "name", report),
       attachments("attachment", d.config.attachments, d.attachments, "name", report),
       policy("policy rule", d.config.policy, d.policy, "id", report),
-      profiles("profile", d.config.profiles, d.profiles, "name", report) {}
+      profiles("profile", d.config.profiles, d.profiles, "name", report),
+      nat("nat rule", d.config.nat, d.nat, "name", report) {}
 
 void validate(const Draft& draft, Problems& problems) {
   const Validation v(draft, problems);
@@ -18,6 +19,7 @@ void validate(const Draft& draft, Problems& problems) {
   validate_routes(v);
   validate_route_lines(v);
   validate_policy(v);
+  validate_nat(v);
 }
 
 }  // namespace weir::config

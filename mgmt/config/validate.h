@@ -17,7 +17,7 @@ struct Validation {
 
   const Draft& draft;
   Reporter report;
-  Names ports, domains, attachments, policy, profiles;
+  Names ports, domains, attachments, policy, profiles, nat;
 };
 
 // The parts, each in a file of its own.
@@ -26,5 +26,6 @@ void validate_attachments(const Validation& v);  // domains and attachments
 void validate_routes(const Validation& v);       // routes and connections
 void validate_route_lines(const Validation& v);  // routes of the routes file
 void validate_policy(const Validation& v);       // rules
+void validate_nat(const Validation& v);          // address translation
 
 }  // namespace weir::config

@@ -63,6 +63,7 @@ std::string to_toml(const Config& config) {
   write_list("connection[]", config.connections, out);
   write_list("policy[]", config.policy, out);
   write_list("profile[]", config.profiles, out);
+  write_list("nat[]", config.nat, out);
   return out;
 }
 

@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kPacketsPerTurn = 256;
 constexpr NanoTime kUnderlayTick = 100 * kNanosPerMilli;
+constexpr NanoTime kPoolReport = 10 * kNanosPerSecond;
 
 NeighborLimits neighbor_limits(const config::Config& config) {
   return {config.limits.held_packets, config.limits.held_per_neighbor,
@@ -93,12 +94,27 @@ bool Control::turn(NanoTime now, bool underlay_ready) {
   worked |= paths_.step();
   neighbors_.tick(now);
   worked |= health_.tick(now);
+  report_pools();
   parts_.dataplane.housekeeping();
   worked |= make_changes();
   purge();
   if (parts_.dataplane.now() > now + kStall) ++stalls_;
   // The workers are quiescent soon.
   return worked || changed || installing_;
+}
+
+/// What asks pools for ports in vain is dropped and counted by the workers; here it is told.
+void Control::report_pools() {
+  if (now_ < next_pool_report_) return;
+  next_pool_report_ = now_ + kPoolReport;
+  for (const PoolView& pool : pool_views(parts_.dataplane.current())) {
+    uint64_t& known = pools_exhausted_[pool.name];
+    if (pool.exhausted > known) {
+      parts_.log.warn("pool {} had no port for {} sessions; {} of them are taken, {} an address and protocol",
+                      pool.name, pool.exhausted - known, pool.taken, pool.capacity / pool.addresses);
+    }
+    known = pool.exhausted;
+  }
 }
 
 bool Control::take_packets() {
@@ -525,6 +541,7 @@ StatusView Control::status() const {
          attachment_health_view(health_.view(a.id), now_), record.origin == model::Origin::file});
   }
   view.profiles = file_.profiles;
+  view.pools = pool_views(parts_.dataplane.current());
   view.held = parts_.dataplane.held();
   const NeighborCounters& n = neighbors_.counters();
   view.neighbors = {{"known", parts_.adjacencies.size()},

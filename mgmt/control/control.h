@@ -153,6 +153,7 @@ class Control {
   // Packets and time.
   void on_health(const HealthTransition& transition);
   bool take_packets();
+  void report_pools();
   void on_punt(const dataplane::Punt& punt);
   void on_underlay_icmp(const std::optional<TooBig>& said);
   void take_kernel_icmp();
@@ -189,7 +190,9 @@ class Control {
   dataplane::NanoTime now_;
   dataplane::NanoTime started_;
   dataplane::NanoTime next_underlay_tick_ = 0;
-  bool macs_asked_ = true;  // a port's MAC may be another one now
+  dataplane::NanoTime next_pool_report_ = 0;
+  std::map<std::string, uint64_t> pools_exhausted_;  // as was told
+  bool macs_asked_ = true;                           // a port's MAC may be another one now
 
   std::shared_ptr<ReadOutcome> read_;  // what the builder has read of the file, until its turn comes
   std::optional<Installation> installing_;

@@ -74,6 +74,11 @@ std::string hub_address_text(const Snapshot& snapshot, AttachmentId attachment,
   return net::to_string(address) + " is the hub's own address in attachment " + a->name;
 }
 
+/// As the route is looked up for.
+net::IpAddress passed_destination(const FirstPacket& packet, const FirstDecision& d) {
+  return d.destination.domain.valid() ? d.translated.dst : packet.tuple.dst;
+}
+
 PathStep reverse_step(const Snapshot& snapshot, const FirstPacket& packet, const FirstDecision& d, bool ok) {
   const std::string in = attachment_name(snapshot, packet.ingress);
   const std::string src = net::to_string(packet.tuple.src);
@@ -84,8 +89,27 @@ PathStep reverse_step(const Snapshot& snapshot, const FirstPacket& packet, const
   return {"reverse_path", false, drop_text(d.drop)};
 }
 
+/// What of the packet's ends is another one when it leaves.
+PathStep translation_step(const Snapshot& snapshot, const FirstDecision& d) {
+  const NatRules& rules = snapshot.nat->rules();
+  std::string text;
+  if (d.destination.kind != NatKind::none) {
+    text = "to " + net::to_string(d.translated.dst) + " port " + std::to_string(d.translated.dst_port) +
+           ", by " +
+           (d.destination.kind == NatKind::fixed ? rules.fixed[d.destination.rule].name
+                                                 : rules.published[d.destination.rule].name);
+  }
+  if (d.source.kind != NatKind::none) {
+    text += text.empty() ? "from " : "; from ";
+    text += d.source.kind == NatKind::fixed
+                ? net::to_string(d.translated.src) + ", by " + rules.fixed[d.source.rule].name
+                : "an address of the pool " + rules.pools[d.source.rule].name;
+  }
+  return {"translation", true, text};
+}
+
 PathStep route_step(const Snapshot& snapshot, const FirstPacket& packet, const FirstDecision& d, bool ok) {
-  const std::string dst = net::to_string(packet.tuple.dst);
+  const std::string dst = net::to_string(passed_destination(packet, d));
   if (d.drop == DropReason::inner_hub_address) {
     std::string here = hub_address_text(snapshot, packet.ingress, packet.tuple.dst);
     if (!here.empty()) return {"route", false, here + "; it answers echo requests and has no sessions"};
@@ -108,14 +132,14 @@ PathStep connection_step(const Snapshot& snapshot, const FirstDecision& d, bool 
 
 /// Whether the first packet could leave at once. Not being resolved yet is no refusal: the hub asks when it
 /// comes.
-PathStep next_hop_step(const Snapshot& snapshot, const FirstPacket& packet, const FirstDecision& d) {
+PathStep next_hop_step(const Snapshot& snapshot, const FirstDecision& d) {
   const Attachment* egress = snapshot.attachment(d.forward.attachment);
   const std::string name = attachment_name(snapshot, d.forward.attachment);
   net::Mac mac;
-  if (egress == nullptr || !egress->underlay->get(mac)) {
+  if (egress == nullptr || (egress->underlay != nullptr && !egress->underlay->get(mac))) {
     return {"next_hop", false, drop_text(DropReason::underlay_unresolved) + " (attachment " + name + ")"};
   }
-  const net::IpAddress next = d.forward.has_via ? d.forward.via : packet.tuple.dst;
+  const net::IpAddress next = d.forward.has_via ? d.forward.via : d.translated.dst;
   const AdjacencyId id = snapshot.adjacencies->find(d.forward.attachment, next);
   const auto view = snapshot.adjacencies->get(id);
   if (!view) {
@@ -145,8 +169,9 @@ PathAnswer explain(const Snapshot& snapshot, const FirstPacket& packet, const Fi
     answer.steps.push_back({"policy", passed(Step::policy), rule_text(snapshot, d.policy)});
   }
   bool next_hop_ok = true;
+  if (d.drop == DropReason::none && d.is_translated()) answer.steps.push_back(translation_step(snapshot, d));
   if (d.drop == DropReason::none) {
-    answer.steps.push_back(next_hop_step(snapshot, packet, d));
+    answer.steps.push_back(next_hop_step(snapshot, d));
     next_hop_ok = answer.steps.back().ok;
   }
   answer.verdict = verdict_of(d, next_hop_ok);

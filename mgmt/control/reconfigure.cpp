@@ -68,7 +68,7 @@ RuleBuild build_rules(const config::Config& config, unsigned workers) {
 }
 
 model::Settings settings_of(const config::Config& config, model::Rulesets rulesets) {
-  return {config.timeouts, config.tcp, config.profiles, std::move(rulesets)};
+  return {config.timeouts, config.tcp, config.profiles, std::move(rulesets), config.nat};
 }
 
 ReadOutcome read_again(const ReadJob& job) {

@@ -212,6 +212,17 @@ std::string domain_name(const Snapshot& snapshot, DomainId id) {
   return domain != nullptr ? domain->name : std::string();
 }
 
+std::vector<PoolView> pool_views(const Snapshot& snapshot) {
+  std::vector<PoolView> views;
+  if (snapshot.nat == nullptr) return views;
+  for (const dataplane::PoolRule& rule : snapshot.nat->rules().pools) {
+    const dataplane::PortPool::Use use = rule.pool->use();
+    views.push_back({rule.name, domain_name(snapshot, rule.to), rule.pool->addresses(), rule.pool->capacity(),
+                     use.taken, use.given_out, use.preserved, use.exhausted});
+  }
+  return views;
+}
+
 SessionView session_view(const SessionRow& row, const Snapshot& snapshot, NanoTime now) {
   SessionView view;
   view.id =
@@ -222,6 +233,10 @@ SessionView session_view(const SessionRow& row, const Snapshot& snapshot, NanoTi
   view.dst = net::to_string(row.tuple.dst);
   view.src_port = row.tuple.src_port;
   view.dst_port = row.tuple.dst_port;
+  view.new_src = net::to_string(row.leaves.src);
+  view.new_dst = net::to_string(row.leaves.dst);
+  view.new_src_port = row.leaves.src_port;
+  view.new_dst_port = row.leaves.dst_port;
   view.from = domain_name(snapshot, row.from);
   view.to = domain_name(snapshot, row.to);
   view.ingress = attachment_name(snapshot, row.ingress);

@@ -47,6 +47,14 @@ struct ProfileView {
   uint64_t rules_refused = 0;
 };
 
+/// A pool of source NAT: what is taken of it now, and what happened since it was made.
+struct PoolView {
+  std::string name, domain;
+  uint64_t addresses = 0;
+  uint64_t capacity = 0;  // ports of one protocol
+  uint64_t taken = 0, given_out = 0, preserved = 0, exhausted = 0;
+};
+
 struct StatusView {
   std::string hub, version;
   uint64_t uptime_s = 0;
@@ -54,6 +62,7 @@ struct StatusView {
   std::vector<PortView> ports;
   std::vector<AttachmentView> attachments;
   std::vector<ProfileView> profiles;
+  std::vector<PoolView> pools;
   uint64_t held = 0;
   std::vector<std::pair<std::string_view, uint64_t>> neighbors;
   std::vector<std::pair<std::string_view, uint64_t>> health;  // counters of the probes
@@ -75,6 +84,9 @@ struct SessionView {
   uint8_t protocol = 0;
   std::string src, dst;
   uint16_t src_port = 0, dst_port = 0;
+  /// As its packets leave; the same as above if it is not translated.
+  std::string new_src, new_dst;
+  uint16_t new_src_port = 0, new_dst_port = 0;
   std::string from, to, ingress, egress, rule;
   std::string_view state;
   bool inspected = false, dropped = false;
@@ -135,6 +147,7 @@ TopView top_view(const dataplane::Dataplane& dataplane, const std::vector<uint32
 std::vector<DropView> drop_views(const dataplane::Dataplane& dataplane);
 SessionView session_view(const dataplane::SessionRow& row, const dataplane::Snapshot& snapshot,
                          dataplane::NanoTime now);
+std::vector<PoolView> pool_views(const dataplane::Snapshot& snapshot);
 /// Empty for an id that is stale or unknown.
 std::string attachment_name(const dataplane::Snapshot& snapshot, dataplane::AttachmentId id);
 std::string domain_name(const dataplane::Snapshot& snapshot, dataplane::DomainId id);

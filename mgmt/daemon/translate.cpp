@@ -81,6 +81,7 @@ DataplaneSettings dataplane_settings(const config::Config& config) {
   settings.fragments = {config.limits.held_fragments, config.limits.fragmented_datagrams,
                         config.limits.fragments_per_datagram};
   settings.event_queue = config.limits.event_queue;
+  settings.nat_bindings = config.limits.nat_bindings;
   settings.flow_events = config.events.flow;
   settings.inspection = {config.limits.inspected_sessions, config.limits.stream_window,
                          config.limits.out_of_order_segments};

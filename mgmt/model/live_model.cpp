@@ -5,6 +5,7 @@
 
 #include "dataplane/core/time.h"
 #include "mgmt/model/build_attachment.h"
+#include "mgmt/model/build_nat.h"
 
 namespace weir::model {
 
@@ -203,7 +204,21 @@ void LiveModel::withdraw(AttachmentId id, bool withdrawn, std::vector<Problem>& 
   }
 }
 
+void LiveModel::rebuild_nat() {
+  NatInput input{
+      settings_.nat, {}, facts_.workers, [this](std::string_view name) { return domain(name)->id; }};
+  for (const auto& [name, record] : domains_) input.domains.push_back(record.id);
+  auto next = build_nat(input, nat_);
+  if (next == nat_) return;
+  nat_ = std::move(next);
+  // With versions that no session has seen, so that each is decided again.
+  PolicyState fresh;
+  fresh.last_version = compiled_.last_version;
+  compiled_ = std::move(fresh);
+}
+
 void LiveModel::rebuild_policy() {
+  rebuild_nat();
   PolicyInput input{{}, settings_.profiles, settings_.rulesets, {}, [this](std::string_view name) {
                       return domain(name)->id;
                     }};
@@ -238,6 +253,7 @@ std::unique_ptr<Snapshot> LiveModel::snapshot() {
   snapshot->domains = domain_slots_;
   snapshot->policy = compiled_.policy;
   snapshot->profiles = compiled_.profiles;
+  snapshot->nat = nat_;
   snapshot->adjacencies = tables_.adjacencies;
   snapshot->board = tables_.board;
   snapshot->routes = &tables_.routes;

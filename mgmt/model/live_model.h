@@ -74,6 +74,7 @@ struct Settings {
   config::Tcp tcp;
   std::vector<config::Profile> profiles;
   Rulesets rulesets;
+  std::vector<config::Nat> nat;
 };
 
 /// The large tables; they outlive the model.
@@ -159,7 +160,9 @@ class LiveModel {
   };
   const DomainRecord* domain(std::string_view name) const;
   const AttachmentRecord* attachment(std::string_view name) const;
+  /// Both together: what is translated otherwise has to be decided again.
   void rebuild_policy();
+  void rebuild_nat();
   /// What a route of the domain is configured to lead to; null: there is no such route.
   const std::vector<dataplane::NextHop>* members(const DomainRecord& domain, const net::Prefix& prefix) const;
   /// Those that are not withdrawn.
@@ -186,7 +189,8 @@ class LiveModel {
   std::set<std::pair<dataplane::DomainId, net::Prefix>> absent_;  // routes withheld with all their members
   Settings settings_;
 
-  PolicyState compiled_;  // profiles and policy as they are in the snapshot
+  std::shared_ptr<const dataplane::NatTable> nat_;  // null: nothing is translated
+  PolicyState compiled_;                            // profiles and policy as they are in the snapshot
   std::vector<std::shared_ptr<const dataplane::Domain>> domain_slots_;
   uint64_t snapshots_ = 0;
 };

@@ -135,6 +135,16 @@ void Transaction::check_domains() {
     still(connections, "connection", "connections");
     if (attachments <= 0) still(routes, "route", "routes");
   }
+  for (const config::Nat& rule : settings_ ? settings_->nat : model_.settings_.nat) {
+    std::vector<std::string> names = rule.from;
+    names.push_back(rule.domain);
+    for (const std::string& name : names) {
+      if (has_domain(name)) continue;
+      problem(
+          rule.where, "nat[]",
+          "nat rule " + in_quotes(rule.name) + " names domain " + in_quotes(name) + ", which would be gone");
+    }
+  }
   if (!rules_) {  // else check_policy() has looked at all of them
     for (const RuleRecord& rule : *model_.policy_) {
       for (const auto* side : {&rule.config.from.domains, &rule.config.to.domains}) {

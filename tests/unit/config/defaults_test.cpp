@@ -80,6 +80,24 @@ domain = "prod"
 prefix = "10.1.64.0/18"
 attachment = "cloud-a"
 #route[]
+[[domain]]
+name = "net"
+[[nat]]
+name = "web"
+[nat.dnat]
+seen_by = ["net"]
+address = "192.0.2.80"
+port = 443
+domain = "prod"
+server = "10.1.0.5"
+#nat[].dnat
+[[nat]]
+name = "out"
+[nat.snat]
+from = ["net"]
+domain = "prod"
+pool = ["10.1.0.128/29"]
+#nat[].snat
 [[policy]]
 id = "web"
 action = "allow"

@@ -57,6 +57,7 @@ const ChangeRow kRows[] = {
     {"limits.stream_window", "= 2048", "= 2049", "! limits.stream_window (restart)\n"},
     {"limits.out_of_order_segments", "segments = 8", "segments = 9",
      "! limits.out_of_order_segments (restart)\n"},
+    {"limits.nat_bindings", "= 900", "= 901", "! limits.nat_bindings (restart)\n"},
     {"limits.event_queue", "= 128", "= 129", "! limits.event_queue (restart)\n"},
     {"timeouts.tcp_handshake", "tcp_handshake = 1", "tcp_handshake = 9", "~ timeouts.tcp_handshake\n"},
     {"timeouts.tcp_established", "tcp_established = 2", "tcp_established = 9",
@@ -212,6 +213,34 @@ const ChangeRow kRows[] = {
     {"profile[].rules", "\"/opt/c.rules\"", "\"/opt/d.rules\"", "~ profile default: rules\n"},
     {"profile[].on_drop", "\"silent\"", "\"reset\"", "~ profile default: on_drop\n"},
     {"profile[].fail", "\"open\"", "\"closed\"", "~ profile default: fail\n"},
+    {"nat[].name", "name = \"mapped\"", "name = \"other\"", "- nat mapped\n+ nat other\n"},
+    {"nat[].static.domain", "static = { domain = \"prod\"", "static = { domain = \"shared\"",
+     "~ nat mapped: static.domain\n"},
+    {"nat[].static.inside", "\"10.1.0.64/28\"", "\"10.1.0.80/28\"", "~ nat mapped: static.inside\n"},
+    {"nat[].static.outside", "\"100.64.7.64/28\"", "\"100.64.7.80/28\"", "~ nat mapped: static.outside\n"},
+    {"nat[].static.seen_by", "seen_by = [\"shared\"] }", "seen_by = [\"prod\"] }",
+     "~ nat mapped: static.seen_by\n"},
+    {"nat[].dnat.seen_by", "seen_by = [\"shared\"], address", "seen_by = [\"prod\"], address",
+     "~ nat published: dnat.seen_by\n"},
+    {"nat[].dnat.address", "\"10.9.9.9\"", "\"10.9.9.8\"", "~ nat published: dnat.address\n"},
+    {"nat[].dnat.protocol", "protocol = \"udp\"", "protocol = \"tcp\"", "~ nat published: dnat.protocol\n"},
+    {"nat[].dnat.port", "port = 5353", "port = 5354", "~ nat published: dnat.port\n"},
+    {"nat[].dnat.domain", "port = 5353, domain = \"prod\"", "port = 5353, domain = \"shared\"",
+     "~ nat published: dnat.domain\n"},
+    {"nat[].dnat.server", "\"10.1.0.53\"", "\"10.1.0.54\"", "~ nat published: dnat.server\n"},
+    {"nat[].dnat.server_port", "server_port = 53 }", "server_port = 54 }",
+     "~ nat published: dnat.server_port\n"},
+    {"nat[].snat.from", "[[nat]]\nname = \"out\"\nsnat = { from = [\"shared\"]",
+     "[[domain]]\nname = \"third\"\n[[nat]]\nname = \"out\"\nsnat = { from = [\"third\"]",
+     "+ domain third\n~ nat out: snat.from\n"},
+    {"nat[].snat.domain", "[[nat]]\nname = \"out\"\nsnat = { from = [\"shared\"], domain = \"prod\"",
+     "[[domain]]\nname = \"third\"\n[[route]]\ndomain = \"third\"\nprefix = \"0.0.0.0/0\"\nblackhole = true\n"
+     "[[nat]]\nname = \"out\"\nsnat = { from = [\"shared\"], domain = \"third\"",
+     "+ domain third\n+ route third 0.0.0.0/0 blackhole\n~ nat out: snat.domain\n"},
+    {"nat[].snat.pool", "\"10.33.0.128/29\"", "\"10.33.0.136/29\"", "~ nat out: snat.pool\n"},
+    {"nat[].snat.ports", "\"2000-3000\"", "\"2000-3001\"", "~ nat out: snat.ports\n"},
+    {"nat[].snat.sources", "\"172.16.0.0/16\"", "\"172.17.0.0/16\"", "~ nat out: snat.sources\n"},
+    {"nat[].snat.destinations", "\"192.0.2.0/24\"", "\"192.0.3.0/24\"", "~ nat out: snat.destinations\n"},
 };
 
 TEST(Diff, NamesTheChangeOfEveryKey) {
@@ -282,6 +311,9 @@ TEST(Diff, TheOrderOfRulesMattersAndThatOfOthersDoesNot) {
   std::swap(next.domains[0], next.domains[1]);
   std::swap(next.routes[0], next.routes[1]);
   EXPECT_EQ(to_string(diff(old, next)), "~ policy: the order\n");
+  std::swap(next.nat[0], next.nat[1]);
+  EXPECT_EQ(to_string(diff(old, next)), "~ policy: the order\n~ nat: the order\n");
+  std::swap(next.nat[0], next.nat[1]);
   next.policy.erase(next.policy.begin());
   EXPECT_EQ(to_string(diff(old, next)), "- policy rest\n");
 }

@@ -48,6 +48,7 @@ TEST(ReadConfig, ReadsLimitsAndTimeouts) {
   EXPECT_EQ(c.limits.inspected_sessions, 200u);
   EXPECT_EQ(c.limits.stream_window, 2'048u);
   EXPECT_EQ(c.limits.out_of_order_segments, 8u);
+  EXPECT_EQ(c.limits.nat_bindings, 900u);
   EXPECT_EQ(c.limits.event_queue, 128u);
   EXPECT_EQ(c.timeouts.tcp_handshake, 1u);
   EXPECT_EQ(c.timeouts.tcp_established, 2u);
@@ -60,6 +61,29 @@ TEST(ReadConfig, ReadsLimitsAndTimeouts) {
   EXPECT_EQ(c.timeouts.tcp_loose, 9u);
   EXPECT_EQ(c.timeouts.udp_unanswered, 10u);
   EXPECT_TRUE(c.tcp.strict_windows && c.tcp.mid_stream && c.tcp.one_sided && c.tcp.reset_idle);
+}
+
+TEST(ReadConfig, ReadsAddressTranslation) {
+  const Config c = read_good(full_text());
+  ASSERT_EQ(c.nat.size(), 3u);
+  EXPECT_EQ(c.nat[0].kind, NatKind::snat);
+  EXPECT_THAT(c.nat[0].from, ElementsAre("shared"));
+  EXPECT_EQ(c.nat[0].domain, "prod");
+  EXPECT_THAT(c.nat[0].pool, ElementsAre(*net::parse_prefix("10.33.0.128/29")));
+  EXPECT_EQ(c.nat[0].ports.first, 2'000u);
+  EXPECT_EQ(c.nat[0].ports.last, 3'000u);
+  EXPECT_THAT(c.nat[0].sources, ElementsAre(*net::parse_prefix("172.16.0.0/16")));
+  EXPECT_THAT(c.nat[0].destinations, ElementsAre(*net::parse_prefix("192.0.2.0/24")));
+  EXPECT_EQ(c.nat[1].kind, NatKind::dnat);
+  EXPECT_EQ(c.nat[1].address, *net::parse_ip("10.9.9.9"));
+  EXPECT_EQ(c.nat[1].protocol, Protocol::udp);
+  EXPECT_EQ(c.nat[1].port, 5'353u);
+  EXPECT_EQ(c.nat[1].server, *net::parse_ip("10.1.0.53"));
+  EXPECT_EQ(c.nat[1].server_port, 53u);
+  EXPECT_EQ(c.nat[2].kind, NatKind::fixed);
+  EXPECT_EQ(c.nat[2].name, "mapped");
+  EXPECT_EQ(c.nat[2].inside, *net::parse_prefix("10.1.0.64/28"));
+  EXPECT_EQ(c.nat[2].outside, *net::parse_prefix("100.64.7.64/28"));
 }
 
 TEST(ReadConfig, ReadsPorts) {

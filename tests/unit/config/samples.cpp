@@ -119,6 +119,7 @@ icmp_errors_per_second = 70
 inspected_sessions = 200
 stream_window = 2048
 out_of_order_segments = 8
+nat_bindings = 900
 event_queue = 128
 [timeouts]
 tcp_handshake = 1
@@ -256,6 +257,15 @@ name = "default"
 rules = ["demo.rules", "../rules/./b.rules", "/opt/c.rules"]
 on_drop = "silent"
 fail = "open"
+[[nat]]
+name = "out"
+snat = { from = ["shared"], domain = "prod", pool = ["10.33.0.128/29"], ports = "2000-3000", sources = ["172.16.0.0/16"], destinations = ["192.0.2.0/24"] }
+[[nat]]
+name = "published"
+dnat = { seen_by = ["shared"], address = "10.9.9.9", protocol = "udp", port = 5353, domain = "prod", server = "10.1.0.53", server_port = 53 }
+[[nat]]
+name = "mapped"
+static = { domain = "prod", inside = "10.1.0.64/28", outside = "100.64.7.64/28", seen_by = ["shared"] }
 )";
 }
 

@@ -1,0 +1,103 @@
+#include "mgmt/model/build_nat.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace weir::model {
+
+using namespace dataplane;
+
+namespace {
+
+std::vector<DomainId> ids_of(const NatInput& input, const std::vector<std::string>& names) {
+  std::vector<DomainId> ids;
+  for (const std::string& name : names) ids.push_back(input.domain(name));
+  return ids;
+}
+
+bool same(const StaticRule& a, const StaticRule& b) {
+  return std::tie(a.name, a.domain, a.inside, a.outside, a.seen_by) ==
+         std::tie(b.name, b.domain, b.inside, b.outside, b.seen_by);
+}
+bool same(const PublishedRule& a, const PublishedRule& b) {
+  return std::tie(a.name, a.seen_by, a.protocol, a.address, a.port, a.domain, a.server, a.server_port) ==
+         std::tie(b.name, b.seen_by, b.protocol, b.address, b.port, b.domain, b.server, b.server_port);
+}
+bool same(const PoolRule& a, const PoolRule& b) {
+  return std::tie(a.name, a.from, a.to, a.sources, a.destinations, a.pool) ==
+         std::tie(b.name, b.from, b.to, b.sources, b.destinations, b.pool);
+}
+template <typename Rule>
+bool same(const std::vector<Rule>& a, const std::vector<Rule>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Rule& x, const Rule& y) { return same(x, y); });
+}
+bool same(const NatRules& a, const NatRules& b) {
+  return same(a.fixed, b.fixed) && same(a.published, b.published) && same(a.pools, b.pools);
+}
+
+std::shared_ptr<PortPool> pool_of(const config::Nat& rule, uint16_t workers, const NatTable* before) {
+  std::vector<PortPool::Range> ranges;
+  for (const net::Prefix& prefix : rule.pool) ranges.push_back({prefix.first(), prefix.last()});
+  if (before != nullptr) {
+    for (const PoolRule& old : before->rules().pools) {
+      const PortPool& pool = *old.pool;
+      if (old.name == rule.name && pool.ranges() == ranges && pool.first_port() == rule.ports.first &&
+          pool.last_port() == rule.ports.last)
+        return old.pool;
+    }
+  }
+  return std::make_shared<PortPool>(std::move(ranges), rule.ports.first, rule.ports.last, workers);
+}
+
+}  // namespace
+
+std::shared_ptr<const NatTable> build_nat(const NatInput& input,
+                                          const std::shared_ptr<const NatTable>& before) {
+  NatRules rules;
+  for (const config::Nat& from : input.rules) {
+    switch (from.kind) {
+      case config::NatKind::fixed: {
+        StaticRule& rule = rules.fixed.emplace_back();
+        rule.name = from.name;
+        rule.domain = input.domain(from.domain);
+        rule.inside = from.inside;
+        rule.outside = from.outside;
+        rule.seen_by = ids_of(input, from.from);
+        if (from.from.empty()) {
+          rule.seen_by = input.domains;
+          std::erase(rule.seen_by, rule.domain);
+        }
+        break;
+      }
+      case config::NatKind::dnat: {
+        PublishedRule& rule = rules.published.emplace_back();
+        rule.name = from.name;
+        rule.seen_by = ids_of(input, from.from);
+        rule.protocol = static_cast<uint8_t>(from.protocol);
+        rule.address = from.address;
+        rule.port = from.port;
+        rule.domain = input.domain(from.domain);
+        rule.server = from.server;
+        rule.server_port = from.server_port != 0 ? from.server_port : from.port;
+        break;
+      }
+      case config::NatKind::snat: {
+        PoolRule& rule = rules.pools.emplace_back();
+        rule.name = from.name;
+        rule.from = ids_of(input, from.from);
+        rule.to = input.domain(from.domain);
+        rule.sources = from.sources;
+        rule.destinations = from.destinations;
+        rule.pool = pool_of(from, input.workers, before.get());
+        break;
+      }
+    }
+  }
+  if (rules.empty()) return nullptr;
+  if (before != nullptr && same(before->rules(), rules)) return before;
+  return std::make_shared<const NatTable>(std::move(rules), input.workers,
+                                          before != nullptr ? before->version() + 1 : 1);
+}
+
+}  // namespace weir::model

@@ -1,0 +1,130 @@
+// Rules of address translation.
+#include <gtest/gtest.h>
+
+#include "tests/unit/config/samples.h"
+
+namespace weir::config::test {
+namespace {
+
+using enum Base;
+
+std::string nat(const std::string& rest, const std::string& name = "n") {
+  return "[[nat]]\nname = \"" + name + "\"\n" + rest + "\n";
+}
+
+const ErrorRow kRows[] = {
+    {"no table",
+     policy,
+     "@@" + nat(""),
+     {"nat[]: missing: exactly one of the tables"},
+     nat("static = { domain = \"prod\", inside = \"10.1.0.5\", outside = \"10.2.0.99\" }")},
+    {"two tables",
+     policy,
+     nat("static = { domain = \"prod\", inside = \"10.1.0.5\", outside = \"10.2.0.99\" }\n"
+         "snat = @@{ from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/29\"] }"),
+     {"nat[].snat: a rule has exactly one of the tables"},
+     nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/29\"] }")},
+    {"unknown domains",
+     policy,
+     nat("snat = { from = [@@\"prd\"], domain = @@\"shred\", pool = [\"10.2.0.64/29\"] }"),
+     {"nat[].snat.from: no domain is called \"prd\"; the nearest is \"prod\"",
+      "nat[].snat.domain: no domain is called \"shred\"; the nearest is \"shared\""},
+     nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/29\"] }")},
+    {"a pool outside any route",
+     policy,
+     nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/29\", @@\"203.0.113.0/29\"] "
+         "}"),
+     {"nat[].snat.pool: 203.0.113.0/29 is in no subnet and no route of domain \"shared\""},
+     nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/29\"] }")},
+    {"overlapping pools",
+     policy,
+     nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/28\"] }") +
+         nat("snat = { from = [\"lone\"], domain = \"shared\", pool = [@@\"10.2.0.72/29\"] }", "m"),
+     {"nat[].snat.pool: overlaps with addresses of \"n\""},
+     nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/29\"] }") +
+         nat("snat = { from = [\"lone\"], domain = \"shared\", pool = [\"10.2.0.72/29\"] }", "m")},
+    {"a mapped prefix in the midst of a pool",
+     policy,
+     nat("static = { domain = \"prod\", inside = \"10.1.0.5\", outside = \"10.2.0.65\" }") +
+         nat("snat = { from = [\"lone\"], domain = \"shared\", pool = [@@\"10.2.0.64/29\"] }", "m"),
+     {"nat[].snat.pool: overlaps with addresses of \"n\""},
+     nat("static = { domain = \"prod\", inside = \"10.1.0.5\", outside = \"10.2.0.65\", seen_by = [\"lone\"] "
+         "}") +
+         nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/29\"] }", "m")},
+    {"prefixes of different lengths",
+     policy,
+     nat("static = { domain = \"prod\", inside = \"10.1.0.0/24\", outside = @@\"100.64.0.0/16\" }"),
+     {"nat[].static.outside: has to be of the same family and length as `inside`, 10.1.0.0/24"},
+     nat("static = { domain = \"prod\", inside = \"10.1.0.0/24\", outside = \"100.64.0.0/24\" }")},
+    {"ports out of range",
+     policy,
+     nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/29\"], ports = "
+         "@@\"1024-70000\" }") +
+         nat("dnat = { seen_by = [\"shared\"], address = \"10.2.0.80\", port = @@0, domain = \"prod\", "
+             "server = "
+             "\"10.1.0.5\" }",
+             "m"),
+     {"nat[].snat.ports: \"1024-70000\" is not a port from 1 to 65535 or a range",
+      "nat[].dnat.port: 0 is not a whole number from 1 to 65535"},
+     nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/29\"], ports = \"1024-60000\" "
+         "}")},
+    {"published twice",
+     policy,
+     nat("dnat = { seen_by = [\"shared\"], address = \"10.2.0.80\", port = 443, domain = \"prod\", server = "
+         "\"10.1.0.5\" }") +
+         "@@" +
+         nat("dnat = { seen_by = [\"lone\", \"shared\"], address = \"10.2.0.80\", port = 443, domain = "
+             "\"prod\", server = "
+             "\"10.1.0.6\" }",
+             "m"),
+     {"nat[].dnat: 10.2.0.80 port 443 is published in domain \"shared\" already, by \"n\""},
+     nat("dnat = { seen_by = [\"shared\"], address = \"10.2.0.80\", port = 443, domain = \"prod\", server = "
+         "\"10.1.0.5\" }") +
+         nat("dnat = { seen_by = [\"shared\"], address = \"10.2.0.80\", protocol = \"udp\", port = 443, "
+             "domain = \"prod\", "
+             "server = \"10.1.0.6\" }",
+             "m")},
+    {"another family",
+     policy,
+     nat("dnat = { seen_by = [\"shared\"], address = \"10.2.0.80\", port = 443, domain = \"prod\", server = "
+         "@@\"2001:db8:1::5\" }") +
+         nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/29\"], sources = "
+             "[@@\"fd00::/8\"] }",
+             "m"),
+     {"nat[].dnat.server: has to be of the same family as `address`",
+      "nat[].snat.sources: is of another family than the pool"},
+     nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/29\"], sources = "
+         "[\"10.0.0.0/8\"] }")},
+    {"a pool for its own domain",
+     policy,
+     nat("snat = { from = @@[\"prod\", \"shared\"], domain = \"shared\", pool = [\"10.2.0.64/29\"] }"),
+     {"nat[].snat.from: \"shared\" is where the pool is"},
+     nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/29\"] }")},
+    {"name twice",
+     policy,
+     nat("static = { domain = \"prod\", inside = \"10.1.0.5\", outside = \"100.64.0.5\" }") +
+         "[[nat]]\nname = @@\"n\"\nstatic = { domain = \"prod\", inside = \"10.1.0.6\", outside = "
+         "\"100.64.0.6\" }\n",
+     {"nat[].name: another nat rule is called \"n\" already"},
+     nat("static = { domain = \"prod\", inside = \"10.1.0.5\", outside = \"100.64.0.5\" }")},
+};
+
+class NatErrors : public testing::TestWithParam<ErrorRow> {};
+TEST_P(NatErrors, AreToldAtTheirPlace) { expect_row(GetParam()); }
+INSTANTIATE_TEST_SUITE_P(Config, NatErrors, testing::ValuesIn(kRows));
+
+TEST(NatErrors, APoolOfTooManyAddresses) {
+  const std::string text =
+      text_of(policy) +
+      "[[route]]\ndomain = \"shared\"\nprefix = \"100.64.0.0/10\"\nattachment = \"cloud-b\"\n";
+  EXPECT_NE(
+      problems_of(text + nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"100.64.0.0/19\"] }"))
+          .find("nat[].snat.pool: more than 4096 addresses"),
+      std::string::npos);
+  EXPECT_EQ(problems_of(text +
+                        nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"100.64.0.0/20\"] }")),
+            "");
+}
+
+}  // namespace
+}  // namespace weir::config::test
