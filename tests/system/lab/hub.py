@@ -24,7 +24,7 @@ def toml_value(value):
 class HubConfig:
     """A configuration file in the making. `sections` are tables, the lists are arrays of tables, in file order."""
 
-    ARRAYS = ("port", "domain", "attachment", "route", "connection", "policy", "profile")
+    ARRAYS = ("port", "domain", "attachment", "route", "connection", "policy", "profile", "nat")
 
     def __init__(self, folder, driver="af_xdp", cores=(1,)):
         self.sections = {
@@ -38,7 +38,7 @@ class HubConfig:
         if driver == "af_packet":
             self.port[0]["address"] = [HUB_ADDRESS + "/24"]
         self.domain, self.attachment, self.route = [], [], []
-        self.connection, self.policy, self.profile = [], [], []
+        self.connection, self.policy, self.profile, self.nat = [], [], [], []
 
     @property
     def socket(self):

@@ -1,0 +1,109 @@
+"""Address translation between kernel peers: the Internet at the hub, and spokes with overlapping addresses."""
+
+import socket
+
+from lab.scenario import eventually, expect, scenario
+from lab.topology import Spoke
+from lab.traffic import HttpServer, Iperf, http_get, ping
+
+OUTSIDE = "203.0.113.1"
+PUBLISHED = "203.0.113.80"
+
+
+def add_internet(world):
+    """A namespace that knows public addresses only, on a port of the hub that is a native attachment."""
+    hub, outside = world.topology.hub, world.lab.namespace("outside")
+    hub.ip(f"link add u1 numrxqueues 1 numtxqueues 1 type veth peer name eth0 netns {outside.name} "
+           "numrxqueues 1 numtxqueues 1")
+    hub.sysctl("net.ipv6.conf.u1.disable_ipv6", 1)
+    hub.ip("link set u1 up")
+    outside.run("ethtool", "-K", "eth0", "tx", "off")
+    outside.ip("link set eth0 up", f"addr add {OUTSIDE}/24 dev eth0")
+    world.config.port.append({"name": "net0", "driver": "af_packet", "interface": "u1"})
+    world.config.domain.append({"name": "internet"})
+    world.config.attachment.append({"name": "uplink", "domain": "internet", "native": {"port": "net0"},
+                                    "gateway": ["203.0.113.2/24"]})
+    for domain in ("red", "blue"):
+        world.config.connect(domain, "internet")
+    world.config.nat.append({"name": "out", "snat": {"from": ["red", "blue"], "domain": "internet",
+                                                     "pool": ["203.0.113.16/29"]}})
+    world.config.nat.append({"name": "web", "dnat": {"seen_by": ["internet"], "address": PUBLISHED, "port": 8080,
+                                                     "domain": "red", "server": world.a.address, "server_port": 80}})
+    return outside
+
+
+def sessions_to(world, address):
+    return [row for row in world.hub.ctl_json("sessions")["sessions"] if row["dst"] == address]
+
+
+@scenario("nat.internet", "curl, ping and iperf3 out through a pool, curl in to a published service, private stays private")
+def internet(world):
+    world.build()
+    outside = add_internet(world)
+    world.start()
+    a, b = world.a, world.b
+    HttpServer(world.lab, outside, OUTSIDE, 80, greeting="outside")
+    HttpServer(world.lab, a.namespace, a.address, 80, greeting="a")
+    for client in (a, b):
+        answer = http_get(client.namespace, f"http://{OUTSIDE}/out")
+        expect(answer.body == "outside /out\n", f"from {client.name}: {answer}, drops {world.hub.drops()}")
+        got, said = ping(client.namespace, OUTSIDE, count=3)
+        expect(got == 3, f"from {client.name}: {got} of 3 pings\n{said}")
+    rows = sessions_to(world, OUTSIDE)
+    expect(rows and all(row["new_src"].startswith("203.0.113.") for row in rows), f"not translated: {rows}")
+    pool = world.hub.ctl_json("status")["nat"][0]
+    expect(pool["taken"] >= 4 and pool["exhausted"] == 0, f"{pool}")
+    expect("out" in world.hub.ctl("nat").stdout, "weirctl nat does not name the pool")
+
+    answer = http_get(outside, f"http://{PUBLISHED}:8080/in")
+    expect(answer.body == "a /in\n", f"the published service: {answer}, drops {world.hub.drops()}")
+    expect(http_get(outside, f"http://{PUBLISHED}:81/", timeout=1).exit != 0, "a port that is not published answers")
+    expect(world.hub.drops().get("nat_closed", 0) > 0, f"drops: {world.hub.drops()}")
+
+    got, said = ping(a.namespace, b.address, count=2)
+    expect(got == 2, f"{got} of 2 pings between spokes\n{said}")
+    rows = sessions_to(world, b.address)
+    expect(rows and all(row["new_src"] == row["src"] == a.address for row in rows), f"private is translated: {rows}")
+
+    result = Iperf(a.namespace, outside, OUTSIDE, seconds=2).finish()
+    world.note(f"iperf3 out: {result}")
+
+
+@scenario("nat.overlap", "two spokes with the same addresses talk through mapped prefixes; errors find their way, too")
+def overlap(world):
+    world.build()
+    twins = []
+    for number, domain in ((6, "left"), (7, "right")):
+        spoke = Spoke(name=domain, domain=domain, vni=number * 10, underlay=f"198.18.0.{number * 10}",
+                      inner=["10.9.0.10/24"], gateway=["10.9.0.1/24"])
+        world.topology.add_spoke(spoke)
+        world.config.attach(spoke)
+        twins.append(spoke)
+    left, right = twins
+    world.config.connect("left", "right")
+    for domain, other, seen in (("left", "right", "100.64.1.0/24"), ("right", "left", "100.64.2.0/24")):
+        world.config.nat.append({"name": f"{domain}-mapped", "static": {
+            "domain": domain, "inside": "10.9.0.0/24", "outside": seen, "seen_by": [other]}})
+    world.start()
+    for client, server, seen in ((left, right, "100.64.2.10"), (right, left, "100.64.1.10")):
+        got, said = ping(client.namespace, seen, count=3)
+        expect(got == 3, f"from {client.name}: {got} of 3 pings\n{said}\ndrops {world.hub.drops()}")
+        HttpServer(world.lab, server.namespace, server.address, 80, greeting=server.name)
+        answer = http_get(client.namespace, f"http://{seen}/twin")
+        expect(answer.body == f"{server.name} /twin\n", f"from {client.name}: {answer}")
+
+        # Nobody listens there: the port unreachable that comes back quotes what was sent, as it was sent.
+        with client.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.settimeout(2)
+            probe.connect((seen, 5000))
+
+            def refused():
+                try:
+                    probe.send(b"?")
+                    probe.recv(16)
+                except ConnectionRefusedError:
+                    return True
+                except TimeoutError:
+                    pass
+                return False
+            eventually(refused, f"no ICMP error came back to {client.name}", timeout=8)
