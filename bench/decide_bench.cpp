@@ -20,12 +20,11 @@ PolicyTable policy(uint32_t count) {
   std::vector<PolicyRule> rules(count);
   for (uint32_t n = 0; n < count; ++n) {
     rules[n].action = PolicyAction::allow;
-    rules[n].from_domains = {kFrom};
-    rules[n].to_domains = {kTo};
-    rules[n].from_prefixes = {{net::Ipv4{0x0a00'0000 + (n << 8)}, 24}};
-    rules[n].to_prefixes = {{net::Ipv4{0x0b00'0000 + (n << 8)}, 24}};
-    rules[n].protocol = 6;
-    rules[n].ports = {{443, 443}};
+    rules[n].from.domains = {kFrom};
+    rules[n].to.domains = {kTo};
+    rules[n].from.prefixes = {{net::Ipv4{0x0a00'0000 + (n << 8)}, 24}};
+    rules[n].to.prefixes = {{net::Ipv4{0x0b00'0000 + (n << 8)}, 24}};
+    rules[n].services = {{6, {443, 443}}};
   }
   return PolicyTable::build(std::move(rules), {{kFrom, kTo, 1}});
 }

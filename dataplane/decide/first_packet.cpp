@@ -255,8 +255,10 @@ FirstDecision decide_first_packet(const Snapshot& snapshot, const FirstPacket& p
   Tuple seen = decision.translated;
   seen.src = packet.tuple.src;
   seen.src_port = packet.tuple.src_port;
-  decision.policy = snapshot.policy->classify(decision.connection, seen);
-  if (decision.policy.action == PolicyAction::deny) {
+  decision.policy = snapshot.policy->classify(
+      decision.connection, {seen, packet.ingress, decision.forward.attachment,
+                            packet.icmp_type ? *packet.icmp_type : echo_request_type(seen.protocol)});
+  if (refuses(decision.policy.action)) {
     return dropped(decision.policy.rule == kDefaultDeny ? DropReason::policy_default_deny
                                                         : DropReason::policy_deny);
   }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "dataplane/core/snapshot.h"
 #include "dataplane/core/tuple.h"
@@ -25,6 +26,8 @@ struct FirstPacket {
   MemberName keep[2] = {0, 0};
   /// Sent to a pool's address: the binding there; null: there is none.
   const Binding* binding = nullptr;
+  /// Of ICMP and ICMPv6; nothing: an echo request.
+  std::optional<uint8_t> icmp_type = {};
 };
 
 /// The steps in the order in which they are taken; a caller that explains shows them up to `last_step`.

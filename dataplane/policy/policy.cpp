@@ -2,37 +2,48 @@
 
 #include <algorithm>
 #include <bit>
-#include <map>
 #include <numeric>
 #include <utility>
+
+#include "dataplane/policy/rule_vectors.h"
 
 namespace weir::dataplane {
 
 namespace {
 
 bool names(const std::vector<DomainId>& domains, DomainId domain) {
-  return domains.empty() || std::find(domains.begin(), domains.end(), domain) != domains.end();
+  return std::find(domains.begin(), domains.end(), domain) != domains.end();
 }
 
 bool covers(const std::vector<net::Prefix>& prefixes, const net::IpAddress& address) {
-  return prefixes.empty() || std::any_of(prefixes.begin(), prefixes.end(),
-                                         [&](const net::Prefix& prefix) { return prefix.contains(address); });
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [&](const net::Prefix& prefix) { return prefix.contains(address); });
 }
 
-bool covers(const std::vector<PortRange>& ports, uint16_t port) {
-  return ports.empty() || std::any_of(ports.begin(), ports.end(), [&](const PortRange& range) {
-           return range.first <= port && port <= range.last;
+bool has(const PolicyGroup& group, DomainId domain, AttachmentId attachment, const net::IpAddress& address) {
+  return names(group.domains, domain) ||
+         std::find(group.attachments.begin(), group.attachments.end(), attachment) !=
+             group.attachments.end() ||
+         covers(group.prefixes, address) ||
+         std::any_of(group.of_domains.begin(), group.of_domains.end(), [&](const auto& of_domain) {
+           return of_domain.first == domain && of_domain.second.contains(address);
          });
 }
 
-bool fits_domains(const PolicyRule& rule, DomainId from, DomainId to) {
-  return names(rule.from_domains, from) && names(rule.to_domains, to);
+bool fits(const PolicyEnd& end, DomainId domain, AttachmentId attachment, const net::IpAddress& address) {
+  if (!end.domains.empty() && !names(end.domains, domain)) return false;
+  return end.any_address() || covers(end.prefixes, address) ||
+         std::any_of(end.groups.begin(), end.groups.end(),
+                     [&](const auto& group) { return has(*group, domain, attachment, address); });
 }
 
-/// The part of matches() that is left once the domains are known to fit.
-bool fits_tuple(const PolicyRule& rule, const Tuple& tuple) {
-  return (rule.protocol == 0 || rule.protocol == tuple.protocol) && covers(rule.ports, tuple.dst_port) &&
-         covers(rule.to_prefixes, tuple.dst) && covers(rule.from_prefixes, tuple.src);
+bool fits(const std::vector<ServiceTerm>& services, const PolicyQuery& query) {
+  return services.empty() || std::any_of(services.begin(), services.end(), [&](const ServiceTerm& term) {
+           if (term.protocol == 0) return true;
+           const uint16_t number = number_of(query);
+           return term.protocol == query.tuple.protocol && term.numbers.first <= number &&
+                  number <= term.numbers.last;
+         });
 }
 
 size_t hash_of(DomainId from, DomainId to) {
@@ -40,11 +51,25 @@ size_t hash_of(DomainId from, DomainId to) {
   return static_cast<size_t>(pair * 0x9e37'79b9'7f4a'7c15ULL >> 32);
 }
 
+PolicyQuery opening(const Tuple& tuple) {
+  return {.tuple = tuple, .ingress = {}, .egress = {}, .icmp_type = echo_request_type(tuple.protocol)};
+}
+
 }  // namespace
 
-bool matches(const PolicyRule& rule, DomainId from, DomainId to, const Tuple& tuple) {
-  return fits_domains(rule, from, to) && fits_tuple(rule, tuple);
+bool matches(const PolicyRule& rule, DomainId from, DomainId to, const PolicyQuery& query) {
+  return fits(rule.from, from, query.ingress, query.tuple.src) &&
+         fits(rule.to, to, query.egress, query.tuple.dst) && fits(rule.services, query);
 }
+
+bool matches(const PolicyRule& rule, DomainId from, DomainId to, const Tuple& tuple) {
+  return matches(rule, from, to, opening(tuple));
+}
+
+PolicyTable::PolicyTable() = default;
+PolicyTable::~PolicyTable() = default;
+PolicyTable::PolicyTable(PolicyTable&&) noexcept = default;
+PolicyTable& PolicyTable::operator=(PolicyTable&&) noexcept = default;
 
 PolicyTable PolicyTable::build(std::vector<PolicyRule> rules, std::vector<Connection> connections) {
   std::vector<RuleIndex> order(rules.size());
@@ -53,7 +78,7 @@ PolicyTable PolicyTable::build(std::vector<PolicyRule> rules, std::vector<Connec
 }
 
 PolicyTable PolicyTable::build(std::vector<PolicyRule> rules, std::vector<Connection> connections,
-                               const std::vector<RuleIndex>& order) {
+                               const std::vector<RuleIndex>& order, const PolicyTable* before) {
   PolicyTable table;
   table.rules_ = std::move(rules);
   table.connections_ = std::move(connections);
@@ -64,8 +89,6 @@ PolicyTable PolicyTable::build(std::vector<PolicyRule> rules, std::vector<Connec
 
   table.hash_.assign(std::bit_ceil(count * 2 + 1), kNotConnected);
   const size_t mask = table.hash_.size() - 1;
-  std::map<DomainId, std::vector<ConnectionIndex>> pairs_from;
-  std::vector<ConnectionIndex> all_pairs;
   for (size_t c = 0; c < count; ++c) {
     const Connection& connection = table.connections_[c];
     if (table.find(connection.from, connection.to) != kNotConnected)
@@ -73,25 +96,16 @@ PolicyTable PolicyTable::build(std::vector<PolicyRule> rules, std::vector<Connec
     size_t i = hash_of(connection.from, connection.to) & mask;
     while (table.hash_[i] != kNotConnected) i = (i + 1) & mask;
     table.hash_[i] = static_cast<ConnectionIndex>(c);
-    pairs_from[connection.from].push_back(static_cast<ConnectionIndex>(c));
-    all_pairs.push_back(static_cast<ConnectionIndex>(c));
   }
 
-  table.rules_of_pair_.resize(count);
+  std::vector<const PolicyRule*> in_order;
   for (const RuleIndex r : order) {
     const PolicyRule& rule = table.rules_[r];
-    const auto enter = [&](const std::vector<ConnectionIndex>& pairs) {
-      for (const ConnectionIndex c : pairs) {
-        std::vector<RuleIndex>& of_pair = table.rules_of_pair_[c];
-        const bool entered = !of_pair.empty() && of_pair.back() == r;  // the rule names a domain twice
-        if (!entered && names(rule.to_domains, table.connections_[c].to)) of_pair.push_back(r);
-      }
-    };
-    if (rule.from_domains.empty()) enter(all_pairs);
-    for (const DomainId from : rule.from_domains) {
-      if (const auto pairs = pairs_from.find(from); pairs != pairs_from.end()) enter(pairs->second);
-    }
+    in_order.push_back(&rule);
+    table.places_.push_back({r, rule.name, rule.profile, rule.action, rule.if_unknown, rule.watch});
   }
+  const RuleVectors* known = before != nullptr ? before->vectors_.get() : nullptr;
+  table.vectors_ = RuleVectors::build(in_order, table.connections_, known);
   return table;
 }
 
@@ -105,12 +119,45 @@ PolicyTable::ConnectionIndex PolicyTable::find(DomainId from, DomainId to) const
   return kNotConnected;
 }
 
-PolicyDecision PolicyTable::classify(ConnectionIndex pair, const Tuple& tuple) const {
-  if (pair >= rules_of_pair_.size()) return {};
-  for (const RuleIndex r : rules_of_pair_[pair]) {
-    if (fits_tuple(rules_[r], tuple)) return {rules_[r].action, r, rules_[r].profile};
-  }
-  return {};
+PolicyDecision PolicyTable::classify(ConnectionIndex pair, const PolicyQuery& query) const {
+  PolicyDecision decision;
+  if (pair >= connections_.size()) return decision;
+  PolicyAction if_named{};
+  bool by_name = false;
+  const uint32_t first = vectors_->find_first(pair, query, [&](uint32_t p) {
+    const Place& place = places_[p];
+    if_named = place.action;
+    if (place.name != kNoName) {
+      switch (query.names != nullptr ? query.names->ask(place.name) : NameAnswer::given_up) {
+        case NameAnswer::no:
+          return false;
+        case NameAnswer::not_yet:
+          if (!place.watch) decision.open.add(place.rule);
+          return false;
+        case NameAnswer::given_up:
+          if (place.if_unknown == IfUnknown::next) return false;
+          if_named = place.if_unknown == IfUnknown::allow ? PolicyAction::allow : PolicyAction::deny;
+          break;
+        case NameAnswer::yes:
+          break;
+      }
+    }
+    if (place.watch) decision.watched.add(place.rule);
+    by_name = !place.watch;
+    return by_name;
+  });
+  if (first == RuleVectors::kNoPlace) return decision;
+  const Place& place = places_[first];
+  decision.action = by_name ? if_named : place.action;
+  decision.rule = place.rule;
+  decision.profile = place.profile;
+  return decision;
 }
+
+PolicyDecision PolicyTable::classify(ConnectionIndex pair, const Tuple& tuple) const {
+  return classify(pair, opening(tuple));
+}
+
+size_t PolicyTable::bytes() const { return vectors_ != nullptr ? vectors_->bytes() : 0; }
 
 }  // namespace weir::dataplane

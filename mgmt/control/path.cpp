@@ -55,6 +55,8 @@ std::string rule_text(const Snapshot& snapshot, const PolicyDecision& policy) {
       return text + "allow";
     case PolicyAction::deny:
       return text + "deny";
+    case PolicyAction::reject:
+      return text + "reject";
     case PolicyAction::inspect:
       return text + "inspect with profile " +
              (policy.profile < snapshot.profiles.size() ? snapshot.profiles[policy.profile].name : "?");

@@ -50,13 +50,11 @@ PolicyRule build_rule(const PolicyInput& input, const config::PolicyRule& from,
   PolicyRule rule;
   rule.id = from.id;
   rule.action = action_of(from.action);
-  rule.from_domains = ids_of(input, from.from.domains);
-  rule.to_domains = ids_of(input, from.to.domains);
-  rule.from_prefixes = from.from.prefixes;
-  rule.to_prefixes = from.to.prefixes;
-  rule.protocol = static_cast<uint8_t>(from.protocol);
-  for (const auto& range : from.ports) rule.ports.push_back({range.first, range.last});
-  rule.log = from.log;
+  rule.from = {ids_of(input, from.from.domains), from.from.prefixes, {}};
+  rule.to = {ids_of(input, from.to.domains), from.to.prefixes, {}};
+  const auto protocol = static_cast<uint8_t>(from.protocol);
+  for (const auto& range : from.ports) rule.services.push_back({protocol, {range.first, range.last}});
+  if (from.ports.empty() && protocol != 0) rule.services.push_back({protocol, {}});
   if (rule.action != dataplane::PolicyAction::inspect) return rule;
   const auto at = std::find_if(profiles.begin(), profiles.end(),
                                [&](const Profile& p) { return p.name == from.profile; });
@@ -69,17 +67,13 @@ bool same_profile(const Profile& a, const Profile& b) {
   return a.name == b.name && a.on_drop == b.on_drop && a.fail == b.fail;
 }
 
-bool same_ports(const std::vector<PortRange>& a, const std::vector<PortRange>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const PortRange& x, const PortRange& y) {
-    return x.first == y.first && x.last == y.last;
-  });
+bool same_end(const PolicyEnd& a, const PolicyEnd& b) {
+  return a.domains == b.domains && a.prefixes == b.prefixes && a.groups == b.groups;
 }
 
 bool same_rule(const PolicyRule& a, const PolicyRule& b) {
-  return a.id == b.id && a.action == b.action && a.from_domains == b.from_domains &&
-         a.from_prefixes == b.from_prefixes && a.to_domains == b.to_domains &&
-         a.to_prefixes == b.to_prefixes && a.protocol == b.protocol && same_ports(a.ports, b.ports) &&
-         a.profile == b.profile && a.log == b.log;
+  return a.id == b.id && a.action == b.action && same_end(a.from, b.from) && same_end(a.to, b.to) &&
+         a.services == b.services && a.profile == b.profile && a.watch == b.watch;
 }
 
 /// Rules where they stand in the table, and the order in which they are evaluated.
@@ -132,20 +126,84 @@ std::vector<bool> changed_rules(const PolicyState& before, const std::vector<Pol
   return changed;
 }
 
-bool may_match(const PolicyRule& rule, const Pair& pair) {
-  const auto has = [](const std::vector<DomainId>& domains, DomainId d) {
-    return domains.empty() || std::binary_search(domains.begin(), domains.end(), d);
+/// The rules that stand in both orders, but not in the same order among themselves: the fewest that have to
+/// move to get from one to the other.
+std::vector<RuleIndex> moved_rules(const std::vector<RuleIndex>& before, const std::vector<RuleIndex>& now) {
+  std::unordered_map<RuleIndex, size_t> was;
+  for (size_t i = 0; i < before.size(); ++i) was.emplace(before[i], i);
+  // The longest run of rules that stay in order: for each length the run that ends the earliest.
+  struct End {
+    size_t was;
+    size_t at;  // in `kept`
   };
-  return has(rule.from_domains, pair.first) && has(rule.to_domains, pair.second);
+  std::vector<RuleIndex> kept;
+  std::vector<size_t> previous;
+  std::vector<End> ends;
+  for (const RuleIndex r : now) {
+    const auto known = was.find(r);
+    if (known == was.end()) continue;
+    const auto end = std::lower_bound(ends.begin(), ends.end(), known->second,
+                                      [](const End& e, size_t place) { return e.was < place; });
+    previous.push_back(end == ends.begin() ? ~size_t{0} : std::prev(end)->at);
+    const End here{known->second, kept.size()};
+    kept.push_back(r);
+    if (end == ends.end()) {
+      ends.push_back(here);
+    } else {
+      *end = here;
+    }
+  }
+  std::vector<bool> stays(kept.size());
+  for (size_t at = ends.empty() ? ~size_t{0} : ends.back().at; at != ~size_t{0}; at = previous[at])
+    stays[at] = true;
+  std::vector<RuleIndex> moved;
+  for (size_t i = 0; i < kept.size(); ++i) {
+    if (!stays[i]) moved.push_back(kept[i]);
+  }
+  return moved;
 }
 
-std::vector<RuleIndex> rules_of(const std::vector<PolicyRule>& rules, const std::vector<RuleIndex>& order,
-                                const Pair& pair) {
-  std::vector<RuleIndex> indices;
-  for (const RuleIndex r : order) {
-    if (may_match(rules[r], pair)) indices.push_back(r);
+/// The pairs of domains for which any of some rules may match: by the domains that they name alone, so that
+/// finding them costs what is found.
+class TouchedPairs {
+ public:
+  void add(const PolicyRule& rule) {
+    if (rule.from.domains.empty() && rule.to.domains.empty()) all_ = true;
+    if (all_) return;
+    if (rule.to.domains.empty()) from_.insert(rule.from.domains.begin(), rule.from.domains.end());
+    if (rule.from.domains.empty()) to_.insert(rule.to.domains.begin(), rule.to.domains.end());
+    for (const DomainId from : rule.from.domains) {
+      for (const DomainId to : rule.to.domains) pairs_.emplace(from, to);
+    }
   }
-  return indices;
+  bool has(const Pair& pair) const {
+    return all_ || from_.contains(pair.first) || to_.contains(pair.second) || pairs_.contains(pair);
+  }
+  bool empty() const { return !all_ && from_.empty() && to_.empty() && pairs_.empty(); }
+
+ private:
+  bool all_ = false;
+  std::set<DomainId> from_, to_;
+  std::set<Pair> pairs_;
+};
+
+TouchedPairs touched_pairs(const PolicyState& before, const Placed& now, const std::vector<bool>& changed) {
+  TouchedPairs touched;
+  if (before.policy == nullptr) return touched;
+  const auto& old = before.policy->rules();
+  std::vector<bool> stands(std::max(old.size(), now.rules.size()));
+  for (const RuleIndex r : now.order) stands[r] = true;
+  std::vector<bool> stood(stands.size());
+  for (const RuleIndex r : before.order) {
+    stood[r] = true;
+    const bool same = stands[r] && !changed[r];
+    if (!same) touched.add(old[r]);
+  }
+  for (const RuleIndex r : now.order) {
+    if (!stood[r] || changed[r]) touched.add(now.rules[r]);
+  }
+  for (const RuleIndex r : moved_rules(before.order, now.order)) touched.add(now.rules[r]);
+  return touched;
 }
 
 /// Pairs keep the place that they had, since sessions name them by it; a gap is filled from the end.
@@ -190,26 +248,25 @@ PolicyState build_policy(const PolicyInput& input, const PolicyState& before) {
   std::vector<PolicyRule> in_order;
   for (const config::PolicyRule* rule : input.rules)
     in_order.push_back(build_rule(input, *rule, next.profiles));
-  auto [rules, order] = place_rules(std::move(in_order), before);
+  Placed placed = place_rules(std::move(in_order), before);
 
-  const std::vector<bool> changed = changed_rules(before, rules, next.profiles);
+  const std::vector<bool> changed = changed_rules(before, placed.rules, next.profiles);
+  const TouchedPairs touched = touched_pairs(before, placed, changed);
   std::vector<Connection> connections = place(input.connected, before.policy.get());
-  bool any_changed = before.policy == nullptr || before.order != order ||
-                     before.policy->connections().size() != connections.size() ||
-                     std::any_of(order.begin(), order.end(), [&](RuleIndex r) { return changed[r]; });
+  bool any_changed =
+      before.policy == nullptr || before.order != placed.order || !touched.empty() ||
+      before.policy->connections().size() != connections.size() ||
+      std::any_of(placed.order.begin(), placed.order.end(), [&](RuleIndex r) { return changed[r]; });
   for (Connection& c : connections) {
-    const Pair pair{c.from, c.to};
-    const std::vector<RuleIndex> now = rules_of(rules, order, pair);
-    const bool kept = c.policy_version != 0 && rules_of(before.policy->rules(), before.order, pair) == now &&
-                      std::none_of(now.begin(), now.end(), [&](RuleIndex r) { return changed[r]; });
-    if (kept) continue;
+    if (c.policy_version != 0 && !touched.has({c.from, c.to})) continue;
     c.policy_version = ++next.last_version;
     any_changed = true;
   }
-  next.policy = any_changed ? std::make_shared<const PolicyTable>(
-                                  PolicyTable::build(std::move(rules), std::move(connections), order))
-                            : before.policy;
-  next.order = std::move(order);
+  next.policy = any_changed
+                    ? std::make_shared<const PolicyTable>(PolicyTable::build(
+                          std::move(placed.rules), std::move(connections), placed.order, before.policy.get()))
+                    : before.policy;
+  next.order = std::move(placed.order);
   return next;
 }
 

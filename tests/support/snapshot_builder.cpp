@@ -166,16 +166,16 @@ SnapshotBuilder& SnapshotBuilder::rule(RuleSpec spec) {
   PolicyRule rule;
   rule.id = std::move(spec.id);
   rule.action = spec.action;
-  for (const std::string& name : spec.from) rule.from_domains.push_back(domain_id(name));
-  for (const std::string& name : spec.to) rule.to_domains.push_back(domain_id(name));
+  for (const std::string& name : spec.from) rule.from.domains.push_back(domain_id(name));
+  for (const std::string& name : spec.to) rule.to.domains.push_back(domain_id(name));
   for (const std::string& p : spec.from_prefixes) {
-    rule.from_prefixes.push_back(require(net::parse_prefix(p), p));
+    rule.from.prefixes.push_back(require(net::parse_prefix(p), p));
   }
-  for (const std::string& p : spec.to_prefixes) rule.to_prefixes.push_back(require(net::parse_prefix(p), p));
-  rule.protocol = spec.protocol;
-  rule.ports = std::move(spec.ports);
+  for (const std::string& p : spec.to_prefixes) rule.to.prefixes.push_back(require(net::parse_prefix(p), p));
+  for (const PortRange& ports : spec.ports) rule.services.push_back({spec.protocol, ports});
+  if (spec.ports.empty() && spec.protocol != 0) rule.services.push_back({spec.protocol, {}});
   rule.profile = spec.profile;
-  rule.log = spec.log;
+  rule.watch = spec.watch;
   rules_.push_back(std::move(rule));
   return *this;
 }

@@ -41,7 +41,7 @@ struct RuleSpec {
   uint8_t protocol = 0;
   std::vector<dataplane::PortRange> ports = {};
   dataplane::ProfileIndex profile = 0;
-  bool log = false;
+  bool watch = false;
 };
 
 class SnapshotBuilder {

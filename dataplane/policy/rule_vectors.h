@@ -1,0 +1,189 @@
+// The compiled policy: which rules match a session, without trying them.
+//
+// Each fact about a session selects a row of bits (rule_rows.h): its pair of domains, the classes of its two
+// addresses (address_classes.h), its attachments, its service. A rule's from-side matches where
+//     all | (fits & (address rows | attachment row))
+// has its bit: `fits` are the rules that name the domain or none, `all` those of them that ask for no
+// address. The intersection of both sides and the service has the rules that match. No row is for a pair of
+// facts, so the memory is (classes + intervals + domains) x rules / 8, and a look-up is two longest prefixes
+// and one walk over the rows.
+//
+// Bits are not in the order of evaluation: rules with the same ends stand together, so that the rows of an
+// address have their bits in few words; within a word they are in order, so that a word's first bit is its
+// first rule, and the first of all is the least of those. Rules that do not simply decide (they only watch,
+// or ask for a name) come before all others and in order, since a look-up has to see each of them.
+//
+// Immutable; made by control or the builder. Internal to dataplane/policy.
+#pragma once
+
+#include <bit>
+#include <span>
+#include <unordered_map>
+
+#include "dataplane/policy/address_classes.h"
+#include "dataplane/policy/service_rows.h"
+
+namespace weir::dataplane {
+
+class RuleVectors {
+ public:
+  /// `rules` in the order of evaluation. What `before`, which may be null, has compiled of the same sets of
+  /// prefixes is shared. Throws std::bad_alloc.
+  static std::unique_ptr<const RuleVectors> build(std::span<const PolicyRule* const> rules,
+                                                  std::span<const Connection> connections,
+                                                  const RuleVectors* before);
+
+  static constexpr uint32_t kNoPlace = ~0u;
+  /// The first rule that matches and simply decides, by its place in the order; kNoPlace if there is none.
+  /// Before that calls `take(place)`, in order, for those before it that match and do not simply decide,
+  /// until that returns true: then that one has decided, and its place is returned.
+  template <typename Take>
+  uint32_t find_first(size_t connection, const PolicyQuery& query, Take&& take) const;
+
+  size_t bytes() const {
+    return rows_.bytes() + packed_.bytes() + (classes_ != nullptr ? classes_->bytes() : 0);
+  }
+
+ private:
+  static constexpr uint32_t kNoMap = ~0u;
+
+  /// What a domain is on one side.
+  struct DomainRows {
+    Row all = nullptr;
+    Row fits = nullptr;
+  };
+  struct Pair {
+    DomainRows from, to;
+    uint32_t from_map = kNoMap, to_map = kNoMap;  // of AddressClasses::of_domains()
+  };
+  /// Rows of one side; null: no rule.
+  struct Side {
+    std::vector<std::array<PackedRow, 2>> of_class;  // by AddressClasses' numbers: its own, and inherited
+    std::unordered_map<uint32_t, PackedRow> of_attachment;  // by AttachmentId::value
+  };
+  /// A set of prefixes as rules name it.
+  struct Source {
+    std::shared_ptr<const PolicyGroup> group;  // or, if null,
+    std::vector<net::Prefix> prefixes;         // a rule's own
+  };
+  /// The rows of one side of one session.
+  struct Chosen {
+    DomainRows domain;
+    PackedRow addresses[5];
+    const uint64_t* words[5];  // what the part of the summary that is looked at stands for
+    unsigned count = 0;
+
+    void add(PackedRow row, uint32_t summaries) {
+      if (row == nullptr) return;
+      addresses[count] = row;
+      words[count++] = row + summaries;
+    }
+    uint64_t summary(uint32_t i) const {
+      uint64_t some = 0;
+      for (unsigned n = 0; n < count; ++n) some |= addresses[n][i];
+      return domain.all[i] | (domain.fits[i] & some);
+    }
+    RuleBlock block(const RowShape& shape, uint32_t i, unsigned nibble, uint32_t b) const {
+      RuleBlock some{};
+      for (unsigned n = 0; n < count; ++n) some |= PackedRows::block(addresses[n][i], words[n], nibble);
+      return shape.block(domain.all, b) | (shape.block(domain.fits, b) & some);
+    }
+    /// Comes to the next part of the summary.
+    void pass(uint32_t i) {
+      for (unsigned n = 0; n < count; ++n) words[n] += std::popcount(addresses[n][i]);
+    }
+  };
+  class Compiler;
+
+  RuleVectors() = default;
+  /// Calls `take(bit of the first rule, bits)` for each word of the blocks from `begin` to `end` in which
+  /// rules match, in order, until it returns true.
+  template <typename Take>
+  bool walk(Chosen from, Chosen to, Row service, uint32_t begin, uint32_t end, Take&& take) const;
+  Chosen choose(const Side& side, const DomainRows& domain, uint32_t map, AttachmentId attachment, uint32_t c,
+                const net::IpAddress& address) const;
+  uint32_t place(uint32_t block, uint32_t word, uint64_t bits) const {
+    return places_[(block * kWordsPerBlock + word) * kRulesPerWord +
+                   static_cast<uint32_t>(std::countr_zero(bits))];
+  }
+  Rows rows_{RowShape()};
+  PackedRows packed_;  // of addresses and attachments
+  std::vector<Source> sources_;
+  std::shared_ptr<const AddressClasses> classes_;
+  Side from_, to_;
+  std::vector<Pair> pairs_;
+  ServiceRows services_;
+  std::vector<uint32_t> places_;  // by bit; kNoPlace: it stands for none
+  uint32_t special_blocks_ = 0;   // of rules that do not simply decide
+};
+
+inline RuleVectors::Chosen RuleVectors::choose(const Side& side, const DomainRows& domain, uint32_t map,
+                                               AttachmentId attachment, uint32_t c,
+                                               const net::IpAddress& address) const {
+  Chosen chosen;
+  chosen.domain = domain;
+  const uint32_t summaries = rows_.shape().summaries();
+  for (const PackedRow row : side.of_class[c]) chosen.add(row, summaries);
+  if (map != kNoMap) [[unlikely]] {
+    for (const PackedRow row : side.of_class[classes_->find_in(map, address)]) chosen.add(row, summaries);
+  }
+  if (!side.of_attachment.empty()) [[unlikely]] {
+    const auto at = side.of_attachment.find(attachment.value);
+    if (at != side.of_attachment.end()) chosen.add(at->second, summaries);
+  }
+  return chosen;
+}
+
+template <typename Take>
+bool RuleVectors::walk(Chosen from, Chosen to, Row service, uint32_t begin, uint32_t end, Take&& take) const {
+  constexpr uint32_t kBlocks = 64 / kWordsPerBlock;  // of one word of a summary
+  const RowShape& shape = rows_.shape();
+  for (uint32_t i = 0; i < shape.summaries(); ++i) {
+    uint64_t somewhere = service[i] & from.summary(i) & to.summary(i);
+    while (somewhere != 0) {
+      const unsigned nibble = static_cast<unsigned>(std::countr_zero(somewhere)) / kWordsPerBlock;
+      somewhere &= ~(uint64_t{0xf} << nibble * kWordsPerBlock);
+      const uint32_t b = i * kBlocks + nibble;
+      if (b < begin || b >= end) [[unlikely]]
+        continue;
+      const RuleBlock found =
+          shape.block(service, b) & from.block(shape, i, nibble, b) & to.block(shape, i, nibble, b);
+      for (uint32_t w = 0; w < kWordsPerBlock; ++w) {
+        if (found[w] != 0 && take((b * kWordsPerBlock + w) * kRulesPerWord, found[w])) return true;
+      }
+    }
+    from.pass(i);
+    to.pass(i);
+  }
+  return false;
+}
+
+template <typename Take>
+uint32_t RuleVectors::find_first(size_t connection, const PolicyQuery& query, Take&& take) const {
+  const Pair& pair = pairs_[connection];
+  const auto [src, dst] = classes_->find(query.tuple.src, query.tuple.dst);
+  const Chosen from = choose(from_, pair.from, pair.from_map, query.ingress, src, query.tuple.src);
+  const Chosen to = choose(to_, pair.to, pair.to_map, query.egress, dst, query.tuple.dst);
+  const Row service = services_.find(query.tuple.protocol, number_of(query));
+  uint32_t first = kNoPlace;
+  walk(from, to, service, special_blocks_, ~0u, [&](uint32_t word, uint64_t bits) {
+    first = std::min(first, places_[word + static_cast<uint32_t>(std::countr_zero(bits))]);
+    return false;
+  });
+  if (special_blocks_ == 0) [[likely]]
+    return first;
+  walk(from, to, service, 0, special_blocks_, [&](uint32_t word, uint64_t bits) {
+    for (; bits != 0; bits &= bits - 1) {
+      const uint32_t special = places_[word + static_cast<uint32_t>(std::countr_zero(bits))];
+      if (special > first) return true;
+      if (take(special)) {
+        first = special;
+        return true;
+      }
+    }
+    return false;
+  });
+  return first;
+}
+
+}  // namespace weir::dataplane
