@@ -421,6 +421,7 @@ struct RandomHub {
     for (const size_t d : rule.from) spec.from.push_back("d" + std::to_string(d));
     for (const size_t d : rule.to) spec.to.push_back("d" + std::to_string(d));
     for (const net::Prefix& p : rule.to_prefixes) spec.to_prefixes.push_back(net::to_string(p));
+    spec.protocol = 6;
     spec.ports = {{0, rule.last_port}};
     rules.push_back(rule);
     builder.rule(spec);
