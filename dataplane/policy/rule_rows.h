@@ -59,7 +59,7 @@ class RowShape {
 class RowMemory {
  public:
   /// Of 8-byte words, not initialised; one or more lines if `whole_lines`, else not across a line if it fits
-  /// one. Three words behind it may be read, too. Throws std::bad_alloc.
+  /// one. Four words behind it may be read, too. Throws std::bad_alloc.
   uint64_t* take(size_t words, bool whole_lines) {
     const size_t in_line = next_ % kLine;
     if (whole_lines || (words <= kLine && in_line + words > kLine)) next_ += (kLine - in_line) % kLine;
@@ -71,7 +71,7 @@ class RowMemory {
   size_t bytes() const { return bytes_; }
 
  private:
-  static constexpr size_t kLine = 8, kBehind = 3;
+  static constexpr size_t kLine = 8, kBehind = 4;
   static constexpr size_t kHugePage = 2 << 20;
 
   void add_chunk(size_t least) {
