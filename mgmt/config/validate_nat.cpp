@@ -62,7 +62,25 @@ std::optional<std::string> common_domain(const Validation& v, const Claim& a, co
   return {};
 }
 
+/// The hub answers at its own addresses inside attachments, and has no sessions there.
+void check_gateways(const Validation& v, const Nat& rule, const net::IpAddress& first,
+                    const net::IpAddress& last, const Node& value, const std::string& path) {
+  for (const Attachment& a : v.draft.config.attachments) {
+    if (!seen_in(rule, a.domain)) continue;
+    for (const auto& gateway : a.gateways) {
+      if (gateway.address.family != first.family || gateway.address < first || last < gateway.address)
+        continue;
+      return v.report.at(value, path,
+                         net::to_string(gateway.address) + " is the hub's own address in attachment " +
+                             in_quotes(a.name) + ", where it has no sessions");
+    }
+  }
+}
+
 void check_claims(const Validation& v, std::vector<Claim>& claims) {
+  for (const Claim& claim : claims) {
+    if (!claim.inside) check_gateways(v, *claim.rule, claim.first, claim.last, *claim.value, claim.path);
+  }
   std::sort(claims.begin(), claims.end(), [](const Claim& a, const Claim& b) {
     return std::tie(a.first, a.last) < std::tie(b.first, b.last);
   });
@@ -161,6 +179,7 @@ void check_static(const Validation& v, const Nat& rule, const Node& table, std::
 void check_dnat(const Validation& v, const Nat& rule, const Node& table) {
   const Node* server = table.get("server");
   if (table.get("address") == nullptr || server == nullptr) return;
+  check_gateways(v, rule, rule.address, rule.address, *table.find("address"), "nat[].dnat.address");
   if (rule.address.family != rule.server.family) {
     v.report.at(*server, "nat[].dnat.server", "has to be of the same family as `address`");
   } else if (net::is_martian(rule.server)) {

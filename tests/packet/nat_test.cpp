@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "tests/packet/fragments.h"
 #include "tests/packet/spokes.h"
@@ -329,6 +330,64 @@ TEST_P(NatWorkers, FromOneHostBehindThePoolToAnother) {
     expect_at(heard, kA, {d, kA.host4}, udp(d_port, 5'000));
     expect_at(pass(hub, sent_by(kA, {kA.host4, d}, udp(5'000, d_port)), at), kD, {a, kD.host4},
               udp(a_port, 6'000));
+  }
+}
+
+TEST_F(Nat, AnInspectedSessionIsSeenAsItsInitiatorSeesItAndItsEndsAreToldAsTheyKnowEachOther) {
+  const std::string path = testing::TempDir() + "weir_nat_test.rules";
+  std::ofstream(path)
+      << "drop tcp any any -> any any (msg:\"an attack\"; content:\"attack\"; sid:1; rev:1;)\n";
+  auto built = inspection::build_ruleset({path}, 1);
+  ASSERT_TRUE(built);
+  SnapshotBuilder b = network_without_rules();
+  b.profile({.name = "ips", .on_drop = OnDrop::reset, .fail = FailMode::closed, .ruleset = built->ruleset});
+  b.rule({.id = "web",
+          .action = PolicyAction::inspect,
+          .to_prefixes = {"10.1.0.5/32"},
+          .protocol = 6,
+          .ports = {{8'443, 8'443}}});
+  TestHub hub(b.nat(web_rules(b)).build());
+  const Ends in{kB.host4, "10.2.0.80"}, inside{kB.host4, kA.host4}, out{kA.host4, kB.host4},
+      outside{"10.2.0.80", kB.host4};
+  const auto to_a = [](uint8_t flags, uint32_t seq, uint32_t ack, const char* text, bool translated) {
+    return tcp(flags, seq, ack, text, 3'000, translated ? 8'443 : 443);
+  };
+  const auto to_b = [](uint8_t flags, uint32_t seq, uint32_t ack, const char* text, bool translated) {
+    return tcp(flags, seq, ack, text, translated ? 443 : 8'443, 3'000);
+  };
+  expect_at(hub.pass_through(sent_by(kB, in, to_a(kSyn, 1, 0, "", false))), kA, inside,
+            to_a(kSyn, 1, 0, "", true));
+  expect_at(hub.pass_through(sent_by(kA, out, to_b(kSyn | kAck, 5, 2, "", false))), kB, outside,
+            to_b(kSyn | kAck, 5, 2, "", true));
+  expect_at(hub.pass_through(sent_by(kB, in, to_a(kAck, 2, 6, "", false))), kA, inside,
+            to_a(kAck, 2, 6, "", true));
+  expect_at(hub.pass_through(sent_by(kB, in, to_a(kPsh | kAck, 2, 6, "hello", false))), kA, inside,
+            to_a(kPsh | kAck, 2, 6, "hello", true));
+  const auto resets = hub.pass_through(sent_by(kB, in, to_a(kPsh | kAck, 7, 6, "attack", false)));
+  ASSERT_EQ(resets.size(), 2u);
+  const auto reset = [](const Spoke& to, const Ends& ends, uint16_t sport, uint16_t dport, uint32_t seq,
+                        uint32_t ack) {
+    return PacketBuilder()
+        .ether(to.host_mac, to.hub_mac)
+        .ip(ends.src, ends.dst)
+        .dont_fragment()
+        .tcp(sport, dport, kRst | kAck, seq, ack)
+        .window(0)
+        .build();
+  };
+  for (const Bytes& got : resets) {
+    if (vni_of(got) == kA.vni) {
+      expect_sent({got}, kA, reset(kA, inside, 3'000, 8'443, 7, 6));
+    } else {
+      expect_sent({got}, kB, reset(kB, outside, 443, 3'000, 6, 13));
+    }
+  }
+  const auto events = hub.events();
+  ASSERT_FALSE(events.empty());
+  for (const auto& event : events) {
+    EXPECT_EQ(event.flow.src, ip_of(kB.host4));
+    EXPECT_EQ(event.flow.dst, ip_of("10.2.0.80")) << "as the initiator has it";
+    EXPECT_EQ(event.flow.dst_port, 443);
   }
 }
 

@@ -95,6 +95,16 @@ const ErrorRow kRows[] = {
       "nat[].snat.sources: is of another family than the pool"},
      nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/29\"], sources = "
          "[\"10.0.0.0/8\"] }")},
+    {"the hub's own address",
+     policy,
+     nat("dnat = { seen_by = [\"shared\"], address = @@\"10.2.0.1\", port = 443, domain = \"prod\", server = "
+         "\"10.1.0.5\" }") +
+         nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [@@\"10.2.0.0/29\"] }", "m"),
+     {"nat[].dnat.address: 10.2.0.1 is the hub's own address in attachment \"cloud-b\"",
+      "nat[].snat.pool: 10.2.0.1 is the hub's own address in attachment \"cloud-b\""},
+     nat("dnat = { seen_by = [\"lone\"], address = \"10.2.0.1\", port = 443, domain = \"prod\", server = "
+         "\"10.1.0.5\" }") +
+         nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.8/29\"] }", "m")},
     {"a pool for its own domain",
      policy,
      nat("snat = { from = @@[\"prod\", \"shared\"], domain = \"shared\", pool = [\"10.2.0.64/29\"] }"),
