@@ -140,6 +140,47 @@ void rewrite_packet(std::span<uint8_t> packet, uint16_t l4_offset, bool transpor
   rewrite_transport(packet.data() + l4_offset, packet.size() - l4_offset, addresses, to, all);
 }
 
+namespace {
+
+/// By 32-bit words, which add up to the same in one's complement.
+uint64_t replace(uint8_t* at, uint32_t by) {
+  uint32_t before;
+  std::memcpy(&before, at, sizeof before);
+  std::memcpy(at, &by, sizeof by);
+  return uint64_t{static_cast<uint32_t>(~before)} + by;
+}
+
+net::be16 applied(uint64_t change, net::be16 checksum) {
+  uint64_t sum = change + static_cast<uint16_t>(~checksum.raw());  // some words of 32 bits: 35 bits at most
+  sum = (sum & 0xffff'ffff) + (sum >> 32);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  return net::be16::raw(static_cast<uint16_t>(~sum));
+}
+
+}  // namespace
+
+void rewrite_ipv4(uint8_t* packet, uint16_t l4_offset, uint32_t src, uint32_t dst, uint16_t src_port,
+                  uint16_t dst_port) {
+  auto& ip = *reinterpret_cast<net::Ipv4Header*>(packet);
+  const uint64_t addresses = replace(packet + offsetof(net::Ipv4Header, src), net::be32::of(src).raw()) +
+                             replace(packet + offsetof(net::Ipv4Header, dst), net::be32::of(dst).raw());
+  ip.checksum = applied(addresses, ip.checksum);
+  uint8_t* l4 = packet + l4_offset;
+  const uint64_t change =
+      addresses + replace(l4, net::be32::of(static_cast<uint32_t>(src_port) << 16 | dst_port).raw());
+  if (ip.protocol == net::kProtoTcp) {
+    auto& tcp = *reinterpret_cast<net::TcpHeader*>(l4);
+    tcp.checksum = applied(change, tcp.checksum);
+    return;
+  }
+  auto& udp = *reinterpret_cast<net::UdpHeader*>(l4);
+  if (udp.checksum.raw() == 0) return;
+  const net::be16 after = applied(change, udp.checksum);
+  udp.checksum = after.raw() == 0 ? net::be16::raw(0xffff) : after;
+}
+
 bool rewrite_icmp_error(std::span<uint8_t> packet, uint16_t l4_offset, const Tuple& from, const Tuple& to) {
   const bool v4 = to.src.is_v4();
   const size_t quote_offset = l4_offset + sizeof(net::IcmpHeader);

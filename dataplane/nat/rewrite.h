@@ -18,6 +18,10 @@ namespace weir::dataplane {
 /// but fragments other than the first. ICMP: `to.src_port` is the identifier, which only echo messages have.
 void rewrite_packet(std::span<uint8_t> packet, uint16_t l4_offset, bool transport, const Tuple& to);
 
+/// The same, for code per packet: IPv4 with TCP or UDP, whole or the first fragment. All in host order.
+void rewrite_ipv4(uint8_t* packet, uint16_t l4_offset, uint32_t src, uint32_t dst, uint16_t src_port,
+                  uint16_t dst_port);
+
 /// An ICMP error about a packet of a session that is translated (RFC 5508 section 4). The error travels to
 /// where `to.dst` is: packets of the session that go the same way arrive as `from` and leave as `to`, and the
 /// packet that it quotes went the other way. Both the error and the quote are changed. The error's own source

@@ -46,6 +46,13 @@ void prefetch_packet(rte_mbuf* mbuf) {
 /// and drops what is asked for beyond (docs/performance.md).
 constexpr uint16_t kPacketsAhead = 4;  // four lines each
 constexpr uint32_t kIndexAhead = 8;    // the index line before the session line
+constexpr uint32_t kTranslationsAhead = 8;
+
+/// Of the session that LookupAhead found for the packet.
+inline void prefetch_translation(const SessionTable& sessions, rte_mbuf* mbuf) {
+  const SessionIndex session = meta_of(mbuf).session;
+  if (session != kNoSession) prefetch(&sessions.translation(session));
+}
 
 /// From the outer headers to the inner ones.
 [[gnu::always_inline]] inline Next open_tunnel(WorkerContext& ctx, rte_mbuf* mbuf, const Outer& received) {
@@ -104,9 +111,11 @@ class LookupAhead {
       ask(added_ - kIndexAhead);
     ++added_;
   }
-  /// Those that still wait. Before the lookups.
-  void finish() {
+  /// Those that still wait. Before the lookups. `translated`: sessions may have a line more.
+  void finish(bool translated) {
     for (uint32_t i = added_ < kIndexAhead ? 0 : added_ - kIndexAhead; i != added_; ++i) ask(i);
+    if (translated) [[unlikely]]
+      ask_translations();
   }
 
  private:
@@ -116,6 +125,11 @@ class LookupAhead {
     const SessionTable::Hit guess = sessions_.prefetch_session(meta.hash, !meta.is_v4(), meta.tcp_flags != 0);
     meta.session = guess.index;
     meta.direction = guess.direction;
+  }
+
+  void ask_translations() const {
+    for (uint32_t i = 0; i != std::min(added_, kTranslationsAhead); ++i)
+      prefetch_translation(sessions_, burst_.packets[i]);
   }
 
   const SessionTable& sessions_;
@@ -173,7 +187,7 @@ void Worker::forward_received(Burst& burst) {
     return Next::go_on();
   });
   if (alone) {
-    lookups.finish();
+    lookups.finish(ctx_.snapshot->nat != nullptr);
     forward_owned(burst);
   } else {
     forward_own(burst);
@@ -191,7 +205,7 @@ void Worker::forward_own(Burst& burst) {
   }
   LookupAhead lookups(*ctx_.sessions, burst);
   for (uint16_t i = 0; i < burst.size; ++i) lookups.add(meta_of(burst.packets[i]));
-  lookups.finish();
+  lookups.finish(ctx_.snapshot->nat != nullptr);
   forward_owned(burst);
 }
 
@@ -232,6 +246,8 @@ void Worker::forward_owned(Burst& burst) {
     if (next.goes_on()) [[likely]] {
       constexpr uint32_t kWait = Session::kInspected | Session::kDropped;
       if ((ctx_.session_flags & (kWait | Session::kTranslated)) != 0) [[unlikely]] {
+        if (i + kTranslationsAhead < burst.size)
+          prefetch_translation(*ctx_.sessions, burst.packets[i + kTranslationsAhead]);
         // From the first one of an inspected session on they wait for each other, so that none is overtaken.
         if ((ctx_.session_flags & kWait) != 0) {
           burst.packets[waiting++] = mbuf;
@@ -375,7 +391,7 @@ bool Worker::take_handed_over() {
         break;
     }
   }
-  lookups.finish();
+  lookups.finish(ctx_.snapshot->nat != nullptr);
   forward_owned(burst_);
   if (!ctx_.fragments->released.empty()) forward_released();
   if (outer_fragments != 0) {
@@ -414,7 +430,7 @@ bool Worker::take_from_control() {
         break;
     }
   }
-  lookups.finish();
+  lookups.finish(ctx_.snapshot->nat != nullptr);
   forward_owned(burst_);
   return true;
 }

@@ -103,7 +103,13 @@ TEST(Rewrite, MakesThePacketThatTheNewEndsWouldHaveSent) {
     if (to.protocol == kIcmp || to.protocol == kIcmpv6) to.dst_port = to.src_port;
     const Rest rest{random.below(40), random.one_in(4), static_cast<uint32_t>(random.word())};
     Bytes packet = packet_of(shape, from, rest);
+    Bytes fast = packet;
     rewrite_packet(packet, l4_offset_of(packet), true, to);
+    if (v4 && (to.protocol == kTcp || to.protocol == kUdp)) {
+      rewrite_ipv4(fast.data(), l4_offset_of(fast), to.src.v4().value, to.dst.v4().value, to.src_port,
+                   to.dst_port);
+      ASSERT_EQ(fast, packet) << i;
+    }
     ASSERT_EQ(packet, packet_of(shape, to, rest))
         << i << " shape " << static_cast<int>(shape) << " v4 " << v4;
   }
