@@ -65,15 +65,19 @@ struct Filled {
 /// As the worker does it: hash and ask for all lines, ask for the sessions, compare keys.
 template <typename Key>
 uint64_t hits(const SessionTable& table, const Key* keys) {
-  uint64_t found = 0;
+  uint64_t hits = 0;
   uint32_t hash[kBurst];
+  SessionTable::Ahead ahead[kBurst];
   for (size_t k = 0; k < kBurst; ++k) {
     hash[k] = hash_of(keys[k]);
-    table.prefetch_bucket(hash[k]);
+    table.prefetch_bucket(hash[k], std::is_same_v<Key, Key6>, false, ahead[k]);
   }
-  for (const uint32_t h : hash) table.prefetch_session(h, std::is_same_v<Key, Key6>, false);
-  for (size_t k = 0; k < kBurst; ++k) found += static_cast<bool>(table.find(keys[k], hash[k]));
-  return found;
+  for (SessionTable::Ahead& a : ahead) table.prefetch_session(a);
+  for (size_t k = 0; k < kBurst; ++k) {
+    SessionTable::Found found;
+    hits += table.found(ahead[k], keys[k], found) || table.find(keys[k], hash[k]);
+  }
+  return hits;
 }
 
 template <typename Key, bool kHit>

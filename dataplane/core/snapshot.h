@@ -21,6 +21,7 @@
 #include "dataplane/tunnel/attachment_board.h"
 #include "dataplane/tunnel/attachment_table.h"
 #include "dataplane/tunnel/outer_parse.h"
+#include "dataplane/tunnel/outer_pattern.h"
 #include "dataplane/tunnel/tunnel_table.h"
 #include "inspection/inspector.h"
 
@@ -71,6 +72,7 @@ struct Snapshot {
   std::vector<PortInfo> ports;  // by PortIndex
   std::vector<HubAddress> hub_addresses;
   UdpTunnels udp_tunnels;
+  std::vector<OuterPattern> outer_patterns;  // of these; at least one
   std::shared_ptr<const TunnelTable> tunnels;
   std::shared_ptr<const AttachmentTable> attachments;
   std::vector<std::shared_ptr<const Domain>> domains;  // by slot; null: free

@@ -130,7 +130,7 @@ void AdjacencyTable::remove(AdjacencyId id) {
   }
   link->store(line.next.load(std::memory_order_relaxed), std::memory_order_release);
   owners_[id.index()].store(0, std::memory_order_release);
-  line.id.store(0, std::memory_order_release);
+  line.id.store(kDead, std::memory_order_release);
   impl_->use[id.index()] = Impl::Use::removed;
   --impl_->live;
 }
@@ -163,7 +163,7 @@ AdjacencyId AdjacencyTable::find(const Key& key) const {
   for (uint32_t i = impl_->head_of(key).load(std::memory_order_acquire); i != kEnd;) {
     const Line& line = lines_[i];
     const uint32_t id = line.id.load(std::memory_order_acquire);
-    if (id != 0 && key.is_in(line) && line.id.load(std::memory_order_acquire) == id) return {id};
+    if (id != kDead && key.is_in(line) && line.id.load(std::memory_order_acquire) == id) return {id};
     i = line.next.load(std::memory_order_acquire);
   }
   return {};

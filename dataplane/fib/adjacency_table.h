@@ -57,14 +57,20 @@ class AdjacencyTable {
   /// `id` is neither stale nor removed. Reads the line that get() reads.
   bool is_live(AdjacencyId id) const;
   void prefetch(AdjacencyId id) const;
+  /// What code per packet reads, to be kept in registers over a burst.
+  class Reader;
+  Reader reader() const;
 
  private:
-  /// All that a worker reads of one next hop. `id` is zero while the line is not valid. The writer clears it
+  /// What lines that are not valid have for an id: no valid one, and not that of nothing either.
+  static constexpr uint32_t kDead = 1;
+  static_assert(!AdjacencyId{kDead}.valid());
+  /// All that a worker reads of one next hop. `id` is kDead while the line is not valid. The writer clears it
   /// before it changes anything else but the MAC and sets it last, each with a release store; a reader loads
-  /// it first and again at the end, and all loads acquire. So what lies between two equal, non-zero loads
+  /// it first and again at the end, and all loads acquire. So what lies between two equal, valid loads
   /// belongs to that id.
   struct alignas(64) Line {
-    std::atomic<uint32_t> id{0};
+    std::atomic<uint32_t> id{kDead};
     std::atomic<uint32_t> attachment{0};
     std::atomic<uint64_t> mac{0};  // Mac::word()
     std::atomic<uint64_t> hi{0};
@@ -93,6 +99,30 @@ class AdjacencyTable {
   uint32_t capacity_;
   std::unique_ptr<Impl> impl_;
 };
+
+/// For a worker between two quiescent states, and for ids that this table gave out, or nothing's: it checks
+/// no bounds, and once for an id, since a line that is removed meanwhile is not filled again (release()).
+class AdjacencyTable::Reader {
+ public:
+  /// As AdjacencyTable::get().
+  [[gnu::always_inline]] bool get(AdjacencyId id, View& view) const {
+    const Line& line = lines_[id.index()];
+    if (line.id.load(std::memory_order_acquire) != id.value) return false;
+    view = {{line.attachment.load(std::memory_order_acquire)}, line.mac.load(std::memory_order_acquire)};
+    return true;
+  }
+  /// As AdjacencyTable::belongs(). `attachment` is valid.
+  [[gnu::always_inline]] bool belongs(AdjacencyId id, AttachmentId attachment) const {
+    return owners_[id.index()].load(std::memory_order_acquire) == owner_word(id, attachment);
+  }
+
+ private:
+  friend class AdjacencyTable;
+  Reader(const Line* lines, const std::atomic<uint64_t>* owners) : lines_(lines), owners_(owners) {}
+  const Line* lines_;
+  const std::atomic<uint64_t>* owners_;
+};
+inline AdjacencyTable::Reader AdjacencyTable::reader() const { return {lines_.get(), owners_.get()}; }
 
 inline bool AdjacencyTable::get(AdjacencyId id, View& view) const {
   if (id.index() >= capacity_) return false;

@@ -140,6 +140,8 @@ class Routes {
 
   /// Of a match's cell. Never the same again for the same cell but after 2^32 changes.
   uint32_t version(RouteCell cell) const { return versions_[cell].load(std::memory_order_acquire); }
+  /// All of them, by cell, for code per packet.
+  const std::atomic<uint32_t>* versions() const { return versions_; }
 
  private:
   struct Impl;

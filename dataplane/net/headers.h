@@ -50,9 +50,10 @@ inline void write_mac(uint8_t* at, uint64_t mac) {
   std::memcpy(at, &low, sizeof low);
   std::memcpy(at + sizeof low, &high, sizeof high);
 }
-/// Destination and source of an Ethernet header.
+/// Destination and source of an Ethernet header. The upper 16 bits of `dst` are zero, those of `src` do not
+/// count.
 inline void write_macs(uint8_t* at, uint64_t dst, uint64_t src) {
-  const uint64_t first = (dst & 0xffff'ffff'ffff) | src << 48;
+  const uint64_t first = dst | src << 48;
   const auto rest = static_cast<uint32_t>(src >> 16);
   std::memcpy(at, &first, sizeof first);
   std::memcpy(at + sizeof first, &rest, sizeof rest);

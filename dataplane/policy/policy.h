@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -176,6 +177,8 @@ class PolicyTable {
   ConnectionIndex find(DomainId from, DomainId to) const;
   /// 0 for an index that does not exist, which is no version.
   uint32_t version(ConnectionIndex index) const { return index < versions_.size() ? versions_[index] : 0; }
+  /// All of them, by ConnectionIndex, for code per packet.
+  std::span<const uint32_t> versions() const { return versions_; }
   const Connection& connection(ConnectionIndex index) const { return connections_[index]; }
   PolicyDecision classify(ConnectionIndex pair, const PolicyQuery& query) const;
   /// The same of a packet that opens a conversation, whatever its attachments.

@@ -46,6 +46,7 @@ struct alignas(64) Session {
     kDropped = 4,      // tombstone: nothing of it passes any more
     kResetOnDrop = 8,  // with kDropped: whoever goes on sending gets a reset
     kTranslated = 16,  // its packets leave with other ends than they come with: see SessionTranslation
+    kFree = 128,       // in no use: no key is its own
   };
   uint32_t address4[2] = {};  // host order; [0] initiator, [1] responder; IPv6: see cold
   uint16_t port[2] = {};      // as in Tuple: initiator's, responder's

@@ -93,7 +93,7 @@ Result<std::unique_ptr<SessionTable>> SessionTable::create(uint32_t capacity, Ti
   if (!populate(base, layout.total)) return no_memory();
 
   // Zeroed memory is what default-constructed sessions and buckets are, but for the timers, which insert()
-  // resets.
+  // resets, and that no session is in use.
   table->sessions_ = reinterpret_cast<Session*>(base + layout.sessions);
   table->cold_ = reinterpret_cast<SessionCold*>(base + layout.cold);
   table->tcp_ = reinterpret_cast<TcpWindow*>(base + layout.tcp);
@@ -104,7 +104,10 @@ Result<std::unique_ptr<SessionTable>> SessionTable::create(uint32_t capacity, Ti
   table->capacity_ = capacity;
   table->bucket_count_ = layout.heads;
   table->wheel_now_ = now;
-  for (uint32_t i = 0; i < capacity; ++i) table->free_ring_[i] = i;
+  for (uint32_t i = 0; i < capacity; ++i) {
+    table->sessions_[i].flags = Session::kFree;
+    table->free_ring_[i] = i;
+  }
   for (uint32_t i = 0; i < kWheelSlots; ++i) table->wheel_[i] = kNoSession;
   for (uint32_t i = layout.heads + layout.overflow; i-- > layout.heads;) {
     table->buckets_[i].next = table->overflow_free_;
@@ -160,15 +163,25 @@ Tuple SessionTable::leaving(SessionIndex index, Direction direction) const {
   return leaves;
 }
 
-bool SessionTable::holds_translated(uint32_t entry, const Key6& key) const {
-  const Session& s = sessions_[entry >> 1];
-  const SessionCold& c = cold_[entry >> 1];
+bool SessionTable::holds_translated(const Session& s, Direction direction, const Key4& key) const {
+  if (s.protocol != key.protocol || (s.flags & Session::kIpv6) != 0) return false;
+  if (direction == Direction::forward) {
+    return s.address4[0] == key.src && s.address4[1] == key.dst && s.port[0] == key.src_port &&
+           s.port[1] == key.dst_port && s.domain[0] == key.domain;
+  }
+  const SessionTranslation& t = translations_[index_of(s)];
+  return static_cast<uint32_t>(t.dst.lo) == key.src && static_cast<uint32_t>(t.src.lo) == key.dst &&
+         t.dst_port == key.src_port && t.src_port == key.dst_port && s.domain[1] == key.domain;
+}
+
+bool SessionTable::holds_translated(const Session& s, Direction direction, const Key6& key) const {
+  const SessionCold& c = cold_[index_of(s)];
   if (s.protocol != key.protocol || (s.flags & Session::kIpv6) == 0) return false;
-  if ((entry & 1) == 0) {
+  if (direction == Direction::forward) {
     return c.address6[0] == key.src && c.address6[1] == key.dst && s.port[0] == key.src_port &&
            s.port[1] == key.dst_port && s.domain[0] == key.domain;
   }
-  const SessionTranslation& t = translations_[entry >> 1];
+  const SessionTranslation& t = translations_[index_of(s)];
   return t.dst == key.src && t.src == key.dst && t.dst_port == key.src_port && t.src_port == key.dst_port &&
          s.domain[1] == key.domain;
 }
@@ -256,6 +269,7 @@ void SessionTable::remove(SessionIndex index) {
   index_remove(cold_[index].hash[0], index << 1);
   index_remove(cold_[index].hash[1], index << 1 | 1);
   sessions_[index].state = SessionState::free;
+  sessions_[index].flags = Session::kFree;
   const uint64_t tail = static_cast<uint64_t>(free_head_) + (capacity_ - size_);
   free_ring_[tail < capacity_ ? tail : tail - capacity_] = index;
   --size_;
@@ -276,7 +290,7 @@ bool SessionTable::index_insert(uint32_t hash, uint32_t entry) {
     bucket = &buckets_[bucket->next];
     free_keys = matching(*bucket, 0);
   }
-  const int slot = __builtin_ctz(free_keys);
+  const uint32_t slot = slot_of(free_keys);
   bucket->tag[slot] = tag_of(hash);
   bucket->entry[slot] = entry;
   return true;
@@ -287,8 +301,8 @@ void SessionTable::index_remove(uint32_t hash, uint32_t entry) {
   Bucket* bucket = &buckets_[bucket_of(hash)];
   int slot = -1;
   for (;; bucket = &buckets_[bucket->next]) {
-    for (uint32_t m = matching(*bucket, tag); m != 0; m &= m - 1) {
-      if (bucket->entry[__builtin_ctz(m)] == entry) slot = __builtin_ctz(m);
+    for (uint32_t m = matching(*bucket, tag); m != 0; m = without_first(m)) {
+      if (bucket->entry[slot_of(m)] == entry) slot = static_cast<int>(slot_of(m));
     }
     if (slot >= 0) break;
     assert(bucket->next != 0);
@@ -301,11 +315,11 @@ void SessionTable::index_remove(uint32_t hash, uint32_t entry) {
     before = last;
     last = &buckets_[last->next];
   }
-  const int moved = last == bucket ? slot : __builtin_ctz(~matching(*last, 0));
+  const uint32_t moved = last == bucket ? static_cast<uint32_t>(slot) : slot_of(~matching(*last, 0));
   bucket->tag[slot] = last->tag[moved];
   bucket->entry[slot] = last->entry[moved];
   last->tag[moved] = 0;
-  if (matching(*last, 0) != 0xff) return;
+  if (matching(*last, 0) != kAllSlots) return;
 
   const auto last_index = static_cast<uint32_t>(last - buckets_);
   if (last_index < bucket_count_) return;  // a head stays

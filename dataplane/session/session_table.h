@@ -27,6 +27,14 @@
 namespace weir::dataplane {
 
 class SessionTable {
+  static constexpr uint32_t kBucketKeys = 8;
+  struct alignas(64) Bucket {
+    uint16_t tag[kBucketKeys] = {};    // 0: free
+    uint32_t entry[kBucketKeys] = {};  // session index << 1 | direction
+    uint32_t next = 0;  // bucket that continues the chain; 0: none, as bucket 0 heads a chain itself
+  };
+  static_assert(sizeof(Bucket) == 64);
+
  public:
   /// Overflow buckets that one bucket may have.
   static constexpr uint32_t kMaxOverflow = 4;
@@ -48,15 +56,33 @@ class SessionTable {
     Direction direction = Direction::forward;
     explicit operator bool() const { return index != kNoSession; }
   };
+  /// How far the look-up of one packet has got. Only for the table that made it.
+  class Ahead {
+    friend class SessionTable;
+    union {
+      const Bucket* bucket;
+      Session* session;
+    };
+    uint16_t tag;
+    bool ipv6, tcp;
+    Direction direction;
+  };
   /// First pass over a burst: asks for the index line.
-  void prefetch_bucket(uint32_t hash) const;
+  [[gnu::always_inline]] void prefetch_bucket(uint32_t hash, bool ipv6, bool tcp, Ahead& ahead) const;
   /// Second pass: the first key in the (now cached) bucket whose tag matches, which nearly always is the one;
   /// asks for its session's line; IPv6 sessions have their addresses in a second one, TCP sessions their
   /// windows.
-  Hit prefetch_session(uint32_t hash, bool ipv6, bool tcp) const;
-  /// Is `guess`, from prefetch_session(), what find() would return? Sessions may have come and gone since.
-  bool is(const Hit& guess, const Key4& key) const;
-  bool is(const Hit& guess, const Key6& key) const;
+  [[gnu::always_inline]] void prefetch_session(Ahead& ahead) const;
+  /// Behind it: the line of a translated session, for tables that have some.
+  void prefetch_translation(const Ahead& ahead) const { prefetch(&translations_[index_of(*ahead.session)]); }
+  struct Found {
+    Session* session;
+    Direction direction;
+  };
+  /// Third pass: what the second one found. False: it is not what find() would return; sessions may have come
+  /// and gone since.
+  [[gnu::always_inline]] bool found(const Ahead& ahead, const Key4& key, Found& out) const;
+  [[gnu::always_inline]] bool found(const Ahead& ahead, const Key6& key, Found& out) const;
   Hit find(const Key4& key, uint32_t hash) const;
   Hit find(const Key6& key, uint32_t hash) const;
 
@@ -90,6 +116,9 @@ class SessionTable {
   Tuple leaving(SessionIndex index, Direction direction) const;
   const Session& at(SessionIndex index) const;
   const SessionCold& cold(SessionIndex index) const;
+  SessionIndex index_of(const Session& session) const {
+    return static_cast<SessionIndex>(&session - sessions_);
+  }
   bool in_use(SessionIndex index) const { return at(index).state != SessionState::free; }
   /// Its key in the given direction (family must fit).
   Key4 key4(SessionIndex index, Direction direction) const;
@@ -115,34 +144,32 @@ class SessionTable {
   }
 
  private:
-  static constexpr uint32_t kBucketKeys = 8;
   static constexpr uint32_t kNoTimer = ~0u;
   static constexpr uint32_t kWheelSlots = kMaxTimerTicks + 1;
 
-  struct alignas(64) Bucket {
-    uint16_t tag[kBucketKeys] = {};    // 0: free
-    uint32_t entry[kBucketKeys] = {};  // session index << 1 | direction
-    uint32_t next = 0;  // bucket that continues the chain; 0: none, as bucket 0 heads a chain itself
-  };
-  static_assert(sizeof(Bucket) == 64);
   struct Layout;
 
   SessionTable() = default;
   static Layout layout_of(uint32_t capacity);
-  /// The high bits choose the bucket, the low ones are the tag.
+  /// The high bits choose the bucket, the low ones are the tag, which is never 0.
   uint32_t bucket_of(uint32_t hash) const {
     return static_cast<uint32_t>(static_cast<uint64_t>(hash) * bucket_count_ >> 32);
   }
-  static uint16_t tag_of(uint32_t hash) {
-    const auto tag = static_cast<uint16_t>(hash);
-    return tag == 0 ? uint16_t{1} : tag;
-  }
+  static uint16_t tag_of(uint32_t hash) { return static_cast<uint16_t>(hash | 1); }
+  /// Two bits for each slot that has the tag.
   static uint32_t matching(const Bucket& bucket, uint16_t tag);
-  static uint32_t entry_of(const Hit& hit) { return hit.index << 1 | static_cast<uint32_t>(hit.direction); }
-  bool holds(uint32_t entry, const Key4& key) const;
-  bool holds(uint32_t entry, const Key6& key) const;
-  bool holds_translated(uint32_t entry, const Key4& key) const;
-  bool holds_translated(uint32_t entry, const Key6& key) const;
+  static constexpr uint32_t kAllSlots = 0xffff;
+  static uint32_t slot_of(uint32_t matches) { return static_cast<uint32_t>(__builtin_ctz(matches)) / 2; }
+  static uint32_t without_first(uint32_t matches) {
+    matches &= matches - 1;
+    return matches & (matches - 1);
+  }
+  /// The session is in use, and this is its key in that direction.
+  bool holds(const Session& s, Direction direction, const Key4& key) const;
+  bool holds(const Session& s, Direction direction, const Key6& key) const;
+  /// The same of a translated one, whose reverse key is no mirror of the other.
+  bool holds_translated(const Session& s, Direction direction, const Key4& key) const;
+  bool holds_translated(const Session& s, Direction direction, const Key6& key) const;
   template <typename Key>
   Hit find_key(const Key& key, uint32_t hash) const;
   template <typename Key>
@@ -174,48 +201,45 @@ class SessionTable {
   size_t memory_bytes_ = 0;
 };
 
-inline void SessionTable::prefetch_bucket(uint32_t hash) const { prefetch(&buckets_[bucket_of(hash)]); }
+inline void SessionTable::prefetch_bucket(uint32_t hash, bool ipv6, bool tcp, Ahead& ahead) const {
+  ahead.bucket = &buckets_[bucket_of(hash)];
+  ahead.tag = tag_of(hash);
+  ahead.ipv6 = ipv6;
+  ahead.tcp = tcp;
+  prefetch(ahead.bucket);
+}
 inline uint32_t SessionTable::matching(const Bucket& bucket, uint16_t tag) {
   const __m128i tags = _mm_load_si128(reinterpret_cast<const __m128i*>(bucket.tag));
   const __m128i equal = _mm_cmpeq_epi16(tags, _mm_set1_epi16(static_cast<short>(tag)));
-  return static_cast<uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())));
+  return static_cast<uint32_t>(_mm_movemask_epi8(equal));
 }
-inline SessionTable::Hit SessionTable::prefetch_session(uint32_t hash, bool ipv6, bool tcp) const {
-  const Bucket& bucket = buckets_[bucket_of(hash)];
-  const uint32_t matches = matching(bucket, tag_of(hash));
-  if (matches == 0) [[unlikely]]
-    return {};
-  const uint32_t entry = bucket.entry[__builtin_ctz(matches)];
-  prefetch(&sessions_[entry >> 1]);
-  if (ipv6) [[unlikely]]
+inline void SessionTable::prefetch_session(Ahead& ahead) const {
+  const uint32_t matches = matching(*ahead.bucket, ahead.tag);
+  // Without a match it is any session, which will not have the key.
+  const uint32_t entry = matches == 0 ? 0 : ahead.bucket->entry[slot_of(matches)];
+  ahead.session = &sessions_[entry >> 1];
+  ahead.direction = static_cast<Direction>(entry & 1);
+  prefetch(ahead.session);
+  if (ahead.ipv6) [[unlikely]]
     prefetch(&cold_[entry >> 1]);
   // Not a branch, which a mixture of protocols would make a guess.
   const void* windows = &tcp_[entry >> 1];
-  prefetch(tcp ? windows : &sessions_[entry >> 1]);
-  return {entry >> 1, static_cast<Direction>(entry & 1)};
+  prefetch(ahead.tcp ? windows : ahead.session);
 }
-inline bool SessionTable::is(const Hit& guess, const Key4& key) const {
-  return guess && in_use(guess.index) && holds(entry_of(guess), key);
+inline bool SessionTable::found(const Ahead& ahead, const Key4& key, Found& out) const {
+  out = {ahead.session, ahead.direction};
+  return holds(*ahead.session, ahead.direction, key);
 }
-inline bool SessionTable::is(const Hit& guess, const Key6& key) const {
-  return guess && in_use(guess.index) && holds(entry_of(guess), key);
+inline bool SessionTable::found(const Ahead& ahead, const Key6& key, Found& out) const {
+  out = {ahead.session, ahead.direction};
+  return holds(*ahead.session, ahead.direction, key);
 }
-inline bool SessionTable::holds_translated(uint32_t entry, const Key4& key) const {
-  const Session& s = sessions_[entry >> 1];
-  if (s.protocol != key.protocol || (s.flags & Session::kIpv6) != 0) return false;
-  if ((entry & 1) == 0) {
-    return s.address4[0] == key.src && s.address4[1] == key.dst && s.port[0] == key.src_port &&
-           s.port[1] == key.dst_port && s.domain[0] == key.domain;
-  }
-  const SessionTranslation& t = translations_[entry >> 1];
-  return static_cast<uint32_t>(t.dst.lo) == key.src && static_cast<uint32_t>(t.src.lo) == key.dst &&
-         t.dst_port == key.src_port && t.src_port == key.dst_port && s.domain[1] == key.domain;
-}
-/// Without a branch: a session's first 16 bytes, turned around for its reverse direction, are the key's, but
-/// for the protocol.
-inline bool SessionTable::holds(uint32_t entry, const Key4& key) const {
+/// A session's first 16 bytes, turned around for its reverse direction, are the key's, but for the protocol,
+/// which lies behind them, with the flags.
+inline bool SessionTable::holds(const Session& s, Direction direction, const Key4& key) const {
   static_assert(offsetof(Session, address4) == 0 && offsetof(Session, port) == 8 &&
                 offsetof(Session, domain) == 12);
+  static_assert(offsetof(Session, protocol) == 16 && offsetof(Session, flags) == 18);
   static_assert(offsetof(Key4, src_port) == 8 && offsetof(Key4, domain) == 12 &&
                 offsetof(Key4, protocol) == 14);
   constexpr uint8_t kNone = 0x80;
@@ -224,21 +248,23 @@ inline bool SessionTable::holds(uint32_t entry, const Key4& key) const {
       {4, 5, 6, 7, 0, 1, 2, 3, 10, 11, 8, 9, 14, 15, kNone, kNone}};
   alignas(16) static constexpr uint8_t kCompared[16] = {255, 255, 255, 255, 255, 255, 255, 255,
                                                         255, 255, 255, 255, 255, 255, 0,   0};
+  constexpr uint32_t kProtocol = 0xff, kFlags = (Session::kIpv6 | Session::kTranslated | Session::kFree)
+                                                << 16;
   const auto load = [](const void* at) { return _mm_loadu_si128(static_cast<const __m128i*>(at)); };
-  const Session& s = sessions_[entry >> 1];
-  const __m128i turned = _mm_shuffle_epi8(load(&s), load(kTurn[entry & 1]));
-  const bool same = _mm_testz_si128(_mm_xor_si128(turned, load(&key)), load(kCompared)) != 0;
-  if (same && s.protocol == key.protocol && (s.flags & (Session::kIpv6 | Session::kTranslated)) == 0)
-      [[likely]]
+  const __m128i turned = _mm_shuffle_epi8(load(&s), load(kTurn[static_cast<size_t>(direction)]));
+  uint32_t rest;
+  __builtin_memcpy(&rest, &s.protocol, sizeof rest);
+  if (_mm_testz_si128(_mm_xor_si128(turned, load(&key)), load(kCompared)) != 0 &&
+      (rest & (kProtocol | kFlags)) == key.protocol) [[likely]] {
     return true;
-  return (s.flags & Session::kTranslated) != 0 && holds_translated(entry, key);
+  }
+  return (s.flags & Session::kTranslated) != 0 && holds_translated(s, direction, key);
 }
-inline bool SessionTable::holds(uint32_t entry, const Key6& key) const {
-  const Session& s = sessions_[entry >> 1];
-  const SessionCold& c = cold_[entry >> 1];
+inline bool SessionTable::holds(const Session& s, Direction direction, const Key6& key) const {
   if ((s.flags & Session::kTranslated) != 0) [[unlikely]]
-    return holds_translated(entry, key);
-  const unsigned d = entry & 1;
+    return holds_translated(s, direction, key);
+  const SessionCold& c = cold_[index_of(s)];
+  const auto d = static_cast<unsigned>(direction);
   const net::Ipv6 &src = c.address6[d], &dst = c.address6[1 - d];
   uint32_t ports, key_ports;
   __builtin_memcpy(&ports, s.port, sizeof ports);
@@ -247,17 +273,16 @@ inline bool SessionTable::holds(uint32_t entry, const Key6& key) const {
   return ((src.hi ^ key.src.hi) | (src.lo ^ key.src.lo) | (dst.hi ^ key.dst.hi) | (dst.lo ^ key.dst.lo) |
           (ports ^ key_ports) |
           static_cast<uint32_t>((s.domain[d] ^ key.domain) | (s.protocol ^ key.protocol) |
-                                (~s.flags & Session::kIpv6))) == 0;
+                                ((s.flags ^ Session::kIpv6) & (Session::kIpv6 | Session::kFree)))) == 0;
 }
 template <typename Key>
 inline SessionTable::Hit SessionTable::find_key(const Key& key, uint32_t hash) const {
   const uint16_t tag = tag_of(hash);
   for (const Bucket* bucket = &buckets_[bucket_of(hash)];; bucket = &buckets_[bucket->next]) {
-    for (uint32_t m = matching(*bucket, tag); m != 0; m &= m - 1) {
-      const uint32_t entry = bucket->entry[__builtin_ctz(m)];
-      if (holds(entry, key)) [[likely]] {
+    for (uint32_t m = matching(*bucket, tag); m != 0; m = without_first(m)) {
+      const uint32_t entry = bucket->entry[slot_of(m)];
+      if (holds(sessions_[entry >> 1], static_cast<Direction>(entry & 1), key)) [[likely]]
         return {entry >> 1, static_cast<Direction>(entry & 1)};
-      }
     }
     if (bucket->next == 0) return {};
   }

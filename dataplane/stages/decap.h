@@ -20,13 +20,11 @@ void strip_tags(rte_mbuf* mbuf, uint16_t length);
   return ctx.snapshot->attachment(ingress);
 }
 
-/// What came in by `attachment` is counted, unless it is more than that may send.
-[[gnu::always_inline]] inline Next take_in(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& attachment) {
-  if (attachment.policed && !ctx.policer.take(attachment.id, attachment.police, mbuf->data_len, ctx.now))
-      [[unlikely]] {
+/// `bytes` that came in by `attachment` are counted, unless it is more than that may send.
+[[gnu::always_inline]] inline Next take_in(WorkerContext& ctx, const Attachment& attachment, uint16_t bytes) {
+  if (attachment.policed && !ctx.policer.take(attachment.id, attachment.police, bytes, ctx.now)) [[unlikely]]
     return Next::drop(DropReason::policed);
-  }
-  ctx.tallies[attachment.id].received(mbuf->data_len);
+  ctx.tallies[attachment.id].received(bytes);
   return Next::go_on();
 }
 
@@ -39,7 +37,7 @@ void strip_tags(rte_mbuf* mbuf, uint16_t length);
       return Next::drop(DropReason::outer_udp_checksum);
     if (attachment.shape == OuterShape::native) {
       strip_tags(mbuf, outer.payload_offset);
-      return take_in(ctx, mbuf, attachment);
+      return take_in(ctx, attachment, mbuf->data_len);
     }
   }
   // A short Ethernet frame is padded: what lies beyond the outer IP packet is none of the inner one's. The
@@ -47,7 +45,7 @@ void strip_tags(rte_mbuf* mbuf, uint16_t length);
   mbuf->data_len = outer.payload_length;
   mbuf->pkt_len = outer.payload_length;
   mbuf->data_off = static_cast<uint16_t>(mbuf->data_off + outer.payload_offset);
-  return take_in(ctx, mbuf, attachment);
+  return take_in(ctx, attachment, mbuf->data_len);
 }
 
 }  // namespace weir::dataplane

@@ -25,13 +25,14 @@ void fill_udp_checksum(rte_mbuf* mbuf, const Attachment& attachment, bool by_por
   if (egress.udp_checksum) [[unlikely]]
     fill_udp_checksum(mbuf, egress, ctx.snapshot->ports[egress.port].tx_checksums);
   ctx.tallies[egress.id].sent(length);
-  transmit(ctx, mbuf, egress.port);
+  transmit(ctx, mbuf);
   return Next::go_on();
 }
 
-/// The attachments that are not plain. A function of its own, which keeps encap() short.
-[[gnu::noinline]] inline Next encap_other(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& egress) {
+/// On go_on the packet is queued for tx.
+inline Next encap(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& egress) {
   PacketMeta& meta = meta_of(mbuf);
+  meta.port = egress.port;
   if (egress.shape == OuterShape::native) return add_tags(ctx, mbuf, egress);
   const uint64_t next_hop = egress.underlay->word();
   if (!UnderlayHop::is_resolved(next_hop)) [[unlikely]]
@@ -41,32 +42,8 @@ void fill_udp_checksum(rte_mbuf* mbuf, const Attachment& attachment, bool by_por
     return Next::drop(DropReason::no_headroom);
   uint8_t* inner = data_of(mbuf);
   const uint16_t length = mbuf->data_len;
-  if (egress.shape == OuterShape::v4_udp) {
-    write_outer<false, true>(inner, egress, next_hop, length, meta.hash, meta.tos);
-  } else if (egress.shape == OuterShape::v4_ip) {
-    write_outer<false, false>(inner, egress, next_hop, length, meta.hash, meta.tos);
-  } else if (egress.shape == OuterShape::v6_udp) {
-    write_outer<true, true>(inner, egress, next_hop, length, meta.hash, meta.tos);
-  } else {
-    write_outer<true, false>(inner, egress, next_hop, length, meta.hash, meta.tos);
-  }
+  write_outer_of(inner, egress, next_hop, length, meta.hash, meta.tos);
   if (!egress.ethernet && inner[0] >> 4 == 6) mark_ipv6(inner, egress);
-  return send_outer(ctx, mbuf, egress, length);
-}
-
-/// On go_on the packet is queued for tx.
-[[gnu::always_inline]] inline Next encap(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& egress) {
-  PacketMeta& meta = meta_of(mbuf);
-  meta.port = egress.port;
-  if (!egress.plain) [[unlikely]]
-    return encap_other(ctx, mbuf, egress);
-  const uint64_t next_hop = egress.underlay->word();
-  if (!UnderlayHop::is_resolved(next_hop)) [[unlikely]]
-    return Next::drop(DropReason::underlay_unresolved);
-  if (rte_pktmbuf_headroom(mbuf) < kMaxOuterLength) [[unlikely]]
-    return Next::drop(DropReason::no_headroom);
-  const uint16_t length = mbuf->data_len;
-  write_outer<false, true>(data_of(mbuf), egress, next_hop, length, meta.hash, meta.tos);
   return send_outer(ctx, mbuf, egress, length);
 }
 

@@ -52,7 +52,7 @@ bool outer_checksum_right(const rte_mbuf* mbuf, net::Bytes packet, const OuterVi
   return outer_checksum_right(packet, view);
 }
 
-Next outer_rare(WorkerContext& ctx, rte_mbuf* mbuf, Outer& out) {
+Next outer(WorkerContext& ctx, rte_mbuf* mbuf, Outer& out) {
   PacketMeta& meta = meta_of(mbuf);
   const Snapshot& snapshot = *ctx.snapshot;
   if (mbuf->nb_segs != 1) return Next::drop(DropReason::port_rx_error);
@@ -83,7 +83,7 @@ Next outer_rare(WorkerContext& ctx, rte_mbuf* mbuf, Outer& out) {
   if (judgement.drop != DropReason::none) return Next::drop(judgement.drop);
   if (judgement.fragment) {
     const Next next = gather_outer(ctx, mbuf, eth.offset, ip);
-    return next.goes_on() ? outer_rare(ctx, mbuf, out) : next;  // whole now
+    return next.goes_on() ? outer(ctx, mbuf, out) : next;  // whole now
   }
   if (!judgement.local) return take_tunnel(mbuf, packet, eth.offset, view, out);
   meta.ip_offset = eth.offset;

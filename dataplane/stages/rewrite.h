@@ -20,12 +20,16 @@ inline void decrement_ttl(uint8_t* packet, bool v4) {
     --reinterpret_cast<net::Ipv6Header*>(packet)->hop_limit;
     return;
   }
-  // The TTL is the high byte of its word, so the checksum grows by 0x0100 (RFC 1141); a carry goes around,
-  // and 0xffff is zero (RFC 1624 section 3).
-  auto& ip = *reinterpret_cast<net::Ipv4Header*>(packet);
-  --ip.ttl;
-  const uint32_t sum = ip.checksum.host() + 0x0100u;
-  ip.checksum = net::be16::of(static_cast<uint16_t>(sum + (sum >= 0xffff)));
+  // The TTL is the high byte of its word, so the checksum grows by 0x0100 (RFC 1141): at the third byte of
+  // this little-endian word, whence a carry goes on to the fourth, which is where one's complement wants it.
+  uint8_t* at = packet + offsetof(net::Ipv4Header, ttl);
+  auto word = net::detail::read<uint32_t>(at);
+  word += 0x1'0000 - 1;
+  std::memcpy(at, &word, sizeof word);
+  // But for the carry out of the fourth, and that 0xffff is zero (RFC 1624 section 3).
+  const uint32_t sum = word >> 16;
+  if (((sum + 1) & 0xfffe) == 0) [[unlikely]]
+    reinterpret_cast<net::Ipv4Header*>(packet)->checksum = net::be16::of(sum == 0 ? 0x0100 : 0);
 }
 
 /// Where a packet goes that has waited since its session was looked up: control may have taken that away.

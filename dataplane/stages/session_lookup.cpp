@@ -17,10 +17,13 @@ TcpSegment segment_of(rte_mbuf* mbuf) {
   return read_segment(header, payload);
 }
 
+namespace {
+
+/// A segment that can move more than the windows, or lies outside of them. (session/tcp_state.h)
 Next tcp_rare(WorkerContext& ctx, rte_mbuf* mbuf, Session& session, const PacketMeta& meta) {
   const bool no_header = meta.fragment && meta.tcp_flags == 0;  // not the first one
   if (no_header || (session.flags & Session::kDropped) != 0) {  // inspect drops it
-    count(ctx, session, meta);
+    count(ctx, session, meta.direction, meta.ip_length);
     session.last_seen = ctx.tick;
     return Next::go_on();
   }
@@ -34,7 +37,7 @@ Next tcp_rare(WorkerContext& ctx, rte_mbuf* mbuf, Session& session, const Packet
     return Next::drop(outside ? DropReason::tcp_outside_window : DropReason::tcp_unexpected);
   }
   cold.tcp_flags[static_cast<size_t>(meta.direction)] |= meta.tcp_flags;
-  count(ctx, session, meta);
+  count(ctx, session, meta.direction, meta.ip_length);
   if (step.verdict == TcpVerdict::ignore) {
     const bool retransmitted = session.state == SessionState::syn_received && event == TcpEvent::syn;
     if (!retransmitted) ctx.counters.tcp_ignored.add();
@@ -48,6 +51,14 @@ Next tcp_rare(WorkerContext& ctx, rte_mbuf* mbuf, Session& session, const Packet
   return Next::go_on();
 }
 
+/// The tuple is used again: a SYN on a conversation that is over.
+bool starts_anew(const Session& session, const PacketMeta& meta) {
+  return (session.state == SessionState::closing || session.state == SessionState::reset) &&
+         (session.flags & Session::kDropped) == 0 && event_of(meta.tcp_flags) == TcpEvent::syn &&
+         !meta.icmp_error;
+}
+
+/// A packet that found no session: may it start one? Then it is forwarded as was decided.
 Next session_miss(WorkerContext& ctx, rte_mbuf* mbuf) {
   PacketMeta& meta = meta_of(mbuf);
   if (meta.plain) {
@@ -61,33 +72,56 @@ Next session_miss(WorkerContext& ctx, rte_mbuf* mbuf) {
   if (!next.goes_on()) return next;
   Session& session = ctx.sessions->at(meta.session);
   meta.adjacency = session.adjacency[0];
-  ctx.session_flags |= session.flags;
-  count(ctx, session, meta);
+  count(ctx, session, meta.direction, meta.ip_length);
   return next;
 }
 
-Next session_changed(WorkerContext& ctx, rte_mbuf* mbuf) {
+/// The packet passes, unless it is a TCP segment that cannot, and is counted as the session's; an ICMP error
+/// belongs to it, but is none of its packets.
+Next pass(WorkerContext& ctx, rte_mbuf* mbuf) {
   PacketMeta& meta = meta_of(mbuf);
-  const Snapshot& snapshot = *ctx.snapshot;
   Session& session = ctx.sessions->at(meta.session);
-  if (starts_anew(session, meta)) {
-    const bool was_reset = session.state == SessionState::reset;
-    end_session(ctx, meta.session, was_reset ? inspection::FlowEnd::reset : inspection::FlowEnd::closed);
-    return session_miss(ctx, mbuf);
-  }
-  const AdjacencyTable& adjacencies = *snapshot.adjacencies;
+  meta.adjacency = session.adjacency[static_cast<size_t>(meta.direction)];
+  if (meta.icmp_error) return Next::go_on();
+  if (session.state != SessionState::active && !take_segment(*ctx.sessions, mbuf, session, meta.direction))
+    return tcp_rare(ctx, mbuf, session, meta);
+  count(ctx, session, meta.direction, meta.ip_length);
+  session.last_seen = ctx.tick;
+  return Next::go_on();
+}
+
+/// Something has changed for the session since it was decided, or the packet came in by another way.
+Next session_changed(WorkerContext& ctx, PacketMeta& meta) {
+  const Session& session = ctx.sessions->at(meta.session);
+  const AdjacencyTable& adjacencies = *ctx.snapshot->adjacencies;
   const AdjacencyId& there = session.adjacency[static_cast<size_t>(meta.direction)];
   const AdjacencyId& back = session.adjacency[static_cast<size_t>(opposite(meta.direction))];
-  if (!is_current(snapshot, session) || !adjacencies.is_live(there) || !adjacencies.is_live(back)) {
+  if (!is_current(*ctx.snapshot, session) || !adjacencies.is_live(there) || !adjacencies.is_live(back)) {
     const Next next = redecide_session(ctx, meta, meta.session);
     if (!next.goes_on()) return next;
     if (!adjacencies.is_live(there)) return Next::drop(DropReason::neighbor_unresolved);
   }
-  if (!adjacencies.belongs(back, meta.ingress)) {
-    const Next next = accept_other_ingress(ctx, meta, meta.session);
-    if (!next.goes_on()) return next;
+  return adjacencies.belongs(back, meta.ingress) ? Next::go_on()
+                                                 : accept_other_ingress(ctx, meta, meta.session);
+}
+
+}  // namespace
+
+Next session_unsettled(WorkerContext& ctx, rte_mbuf* mbuf) {
+  PacketMeta& meta = meta_of(mbuf);
+  const SessionTable& sessions = *ctx.sessions;
+  const SessionTable::Hit hit =
+      meta.is_v4() ? sessions.find(meta.key4, meta.hash) : sessions.find(meta.key6, meta.hash);
+  if (!hit) return session_miss(ctx, mbuf);
+  meta.session = hit.index;
+  meta.direction = hit.direction;
+  if (const Session& session = sessions.at(hit.index); starts_anew(session, meta)) {
+    const bool was_reset = session.state == SessionState::reset;
+    end_session(ctx, hit.index, was_reset ? inspection::FlowEnd::reset : inspection::FlowEnd::closed);
+    return session_miss(ctx, mbuf);
   }
-  return account(ctx, mbuf, session, meta);
+  const Next next = session_changed(ctx, meta);
+  return next.goes_on() ? pass(ctx, mbuf) : next;
 }
 
 }  // namespace weir::dataplane

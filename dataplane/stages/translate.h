@@ -1,7 +1,7 @@
 // Address translation of a session's packets: its own ends for those that it leaves with. Worker only.
 //
-// Off the way of sessions that are not translated: forward_owned() asks by Worker's session_flags, together
-// with what it asks anyway.
+// Off the way of sessions that are not translated: Worker::forward_owned() asks by the session's flags,
+// together with what it asks anyway.
 #pragma once
 
 #include "dataplane/decide/first_packet.h"

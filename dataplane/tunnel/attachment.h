@@ -65,13 +65,14 @@ struct alignas(64) Attachment {
   bool ethernet = true;      // inner packets have an Ethernet header
   bool udp_checksum = false;
   net::Mac hub_mac;          // inside
-  uint32_t base_sum = 0;     // IPv4: sum of the outer header's words, total length zero, host order
+  uint32_t base_sum = 0;     // IPv4: folded sum of the outer header's words, total length zero, host order
   uint32_t base_word = 0;    // IPv6: version and traffic class of the outer header, host order
   uint8_t base_tos = 0;      // IPv4: type of service of the outer header
   bool policed = false;      // `police` has a bound
   bool reverse_path = true;  // sources are checked against the routes
   bool mss_clamp = true;     // TCP's segments are kept within `mtu`
-  bool plain = false;        // Ethernet in UDP over IPv4 without a checksum
+  bool plain = false;        // Ethernet in UDP over IPv4 without a checksum, on a link without VLAN tags
+  bool plain_in = false;     // a tunnel: what comes in needs no checksum, and takes over nothing but ECN
   /// The whole outer header, right-aligned: the packet follows it. Left open: destination MAC, lengths, ECN,
   /// checksums, UDP source port, flow label. Native: the EtherType and tags, which go between the MAC
   /// addresses and the inner EtherType.
@@ -84,6 +85,18 @@ struct alignas(64) Attachment {
   PoliceRate police;
   std::optional<PortIndex> multicast_port;  // control hands on there what multicast comes in; absent: dropped
 
+  /// hub_mac as Mac::word(), but with whatever lies behind it in the upper 16 bits: by one load.
+  uint64_t hub_mac_word() const {
+    uint64_t word;
+    std::memcpy(&word, reinterpret_cast<const uint8_t*>(this) + offsetof(Attachment, hub_mac), sizeof word);
+    return word;
+  }
+  /// Is it hub_mac? Eight bytes of `mac` may be read.
+  bool is_hub_mac(const uint8_t* mac) const {
+    uint64_t word;
+    std::memcpy(&word, mac, sizeof word);
+    return (word ^ hub_mac_word()) << 16 == 0;
+  }
   bool is_gateway(const net::IpAddress& a) const {
     for (const auto& g : gateways) {
       if (g.address == a) return true;
@@ -92,5 +105,6 @@ struct alignas(64) Attachment {
   }
 };
 static_assert(offsetof(Attachment, outer) + kMaxOuterLength == 128);
+static_assert(offsetof(Attachment, hub_mac) + 8 <= offsetof(Attachment, outer));
 
 }  // namespace weir::dataplane

@@ -6,7 +6,8 @@
 namespace weir::dataplane {
 
 AttachmentTallies::AttachmentTallies(uint32_t capacity)
-    : entries_(new AttachmentTally[std::bit_ceil(std::max(capacity, 1u))]),
-      mask_(std::bit_ceil(std::max(capacity, 1u)) - 1) {}
+    : mask_(std::bit_ceil(std::clamp(capacity, 1u, AttachmentId::kMaxIndex + 1)) - 1) {
+  entries_ = std::make_unique<AttachmentTally[]>(mask_ + 1);
+}
 
 }  // namespace weir::dataplane

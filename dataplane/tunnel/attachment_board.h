@@ -111,12 +111,12 @@ class AttachmentTallies {
  public:
   /// Room for `capacity`, rounded up to a power of two. Attachments beyond share the entries of others.
   explicit AttachmentTallies(uint32_t capacity);
-  AttachmentTally& operator[](AttachmentId id) { return entries_[id.index() & mask_]; }
-  const AttachmentTally& operator[](AttachmentId id) const { return entries_[id.index() & mask_]; }
+  AttachmentTally& operator[](AttachmentId id) { return entries_[id.value & mask_]; }
+  const AttachmentTally& operator[](AttachmentId id) const { return entries_[id.value & mask_]; }
 
  private:
   std::unique_ptr<AttachmentTally[]> entries_;
-  uint32_t mask_;
+  uint32_t mask_;  // of an id's index at most
 };
 
 }  // namespace weir::dataplane

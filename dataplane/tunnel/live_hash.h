@@ -85,15 +85,12 @@ class LiveHash {
   }
 
   // --- any thread ---
+  /// What a look-up reads, for code that makes many of them: it stays in registers, which the table's own
+  /// members do not. Good for the table's life.
+  class Reader;
+  Reader reader() const { return {slots_.get(), mask_}; }
   /// An invalid id if there is none.
-  IdType find(const Key& key) const {
-    const auto words = words_of(key);
-    for (size_t i = hash_of(key) & mask_;; i = (i + 1) & mask_) {
-      const uint32_t id = slots_[i].id.load(std::memory_order_acquire);
-      if (id == kFree) return {};
-      if (id != kRemoved && same(slots_[i], words)) return {id};
-    }
-  }
+  IdType find(const Key& key) const { return reader().find(key); }
   void prefetch(const Key& key) const { dataplane::prefetch(&slots_[hash_of(key) & mask_]); }
 
  private:
@@ -132,6 +129,28 @@ class LiveHash {
   size_t size_ = 0;
   std::unique_ptr<Slot[]> slots_;
   std::vector<size_t> removed_;  // not yet taken
+};
+
+template <typename Key, typename IdType>
+class LiveHash<Key, IdType>::Reader {
+ public:
+  [[gnu::always_inline]] IdType find(const Key& key) const {
+    const auto words = words_of(key);
+    for (size_t i = hash_of(key) & mask_;; i = (i + 1) & mask_) {
+      // The id first: behind one that is there stand its words.
+      const uint32_t id = slots_[i].id.load(std::memory_order_acquire);
+      if (same(slots_[i], words) && id > kRemoved) [[likely]]
+        return {id};
+      if (id == kFree) return {};
+    }
+  }
+
+ private:
+  friend class LiveHash;
+  Reader(const Slot* slots, size_t mask) : slots_(slots), mask_(mask) {}
+
+  const Slot* slots_;
+  size_t mask_;
 };
 
 }  // namespace weir::dataplane

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "dataplane/net/checksum.h"
+
 namespace weir::dataplane {
 
 namespace {

@@ -59,6 +59,8 @@ void put_ip(Header& out, Attachment& a) {
     const auto* bytes = reinterpret_cast<const uint8_t*>(&ip);
     for (size_t i = 0; i < sizeof ip; i += 2)
       a.base_sum += static_cast<uint32_t>(bytes[i] << 8 | bytes[i + 1]);
+    a.base_sum = (a.base_sum & 0xffff) + (a.base_sum >> 16);
+    a.base_sum = (a.base_sum & 0xffff) + (a.base_sum >> 16);
     out.put(ip);
     return;
   }
@@ -156,7 +158,10 @@ void make_outer_template(Attachment& attachment, net::Mac port_mac, uint16_t por
   attachment.tos_mask = tunnel.dscp_model == DscpModel::uniform ? 0xff : 0x03;
   attachment.ethernet = tunnel.ethernet;
   attachment.udp_checksum = tunnel.udp_checksum;
-  attachment.plain = attachment.shape == OuterShape::v4_udp && tunnel.ethernet && !tunnel.udp_checksum;
+  attachment.plain = attachment.shape == OuterShape::v4_udp && tunnel.ethernet && !tunnel.udp_checksum &&
+                     attachment.link_length == sizeof(net::EthHeader);
+  attachment.plain_in = attachment.shape != OuterShape::native && tunnel.dscp_model != DscpModel::uniform &&
+                        !(attachment.shape == OuterShape::v6_udp && tunnel.udp_checksum);
 }
 
 uint16_t overhead_of(const Tunnel& tunnel) {

@@ -53,10 +53,8 @@ inline void write_outer(uint8_t* inner, const Attachment& attachment, uint64_t n
     ip.tos = static_cast<uint8_t>(attachment.base_tos + taken);
     ip.total_length = net::be16::of(ip_payload);
     // The sum is one's complement: what the template's words and the two that are filled in now add up to.
-    uint32_t sum = attachment.base_sum + ip_payload + taken;
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    ip.checksum = net::be16::of(static_cast<uint16_t>(~sum));
+    const uint32_t sum = attachment.base_sum + ip_payload + taken;  // base_sum is folded: one carry
+    ip.checksum = net::be16::of(static_cast<uint16_t>(~(sum + (sum >> 16))));
   }
   if constexpr (kUdp) {
     constexpr size_t kIpLength = kV6 ? sizeof(net::Ipv6Header) : sizeof(net::Ipv4Header);
@@ -64,6 +62,44 @@ inline void write_outer(uint8_t* inner, const Attachment& attachment, uint64_t n
     udp.src_port = entropy_port(hash);
     udp.length = net::be16::of(static_cast<uint16_t>(ip_payload - kIpLength));
   }
+}
+
+/// The same for the shape that the attachment has, which is not native.
+[[gnu::always_inline]] inline void write_outer_of(uint8_t* inner, const Attachment& attachment,
+                                                  uint64_t next_hop, uint16_t inner_length, uint32_t hash,
+                                                  uint8_t tos) {
+  if (attachment.shape == OuterShape::v4_udp) {
+    write_outer<false, true>(inner, attachment, next_hop, inner_length, hash, tos);
+  } else if (attachment.shape == OuterShape::v4_ip) {
+    write_outer<false, false>(inner, attachment, next_hop, inner_length, hash, tos);
+  } else if (attachment.shape == OuterShape::v6_udp) {
+    write_outer<true, true>(inner, attachment, next_hop, inner_length, hash, tos);
+  } else {
+    write_outer<true, false>(inner, attachment, next_hop, inner_length, hash, tos);
+  }
+}
+
+/// Ethernet, IPv4, UDP, VXLAN or GENEVE without options.
+inline constexpr uint16_t kPlainOuterLength = 50;
+
+/// The same for an attachment that is plain, whose header has one length and one layout.
+[[gnu::always_inline]] inline void write_plain_outer(uint8_t* inner, const Attachment& attachment,
+                                                     uint64_t next_hop, uint16_t inner_length, uint32_t hash,
+                                                     uint8_t tos) {
+  std::memcpy(inner - kMaxOuterLength4, attachment.outer.data() + kMaxOuterLength - kMaxOuterLength4,
+              kMaxOuterLength4);
+  uint8_t* eth = inner - kPlainOuterLength;
+  net::write_mac(eth, next_hop);
+  auto& ip = *reinterpret_cast<net::Ipv4Header*>(eth + sizeof(net::EthHeader));
+  const uint32_t taken = tos & attachment.tos_mask;
+  const uint32_t ip_length = inner_length + uint32_t{kPlainOuterLength - sizeof(net::EthHeader)};
+  ip.tos = static_cast<uint8_t>(attachment.base_tos + taken);
+  ip.total_length = net::be16::of(static_cast<uint16_t>(ip_length));
+  const uint32_t sum = attachment.base_sum + ip_length + taken;  // base_sum is folded: one carry
+  ip.checksum = net::be16::of(static_cast<uint16_t>(~(sum + (sum >> 16))));
+  auto& udp = *reinterpret_cast<net::UdpHeader*>(&ip + 1);
+  udp.src_port = entropy_port(hash);
+  udp.length = net::be16::of(static_cast<uint16_t>(ip_length - sizeof ip));
 }
 
 /// The pseudo header's sum of an outer UDP datagram, folded but not complemented: where the port computes the

@@ -28,17 +28,21 @@ using RingPtr = std::unique_ptr<rte_ring, RingDeleter>;
 
 /// Packets for one tx queue, gathered over a turn.
 struct TxBuffer {
+  static constexpr uint16_t kCapacity = 64;
+  /// The size of a buffer whose queue another worker owns, so that one comparison finds both.
+  static constexpr uint16_t kElsewhere = UINT16_MAX;
+
   uint16_t device = 0;
   uint16_t queue = 0;
   /// The worker that owns the queue; another hands its packets to it.
   WorkerIndex owner = 0;
-  uint16_t size = 0;
   /// Not every packet is a transit packet.
   bool mixed = false;
-  static constexpr uint16_t kCapacity = 64;
+  uint16_t size = 0;
   rte_mbuf* packets[kCapacity];
-};
 
+  bool is_elsewhere() const { return size == kElsewhere; }
+};
 /// Pushes a worker's events into its ring to the writer.
 class RingSink final : public inspection::EventSink {
  public:
@@ -82,9 +86,6 @@ struct WorkerContext {
   Tick tick;
   const Snapshot* snapshot = nullptr;
 
-  // --- the burst's ---
-  uint16_t session_flags = 0;  // Session::Flags of all its sessions, or-ed
-
   // --- its own ---
   WorkerCounters counters;
   AttachmentTallies tallies;
@@ -103,10 +104,10 @@ struct WorkerContext {
   Policer policer;
   bool flow_events = true;
   rte_mempool* pool = nullptr;
-  std::vector<TxBuffer> tx;  // by PortIndex
-  Burst answers;             // made in a stage, to be encapsulated at the end of the way
-  Burst resets;              // made by inspect, and when idle sessions end
-  struct Outbox {            // for one other worker
+  std::vector<std::unique_ptr<TxBuffer>> tx;  // by PortIndex
+  Burst answers;                              // made in a stage, to be encapsulated at the end of the way
+  Burst resets;                               // made by inspect, and when idle sessions end
+  struct Outbox {                             // for one other worker
     uint16_t size = 0;
     rte_mbuf* packets[kMaxRxBurst];
   };

@@ -248,11 +248,12 @@ void DataplaneImpl::connect(WorkerIndex index) {
       tx_owner = 0;
       while (port.tx_queue(tx_owner) != port.tx_queue(index)) ++tx_owner;
     }
-    TxBuffer buffer;
-    buffer.device = port.device();
-    buffer.queue = port.tx_queue(index);
-    buffer.owner = tx_owner;
-    ctx.tx.push_back(buffer);
+    auto buffer = std::make_unique<TxBuffer>();
+    buffer->device = port.device();
+    buffer->queue = port.tx_queue(index);
+    buffer->owner = tx_owner;
+    if (tx_owner != index) buffer->size = TxBuffer::kElsewhere;
+    ctx.tx.push_back(std::move(buffer));
   }
 }
 

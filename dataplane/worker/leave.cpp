@@ -91,8 +91,16 @@ void leave(WorkerContext& ctx, rte_mbuf* mbuf, Next next) {
   }
 }
 
-void transmit_elsewhere(WorkerContext& ctx, rte_mbuf* mbuf, WorkerIndex owner) {
-  hand_over(ctx, mbuf, owner, Entry::tx);
+void transmit_otherwise(WorkerContext& ctx, rte_mbuf* mbuf, PortIndex port) {
+  TxBuffer& buffer = *ctx.tx[port];
+  if (buffer.is_elsewhere()) {
+    meta_of(mbuf).port = port;
+    return hand_over(ctx, mbuf, buffer.owner, Entry::tx);
+  }
+  const bool mixed = buffer.mixed;
+  send_buffer(ctx, buffer);
+  buffer.mixed = mixed;  // if it was this packet that made it so
+  buffer.packets[buffer.size++] = mbuf;
 }
 
 void send_buffer(WorkerContext& ctx, TxBuffer& buffer) {
@@ -116,8 +124,8 @@ void send_buffer(WorkerContext& ctx, TxBuffer& buffer) {
 }
 
 void flush_tx(WorkerContext& ctx) {
-  for (TxBuffer& buffer : ctx.tx) {
-    if (buffer.size != 0) send_buffer(ctx, buffer);
+  for (const auto& buffer : ctx.tx) {
+    if (buffer->size != 0 && !buffer->is_elsewhere()) send_buffer(ctx, *buffer);
   }
 }
 

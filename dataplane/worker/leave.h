@@ -47,8 +47,8 @@ void leave(WorkerContext& ctx, rte_mbuf* mbuf, Next next);
 void send_buffer(WorkerContext& ctx, TxBuffer& buffer);
 void flush_tx(WorkerContext& ctx);
 void flush_outboxes(WorkerContext& ctx);
-/// Another worker owns the tx queue.
-void transmit_elsewhere(WorkerContext& ctx, rte_mbuf* mbuf, WorkerIndex owner);
+/// The port's buffer is full, or another worker owns its queue.
+void transmit_otherwise(WorkerContext& ctx, rte_mbuf* mbuf, PortIndex port);
 
 void send_outbox(WorkerContext& ctx, WorkerIndex worker);
 /// Queues a packet for another worker, where it goes on as its meta's `entry` says; to be sent at the latest
@@ -60,20 +60,19 @@ void send_outbox(WorkerContext& ctx, WorkerIndex worker);
   outbox.packets[outbox.size++] = mbuf;
 }
 
-/// Queues a finished frame for the port in its meta, to be sent at the latest at the end of the turn.
-[[gnu::always_inline]] inline void transmit(WorkerContext& ctx, rte_mbuf* mbuf, PortIndex port) {
-  const PacketMeta& meta = meta_of(mbuf);
-  TxBuffer& buffer = ctx.tx[port];
-  if (buffer.owner != ctx.id) [[unlikely]]
-    return transmit_elsewhere(ctx, mbuf, buffer.owner);
-  if (buffer.size == TxBuffer::kCapacity) [[unlikely]]
-    send_buffer(ctx, buffer);
+/// Queues a finished frame for `port`, to be sent at the latest at the end of the turn. It is a transit
+/// packet.
+[[gnu::always_inline]] inline void transmit_transit(WorkerContext& ctx, rte_mbuf* mbuf, PortIndex port) {
+  TxBuffer& buffer = *ctx.tx[port];
+  if (buffer.size >= TxBuffer::kCapacity) [[unlikely]]
+    return transmit_otherwise(ctx, mbuf, port);
   buffer.packets[buffer.size++] = mbuf;
-  if (meta.origin != Origin::transit) [[unlikely]]
-    buffer.mixed = true;
 }
-[[gnu::always_inline]] inline void transmit(WorkerContext& ctx, rte_mbuf* mbuf) {
-  transmit(ctx, mbuf, meta_of(mbuf).port);
+/// The same of any packet, for the port in its meta.
+inline void transmit(WorkerContext& ctx, rte_mbuf* mbuf) {
+  const PacketMeta& meta = meta_of(mbuf);
+  if (meta.origin != Origin::transit) ctx.tx[meta.port]->mixed = true;
+  transmit_transit(ctx, mbuf, meta.port);
 }
 
 /// A stage's loop: `decide(mbuf)` for each packet in order; those that go on stay.

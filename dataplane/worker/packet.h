@@ -63,6 +63,15 @@ struct alignas(64) PacketMeta {
   net::Payload payload = net::Payload::ethernet;  // what the tunnel carried
   bool plain = false;                             // the plain reading took the inner headers (stages/inner.h)
 
+  /// It may move its session's TCP state, or is none of its session's packets: SYN, FIN, RST; an ICMP error.
+  /// By one load.
+  bool moves_state() const {
+    static_assert(offsetof(PacketMeta, icmp_error) == offsetof(PacketMeta, tcp_flags) + 1);
+    constexpr uint16_t kFinSynRst = 0x07, kIcmpError = 0xff00;
+    uint16_t both;
+    __builtin_memcpy(&both, &tcp_flags, sizeof both);
+    return (both & (kFinSynRst | kIcmpError)) != 0;
+  }
   bool is_v4() const { return family == net::Family::ipv4; }
   uint8_t protocol() const { return is_v4() ? key4.protocol : key6.protocol; }
   /// Its key as a tuple. For slow ways.
@@ -70,8 +79,12 @@ struct alignas(64) PacketMeta {
   /// By words, as net/plain.h reads them: stored as they are read again, 8 bytes at a time, since narrower
   /// stores would not be forwarded to the wider loads behind them.
   void set_key(uint64_t addresses, uint32_t ports, uint16_t domain_slot, uint8_t protocol) {
-    const uint64_t rest = key_rest(ports, domain_slot, protocol);
     family = net::Family::ipv4;
+    set_key4(addresses, ports, domain_slot, protocol);
+  }
+  /// The same of a meta that says IPv4 already.
+  void set_key4(uint64_t addresses, uint32_t ports, uint16_t domain_slot, uint8_t protocol) {
+    const uint64_t rest = key_rest(ports, domain_slot, protocol);
     key4 = std::bit_cast<Key4>(std::array{addresses, rest});
     hash = detail::crc_of(addresses, rest);
   }

@@ -16,7 +16,9 @@
 #include "dataplane/stages/inspect.h"
 #include "dataplane/stages/outer.h"
 #include "dataplane/stages/owner.h"
+#include "dataplane/stages/receive_plain.h"
 #include "dataplane/stages/rewrite.h"
+#include "dataplane/stages/send_plain.h"
 #include "dataplane/stages/session_lookup.h"
 #include "dataplane/stages/translate.h"
 #include "dataplane/worker/leave.h"
@@ -48,14 +50,53 @@ constexpr uint16_t kPacketsAhead = 4;  // four lines each
 constexpr uint32_t kIndexAhead = 8;    // the index line before the session line
 constexpr uint32_t kTranslationsAhead = 8;
 
-/// Of the session that LookupAhead found for the packet.
-inline void prefetch_translation(const SessionTable& sessions, rte_mbuf* mbuf) {
-  const SessionIndex session = meta_of(mbuf).session;
-  if (session != kNoSession) prefetch(&sessions.translation(session));
-}
+/// Sessions whose packets go through inspect().
+constexpr uint16_t kInspect = Session::kInspected | Session::kDropped;
 
-/// From the outer headers to the inner ones.
-[[gnu::always_inline]] inline Next open_tunnel(WorkerContext& ctx, rte_mbuf* mbuf, const Outer& received) {
+}  // namespace
+
+/// Asks for what the look-ups of a burst are going to read: a packet's index line at once, its session's line
+/// when the index line has had the time of some packets to arrive.
+class LookupAhead {
+ public:
+  explicit LookupAhead(const SessionTable& sessions) : sessions_(sessions) {}
+  /// For the packets of a burst in order: this is the one at `i`.
+  [[gnu::always_inline]] void add(uint32_t i, const PacketMeta& meta) {
+    sessions_.prefetch_bucket(meta.hash, !meta.is_v4(), meta.tcp_flags != 0, ahead_[i]);
+    if (i >= kIndexAhead) [[likely]]
+      sessions_.prefetch_session(ahead_[i - kIndexAhead]);
+  }
+  /// Those that still wait, of a burst of `n`. Before the look-ups. `translated`: sessions may have a line
+  /// more.
+  void finish(uint32_t n, bool translated) {
+    for (uint32_t i = n < kIndexAhead ? 0 : n - kIndexAhead; i < n; ++i)
+      sessions_.prefetch_session(ahead_[i]);
+    if (!translated) [[likely]]
+      return;
+    for (uint32_t i = 0; i < std::min(n, kTranslationsAhead); ++i) sessions_.prefetch_translation(ahead_[i]);
+  }
+  /// Packet `i` is one of a translated session. Asks for the line that a later one may need.
+  void after_translated(uint32_t i, uint32_t n) const {
+    if (i + kTranslationsAhead < n) sessions_.prefetch_translation(ahead_[i + kTranslationsAhead]);
+  }
+  /// What was found for packet `i`. False: it is not a session of its key.
+  [[gnu::always_inline]] bool found(uint32_t i, const PacketMeta& meta, SessionTable::Found& out) const {
+    return meta.is_v4() ? sessions_.found(ahead_[i], meta.key4, out)
+                        : sessions_.found(ahead_[i], meta.key6, out);
+  }
+
+ private:
+  const SessionTable& sessions_;
+  SessionTable::Ahead ahead_[kMaxRxBurst];
+};
+
+/// Other packets than the plain ones, stage by stage. What the outer headers say stays in registers.
+[[gnu::noinline]] Next receive_other(WorkerContext& ctx, rte_mbuf* mbuf) {
+  PacketMeta& meta = meta_of(mbuf);
+  new (&meta) PacketMeta(meta.port);
+  Outer received;
+  if (const Next next = outer(ctx, mbuf, received); !next.goes_on()) [[unlikely]]
+    return next;
   const Attachment* ingress = find_tunnel(ctx, mbuf, received.key);
   if (ingress == nullptr) [[unlikely]]
     return unknown_tunnel(*ctx.snapshot, received.key);
@@ -64,18 +105,8 @@ inline void prefetch_translation(const SessionTable& sessions, rte_mbuf* mbuf) {
   return inner(ctx, mbuf, *ingress, received);
 }
 
-/// Other tunnels than PlainUdp, and the rest. The whole way to the inner headers once more: what the outer
-/// ones say stays in registers, and those of the plain way are left alone.
-[[gnu::noinline]] Next receive_other(WorkerContext& ctx, rte_mbuf* mbuf) {
-  Outer received;
-  if (const Next next = outer_other(ctx, mbuf, received); !next.goes_on()) [[unlikely]]
-    return next;
-  return open_tunnel(ctx, mbuf, received);
-}
-
 /// The packet is allowed. On go_on it is queued for tx.
-[[gnu::always_inline]] inline Next send_on(WorkerContext& ctx, rte_mbuf* mbuf,
-                                           const AdjacencyTable::View& next_hop) {
+[[gnu::noinline]] Next send_other(WorkerContext& ctx, rte_mbuf* mbuf, AdjacencyTable::View next_hop) {
   const Attachment* egress = ctx.snapshot->attachment(next_hop.attachment);
   if (egress == nullptr) [[unlikely]]
     return Next::drop(DropReason::stale_attachment);
@@ -84,11 +115,14 @@ inline void prefetch_translation(const SessionTable& sessions, rte_mbuf* mbuf) {
   return encap(ctx, mbuf, *egress);
 }
 
-/// The same in a burst with packets of translated sessions.
-[[gnu::noinline]] Next send_translated(WorkerContext& ctx, rte_mbuf* mbuf,
-                                       const AdjacencyTable::View& next_hop) {
+namespace {
+
+/// The same of one that has waited, or that was looked at closely.
+[[gnu::noinline]] Next send_on(WorkerContext& ctx, rte_mbuf* mbuf) {
+  AdjacencyTable::View next_hop;
+  if (const Next next = find_next_hop(ctx, mbuf, next_hop); !next.goes_on()) return next;
   const Next next = translate(ctx, mbuf, next_hop);
-  return next.goes_on() ? send_on(ctx, mbuf, next_hop) : next;
+  return next.goes_on() ? send_other(ctx, mbuf, next_hop) : next;
 }
 
 }  // namespace
@@ -98,44 +132,6 @@ FragmentState::FragmentState(const FragmentLimits& limits, uint64_t secret)
   released.reserve(limits.held + kMaxRxBurst);
   cleared.reserve(limits.held + kMaxRxBurst);
 }
-
-/// Asks for what the lookups of a burst are going to read: a packet's index line at once, its session's line
-/// when the index line has had the time of some packets to arrive.
-class LookupAhead {
- public:
-  /// `burst` holds the packets that were added, in order.
-  LookupAhead(const SessionTable& sessions, const Burst& burst) : sessions_(sessions), burst_(burst) {}
-  void add(const PacketMeta& meta) {
-    sessions_.prefetch_bucket(meta.hash);
-    if (added_ >= kIndexAhead) [[likely]]
-      ask(added_ - kIndexAhead);
-    ++added_;
-  }
-  /// Those that still wait. Before the lookups. `translated`: sessions may have a line more.
-  void finish(bool translated) {
-    for (uint32_t i = added_ < kIndexAhead ? 0 : added_ - kIndexAhead; i != added_; ++i) ask(i);
-    if (translated) [[unlikely]]
-      ask_translations();
-  }
-
- private:
-  /// What is found here is looked at again when its turn comes (session_lookup()).
-  void ask(uint32_t i) {
-    PacketMeta& meta = meta_of(burst_.packets[i]);
-    const SessionTable::Hit guess = sessions_.prefetch_session(meta.hash, !meta.is_v4(), meta.tcp_flags != 0);
-    meta.session = guess.index;
-    meta.direction = guess.direction;
-  }
-
-  void ask_translations() const {
-    for (uint32_t i = 0; i != std::min(added_, kTranslationsAhead); ++i)
-      prefetch_translation(sessions_, burst_.packets[i]);
-  }
-
-  const SessionTable& sessions_;
-  const Burst& burst_;
-  uint32_t added_ = 0;
-};
 
 bool RingSink::push(const inspection::Event& event) {
   if (rte_ring_sp_enqueue_elem(ring_, const_cast<inspection::Event*>(&event), sizeof event) == 0) return true;
@@ -175,20 +171,24 @@ inline void Worker::pass(Stage stage, Burst& burst, Step&& step) {
 
 void Worker::forward_received(Burst& burst) {
   const bool alone = ctx_.snapshot->workers == 1;
-  LookupAhead lookups(*ctx_.sessions, burst);
-  const PlainUdp plain = plain_udp(*ctx_.snapshot, meta_of(burst.packets[0]).port);
-  pass(Stage::outer, burst, [&](rte_mbuf* mbuf) {
-    Outer received;
-    const Next next = outer_plain(mbuf, plain, received) ? open_tunnel(ctx_, mbuf, received)  //
-                                                         : receive_other(ctx_, mbuf);
-    if (!next.goes_on()) [[unlikely]]
-      return next;
-    if (alone) lookups.add(meta_of(mbuf));
-    return Next::go_on();
-  });
+  LookupAhead lookups(*ctx_.sessions);
+  PlainReceiver plain(*ctx_.snapshot, meta_of(burst.packets[0]).port);
+  enter(ctx_, Stage::outer, burst.size);
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < burst.size; ++i) {
+    rte_mbuf* mbuf = burst.packets[i];
+    const Next next = plain.receive(ctx_, mbuf);
+    if (!next.goes_on()) [[unlikely]] {
+      leave(ctx_, mbuf, next);
+      continue;
+    }
+    if (alone) lookups.add(kept, meta_of(mbuf));
+    burst.packets[kept++] = mbuf;
+  }
+  burst.size = static_cast<uint16_t>(kept);
   if (alone) {
-    lookups.finish(ctx_.snapshot->nat != nullptr);
-    forward_owned(burst);
+    lookups.finish(kept, ctx_.snapshot->nat != nullptr);
+    forward_owned(burst, lookups);
   } else {
     forward_own(burst);
   }
@@ -203,10 +203,10 @@ void Worker::forward_own(Burst& burst) {
     share_out(ctx_, burst);
     flush_outboxes(ctx_);
   }
-  LookupAhead lookups(*ctx_.sessions, burst);
-  for (uint16_t i = 0; i < burst.size; ++i) lookups.add(meta_of(burst.packets[i]));
-  lookups.finish(ctx_.snapshot->nat != nullptr);
-  forward_owned(burst);
+  LookupAhead lookups(*ctx_.sessions);
+  for (uint16_t i = 0; i < burst.size; ++i) lookups.add(i, meta_of(burst.packets[i]));
+  lookups.finish(burst.size, ctx_.snapshot->nat != nullptr);
+  forward_owned(burst, lookups);
 }
 
 /// Fragments that waited for another one. What is in `burst_` is done with.
@@ -234,34 +234,50 @@ void Worker::forward_cleared(Burst& burst) {
   cleared.clear();
 }
 
-void Worker::forward_owned(Burst& burst) {
+void Worker::forward_owned(Burst& burst, const LookupAhead& lookups) {
   if (burst.size == 0) return;
   enter(ctx_, Stage::session_lookup, burst.size);
-  ctx_.session_flags = 0;
-  uint16_t waiting = 0;
-  for (uint16_t i = 0; i < burst.size; ++i) {
+  const AttachmentTable::Reader attachments = ctx_.snapshot->attachments->reader();
+  const SettledLookup lookup(*ctx_.snapshot);
+  uint32_t waiting = 0;
+  uint16_t inspected = 0;  // kInspect as soon as one waits
+  for (uint32_t i = 0; i < burst.size; ++i) {
     rte_mbuf* mbuf = burst.packets[i];
+    PacketMeta& meta = meta_of(mbuf);
+    SessionTable::Found found;
     AdjacencyTable::View next_hop;
-    Next next = session_lookup(ctx_, mbuf, next_hop);
-    if (next.goes_on()) [[likely]] {
-      constexpr uint32_t kWait = Session::kInspected | Session::kDropped;
-      if ((ctx_.session_flags & (kWait | Session::kTranslated)) != 0) [[unlikely]] {
-        if (i + kTranslationsAhead < burst.size)
-          prefetch_translation(*ctx_.sessions, burst.packets[i + kTranslationsAhead]);
+    Next next = Next::go_on();
+    if (lookups.found(i, meta, found) && lookup.settled(*ctx_.sessions, mbuf, found, next_hop)) [[likely]] {
+      count(ctx_, *found.session, found.direction, meta.ip_length);
+      found.session->last_seen = ctx_.tick;
+      if (const uint16_t flags = found.session->flags | inspected;
+          (flags & (kInspect | Session::kTranslated)) != 0) [[unlikely]] {
+        meta.session = ctx_.sessions->index_of(*found.session);
+        meta.direction = found.direction;
+        meta.adjacency = found.session->adjacency[static_cast<size_t>(found.direction)];
         // From the first one of an inspected session on they wait for each other, so that none is overtaken.
-        if ((ctx_.session_flags & kWait) != 0) {
+        if ((flags & kInspect) != 0) {
           burst.packets[waiting++] = mbuf;
+          inspected = kInspect;
           continue;
         }
-        next = send_translated(ctx_, mbuf, next_hop);
+        lookups.after_translated(i, burst.size);
+        next = translate(ctx_, mbuf, next_hop);
+      }
+      if (next.goes_on()) [[likely]]
+        next = send_plain(ctx_, attachments, mbuf, next_hop);
+    } else if (next = session_unsettled(ctx_, mbuf); next.goes_on()) {
+      if (((ctx_.sessions->at(meta.session).flags | inspected) & kInspect) == 0) {
+        next = send_on(ctx_, mbuf);
       } else {
-        next = send_on(ctx_, mbuf, next_hop);
+        burst.packets[waiting++] = mbuf;
+        inspected = kInspect;
       }
     }
     if (!next.goes_on()) [[unlikely]]
       leave(ctx_, mbuf, next);
   }
-  burst.size = waiting;
+  burst.size = static_cast<uint16_t>(waiting);
   if (waiting == 0) [[likely]]
     return;
   enter(ctx_, Stage::inspect, burst.size);
@@ -272,11 +288,7 @@ void Worker::forward_owned(Burst& burst) {
 }
 
 void Worker::send_burst(Burst& burst) {
-  pass(Stage::rewrite, burst, [&](rte_mbuf* mbuf) {
-    AdjacencyTable::View next_hop;
-    const Next next = find_next_hop(ctx_, mbuf, next_hop);
-    return next.goes_on() ? send_translated(ctx_, mbuf, next_hop) : next;
-  });
+  pass(Stage::rewrite, burst, [&](rte_mbuf* mbuf) { return send_on(ctx_, mbuf); });
   burst.size = 0;  // all are queued for tx
 }
 
@@ -339,7 +351,7 @@ bool Worker::receive() {
     for (uint16_t i = 0; i < n && i < kPacketsAhead; ++i) prefetch_packet(burst_.packets[i]);
     for (uint16_t i = 0; i < n; ++i) {
       if (i + kPacketsAhead < n) prefetch_packet(burst_.packets[i + kPacketsAhead]);
-      new (&meta_of(burst_.packets[i])) PacketMeta(queue.port);
+      meta_of(burst_.packets[i]).port = queue.port;
     }
     forward_received(burst_);
   }
@@ -357,7 +369,7 @@ bool Worker::still_known(rte_mbuf* mbuf) {
 void Worker::take_up(rte_mbuf* mbuf, LookupAhead& lookups) {
   if (!still_known(mbuf)) [[unlikely]]
     return;
-  lookups.add(meta_of(mbuf));
+  lookups.add(burst_.size, meta_of(mbuf));
   burst_.push(mbuf);
 }
 
@@ -369,7 +381,7 @@ bool Worker::take_handed_over() {
   ctx_.counters.taken_over.add(n);
   count_packets(ctx_, n);
   burst_.size = 0;
-  LookupAhead lookups(*ctx_.sessions, burst_);
+  LookupAhead lookups(*ctx_.sessions);
   unsigned outer_fragments = 0;
   for (unsigned i = 0; i < n && i < kPacketsAhead; ++i) prefetch_packet(static_cast<rte_mbuf*>(taken[i]));
   for (unsigned i = 0; i < n; ++i) {
@@ -391,8 +403,8 @@ bool Worker::take_handed_over() {
         break;
     }
   }
-  lookups.finish(ctx_.snapshot->nat != nullptr);
-  forward_owned(burst_);
+  lookups.finish(burst_.size, ctx_.snapshot->nat != nullptr);
+  forward_owned(burst_, lookups);
   if (!ctx_.fragments->released.empty()) forward_released();
   if (outer_fragments != 0) {
     burst_.size = 0;
@@ -408,7 +420,7 @@ bool Worker::take_from_control() {
   if (n == 0) return false;
   count_packets(ctx_, n);
   burst_.size = 0;
-  LookupAhead lookups(*ctx_.sessions, burst_);
+  LookupAhead lookups(*ctx_.sessions);
   for (unsigned i = 0; i < n; ++i) {
     auto* mbuf = static_cast<rte_mbuf*>(taken[i]);
     switch (meta_of(mbuf).entry) {
@@ -430,8 +442,8 @@ bool Worker::take_from_control() {
         break;
     }
   }
-  lookups.finish(ctx_.snapshot->nat != nullptr);
-  forward_owned(burst_);
+  lookups.finish(burst_.size, ctx_.snapshot->nat != nullptr);
+  forward_owned(burst_, lookups);
   return true;
 }
 

@@ -44,7 +44,7 @@ class Worker {
   void pass(Stage stage, Burst& burst, Step&& step);
   /// The way of a packet.
   void forward_received(Burst& burst);
-  void forward_owned(Burst& burst);
+  void forward_owned(Burst& burst, const LookupAhead& lookups);
   void forward_own(Burst& burst);
   void forward_released();
   void forward_cleared(Burst& burst);

@@ -248,6 +248,7 @@ std::unique_ptr<Snapshot> LiveModel::snapshot() {
     if (udp_ports_.contains(port)) snapshot->udp_tunnels.add(port.first, port.second);
   }
   for (const auto& [port, users] : udp_ports_) snapshot->udp_tunnels.add(port.first, port.second);
+  snapshot->outer_patterns = outer_patterns(snapshot->udp_tunnels, snapshot->hub_addresses);
   snapshot->tunnels = tables_.tunnels;
   snapshot->attachments = tables_.attachments;
   snapshot->domains = domain_slots_;

@@ -2,7 +2,8 @@
 // inside.
 #include <cstdlib>
 
-#include "dataplane/tunnel/outer_parse.h"
+#include "dataplane/net/checksum.h"
+#include "dataplane/tunnel/outer_pattern.h"
 
 using namespace weir;
 using namespace weir::dataplane;
@@ -30,31 +31,31 @@ void check_view(net::Bytes packet, const OuterView& view) {
   if (view.udp != 0) (void)outer_checksum_right(packet.first(view.length), view);
 }
 
-/// What the reading by comparison takes the plain reading takes too, and sees the same in it.
-bool by_comparison(net::Bytes packet, const UdpTunnels& tunnels) {
+/// What a pattern takes, if any does.
+bool quick_reading(net::Bytes packet, net::Family family, const UdpTunnels& tunnels, OuterView& out) {
   constexpr net::Mac kMac{{2, 0, 0, 0, 0, 1}};
   std::vector<uint8_t> frame(sizeof(net::EthHeader));
-  *reinterpret_cast<net::EthHeader*>(frame.data()) = {kMac, kMac, net::be16::of(net::kEtherIpv4)};
+  const uint16_t type = family == net::Family::ipv4 ? net::kEtherIpv4 : net::kEtherIpv6;
+  *reinterpret_cast<net::EthHeader*>(frame.data()) = {kMac, kMac, net::be16::of(type)};
   frame.insert(frame.end(), packet.begin(), packet.end());
-  OuterView view, plain;
-  if (!PlainUdp(kMac, tunnels, true).parse(frame.data(), frame.size(), view)) return false;
-  require(parse_plain4(packet.data(), packet.size(), tunnels, plain));
-  require(view.key == plain.key && view.payload == plain.payload && view.length == plain.length &&
-          view.udp == plain.udp && view.tos == plain.tos && view.inner == plain.inner &&
-          view.checksum_zero == plain.checksum_zero);
-  return true;
+  const auto size = static_cast<uint32_t>(frame.size());
+  unsigned takers = 0;
+  for (const OuterPattern& pattern : outer_patterns(tunnels, kOwn)) {
+    OuterView view;
+    if (!pattern.parse(frame.data(), size, view)) continue;
+    ++takers;
+    out = view;
+    require(!pattern.is_vxlan4() || pattern.parse_vxlan4(frame.data(), size, view));
+  }
+  require(takers <= 1);
+  return takers == 1;
 }
 
 void read_both_ways(net::Bytes packet, net::Family family) {
   const UdpTunnels tunnels = udp_tunnels();
   OuterView quick, complete;
   net::IpView ip;
-  const bool v4 = family == net::Family::ipv4;
-  const size_t header = v4 ? sizeof(net::Ipv4Header) : sizeof(net::Ipv6Header);
-  const bool plain =
-      packet.size() >= header && (v4 ? parse_plain4(packet.data(), packet.size(), tunnels, quick)
-                                     : parse_plain6(packet.data(), packet.size(), tunnels, kOwn, quick));
-  if (v4) require(!by_comparison(packet, tunnels) || plain);
+  const bool plain = quick_reading(packet, family, tunnels, quick);
   const OuterJudgement judgement = parse_outer(packet, family, tunnels, kOwn, complete, ip);
   if (judgement.drop == DropReason::none && !judgement.local && !judgement.fragment)
     check_view(packet, complete);

@@ -312,6 +312,7 @@ std::unique_ptr<Snapshot> SnapshotBuilder::build() {
   snapshot->ports = ports_;
   snapshot->hub_addresses = hub_addresses_;
   snapshot->udp_tunnels = build_udp_tunnels();
+  snapshot->outer_patterns = dataplane::outer_patterns(snapshot->udp_tunnels, snapshot->hub_addresses);
   snapshot->tunnels = build_tunnels();
   snapshot->policy = build_policy();
   snapshot->profiles = profiles_;
