@@ -340,14 +340,20 @@ TEST(Tcp, FragmentsAreFollowedAsFarAsTheySay) {
   TestHub hub(network().build());
   Talk talk(hub);
   talk.handshake();
-  const auto piece = [&](uint16_t offset, bool more, const Bytes& bytes, bool first) {
+  const Bytes whole = PacketBuilder()
+                          .ether(kA.hub_mac, kA.host_mac)
+                          .ip(kA.host4, kB.host4)
+                          .tcp(1000, 80, kAck, talk.next(0), talk.next(1))
+                          .filler(144)
+                          .build();
+  const auto piece = [&](uint16_t offset, uint16_t size, bool more) {
     PacketBuilder b;
-    b.ether(kA.hub_mac, kA.host_mac).ip(kA.host4, kB.host4).ip_id(7).fragment(offset, more);
-    if (first) b.tcp(1000, 80, kAck, talk.next(0), talk.next(1));
-    return tunnelled(kA, (first ? b.filler(44) : b.type(6).payload(bytes)).build());
+    b.ether(kA.hub_mac, kA.host_mac).ip(kA.host4, kB.host4).ip_id(7).fragment(offset, more).type(6);
+    const auto from = whole.begin() + 14 + 20 + offset;
+    return tunnelled(kA, b.payload(Bytes(from, from + size)).build());
   };
-  EXPECT_EQ(hub.pass_through(piece(0, true, {}, true)).size(), 1u);
-  EXPECT_EQ(hub.pass_through(piece(64, false, Bytes(100), false)).size(), 1u);
+  EXPECT_EQ(hub.pass_through(piece(0, 64, true)).size(), 1u);
+  EXPECT_EQ(hub.pass_through(piece(64, 100, false)).size(), 1u);
   EXPECT_EQ(hub.moved(), forwarded(2));
   EXPECT_EQ(talk.server_at(kAck, 0, 144).size(), 1u) << "acknowledges all of it";
   EXPECT_EQ(hub.moved(), forwarded());
