@@ -64,7 +64,7 @@ class SessionTable {
       Session* session;
     };
     uint16_t tag;
-    bool ipv6, tcp;
+    uint16_t more;  // lines than the session's own: kWindows, kAddresses
     Direction direction;
   };
   /// First pass over a burst: asks for the index line.
@@ -159,6 +159,7 @@ class SessionTable {
   /// Two bits for each slot that has the tag.
   static uint32_t matching(const Bucket& bucket, uint16_t tag);
   static constexpr uint32_t kAllSlots = 0xffff;
+  static constexpr unsigned kAddresses = 1, kWindows = 2;
   static uint32_t slot_of(uint32_t matches) { return static_cast<uint32_t>(__builtin_ctz(matches)) / 2; }
   static uint32_t without_first(uint32_t matches) {
     matches &= matches - 1;
@@ -204,8 +205,7 @@ class SessionTable {
 inline void SessionTable::prefetch_bucket(uint32_t hash, bool ipv6, bool tcp, Ahead& ahead) const {
   ahead.bucket = &buckets_[bucket_of(hash)];
   ahead.tag = tag_of(hash);
-  ahead.ipv6 = ipv6;
-  ahead.tcp = tcp;
+  ahead.more = static_cast<uint16_t>((ipv6 ? kAddresses : 0) | (tcp ? kWindows : 0));
   prefetch(ahead.bucket);
 }
 inline uint32_t SessionTable::matching(const Bucket& bucket, uint16_t tag) {
@@ -220,11 +220,10 @@ inline void SessionTable::prefetch_session(Ahead& ahead) const {
   ahead.session = &sessions_[entry >> 1];
   ahead.direction = static_cast<Direction>(entry & 1);
   prefetch(ahead.session);
-  if (ahead.ipv6) [[unlikely]]
-    prefetch(&cold_[entry >> 1]);
-  // Not a branch, which a mixture of protocols would make a guess.
-  const void* windows = &tcp_[entry >> 1];
-  prefetch(ahead.tcp ? windows : ahead.session);
+  if (ahead.more == 0) [[likely]]
+    return;
+  if ((ahead.more & kAddresses) != 0) prefetch(&cold_[entry >> 1]);
+  if ((ahead.more & kWindows) != 0) prefetch(&tcp_[entry >> 1]);
 }
 inline bool SessionTable::found(const Ahead& ahead, const Key4& key, Found& out) const {
   out = {ahead.session, ahead.direction};

@@ -15,7 +15,7 @@ namespace weir::dataplane {
 /// A packet that came without an Ethernet header leaves with one. False: no room. (rewrite.cpp)
 bool add_ethernet(rte_mbuf* mbuf, PacketMeta& meta);
 
-inline void decrement_ttl(uint8_t* packet, bool v4) {
+[[gnu::always_inline]] inline void decrement_ttl(uint8_t* packet, bool v4) {
   if (!v4) {
     --reinterpret_cast<net::Ipv6Header*>(packet)->hop_limit;
     return;
