@@ -16,7 +16,7 @@ namespace weir::dataplane {
 
 /// Of a 32-bit counter. True: it wraps, which the caller carries into the cold half, so that totals are
 /// exact.
-inline bool count_up(uint32_t& low, uint32_t n) {
+[[gnu::always_inline]] inline bool count_up(uint32_t& low, uint32_t n) {
   low += n;
   return low < n;
 }

@@ -262,7 +262,8 @@ void Worker::forward_owned(Burst& burst, const LookupAhead& lookups) {
           continue;
         }
         lookups.after_translated(i, burst.size);
-        next = translate(ctx_, mbuf, next_hop);
+        const AdjacencyTable::View copy = next_hop;  // else it has to lie in memory, for all packets
+        next = translate(ctx_, mbuf, copy);
       }
       if (next.goes_on()) [[likely]]
         next = send_plain(ctx_, attachments, mbuf, next_hop);
