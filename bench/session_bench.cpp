@@ -126,6 +126,35 @@ void timer(benchmark::State& state) {
       (bench::CpuCycles::now() - begin) / static_cast<double>(std::max<uint64_t>(fired, 1));
 }
 
+/// New sessions in bursts, with timers, as many as the wheel ends meanwhile: a hub at constant fill whose
+/// sessions say one thing each and are idle then. Cycles of one creation and one expiry.
+void insert_expire(benchmark::State& state) {
+  constexpr uint32_t kTimeout = 64;  // ticks
+  Filled<Key4> filled(static_cast<uint32_t>(state.range(0)), static_cast<uint32_t>(state.range(1)));
+  SessionTable& table = *filled.table;
+  const uint32_t live = table.size();
+  for (SessionIndex i = 0; i < live; ++i)
+    table.arm(i, {0}, 1 + static_cast<uint32_t>(uint64_t{i} * kTimeout / live));
+  uint64_t created = 0, expired = 0, refused = 0;
+  bench::run(state, kBurst, [&](uint64_t) {
+    const Tick now{static_cast<uint32_t>(created * kTimeout / live)};
+    for (size_t k = 0; k < kBurst; ++k) {
+      const Key4 key = forward_key<Key4>(filled.next++);
+      const SessionIndex index = table.insert(key, reverse_key(key), 0);
+      if (index == kNoSession) {
+        ++refused;
+        continue;
+      }
+      table.arm(index, now, kTimeout);
+    }
+    created += kBurst;
+    expired += table.expire(now, 2 * kBurst, [&](SessionIndex index) { table.remove(index); });
+  });
+  state.counters["refused"] = static_cast<double>(refused);
+  state.counters["live"] = static_cast<double>(table.size());
+  if (created > 4 * uint64_t{live} && expired < created / 2) state.SkipWithError("nothing expires");
+}
+
 void sizes_and_fills(benchmark::internal::Benchmark* b) {
   b->ArgNames({"capacity", "percent"})->ArgsProduct({{1'000, 64'000, 1'000'000}, {10, 50, 75, 90}});
 }
@@ -134,6 +163,10 @@ BENCHMARK(lookup<Key4, true>)->Name("lookup_hit")->Apply(sizes_and_fills)->Apply
 BENCHMARK(lookup<Key4, false>)->Name("lookup_miss")->Apply(sizes_and_fills)->Apply(bench::common);
 BENCHMARK(lookup<Key6, true>)->Name("lookup_hit_ipv6")->Apply(sizes_and_fills)->Apply(bench::common);
 BENCHMARK(insert_remove)->Apply(sizes_and_fills)->Apply(bench::common);
+BENCHMARK(insert_expire)
+    ->ArgNames({"capacity", "percent"})
+    ->ArgsProduct({{64'000, 1'000'000}, {50, 90}})
+    ->Apply(bench::common);
 BENCHMARK(timer)->ArgName("capacity")->Arg(64'000)->Arg(1'000'000)->Apply(bench::common);
 
 }  // namespace

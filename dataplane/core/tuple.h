@@ -6,6 +6,9 @@
 
 namespace weir::dataplane {
 
+/// What an ICMP or ICMPv6 packet is to a session; `none` also for other messages than echo and errors.
+enum class IcmpUse : uint8_t { none, query, reply, error };
+
 struct Tuple {
   net::IpAddress src;
   net::IpAddress dst;

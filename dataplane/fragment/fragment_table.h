@@ -48,8 +48,7 @@ struct Fragment {
 /// What the first fragment told about the datagram, for those that follow it.
 struct FirstFragment {
   Tuple tuple;
-  bool icmp_error = false;
-  bool icmp_reply = false;
+  IcmpUse icmp = IcmpUse::none;
 };
 
 struct FragmentLimits {

@@ -224,6 +224,7 @@ ParseError parse_quoted(Bytes quote, Family family, QuotedView& out) {
     out.ip.family = Family::ipv6;
     out.ip.protocol = ip->next_header;
     out.ip.l4_offset = sizeof(Ipv6Header);
+    out.ip.length = sizeof(Ipv6Header) + ip->payload_length.host();
     out.ip.src = Ipv6::load(ip->src);
     out.ip.dst = Ipv6::load(ip->dst);
     if (const ParseError error = walk_extensions(quote, out.ip); error != ParseError::none) return error;

@@ -39,6 +39,12 @@ enum class SessionState : uint8_t {
   count_
 };
 
+/// TCP of which not both ends have agreed to it, as far as the hub has seen.
+constexpr bool is_half_open(SessionState state) {
+  return state == SessionState::syn_sent || state == SessionState::syn_received ||
+         state == SessionState::loose;
+}
+
 struct alignas(64) Session {
   enum Flags : uint16_t {
     kIpv6 = 1,
@@ -46,6 +52,8 @@ struct alignas(64) Session {
     kDropped = 4,      // tombstone: nothing of it passes any more
     kResetOnDrop = 8,  // with kDropped: whoever goes on sending gets a reset
     kTranslated = 16,  // its packets leave with other ends than they come with: see SessionTranslation
+    kHalfOpen = 32,    // counted as half open (worker/half_open.h)
+    kUntracked = 64,   // with kHalfOpen: but not of its source, for which the host table had no room
     kFree = 128,       // in no use: no key is its own
   };
   uint32_t address4[2] = {};  // host order; [0] initiator, [1] responder; IPv6: see cold
@@ -69,7 +77,8 @@ static_assert(sizeof(Session) == 64);
 struct alignas(64) SessionCold {
   net::Ipv6 address6[2];
   uint32_t timer_prev = 0, timer_next = 0;  // timing wheel
-  uint32_t timer_slot = ~0u;                // ~0: no timer
+  uint16_t timer_slot = 0xffff;             // 0xffff: no timer
+  uint16_t records = 0;                     // that were written while it lasted, modulo 2^16
   uint32_t generation = 0;                  // counts uses of this index
   NanoTime start_ns = 0;
   uint32_t flow = 0;  // inspection::FlowHandle
@@ -77,10 +86,10 @@ struct alignas(64) SessionCold {
   // second line: written at the start, at a wrap, read at the end
   uint32_t packets_high[2] = {};
   uint32_t bytes_high[2] = {};
-  uint32_t hash[2] = {};  // of the two keys, so that removal need not rebuild them
-  AttachmentId ingress;   // where the initiator's packets came in
-  AttachmentId egress;    // where they leave
-  uint8_t tcp_flags[2] = {};
+  uint32_t hash[2] = {};      // of the two keys, so that removal need not rebuild them
+  AttachmentId ingress;       // where the initiator's packets came in
+  AttachmentId egress;        // where they leave
+  uint8_t tcp_flags[2] = {};  // that were seen, by direction; ICMP: type and code of the first packet
   uint16_t alerts = 0;
   // What `versions` is made of: read only when that has moved.
   uint32_t policy_version = 0;

@@ -352,7 +352,7 @@ void SessionTable::arm(SessionIndex index, Tick now, uint32_t after) {
   uint64_t distance = now.since(wheel_now_);
   distance += after == 0 ? 1 : after;
   if (distance > kMaxTimerTicks) distance = kMaxTimerTicks;
-  const uint32_t slot = (wheel_now_.value + static_cast<uint32_t>(distance)) % kWheelSlots;
+  const auto slot = static_cast<uint16_t>((wheel_now_.value + static_cast<uint32_t>(distance)) % kWheelSlots);
   SessionCold& c = cold_[index];
   c.timer_slot = slot;
   c.timer_prev = kNoSession;

@@ -144,7 +144,7 @@ class SessionTable {
   }
 
  private:
-  static constexpr uint32_t kNoTimer = ~0u;
+  static constexpr uint16_t kNoTimer = 0xffff;
   static constexpr uint32_t kWheelSlots = kMaxTimerTicks + 1;
 
   struct Layout;

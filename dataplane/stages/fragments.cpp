@@ -166,8 +166,7 @@ Next put_together(WorkerContext& ctx, FragmentTable::Index datagram, rte_mbuf* l
 
 void complete_meta(PacketMeta& meta, const FirstFragment& first) {
   meta.set_key(first.tuple, meta.is_v4() ? meta.key4.domain : meta.key6.domain);
-  meta.icmp_error = first.icmp_error;
-  meta.icmp_reply = first.icmp_reply;
+  meta.icmp = first.icmp;
 }
 
 /// The fragment's datagram is gathered here. In place, a fragment that goes on stays where it is in its
@@ -180,7 +179,7 @@ Next gather_here(WorkerContext& ctx, rte_mbuf* mbuf, const net::IpView& ip, bool
   if (answer.kind != Kind::pass) return refuse(ctx, table, answer);
   FirstFragment& first = table.first(answer.datagram);
   if (ip.first_fragment) {
-    first = {meta.tuple(), meta.icmp_error, meta.icmp_reply};
+    first = {meta.tuple(), meta.icmp};
   } else {
     complete_meta(meta, first);
   }

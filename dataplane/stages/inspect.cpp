@@ -96,7 +96,7 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
   if ((session.flags & (Session::kInspected | Session::kDropped)) == 0) [[likely]]
     return Next::go_on();
   if ((session.flags & Session::kDropped) != 0) return drop_rest(ctx, resets, mbuf, session);
-  if (meta.icmp_error) return Next::go_on();  // its payload is a quote, not data of the session
+  if (meta.icmp == IcmpUse::error) return Next::go_on();  // its payload is a quote, not data of the session
   if (!will_be_sent(*ctx.snapshot, meta)) return Next::go_on();
 
   const Profile& profile = ctx.snapshot->profiles[session.profile];

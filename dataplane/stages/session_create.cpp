@@ -3,6 +3,7 @@
 #include "dataplane/session/tcp_state.h"
 #include "dataplane/stages/session_slow.h"
 #include "dataplane/stages/translate.h"
+#include "dataplane/worker/half_open.h"
 #include "dataplane/worker/session_life.h"
 
 namespace weir::dataplane {
@@ -21,14 +22,29 @@ struct Start {
 /// request, any packet of other protocols.
 DropReason may_start(const TcpRules& rules, rte_mbuf* mbuf, Start& start) {
   const PacketMeta& meta = meta_of(mbuf);
-  if (meta.icmp_error) return DropReason::icmp_error_unmatched;
-  if (meta.icmp_reply) return DropReason::not_a_session_start;
+  if (meta.icmp == IcmpUse::error) return DropReason::icmp_error_unmatched;
+  if (meta.icmp == IcmpUse::reply) return DropReason::not_a_session_start;
   if (meta.protocol() != kTcp) return DropReason::none;
   if (meta.tcp_flags == 0) return DropReason::not_a_session_start;  // also a fragment that has no header
   const std::optional<SessionState> state = begin_tcp(segment_of(mbuf), rules, start.window);
   if (!state) return DropReason::not_a_session_start;
   start.state = *state;
   return DropReason::none;
+}
+
+/// What an ICMP session is about, for its records.
+void note_icmp(rte_mbuf* mbuf, SessionCold& cold) {
+  const PacketMeta& meta = meta_of(mbuf);
+  const net::Bytes message = bytes_of(mbuf).subspan(meta.ip_offset + meta.l4_offset);
+  if (message.size() < 2 || meta.payload_offset == meta.l4_offset) return;  // a fragment without a header
+  cold.tcp_flags[0] = message[0];
+  cold.tcp_flags[1] = message[1];
+}
+
+/// With fewer free ones something gives way. In a large table before none is left, see give_way().
+uint32_t free_wanted(const SessionTable& sessions) {
+  constexpr uint32_t kLarge = 64 * kMaxRxBurst;
+  return sessions.capacity() < kLarge ? 1 : 2 * kMaxRxBurst;
 }
 
 SessionIndex insert_translated(WorkerContext& ctx, const PacketMeta& meta, uint16_t to_slot,
@@ -82,6 +98,14 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
     return Next::drop(reason);
 
   const Tuple tuple = meta.tuple();
+  const SessionBudgets::Origin origin{meta.is_v4() ? meta.key4.domain : meta.key6.domain, meta.ingress,
+                                      tuple.src};
+  // Before it is decided: a flood beyond its budget does not cost that either.
+  if (ctx.budgets != nullptr) {
+    const SessionBudgets::Admission admission = ctx.budgets->take_new(origin, ctx.now);
+    if (admission.untracked) ctx.counters.hosts_untracked.add();
+    if (!admission) return Next::drop(DropReason::session_budget);
+  }
   FirstPacket packet{meta.ingress, tuple};
   BindingIndex sent_to = kNoBinding;
   if (const Attachment* ingress = snapshot.attachment(meta.ingress);
@@ -103,15 +127,29 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
   if (const DropReason reason = hold_source(ctx, mbuf, decision, tuple, leaves, source);
       reason != DropReason::none)
     return Next::drop(reason);
+  // Held before anything gives way, which might be the one that held it.
+  const bool keeps = decision.is_translated() && sent_to != kNoBinding;
+  if (keeps) ctx.bindings->hold_again(sent_to);
+  const auto refuse = [&](DropReason reason) {
+    if (source != kNoBinding) ctx.bindings->release(snapshot.nat.get(), source);
+    if (keeps) ctx.bindings->release(snapshot.nat.get(), sent_to);
+    return Next::drop(reason);
+  };
+  const bool half_open = is_half_open(start.state);
+  bool untracked = false;
+  if (half_open) {
+    const DropReason reason = admit_half_open(ctx, origin, untracked);
+    if (reason != DropReason::none) return refuse(reason);
+  }
+  if (ctx.sessions->capacity() - ctx.sessions->size() < free_wanted(*ctx.sessions)) give_way(ctx, false);
   const SessionIndex index = insert(ctx, meta, decision, leaves);
   if (index == kNoSession) {
-    if (source != kNoBinding) ctx.bindings->release(snapshot.nat.get(), source);
-    return Next::drop(DropReason::session_table_full);
+    if (half_open && ctx.budgets != nullptr) ctx.budgets->end_half_open(origin, untracked);
+    return refuse(DropReason::session_table_full);
   }
   if (decision.is_translated()) {
     ctx.sessions->translation(index).source_binding = source;
     ctx.sessions->translation(index).destination_binding = sent_to;
-    if (sent_to != kNoBinding) ctx.bindings->hold_again(sent_to);
   }
   Session& session = ctx.sessions->at(index);
   SessionCold& cold = ctx.sessions->cold(index);
@@ -119,6 +157,8 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
   if (start.state != SessionState::active) {
     ctx.sessions->tcp(index) = start.window;
     cold.tcp_flags[0] = meta.tcp_flags;
+  } else if (meta.protocol() == net::kProtoIcmp || meta.protocol() == net::kProtoIcmpv6) {
+    note_icmp(mbuf, cold);
   }
   session.adjacency[0] = to_responder;
   session.adjacency[1] = to_initiator;
@@ -128,9 +168,11 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
   session.last_seen = ctx.tick;
   cold.ingress = meta.ingress;
   cold.rule = decision.policy.rule;
-  ctx.sessions->arm(index, ctx.tick, idle_timeout(snapshot.timeouts, session));
+  if (half_open) begin_half_open(ctx, index, untracked);
+  arm_session(ctx, index);
   if (!set_inspection(ctx, index, decision.policy)) {
     release_bindings(ctx, index);
+    end_half_open(ctx, index);
     ctx.sessions->remove(index);
     return Next::drop(DropReason::inspect_limit);
   }

@@ -1,8 +1,12 @@
 // The slower side of the session lookup: sessions that begin, move or are decided again.
 #include "dataplane/stages/session_lookup.h"
 
+#include <algorithm>
+
+#include "dataplane/net/parse.h"
 #include "dataplane/stages/inner.h"
 #include "dataplane/stages/session_slow.h"
+#include "dataplane/worker/half_open.h"
 #include "dataplane/worker/session_life.h"
 
 namespace weir::dataplane {
@@ -46,8 +50,48 @@ Next tcp_rare(WorkerContext& ctx, rte_mbuf* mbuf, Session& session, const Packet
   session.last_seen = ctx.tick;
   if (step.next == session.state) return Next::go_on();
   session.state = step.next;
+  if (!is_half_open(step.next)) end_half_open(ctx, meta.session);
   // A shorter time-out would be noticed too late by a timer that is only re-armed when it fires.
-  ctx.sessions->arm(meta.session, ctx.tick, idle_timeout(ctx.snapshot->timeouts, session));
+  arm_session(ctx, meta.session);
+  return Next::go_on();
+}
+
+/// Could the session have sent what the error quotes? RFC 5927 section 4.1.
+bool fits_quote(WorkerContext& ctx, rte_mbuf* mbuf, const PacketMeta& meta) {
+  const net::Bytes quote = bytes_of(mbuf).subspan(meta.ip_offset + meta.payload_offset);
+  net::QuotedView quoted;
+  if (net::parse_quoted(quote, meta.family, quoted) != net::ParseError::none) return false;
+  const uint32_t size = quoted.ip.length - std::min<uint32_t>(quoted.ip.length, quoted.ip.l4_offset);
+  // The eight bytes of a transport header that parse_quoted() insists on.
+  const auto* l4 = quote.data() + quoted.ip.l4_offset;
+  if (quoted.ip.protocol == net::kProtoTcp) {
+    const auto& tcp = *reinterpret_cast<const net::TcpHeader*>(l4);  // its first two words
+    const Direction sender = opposite(meta.direction);
+    return size >= sizeof tcp && ctx.sessions->tcp(meta.session).was_sent(sender, tcp.seq.host());
+  }
+  if (quoted.ip.protocol == net::kProtoUdp) {
+    const uint16_t length = reinterpret_cast<const net::UdpHeader*>(l4)->length.host();
+    return length >= sizeof(net::UdpHeader) && (quoted.ip.more_fragments || length <= size);
+  }
+  return true;
+}
+
+/// ICMP: an error has to fit what it quotes, a query to travel in the session's direction or be allowed by
+/// itself.
+Next icmp_rare(WorkerContext& ctx, rte_mbuf* mbuf, Session& session, const PacketMeta& meta) {
+  if (meta.icmp == IcmpUse::error) {
+    const bool has_header = meta.payload_offset > meta.l4_offset;  // else a fragment after the first
+    if (has_header && !fits_quote(ctx, mbuf, meta)) return Next::drop(DropReason::icmp_error_quote);
+    return Next::go_on();
+  }
+  // The responder asks by the identifier that it is asked by: no session has room beside this one, but policy
+  // is asked as for any first packet.
+  if (meta.icmp == IcmpUse::query && meta.direction == Direction::reverse) {
+    const FirstDecision decision = decide_first_packet(*ctx.snapshot, {meta.ingress, meta.tuple()});
+    if (decision.drop != DropReason::none) return Next::drop(decision.drop);
+  }
+  count(ctx, session, meta.direction, meta.ip_length);
+  session.last_seen = ctx.tick;
   return Next::go_on();
 }
 
@@ -55,7 +99,7 @@ Next tcp_rare(WorkerContext& ctx, rte_mbuf* mbuf, Session& session, const Packet
 bool starts_anew(const Session& session, const PacketMeta& meta) {
   return (session.state == SessionState::closing || session.state == SessionState::reset) &&
          (session.flags & Session::kDropped) == 0 && event_of(meta.tcp_flags) == TcpEvent::syn &&
-         !meta.icmp_error;
+         meta.icmp != IcmpUse::error;
 }
 
 /// A packet that found no session: may it start one? Then it is forwarded as was decided.
@@ -82,7 +126,7 @@ Next pass(WorkerContext& ctx, rte_mbuf* mbuf) {
   PacketMeta& meta = meta_of(mbuf);
   Session& session = ctx.sessions->at(meta.session);
   meta.adjacency = session.adjacency[static_cast<size_t>(meta.direction)];
-  if (meta.icmp_error) return Next::go_on();
+  if (meta.icmp != IcmpUse::none) return icmp_rare(ctx, mbuf, session, meta);
   if (session.state != SessionState::active && !take_segment(*ctx.sessions, mbuf, session, meta.direction))
     return tcp_rare(ctx, mbuf, session, meta);
   count(ctx, session, meta.direction, meta.ip_length);

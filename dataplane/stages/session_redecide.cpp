@@ -2,6 +2,7 @@
 #include "dataplane/decide/first_packet.h"
 #include "dataplane/stages/session_slow.h"
 #include "dataplane/stages/translate.h"
+#include "dataplane/worker/half_open.h"
 #include "dataplane/worker/session_life.h"
 
 namespace weir::dataplane {
@@ -84,6 +85,7 @@ Next accept_other_ingress(WorkerContext& ctx, PacketMeta& meta, SessionIndex ind
   if (!back.valid()) return wait_for(meta, way.next_hop, source);
   session.adjacency[static_cast<size_t>(Direction::reverse)] = back;
   SessionCold& cold = ctx.sessions->cold(index);
+  end_half_open(ctx, index);  // of the attachment that it was counted for
   cold.ingress = meta.ingress;
   cold.member[1] = name_of(way.next_hop);
   return Next::go_on();

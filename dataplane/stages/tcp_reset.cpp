@@ -112,7 +112,8 @@ bool make_reset(WorkerContext& ctx, Burst& burst, SessionIndex session, Directio
 
 void add_reset(WorkerContext& ctx, Burst& burst, rte_mbuf* dropped, ResetTo to) {
   const PacketMeta& meta = meta_of(dropped);
-  if (meta.protocol() != net::kProtoTcp || meta.icmp_error || (meta.tcp_flags & kRst) != 0) return;
+  if (meta.protocol() != net::kProtoTcp || meta.icmp == IcmpUse::error || (meta.tcp_flags & kRst) != 0)
+    return;
   const Direction direction = to == ResetTo::receiver ? meta.direction : opposite(meta.direction);
   const auto& tcp = *reinterpret_cast<const TcpHeader*>(data_of(dropped) + meta.ip_offset + meta.l4_offset);
   const Tuple tuple = to == ResetTo::receiver ? meta.tuple() : meta.tuple().reversed();

@@ -64,7 +64,7 @@ Next translate(WorkerContext& ctx, rte_mbuf* mbuf, const AdjacencyTable::View& n
   }
   const std::span<uint8_t> packet(data_of(mbuf) + meta.ip_offset, meta.ip_length);
   const Tuple to = ctx.sessions->leaving(meta.session, meta.direction);
-  if (meta.icmp_error) [[unlikely]] {
+  if (meta.icmp == IcmpUse::error) [[unlikely]] {
     return rewrite_icmp_error(packet, meta.l4_offset, meta.tuple(), to)
                ? Next::go_on()
                : Next::drop(DropReason::icmp_error_unmatched);

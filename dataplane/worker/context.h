@@ -103,6 +103,12 @@ struct WorkerContext {
   AttachmentBuckets note_shares;
   Policer policer;
   bool flow_events = true;
+  uint32_t flow_interval = 0;
+  SessionBudgets* budgets = nullptr;  // of all workers; null: there are no bounds
+  WhenFull when_full = WhenFull::half_open;
+  uint32_t half_open = 0;  // sessions with kHalfOpen
+  uint32_t half_open_limit = 0;
+  SessionIndex give_way_cursor = 0;  // where the search for one that gives way goes on
   rte_mempool* pool = nullptr;
   std::vector<std::unique_ptr<TxBuffer>> tx;  // by PortIndex
   Burst answers;                              // made in a stage, to be encapsulated at the end of the way

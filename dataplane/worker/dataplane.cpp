@@ -171,6 +171,7 @@ class DataplaneImpl final : public Dataplane {
   std::atomic<const Snapshot*> root_;
   std::unique_ptr<rte_rcu_qsbr, FreeRte> qsbr_;
   TscClock clock_;
+  std::unique_ptr<SessionBudgets> budgets_;  // null: there are no bounds
   std::vector<std::unique_ptr<Worker>> workers_;
   std::deque<Pending> pending_;
   std::deque<Retired> retired_;
@@ -191,6 +192,13 @@ Status DataplaneImpl::init(const DataplaneSettings& settings) {
   qsbr_.reset(static_cast<rte_rcu_qsbr*>(rte_zmalloc("weir_qsbr", size, RTE_CACHE_LINE_SIZE)));
   if (qsbr_ == nullptr || rte_rcu_qsbr_init(qsbr_.get(), count) != 0) {
     return fail(ErrorCode::exhausted, "no memory for the workers' quiescent states");
+  }
+  if (settings.budgets.any()) {
+    std::random_device random;
+    auto budgets = SessionBudgets::create(settings.budgets, settings.attachments,
+                                          uint64_t{random()} << 32 | random());
+    if (!budgets) return tl::unexpected(std::move(budgets.error()).context("host table"));
+    budgets_ = std::move(*budgets);
   }
   for (uint32_t i = 0; i < count; ++i) {
     if (auto status = init_worker(static_cast<WorkerIndex>(i), settings); !status) return status;
@@ -213,6 +221,9 @@ Status DataplaneImpl::init_worker(WorkerIndex index, const DataplaneSettings& se
   auto sessions = SessionTable::create(share, Tick::of(clock_.now()));
   if (!sessions) return tl::unexpected(std::move(sessions.error()).context("session table"));
   ctx.sessions = std::move(*sessions);
+  ctx.budgets = budgets_.get();
+  const uint32_t half_open = settings.half_open == 0 ? settings.sessions / 4 : settings.half_open;
+  ctx.half_open_limit = std::max(1u, (half_open + count - 1) / count);
   inspection::InspectorLimits limits = settings.inspection;
   limits.flows = (limits.flows + count - 1) / count;
   auto inspector = inspection::Inspector::create(index, limits);

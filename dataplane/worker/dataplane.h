@@ -18,6 +18,7 @@
 #include "dataplane/core/time.h"
 #include "dataplane/core/verdict.h"
 #include "dataplane/fragment/fragment_table.h"
+#include "dataplane/host/session_budgets.h"
 #include "dataplane/io/port.h"
 #include "dataplane/session/session.h"
 #include "dataplane/worker/profile.h"
@@ -26,6 +27,9 @@
 namespace weir::dataplane {
 
 enum class IdleMode : uint8_t { poll, adaptive };
+
+/// What gives way to a new session when there is no room: half-open ones, then closed ones; or nothing.
+enum class WhenFull : uint8_t { half_open, refuse };
 
 struct DataplaneSettings {
   std::vector<uint32_t> cores;  // one worker on each; their number is the number of workers
@@ -40,6 +44,10 @@ struct DataplaneSettings {
   uint32_t nat_bindings = 65'536;  // whole hub
   FragmentLimits fragments = {};   // whole hub
   bool flow_events = true;
+  uint32_t flow_interval = 0;  // ticks between the records of a session that lasts; 0: only at its end
+  SessionBudgetLimits budgets = {};
+  uint32_t half_open = 0;  // TCP sessions, whole hub; 0: a quarter of `sessions`
+  WhenFull when_full = WhenFull::half_open;
   NanoTime stall_ns = kNanosPerMilli;      // see TurnProfile
   uint32_t sample_one_in = kSampleOneIn;   // see TurnProfile
   inspection::InspectorLimits inspection;  // `flows`: whole hub
@@ -63,6 +71,9 @@ struct WorkerCounters {
   Counter reassembled;     // outer datagrams put together
   std::array<Counter, kDropReasonCount> dropped;
   Counter sessions_created, sessions_expired, sessions_live;
+  Counter sessions_half_open;  // now
+  Counter sessions_given_way;  // ended so that a new one has room
+  Counter hosts_untracked;     // times that the host table had no room for a source
   Counter redecided_policy, redecided_route,
       redecided_cut;  // sessions looked at again after a change; cut: no longer allowed
   Counter

@@ -46,8 +46,7 @@ struct alignas(64) PacketMeta {
   Direction direction = Direction::forward;
   uint8_t ttl = 0;
   uint8_t tcp_flags = 0;
-  bool icmp_error = false;
-  bool icmp_reply = false;
+  IcmpUse icmp = IcmpUse::none;
   // --- second line: the beginning, the end, and what is seldom needed between ---
   net::IpAddress wait_for;  // punted to be resolved: the next hop inside `egress`
   AttachmentId egress;
@@ -63,14 +62,14 @@ struct alignas(64) PacketMeta {
   net::Payload payload = net::Payload::ethernet;  // what the tunnel carried
   bool plain = false;                             // the plain reading took the inner headers (stages/inner.h)
 
-  /// It may move its session's TCP state, or is none of its session's packets: SYN, FIN, RST; an ICMP error.
+  /// It may move its session's TCP state, or has to be asked what it is to its session: SYN, FIN, RST; ICMP.
   /// By one load.
   bool moves_state() const {
-    static_assert(offsetof(PacketMeta, icmp_error) == offsetof(PacketMeta, tcp_flags) + 1);
-    constexpr uint16_t kFinSynRst = 0x07, kIcmpError = 0xff00;
+    static_assert(offsetof(PacketMeta, icmp) == offsetof(PacketMeta, tcp_flags) + 1);
+    constexpr uint16_t kFinSynRst = 0x07, kIcmp = 0xff00;
     uint16_t both;
     __builtin_memcpy(&both, &tcp_flags, sizeof both);
-    return (both & (kFinSynRst | kIcmpError)) != 0;
+    return (both & (kFinSynRst | kIcmp)) != 0;
   }
   bool is_v4() const { return family == net::Family::ipv4; }
   uint8_t protocol() const { return is_v4() ? key4.protocol : key6.protocol; }

@@ -1,7 +1,11 @@
 #include "dataplane/worker/session_life.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "dataplane/stages/tcp_reset.h"
 #include "dataplane/stages/translate.h"
+#include "dataplane/worker/half_open.h"
 
 namespace weir::dataplane {
 
@@ -106,6 +110,10 @@ inspection::FlowInfo flow_info(const WorkerContext& ctx, SessionIndex index) {
   flow.src_port = tuple.src_port;
   flow.dst_port = tuple.dst_port;
   flow.protocol = tuple.protocol;
+  if (tuple.protocol == net::kProtoIcmp || tuple.protocol == net::kProtoIcmpv6) {
+    flow.src_port = cold.tcp_flags[0];
+    flow.dst_port = cold.tcp_flags[1];
+  }
   const auto name_of = [&](uint16_t slot, inspection::FixedText<32>& out) {
     if (slot < snapshot.domains.size() && snapshot.domains[slot] != nullptr)
       out.assign(snapshot.domains[slot]->name);
@@ -136,7 +144,37 @@ inspection::FlowBody flow_so_far(const WorkerContext& ctx, SessionIndex index) {
   return body;
 }
 
+namespace {
+
+/// Until its next record, if it lasts that long; nothing if there are none.
+std::optional<uint32_t> until_record(const WorkerContext& ctx, const SessionCold& cold) {
+  if (ctx.flow_interval == 0) return std::nullopt;
+  const uint32_t age = ctx.tick.since(Tick::of(cold.start_ns));
+  const auto written = static_cast<uint16_t>(age / ctx.flow_interval);
+  return written != cold.records ? 0 : ctx.flow_interval - age % ctx.flow_interval;
+}
+
+/// The record of a session that lasts, if it is due.
+void write_record(WorkerContext& ctx, SessionIndex index) {
+  SessionCold& cold = ctx.sessions->cold(index);
+  if (until_record(ctx, cold) != 0u) return;
+  cold.records = static_cast<uint16_t>(ctx.tick.since(Tick::of(cold.start_ns)) / ctx.flow_interval);
+  push_flow_event(ctx, index, FlowEnd::none);
+}
+
+}  // namespace
+
+void arm_session(WorkerContext& ctx, SessionIndex index) {
+  const Session& session = ctx.sessions->at(index);
+  const uint32_t timeout = idle_timeout(ctx.snapshot->timeouts, session);
+  const uint32_t idle = ctx.tick.since(session.last_seen);
+  uint32_t after = timeout > idle ? timeout - idle : 1;
+  if (const auto record = until_record(ctx, ctx.sessions->cold(index))) after = std::min(after, *record);
+  ctx.sessions->arm(index, ctx.tick, after);
+}
+
 void end_session(WorkerContext& ctx, SessionIndex index, FlowEnd end) {
+  end_half_open(ctx, index);
   if (ctx.flow_events) push_flow_event(ctx, index, end);
   close_inspection(ctx, ctx.sessions->at(index), ctx.sessions->cold(index));
   release_bindings(ctx, index);
@@ -154,7 +192,8 @@ void expire_sessions(WorkerContext& ctx, uint32_t budget) {
       if (ctx.snapshot->tcp.reset_idle && is_open(session)) add_idle_resets(ctx, index);
       return end_session(ctx, index, end_by_timeout(session));
     }
-    ctx.sessions->arm(index, ctx.tick, timeout - idle);
+    if (ctx.flow_interval != 0) write_record(ctx, index);
+    arm_session(ctx, index);
   });
 }
 

@@ -23,6 +23,9 @@ inspection::FlowBody flow_so_far(const WorkerContext& ctx, SessionIndex index);
 /// Writes the flow event if configured, closes inspection, removes the session.
 void end_session(WorkerContext& ctx, SessionIndex index, inspection::FlowEnd end);
 
+/// Sets the session's timer for its time-out, or for the record before that.
+void arm_session(WorkerContext& ctx, SessionIndex index);
+
 /// Ends up to `budget` sessions whose time has come.
 void expire_sessions(WorkerContext& ctx, uint32_t budget);
 

@@ -152,7 +152,9 @@ WorkerContext::WorkerContext(WorkerIndex index, const DataplaneSettings& setting
       punt_shares(kPuntReasons, AttachmentBuckets(settings.punts_per_attachment)),
       note_shares(settings.punts_per_attachment),
       policer(static_cast<uint32_t>(settings.cores.size())),
-      flow_events(settings.flow_events) {}
+      flow_events(settings.flow_events),
+      flow_interval(settings.flow_events ? settings.flow_interval : 0),
+      when_full(settings.when_full) {}
 
 Worker::Worker(WorkerIndex index, const DataplaneSettings& settings, WorkerRings rings, RingPtr commands,
                const std::atomic<const Snapshot*>& root, rte_rcu_qsbr* qsbr)

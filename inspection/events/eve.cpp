@@ -86,6 +86,10 @@ const char* end_reason(FlowEnd end) {
       return "dropped";
     case FlowEnd::purged:
       return "forced";
+    case FlowEnd::given_way:
+      return "given_way";
+    case FlowEnd::none:
+      return "active";
   }
   return "unknown";
 }

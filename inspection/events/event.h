@@ -40,7 +40,8 @@ struct FlowInfo {
 };
 
 enum class EventKind : uint8_t { alert, drop, flow };
-enum class FlowEnd : uint8_t { timeout, closed, reset, dropped, purged };
+/// none: it has not ended.
+enum class FlowEnd : uint8_t { timeout, closed, reset, dropped, purged, given_way, none };
 
 struct AlertBody {
   uint32_t gid = 1;

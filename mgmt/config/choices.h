@@ -42,6 +42,8 @@ inline constexpr Choice<NatKind> kNatKinds[] = {
     {"static", NatKind::fixed}, {"dnat", NatKind::dnat}, {"snat", NatKind::snat}};
 inline constexpr Choice<Protocol> kDnatProtocols[] = {{"tcp", Protocol::tcp}, {"udp", Protocol::udp}};
 inline constexpr Choice<OnDrop> kOnDrop[] = {{"reset", OnDrop::reset}, {"silent", OnDrop::silent}};
+inline constexpr Choice<WhenFull> kWhenFull[] = {{"half_open", WhenFull::half_open},
+                                                 {"refuse", WhenFull::refuse}};
 inline constexpr Choice<FailMode> kFailModes[] = {{"closed", FailMode::closed}, {"open", FailMode::open}};
 inline constexpr Choice<PolicyAction> kPolicyActions[] = {
     {"allow", PolicyAction::allow}, {"deny", PolicyAction::deny}, {"inspect", PolicyAction::inspect}};

@@ -28,6 +28,7 @@ enum class Idle { poll, adaptive };
 enum class PortDriver { af_xdp, af_packet, tap, pcap, null, pci, memory };
 enum class OnDrop { reset, silent };
 enum class FailMode { open, closed };
+enum class WhenFull { half_open, refuse };
 enum class HealthProbe : uint8_t { none, icmp, neighbor };
 enum class PolicyAction { allow, deny, inspect };
 enum class Protocol : uint8_t { any = 0, icmp = 1, tcp = 6, udp = 17, icmpv6 = 58 };
@@ -76,6 +77,16 @@ struct Limits {
   uint32_t out_of_order_segments = 16;    // recorded per direction of an inspected TCP session
   uint32_t nat_bindings = 65'536;         // to pools, whole hub
   uint32_t event_queue = 4'096;           // events between a worker and the writer
+  WhenFull when_full = WhenFull::half_open;
+  // New sessions; 0: no bound.
+  uint32_t half_open_sessions = 0;  // whole hub; 0: a quarter of `sessions`
+  uint32_t half_open_per_source = 0;
+  uint32_t half_open_per_attachment = 0;
+  uint32_t half_open_per_domain = 0;
+  uint32_t new_sessions_per_source = 0;  // per second
+  uint32_t new_sessions_per_attachment = 0;
+  uint32_t new_sessions_per_domain = 0;
+  uint32_t hosts = 65'536;  // sources that are counted each for itself
   Location where;
 };
 
@@ -116,6 +127,7 @@ struct Log {
 struct Events {
   std::string eve;  // file, "-" for standard output, "" for none
   bool flow = true;
+  uint32_t flow_interval = 0;  // seconds; 0: at the end of a session only
   Location where;
 };
 

@@ -60,6 +60,13 @@ PacketBuffers packet_buffers(const Config& config) {
   return {std::max(af_xdp, others), 0};
 }
 
+dataplane::SessionBudgetLimits session_budgets(const Limits& l) {
+  return {.source = {l.new_sessions_per_source, l.half_open_per_source},
+          .attachment = {l.new_sessions_per_attachment, l.half_open_per_attachment},
+          .domain = {l.new_sessions_per_domain, l.half_open_per_domain},
+          .hosts = l.hosts};
+}
+
 MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) {
   const Limits& l = config.limits;
   const auto workers = std::max<uint32_t>(1, static_cast<uint32_t>(config.workers.cores.size()));
@@ -107,6 +114,9 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
           "their packets are of packet_buffers");
   add("nat", l.nat_bindings * kBindingBytes, false,
       "nat_bindings x about " + number(kBindingBytes) + ", without the pools");
+  const dataplane::SessionBudgetLimits budgets = session_budgets(l);
+  add("hosts", budgets.any() ? dataplane::SessionBudgets::bytes_for(budgets, l.attachments) : 0, false,
+      "with bounds on new sessions: hosts x 16, rounded up, + 8 for each attachment and domain");
   add("attachment counters", workers * std::bit_ceil(uint64_t{l.attachments}) * kTallyBytes, false,
       "workers x attachments x " + number(kTallyBytes));
   add("adjacencies", l.adjacencies * kAdjacencyBytes, false,

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/host/session_budgets.h"
 #include "mgmt/config/config.h"
 #include "mgmt/config/problem.h"
 
@@ -33,6 +34,9 @@ struct PacketBuffers {
   uint16_t af_xdp_data = 0;
 };
 PacketBuffers packet_buffers(const Config& config);
+
+/// The bounds on new sessions that `limits` asks for.
+dataplane::SessionBudgetLimits session_budgets(const Limits& limits);
 
 /// `session_bytes(n)` is what a worker's session table of n sessions takes: SessionTable::bytes_for. Pure.
 MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t sessions));

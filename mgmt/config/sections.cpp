@@ -162,6 +162,15 @@ void read_limits(const Table& t, Limits& out) {
   t.get("out_of_order_segments", out.out_of_order_segments);
   t.get("nat_bindings", out.nat_bindings);
   t.get("event_queue", out.event_queue);
+  t.get("when_full", kWhenFull, out.when_full);
+  t.get("half_open_sessions", out.half_open_sessions);
+  t.get("half_open_per_source", out.half_open_per_source);
+  t.get("half_open_per_attachment", out.half_open_per_attachment);
+  t.get("half_open_per_domain", out.half_open_per_domain);
+  t.get("new_sessions_per_source", out.new_sessions_per_source);
+  t.get("new_sessions_per_attachment", out.new_sessions_per_attachment);
+  t.get("new_sessions_per_domain", out.new_sessions_per_domain);
+  t.get("hosts", out.hosts);
   out.where = t.where();
 }
 
@@ -229,6 +238,7 @@ void read_singles(const Table& root, Config& out) {
   const Table events = root.inner("events");
   events.get_file("eve", out.events.eve);
   events.get("flow", out.events.flow);
+  events.get("flow_interval", out.events.flow_interval);
   out.events.where = events.where();
 }
 

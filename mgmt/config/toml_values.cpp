@@ -231,6 +231,15 @@ Values single_values(const Config& c) {
           {"limits.out_of_order_segments", toml(l.out_of_order_segments)},
           {"limits.nat_bindings", toml(l.nat_bindings)},
           {"limits.event_queue", toml(l.event_queue)},
+          {"limits.when_full", word(kWhenFull, l.when_full)},
+          {"limits.half_open_sessions", toml(l.half_open_sessions)},
+          {"limits.half_open_per_source", toml(l.half_open_per_source)},
+          {"limits.half_open_per_attachment", toml(l.half_open_per_attachment)},
+          {"limits.half_open_per_domain", toml(l.half_open_per_domain)},
+          {"limits.new_sessions_per_source", toml(l.new_sessions_per_source)},
+          {"limits.new_sessions_per_attachment", toml(l.new_sessions_per_attachment)},
+          {"limits.new_sessions_per_domain", toml(l.new_sessions_per_domain)},
+          {"limits.hosts", toml(l.hosts)},
           {"timeouts.tcp_handshake", toml(t.tcp_handshake)},
           {"timeouts.tcp_established", toml(t.tcp_established)},
           {"timeouts.tcp_closing", toml(t.tcp_closing)},
@@ -250,7 +259,8 @@ Values single_values(const Config& c) {
           {"routes.file", toml(c.routes_file)},
           {"log.level", toml(c.log.level)},
           {"events.eve", toml(c.events.eve)},
-          {"events.flow", toml(c.events.flow)}};
+          {"events.flow", toml(c.events.flow)},
+          {"events.flow_interval", toml(c.events.flow_interval)}};
 }
 
 std::string name_of(const Port& x) { return x.name; }

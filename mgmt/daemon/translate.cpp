@@ -1,5 +1,7 @@
 #include "mgmt/daemon/translate.h"
 
+#include "mgmt/config/memory_plan.h"
+
 namespace weir::daemon {
 
 using namespace dataplane;
@@ -83,6 +85,11 @@ DataplaneSettings dataplane_settings(const config::Config& config) {
   settings.event_queue = config.limits.event_queue;
   settings.nat_bindings = config.limits.nat_bindings;
   settings.flow_events = config.events.flow;
+  settings.flow_interval = Tick::duration(config.events.flow_interval * kNanosPerSecond);
+  const config::Limits& limits = config.limits;
+  settings.half_open = limits.half_open_sessions;
+  settings.when_full = limits.when_full == config::WhenFull::refuse ? WhenFull::refuse : WhenFull::half_open;
+  settings.budgets = config::session_budgets(limits);
   settings.inspection = {config.limits.inspected_sessions, config.limits.stream_window,
                          config.limits.out_of_order_segments};
   return settings;

@@ -28,6 +28,8 @@ constexpr Named kNamed[] = {
     {"sessions_created", &WorkerCounters::sessions_created},
     {"sessions_expired", &WorkerCounters::sessions_expired},
     {"sessions_live", &WorkerCounters::sessions_live},
+    {"sessions_given_way", &WorkerCounters::sessions_given_way},
+    {"hosts_untracked", &WorkerCounters::hosts_untracked},
     {"redecided_policy", &WorkerCounters::redecided_policy},
     {"redecided_route", &WorkerCounters::redecided_route},
     {"redecided_cut", &WorkerCounters::redecided_cut},
@@ -37,9 +39,9 @@ constexpr Named kNamed[] = {
     {"events_lost", &WorkerCounters::events_lost},
     {"notes_lost", &WorkerCounters::notes_lost},
 };
-// turns, idle_turns and bursts are left out; a new counter has to be named above.
+// turns, idle_turns, bursts and sessions_half_open are left out; a new counter has to be named above.
 static_assert(sizeof(WorkerCounters) ==
-              (std::size(kNamed) + 3 + dataplane::kDropReasonCount) * sizeof(Counter));
+              (std::size(kNamed) + 4 + dataplane::kDropReasonCount) * sizeof(Counter));
 
 }  // namespace
 

@@ -12,7 +12,8 @@ namespace weir::test {
 /// Counter name -> how far it moved; drops are "drop REASON". What did not move is not in it.
 using Counts = std::map<std::string, int64_t>;
 
-/// Every counter but `turns`, `idle_turns` and `bursts`, which say how often a loop ran, not what it did.
+/// Every counter but `turns`, `idle_turns` and `bursts`, which say how often a loop ran, not what it did, and
+/// `sessions_half_open`, which every SYN moves and session_flood_test.cpp looks at.
 Counts read_counts(const dataplane::WorkerCounters& counters);
 
 /// `after` - `before`, without the zeroes.

@@ -120,6 +120,70 @@ TEST(IcmpErrors, DroppedUnlessTheyFit) {
   }
 }
 
+/// RFC 5927 section 4.1: who has not seen the session cannot know what it has sent.
+TEST(IcmpErrors, HaveToFitWhatTheyQuote) {
+  for (const Ip ip : {Ip::v4, Ip::v6}) {
+    TestHub hub(network().build());
+    hub.pass_through(from_spoke(kA, kB, tcp(kSyn, 1'000), ip));
+    hub.pass_through(from_spoke(kB, kA, tcp(kSyn | kAck, 0xffff'fff0, 1'001, "", 80, 1000), ip));
+    hub.pass_through(from_spoke(kA, kB, tcp(kAck, 1'001, 0xffff'fff1, "request"), ip));
+    hub.pass_through(from_spoke(kB, kA, tcp(kAck, 0xffff'fff1, 1'008, std::string(100, 'x'), 80, 1000), ip));
+    hub.pass_through(from_spoke(kA, kB, udp(), ip));
+    hub.moved();
+    const auto about_client = [&](const Transport& quoted, size_t cut = 0) {
+      return hub.pass_through(
+          tunnelled(kB, error_frame(kB.hub_mac, kB.host_mac, router_of(kB, ip), host_of(kA, ip),
+                                    quote_of(kA, kB, quoted, ip, cut), ip, 64)));
+    };
+    const auto about_server = [&](uint32_t seq) {
+      const Transport quoted = tcp(kAck, seq, 1'008, "x", 80, 1000);
+      return hub.pass_through(
+          tunnelled(kA, error_frame(kA.hub_mac, kA.host_mac, router_of(kA, ip), host_of(kB, ip),
+                                    quote_of(kB, kA, quoted, ip), ip, 64)));
+    };
+    EXPECT_EQ(about_client(tcp(kAck, 1'001, 0, "request")).size(), 1u);
+    EXPECT_EQ(about_client(tcp(kAck, 1'001, 0, "request"), ip == Ip::v4 ? 28 : 48).size(), 1u)
+        << "eight bytes do";
+    EXPECT_EQ(about_server(0xffff'fff1).size(), 1u);
+    EXPECT_EQ(about_server(0x10).size(), 1u) << "behind the wrap";
+    EXPECT_EQ(about_client(udp()).size(), 1u);
+    EXPECT_EQ(hub.moved(), forwarded(5));
+    for (const uint32_t seq : {1'008u, 1'009u, 500'000u, 0x8000'0000u, 0xf000'0000u})
+      EXPECT_TRUE(about_client(tcp(kAck, seq, 0, "x")).empty()) << seq;
+    for (const uint32_t seq : {0x55u, 0x56u, 0xfff0'0000u}) EXPECT_TRUE(about_server(seq).empty()) << seq;
+    EXPECT_EQ(hub.moved(), dropped(DropReason::icmp_error_quote, 8));
+    const Transport longer = [](PacketBuilder& b) { b.udp(1000, 2000).length(400).payload("hello"); };
+    const Transport shorter = [](PacketBuilder& b) { b.udp(1000, 2000).length(7).payload("hello"); };
+    EXPECT_TRUE(about_client(longer).empty());
+    EXPECT_TRUE(about_client(shorter).empty());
+    EXPECT_EQ(hub.moved(), dropped(DropReason::icmp_error_quote, 2));
+  }
+}
+
+/// An identifier that both hosts use: neither's queries pass on the other's session without a rule.
+TEST(IcmpQueries, TheResponderNeedsARuleOfItsOwn) {
+  for (const Ip ip : {Ip::v4, Ip::v6}) {
+    for (const bool allowed : {false, true}) {
+      SnapshotBuilder b = network();
+      const uint8_t protocol = ip == Ip::v4 ? 1 : 58;
+      if (allowed)
+        b.rule({.id = "echo",
+                .action = dataplane::PolicyAction::allow,
+                .from = {"blue"},
+                .to = {"red"},
+                .protocol = protocol});
+      TestHub hub(b.build());
+      EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, echo(1, 1), ip)).size(), 1u);
+      EXPECT_EQ(hub.pass_through(from_spoke(kB, kA, echo(1, 1, true), ip)).size(), 1u);
+      EXPECT_EQ(hub.moved(), started() + forwarded());
+      EXPECT_EQ(hub.pass_through(from_spoke(kB, kA, echo(1, 9), ip)).size(), allowed ? 1u : 0u);
+      EXPECT_EQ(hub.moved(), allowed ? forwarded() : dropped(DropReason::policy_default_deny));
+      EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, echo(1, 2), ip)).size(), 1u);
+      EXPECT_EQ(hub.moved(), forwarded());
+    }
+  }
+}
+
 TEST(IcmpErrors, FindTheirSessionsOwner) {
   TestHub hub(network(true, 3).build(), {.workers = 3});
   for (uint16_t port = 1; port < 40; ++port) {

@@ -142,6 +142,64 @@ TEST(Sessions, TheRecordAtTheEnd) {
   }
 }
 
+TEST(Sessions, ARecordOfIcmpHasItsType) {
+  for (const Ip ip : {Ip::v4, Ip::v6}) {
+    TestHub hub(network().build(), {.flow_events = true});
+    hub.pass_through(from_spoke(kA, kB, echo(0x1234), ip));
+    hub.pass_through(from_spoke(kB, kA, echo(0x1234, 1, true), ip));
+    hub.pass_seconds(16);
+    hub.settle();
+    const auto events = hub.events();
+    ASSERT_EQ(events.size(), 1u);
+    EXPECT_EQ(events[0].flow.src_port, ip == Ip::v4 ? 8 : 128);
+    EXPECT_EQ(events[0].flow.dst_port, 0);
+  }
+}
+
+TEST(Sessions, RecordsOfASessionThatLasts) {
+  const uint32_t minute = dataplane::Tick::duration(60 * dataplane::kNanosPerSecond);
+  TestHub hub(network().build(), {.flow_events = true, .flow_interval = minute});
+  const auto speak = [&] {
+    hub.pass_through(from_spoke(kA, kB, udp()));
+    hub.pass_through(from_spoke(kB, kA, udp(2000, 1000)));
+  };
+  speak();
+  for (uint64_t records = 1; records <= 5; ++records) {
+    hub.pass_seconds(40);
+    speak();
+    hub.settle();
+    EXPECT_TRUE(hub.events().empty()) << "not yet";
+    hub.pass_seconds(20.3);
+    hub.settle();
+    const auto events = hub.events();
+    ASSERT_EQ(events.size(), 1u) << records;
+    EXPECT_EQ(events[0].flow_stats.end, FlowEnd::none);
+    EXPECT_EQ(events[0].flow_stats.packets_to_server, records + 1) << "until now";
+    EXPECT_EQ(events[0].flow_stats.end_ns, hub.now());
+    EXPECT_EQ(events[0].flow.policy_rule.view(), "red-to-blue");
+  }
+  hub.pass_seconds(61);
+  hub.settle();
+  const auto events = hub.events();
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].flow_stats.end, FlowEnd::timeout);
+}
+
+TEST(Sessions, RecordsGoOnWhileATcpSessionIsIdle) {
+  const uint32_t interval =
+      dataplane::Tick::duration(600 * dataplane::kNanosPerSecond);  // longer than the wheel
+  TestHub hub(network().build(), {.flow_events = true, .flow_interval = interval});
+  play(hub, {"", kHandshake, 0, FlowEnd::timeout});
+  size_t records = 0, ends = 0;
+  for (int minute = 0; minute < 61; ++minute) {
+    hub.pass_seconds(60);
+    hub.settle();
+    for (const auto& event : hub.events()) (event.flow_stats.end == FlowEnd::none ? records : ends) += 1;
+  }
+  EXPECT_EQ(records, 5u);
+  EXPECT_EQ(ends, 1u) << "after an hour, in place of the sixth";
+}
+
 TEST(Sessions, TcpFlagsOfEachDirectionAreInTheRecord) {
   TestHub hub(network().build(), {.flow_events = true});
   play(hub, {"", after_handshake({{true, kFin | kAck}, {false, kRst}}), 0, FlowEnd::reset});

@@ -119,6 +119,10 @@ TestHub::TestHub(std::unique_ptr<Snapshot> snapshot, HubOptions options) : worke
   settings.nat_bindings = options.nat_bindings;
   settings.fragments = options.fragments;
   settings.flow_events = options.flow_events;
+  settings.flow_interval = options.flow_interval;
+  settings.budgets = options.budgets;
+  settings.half_open = options.half_open;
+  settings.when_full = options.when_full;
   settings.stall_ns = options.stall_ns;
   settings.sample_one_in = options.sample_one_in;
   settings.inspection = options.inspection;

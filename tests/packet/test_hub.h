@@ -39,6 +39,10 @@ struct HubOptions {
   uint32_t nat_bindings = 4'096;
   dataplane::FragmentLimits fragments = {};
   bool flow_events = false;
+  uint32_t flow_interval = 0;
+  dataplane::SessionBudgetLimits budgets = {};
+  uint32_t half_open = 0;
+  dataplane::WhenFull when_full = dataplane::WhenFull::half_open;
   dataplane::NanoTime stall_ns = dataplane::kNanosPerMilli;
   uint32_t sample_one_in = dataplane::kSampleOneIn;
   inspection::InspectorLimits inspection = {.flows = 64};

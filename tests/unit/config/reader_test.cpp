@@ -50,6 +50,16 @@ TEST(ReadConfig, ReadsLimitsAndTimeouts) {
   EXPECT_EQ(c.limits.out_of_order_segments, 8u);
   EXPECT_EQ(c.limits.nat_bindings, 900u);
   EXPECT_EQ(c.limits.event_queue, 128u);
+  EXPECT_EQ(c.limits.when_full, WhenFull::refuse);
+  EXPECT_EQ(c.limits.half_open_sessions, 21u);
+  EXPECT_EQ(c.limits.half_open_per_source, 22u);
+  EXPECT_EQ(c.limits.half_open_per_attachment, 23u);
+  EXPECT_EQ(c.limits.half_open_per_domain, 24u);
+  EXPECT_EQ(c.limits.new_sessions_per_source, 25u);
+  EXPECT_EQ(c.limits.new_sessions_per_attachment, 26u);
+  EXPECT_EQ(c.limits.new_sessions_per_domain, 27u);
+  EXPECT_EQ(c.limits.hosts, 128u);
+  EXPECT_EQ(c.events.flow_interval, 28u);
   EXPECT_EQ(c.timeouts.tcp_handshake, 1u);
   EXPECT_EQ(c.timeouts.tcp_established, 2u);
   EXPECT_EQ(c.timeouts.tcp_closing, 3u);

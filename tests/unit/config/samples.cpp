@@ -121,6 +121,15 @@ stream_window = 2048
 out_of_order_segments = 8
 nat_bindings = 900
 event_queue = 128
+when_full = "refuse"
+half_open_sessions = 21
+half_open_per_source = 22
+half_open_per_attachment = 23
+half_open_per_domain = 24
+new_sessions_per_source = 25
+new_sessions_per_attachment = 26
+new_sessions_per_domain = 27
+hosts = 128
 [timeouts]
 tcp_handshake = 1
 tcp_established = 2
@@ -145,6 +154,7 @@ level = "debug"
 [events]
 eve = "eve.json"
 flow = false
+flow_interval = 28
 [[port]]
 name = "wan0"
 driver = "af_packet"

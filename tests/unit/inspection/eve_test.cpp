@@ -96,6 +96,20 @@ TEST(Eve, Flow) {
   EXPECT_FALSE(json.contains("direction"));
 }
 
+TEST(Eve, WhyAFlowEnds) {
+  const std::pair<FlowEnd, const char*> rows[] = {
+      {FlowEnd::timeout, "timeout"}, {FlowEnd::closed, "tcp_close"}, {FlowEnd::reset, "tcp_reset"},
+      {FlowEnd::dropped, "dropped"}, {FlowEnd::purged, "forced"},    {FlowEnd::given_way, "given_way"},
+      {FlowEnd::none, "active"}};
+  for (const auto& [end, reason] : rows) {
+    Event event;
+    event.kind = EventKind::flow;
+    event.flow = test::flow_info();
+    event.flow_stats.end = end;
+    EXPECT_EQ(Json::parse(to_eve_json(event, kOffset))["flow"]["reason"], reason);
+  }
+}
+
 TEST(Eve, IcmpHasTypeAndCode) {
   Event event = alert_event();
   event.flow.protocol = 58;

@@ -1,0 +1,93 @@
+#include "dataplane/host/session_budgets.h"
+
+namespace weir::dataplane {
+
+namespace {
+
+constexpr size_t kDomainSlots = 1 << 16;
+
+}  // namespace
+
+SessionBudgets::SessionBudgets(const SessionBudgetLimits& limits, uint32_t attachments)
+    : limits_(limits),
+      attachments_(limits.attachment.any() ? attachments : 1),
+      domains_(limits.domain.any() ? kDomainSlots : 1) {}
+
+size_t SessionBudgets::bytes_for(const SessionBudgetLimits& limits, uint32_t attachments) {
+  return HostTable::bytes_for(limits.hosts) + (limits.attachment.any() ? attachments * sizeof(Budget) : 0) +
+         (limits.domain.any() ? kDomainSlots * sizeof(Budget) : 0);
+}
+
+Result<std::unique_ptr<SessionBudgets>> SessionBudgets::create(const SessionBudgetLimits& limits,
+                                                               uint32_t attachments, uint64_t secret) {
+  auto hosts = HostTable::create(limits.hosts, secret);
+  if (!hosts) return tl::unexpected(std::move(hosts.error()));
+  std::unique_ptr<SessionBudgets> budgets(new SessionBudgets(limits, attachments));
+  budgets->hosts_ = std::move(*hosts);
+  return budgets;
+}
+
+SessionBudgets::Admission SessionBudgets::take_new(const Origin& origin, NanoTime now) {
+  Admission admission;
+  if (limits_.source.new_per_second != 0) {
+    const HostName host = hosts_->name_of(origin.domain_slot, origin.source);
+    switch (hosts_->take_new(host, limits_.source, now)) {
+      case HostTable::Answer::yes:
+        break;
+      case HostTable::Answer::over_limit:
+        return {Bound::source, false};
+      case HostTable::Answer::no_room:
+        admission.untracked = true;
+        break;
+    }
+  }
+  if (limits_.attachment.new_per_second != 0 &&
+      !attachments_[slot_of(origin.attachment)].take_new(limits_.attachment, now)) {
+    admission.bound = Bound::attachment;
+  } else if (limits_.domain.new_per_second != 0 &&
+             !domains_[origin.domain_slot].take_new(limits_.domain, now)) {
+    admission.bound = Bound::domain;
+  }
+  return admission;
+}
+
+SessionBudgets::Admission SessionBudgets::begin_half_open(const Origin& origin, NanoTime now) {
+  Admission admission;
+  if (limits_.source.half_open != 0) {
+    const HostName host = hosts_->name_of(origin.domain_slot, origin.source);
+    switch (hosts_->begin_half_open(host, limits_.source, now)) {
+      case HostTable::Answer::yes:
+        break;
+      case HostTable::Answer::over_limit:
+        return {Bound::source, false};
+      case HostTable::Answer::no_room:
+        admission.untracked = true;
+        break;
+    }
+  }
+  const auto give_back_source = [&] {
+    if (limits_.source.half_open != 0 && !admission.untracked)
+      hosts_->end_half_open(hosts_->name_of(origin.domain_slot, origin.source));
+  };
+  if (limits_.attachment.half_open != 0 &&
+      !attachments_[slot_of(origin.attachment)].begin_half_open(limits_.attachment)) {
+    give_back_source();
+    admission.bound = Bound::attachment;
+    return admission;
+  }
+  if (limits_.domain.half_open != 0 && !domains_[origin.domain_slot].begin_half_open(limits_.domain)) {
+    if (limits_.attachment.half_open != 0) attachments_[slot_of(origin.attachment)].end_half_open();
+    give_back_source();
+    admission.bound = Bound::domain;
+  }
+  return admission;
+}
+
+void SessionBudgets::end_half_open(const Origin& origin, bool untracked) {
+  if (limits_.source.half_open != 0 && !untracked)
+    hosts_->end_half_open(hosts_->name_of(origin.domain_slot, origin.source));
+  if (limits_.attachment.half_open != 0) attachments_[slot_of(origin.attachment)].end_half_open();
+  if (limits_.domain.half_open != 0) domains_[origin.domain_slot].end_half_open();
+}
+
+}  // namespace weir::dataplane
