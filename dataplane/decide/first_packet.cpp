@@ -259,6 +259,7 @@ FirstDecision decide_first_packet(const Snapshot& snapshot, const FirstPacket& p
       decision.connection, {seen, packet.ingress, decision.forward.attachment,
                             packet.icmp_type ? *packet.icmp_type : echo_request_type(seen.protocol)});
   if (refuses(decision.policy.action)) {
+    if (decision.policy.action == PolicyAction::reject) return dropped(DropReason::policy_reject);
     return dropped(decision.policy.rule == kDefaultDeny ? DropReason::policy_default_deny
                                                         : DropReason::policy_deny);
   }

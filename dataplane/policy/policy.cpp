@@ -102,6 +102,9 @@ PolicyTable PolicyTable::build(std::vector<PolicyRule> rules, std::vector<Connec
   for (const RuleIndex r : order) {
     const PolicyRule& rule = table.rules_[r];
     in_order.push_back(&rule);
+    for (const PolicyEnd* end : {&rule.from, &rule.to}) {
+      for (const auto& group : end->groups) table.by_attachment_ |= !group->attachments.empty();
+    }
     table.places_.push_back({r, rule.name, rule.profile, rule.action, rule.if_unknown, rule.watch});
   }
   const RuleVectors* known = before != nullptr ? before->vectors_.get() : nullptr;

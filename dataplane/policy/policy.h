@@ -187,6 +187,9 @@ class PolicyTable {
   /// By RuleIndex: not in the order in which they are evaluated. A gap has no id.
   const std::vector<PolicyRule>& rules() const { return rules_; }
   const std::vector<Connection>& connections() const { return connections_; }
+  /// Whether some rule asks for attachments: then a session whose attachment is another one has to be decided
+  /// again.
+  bool by_attachment() const { return by_attachment_; }
   /// Memory of what was compiled.
   size_t bytes() const;
 
@@ -206,6 +209,7 @@ class PolicyTable {
   std::vector<uint32_t> versions_;     // of connections_: what packets ask for, close together
   std::vector<ConnectionIndex> hash_;  // open addressing over (from, to)
   std::vector<Place> places_;
+  bool by_attachment_ = false;
   std::unique_ptr<const RuleVectors> vectors_;
 };
 

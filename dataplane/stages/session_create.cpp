@@ -1,4 +1,6 @@
 // A packet that belongs to no session yet.
+#include <array>
+
 #include "dataplane/decide/first_packet.h"
 #include "dataplane/session/tcp_state.h"
 #include "dataplane/stages/session_slow.h"
@@ -32,14 +34,15 @@ DropReason may_start(const TcpRules& rules, rte_mbuf* mbuf, Start& start) {
   return DropReason::none;
 }
 
-/// What an ICMP session is about, for its records.
-void note_icmp(rte_mbuf* mbuf, SessionCold& cold) {
+/// An ICMP message's type and code, zeros in a fragment without a header: no session begins with an echo reply.
+std::array<uint8_t, 2> icmp_of(rte_mbuf* mbuf) {
   const PacketMeta& meta = meta_of(mbuf);
   const net::Bytes message = bytes_of(mbuf).subspan(meta.ip_offset + meta.l4_offset);
-  if (message.size() < 2 || meta.payload_offset == meta.l4_offset) return;  // a fragment without a header
-  cold.tcp_flags[0] = message[0];
-  cold.tcp_flags[1] = message[1];
+  if (message.size() < 2 || meta.payload_offset == meta.l4_offset) return {};
+  return {message[0], message[1]};
 }
+
+bool is_icmp(uint8_t protocol) { return protocol == net::kProtoIcmp || protocol == net::kProtoIcmpv6; }
 
 /// With fewer free ones something gives way. In a large table before none is left, see give_way().
 uint32_t free_wanted(const SessionTable& sessions) {
@@ -113,8 +116,17 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
     sent_to = find_binding(ctx, tuple, ingress->domain);
     if (sent_to != kNoBinding) packet.binding = &ctx.bindings->at(sent_to);
   }
+  std::array<uint8_t, 2> icmp{};
+  if (is_icmp(tuple.protocol)) {
+    icmp = icmp_of(mbuf);
+    packet.icmp_type = icmp[0];
+  }
   const FirstDecision decision = decide_first_packet(snapshot, packet);
-  if (decision.drop != DropReason::none) return Next::drop(decision.drop);
+  if (decision.drop != DropReason::none) {
+    if (decision.last_step == Step::policy) ctx.rule_hits.count(decision.policy, ctx.now);
+    if (decision.drop == DropReason::policy_reject) return Next::punt(PuntReason::reject);
+    return Next::drop(decision.drop);
+  }
 
   // Both next hops first: a session is never half made.
   const AdjacencyId to_initiator = find_adjacency(snapshot, decision.reverse, tuple.src);
@@ -157,8 +169,9 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
   if (start.state != SessionState::active) {
     ctx.sessions->tcp(index) = start.window;
     cold.tcp_flags[0] = meta.tcp_flags;
-  } else if (meta.protocol() == net::kProtoIcmp || meta.protocol() == net::kProtoIcmpv6) {
-    note_icmp(mbuf, cold);
+  } else if (is_icmp(tuple.protocol)) {
+    cold.tcp_flags[0] = icmp[0];
+    cold.tcp_flags[1] = icmp[1];
   }
   session.adjacency[0] = to_responder;
   session.adjacency[1] = to_initiator;
@@ -176,6 +189,7 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
     ctx.sessions->remove(index);
     return Next::drop(DropReason::inspect_limit);
   }
+  ctx.rule_hits.count(decision.policy, ctx.now);
   ctx.counters.sessions_created.add();
   ctx.counters.sessions_live.set(ctx.sessions->size());
   meta.session = index;

@@ -9,12 +9,12 @@ namespace weir::dataplane {
 
 namespace {
 
-/// The session is no longer allowed: it goes, and the packet with it. A later packet that may start a session
-/// is judged anew.
+/// The session is no longer allowed: it goes, and the packet with it, of which control tells the sender if it
+/// is rejected. A later packet that may start a session is judged anew.
 Next cut(WorkerContext& ctx, SessionIndex index, DropReason reason) {
   ctx.counters.redecided_cut.add();
   end_session(ctx, index, inspection::FlowEnd::purged);
-  return Next::drop(reason);
+  return reason == DropReason::policy_reject ? Next::punt(PuntReason::reject) : Next::drop(reason);
 }
 
 /// Points one direction at `next_hop`. False: its MAC is not known.
@@ -25,6 +25,29 @@ bool point(const Snapshot& snapshot, Session& session, Direction direction, cons
   return adjacency.valid();
 }
 
+/// As the packet that opened the session, now coming by `ingress`.
+FirstPacket first_packet_of(WorkerContext& ctx, SessionIndex index, const Tuple& tuple,
+                            AttachmentId ingress) {
+  const SessionCold& cold = ctx.sessions->cold(index);
+  FirstPacket packet{ingress, tuple, {cold.member[0], cold.member[1]}};
+  if (tuple.protocol == net::kProtoIcmp || tuple.protocol == net::kProtoIcmpv6)
+    packet.icmp_type = cold.tcp_flags[0];
+  if ((ctx.sessions->at(index).flags & Session::kTranslated) != 0) {
+    const BindingIndex sent_to = ctx.sessions->translation(index).destination_binding;
+    if (sent_to != kNoBinding) packet.binding = &ctx.bindings->at(sent_to);
+  }
+  return packet;
+}
+
+/// What policy has decided anew. False: inspection has no room for it.
+bool take_policy(WorkerContext& ctx, SessionIndex index, const FirstDecision& decision) {
+  SessionCold& cold = ctx.sessions->cold(index);
+  ctx.sessions->at(index).connection = decision.connection;
+  cold.policy_version = decision.policy_version;
+  cold.rule = decision.policy.rule;
+  return set_inspection(ctx, index, decision.policy);
+}
+
 }  // namespace
 
 Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index) {
@@ -32,11 +55,7 @@ Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index) 
   Session& session = ctx.sessions->at(index);
   SessionCold& cold = ctx.sessions->cold(index);
   const Tuple tuple = ctx.sessions->tuple(index);
-  FirstPacket packet{cold.ingress, tuple, {cold.member[0], cold.member[1]}};
-  if ((session.flags & Session::kTranslated) != 0) {
-    const BindingIndex sent_to = ctx.sessions->translation(index).destination_binding;
-    if (sent_to != kNoBinding) packet.binding = &ctx.bindings->at(sent_to);
-  }
+  const FirstPacket packet = first_packet_of(ctx, index, tuple, cold.ingress);
 
   // Else a next hop went, which no version tells.
   const bool policy_moved = snapshot.policy->version(session.connection) != cold.policy_version;
@@ -47,20 +66,21 @@ Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index) 
   } else if (route_moved) {
     ctx.counters.redecided_route.add();
   }
-  const FirstDecision decision =
+  bool classified = policy_moved;
+  FirstDecision decision =
       policy_moved ? decide_first_packet(snapshot, packet) : decide_route(snapshot, packet);
+  if (!classified && decision.drop == DropReason::none && snapshot.policy->by_attachment() &&
+      decision.forward.attachment != cold.egress) {
+    decision = decide_first_packet(snapshot, packet);
+    classified = true;
+  }
   // An attachment that is down may come back, and what was allowed is still: the session waits for it.
   if (decision.drop == DropReason::attachment_down) return Next::drop(DropReason::attachment_down);
   if (decision.drop != DropReason::none) return cut(ctx, index, decision.drop);
   if (!keeps_translation(ctx, index, decision)) return cut(ctx, index, DropReason::nat_changed);
   // In another domain the replies would have another key.
   if (decision.to_domain.index() != session.domain[1]) return cut(ctx, index, DropReason::no_route);
-  if (policy_moved) {
-    session.connection = decision.connection;
-    cold.policy_version = decision.policy_version;
-    cold.rule = decision.policy.rule;
-    if (!set_inspection(ctx, index, decision.policy)) return cut(ctx, index, DropReason::inspect_limit);
-  }
+  if (classified && !take_policy(ctx, index, decision)) return cut(ctx, index, DropReason::inspect_limit);
   note_routes(session, cold, decision);
 
   const net::IpAddress& dst = decision.translated.dst;
@@ -81,6 +101,13 @@ Next accept_other_ingress(WorkerContext& ctx, PacketMeta& meta, SessionIndex ind
       reverse_hop(snapshot, ingress.domain, source, meta.ingress, ecmp_hash(tuple), !ingress.reverse_path);
   if (!way.found) return Next::drop(DropReason::reverse_path);
   if (meta.direction == Direction::reverse) return Next::go_on();  // asymmetric, but legitimate
+  if (snapshot.policy->by_attachment()) {
+    const FirstDecision decision =
+        decide_first_packet(snapshot, first_packet_of(ctx, index, tuple, meta.ingress));
+    if (decision.drop == DropReason::attachment_down) return Next::drop(decision.drop);
+    if (decision.drop != DropReason::none) return cut(ctx, index, decision.drop);
+    if (!take_policy(ctx, index, decision)) return cut(ctx, index, DropReason::inspect_limit);
+  }
   const AdjacencyId back = find_adjacency(snapshot, way.next_hop, source);
   if (!back.valid()) return wait_for(meta, way.next_hop, source);
   session.adjacency[static_cast<size_t>(Direction::reverse)] = back;

@@ -12,6 +12,7 @@
 #include "dataplane/core/time.h"
 #include "dataplane/fragment/fragment_table.h"
 #include "dataplane/nat/bindings.h"
+#include "dataplane/policy/rule_hits.h"
 #include "dataplane/session/session_table.h"
 #include "dataplane/worker/dataplane.h"
 #include "dataplane/worker/packet.h"
@@ -89,6 +90,7 @@ struct WorkerContext {
   // --- its own ---
   WorkerCounters counters;
   AttachmentTallies tallies;
+  RuleHits rule_hits;
   TurnProfile profile;
   std::unique_ptr<SessionTable> sessions;
   std::unique_ptr<inspection::Inspector> inspector;

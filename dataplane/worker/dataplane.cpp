@@ -130,6 +130,11 @@ class DataplaneImpl final : public Dataplane {
     return workers_[worker]->context().profile.counters();
   }
   AttachmentTotals attachment_totals(AttachmentId attachment) const override;
+  RuleHit rule_hits(RuleIndex rule) const override {
+    RuleHit total;
+    for (const auto& worker : workers_) total += worker->context().rule_hits.of(rule);
+    return total;
+  }
   std::optional<NanoTime> probe_answered(AttachmentId attachment, ProbeToken token) const override;
   void watch(NanoTime until) override {
     for (const auto& worker : workers_) worker->context().profile.watch(until);

@@ -20,6 +20,7 @@
 #include "dataplane/fragment/fragment_table.h"
 #include "dataplane/host/session_budgets.h"
 #include "dataplane/io/port.h"
+#include "dataplane/policy/rule_hits.h"
 #include "dataplane/session/session.h"
 #include "dataplane/worker/profile.h"
 #include "inspection/inspector.h"
@@ -38,6 +39,7 @@ struct DataplaneSettings {
   uint32_t sessions = 65'536;  // whole hub
   uint32_t ring_size = 2'048;
   uint32_t attachments = 16'384;        // that are counted and probed each for itself
+  uint32_t policy_rules = 16'384;        // that are counted
   uint32_t punts_per_second = 2'000;    // per worker and kind of punt; as many notes of neighbours
   uint32_t punts_per_attachment = 200;  // of them
   uint32_t event_queue = 4'096;
@@ -98,8 +100,9 @@ enum class PuntReason : uint8_t {
   underlay_arp,   // an ARP packet on a port that DPDK owns (from the outer Ethernet header on)
   underlay_icmp,  // an ICMP error for an address of such a port, the same
   multicast,      // multicast or broadcast of an attachment that has a port for it
+  reject,         // control tells the sender that policy refuses the session
 };
-inline constexpr size_t kPuntReasons = 6;
+inline constexpr size_t kPuntReasons = 7;
 
 /// A packet that control owns now, until it gives it back by exactly one of resume() and discard().
 struct Punt {
@@ -209,6 +212,8 @@ class Dataplane {
   virtual const inspection::InspectorCounters& inspection_counters(WorkerIndex worker) const = 0;
   virtual const ProfileCounters& profile(WorkerIndex worker) const = 0;
   virtual AttachmentTotals attachment_totals(AttachmentId attachment) const = 0;
+  /// What a rule decided, over all workers, since the hub started: by its place, whichever rule had that.
+  virtual RuleHit rule_hits(RuleIndex rule) const = 0;
   /// When a worker saw the answer to the attachment's probe with `token`; nothing if none did, or a later
   /// probe was answered since.
   virtual std::optional<NanoTime> probe_answered(AttachmentId attachment, ProbeToken token) const = 0;

@@ -47,12 +47,19 @@ Json list_of(std::string_view kind, const std::vector<Thing>& things,
   return rows;
 }
 
+Json row_of(const control::RuleCountView& count) {
+  return {{"sessions", count.sessions}, {"last_s", count.last_s ? Json(*count.last_s) : Json()}};
+}
+
 Json list_of(std::string_view kind, const control::Configured& all) {
-  const auto& [config, origins] = all;
+  const Config& config = all.config;
+  const model::Origins& origins = all.origins;
   if (kind == "domain") return list_of(kind, config.domains, origins.domains);
   if (kind == "attachment") return list_of(kind, config.attachments, origins.attachments);
   if (kind == "connection") return list_of(kind, config.connections, origins.connections);
-  return list_of(kind, config.policy, origins.policy);
+  Json rows = list_of(kind, config.policy, origins.policy);
+  for (size_t i = 0; i < all.rules.size(); ++i) rows[i].update(row_of(all.rules[i]));
+  return rows;
 }
 
 Response failure(const Error& error) { return {http_status(error.code), to_json(error)}; }
@@ -66,7 +73,9 @@ std::string plural_of(std::string_view kind) { return std::string(kind) + (kind 
 Response get_configured(Source& source, std::string_view kind) {
   const auto all = source.configured(false);
   if (!all) return failure(all.error());
-  return {200, {{plural_of(kind), list_of(kind, **all)}}};
+  Json json = {{plural_of(kind), list_of(kind, **all)}};
+  if (kind == "policy") json["default_deny"] = row_of((*all)->default_deny);
+  return {200, std::move(json)};
 }
 
 Response get_config(Source& source, const Parameter& parameter) {

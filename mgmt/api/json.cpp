@@ -157,7 +157,13 @@ Json to_json(const control::RoutesView& view) {
 Json to_json(const control::PathAnswer& answer) {
   Json steps = Json::array();
   for (const auto& s : answer.steps) steps.push_back({{"step", s.step}, {"ok", s.ok}, {"text", s.text}});
-  return {{"verdict", answer.verdict}, {"reason", answer.reason}, {"steps", std::move(steps)}};
+  Json json = {{"verdict", answer.verdict}, {"reason", answer.reason}, {"steps", std::move(steps)}};
+  if (!answer.rule.empty()) {
+    json["rule"] = answer.rule;
+    for (const auto& s : answer.why) json["why"][s.step] = s.text;
+  }
+  if (!answer.watched.empty()) json["watched"] = answer.watched;
+  return json;
 }
 
 namespace {

@@ -87,8 +87,7 @@ Client::Parameters path_parameters(const Options& options) {
   return parameters;
 }
 
-void add_path(CLI::App& app, Options& options) {
-  CLI::App* path = app.add_subcommand("path", "Say whether a session would be let through, step by step");
+void add_question(CLI::App* path, Options& options) {
   path->add_option("--from", options.from, "Source: [DOMAIN/]ADDRESS")->required();
   path->add_option("--to", options.to, "Destination address")->required();
   auto* protocol = path->add_option_group("protocol", "One of these");
@@ -96,6 +95,19 @@ void add_path(CLI::App& app, Options& options) {
   protocol->add_option("--udp", options.udp_port, "UDP to this port")->check(CLI::Range(1, 65'535));
   protocol->add_flag("--icmp", options.icmp, "ICMP echo (ICMPv6 for IPv6 addresses)");
   protocol->require_option(1);
+}
+
+void add_path(CLI::App& app, Options& options) {
+  add_question(app.add_subcommand("path", "Say whether a session would be let through, step by step"),
+               options);
+}
+
+/// Behind the verbs that change the policy.
+const CLI::App* add_policy_test(const CLI::App& app, Options& options) {
+  CLI::App* test = app.get_subcommand("policy")->add_subcommand(
+      "test", "Say which rule would decide a session, and by what it matches");
+  add_question(test, options);
+  return test;
 }
 
 void add_top(CLI::App& app, Options& options) {
@@ -133,8 +145,10 @@ int change(const Client& client, const Options& options, const ChangeCommands& c
 }
 
 int run(const CLI::App& app, const Options& options, const ChangeCommands& changes,
-        const ConfigCommands& configs) {
+        const ConfigCommands& configs, const CLI::App& policy_test) {
   const Client client(options.socket);
+  if (policy_test.parsed())
+    return show(options.json, client.get("/v1/path", path_parameters(options)), weir::cli::print_policy_test);
   if (app.got_subcommand("status"))
     return show(options.json, client.get("/v1/status"), weir::cli::print_status);
   if (app.got_subcommand("attachments"))
@@ -209,6 +223,7 @@ int main(int argc, char** argv) {
   for (const auto& [kind, help] : kLists) app.add_subcommand(kind, help);
   const ChangeCommands changes(app);
   const ConfigCommands configs(app);
+  const CLI::App* policy_test = add_policy_test(app, options);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ExtrasError& error) {
@@ -220,5 +235,5 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
   if (app.get_subcommands().empty()) return usage("a verb is missing");
-  return run(app, options, changes, configs);
+  return run(app, options, changes, configs, *policy_test);
 }

@@ -231,7 +231,7 @@ std::string others(const Json& object, const std::vector<std::string>& shown) {
 std::string print_configured(const Json& answer, const std::string& kind) {
   // The first column is what the thing is called; the last one whatever else it has.
   const std::vector<std::string> shown =
-      kind == "policy"        ? std::vector<std::string>{"id", "action", "origin"}
+      kind == "policy"        ? std::vector<std::string>{"id", "action", "sessions", "last_s", "origin"}
       : kind == "attachments" ? std::vector<std::string>{"name", "domain", "origin"}
       : kind == "connections" ? std::vector<std::string>{"domains", "origin"}
                               : std::vector<std::string>{"name", "origin"};
@@ -249,6 +249,22 @@ std::string print_configured(const Json& answer, const std::string& kind) {
   Row head = shown;
   head.emplace_back(more ? "with" : "");
   return table(head, rows, std::vector<bool>(head.size(), false));
+}
+
+std::string print_policy_test(const Json& answer) {
+  std::string out = text(answer, "verdict") + " (" + text(answer, "reason") + ")\n";
+  const auto line = [&](const std::string& name, const std::string& what) {
+    out += "  " + name + std::string(name.size() < 9 ? 9 - name.size() : 1, ' ') + what + "\n";
+  };
+  for (const char* part : {"from", "to", "service"}) {
+    if (const Json& why = child(answer, "why"); why.contains(part)) line(part, text(why, part));
+  }
+  for (const Json& rule : list(answer, "watched"))
+    line("watched", "rule " + plain(rule) + " would have decided");
+  for (const Json& step : list(answer, "steps")) {
+    if (!flag(step, "ok") && text(step, "step") != "policy") line(text(step, "step"), text(step, "text"));
+  }
+  return out;
 }
 
 std::string print_saved(const Json& answer) {

@@ -23,6 +23,8 @@ std::string print_routes(const Json& answer);
 /// Only reasons that occurred, unless `all`.
 std::string print_drops(const Json& answer, bool all);
 std::string print_path(const Json& answer);
+/// The same answer, as far as it is about policy.
+std::string print_policy_test(const Json& answer);
 std::string print_reload(const Json& answer);
 /// What changed, or would with `dry_run`.
 std::string print_changes(const Json& answer, bool dry_run);

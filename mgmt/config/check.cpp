@@ -5,6 +5,7 @@
 
 #include "dataplane/session/session_table.h"
 #include "mgmt/config/reader.h"
+#include "mgmt/config/shadowing.h"
 
 namespace weir::config {
 
@@ -52,6 +53,7 @@ void take_notes(const Config& config, std::vector<Problem>& notes) {
     notes.push_back({rule.where, "policy[]",
                      "rule " + in_quotes(rule.id) + " never matches: no connection joins its domains"});
   }
+  take_policy_notes(config, notes);
   if (config.policy.empty()) {
     notes.push_back({{config.file, 0, 0}, "policy", "there is no rule, so every session is denied"});
   }

@@ -45,13 +45,14 @@ inline constexpr Choice<OnDrop> kOnDrop[] = {{"reset", OnDrop::reset}, {"silent"
 inline constexpr Choice<WhenFull> kWhenFull[] = {{"half_open", WhenFull::half_open},
                                                  {"refuse", WhenFull::refuse}};
 inline constexpr Choice<FailMode> kFailModes[] = {{"closed", FailMode::closed}, {"open", FailMode::open}};
-inline constexpr Choice<PolicyAction> kPolicyActions[] = {
-    {"allow", PolicyAction::allow}, {"deny", PolicyAction::deny}, {"inspect", PolicyAction::inspect}};
-inline constexpr Choice<Protocol> kProtocols[] = {{"any", Protocol::any},
-                                                  {"tcp", Protocol::tcp},
-                                                  {"udp", Protocol::udp},
-                                                  {"icmp", Protocol::icmp},
-                                                  {"icmpv6", Protocol::icmpv6}};
+inline constexpr Choice<PolicyAction> kPolicyActions[] = {{"allow", PolicyAction::allow},
+                                                          {"deny", PolicyAction::deny},
+                                                          {"reject", PolicyAction::reject},
+                                                          {"inspect", PolicyAction::inspect}};
+inline constexpr Choice<Protocol> kProtocols[] = {
+    {"any", Protocol::any},   {"tcp", Protocol::tcp},       {"udp", Protocol::udp},
+    {"icmp", Protocol::icmp}, {"icmpv6", Protocol::icmpv6}, {"sctp", Protocol::sctp},
+    {"gre", Protocol::gre},   {"esp", Protocol::esp},       {"ah", Protocol::ah}};
 inline constexpr std::array<std::string_view, 5> kLogLevels = {"trace", "debug", "info", "warn", "error"};
 
 /// The names of one of the lists above.

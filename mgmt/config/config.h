@@ -30,8 +30,18 @@ enum class OnDrop { reset, silent };
 enum class FailMode { open, closed };
 enum class WhenFull { half_open, refuse };
 enum class HealthProbe : uint8_t { none, icmp, neighbor };
-enum class PolicyAction { allow, deny, inspect };
-enum class Protocol : uint8_t { any = 0, icmp = 1, tcp = 6, udp = 17, icmpv6 = 58 };
+enum class PolicyAction { allow, deny, inspect, reject };
+enum class Protocol : uint8_t {
+  any = 0,
+  icmp = 1,
+  tcp = 6,
+  udp = 17,
+  gre = 47,
+  esp = 50,
+  ah = 51,
+  icmpv6 = 58,
+  sctp = 132,
+};
 
 struct Eal {
   Hugepages hugepages = Hugepages::automatic;
@@ -63,7 +73,8 @@ struct Limits {
   uint32_t attachments = 16'384;
   uint32_t adjacencies = 16'384;  // next hops inside attachments
   uint32_t neighbors_per_attachment = 4'096;
-  uint32_t routes = 2'000'000;    // of all domains
+  uint32_t routes = 2'000'000;  // of all domains
+  uint32_t policy_rules = 16'384;
   uint32_t held_packets = 1'024;  // packets that wait for a next hop to answer
   uint32_t held_per_neighbor = 16;
   uint32_t held_fragments = 2'048;        // IP fragments that wait for others, outer and inner
@@ -184,6 +195,7 @@ struct Attachment {
   uint32_t max_packets_per_second = 0;          // received; 0: no bound
   uint32_t max_bytes_per_second = 0;            // inner Ethernet frames; 0: no bound
   std::string multicast_to;                     // a tap port's name; empty: multicast is dropped
+  std::vector<std::string> tags;                // for the groups of the policy
   Health health;
   Location where;
   Location local_where;  // native: of its port
@@ -214,9 +226,46 @@ struct PortRange {
   uint16_t last = 65'535;
 };
 
-struct Endpoint {  // of a policy rule; each part empty = any
+/// A prefix that groups choose by its tags.
+struct TaggedPrefix {
+  net::Prefix prefix;
+  std::vector<std::string> tags;
+  std::string domain;  // empty: whatever domain the address is in
+  Location where;
+};
+
+/// What belongs to it: each of its parts, and what the expression chooses.
+struct Group {
+  std::string name;
   std::vector<std::string> domains;
+  std::vector<std::string> attachments;
   std::vector<net::Prefix> prefixes;
+  std::vector<std::string> groups;
+  std::string match;  // a TagExpression; empty: none
+  std::string comment;
+  Location where;
+};
+
+struct Service {
+  std::string name;
+  Protocol protocol = Protocol::any;
+  std::vector<PortRange> ports;      // destination; empty: any; only with tcp and udp
+  std::vector<uint32_t> icmp_types;  // empty: any; only with icmp and icmpv6
+  std::string comment;
+  Location where;
+};
+
+/// What policy rules speak of beside domains and attachments.
+struct PolicyObjects {
+  std::vector<TaggedPrefix> prefixes;
+  std::vector<Group> groups;
+  std::vector<Service> services;
+};
+
+struct Endpoint {                     // of a policy rule
+  std::vector<std::string> domains;   // empty: any
+  std::vector<net::Prefix> prefixes;  // with `groups` both empty: any address
+  std::vector<std::string> groups;
 };
 
 struct PolicyRule {
@@ -225,8 +274,11 @@ struct PolicyRule {
   Endpoint from;
   Endpoint to;
   Protocol protocol = Protocol::any;
-  std::vector<PortRange> ports;  // destination; empty = any; only with tcp and udp
-  std::string profile;           // inspect: which
+  std::vector<PortRange> ports;       // destination; empty = any; only with tcp and udp
+  std::vector<std::string> services;  // instead of protocol and ports
+  std::string profile;                // inspect: which
+  bool enabled = true;
+  bool watch = false;  // counts what it would decide, decides nothing
   bool log = false;
   std::string comment;
   Location where;
@@ -288,6 +340,7 @@ struct Config {
   std::string routes_file;  // more routes, as lines; empty: none. They stand behind the others in `routes`
   Location routes_file_where;
   std::vector<Connection> connections;
+  PolicyObjects objects;
   std::vector<PolicyRule> policy;  // in order; nothing matches: deny
   std::vector<Profile> profiles;
   std::vector<Nat> nat;

@@ -35,6 +35,9 @@ std::vector<std::string> changed_keys(const Values& old, const Values& next) {
 const std::string& key_of(const Port& x) { return x.name; }
 const std::string& key_of(const Domain& x) { return x.name; }
 const std::string& key_of(const Attachment& x) { return x.name; }
+auto key_of(const TaggedPrefix& x) { return std::tie(x.domain, x.prefix); }
+const std::string& key_of(const Group& x) { return x.name; }
+const std::string& key_of(const Service& x) { return x.name; }
 const std::string& key_of(const PolicyRule& x) { return x.id; }
 const std::string& key_of(const Profile& x) { return x.name; }
 const std::string& key_of(const Nat& x) { return x.name; }
@@ -128,7 +131,8 @@ void describe(const char* kind, const ListDiff& list, std::string& text) {
 
 bool ConfigDiff::empty() const {
   return restart.empty() && live.empty() && domains.empty() && attachments.empty() && routes.empty() &&
-         connections.empty() && policy.empty() && profiles.empty() && nat.empty();
+         connections.empty() && prefixes.empty() && groups.empty() && services.empty() && policy.empty() &&
+         profiles.empty() && nat.empty();
 }
 
 ConfigDiff diff_settings(const Config& old, const Config& next) {
@@ -141,6 +145,9 @@ ConfigDiff diff_settings(const Config& old, const Config& next) {
     }
   }
   diff_ports(old, next, result.restart);
+  result.prefixes = diff_list(old.objects.prefixes, next.objects.prefixes);
+  result.groups = diff_list(old.objects.groups, next.objects.groups);
+  result.services = diff_list(old.objects.services, next.objects.services);
   result.profiles = diff_list(old.profiles, next.profiles);
   result.nat = diff_list(old.nat, next.nat);
   result.nat.reordered = reordered(old.nat, next.nat);
@@ -174,6 +181,9 @@ std::string to_string(const ConfigDiff& diff) {
   describe("attachment", diff.attachments, text);
   describe("route", diff.routes, text);
   describe("connection", diff.connections, text);
+  describe("prefix", diff.prefixes, text);
+  describe("group", diff.groups, text);
+  describe("service", diff.services, text);
   describe("policy", diff.policy, text);
   describe("profile", diff.profiles, text);
   describe("nat", diff.nat, text);
@@ -239,6 +249,9 @@ WEIR_CONFIG_THING(Domain)
 WEIR_CONFIG_THING(Attachment)
 WEIR_CONFIG_THING(Route)
 WEIR_CONFIG_THING(Connection)
+WEIR_CONFIG_THING(TaggedPrefix)
+WEIR_CONFIG_THING(Group)
+WEIR_CONFIG_THING(Service)
 WEIR_CONFIG_THING(PolicyRule)
 WEIR_CONFIG_THING(Profile)
 WEIR_CONFIG_THING(Nat)
@@ -247,6 +260,9 @@ template bool same(const Port&, const Port&);
 template bool same(const Domain&, const Domain&);
 template bool same(const Attachment&, const Attachment&);
 template bool same(const Connection&, const Connection&);
+template bool same(const TaggedPrefix&, const TaggedPrefix&);
+template bool same(const Group&, const Group&);
+template bool same(const Service&, const Service&);
 template bool same(const PolicyRule&, const PolicyRule&);
 template bool same(const Profile&, const Profile&);
 template bool same(const Nat&, const Nat&);

@@ -33,7 +33,8 @@ struct ConfigDiff {
   };
   std::vector<Key> restart;       // if there is any, the reload is refused
   std::vector<std::string> live;  // "timeouts.udp", "log.level"
-  ListDiff domains, attachments, routes, connections, policy, profiles, nat;
+  ListDiff domains, attachments, routes, connections, prefixes, groups, services, policy, profiles,
+      nat;
 
   bool empty() const;
 };

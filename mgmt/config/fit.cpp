@@ -22,8 +22,13 @@ Families families_of(const std::vector<net::Prefix>& prefixes) {
           !std::all_of(prefixes.begin(), prefixes.end(), v4)};
 }
 
+/// Groups may have both.
+Families families_of(const Endpoint& end) {
+  return end.groups.empty() ? families_of(end.prefixes) : Families{};
+}
+
 Families families_of(const PolicyRule& rule) {
-  const Families from = families_of(rule.from.prefixes), to = families_of(rule.to.prefixes);
+  const Families from = families_of(rule.from), to = families_of(rule.to);
   return {from.ipv4 && to.ipv4, from.ipv6 && to.ipv6};
 }
 
@@ -60,17 +65,32 @@ std::string misfit_of_family(const Route& route, const Attachment& attachment) {
          " gateway address, so the hub cannot find hosts there; add one, or a via";
 }
 
-std::string misfit_of_ports(const PolicyRule& rule) {
-  if (rule.ports.empty() || rule.protocol == Protocol::tcp || rule.protocol == Protocol::udp) return "";
-  return "protocol " + in_quotes(name_of(kProtocols, rule.protocol)) +
+static std::string misfit_of_ports(const std::vector<PortRange>& ports, Protocol protocol) {
+  if (ports.empty() || protocol == Protocol::tcp || protocol == Protocol::udp) return "";
+  return "protocol " + in_quotes(name_of(kProtocols, protocol)) +
          " has no ports; only \"tcp\" and \"udp\" have";
+}
+std::string misfit_of_ports(const PolicyRule& rule) { return misfit_of_ports(rule.ports, rule.protocol); }
+std::string misfit_of_ports(const Service& service) {
+  return misfit_of_ports(service.ports, service.protocol);
+}
+
+std::string misfit_of_types(const Service& s) {
+  if (s.icmp_types.empty() || s.protocol == Protocol::icmp || s.protocol == Protocol::icmpv6) return "";
+  return "protocol " + in_quotes(name_of(kProtocols, s.protocol)) +
+         " has no ICMP types; only \"icmp\" and \"icmpv6\" have";
+}
+
+std::string misfit_of_services(const PolicyRule& rule) {
+  if (rule.services.empty() || (rule.protocol == Protocol::any && rule.ports.empty())) return "";
+  return "a rule has services, or a protocol and ports; leave one out";
 }
 
 std::string misfit_of_sides(const PolicyRule& rule) {
   const Families both = families_of(rule);
   if (both.ipv4 || both.ipv6) return "";
-  return "nothing can match: the prefixes in from are " + only(families_of(rule.from.prefixes)) +
-         ", those in to " + only(families_of(rule.to.prefixes));
+  return "nothing can match: the prefixes in from are " + only(families_of(rule.from)) + ", those in to " +
+         only(families_of(rule.to));
 }
 
 std::string misfit_of_protocol(const PolicyRule& rule) {

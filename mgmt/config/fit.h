@@ -16,6 +16,11 @@ std::string misfit_of_family(const Route& route, const Attachment& attachment);
 
 /// Ports that a rule's protocol does not have.
 std::string misfit_of_ports(const PolicyRule& rule);
+std::string misfit_of_ports(const Service& service);
+/// ICMP types that a service's protocol does not have.
+std::string misfit_of_types(const Service& service);
+/// Services beside a protocol or ports.
+std::string misfit_of_services(const PolicyRule& rule);
 /// Prefixes of different families on both sides.
 std::string misfit_of_sides(const PolicyRule& rule);
 /// A protocol that the family of the prefixes does not have.

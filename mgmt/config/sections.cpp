@@ -161,6 +161,7 @@ void read_limits(const Table& t, Limits& out) {
   t.get("stream_window", out.stream_window);
   t.get("out_of_order_segments", out.out_of_order_segments);
   t.get("nat_bindings", out.nat_bindings);
+  t.get("policy_rules", out.policy_rules);
   t.get("event_queue", out.event_queue);
   t.get("when_full", kWhenFull, out.when_full);
   t.get("half_open_sessions", out.half_open_sessions);
@@ -332,6 +333,7 @@ Attachment read_attachment(const Table& t) {
   t.get("max_packets_per_second", attachment.max_packets_per_second);
   t.get("max_bytes_per_second", attachment.max_bytes_per_second);
   t.get("multicast_to", attachment.multicast_to);
+  t.get("tags", attachment.tags);
   attachment.health = read_health(t.inner("health"));
   attachment.where = t.where();
   read_tunnel(t, attachment);
@@ -368,7 +370,41 @@ Endpoint read_endpoint(const Table& t) {
   Endpoint endpoint;
   t.get("domains", endpoint.domains);
   t.get("prefixes", endpoint.prefixes);
+  t.get("groups", endpoint.groups);
   return endpoint;
+}
+
+TaggedPrefix read_tagged_prefix(const Table& t) {
+  TaggedPrefix prefix;
+  t.get("prefix", prefix.prefix);
+  t.get("tags", prefix.tags);
+  t.get("domain", prefix.domain);
+  prefix.where = t.where();
+  return prefix;
+}
+
+Group read_group(const Table& t) {
+  Group group;
+  t.get("name", group.name);
+  t.get("domains", group.domains);
+  t.get("attachments", group.attachments);
+  t.get("prefixes", group.prefixes);
+  t.get("groups", group.groups);
+  t.get("match", group.match);
+  t.get("comment", group.comment);
+  group.where = t.where();
+  return group;
+}
+
+Service read_service(const Table& t) {
+  Service service;
+  t.get("name", service.name);
+  t.get("protocol", kProtocols, service.protocol);
+  t.get("ports", service.ports);
+  t.get("icmp_types", service.icmp_types);
+  t.get("comment", service.comment);
+  service.where = t.where();
+  return service;
 }
 
 PolicyRule read_policy_rule(const Table& t) {
@@ -379,7 +415,10 @@ PolicyRule read_policy_rule(const Table& t) {
   rule.to = read_endpoint(t.inner("to"));
   t.get("protocol", kProtocols, rule.protocol);
   t.get("ports", rule.ports);
+  t.get("services", rule.services);
   t.get("profile", rule.profile);
+  t.get("enabled", rule.enabled);
+  t.get("watch", rule.watch);
   t.get("log", rule.log);
   t.get("comment", rule.comment);
   rule.where = t.where();
@@ -449,7 +488,7 @@ ChangeSubject read_subject(std::string_view kind, const Document& document, cons
 }
 
 Draft read_sections(const Document& document) {
-  Draft draft{document, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  Draft draft{document, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
   const fs::path folder = folder_of(document.file);
   const auto list = [&](std::string_view name, auto& out, std::vector<const Node*>& sources, auto&& read) {
     const Node* tables = document.root.find(name);
@@ -468,6 +507,9 @@ Draft read_sections(const Document& document) {
   list("attachment", config.attachments, draft.attachments, read_attachment);
   list("route", config.routes, draft.routes, read_route);
   list("connection", config.connections, draft.connections, read_connection);
+  list("prefix", config.objects.prefixes, draft.prefixes, read_tagged_prefix);
+  list("group", config.objects.groups, draft.groups, read_group);
+  list("service", config.objects.services, draft.services, read_service);
   list("policy", config.policy, draft.policy, read_policy_rule);
   list("profile", config.profiles, draft.profiles, read_profile);
   list("nat", config.nat, draft.nat, read_nat);

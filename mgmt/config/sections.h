@@ -14,7 +14,8 @@ namespace weir::config {
 struct Draft {
   const Document& document;
   Config config;
-  std::vector<const Node*> ports, domains, attachments, routes, connections, policy, profiles, nat;
+  std::vector<const Node*> ports, domains, attachments, routes, connections, prefixes, groups, services,
+      policy, profiles, nat;
 };
 
 /// One table that check_changes_schema() left good. `kind` as in changeable_kinds().

@@ -102,6 +102,7 @@ Values values_of(const Attachment& a) {
       {"attachment[].max_packets_per_second", toml(a.max_packets_per_second)},
       {"attachment[].max_bytes_per_second", toml(a.max_bytes_per_second)},
       {"attachment[].multicast_to", unless_empty(a.multicast_to)},
+      {"attachment[].tags", unless_empty(a.tags)},
       {"attachment[].health.probe", word(kHealthProbes, a.health.probe)},
       {"attachment[].health.address", toml(a.health.address)},
       {"attachment[].health.interval_ms", toml(a.health.interval_ms)},
@@ -135,16 +136,45 @@ Values values_of(const Connection& c) {
           {"connection[].expose", toml(c.expose)}};
 }
 
+Values values_of(const TaggedPrefix& p) {
+  return {{"prefix[].prefix", toml(p.prefix)},
+          {"prefix[].tags", toml(p.tags)},
+          {"prefix[].domain", unless_empty(p.domain)}};
+}
+
+Values values_of(const Group& g) {
+  return {{"group[].name", toml(g.name)},
+          {"group[].domains", unless_empty(g.domains)},
+          {"group[].attachments", unless_empty(g.attachments)},
+          {"group[].prefixes", unless_empty(g.prefixes)},
+          {"group[].groups", unless_empty(g.groups)},
+          {"group[].match", unless_empty(g.match)},
+          {"group[].comment", toml(g.comment)}};
+}
+
+Values values_of(const Service& s) {
+  return {{"service[].name", toml(s.name)},
+          {"service[].protocol", word(kProtocols, s.protocol)},
+          {"service[].ports", unless_empty(s.ports)},
+          {"service[].icmp_types", unless_empty(s.icmp_types)},
+          {"service[].comment", toml(s.comment)}};
+}
+
 Values values_of(const PolicyRule& r) {
   return {{"policy[].id", toml(r.id)},
           {"policy[].action", word(kPolicyActions, r.action)},
           {"policy[].from.domains", unless_empty(r.from.domains)},
           {"policy[].from.prefixes", unless_empty(r.from.prefixes)},
+          {"policy[].from.groups", unless_empty(r.from.groups)},
           {"policy[].to.domains", unless_empty(r.to.domains)},
           {"policy[].to.prefixes", unless_empty(r.to.prefixes)},
+          {"policy[].to.groups", unless_empty(r.to.groups)},
           {"policy[].protocol", word(kProtocols, r.protocol)},
           {"policy[].ports", unless_empty(r.ports)},
+          {"policy[].services", unless_empty(r.services)},
           {"policy[].profile", unless_empty(r.profile)},
+          {"policy[].enabled", toml(r.enabled)},
+          {"policy[].watch", toml(r.watch)},
           {"policy[].log", toml(r.log)},
           {"policy[].comment", toml(r.comment)}};
 }
@@ -218,6 +248,7 @@ Values single_values(const Config& c) {
           {"limits.adjacencies", toml(l.adjacencies)},
           {"limits.neighbors_per_attachment", toml(l.neighbors_per_attachment)},
           {"limits.routes", toml(l.routes)},
+          {"limits.policy_rules", toml(l.policy_rules)},
           {"limits.held_packets", toml(l.held_packets)},
           {"limits.held_per_neighbor", toml(l.held_per_neighbor)},
           {"limits.held_fragments", toml(l.held_fragments)},
@@ -266,6 +297,11 @@ Values single_values(const Config& c) {
 std::string name_of(const Port& x) { return x.name; }
 std::string name_of(const Domain& x) { return x.name; }
 std::string name_of(const Attachment& x) { return x.name; }
+std::string name_of(const TaggedPrefix& x) {
+  return (x.domain.empty() ? "" : x.domain + " ") + net::to_string(x.prefix);
+}
+std::string name_of(const Group& x) { return x.name; }
+std::string name_of(const Service& x) { return x.name; }
 std::string name_of(const PolicyRule& x) { return x.id; }
 std::string name_of(const Profile& x) { return x.name; }
 std::string name_of(const Nat& x) { return x.name; }

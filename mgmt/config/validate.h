@@ -17,7 +17,7 @@ struct Validation {
 
   const Draft& draft;
   Reporter report;
-  Names ports, domains, attachments, policy, profiles, nat;
+  Names ports, domains, attachments, groups, services, policy, profiles, nat;
 };
 
 // The parts, each in a file of its own.
@@ -25,6 +25,7 @@ void validate_machine(const Validation& v);      // cores, limits, ports, files
 void validate_attachments(const Validation& v);  // domains and attachments
 void validate_routes(const Validation& v);       // routes and connections
 void validate_route_lines(const Validation& v);  // routes of the routes file
+void validate_objects(const Validation& v);      // tags, prefixes, groups and services
 void validate_policy(const Validation& v);       // rules
 void validate_nat(const Validation& v);          // address translation
 

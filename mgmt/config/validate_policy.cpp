@@ -24,6 +24,24 @@ void check_domains(const Validation& v, const Endpoint& endpoint, const Node& ta
   }
 }
 
+void check_groups(const Validation& v, const Endpoint& endpoint, const Node& table, std::string_view side) {
+  const Node* list = endpoint_list(table, side, "groups");
+  if (list == nullptr) return;
+  for (size_t i = 0; i < endpoint.groups.size() && !v.report.full(); ++i) {
+    v.groups.resolve(endpoint.groups[i], list->children[i], "policy[]." + std::string(side) + ".groups",
+                     v.report);
+  }
+}
+
+void check_services(const Validation& v, const PolicyRule& rule, const Node& table) {
+  const Node* list = table.get("services");
+  if (list == nullptr) return;
+  for (size_t i = 0; i < rule.services.size() && !v.report.full(); ++i)
+    v.services.resolve(rule.services[i], list->children[i], "policy[].services", v.report);
+  if (std::string why = misfit_of_services(rule); !why.empty())
+    v.report.at(*list, "policy[].services", std::move(why));
+}
+
 /// A rule that no packet can match is a mistake: its families contradict each other or its protocol. Bad
 /// prefixes were reported, and nothing is known against either family then.
 void check_families(const Validation& v, const PolicyRule& rule, const Node& table) {
@@ -66,11 +84,19 @@ void validate_policy(const Validation& v) {
     v.report.at(*v.draft.profiles[kMaxProfiles], "profile",
                 "there are at most " + std::to_string(kMaxProfiles) + " profiles");
   }
+  const size_t most = v.draft.config.limits.policy_rules;
+  if (v.draft.policy.size() > most) {
+    v.report.at(*v.draft.policy[most], "policy[]",
+                "there are more than limits.policy_rules allows, " + std::to_string(most));
+  }
   for (size_t i = 0; i < v.draft.policy.size() && !v.report.full(); ++i) {
     const PolicyRule& rule = v.draft.config.policy[i];
     const Node& table = *v.draft.policy[i];
     check_domains(v, rule.from, table, "from");
     check_domains(v, rule.to, table, "to");
+    check_groups(v, rule.from, table, "from");
+    check_groups(v, rule.to, table, "to");
+    check_services(v, rule, table);
     check_ports(v, rule, table);
     check_families(v, rule, table);
     check_profile(v, rule, table);

@@ -61,6 +61,9 @@ std::string to_toml(const Config& config) {
   write_list("attachment[]", config.attachments, out);
   if (config.routes_file.empty()) write_list("route[]", config.routes, out);
   write_list("connection[]", config.connections, out);
+  write_list("prefix[]", config.objects.prefixes, out);
+  write_list("group[]", config.objects.groups, out);
+  write_list("service[]", config.objects.services, out);
   write_list("policy[]", config.policy, out);
   write_list("profile[]", config.profiles, out);
   write_list("nat[]", config.nat, out);

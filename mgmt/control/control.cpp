@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <random>
+#include <unordered_map>
 #include <utility>
 
 #include "dataplane/net/headers.h"
@@ -45,9 +46,13 @@ Control::Control(ControlParts parts, model::StartFacts facts, std::unique_ptr<mo
       health_(parts_.dataplane, parts_.board, neighbors_, random_seed(),
               [this](const HealthTransition& transition) { on_health(transition); }),
       icmp_errors_(parts_.dataplane, file_.settings->limits.icmp_errors_per_second),
+      rule_counts_(parts_.dataplane),
       now_(now),
       started_(now) {
   neighbors_.on_unreachable([this](const Punt& punt) { icmp_errors_.on_unreachable(punt, now_); });
+  // A model of which nothing was planned yet has none.
+  if (const auto& policy = parts_.dataplane.current().policy; policy != nullptr)
+    rule_counts_.on_policy(*policy);
 }
 
 Status Control::start() {
@@ -138,6 +143,8 @@ void Control::on_punt(const Punt& punt) {
     case PuntReason::ttl_exceeded:
     case PuntReason::mtu_exceeded:
       return icmp_errors_.on_punt(punt, now_);
+    case PuntReason::reject:
+      return icmp_errors_.on_reject(punt, now_);
     case PuntReason::underlay_icmp: {
       net::EthView eth;
       const bool whole = net::parse_ethernet(punt.frame, eth) == net::ParseError::none;
@@ -337,6 +344,7 @@ void Control::install() {
 }
 
 void Control::publish() {
+  rule_counts_.on_policy(*installing_->plan.snapshot->policy);
   parts_.dataplane.publish(std::move(installing_->plan.snapshot));
   parts_.dataplane.after_grace_period([this] { widen(); });
 }
@@ -458,6 +466,21 @@ std::shared_ptr<const Configured> Control::configured(bool with_routes) const {
   auto all = std::make_shared<Configured>();
   all->config = *file_.settings;
   model_->write_to(all->config, &all->origins, with_routes);
+  const auto count = [this](RuleIndex rule) {
+    const RuleHit hit = rule_counts_.of(rule);
+    RuleCountView view{hit.sessions, std::nullopt};
+    const NanoTime now = parts_.dataplane.now();
+    if (hit.last_ns != 0) view.last_s = now > hit.last_ns ? (now - hit.last_ns) / kNanosPerSecond : 0;
+    return view;
+  };
+  std::unordered_map<std::string_view, RuleIndex> places;
+  const auto& rules = parts_.dataplane.current().policy->rules();
+  for (RuleIndex r = 0; r < rules.size(); ++r) places.emplace(rules[r].id, r);
+  for (const config::PolicyRule& rule : all->config.policy) {
+    const auto at = places.find(rule.id);
+    all->rules.push_back(at != places.end() ? count(at->second) : RuleCountView{});
+  }
+  all->default_deny = count(kDefaultDeny);
   return all;
 }
 

@@ -34,6 +34,7 @@
 #include "mgmt/control/path.h"
 #include "mgmt/control/path_mtu.h"
 #include "mgmt/control/reconfigure.h"
+#include "mgmt/control/rule_counts.h"
 #include "mgmt/control/steering.h"
 #include "mgmt/control/underlay_paths.h"
 #include "mgmt/control/views.h"
@@ -78,10 +79,18 @@ struct ChangeView {
   size_t changes_total = 0;
 };
 
+/// What a policy rule decided.
+struct RuleCountView {
+  uint64_t sessions = 0;
+  std::optional<uint64_t> last_s;  // so many seconds ago; nothing: it has decided none
+};
+
 /// What is configured now, by the file and at run time.
 struct Configured {
   config::Config config;
   model::Origins origins;
+  std::vector<RuleCountView> rules = {};  // by config.policy; a disabled one has none
+  RuleCountView default_deny = {};
 };
 
 class Control {
@@ -187,6 +196,7 @@ class Control {
   Neighbors neighbors_;
   Health health_;
   IcmpErrors icmp_errors_;
+  RuleCounts rule_counts_;
   dataplane::NanoTime now_;
   dataplane::NanoTime started_;
   dataplane::NanoTime next_underlay_tick_ = 0;

@@ -24,6 +24,7 @@ constexpr size_t kMaxIpv6Error = 1'280;
 constexpr uint8_t kInternetControl = 0xc0;  // precedence 6 (RFC 1812 section 4.3.2.5)
 constexpr uint8_t kDefaultTtl = 64;
 constexpr uint8_t kIcmpCodeHostUnreachable = 1, kIcmpv6CodeAddressUnreachable = 3;
+constexpr uint8_t kIcmpCodeProhibited = 13, kIcmpv6CodeProhibited = 1;
 
 /// The gateway address that the sender knows: in its own subnet if there is one, else any of its family.
 std::optional<IpAddress> source_address(const Attachment& ingress, const IpAddress& sender) {
@@ -64,6 +65,7 @@ std::vector<uint8_t> build4(const Attachment& ingress, const EthHeader& eth, Ipv
   icmp.type = kind == IcmpErrorKind::time_exceeded ? kIcmpTimeExceeded : kIcmpUnreachable;
   if (kind == IcmpErrorKind::too_big) icmp.code = kIcmpCodeFragNeeded;
   if (kind == IcmpErrorKind::host_unreachable) icmp.code = kIcmpCodeHostUnreachable;
+  if (kind == IcmpErrorKind::prohibited) icmp.code = kIcmpCodeProhibited;
   if (kind == IcmpErrorKind::too_big) icmp.seq = be16::of(mtu);  // RFC 1191 section 4
   uint64_t sum = checksum_add(0, {reinterpret_cast<const uint8_t*>(&icmp), sizeof icmp});
   icmp.checksum = be16::raw(checksum_finish(checksum_add(sum, packet.first(quote))));
@@ -88,10 +90,11 @@ std::vector<uint8_t> build6(const Attachment& ingress, const EthHeader& eth, con
   own.store(ip.src);
   sender.store(ip.dst);
   IcmpHeader icmp{};
-  icmp.type = kind == IcmpErrorKind::too_big            ? kIcmpv6TooBig
-              : kind == IcmpErrorKind::host_unreachable ? kIcmpv6Unreachable
-                                                        : kIcmpv6TimeExceeded;
+  icmp.type = kind == IcmpErrorKind::too_big         ? kIcmpv6TooBig
+              : kind == IcmpErrorKind::time_exceeded ? kIcmpv6TimeExceeded
+                                                     : kIcmpv6Unreachable;
   if (kind == IcmpErrorKind::host_unreachable) icmp.code = kIcmpv6CodeAddressUnreachable;
+  if (kind == IcmpErrorKind::prohibited) icmp.code = kIcmpv6CodeProhibited;
   if (kind == IcmpErrorKind::too_big) icmp.seq = be16::of(mtu);  // low half of the 32-bit MTU
   uint64_t sum = pseudo_header_sum({ip.src, 32}, kProtoIcmpv6, static_cast<uint32_t>(upper));
   sum = checksum_add(sum, {reinterpret_cast<const uint8_t*>(&icmp), sizeof icmp});
@@ -122,6 +125,101 @@ std::optional<std::vector<uint8_t>> build_icmp_error(const Attachment& ingress, 
   if (!own) return std::nullopt;
   if (v4) return build4(ingress, eth, own->v4(), ip.src.v4(), kind, mtu, whole);
   return build6(ingress, eth, own->v6(), ip.src.v6(), kind, mtu, whole);
+}
+
+namespace {
+
+constexpr uint8_t kFin = 1, kSyn = 2, kRst = 4, kAck = 16;  // RFC 9293 section 3.1
+
+/// Nothing: it is a reset itself, or has no whole TCP header.
+std::optional<TcpHeader> reset_to(Bytes packet, const IpView& ip) {
+  L4View l4;
+  if (parse_l4(packet, ip, l4) != ParseError::none) return std::nullopt;
+  TcpHeader refused;
+  std::memcpy(&refused, packet.data() + ip.l4_offset, sizeof refused);
+  if ((refused.flags & kRst) != 0) return std::nullopt;
+  TcpHeader tcp{};
+  tcp.src_port = refused.dst_port;
+  tcp.dst_port = refused.src_port;
+  tcp.data_offset = sizeof tcp / 4 << 4;
+  tcp.flags = kRst;
+  if ((refused.flags & kAck) != 0) {
+    tcp.seq = refused.ack;
+  } else {
+    const auto length = static_cast<uint32_t>(packet.size() - l4.payload_offset) +
+                        ((refused.flags & kSyn) != 0) + ((refused.flags & kFin) != 0);
+    tcp.flags |= kAck;
+    tcp.ack = be32::of(refused.seq.host() + length);
+  }
+  return tcp;
+}
+
+void put_tcp(uint8_t* at, TcpHeader tcp, Bytes addresses) {
+  const uint64_t pseudo = pseudo_header_sum(addresses, kProtoTcp, sizeof tcp);
+  tcp.checksum =
+      be16::raw(checksum_finish(checksum_add(pseudo, {reinterpret_cast<const uint8_t*>(&tcp), sizeof tcp})));
+  std::memcpy(at, &tcp, sizeof tcp);
+}
+
+/// From whom the refused packet was for, to whom it was from.
+std::vector<uint8_t> build_reset(const Attachment& ingress, const EthHeader& eth, const IpView& refused,
+                                 const TcpHeader& tcp) {
+  const bool v4 = refused.family == Family::ipv4;
+  const size_t header = v4 ? sizeof(Ipv4Header) : sizeof(Ipv6Header);
+  std::vector<uint8_t> frame =
+      ethernet_frame(eth.src, ingress.hub_mac, v4 ? kEtherIpv4 : kEtherIpv6, header + sizeof tcp);
+  uint8_t* at = frame.data() + sizeof(EthHeader);
+  if (v4) {
+    Ipv4Header ip{};
+    ip.version_ihl = 0x45;
+    ip.total_length = be16::of(static_cast<uint16_t>(header + sizeof tcp));
+    ip.fragment = be16::of(Ipv4Header::kDontFragment);
+    ip.ttl = kDefaultTtl;
+    ip.protocol = kProtoTcp;
+    ip.src = refused.dst.v4().be();
+    ip.dst = refused.src.v4().be();
+    ip.checksum = be16::raw(checksum({reinterpret_cast<const uint8_t*>(&ip), sizeof ip}));
+    std::memcpy(at, &ip, sizeof ip);
+    put_tcp(at + header, tcp, {at + 12, 8});
+  } else {
+    Ipv6Header ip{};
+    ip.version_class_flow = be32::of(6u << 28);
+    ip.payload_length = be16::of(sizeof tcp);
+    ip.next_header = kProtoTcp;
+    ip.hop_limit = kDefaultTtl;
+    refused.dst.v6().store(ip.src);
+    refused.src.v6().store(ip.dst);
+    std::memcpy(at, &ip, sizeof ip);
+    put_tcp(at + header, tcp, {at + 8, 32});
+  }
+  return frame;
+}
+
+}  // namespace
+
+std::optional<std::vector<uint8_t>> build_refusal(const Attachment& ingress, std::span<const uint8_t> frame) {
+  EthView eth_view;
+  if (parse_ethernet(frame, eth_view) != ParseError::none) return std::nullopt;
+  const Bytes packet = frame.subspan(eth_view.offset);
+  IpView ip;
+  const bool v4 = eth_view.type == kEtherIpv4;
+  if (!v4 && eth_view.type != kEtherIpv6) return std::nullopt;
+  if ((v4 ? parse_ipv4(packet, ip) : parse_ipv6(packet, ip)) != ParseError::none) return std::nullopt;
+  if (ip.protocol != kProtoTcp) return build_icmp_error(ingress, IcmpErrorKind::prohibited, 0, frame);
+  EthHeader eth;
+  std::memcpy(&eth, frame.data(), sizeof eth);
+  const Bytes whole = packet.first(std::min<size_t>(packet.size(), ip.length));
+  if (!answerable(eth, whole, ip)) return std::nullopt;
+  const auto tcp = reset_to(whole, ip);
+  if (!tcp) return std::nullopt;
+  return build_reset(ingress, eth, ip, *tcp);
+}
+
+void IcmpErrors::on_reject(const Punt& punt, NanoTime now) {
+  const Attachment* ingress = dataplane_.current().attachment(punt.attachment);
+  if (ingress == nullptr) return dataplane_.discard(punt, DropReason::stale_attachment);
+  if (const auto refusal = build_refusal(*ingress, punt.frame)) answer(punt.attachment, *refusal, now);
+  dataplane_.discard(punt, DropReason::policy_reject);
 }
 
 void IcmpErrors::on_punt(const Punt& punt, NanoTime now) {

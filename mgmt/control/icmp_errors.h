@@ -14,7 +14,7 @@
 
 namespace weir::control {
 
-enum class IcmpErrorKind : uint8_t { time_exceeded, too_big, host_unreachable };
+enum class IcmpErrorKind : uint8_t { time_exceeded, too_big, host_unreachable, prohibited };
 
 /// The frame to send (inner Ethernet onward) about `frame`, or nothing if there must be none: about ICMP
 /// errors, about multicast or broadcast, about a fragment other than the first, about a source that is no
@@ -24,6 +24,12 @@ enum class IcmpErrorKind : uint8_t { time_exceeded, too_big, host_unreachable };
 std::optional<std::vector<uint8_t>> build_icmp_error(const dataplane::Attachment& ingress, IcmpErrorKind kind,
                                                      uint16_t mtu, std::span<const uint8_t> frame);
 
+/// How the sender of `frame` is told that policy refuses its session: TCP by a reset as if its peer had sent
+/// it (RFC 9293 section 3.10.7.1), the rest by "administratively prohibited" (RFC 1812 section 5.2.7.1, RFC
+/// 4443 section 3.1). Nothing about what must not be answered, resets included. Pure.
+std::optional<std::vector<uint8_t>> build_refusal(const dataplane::Attachment& ingress,
+                                                  std::span<const uint8_t> frame);
+
 class IcmpErrors {
  public:
   /// Into each attachment `per_second`, and half a second's worth at once (RFC 1812 section 4.3.2.8).
@@ -32,6 +38,9 @@ class IcmpErrors {
 
   /// Takes over a packet punted with ttl_exceeded or mtu_exceeded, answers it if it may, and drops it.
   void on_punt(const dataplane::Punt& punt, dataplane::NanoTime now);
+
+  /// Takes over a packet punted with reject, answers it if it may, and drops it.
+  void on_reject(const dataplane::Punt& punt, dataplane::NanoTime now);
 
   /// The packet's next hop does not answer (RFC 1812 section 4.3.3.1, RFC 4443 section 3.1): answers its
   /// sender if it may. The packet stays the caller's.

@@ -64,6 +64,67 @@ std::string rule_text(const Snapshot& snapshot, const PolicyDecision& policy) {
   return text;
 }
 
+/// By what one end of a rule matches, in words; it does match.
+std::string end_text(const Snapshot& snapshot, const PolicyEnd& end, DomainId domain, AttachmentId attachment,
+                     const net::IpAddress& address) {
+  const std::string where = "domain " + domain_name(snapshot, domain);
+  const std::string head = end.domains.empty() ? std::string() : where + ", ";
+  if (end.any_address()) return end.domains.empty() ? "anywhere" : where;
+  const auto around = [&](const net::Prefix& prefix) { return prefix.contains(address); };
+  const auto within = [&](const std::vector<net::Prefix>& prefixes) {
+    const auto at = std::find_if(prefixes.begin(), prefixes.end(), around);
+    return at != prefixes.end() ? net::to_string(*at) : std::string();
+  };
+  if (const std::string prefix = within(end.prefixes); !prefix.empty()) return head + "in " + prefix;
+  for (const auto& group : end.groups) {
+    const std::string of = " of group " + group->name;
+    if (std::binary_search(group->domains.begin(), group->domains.end(), domain)) return head + where + of;
+    if (std::binary_search(group->attachments.begin(), group->attachments.end(), attachment))
+      return head + "attachment " + attachment_name(snapshot, attachment) + of;
+    if (const std::string prefix = within(group->prefixes); !prefix.empty())
+      return head + "in " + prefix + of;
+    for (const auto& [its, prefix] : group->of_domains) {
+      if (its == domain && around(prefix)) return head + where + " in " + net::to_string(prefix) + of;
+    }
+  }
+  return head + "no part of it";
+}
+
+std::string service_text(const PolicyRule& rule, const Tuple& tuple) {
+  if (rule.services.empty()) return "any service";
+  const auto numbers = [](const PortRange& r) {
+    if (r == PortRange{}) return std::string();
+    return r.first == r.last ? " " + std::to_string(r.first)
+                             : " " + std::to_string(r.first) + "-" + std::to_string(r.last);
+  };
+  for (const ServiceTerm& term : rule.services) {
+    if (term.protocol == 0) return "any service";
+    if (term.protocol != tuple.protocol) continue;
+    const bool icmp = tuple.protocol == net::kProtoIcmp || tuple.protocol == net::kProtoIcmpv6;
+    const uint16_t number = icmp ? echo_request_type(tuple.protocol) : tuple.dst_port;
+    if (number < term.numbers.first || number > term.numbers.last) continue;
+    const std::string kind = tuple.protocol == net::kProtoTcp   ? "tcp"
+                             : tuple.protocol == net::kProtoUdp ? "udp"
+                             : icmp                             ? "icmp type"
+                                                                : "protocol " + std::to_string(tuple.protocol);
+    return kind + numbers(term.numbers);
+  }
+  return "no part of it";
+}
+
+void explain_rule(const Snapshot& snapshot, const FirstPacket& packet, const FirstDecision& d,
+                  PathAnswer& answer) {
+  const auto& rules = snapshot.policy->rules();
+  for (const RuleIndex r : d.policy.watched) answer.watched.push_back(rules[r].id);
+  if (d.policy.rule == kDefaultDeny) return;
+  const PolicyRule& rule = rules[d.policy.rule];
+  answer.rule = rule.id;
+  answer.why = {
+      {"from", true, end_text(snapshot, rule.from, d.from_domain, packet.ingress, packet.tuple.src)},
+      {"to", true, end_text(snapshot, rule.to, d.to_domain, d.forward.attachment, d.translated.dst)},
+      {"service", true, service_text(rule, d.translated)}};
+}
+
 std::string drop_text(DropReason reason) {
   return std::string(info(reason).name) + ": " + std::string(info(reason).help);
 }
@@ -152,6 +213,7 @@ PathStep next_hop_step(const Snapshot& snapshot, const FirstDecision& d) {
 }
 
 std::string verdict_of(const FirstDecision& d, bool next_hop_ok) {
+  if (d.drop == DropReason::policy_reject) return "reject";
   if (d.drop == DropReason::policy_deny || d.drop == DropReason::policy_default_deny) return "deny";
   if (d.drop != DropReason::none || !next_hop_ok) return "drop";
   return d.policy.action == PolicyAction::inspect ? "inspect" : "allow";
@@ -169,6 +231,7 @@ PathAnswer explain(const Snapshot& snapshot, const FirstPacket& packet, const Fi
     answer.steps.push_back(connection_step(snapshot, d, passed(Step::connection)));
   if (reached(Step::policy)) {
     answer.steps.push_back({"policy", passed(Step::policy), rule_text(snapshot, d.policy)});
+    explain_rule(snapshot, packet, d, answer);
   }
   bool next_hop_ok = true;
   if (d.drop == DropReason::none && d.is_translated()) answer.steps.push_back(translation_step(snapshot, d));

@@ -29,9 +29,13 @@ struct PathStep {
 };
 
 struct PathAnswer {
-  std::string verdict;  // allow, deny, inspect, drop
+  std::string verdict;  // allow, deny, reject, inspect, drop
   std::string reason;   // a drop reason's name, or the rule that decided
   std::vector<PathStep> steps;
+  // Once policy was asked:
+  std::string rule;                  // the one that decided; empty: none, so the default
+  std::vector<PathStep> why;         // from, to, service: by what the rule matches, all of them ok
+  std::vector<std::string> watched;  // rules that only watch and would have decided before
 };
 
 /// Fails with `not_found` if there is no such domain, or none that has `from`; with `invalid` if several have

@@ -146,6 +146,7 @@ Status Hub::find_underlay_interface(size_t index, underlay::Underlay& kernel) {
 /// The hub's underlay addresses: those that the file names, or on af_xdp the kernel's own.
 Lines Hub::gather_addresses() {
   facts_.workers = static_cast<uint16_t>(config_->workers.cores.size());
+  facts_.policy_rules = config_->limits.policy_rules;
   for (size_t i = 0; i < ports_.size(); ++i) {
     const config::Port& port = config_->ports[i];
     facts_.ports.push_back({ports_[i]->name(), static_cast<PortIndex>(i), port.mac.value_or(ports_[i]->mac()),

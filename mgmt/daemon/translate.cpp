@@ -78,6 +78,7 @@ DataplaneSettings dataplane_settings(const config::Config& config) {
   settings.sessions = config.limits.sessions;
   settings.ring_size = config.limits.ring_size;
   settings.attachments = config.limits.attachments;
+  settings.policy_rules = config.limits.policy_rules;
   settings.punts_per_second = config.limits.punts_per_second;
   settings.punts_per_attachment = config.limits.punts_per_attachment;
   settings.fragments = {config.limits.held_fragments, config.limits.fragmented_datagrams,

@@ -19,6 +19,8 @@ dataplane::PolicyAction action_of(config::PolicyAction action) {
       return dataplane::PolicyAction::allow;
     case config::PolicyAction::deny:
       return dataplane::PolicyAction::deny;
+    case config::PolicyAction::reject:
+      return dataplane::PolicyAction::reject;
     case config::PolicyAction::inspect:
       return dataplane::PolicyAction::inspect;
   }
@@ -38,27 +40,71 @@ std::vector<Profile> build_profiles(const PolicyInput& input) {
   return profiles;
 }
 
-std::vector<DomainId> ids_of(const PolicyInput& input, const std::vector<std::string>& names) {
-  std::vector<DomainId> ids;
-  for (const std::string& name : names) ids.push_back(input.domain(name));
-  std::sort(ids.begin(), ids.end());
-  return ids;
-}
+/// Makes rules of what is configured.
+class RuleMaker {
+ public:
+  RuleMaker(const PolicyInput& input, const PolicyGroups& groups, const std::vector<Profile>& profiles)
+      : input_(input), profiles_(profiles), closures_(close_groups(input.groups.objects, groups)) {
+    for (const config::Service& s : input.groups.objects.services) services_.emplace(s.name, terms_of(s));
+  }
 
-PolicyRule build_rule(const PolicyInput& input, const config::PolicyRule& from,
-                      const std::vector<Profile>& profiles) {
+  PolicyRule make(const config::PolicyRule& from) const;
+
+ private:
+  static std::vector<ServiceTerm> terms_of(config::Protocol protocol,
+                                           const std::vector<config::PortRange>& ports) {
+    const auto number = static_cast<uint8_t>(protocol);
+    std::vector<ServiceTerm> terms;
+    for (const auto& range : ports) terms.push_back({number, {range.first, range.last}});
+    if (ports.empty()) terms.push_back({number, {}});
+    return terms;
+  }
+  static std::vector<ServiceTerm> terms_of(const config::Service& s) {
+    if (s.icmp_types.empty()) return terms_of(s.protocol, s.ports);
+    std::vector<ServiceTerm> terms;
+    for (const uint32_t type : s.icmp_types) {
+      const auto number = static_cast<uint16_t>(type);
+      terms.push_back({static_cast<uint8_t>(s.protocol), {number, number}});
+    }
+    return terms;
+  }
+  PolicyEnd end_of(const config::Endpoint& from) const {
+    PolicyEnd end;
+    for (const std::string& name : from.domains) end.domains.push_back(input_.groups.domain(name));
+    std::sort(end.domains.begin(), end.domains.end());
+    end.prefixes = from.prefixes;
+    for (const std::string& name : from.groups) {
+      const auto& closure = closures_.find(name)->second;
+      end.groups.insert(end.groups.end(), closure.begin(), closure.end());
+    }
+    std::sort(end.groups.begin(), end.groups.end());
+    end.groups.erase(std::unique(end.groups.begin(), end.groups.end()), end.groups.end());
+    return end;
+  }
+
+  const PolicyInput& input_;
+  const std::vector<Profile>& profiles_;
+  GroupClosures closures_;
+  std::unordered_map<std::string_view, std::vector<ServiceTerm>> services_;
+};
+
+PolicyRule RuleMaker::make(const config::PolicyRule& from) const {
   PolicyRule rule;
   rule.id = from.id;
   rule.action = action_of(from.action);
-  rule.from = {ids_of(input, from.from.domains), from.from.prefixes, {}};
-  rule.to = {ids_of(input, from.to.domains), from.to.prefixes, {}};
-  const auto protocol = static_cast<uint8_t>(from.protocol);
-  for (const auto& range : from.ports) rule.services.push_back({protocol, {range.first, range.last}});
-  if (from.ports.empty() && protocol != 0) rule.services.push_back({protocol, {}});
+  rule.watch = from.watch;
+  rule.from = end_of(from.from);
+  rule.to = end_of(from.to);
+  for (const std::string& name : from.services) {
+    const auto& terms = services_.find(name)->second;
+    rule.services.insert(rule.services.end(), terms.begin(), terms.end());
+  }
+  if (from.services.empty() && (from.protocol != config::Protocol::any || !from.ports.empty()))
+    rule.services = terms_of(from.protocol, from.ports);
   if (rule.action != dataplane::PolicyAction::inspect) return rule;
-  const auto at = std::find_if(profiles.begin(), profiles.end(),
+  const auto at = std::find_if(profiles_.begin(), profiles_.end(),
                                [&](const Profile& p) { return p.name == from.profile; });
-  rule.profile = static_cast<ProfileIndex>(at - profiles.begin());
+  rule.profile = static_cast<ProfileIndex>(at - profiles_.begin());
   return rule;
 }
 
@@ -245,9 +291,12 @@ PolicyState build_policy(const PolicyInput& input, const PolicyState& before) {
   PolicyState next;
   next.last_version = before.last_version;
   next.profiles = build_profiles(input);
+  next.groups = build_groups(input.groups, before.groups);
+  const RuleMaker maker(input, next.groups, next.profiles);
   std::vector<PolicyRule> in_order;
-  for (const config::PolicyRule* rule : input.rules)
-    in_order.push_back(build_rule(input, *rule, next.profiles));
+  for (const config::PolicyRule* rule : input.rules) {
+    if (rule->enabled) in_order.push_back(maker.make(*rule));
+  }
   Placed placed = place_rules(std::move(in_order), before);
 
   const std::vector<bool> changed = changed_rules(before, placed.rules, next.profiles);

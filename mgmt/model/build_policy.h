@@ -12,6 +12,7 @@
 
 #include "dataplane/core/snapshot.h"
 #include "mgmt/config/config.h"
+#include "mgmt/model/build_groups.h"
 #include "mgmt/model/model.h"
 
 namespace weir::model {
@@ -20,7 +21,8 @@ struct PolicyState {
   std::vector<dataplane::Profile> profiles;
   std::shared_ptr<const dataplane::PolicyTable> policy;
   std::vector<dataplane::RuleIndex> order;  // of its rules: as they are evaluated
-  uint32_t last_version = 0;                // of policies: unique over the hub's life
+  PolicyGroups groups;
+  uint32_t last_version = 0;  // of policies: unique over the hub's life
 };
 
 using DomainPair = std::pair<dataplane::DomainId, dataplane::DomainId>;
@@ -29,8 +31,8 @@ struct PolicyInput {
   std::vector<const config::PolicyRule*> rules;  // in order; all that they name exists
   const std::vector<config::Profile>& profiles;  // each with compiled rules
   const Rulesets& rulesets;
+  GroupInput groups;
   std::set<DomainPair> connected;  // both directions of each connection, and each domain with itself
-  std::function<dataplane::DomainId(std::string_view name)> domain;
 };
 
 /// What follows on `before`. A rule keeps its place in the table while it has its id, so that a rule of other

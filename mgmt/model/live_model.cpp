@@ -219,9 +219,14 @@ void LiveModel::rebuild_nat() {
 
 void LiveModel::rebuild_policy() {
   rebuild_nat();
-  PolicyInput input{{}, settings_.profiles, settings_.rulesets, {}, [this](std::string_view name) {
-                      return domain(name)->id;
-                    }};
+  PolicyInput input{{},
+                    settings_.profiles,
+                    settings_.rulesets,
+                    {settings_.objects, {}, [this](std::string_view name) { return domain(name)->id; }},
+                    {}};
+  for (const auto& [name, record] : attachments_)
+    input.groups.attachments.push_back({&record.config, record.id});
+  grouped_ = GroupedAttachments(settings_.objects);
   for (const RuleRecord& rule : *policy_) input.rules.push_back(&rule.config);
   for (const auto& [name, record] : domains_) input.connected.insert({record.id, record.id});
   for (const auto& [names, connection] : connections_) {

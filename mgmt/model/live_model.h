@@ -75,6 +75,7 @@ struct Settings {
   std::vector<config::Profile> profiles;
   Rulesets rulesets;
   std::vector<config::Nat> nat;
+  config::PolicyObjects objects;
 };
 
 /// The large tables; they outlive the model.
@@ -191,6 +192,7 @@ class LiveModel {
 
   std::shared_ptr<const dataplane::NatTable> nat_;  // null: nothing is translated
   PolicyState compiled_;                            // profiles and policy as they are in the snapshot
+  GroupedAttachments grouped_;
   std::vector<std::shared_ptr<const dataplane::Domain>> domain_slots_;
   uint64_t snapshots_ = 0;
 };

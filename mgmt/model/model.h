@@ -33,6 +33,7 @@ struct PortFacts {
 struct StartFacts {
   std::vector<PortFacts> ports;  // by PortIndex
   uint16_t workers = 1;
+  uint32_t policy_rules = 16'384;  // limits.policy_rules
 };
 
 /// The way of outer packets from one of the hub's addresses to a peer.

@@ -129,6 +129,7 @@ class Transaction {
     const Record* before = nullptr;  // in the model
     std::optional<Config> after;     // nothing: it goes
     Origin origin = Origin::file;
+    bool touches_groups = false;  // of an attachment, once planned: some group may have changed by it
   };
   using DomainEdit = Edit<DomainRecord, config::Domain>;
   using AttachmentEdit = Edit<AttachmentRecord, config::Attachment>;
@@ -184,6 +185,10 @@ class Transaction {
   void check_routes_through(const AttachmentEdit& edit);
   void check_connections();
   void check_policy();
+  void check_objects();
+  const config::PolicyObjects& objects() const {
+    return settings_ ? settings_->objects : model_.settings_.objects;
+  }
   void check_exposed();
   void check_room();
 

@@ -1,5 +1,6 @@
 // What is wrong with a transaction, judged by how things will be after it.
 #include <algorithm>
+#include <set>
 
 #include "dataplane/policy/policy.h"
 #include "mgmt/config/choices.h"
@@ -61,6 +62,7 @@ std::vector<Problem> Transaction::check() {
     check_routes();
     check_connections();
     check_policy();
+    check_objects();
     check_domains();
   }
   if (problems_.empty()) check_exposed();
@@ -413,6 +415,58 @@ void Transaction::check_connections() {
   }
 }
 
+/// What is named by groups and prefixes has to stay.
+void Transaction::check_objects() {
+  const auto gone = [](const auto& edits) {
+    return std::any_of(edits.begin(), edits.end(),
+                       [](const auto& e) { return e.second.before != nullptr && !e.second.after; });
+  };
+  if (!settings_ && !gone(domains_) && !gone(attachments_)) return;
+  const auto say = [&](const config::Location& where, const char* key, const std::string& what,
+                       const std::string& name) {
+    problem(where, key, what + " names " + in_quotes(name) + ", which would not be there");
+  };
+  for (const config::TaggedPrefix& p : objects().prefixes) {
+    if (!p.domain.empty() && !has_domain(p.domain))
+      say(p.where, "prefix[].domain", "prefix " + name_of(p), p.domain);
+  }
+  for (const config::Group& g : objects().groups) {
+    for (const std::string& name : g.domains) {
+      if (!has_domain(name)) say(g.where, "group[].domains", "group " + in_quotes(g.name), name);
+    }
+    for (const std::string& name : g.attachments) {
+      if (attachment(name) == nullptr)
+        say(g.where, "group[].attachments", "group " + in_quotes(g.name), name);
+    }
+  }
+}
+
+namespace {
+
+/// The names of some things, to be found and to be named when one is not.
+class KnownNames {
+ public:
+  template <typename Things>
+  KnownNames(const char* kind, const Things& things) : kind_(kind) {
+    for (const auto& thing : things) names_.insert(thing.name);
+  }
+  /// Empty if there is such a thing.
+  std::string missing(const std::string& name) const {
+    if (names_.contains(name)) return "";
+    std::string text = std::string("no ") + kind_ + " is called " + in_quotes(name);
+    const std::vector<std::string_view> known(names_.begin(), names_.end());
+    if (const auto near = config::nearest(name, known); !near.empty())
+      text += "; the nearest is " + in_quotes(near);
+    return text;
+  }
+
+ private:
+  const char* kind_;
+  std::set<std::string_view> names_;
+};
+
+}  // namespace
+
 void Transaction::check_policy() {
   const auto& profiles = settings_ ? settings_->profiles : model_.settings_.profiles;
   const auto has_profile = [&](const std::string& name) {
@@ -428,6 +482,12 @@ void Transaction::check_policy() {
     }
   }
   if (!rules_ && !settings_) return;
+  if (rules_ && rules_->size() > model_.facts_.policy_rules) {
+    problem({}, "policy[]",
+            "there would be " + std::to_string(rules_->size()) + " rules, and limits.policy_rules allows " +
+                std::to_string(model_.facts_.policy_rules));
+  }
+  const KnownNames groups("group", objects().groups), services("service", objects().services);
   for (const RuleRecord& record : rules_ ? *rules_ : *model_.policy_) {
     const config::PolicyRule& rule = record.config;
     const auto say = [&](std::string key, std::string why) {
@@ -438,6 +498,10 @@ void Transaction::check_policy() {
       say("from.domains", has_domain(name) ? "" : no_domain(name));
     for (const std::string& name : rule.to.domains)
       say("to.domains", has_domain(name) ? "" : no_domain(name));
+    for (const std::string& name : rule.from.groups) say("from.groups", groups.missing(name));
+    for (const std::string& name : rule.to.groups) say("to.groups", groups.missing(name));
+    for (const std::string& name : rule.services) say("services", services.missing(name));
+    say("services", config::misfit_of_services(rule));
     say("ports", config::misfit_of_ports(rule));
     say("to.prefixes", config::misfit_of_sides(rule));
     say("protocol", config::misfit_of_protocol(rule));

@@ -56,6 +56,11 @@ void Plan::widen() {
 Plan Transaction::plan() {
   assert(problems_.empty());
   Plan plan(model_.tables_);
+  for (auto& [name, edit] : attachments_) {
+    const config::Attachment* before = edit.before != nullptr ? &edit.before->config : nullptr;
+    const config::Attachment* after = edit.after ? &*edit.after : nullptr;
+    if (before != nullptr || after != nullptr) edit.touches_groups = model_.grouped_.touched(before, after);
+  }
   plan_domains(plan);
   plan_attachments(plan);
   plan_routes(plan);
@@ -279,8 +284,10 @@ void Transaction::plan_snapshot(Plan& plan) {
     model_.policy_ = std::make_shared<const std::vector<RuleRecord>>(std::move(*rules_));
   }
   if (settings_) model_.settings_ = std::move(*settings_);
-  if (!rules_ && !settings_ && !plan.outer_changed_ && domains_.empty() && connections_.empty() &&
-      model_.snapshots_ != 0)
+  const bool groups_touched = std::any_of(attachments_.begin(), attachments_.end(),
+                                          [&](const auto& edit) { return edit.second.touches_groups; });
+  if (!rules_ && !settings_ && !plan.outer_changed_ && !groups_touched && domains_.empty() &&
+      connections_.empty() && model_.snapshots_ != 0)
     return;
   model_.rebuild_policy();
   plan.snapshot = model_.snapshot();
