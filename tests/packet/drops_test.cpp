@@ -283,7 +283,8 @@ const std::pair<DropReason, const char*> kElsewhere[] = {
     {no_mbuf, "DropsElsewhere.NoRoomToAnswer"},
 };
 /// What only control drops: workers punt these packets.
-const std::set<DropReason> kControlOnly = {ttl_exceeded, mtu_exceeded, punt_unwanted, hold_full};
+const std::set<DropReason> kControlOnly = {ttl_exceeded, mtu_exceeded, punt_unwanted, hold_full,
+                                           policy_reject};
 
 bool test_exists(const std::string& name) {
   const auto& unit = *testing::UnitTest::GetInstance();

@@ -52,6 +52,135 @@ TEST(Policy, FirstMatchDecides) {
   EXPECT_EQ(hub.moved(), dropped(DropReason::policy_deny) + started(2));
 }
 
+TEST(Policy, ARejectedSessionGoesToControlWhichTellsItsSender) {
+  for (const Ip ip : {Ip::v4, Ip::v6}) {
+    SnapshotBuilder b = network_without_rules();
+    b.rule({.id = "reject", .action = PolicyAction::reject, .from = {"red"}, .to = {"blue"}, .protocol = 6});
+    b.rule({.id = "rest", .action = PolicyAction::allow, .from = {"red"}, .to = {"blue"}});
+    TestHub hub(b.build());
+    EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, tcp(kSyn), ip)).empty());
+    EXPECT_EQ(hub.moved(), punted());
+    const auto punts = hub.plane().take_punts(8);
+    ASSERT_EQ(punts.size(), 1u);
+    EXPECT_EQ(punts[0].reason, dataplane::PuntReason::reject);
+    EXPECT_EQ(punts[0].attachment, b.attachment_id("a"));
+    hub.plane().discard(punts[0], DropReason::policy_reject);
+    EXPECT_EQ(hub.plane().control_dropped(DropReason::policy_reject), 1u);
+    EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(), ip)).size(), 1u);
+    EXPECT_EQ(hub.plane().rule_hits(0).sessions, 1u) << "refused ones count too";
+    EXPECT_EQ(hub.plane().rule_hits(1).sessions, 1u);
+  }
+}
+
+TEST(Policy, RulesCountTheSessionsThatTheyDecide) {
+  SnapshotBuilder b = network_without_rules();
+  b.rule(
+      {.id = "deny-22", .action = PolicyAction::deny, .from = {"red"}, .protocol = 6, .ports = {{22, 22}}});
+  b.rule({.id = "watch", .action = PolicyAction::deny, .from = {"red"}, .protocol = 6, .watch = true});
+  b.rule({.id = "allow", .action = PolicyAction::allow, .from = {"red"}, .to = {"blue"}});
+  TestHub hub(b.build());
+  const auto sessions = [&](dataplane::RuleIndex rule) { return hub.plane().rule_hits(rule).sessions; };
+  EXPECT_EQ(hub.plane().rule_hits(2).last_ns, 0u);
+  hub.pass_through(from_spoke(kA, kB, tcp(kSyn, 1, 0, "", 5, 80)));
+  hub.pass_through(from_spoke(kB, kA, tcp(kSyn | kAck, 9, 2, "", 80, 5)));
+  hub.pass_through(from_spoke(kA, kB, tcp(kAck, 2, 10, "", 5, 80)));
+  EXPECT_EQ(sessions(1), 1u) << "it watches";
+  EXPECT_EQ(sessions(2), 1u) << "a session counts once, and only the rule that let it through decided";
+  const auto last = hub.plane().rule_hits(2).last_ns;
+  EXPECT_NE(last, 0u);
+  hub.pass_seconds(1);
+  hub.pass_through(from_spoke(kA, kB, tcp(kSyn, 1, 0, "", 6, 22)));
+  EXPECT_EQ(sessions(0), 1u);
+  EXPECT_EQ(sessions(1), 1u) << "another rule decided before";
+  hub.pass_through(from_spoke(kA, kB, udp()));
+  EXPECT_EQ(sessions(2), 2u);
+  EXPECT_GE(hub.plane().rule_hits(2).last_ns, last + 1'000'000'000);
+  hub.pass_through(from_spoke(kB, kA, udp(1, 1)));
+  EXPECT_EQ(sessions(dataplane::kDefaultDeny), 1u);
+  EXPECT_EQ(sessions(12'345'678), 0u) << "there are no counters beyond the limit";
+}
+
+TEST(Policy, IcmpIsToldApartByItsTypeAndStaysSoAfterAChange) {
+  const SnapshotBuilder base = network_without_rules();
+  SnapshotBuilder pings = base, stamps = base;
+  const auto types = [](SnapshotBuilder& b, uint16_t type) {
+    b.rule({.id = "icmp",
+            .action = PolicyAction::allow,
+            .from = {"red"},
+            .to = {"blue"},
+            .protocol = 1,
+            .ports = {{type, type}}});
+  };
+  types(pings, 8);
+  types(stamps, 13);
+  TestHub hub(pings.build());
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, echo())).size(), 1u);
+  EXPECT_EQ(hub.moved(), started());
+  pings.rule({.id = "more", .action = PolicyAction::allow, .from = {"blue"}});
+  auto next = pings.build();
+  while (next->version <= hub.plane().current().version) next = pings.build();
+  hub.publish(std::move(next));
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, echo(77, 2))).size(), 1u) << "an echo session still";
+  EXPECT_EQ(hub.moved(), forwarded() + Counts({{"redecided_policy", 1}}));
+  next = stamps.build();
+  while (next->version <= hub.plane().current().version) next = stamps.build();
+  hub.publish(std::move(next));
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, echo(77, 3))).empty());
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, echo(78, 1))).empty());
+}
+
+TEST(Policy, ASessionThatComesByAnotherAttachmentIsDecidedAgain) {
+  Spoke elsewhere = kD;  // A's host, reached through spoke D of the same domain too
+  elsewhere.host4 = kA.host4;
+  for (const bool both : {true, false}) {
+    SnapshotBuilder b = network_without_rules();
+    know_host(b, elsewhere);
+    b.route("red", "10.1.0.5/32", "a").route("red", "10.1.0.5/32", "d");
+    b.rule({.id = "behind",
+            .action = PolicyAction::allow,
+            .to = {"blue"},
+            .from_attachments = both ? std::vector<std::string>{"a", "d"} : std::vector<std::string>{"a"}});
+    TestHub hub(b.build());
+    EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp())).size(), 1u);
+    EXPECT_EQ(hub.moved(), started());
+    EXPECT_EQ(hub.pass_through(from_spoke(elsewhere, kB, udp())).size(), both ? 1u : 0u);
+    EXPECT_EQ(hub.moved(),
+              both ? forwarded()
+                   : dropped(DropReason::policy_default_deny) +
+                         Counts({{"redecided_cut", 1}, {"sessions_expired", 1}, {"sessions_live", -1}}));
+  }
+}
+
+TEST(Policy, ASessionThatLeavesByAnotherAttachmentIsDecidedAgain) {
+  for (const bool both : {true, false}) {
+    SnapshotBuilder b = network_without_rules();
+    b.attachment("b2", "blue", 99, "198.18.0.99", "10.99.0.1/24");
+    if (!b.adjacencies().set(b.attachment_id("b2"), *net::parse_ip("10.99.0.2"), kB.host_mac)) FAIL();
+    b.route("blue", "10.2.0.5/32", "b");
+    b.rule({.id = "out-by",
+            .action = PolicyAction::allow,
+            .from = {"red"},
+            .to_attachments = both ? std::vector<std::string>{"b", "b2"} : std::vector<std::string>{"b"}});
+    TestHub hub(b.build());
+    EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp())).size(), 1u);
+    EXPECT_EQ(hub.moved(), started());
+    // The policy stays as it is; only the way is another one.
+    dataplane::NextHop other;
+    other.attachment = b.attachment_id("b2");
+    other.domain = b.domain_id("blue");
+    other.has_via = true;
+    other.via = *net::parse_ip("10.99.0.2");
+    ASSERT_TRUE(b.routes().set(b.domain_id("blue"), *net::parse_prefix("10.2.0.5/32"), std::span(&other, 1)));
+    b.routes().finish(b.routes().take_pending());
+    EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp())).size(), both ? 1u : 0u);
+    Counts expected =
+        both ? forwarded()
+             : dropped(DropReason::policy_default_deny) +
+                   Counts({{"redecided_cut", 1}, {"sessions_expired", 1}, {"sessions_live", -1}});
+    EXPECT_EQ(hub.moved(), expected + Counts({{"redecided_route", 1}}));
+  }
+}
+
 /// As build(), but later than what `hub` has: copies of a builder count versions each for themselves.
 std::unique_ptr<dataplane::Snapshot> next_for(TestHub& hub, SnapshotBuilder& b) {
   auto next = b.build();
@@ -85,6 +214,29 @@ TEST(PolicyChange, CutsALiveSessionBothWays) {
                                                                       {"sessions_live", -1}}));
     EXPECT_TRUE(hub.pass_through(reply_first ? there : back).empty());
     EXPECT_EQ(hub.moved(), dropped(reply_first ? DropReason::policy_deny : DropReason::policy_default_deny));
+  }
+}
+
+TEST(PolicyChange, WhoIsRejectedFromNowOnIsTold) {
+  for (const bool reply_first : {false, true}) {
+    const SnapshotBuilder base = network_without_rules();
+    SnapshotBuilder allowed = with_rule(base, PolicyAction::allow),
+                    rejected = with_rule(base, PolicyAction::reject);
+    TestHub hub(allowed.build());
+    hub.pass_through(from_spoke(kA, kB, udp(1000, 2000)));
+    hub.publish(next_for(hub, rejected));
+    EXPECT_EQ(hub.moved(), started());
+    const Bytes there = from_spoke(kA, kB, udp(1000, 2000)), back = from_spoke(kB, kA, udp(2000, 1000));
+    EXPECT_TRUE(hub.pass_through(reply_first ? back : there).empty());
+    EXPECT_EQ(hub.moved(), punted() + Counts({{"redecided_policy", 1},
+                                              {"redecided_cut", 1},
+                                              {"sessions_expired", 1},
+                                              {"sessions_live", -1}}));
+    const auto punts = hub.plane().take_punts(8);
+    ASSERT_EQ(punts.size(), 1u);
+    EXPECT_EQ(punts[0].reason, dataplane::PuntReason::reject);
+    EXPECT_EQ(punts[0].attachment, allowed.attachment_id(reply_first ? "b" : "a"));
+    hub.plane().discard(punts[0], DropReason::policy_reject);
   }
 }
 

@@ -174,6 +174,14 @@ SnapshotBuilder& SnapshotBuilder::rule(RuleSpec spec) {
   for (const std::string& p : spec.to_prefixes) rule.to.prefixes.push_back(require(net::parse_prefix(p), p));
   for (const PortRange& ports : spec.ports) rule.services.push_back({spec.protocol, ports});
   if (spec.ports.empty() && spec.protocol != 0) rule.services.push_back({spec.protocol, {}});
+  const auto behind = [this](const std::vector<std::string>& names, PolicyEnd& end) {
+    if (names.empty()) return;
+    PolicyGroup group;
+    for (const std::string& name : names) group.attachments.push_back(attachment_id(name));
+    end.groups.push_back(std::make_shared<const PolicyGroup>(std::move(group)));
+  };
+  behind(spec.from_attachments, rule.from);
+  behind(spec.to_attachments, rule.to);
   rule.profile = spec.profile;
   rule.watch = spec.watch;
   rules_.push_back(std::move(rule));

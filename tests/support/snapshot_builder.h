@@ -42,6 +42,8 @@ struct RuleSpec {
   std::vector<dataplane::PortRange> ports = {};
   dataplane::ProfileIndex profile = 0;
   bool watch = false;
+  std::vector<std::string> to_attachments = {};
+  std::vector<std::string> from_attachments = {};
 };
 
 class SnapshotBuilder {

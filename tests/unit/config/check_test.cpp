@@ -107,6 +107,41 @@ TEST_F(Check, NotesAreNoProblems) {
   EXPECT_THAT(err_, testing::Not(HasSubstr("\"some\"")));
 }
 
+TEST_F(Check, RulesThatNeverDecideAreNoted) {
+  const auto rule = [](const char* id, const std::string& rest) {
+    return "[[policy]]\nid = \"" + std::string(id) + "\"\naction = \"allow\"\n" + rest;
+  };
+  const std::string groups =
+      "[[group]]\nname = \"ten\"\nprefixes = [\"10.0.0.0/8\"]\n"
+      "[[group]]\nname = \"both\"\ngroups = [\"ten\"]\nprefixes = [\"192.0.2.0/24\"]\n"
+      "[[group]]\nname = \"tagged\"\nmatch = \"nobody\"\n"
+      "[[service]]\nname = \"web\"\nprotocol = \"tcp\"\nports = [80, 443]\n";
+  EXPECT_EQ(
+      run(text_of(Base::policy) + groups + rule("watching", "watch = true\n") +
+              rule("off", "enabled = false\n") +
+              rule("wide", "from = { groups = [\"both\"] }\nservices = [\"web\"]\n") +
+              rule("narrow",
+                   "from = { prefixes = [\"10.1.0.0/16\", \"192.0.2.9\"] }\nprotocol = \"tcp\"\nports = "
+                   "[443]\n") +
+              rule("inside",
+                   "from = { groups = [\"ten\"] }\nservices = [\"web\"]\nto = { domains = [\"prod\"] }\n") +
+              rule("wider-port",
+                   "from = { groups = [\"ten\"] }\nprotocol = \"tcp\"\nports = [\"443-444\"]\n") +
+              rule("wider-from", "from = { prefixes = [\"10.0.0.0/7\"] }\nservices = [\"web\"]\n") +
+              rule("other-group", "from = { groups = [\"tagged\"] }\nservices = [\"web\"]\n"),
+          three_rules),
+      0);
+  EXPECT_THAT(
+      err_,
+      HasSubstr("rule \"narrow\" never decides: rule \"wide\" before it takes all that it matches (note)\n"));
+  EXPECT_THAT(err_, HasSubstr("rule \"inside\" never decides: rule \"wide\" before it"));
+  for (const char* id :
+       {"\"wider-port\"", "\"wider-from\"", "\"other-group\"", "\"wide\" never", "\"off\"", "\"watching\""})
+    EXPECT_THAT(err_, testing::Not(HasSubstr("rule " + std::string(id)))) << err_;
+  EXPECT_THAT(err_, HasSubstr("group \"tagged\": nothing has the tag \"nobody\" (note)\n"));
+  EXPECT_THAT(err_, HasSubstr("group \"tagged\": its expression chooses nothing now (note)\n"));
+}
+
 TEST_F(Check, NoPolicyMeansNothingPasses) {
   EXPECT_EQ(run(text_of(Base::machine), three_rules), 0);
   EXPECT_THAT(err_, HasSubstr("there is no rule, so every session is denied (note)\n"));

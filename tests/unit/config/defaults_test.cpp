@@ -98,6 +98,14 @@ from = ["net"]
 domain = "prod"
 pool = ["10.1.0.128/29"]
 #nat[].snat
+[[group]]
+name = "g"
+prefixes = ["10.0.0.0/8"]
+#group[]
+[[service]]
+name = "s"
+protocol = "tcp"
+#service[]
 [[policy]]
 id = "web"
 action = "allow"

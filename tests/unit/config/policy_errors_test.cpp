@@ -11,6 +11,10 @@ using enum Base;
 std::string rule(const std::string& rest) { return "[[policy]]\nid = \"r\"\n" + rest; }
 std::string allow(const std::string& rest) { return rule("action = \"allow\"\n" + rest); }
 
+std::string group(const std::string& name) {
+  return "[[group]]\nname = \"" + name + "\"\nprefixes = [\"10.0.0.0/8\"]\n";
+}
+
 const ErrorRow kRows[] = {
     {"id twice",
      policy,
@@ -21,12 +25,12 @@ const ErrorRow kRows[] = {
      policy,
      "@@@@[[policy]]\nlog = true\n",
      {"policy[].id: missing; it has to be a name",
-      "policy[].action: missing; it has to be one of \"allow\", \"deny\" and \"inspect\""},
+      "policy[].action: missing; it has to be one of \"allow\", \"deny\", \"reject\" and \"inspect\""},
      allow("")},
     {"unknown action",
      policy,
      rule("action = @@\"drop\"\n"),
-     {"policy[].action: \"drop\" is not one of \"allow\", \"deny\" and \"inspect\""},
+     {"policy[].action: \"drop\" is not one of \"allow\", \"deny\", \"reject\" and \"inspect\""},
      allow("")},
     {"unknown from",
      policy,
@@ -77,8 +81,9 @@ const ErrorRow kRows[] = {
      allow("from = { prefixes = [\"10.0.0.0/8\"] }\nprotocol = \"icmp\"\n")},
     {"unknown protocol",
      policy,
-     allow("protocol = @@\"sctp\"\n"),
-     {"policy[].protocol: \"sctp\" is not one of \"any\", \"tcp\", \"udp\", \"icmp\" and \"icmpv6\""},
+     allow("protocol = @@\"stcp\"\n"),
+     {"policy[].protocol: \"stcp\" is not one of \"any\", \"tcp\", \"udp\", \"icmp\", \"icmpv6\", \"sctp\", "
+      "\"gre\", \"esp\" and \"ah\""},
      allow("protocol = \"udp\"\n")},
     {"ports without protocol",
      policy,
@@ -98,6 +103,76 @@ const ErrorRow kRows[] = {
       "\"a\" is not", "\"1-\" is not", "\"-1\" is not", "\"1-2-3\" is not", "\"\" is not",
       "found a number with a fraction", "\"0-5\" is not", "\"1-65536\" is not"},
      allow("protocol = \"tcp\"\nports = [1, 65535, \"8-9\", \"7\", \"1-65535\"]\n")},
+    {"unknown group",
+     policy,
+     group("clients") +
+         allow("from = { groups = [\"clients\", @@\"client\"] }\nto = { groups = [@@\"x\"] }\n"),
+     {"policy[].from.groups: no group is called \"client\"; the nearest is \"clients\"",
+      "policy[].to.groups: no group is called \"x\""},
+     group("clients") + allow("from = { groups = [\"clients\"] }\n")},
+    {"unknown service",
+     policy,
+     allow("services = [@@\"dns\"]\n"),
+     {"policy[].services: no service is called \"dns\"; the file has none"},
+     "[[service]]\nname = \"dns\"\nprotocol = \"udp\"\nports = [53]\n" + allow("services = [\"dns\"]\n")},
+    {"services and ports",
+     policy,
+     "[[service]]\nname = \"dns\"\nprotocol = \"udp\"\n" +
+         allow("protocol = \"tcp\"\nservices = @@[\"dns\"]\n"),
+     {"policy[].services: a rule has services, or a protocol and ports; leave one out"},
+     "[[service]]\nname = \"dns\"\nprotocol = \"udp\"\n" + allow("services = [\"dns\"]\n")},
+    {"a service's ports and types",
+     policy,
+     "[[service]]\nname = \"a\"\nprotocol = \"gre\"\nports = @@[1]\nicmp_types = @@[8]\n"
+     "[[service]]\nname = @@\"a\"\nprotocol = \"icmp\"\nports = @@[1]\nicmp_types = [@@256]\n",
+     {"service[].ports: protocol \"gre\" has no ports; only \"tcp\" and \"udp\" have",
+      "service[].icmp_types: protocol \"gre\" has no ICMP types; only \"icmp\" and \"icmpv6\" have",
+      "service[].name: another service is called \"a\" already, on line",
+      "service[].ports: protocol \"icmp\" has no ports", "service[].icmp_types: 256 is not a whole number"},
+     "[[service]]\nname = \"a\"\nprotocol = \"icmpv6\"\nicmp_types = [0, 255]\n"},
+    {"an empty group",
+     policy,
+     "@@[[group]]\nname = \"a\"\ncomment = \"nobody\"\n[[group]]\nname = \"b\"\nprefixes = @@[]\n",
+     {"group[]: the group is empty; it needs domains, attachments, prefixes, groups or match",
+      "group[].prefixes: an empty list"},
+     group("a")},
+    {"a group twice, and what groups name",
+     policy,
+     group("a") + "[[group]]\nname = @@\"a\"\ndomains = [@@\"prd\"]\nattachments = [@@\"claud-a\"]\n"
+                  "groups = [@@\"c\"]\n",
+     {"group[].name: another group is called \"a\" already, on line",
+      "group[].domains: no domain is called \"prd\"; the nearest is \"prod\"",
+      "group[].attachments: no attachment is called \"claud-a\"; the nearest is \"cloud-a\"",
+      "group[].groups: no group is called \"c\""},
+     group("a") +
+         "[[group]]\nname = \"b\"\ndomains = [\"prod\"]\nattachments = [\"cloud-a\"]\ngroups = [\"a\"]\n"},
+    {"groups that contain each other",
+     policy,
+     "[[group]]\nname = \"a\"\ngroups = [\"b\"]\n[[group]]\nname = \"b\"\ngroups = [\"c\"]\n"
+     "[[group]]\nname = \"c\"\ngroups = [@@\"a\", @@\"c\"]\n",
+     {"group[].groups: groups contain each other: \"a\" contains \"b\" contains \"c\" contains \"a\"",
+      "group[].groups: groups contain each other: \"c\" contains \"c\""},
+     group("c") +
+         "[[group]]\nname = \"a\"\ngroups = [\"b\", \"c\"]\n[[group]]\nname = \"b\"\ngroups = [\"c\"]\n"},
+    {"what is no expression",
+     policy,
+     "[[group]]\nname = \"a\"\nmatch = @@\"prod and\"\n[[group]]\nname = \"b\"\nmatch = @@\"(x or y\"\n"
+     "[[group]]\nname = \"c\"\nmatch = @@\"x y\"\n[[group]]\nname = \"d\"\nmatch = @@\"\"\n",
+     {"group[].match: expected a tag, \"not\" or \"(\", found the end",
+      "group[].match: expected \")\", found the end",
+      "group[].match: expected \"and\" or \"or\", found \"y\"",
+      "group[].match: expected a tag, \"not\" or \"(\", found the end"},
+     "[[group]]\nname = \"a\"\nmatch = \"prod and not (x or y)\"\n"},
+    {"a prefix twice, and its domain",
+     policy,
+     "[[prefix]]\nprefix = \"10.0.0.0/8\"\ntags = [@@\"not\"]\n[[prefix]]\nprefix = @@\"10.0.0.0/8\"\ntags = "
+     "[\"a\"]\n"
+     "[[prefix]]\nprefix = \"10.0.0.0/8\"\ntags = [\"a\"]\ndomain = @@\"prd\"\n",
+     {"prefix[].tags: \"not\" is a word of group[].match, not a tag",
+      "prefix[].prefix: \"10.0.0.0/8\" has its tags already, on line",
+      "prefix[].domain: no domain is called \"prd\"; the nearest is \"prod\""},
+     "[[prefix]]\nprefix = \"10.0.0.0/8\"\ntags = [\"a\"]\n"
+     "[[prefix]]\nprefix = \"10.0.0.0/8\"\ntags = [\"a\"]\ndomain = \"prod\"\n"},
     {"inspect without profile",
      policy,
      "@@" + rule("action = \"inspect\"\n"),

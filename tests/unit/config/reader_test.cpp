@@ -49,6 +49,7 @@ TEST(ReadConfig, ReadsLimitsAndTimeouts) {
   EXPECT_EQ(c.limits.stream_window, 2'048u);
   EXPECT_EQ(c.limits.out_of_order_segments, 8u);
   EXPECT_EQ(c.limits.nat_bindings, 900u);
+  EXPECT_EQ(c.limits.policy_rules, 900u);
   EXPECT_EQ(c.limits.event_queue, 128u);
   EXPECT_EQ(c.limits.when_full, WhenFull::refuse);
   EXPECT_EQ(c.limits.half_open_sessions, 21u);
@@ -189,6 +190,9 @@ TEST(ReadConfig, ReadsPolicyAndProfiles) {
   EXPECT_THAT(r.from.domains, ElementsAre("prod"));
   EXPECT_THAT(r.from.prefixes,
               ElementsAre(*net::parse_prefix("10.1.0.0/16"), *net::parse_prefix("10.2.3.4/32")));
+  EXPECT_THAT(r.from.groups, ElementsAre("clients"));
+  EXPECT_TRUE(r.enabled);
+  EXPECT_FALSE(r.watch);
   EXPECT_THAT(r.to.domains, ElementsAre("shared", "prod"));
   EXPECT_THAT(r.to.prefixes, ElementsAre(*net::parse_prefix("0.0.0.0/0")));
   EXPECT_EQ(r.protocol, Protocol::tcp);
@@ -204,12 +208,36 @@ TEST(ReadConfig, ReadsPolicyAndProfiles) {
   EXPECT_EQ(c.policy[1].id, "rest");
   EXPECT_THAT(c.policy[1].from.domains, IsEmpty());
   EXPECT_EQ(c.policy[1].protocol, Protocol::any);
+  EXPECT_THAT(c.policy[1].services, ElementsAre("dns", "ping"));
+  EXPECT_FALSE(c.policy[1].enabled);
+  EXPECT_TRUE(c.policy[1].watch);
   ASSERT_EQ(c.profiles.size(), 1u);
   EXPECT_EQ(c.profiles[0].name, "default");
   EXPECT_THAT(c.profiles[0].rule_files,
               ElementsAre("/etc/weir/demo.rules", "/etc/rules/b.rules", "/opt/c.rules"));
   EXPECT_EQ(c.profiles[0].on_drop, OnDrop::silent);
   EXPECT_EQ(c.profiles[0].fail, FailMode::open);
+}
+
+TEST(ReadConfig, ReadsWhatPolicySpeaksOf) {
+  const Config c = read_good(full_text());
+  EXPECT_THAT(c.attachments[0].tags, ElementsAre("prod", "pci"));
+  const PolicyObjects& o = c.objects;
+  ASSERT_EQ(o.prefixes.size(), 1u);
+  EXPECT_EQ(net::to_string(o.prefixes[0].prefix), "10.9.0.0/16");
+  EXPECT_THAT(o.prefixes[0].tags, ElementsAre("lab"));
+  EXPECT_EQ(o.prefixes[0].domain, "shared");
+  ASSERT_EQ(o.groups.size(), 3u);
+  EXPECT_THAT(o.groups[0].domains, ElementsAre("shared"));
+  EXPECT_THAT(o.groups[0].attachments, ElementsAre("gre", "ipip"));
+  EXPECT_EQ(o.groups[0].prefixes.size(), 2u);
+  EXPECT_EQ(o.groups[0].comment, "who asks");
+  EXPECT_EQ(o.groups[1].match, "prod and not (pci or lab)");
+  EXPECT_THAT(o.groups[2].groups, ElementsAre("clients", "servers"));
+  ASSERT_EQ(o.services.size(), 2u);
+  EXPECT_EQ(o.services[0].protocol, Protocol::udp);
+  EXPECT_EQ(o.services[0].ports.at(1).last, 5'354);
+  EXPECT_THAT(o.services[1].icmp_types, ElementsAre(8u, 13u));
 }
 
 TEST(ReadConfig, KnowsWhereThingsStand) {

@@ -108,6 +108,7 @@ attachments = 50
 adjacencies = 100
 neighbors_per_attachment = 60
 routes = 31000
+policy_rules = 900
 held_packets = 500
 held_per_neighbor = 8
 held_fragments = 600
@@ -198,6 +199,7 @@ reverse_path = false
 max_packets_per_second = 1000
 max_bytes_per_second = 1000000
 multicast_to = "tap0"
+tags = ["prod", "pci"]
 ttl = 63
 dscp_model = "pipe"
 dscp = 46
@@ -252,8 +254,8 @@ expose = ["10.0.0.0/8", "2001:db8::/32"]
 [[policy]]
 id = "web"
 action = "inspect"
-from = { domains = ["prod"], prefixes = ["10.1.0.0/16", "10.2.3.4"] }
-to = { domains = ["shared", "prod"], prefixes = ["0.0.0.0/0"] }
+from = { domains = ["prod"], prefixes = ["10.1.0.0/16", "10.2.3.4"], groups = ["clients"] }
+to = { domains = ["shared", "prod"], prefixes = ["0.0.0.0/0"], groups = ["all", "servers"] }
 protocol = "tcp"
 ports = [80, "8000-8100", "443"]
 profile = "default"
@@ -262,6 +264,9 @@ comment = "all of it"
 [[policy]]
 id = "rest"
 action = "allow"
+services = ["dns", "ping"]
+enabled = false
+watch = true
 [[profile]]
 name = "default"
 rules = ["demo.rules", "../rules/./b.rules", "/opt/c.rules"]
@@ -276,6 +281,31 @@ dnat = { seen_by = ["shared"], address = "10.9.9.9", protocol = "udp", port = 53
 [[nat]]
 name = "mapped"
 static = { domain = "prod", inside = "10.1.0.64/28", outside = "100.64.7.64/28", seen_by = ["shared"] }
+[[prefix]]
+prefix = "10.9.0.0/16"
+tags = ["lab"]
+domain = "shared"
+[[group]]
+name = "clients"
+domains = ["shared"]
+attachments = ["gre", "ipip"]
+prefixes = ["10.8.0.0/16", "2001:db8:8::/48"]
+comment = "who asks"
+[[group]]
+name = "servers"
+match = 'prod and not (pci or lab)'
+[[group]]
+name = "all"
+groups = ["clients", "servers"]
+[[service]]
+name = "dns"
+protocol = "udp"
+ports = [53, "5353-5354"]
+comment = "names"
+[[service]]
+name = "ping"
+protocol = "icmp"
+icmp_types = [8, 13]
 )";
 }
 

@@ -135,6 +135,11 @@ class RandomConfig {
     for (uint32_t i = 0, n = below(30); i < n; ++i) add_route(c, i);
     if (c.domains.size() > 1) c.connections.push_back({c.domains[1].name, c.domains[0].name, {}});
     for (uint32_t i = 0, n = below(4); i < n; ++i) c.profiles.push_back(profile(i));
+    for (uint32_t i = 0, n = below(5); i < n; ++i) c.objects.groups.push_back(group(c, i));
+    for (uint32_t i = 0, n = below(4); i < n; ++i) c.objects.services.push_back(service(i));
+    for (uint32_t i = 0, n = below(4); i < n; ++i)
+      c.objects.prefixes.push_back(
+          {{net::Ipv4{i << 24}, 8}, {name("t")}, flip() ? "" : c.domains[0].name, {}});
     for (uint32_t i = 0, n = below(20); i < n; ++i) c.policy.push_back(rule(c, i));
     return c;
   }
@@ -226,7 +231,28 @@ class RandomConfig {
     Endpoint e;
     if (flip()) e.domains.push_back(c.domains[below(c.domains.size())].name);
     for (uint32_t i = 0, n = below(3); i < n; ++i) e.prefixes.push_back({net::Ipv4{below(256) << 24}, 8});
+    if (flip() && !c.objects.groups.empty())
+      e.groups.push_back(c.objects.groups[below(c.objects.groups.size())].name);
     return e;
+  }
+  Group group(const Config& c, uint32_t i) {
+    Group g;
+    g.name = name("g" + std::to_string(i));
+    g.domains.push_back(c.domains[below(c.domains.size())].name);
+    if (flip() && !c.attachments.empty()) g.attachments.push_back(c.attachments[0].name);
+    if (flip()) g.prefixes.push_back({net::Ipv6{0x20010db8'00000000ULL + i, 0}, 64});
+    if (flip() && i > 0) g.groups.push_back(c.objects.groups[below(i)].name);
+    if (flip()) g.match = name("a") + " and not (" + name("b") + " or c)";
+    if (flip()) g.comment = words();
+    return g;
+  }
+  Service service(uint32_t i) {
+    Service s;
+    s.name = name("s" + std::to_string(i));
+    s.protocol = flip() ? Protocol::icmpv6 : Protocol::udp;
+    if (s.protocol == Protocol::udp) s.ports = {{1, static_cast<uint16_t>(1 + below(60'000))}};
+    if (s.protocol == Protocol::icmpv6) s.icmp_types = {below(256)};
+    return s;
   }
   PolicyRule rule(const Config& c, uint32_t i) {
     PolicyRule r;
@@ -243,6 +269,10 @@ class RandomConfig {
       const auto first = static_cast<uint16_t>(1 + below(30'000));
       r.ports = {{first, first}, {first, static_cast<uint16_t>(first + below(30'000))}};
     }
+    if (r.protocol == Protocol::any && flip() && !c.objects.services.empty())
+      r.services.push_back(c.objects.services[below(c.objects.services.size())].name);
+    r.enabled = flip();
+    r.watch = flip();
     r.log = flip();
     r.comment = flip() ? words() : "";
     return r;

@@ -68,7 +68,7 @@ class FakeSource final : public api::Source {
   }
   Result<control::PathAnswer> path(const control::PathQuery& query) override {
     query_seen = query;
-    return control::PathAnswer{"deny", "policy_deny", {{"policy", false, "rule x: deny"}}};
+    return control::PathAnswer{"deny", "policy_deny", {{"policy", false, "rule x: deny"}}, {}, {}, {}};
   }
   Result<control::ChangeView> reload() override { return reload_answer; }
   Result<control::ChangeView> change(config::ModelChanges changes, bool dry_run) override {

@@ -81,6 +81,10 @@ class FakeDataplane final : public dataplane::Dataplane {
     const auto at = totals.find(id);
     return at == totals.end() ? dataplane::AttachmentTotals{} : at->second;
   }
+  dataplane::RuleHit rule_hits(dataplane::RuleIndex rule) const override {
+    const auto at = hits.find(rule);
+    return at == hits.end() ? dataplane::RuleHit{} : at->second;
+  }
   std::optional<dataplane::NanoTime> probe_answered(dataplane::AttachmentId id,
                                                     dataplane::ProbeToken token) const override {
     const auto at = answers.find(id);
@@ -116,6 +120,7 @@ class FakeDataplane final : public dataplane::Dataplane {
   bool full = false;  // takes no frames
   std::vector<dataplane::SessionRow> sessions;
   std::map<dataplane::AttachmentId, dataplane::AttachmentTotals> totals;
+  std::map<dataplane::RuleIndex, dataplane::RuleHit> hits;
   std::map<dataplane::AttachmentId, std::pair<dataplane::ProbeToken, dataplane::NanoTime>> answers;
   size_t asked_sessions = 0;
   bool hold_sessions = false;  // until acknowledge()

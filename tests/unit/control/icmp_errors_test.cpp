@@ -158,6 +158,69 @@ TEST(IcmpErrors, TruncationAnywhereIsHarmless) {
   }
 }
 
+TEST(Refusals, TcpGetsAResetFromItsPeer) {
+  constexpr uint8_t kFin = 1, kSyn = 2, kRst = 4, kAck = 16;
+  const auto back4 = [] {
+    return PacketBuilder().ether(kHost, kHub).ipv4("10.2.0.5", "10.1.0.5").dont_fragment().ttl(64);
+  };
+  const auto syn = control::build_refusal(ingress(), packet4().tcp(1000, 80, kSyn, 7).build());
+  ASSERT_TRUE(syn);
+  EXPECT_EQ(*syn, back4().tcp(80, 1000, kRst | kAck, 0, 8).window(0).build());
+  // In the midst of a session: the number that the sender expects next (RFC 9293 section 3.10.7.1).
+  const auto data = control::build_refusal(
+      ingress(), packet4().tcp(1000, 80, kAck | kFin, 7, 99).payload("abc").pad_to(70).build());
+  ASSERT_TRUE(data);
+  EXPECT_EQ(*data, back4().tcp(80, 1000, kRst, 99, 0).window(0).build());
+  const auto fin = control::build_refusal(ingress(), packet4().tcp(1000, 80, kFin, 7).payload("abc").build());
+  ASSERT_TRUE(fin);
+  EXPECT_EQ(*fin, back4().tcp(80, 1000, kRst | kAck, 0, 11).window(0).build());
+  const auto syn6 = control::build_refusal(ingress(), packet6().tcp(1000, 80, kSyn, 7).build());
+  ASSERT_TRUE(syn6);
+  EXPECT_EQ(*syn6, PacketBuilder()
+                       .ether(kHost, kHub)
+                       .ipv6("2001:db8:2::5", "2001:db8:1::5")
+                       .ttl(64)
+                       .tcp(80, 1000, kRst | kAck, 0, 8)
+                       .window(0)
+                       .build());
+  EXPECT_FALSE(control::build_refusal(ingress(), packet4().tcp(1000, 80, kRst).build()));
+  EXPECT_FALSE(control::build_refusal(
+      ingress(), PacketBuilder().ether(kHub, kHost).ipv4("224.0.0.1", "10.2.0.5").tcp(1, 2, kSyn).build()));
+}
+
+TEST(Refusals, OthersAreToldThatItIsProhibited) {
+  const auto udp = control::build_refusal(ingress(), packet4().udp(1, 53).build());
+  ASSERT_TRUE(udp);
+  EXPECT_EQ(part(*udp, 34, 2), Bytes({3, 13}));
+  EXPECT_EQ(part(*udp, 26, 4), Bytes({10, 1, 0, 1})) << "from the gateway";
+  const auto udp6 = control::build_refusal(ingress(), packet6().udp(1, 53).build());
+  ASSERT_TRUE(udp6);
+  EXPECT_EQ(part(*udp6, 54, 2), Bytes({1, 1}));
+  const Bytes quoted = PacketBuilder().ipv4("10.2.0.5", "10.1.0.5").udp(1, 2).build();
+  EXPECT_FALSE(control::build_refusal(ingress(), packet4().icmp_error(11, 0, quoted).build()));
+}
+
+TEST(Refusals, AreRateLimitedAndTheirPacketsDropped) {
+  FileModel hub;
+  hub.use(kTwoClouds);
+  const AttachmentId a = hub.attachment("cloud-a");
+  FakeDataplane dataplane(std::move(hub.snapshot));
+  control::IcmpErrors errors(dataplane, 100);
+  const Bytes syn = packet4().tcp(1, 2, 2).build();
+  Punt punt;
+  punt.reason = PuntReason::reject;
+  punt.attachment = a;
+  punt.frame = syn;
+  for (int i = 0; i < 60; ++i) errors.on_reject(punt, 0);
+  EXPECT_EQ(errors.sent(), 50u);
+  EXPECT_EQ(errors.rate_limited(), 10u);
+  punt.attachment = AttachmentId::make(9, 1);
+  errors.on_reject(punt, 0);
+  ASSERT_EQ(dataplane.discarded.size(), 61u);
+  EXPECT_EQ(dataplane.discarded.front().second, DropReason::policy_reject);
+  EXPECT_EQ(dataplane.discarded.back().second, DropReason::stale_attachment);
+}
+
 TEST(IcmpErrors, RateIsLimitedPerAttachment) {
   FileModel hub;
   hub.use(kTwoClouds);

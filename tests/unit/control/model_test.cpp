@@ -238,7 +238,7 @@ TEST(FileModel, ARulePutBeforeOthersMovesOnlyItsOwnPair) {
   const auto decide = [&](const char* from, const char* to, uint16_t port) {
     const PolicyTable& policy = *hub.snapshot->policy;
     const auto decision = policy.classify(policy.find(hub.domain(from), hub.domain(to)),
-                                          {ip("10.3.0.5"), ip("10.3.0.6"), 1000, port, 6});
+                                          dataplane::Tuple{ip("10.3.0.5"), ip("10.3.0.6"), 1000, port, 6});
     return decision.rule == kDefaultDeny ? std::string("default") : policy.rules()[decision.rule].id;
   };
   EXPECT_EQ(decide("lonely", "lonely", 22), "inside");

@@ -39,7 +39,7 @@ class NatModel : public testing::Test {
   /// A reload that has these rules.
   std::vector<std::string> reload(std::vector<config::Nat> rules) {
     model::Transaction transaction(hub_.live, model::Origin::file);
-    transaction.settings({{}, {}, {}, {}, std::move(rules)});
+    transaction.settings({{}, {}, {}, {}, std::move(rules), {}});
     return hub_.finish(transaction);
   }
   std::vector<uint32_t> policy_versions() const {
