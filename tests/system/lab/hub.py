@@ -24,7 +24,8 @@ def toml_value(value):
 class HubConfig:
     """A configuration file in the making. `sections` are tables, the lists are arrays of tables, in file order."""
 
-    ARRAYS = ("port", "domain", "attachment", "route", "connection", "policy", "profile", "nat")
+    ARRAYS = ("port", "domain", "attachment", "route", "connection", "prefix", "group", "service", "policy",
+              "profile", "nat")
 
     def __init__(self, folder, driver="af_xdp", cores=(1,)):
         self.sections = {
@@ -39,6 +40,7 @@ class HubConfig:
             self.port[0]["address"] = [HUB_ADDRESS + "/24"]
         self.domain, self.attachment, self.route = [], [], []
         self.connection, self.policy, self.profile, self.nat = [], [], [], []
+        self.prefix, self.group, self.service = [], [], []
 
     @property
     def socket(self):

@@ -142,3 +142,52 @@ def neighbour(world):
     eventually(lambda: grown(hub, before, "neighbor_unresolved") >= 1, f"drops: {hub.drops()}", timeout=5)
     world.b.namespace.ip("addr add 10.2.0.200/24 dev vx0")
     eventually(lambda: ping(a.namespace, "10.2.0.200", count=1)[0] == 1, "a host that came later is not reached", 10)
+
+
+@scenario("policy.groups", "groups, services and tags decide as they say, and policy test names the rule and why")
+def groups(world):
+    world.build()
+    world.config.policy.clear()
+    world.config.prefix.append({"prefix": world.b.address, "tags": ["web", "prod"], "domain": "blue"})
+    world.config.group.append({"name": "servers", "match": "web and not lab"})
+    world.config.group.append({"name": "clients", "attachments": [world.a.name]})
+    world.config.service.append({"name": "http", "protocol": "tcp", "ports": [80, "8080-8090"]})
+    world.config.service.append({"name": "ping", "protocol": "icmp", "icmp_types": [8]})
+    world.config.rule("watched", "deny", watch=True)
+    world.config.policy.append({"id": "grouped", "action": "allow", "from": {"groups": ["clients"]},
+                                "to": {"groups": ["servers"]}, "services": ["http", "ping"]})
+    world.start()
+    hub, a, b = world.hub, world.a, world.b
+    for port in (80, 8085, 81):
+        HttpServer(world.lab, b.namespace, b.address, port)
+    expect(can_connect(a.namespace, b.address, 80), "port 80 is in the service and does not connect")
+    expect(can_connect(a.namespace, b.address, 8085), "port 8085 is in the service and does not connect")
+    expect(not can_connect(a.namespace, b.address, 81), "port 81 is in no service and connects")
+    got, said = ping(a.namespace, b.address, count=2)
+    expect(got == 2, f"{got} of 2 pings\n{said}")
+    said = hub.ctl_json("policy", "test", "--from", f"red/{a.address}", "--to", b.address, "--tcp", "8085")
+    expect(said["rule"] == "grouped" and said["verdict"] == "allow", f"policy test: {said}")
+    expect("group clients" in said["why"]["from"] and "group servers" in said["why"]["to"], f"why: {said}")
+    expect(said["watched"] == ["watched"], f"watched: {said}")
+    rules = {rule["id"]: rule for rule in hub.ctl_json("policy")["policy"]}
+    expect(rules["grouped"]["sessions"] >= 3, f"counts: {rules}")
+    expect(rules["grouped"]["last_s"] is not None and rules["grouped"]["last_s"] < 60, f"last: {rules}")
+    expect(rules["watched"]["sessions"] > rules["grouped"]["sessions"], f"what watches counts all: {rules}")
+
+
+@scenario("policy.reject", "a rejected TCP session is reset at once, and a ping is told that it is prohibited")
+def reject(world):
+    world.build()
+    world.config.policy.insert(0, {"id": "no", "action": "reject", "to": {"domains": ["blue"]}})
+    world.start()
+    hub, a, b = world.hub, world.a, world.b
+    HttpServer(world.lab, b.namespace, b.address, 80)
+    before = hub.drops()
+    try:
+        with tcp_connect(a.namespace, b.address, 80):
+            raise AssertionError("a rejected session connects")
+    except ConnectionRefusedError:
+        pass
+    got, said = ping(a.namespace, b.address, count=2, wait=0.5)
+    expect(got == 0 and "Packet filtered" in said, f"the echo request is not told why\n{said}")
+    eventually(lambda: grown(hub, before, "policy_reject") >= 3, f"drops: {hub.drops()}", timeout=3)
