@@ -49,6 +49,11 @@ bool is_open(const Session& session) {
 
 }  // namespace
 
+/// A wrap of the counter merely makes one look of the timer take the shorter time-out.
+static bool is_unanswered_udp(const Session& session) {
+  return session.protocol == net::kProtoUdp && session.packets[1] == 0;
+}
+
 uint32_t idle_timeout(const Timeouts& timeouts, const Session& session) {
   switch (session.state) {
     case SessionState::syn_sent:
@@ -68,9 +73,8 @@ uint32_t idle_timeout(const Timeouts& timeouts, const Session& session) {
       break;
   }
   switch (session.protocol) {
-    case 17:
-      // A wrap of the counter merely makes one look of the timer take the shorter one.
-      return session.packets[1] == 0 ? timeouts.udp_unanswered : timeouts.udp;
+    case net::kProtoUdp:
+      return is_unanswered_udp(session) ? timeouts.udp_unanswered : timeouts.udp;
     case 1:
     case 58:
       return timeouts.icmp;
@@ -169,6 +173,8 @@ void arm_session(WorkerContext& ctx, SessionIndex index) {
   const uint32_t timeout = idle_timeout(ctx.snapshot->timeouts, session);
   const uint32_t idle = ctx.tick.since(session.last_seen);
   uint32_t after = timeout > idle ? timeout - idle : 1;
+  // An answer arms no timer: of a session that waits for one it fires as early as the answer may make it due.
+  if (is_unanswered_udp(session)) after = std::min(after, ctx.snapshot->timeouts.udp);
   if (const auto record = until_record(ctx, ctx.sessions->cold(index))) after = std::min(after, *record);
   ctx.sessions->arm(index, ctx.tick, after);
 }

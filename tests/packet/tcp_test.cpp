@@ -405,5 +405,26 @@ TEST(Tcp, TimeOutsByState) {
   }
 }
 
+TEST(Udp, AnAnswerMayMakeItsTimeOutShorter) {
+  dataplane::Timeouts t;
+  t.udp_unanswered = dataplane::Tick::duration(30 * dataplane::kNanosPerSecond);
+  t.udp = dataplane::Tick::duration(2 * dataplane::kNanosPerSecond);
+  TestHub hub(network().timeouts(t).build());
+  hub.pass_through(from_spoke(kA, kB, udp(1, 2)));
+  hub.pass_through(from_spoke(kA, kB, udp(3, 4)));
+  hub.pass_through(from_spoke(kB, kA, udp(4, 3)));
+  hub.moved();
+  hub.pass_seconds(2.3);
+  hub.settle();
+  EXPECT_EQ(hub.moved(), Counts({{"sessions_expired", 1}, {"sessions_live", -1}}))
+      << "the one that was answered";
+  hub.pass_seconds(26.5);
+  hub.settle();
+  EXPECT_EQ(hub.moved(), Counts()) << "the other one waits";
+  hub.pass_seconds(1.5);
+  hub.settle();
+  EXPECT_EQ(hub.moved(), Counts({{"sessions_expired", 1}, {"sessions_live", -1}}));
+}
+
 }  // namespace
 }  // namespace weir::test
