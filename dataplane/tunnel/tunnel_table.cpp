@@ -1,5 +1,7 @@
 #include "dataplane/tunnel/tunnel_table.h"
 
+#include <algorithm>
+
 namespace weir::dataplane {
 
 namespace {
@@ -61,7 +63,7 @@ std::vector<TunnelKey> keys_of(const Tunnel& tunnel, uint16_t local_number) {
 }
 
 Result<TunnelTable> TunnelTable::build(const std::vector<Entry>& entries) {
-  TunnelTable table(static_cast<uint32_t>(entries.size()));
+  TunnelTable table(std::max(kLeastRoom, static_cast<uint32_t>(entries.size())));
   for (const Entry& entry : entries) {
     if (!entry.attachment.valid()) {
       return fail(ErrorCode::invalid, "no attachment for the tunnel with " + to_string(entry.key));
