@@ -1,17 +1,24 @@
 """What is demanded of the data plane's speed, and whether a run shows it. All are ratios or differences of net cycles
-within one run; a gate whose rows were not run, or support no claim, is not judged."""
+within one run. Contenders of one row are compared turn by turn, so that what the machine does to all of them for some
+seconds cancels: a row may be noisy and its ratio clear. Whatever is closer to its bound than the noise is not judged."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 
-from . import results
+from . import results, stats
 
-HOLDS, MISSED, OPEN = "holds", "missed", "not measured"
+HOLDS, MISSED, UNSURE, OPEN = "holds", "missed", "too noisy to tell", "not measured"
+USABLE = (results.OK, results.NOISY)
+# The median of n values is off by this many of their standard deviations, divided by the root of n, once in three
+# times; noise counts twice that.
+ERROR_OF_MEDIAN = 1.2533
+BEYOND_ERRORS = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Gate:
-    """`value` of a run, None if it does not tell; at least `demanded`, or at most if `at_most`."""
+    """`value` of a run: a stats.Summary, None if it does not tell; at least `demanded`, or at most if `at_most`."""
     id: str
     title: str
     value: Callable
@@ -19,51 +26,72 @@ class Gate:
     at_most: bool = False
 
 
-def _row(run, row_id):
-    return next((row for row in run.rows if row.id == row_id), None)
+@dataclasses.dataclass(frozen=True)
+class _Costs:
+    """Which contenders of which row: those that have this name, or whose names begin so. The cheapest of them counts."""
+    row_id: str
+    name: str = "Weir"
+    exactly: bool = False
 
+    def by_turn(self, run):
+        """Turn -> the lowest cost of a turn in which each of them, and its limit, has a good round; net of the
+        limit, if there is one."""
+        row = next((row for row in run.rows if row.id == self.row_id), None)
+        found = [self._turns(row, one) for one in row.results if self._is_meant(one)] if row else []
+        if not found:
+            return {}
+        return {turn: min(costs[turn] for costs in found) for turn in set.intersection(*map(set, found))}
 
-def _cost(run, row_id, name, exactly):
-    """The lowest median, net where the row has a limit, of the contenders that have this name, or whose names begin
-    so, and that support a claim."""
-    row = _row(run, row_id)
-    if row is None:
-        return None
-    found = []
-    for one in row.results:
-        named = one.name == name if exactly else one.name.startswith(name)
-        if one.only_limit or one.status != results.OK or not named:
-            continue
-        summary = one.net if one.limit else one.gross
-        if summary:
-            found.append(summary.median)
-    return min(found) if found else None
+    def _is_meant(self, one):
+        named = one.name == self.name if self.exactly else one.name.startswith(self.name)
+        return named and not one.only_limit and one.status in USABLE
+
+    @staticmethod
+    def _turns(row, one):
+        costs = {of.turn: of.value for of in one.good}
+        if one.limit is None:
+            return costs
+        limit = row.named(one.limit)
+        limits = {of.turn: of.value for of in limit.good} if limit and limit.status in USABLE else {}
+        return {turn: cost - limits[turn] for turn, cost in costs.items() if turn in limits}
 
 
 def _quotient(top, bottom):
-    """What the two functions of a run give, divided; None if either gives none."""
+    """Of what costs `top` by what costs `bottom`, both _Costs; None if a run does not tell. Of one row turn by turn, of
+    two rows by their medians."""
     def value(run):
-        above, below = top(run), bottom(run)
-        return above / below if above is not None and below else None
+        above, below = top.by_turn(run), bottom.by_turn(run)
+        if top.row_id == bottom.row_id:
+            return _summary([above[turn] / below[turn] for turn in above.keys() & below.keys() if below[turn] > 0])
+        return _divided(_summary(list(above.values())), _summary(list(below.values())))
     return value
 
 
-def _of(row_id, name="Weir", exactly=False):
-    return lambda run: _cost(run, row_id, name, exactly)
+def _summary(values):
+    return stats.summarize(values) if values else None
+
+
+def _divided(above, below):
+    if above is None or below is None or below.median <= 0:
+        return None
+    value = above.median / below.median
+    noise = abs(value) * math.hypot(above.mad / above.median, below.mad / below.median) if above.median else below.mad
+    return stats.Summary(value, noise, min(above.count, below.count))
 
 
 def _ahead_of(row_id, other, demanded):
-    return Gate(f"{row_id}: {other}", f"{other} / Weir, {row_id}", _quotient(_of(row_id, other), _of(row_id)), demanded)
+    return Gate(f"{row_id}: {other}", f"{other} / Weir, {row_id}", _quotient(_Costs(row_id, other), _Costs(row_id)),
+                demanded)
 
 
 def _beside(row_id, demanded):
-    return Gate(f"{row_id}: Weir", f"{row_id} / vxlan-1k", _quotient(_of(row_id), _of("vxlan-1k")), demanded,
+    return Gate(f"{row_id}: Weir", f"{row_id} / vxlan-1k", _quotient(_Costs(row_id), _Costs("vxlan-1k")), demanded,
                 at_most=True)
 
 
 def _tunnel(name):
     return Gate(f"tunnels: {name}", f"{name} / VXLAN, both ways, rx and tx included",
-                _quotient(_of("tunnels", f"Weir, {name}", True), _of("tunnels", "Weir, VXLAN", True)), 1.15,
+                _quotient(_Costs("tunnels", f"Weir, {name}", True), _Costs("tunnels", "Weir, VXLAN", True)), 1.15,
                 at_most=True)
 
 
@@ -79,7 +107,8 @@ GATES = (
     _beside("vxlan-1k-imix", 1.25),
     _beside("vxlan-1k-ipv6", 1.25),
     *(_tunnel(name) for name in TUNNELS),
-    Gate("handoff", "cycles per handed-over packet, both cores", _of("handoff"), 80, at_most=True),
+    Gate("handoff", "cycles per handed-over packet, both cores", lambda run: _summary(list(_Costs("handoff").by_turn(run).values())), 80,
+         at_most=True),
 )
 
 
@@ -90,8 +119,21 @@ def judge(run):
     for gate in GATES:
         if gate.id.split(":")[0] not in rows:
             continue
-        value = gate.value(run)
-        good = value is not None and (value <= gate.demanded if gate.at_most else value >= gate.demanded)
-        status = OPEN if value is None else HOLDS if good else MISSED
-        judged.append(results.Judged(gate.id, gate.title, gate.demanded, gate.at_most, value, status))
+        found = gate.value(run)
+        value, error = (found.median, _error(found)) if found else (None, None)
+        judged.append(results.Judged(gate.id, gate.title, gate.demanded, gate.at_most, value, _status(gate, value, error),
+                                     error))
     return judged
+
+
+def _error(found):
+    """How far the median may be off."""
+    return BEYOND_ERRORS * ERROR_OF_MEDIAN * stats.SIGMA_PER_MAD * found.mad / math.sqrt(found.count)
+
+
+def _status(gate, value, error):
+    if value is None:
+        return OPEN
+    if abs(value - gate.demanded) < error:
+        return UNSURE
+    return HOLDS if (value <= gate.demanded if gate.at_most else value >= gate.demanded) else MISSED

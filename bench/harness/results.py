@@ -121,7 +121,8 @@ class Judged:
     demanded: float
     at_most: bool  # else at least
     value: float | None
-    status: str  # holds, missed, not measured
+    status: str  # holds, missed, too noisy to tell, not measured
+    error: float | None = None  # how far the value may be off; of older files null
 
 
 @dataclasses.dataclass

@@ -129,8 +129,9 @@ def _gates(run):
     lines = ["DEMANDED"]
     for gate in run.gates:
         value = number(gate.value) if gate.value is not None else NONE
+        error = f"± {number(gate.error)}" if gate.error is not None else ""
         bound = f"{'at most' if gate.at_most else 'at least'} {number(gate.demanded)}"
-        lines.append(f"  {gate.title:60}{value:>10}  {bound:18}{gate.status}"[:WIDTH])
+        lines.append(f"  {gate.title:58}{value:>7} {error:9} {bound:16}{gate.status}"[:WIDTH])
     return [*lines, ""]
 
 

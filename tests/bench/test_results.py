@@ -82,9 +82,36 @@ class Gates(unittest.TestCase):
         self.assertEqual(found["vxlan-1k-ipv6: Weir"].status, gates.MISSED)
         self.assertAlmostEqual(found["vxlan-1k-ipv6: Weir"].value, 1.26)
 
+    def row_of_turns(self, weir, other, limit):
+        return row(result("Weir", weir, limit="testpmd io", status=results.NOISY),
+                   result("Open vSwitch, EMC", other, limit="testpmd io", status=results.NOISY),
+                   result("testpmd io", limit, only_limit=True), id="vxlan-1k")
+
+    def test_noise_that_hits_all_in_a_turn_cancels(self):
+        quiet, loud = (150.0, 400.0, 50.0), (300.0, 800.0, 100.0)
+        gate = self.judged(self.row_of_turns(*zip(quiet, loud, quiet, loud, loud)))["vxlan-1k: Open vSwitch"]
+        self.assertEqual((gate.value, gate.error, gate.status), (3.5, 0.0, gates.HOLDS))
+
+    def test_a_turn_without_a_good_round_of_each_does_not_count(self):
+        measured = self.row_of_turns([150.0] * 3, [350.0] * 3, [50.0] * 3)
+        measured.results[1].rounds[0] = one_round(1, 9_000.0)
+        measured.results[2].rounds[0] = one_round(1, 50.0, discarded=["steal"])
+        self.assertEqual(self.judged(measured)["vxlan-1k: Open vSwitch"].value, 3.0)
+
+    def test_what_is_closer_to_its_bound_than_the_noise_is_not_judged(self):
+        for others, status in (((330.0, 355.0, 370.0), gates.UNSURE), ((430.0, 455.0, 470.0), gates.HOLDS),
+                               ((230.0, 255.0, 270.0), gates.MISSED)):
+            gate = self.judged(self.row_of_turns([150.0] * 3, others, [50.0] * 3))["vxlan-1k: Open vSwitch"]
+            self.assertEqual(gate.status, status, others)
+
+    def test_the_noise_of_two_rows(self):
+        noisy = row(result("Weir", [80.0, 126.0, 160.0]), id="vxlan-1k-ipv6")
+        found = self.judged(row(result("Weir", [100.0] * 3), id="vxlan-1k"), noisy)["vxlan-1k-ipv6: Weir"]
+        self.assertEqual((found.value, found.status), (1.26, gates.UNSURE))
+
     def test_what_supports_no_claim_is_not_judged(self):
         noisy = self.row_of(150.0, ("Open vSwitch, EMC", 900.0))
-        noisy.results[1].status = results.NOISY
+        noisy.results[1].status = results.VOID
         found = self.judged(noisy)
         self.assertEqual((found["vxlan-1k: Open vSwitch"].value, found["vxlan-1k: Open vSwitch"].status),
                          (None, gates.OPEN))
