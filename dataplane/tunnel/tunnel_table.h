@@ -115,8 +115,8 @@ class TunnelTable : public LiveHash<TunnelKey, AttachmentId> {
   /// What entries of kind `peer` lead to: nothing but a valid id.
   static constexpr AttachmentId kPeer = AttachmentId::make(AttachmentId::kMaxIndex, 1);
 
-  /// Room in what build() makes, at least: in a table for two of them, two share a slot too easily, and a packet
-  /// for the second one then costs a branch that is guessed wrong.
+  /// Room in what build() makes, at least: in a table for two of them, two share a slot too easily, and a
+  /// packet for the second one then costs a branch that is guessed wrong.
   static constexpr uint32_t kLeastRoom = 1'024;
   /// A table of these. Fails with `in_use` if two entries have the same key (but those of peers, of
   /// which there is one each), with `invalid` if an attachment id is.
