@@ -70,9 +70,12 @@ uint64_t hits(const SessionTable& table, const Key* keys) {
   SessionTable::Ahead ahead[kBurst];
   for (size_t k = 0; k < kBurst; ++k) {
     hash[k] = hash_of(keys[k]);
-    table.prefetch_bucket(hash[k], std::is_same_v<Key, Key6>, false, ahead[k]);
+    table.prefetch_bucket(hash[k], ahead[k]);
   }
-  for (SessionTable::Ahead& a : ahead) table.prefetch_session(a);
+  for (SessionTable::Ahead& a : ahead) {
+    table.prefetch_session(a);
+    table.prefetch_more(a, std::is_same_v<Key, Key6>, false);
+  }
   for (size_t k = 0; k < kBurst; ++k) {
     SessionTable::Found found;
     hits += table.found(ahead[k], keys[k], found) || table.find(keys[k], hash[k]);

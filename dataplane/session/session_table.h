@@ -64,15 +64,18 @@ class SessionTable {
       Session* session;
     };
     uint16_t tag;
-    uint16_t more;  // lines than the session's own: kWindows, kAddresses
     Direction direction;
   };
   /// First pass over a burst: asks for the index line.
-  [[gnu::always_inline]] void prefetch_bucket(uint32_t hash, bool ipv6, bool tcp, Ahead& ahead) const;
+  [[gnu::always_inline]] void prefetch_bucket(uint32_t hash, Ahead& ahead) const;
   /// Second pass: the first key in the (now cached) bucket whose tag matches, which nearly always is the one;
-  /// asks for its session's line; IPv6 sessions have their addresses in a second one, TCP sessions their
-  /// windows.
+  /// asks for its session's line.
   [[gnu::always_inline]] void prefetch_session(Ahead& ahead) const;
+  /// IPv6 sessions have their addresses in a second line, TCP sessions their windows.
+  void prefetch_more(const Ahead& ahead, bool ipv6, bool tcp) const {
+    if (ipv6) prefetch(&cold_[index_of(*ahead.session)]);
+    if (tcp) prefetch(&tcp_[index_of(*ahead.session)]);
+  }
   /// Behind it: the line of a translated session, for tables that have some.
   void prefetch_translation(const Ahead& ahead) const { prefetch(&translations_[index_of(*ahead.session)]); }
   struct Found {
@@ -159,7 +162,6 @@ class SessionTable {
   /// Two bits for each slot that has the tag.
   static uint32_t matching(const Bucket& bucket, uint16_t tag);
   static constexpr uint32_t kAllSlots = 0xffff;
-  static constexpr unsigned kAddresses = 1, kWindows = 2;
   static uint32_t slot_of(uint32_t matches) { return static_cast<uint32_t>(__builtin_ctz(matches)) / 2; }
   static uint32_t without_first(uint32_t matches) {
     matches &= matches - 1;
@@ -202,10 +204,9 @@ class SessionTable {
   size_t memory_bytes_ = 0;
 };
 
-inline void SessionTable::prefetch_bucket(uint32_t hash, bool ipv6, bool tcp, Ahead& ahead) const {
+inline void SessionTable::prefetch_bucket(uint32_t hash, Ahead& ahead) const {
   ahead.bucket = &buckets_[bucket_of(hash)];
   ahead.tag = tag_of(hash);
-  ahead.more = static_cast<uint16_t>((ipv6 ? kAddresses : 0) | (tcp ? kWindows : 0));
   prefetch(ahead.bucket);
 }
 inline uint32_t SessionTable::matching(const Bucket& bucket, uint16_t tag) {
@@ -220,10 +221,6 @@ inline void SessionTable::prefetch_session(Ahead& ahead) const {
   ahead.session = &sessions_[entry >> 1];
   ahead.direction = static_cast<Direction>(entry & 1);
   prefetch(ahead.session);
-  if (ahead.more == 0) [[likely]]
-    return;
-  if ((ahead.more & kAddresses) != 0) prefetch(&cold_[entry >> 1]);
-  if ((ahead.more & kWindows) != 0) prefetch(&tcp_[entry >> 1]);
 }
 inline bool SessionTable::found(const Ahead& ahead, const Key4& key, Found& out) const {
   out = {ahead.session, ahead.direction};

@@ -21,13 +21,13 @@ class AttachmentTable {
   /// What a change took out. Workers may still read it: keep it until they have passed a quiescent state.
   using Retired = std::unique_ptr<const Attachment>;
 
-  explicit AttachmentTable(uint32_t capacity)
-      : capacity_(capacity), slots_(std::make_unique<std::atomic<const Attachment*>[]>(capacity)) {}
+  /// `capacity` is below AttachmentId::kMaxIndex.
+  explicit AttachmentTable(uint32_t capacity);
   /// Just these, each where its id says; those without one are left out.
   explicit AttachmentTable(std::vector<Attachment> attachments);
   ~AttachmentTable();
   AttachmentTable(AttachmentTable&& other) noexcept
-      : capacity_(std::exchange(other.capacity_, 0)), slots_(std::move(other.slots_)) {}
+      : capacity_(std::exchange(other.capacity_, 0)), mask_(other.mask_), slots_(std::move(other.slots_)) {}
   AttachmentTable& operator=(AttachmentTable&&) = delete;
 
   // --- control thread ---
@@ -49,32 +49,29 @@ class AttachmentTable {
   const Attachment* find(AttachmentId id) const;
 
  private:
-  Retired exchange(uint32_t index, const Attachment* next) {
-    return Retired(slots_[index].exchange(next, std::memory_order_acq_rel));
-  }
+  Retired exchange(uint32_t index, const Attachment* next);
 
   uint32_t capacity_;
-  std::unique_ptr<std::atomic<const Attachment*>[]> slots_;  // owned
+  uint32_t mask_;  // of slots, a power of two of them: an index of any id, under it, is one
+  std::unique_ptr<std::atomic<const Attachment*>[]>
+      slots_;  // owned; in a free one a stand-in that nobody names
 };
 
 class AttachmentTable::Reader {
  public:
   [[gnu::always_inline]] const Attachment* find(AttachmentId id) const {
-    if (id.index() >= capacity_) [[unlikely]]
-      return nullptr;  // no attachment has an invalid id
-    const Attachment* a = slots_[id.index()].load(std::memory_order_acquire);
-    return a != nullptr && a->id == id ? a : nullptr;
+    const Attachment* a = slots_[id.value & mask_].load(std::memory_order_acquire);
+    return a->id == id ? a : nullptr;
   }
 
  private:
   friend class AttachmentTable;
-  Reader(const std::atomic<const Attachment*>* slots, uint32_t capacity)
-      : slots_(slots), capacity_(capacity) {}
+  Reader(const std::atomic<const Attachment*>* slots, uint32_t mask) : slots_(slots), mask_(mask) {}
   const std::atomic<const Attachment*>* slots_;
-  uint32_t capacity_;
+  uint32_t mask_;
 };
 
-inline AttachmentTable::Reader AttachmentTable::reader() const { return {slots_.get(), capacity_}; }
+inline AttachmentTable::Reader AttachmentTable::reader() const { return {slots_.get(), mask_}; }
 inline const Attachment* AttachmentTable::find(AttachmentId id) const { return reader().find(id); }
 
 }  // namespace weir::dataplane

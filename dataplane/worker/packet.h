@@ -71,6 +71,17 @@ struct alignas(64) PacketMeta {
     __builtin_memcpy(&both, &tcp_flags, sizeof both);
     return (both & (kFinSynRst | kIcmp)) != 0;
   }
+  /// Its session has more lines than one: an IPv6 address, a TCP header. By one load, of bytes that were
+  /// written some packets ago: those of a moment ago it would wait for.
+  bool has_more_lines() const {
+    static_assert(offsetof(PacketMeta, tcp_flags) == offsetof(PacketMeta, family) + 3);
+    constexpr auto kFamilies =
+        static_cast<uint32_t>(net::Family::ipv6) & ~static_cast<uint32_t>(net::Family::ipv4);
+    static_assert(kFamilies != 0);
+    uint32_t word;
+    __builtin_memcpy(&word, &family, sizeof word);
+    return (word & (0xff00'0000 | kFamilies)) != 0;
+  }
   bool is_v4() const { return family == net::Family::ipv4; }
   uint8_t protocol() const { return is_v4() ? key4.protocol : key6.protocol; }
   /// Its key as a tuple. For slow ways.

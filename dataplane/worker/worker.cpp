@@ -60,17 +60,16 @@ constexpr uint16_t kInspect = Session::kInspected | Session::kDropped;
 class LookupAhead {
  public:
   explicit LookupAhead(const SessionTable& sessions) : sessions_(sessions) {}
-  /// For the packets of a burst in order: this is the one at `i`.
-  [[gnu::always_inline]] void add(uint32_t i, const PacketMeta& meta) {
-    sessions_.prefetch_bucket(meta.hash, !meta.is_v4(), meta.tcp_flags != 0, ahead_[i]);
+  /// For the packets of a burst in order: this is the one at `i`, and those before it are there.
+  [[gnu::always_inline]] void add(uint32_t i, rte_mbuf* const* packets, const PacketMeta& meta) {
+    sessions_.prefetch_bucket(meta.hash, ahead_[i]);
     if (i >= kIndexAhead) [[likely]]
-      sessions_.prefetch_session(ahead_[i - kIndexAhead]);
+      prefetch_session(i - kIndexAhead, packets);
   }
   /// Those that still wait, of a burst of `n`. Before the look-ups. `translated`: sessions may have a line
   /// more.
-  void finish(uint32_t n, bool translated) {
-    for (uint32_t i = n < kIndexAhead ? 0 : n - kIndexAhead; i < n; ++i)
-      sessions_.prefetch_session(ahead_[i]);
+  void finish(uint32_t n, rte_mbuf* const* packets, bool translated) {
+    for (uint32_t i = n < kIndexAhead ? 0 : n - kIndexAhead; i < n; ++i) prefetch_session(i, packets);
     if (!translated) [[likely]]
       return;
     for (uint32_t i = 0; i < std::min(n, kTranslationsAhead); ++i) sessions_.prefetch_translation(ahead_[i]);
@@ -86,6 +85,13 @@ class LookupAhead {
   }
 
  private:
+  [[gnu::always_inline]] void prefetch_session(uint32_t i, rte_mbuf* const* packets) {
+    sessions_.prefetch_session(ahead_[i]);
+    const PacketMeta& meta = meta_of(packets[i]);
+    if (meta.has_more_lines()) [[unlikely]]
+      sessions_.prefetch_more(ahead_[i], !meta.is_v4(), meta.tcp_flags != 0);
+  }
+
   const SessionTable& sessions_;
   SessionTable::Ahead ahead_[kMaxRxBurst];
 };
@@ -186,12 +192,12 @@ void Worker::forward_received(Burst& burst) {
       leave(ctx_, mbuf, next);
       continue;
     }
-    if (alone) lookups.add(kept, meta_of(mbuf));
+    if (alone) lookups.add(kept, burst.packets, meta_of(mbuf));
     burst.packets[kept++] = mbuf;
   }
   burst.size = static_cast<uint16_t>(kept);
   if (alone) {
-    lookups.finish(kept, ctx_.snapshot->nat != nullptr);
+    lookups.finish(kept, burst.packets, ctx_.snapshot->nat != nullptr);
     forward_owned(burst, lookups);
   } else {
     forward_own(burst);
@@ -208,8 +214,8 @@ void Worker::forward_own(Burst& burst) {
     flush_outboxes(ctx_);
   }
   LookupAhead lookups(*ctx_.sessions);
-  for (uint16_t i = 0; i < burst.size; ++i) lookups.add(i, meta_of(burst.packets[i]));
-  lookups.finish(burst.size, ctx_.snapshot->nat != nullptr);
+  for (uint16_t i = 0; i < burst.size; ++i) lookups.add(i, burst.packets, meta_of(burst.packets[i]));
+  lookups.finish(burst.size, burst.packets, ctx_.snapshot->nat != nullptr);
   forward_owned(burst, lookups);
 }
 
@@ -374,7 +380,7 @@ bool Worker::still_known(rte_mbuf* mbuf) {
 void Worker::take_up(rte_mbuf* mbuf, LookupAhead& lookups) {
   if (!still_known(mbuf)) [[unlikely]]
     return;
-  lookups.add(burst_.size, meta_of(mbuf));
+  lookups.add(burst_.size, burst_.packets, meta_of(mbuf));
   burst_.push(mbuf);
 }
 
@@ -408,7 +414,7 @@ bool Worker::take_handed_over() {
         break;
     }
   }
-  lookups.finish(burst_.size, ctx_.snapshot->nat != nullptr);
+  lookups.finish(burst_.size, burst_.packets, ctx_.snapshot->nat != nullptr);
   forward_owned(burst_, lookups);
   if (!ctx_.fragments->released.empty()) forward_released();
   if (outer_fragments != 0) {
@@ -447,7 +453,7 @@ bool Worker::take_from_control() {
         break;
     }
   }
-  lookups.finish(burst_.size, ctx_.snapshot->nat != nullptr);
+  lookups.finish(burst_.size, burst_.packets, ctx_.snapshot->nat != nullptr);
   forward_owned(burst_, lookups);
   return true;
 }
