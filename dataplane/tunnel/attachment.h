@@ -45,8 +45,6 @@ class UnderlayHop {
 
 /// Room for the longest outer header: Ethernet, two VLAN tags, IPv6, UDP, GENEVE (78), in whole 16 bytes.
 inline constexpr uint16_t kMaxOuterLength = 80;
-/// The same over IPv4 (58), in two copies of 32 bytes.
-inline constexpr uint16_t kMaxOuterLength4 = 64;
 
 /// How an outer header is completed.
 enum class OuterShape : uint8_t { native, v4_udp, v4_ip, v6_udp, v6_ip };

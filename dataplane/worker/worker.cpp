@@ -41,7 +41,6 @@ void prefetch_packet(rte_mbuf* mbuf) {
   prefetch(meta + 64);
   prefetch(data_of(mbuf));
   prefetch(data_of(mbuf) + 64);
-  prefetch(data_of(mbuf) - 64);
 }
 
 /// How far ahead memory is asked for. Never for a whole burst at once: a core has room for some 20 misses,
