@@ -1,5 +1,6 @@
 // A packet that belongs to no session yet.
 #include <array>
+#include <cstring>
 
 #include "dataplane/decide/first_packet.h"
 #include "dataplane/session/tcp_state.h"
@@ -20,12 +21,18 @@ struct Start {
   TcpWindow window;  // of TCP
 };
 
+bool is_icmp(uint8_t protocol) { return protocol == net::kProtoIcmp || protocol == net::kProtoIcmpv6; }
+bool has_icmp_header(const PacketMeta& meta) { return meta.payload_offset != meta.l4_offset; }
+
 /// Only what opens a conversation may make a session: a TCP SYN (or more, as `tcp` is configured), an echo
 /// request, any packet of other protocols.
 DropReason may_start(const TcpRules& rules, rte_mbuf* mbuf, Start& start) {
   const PacketMeta& meta = meta_of(mbuf);
   if (meta.icmp == IcmpUse::error) return DropReason::icmp_error_unmatched;
   if (meta.icmp == IcmpUse::reply) return DropReason::not_a_session_start;
+  // Of a fragment that has no header the first one told no more than that it was an echo request.
+  if (is_icmp(meta.protocol()) && !has_icmp_header(meta) && meta.icmp != IcmpUse::query)
+    return DropReason::not_a_session_start;
   if (meta.protocol() != kTcp) return DropReason::none;
   if (meta.tcp_flags == 0) return DropReason::not_a_session_start;  // also a fragment that has no header
   const std::optional<SessionState> state = begin_tcp(segment_of(mbuf), rules, start.window);
@@ -34,15 +41,13 @@ DropReason may_start(const TcpRules& rules, rte_mbuf* mbuf, Start& start) {
   return DropReason::none;
 }
 
-/// An ICMP message's type and code, zeros in a fragment without a header: no session begins with an echo reply.
+/// An ICMP message's type and code. A fragment without a header belongs to an echo request, see may_start().
 std::array<uint8_t, 2> icmp_of(rte_mbuf* mbuf) {
   const PacketMeta& meta = meta_of(mbuf);
+  if (!has_icmp_header(meta)) return {echo_request_type(meta.protocol()), 0};
   const net::Bytes message = bytes_of(mbuf).subspan(meta.ip_offset + meta.l4_offset);
-  if (message.size() < 2 || meta.payload_offset == meta.l4_offset) return {};
   return {message[0], message[1]};
 }
-
-bool is_icmp(uint8_t protocol) { return protocol == net::kProtoIcmp || protocol == net::kProtoIcmpv6; }
 
 /// With fewer free ones something gives way. In a large table before none is left, see give_way().
 uint32_t free_wanted(const SessionTable& sessions) {
@@ -63,6 +68,20 @@ SessionIndex insert(WorkerContext& ctx, const PacketMeta& meta, const FirstDecis
   if (decision.is_translated()) return insert_translated(ctx, meta, to_slot, leaves);
   return meta.is_v4() ? ctx.sessions->insert(meta.key4, mirrored(meta.key4, to_slot), ctx.now)
                       : ctx.sessions->insert(meta.key6, mirrored(meta.key6, to_slot), ctx.now);
+}
+
+/// Why there is no session though its first packet is allowed: no room, or the answers belong to another one
+/// (or to itself), since both are translated to the same ends.
+DropReason why_not_inserted(const WorkerContext& ctx, const PacketMeta& meta, const FirstDecision& decision,
+                            const Tuple& leaves) {
+  const auto to_slot = static_cast<uint16_t>(decision.to_domain.index());
+  const auto is_taken = [&](const auto& own, const auto& answers) {
+    return std::memcmp(&own, &answers, sizeof own) == 0 || ctx.sessions->find(answers, hash_of(answers));
+  };
+  const Tuple back = leaves.reversed();
+  const bool conflict = meta.is_v4() ? is_taken(meta.key4, key4_of(back, to_slot))
+                                     : is_taken(meta.key6, key6_of(back, to_slot));
+  return conflict ? DropReason::nat_conflict : DropReason::session_table_full;
 }
 
 }  // namespace
@@ -157,7 +176,7 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
   const SessionIndex index = insert(ctx, meta, decision, leaves);
   if (index == kNoSession) {
     if (half_open && ctx.budgets != nullptr) ctx.budgets->end_half_open(origin, untracked);
-    return refuse(DropReason::session_table_full);
+    return refuse(why_not_inserted(ctx, meta, decision, leaves));
   }
   if (decision.is_translated()) {
     ctx.sessions->translation(index).source_binding = source;

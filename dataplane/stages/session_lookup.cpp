@@ -6,6 +6,7 @@
 #include "dataplane/net/parse.h"
 #include "dataplane/stages/inner.h"
 #include "dataplane/stages/session_slow.h"
+#include "dataplane/stages/translate.h"
 #include "dataplane/worker/half_open.h"
 #include "dataplane/worker/session_life.h"
 
@@ -87,7 +88,13 @@ Next icmp_rare(WorkerContext& ctx, rte_mbuf* mbuf, Session& session, const Packe
   // The responder asks by the identifier that it is asked by: no session has room beside this one, but policy
   // is asked as for any first packet.
   if (meta.icmp == IcmpUse::query && meta.direction == Direction::reverse) {
-    const FirstDecision decision = decide_first_packet(*ctx.snapshot, {meta.ingress, meta.tuple()});
+    FirstPacket packet{meta.ingress, meta.tuple()};
+    const Attachment* ingress = ctx.snapshot->attachment(meta.ingress);
+    if (ctx.snapshot->nat != nullptr && ingress != nullptr) {
+      const BindingIndex sent_to = find_binding(ctx, packet.tuple, ingress->domain);
+      if (sent_to != kNoBinding) packet.binding = &ctx.bindings->at(sent_to);
+    }
+    const FirstDecision decision = decide_first_packet(*ctx.snapshot, packet);
     if (decision.drop != DropReason::none) return Next::drop(decision.drop);
   }
   count(ctx, session, meta.direction, meta.ip_length);

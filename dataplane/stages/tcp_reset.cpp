@@ -122,11 +122,11 @@ void add_reset(WorkerContext& ctx, Burst& burst, rte_mbuf* dropped, ResetTo to) 
 
 void add_idle_resets(WorkerContext& ctx, SessionIndex index) {
   const TcpWindow& window = ctx.sessions->tcp(index);
-  const Tuple tuple = ctx.sessions->tuple(index);
   for (const Direction direction : {Direction::forward, Direction::reverse}) {
     const TcpSide& sender = window.side[static_cast<size_t>(direction)];
     const TcpSide& receiver = window.side[1 - static_cast<size_t>(direction)];
-    make_reset(ctx, ctx.resets, index, direction, direction == Direction::forward ? tuple : tuple.reversed(),
+    // As it leaves: when it is sent nobody remembers the session's translation any more.
+    make_reset(ctx, ctx.resets, index, direction, ctx.sessions->leaving(index, direction),
                ctx.sessions->cold(index).hash[static_cast<size_t>(direction)], {sender.acked, receiver.end});
   }
 }

@@ -16,9 +16,11 @@ bool has_transport(net::Bytes packet, const PacketMeta& meta) {
   return error == net::ParseError::none && ip.first_fragment;
 }
 
-/// Only of echo messages is the identifier where rewriting puts it.
+/// Only of echo messages is the identifier where rewriting puts it. Of a fragment without a header nobody
+/// knows.
 bool is_echo(rte_mbuf* mbuf) {
   const PacketMeta& meta = meta_of(mbuf);
+  if (meta.payload_offset == meta.l4_offset) return false;
   const uint8_t type = data_of(mbuf)[meta.ip_offset + meta.l4_offset];
   return meta.is_v4() ? type == net::kIcmpEcho || type == net::kIcmpEchoReply
                       : type == net::kIcmpv6Echo || type == net::kIcmpv6EchoReply;

@@ -76,6 +76,26 @@ TEST(Fragments, EachIsHeldToThePolicyOfItsSession) {
   EXPECT_EQ(pass(hub, good, kB).size(), 2u);
 }
 
+TEST(Fragments, TheRestOfADeniedEchoRequestBeginsNoSession) {
+  SnapshotBuilder b = network_without_rules();
+  b.rule({.id = "no-ping", .action = PolicyAction::deny, .protocol = 1, .ports = {{8, 8}}});
+  b.rule({.id = "other-icmp", .action = PolicyAction::allow, .protocol = 1});
+  TestHub hub(b.build());
+  const auto ping = [](PacketBuilder& p) { p.icmp_echo(77, 1).payload(text(100)); };
+  EXPECT_TRUE(pass(hub, fragments_of(inner(kA, kB, ping), 64)).empty());
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, echo(77))).empty());
+  EXPECT_EQ(hub.moved(), dropped(DropReason::policy_deny, 3));
+
+  // Of other messages a piece without a header does not tell what they are.
+  const auto timestamp = [](PacketBuilder& p) { p.icmp(13, 0).payload(text(100)); };
+  auto pieces = fragments_of(inner(kA, kB, timestamp), 64, 2);
+  EXPECT_EQ(pass(hub, pieces).size(), 2u) << "they follow the first one";
+  EXPECT_EQ(hub.moved(), started() + forwarded());
+  const auto unallowed = fragments_of(inner(kA, kC, timestamp), 64, 3);
+  EXPECT_TRUE(pass(hub, unallowed).empty());
+  EXPECT_EQ(hub.moved(), dropped(DropReason::no_connection) + dropped(DropReason::not_a_session_start));
+}
+
 TEST(Fragments, OfAnIcmpErrorFollowTheSessionThatItQuotes) {
   TestHub hub(network().build());
   EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(1000, 2000, text(200)))).size(), 1u);
