@@ -101,6 +101,9 @@ Next accept_other_ingress(WorkerContext& ctx, PacketMeta& meta, SessionIndex ind
       reverse_hop(snapshot, ingress.domain, source, meta.ingress, ecmp_hash(tuple), !ingress.reverse_path);
   if (!way.found) return Next::drop(DropReason::reverse_path);
   if (meta.direction == Direction::reverse) return Next::go_on();  // asymmetric, but legitimate
+  // What still comes by an attachment that is down passes, and the answers keep the way that they have.
+  const AdjacencyId current = session.adjacency[static_cast<size_t>(Direction::reverse)];
+  if (!snapshot.usable(meta.ingress) && snapshot.adjacencies->is_live(current)) return Next::go_on();
   if (snapshot.policy->by_attachment()) {
     const FirstDecision decision =
         decide_first_packet(snapshot, first_packet_of(ctx, index, tuple, meta.ingress));

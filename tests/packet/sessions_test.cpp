@@ -277,5 +277,27 @@ TEST(Sessions, Listing) {
   }
 }
 
+TEST(Sessions, WhatStillComesByAnAttachmentThatIsDownPasses) {
+  SnapshotBuilder b = network();
+  b.route("red", "172.16.0.0/12", "a", kA.host4).route("red", "172.16.0.0/12", "d", kD.host4);
+  TestHub hub(b.build());
+  const auto there = [] {
+    PacketBuilder p;
+    p.ether(kA.hub_mac, kA.host_mac).ipv4("172.16.0.1", kB.host4).udp(1000, 2000);
+    return tunnelled(kA, p.build());
+  };
+  EXPECT_EQ(hub.pass_through(there()).size(), 1u);
+  const auto a = b.attachment_id("a");
+  b.board().set_usable(a, false);  // and its next hops go, as control does it
+  b.adjacencies().remove(b.adjacencies().find(a, *net::parse_ip(kA.host4)));
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(hub.pass_through(there()).size(), 1u);
+  PacketBuilder back;
+  back.ether(kB.hub_mac, kB.host_mac).ipv4(kB.host4, "172.16.0.1").udp(2000, 1000);
+  const auto got = hub.pass_through(tunnelled(kB, back.build()));
+  ASSERT_EQ(got.size(), 1u);
+  EXPECT_EQ(vni_of(got[0]), kD.vni) << "the answers take the other way";
+  EXPECT_EQ(hub.moved(), started() + forwarded(3));
+}
+
 }  // namespace
 }  // namespace weir::test
