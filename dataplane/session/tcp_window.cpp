@@ -145,6 +145,8 @@ TcpEvent judge_reset(SessionState state, Direction direction, const TcpSegment& 
         has(segment, kAck) && is_after(segment.ack, receiver.acked) && !is_after(segment.ack, receiver.end);
     return answers ? TcpEvent::rst : TcpEvent::outside_control;
   }
+  // Of an end that has said nothing, and whose peer has not either, nobody knows what is expected.
+  if (!sender.known() && (sender.flags & TcpSide::kTold) == 0) return TcpEvent::outside_control;
   // Behind all that was sent, it is what the receiver expects as soon as that has arrived.
   if (segment.seq == sender.acked || segment.seq == sender.end) return TcpEvent::rst;
   // A challenge that it was sent in syn_sent is kept there (see follow_tcp()).
