@@ -24,7 +24,7 @@ demo-down: ## remove what `make demo KEEP=1` left up
 test: deps ## every test: unit, packet, the same under sanitizers, system, fuzz corpus
 	@scripts/test-all
 
-test-long: deps ## the same, with the fuzzers at work for ten minutes each, the threads under TSan, changes under load at full size
+test-long: deps ## the same, with the fuzzers at work for ten minutes each, the threads under TSan, changes under load at full size, the model at length
 	@scripts/test-all --long
 
 lint: build ## format, headers that compile alone, clang-tidy on what changed

@@ -84,6 +84,20 @@ void write_frame(char* at, std::span<const uint8_t> frame, uint16_t vlan) {
   std::memcpy(at + kMacs + sizeof tag, frame.data() + kMacs, frame.size() - kMacs);
 }
 
+/// Numbers that nobody outside is to guess: unless a test says otherwise.
+class Secrets {
+ public:
+  explicit Secrets(std::optional<uint64_t> fixed) : fixed_(fixed) {}
+  uint64_t next() {
+    if (fixed_) return *fixed_ = *fixed_ * 6'364'136'223'846'793'005ULL + 1'442'695'040'888'963'407ULL;
+    return uint64_t{random_()} << 32 | random_();
+  }
+
+ private:
+  std::optional<uint64_t> fixed_;
+  std::random_device random_;
+};
+
 class DataplaneImpl final : public Dataplane {
  public:
   DataplaneImpl(std::vector<Port*> ports, rte_mempool* pool, std::unique_ptr<const Snapshot> first)
@@ -159,7 +173,7 @@ class DataplaneImpl final : public Dataplane {
     std::function<void()> done;                // called then, or empty
   };
 
-  Status init_worker(WorkerIndex index, const DataplaneSettings& settings);
+  Status init_worker(WorkerIndex index, const DataplaneSettings& settings, Secrets& secrets);
   void connect(WorkerIndex index);
   std::unique_ptr<Command> make_command(Command::Kind kind) const;
   void send_command(Command::Kind kind, std::function<void()> done);
@@ -198,21 +212,20 @@ Status DataplaneImpl::init(const DataplaneSettings& settings) {
   if (qsbr_ == nullptr || rte_rcu_qsbr_init(qsbr_.get(), count) != 0) {
     return fail(ErrorCode::exhausted, "no memory for the workers' quiescent states");
   }
+  Secrets secrets(settings.secret);
   if (settings.budgets.any()) {
-    std::random_device random;
-    auto budgets = SessionBudgets::create(settings.budgets, settings.attachments,
-                                          uint64_t{random()} << 32 | random());
+    auto budgets = SessionBudgets::create(settings.budgets, settings.attachments, secrets.next());
     if (!budgets) return tl::unexpected(std::move(budgets.error()).context("host table"));
     budgets_ = std::move(*budgets);
   }
   for (uint32_t i = 0; i < count; ++i) {
-    if (auto status = init_worker(static_cast<WorkerIndex>(i), settings); !status) return status;
+    if (auto status = init_worker(static_cast<WorkerIndex>(i), settings, secrets); !status) return status;
   }
   for (uint32_t i = 0; i < count; ++i) connect(static_cast<WorkerIndex>(i));
   return {};
 }
 
-Status DataplaneImpl::init_worker(WorkerIndex index, const DataplaneSettings& settings) {
+Status DataplaneImpl::init_worker(WorkerIndex index, const DataplaneSettings& settings, Secrets& secrets) {
   const auto count = static_cast<uint32_t>(settings.cores.size());
   auto rings = make_rings(index, settings);
   if (!rings) return tl::unexpected(std::move(rings.error()));
@@ -234,11 +247,9 @@ Status DataplaneImpl::init_worker(WorkerIndex index, const DataplaneSettings& se
   auto inspector = inspection::Inspector::create(index, limits);
   if (!inspector) return tl::unexpected(std::move(inspector.error()).context("inspection"));
   ctx.inspector = std::move(*inspector);
-  std::random_device random;
   ctx.bindings = std::make_unique<Bindings>(std::max<uint32_t>(settings.nat_bindings / count, 1), ctx.id,
-                                            uint64_t{random()} << 32 | random());
-  ctx.fragments = std::make_unique<FragmentState>(worker_share(settings.fragments, count),
-                                                  uint64_t{random()} << 32 | random());
+                                            secrets.next());
+  ctx.fragments = std::make_unique<FragmentState>(worker_share(settings.fragments, count), secrets.next());
   ctx.pool = pool_;
   if (rte_rcu_qsbr_thread_register(qsbr_.get(), index) != 0) {
     return fail(ErrorCode::internal, "a worker's quiescent state cannot be registered");

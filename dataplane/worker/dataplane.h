@@ -39,7 +39,7 @@ struct DataplaneSettings {
   uint32_t sessions = 65'536;  // whole hub
   uint32_t ring_size = 2'048;
   uint32_t attachments = 16'384;        // that are counted and probed each for itself
-  uint32_t policy_rules = 16'384;        // that are counted
+  uint32_t policy_rules = 16'384;       // that are counted
   uint32_t punts_per_second = 2'000;    // per worker and kind of punt; as many notes of neighbours
   uint32_t punts_per_attachment = 200;  // of them
   uint32_t event_queue = 4'096;
@@ -53,6 +53,9 @@ struct DataplaneSettings {
   NanoTime stall_ns = kNanosPerMilli;      // see TurnProfile
   uint32_t sample_one_in = kSampleOneIn;   // see TurnProfile
   inspection::InspectorLimits inspection;  // `flows`: whole hub
+  /// What nobody is to guess (ports that are given out, hashes) comes from this and not from chance: for
+  /// tests that want the same run again.
+  std::optional<uint64_t> secret = {};
 };
 
 /// Counters of one worker; each has that worker as its one writer. Any thread reads.

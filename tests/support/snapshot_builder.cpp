@@ -188,6 +188,26 @@ SnapshotBuilder& SnapshotBuilder::rule(RuleSpec spec) {
   return *this;
 }
 
+SnapshotBuilder& SnapshotBuilder::policy_rule(PolicyRule rule) {
+  rules_.push_back(std::move(rule));
+  return *this;
+}
+
+SnapshotBuilder& SnapshotBuilder::no_rules() {
+  rules_.clear();
+  return *this;
+}
+
+SnapshotBuilder& SnapshotBuilder::no_connections() {
+  std::erase_if(connections_, [](const auto& c) { return c.first != c.second; });
+  return *this;
+}
+
+SnapshotBuilder& SnapshotBuilder::no_routes() {
+  routes_.clear();
+  return *this;
+}
+
 SnapshotBuilder& SnapshotBuilder::profile(Profile profile) {
   profiles_.push_back(std::move(profile));
   return *this;

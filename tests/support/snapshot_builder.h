@@ -80,11 +80,18 @@ class SnapshotBuilder {
   /// In both directions.
   SnapshotBuilder& connection(std::string_view a, std::string_view b);
   SnapshotBuilder& rule(RuleSpec rule);
+  SnapshotBuilder& policy_rule(dataplane::PolicyRule rule);
+  /// All rules, or connections of two domains, or routes (on-link ones too) are forgotten, to be said anew.
+  SnapshotBuilder& no_rules();
+  SnapshotBuilder& no_connections();
+  SnapshotBuilder& no_routes();
   SnapshotBuilder& profile(dataplane::Profile profile);
   /// Address translation, from the next snapshot on; with other rules the policy's versions move.
   SnapshotBuilder& nat(dataplane::NatRules rules);
 
   std::unique_ptr<dataplane::Snapshot> build();
+  /// Only the routes become what the builder was told, without another snapshot.
+  void build_routes();
 
   dataplane::DomainId domain_id(std::string_view name) const;
   dataplane::AttachmentId attachment_id(std::string_view name) const;
@@ -125,7 +132,6 @@ class SnapshotBuilder {
   net::IpAddress hub_address(net::Family family) const;
   uint16_t number_of(const net::IpAddress& local) const;
   dataplane::UdpTunnels build_udp_tunnels() const;
-  void build_routes();
   std::shared_ptr<const dataplane::TunnelTable> build_tunnels() const;
   std::shared_ptr<const dataplane::PolicyTable> build_policy() const;
 

@@ -1,0 +1,169 @@
+// A packet that belongs to no session: may it begin one?
+#include <algorithm>
+
+#include "tests/model/model.h"
+
+namespace weir::model {
+
+std::string Model::judge_first(Arrival& a) {
+  const Packet& p = a.packet;
+  if (p.is_icmp_error()) return expect_refused(a, {"icmp_error_unmatched"});
+  if (p.is_echo_reply()) return expect_refused(a, {"not_a_session_start"});
+  // A piece without a header tells too little, but that the first one was an echo request.
+  const bool readable = a.has_header() || (!p.is_icmp() && p.protocol != kTcp) || p.is_echo_request();
+  if (!readable) return expect_refused(a, {"not_a_session_start"});
+  auto s = std::make_shared<Session>();
+  if (p.protocol == kTcp) {
+    s->tcp = TcpConnection::begin(p, net_.tcp);
+    if (!s->tcp) return expect_refused(a, {"not_a_session_start"});
+  }
+
+  const int worker = a.worker();
+  const Domain from = net_.domain_of(a.ingress);
+  FirstQuery query{a.ingress, a.ends, p.type, nullptr};
+  if (const auto pool = pool_meant(net_, from, a.ends))
+    query.sent_to = find_binding(net_.pools[*pool].to, a.ends.dst, a.ends.dst_port, a.ends.protocol, worker);
+  const Decision d = decide(net_, query);
+  if (!d.refused.empty()) return expect_refused(a, {d.refused});
+
+  // Of several ways the hub has taken one; by what it did to the packet it is known which, as far as that
+  // matters.
+  const Way* way = nullptr;
+  for (const Way& w : d.there) {
+    const bool fits =
+        a.sent != nullptr
+            ? w.refused.empty() && w.hop.attachment == a.sent->to &&
+                  mac_of(w.hop.attachment, w.hop.via.value_or(d.leaves.dst)) == a.sent->next
+            : w.refused == (a.refused->reason == "punt reject" ? "policy_reject" : a.refused->reason);
+    if (fits) way = &w;
+  }
+  if (way == nullptr) {
+    const auto allowed =
+        std::find_if(d.there.begin(), d.there.end(), [](const Way& w) { return w.refused.empty(); });
+    way = allowed != d.there.end() ? &*allowed : &d.there[0];
+  }
+  // Of several ways that come to the same the hub counts one.
+  hits_unsure_ |= std::any_of(d.there.begin(), d.there.end(),
+                              [&](const Way& w) { return w.rule != way->rule || w.watched != way->watched; });
+  if (!way->refused.empty()) {
+    count_hits(*way);
+    return expect_refused(a, {way->refused == "policy_reject" ? "punt reject" : way->refused});
+  }
+
+  // Both next hops have to be known before a session is made.
+  const auto unresolved = [&](const std::vector<Hop>& hops, const Address& destination) {
+    const auto known =
+        std::count_if(hops.begin(), hops.end(), [&](const Hop& h) { return knows(h, destination); });
+    const bool punted = a.refused != nullptr && a.refused->reason == "punt resolve";
+    return known == 0 || (known < static_cast<long>(hops.size()) && punted);
+  };
+  std::vector<Hop> allowed;
+  for (const Way& w : d.there) {
+    if (w.refused.empty() && (a.sent == nullptr || w.hop == way->hop)) allowed.push_back(w.hop);
+  }
+  if (unresolved(d.back, a.ends.src) || unresolved(allowed, d.leaves.dst))
+    return expect_refused(a, {"punt resolve"});
+
+  s->worker = worker;
+  s->domain[0] = from;
+  s->domain[1] = d.to;
+  s->ends[0] = a.ends;
+  s->leaves = d.leaves;
+  s->ingress = a.ingress;
+  s->ways[0] = allowed;
+  s->ways[1] = d.back;
+  for (Side side : {0, 1}) {
+    if (s->ways[side].size() == 1) s->hop[side] = s->ways[side][0];
+  }
+  s->translated = d.translated();
+  if (s->translated) s->sent_to = const_cast<Binding*>(query.sent_to);
+  s->icmp_type = p.type;
+  s->last = now_;
+  s->met[0] = s->met[1] = nat_number_;
+  s->settled = changes_;
+  s->packets[0] = 1;
+  if (d.source == Source::pool) {
+    if (Wrong wrong = take_source(a, d, *s); s->source == nullptr) return wrong;
+  }
+  s->ends[1] = s->leaves.reversed();
+  if (s->sent_to != nullptr) ++s->sent_to->sessions;
+  const bool half_open = s->tcp && is_half_open(s->tcp->state);
+  if (Wrong wrong = admit(a, half_open); !wrong.empty() || a.no_room) {
+    release(s->source);
+    release(s->sent_to);
+    return wrong;
+  }
+  // Another session may have the ends by which its answers would come, of translations of both or of other
+  // rules.
+  const auto [begin, behind] = by_ends_.equal_range({s->domain[1], s->ends[1]});
+  const bool taken =
+      std::any_of(begin, behind, [&](const auto& entry) { return entry.second.first->worker == worker; }) ||
+      (s->domain[1] == s->domain[0] && s->ends[1] == s->ends[0]);
+  if (taken) {
+    release(s->source);
+    release(s->sent_to);
+    return expect_refused(a, {"nat_conflict"});
+  }
+  s->counted_half_open = half_open;
+  enter(s);
+  ++a.counts.created;
+  count_hits(*way);
+  return leaves_by(a, *s, 0, s->ways[0]);
+}
+
+void Model::count_hits(const Way& way) {
+  ++hits_[way.rule.value_or(net_.rules.size())];
+  for (const size_t watching : way.watched) ++hits_[watching];
+}
+
+/// Limits: half-open sessions first, then the table. Sets a.no_room if the session is rightly refused.
+std::string Model::admit(Arrival& a, bool half_open) {
+  const int worker = a.worker();
+  const auto may_give_way = [&](bool half_open_only) {
+    return net_.gives_way && std::any_of(sessions_.begin(), sessions_.end(), [&](const SessionPtr& s) {
+             return s->worker == worker && s->tcp &&
+                    (is_half_open(s->tcp->state) || (!half_open_only && is_over(s->tcp->state)));
+           });
+  };
+  const auto refuse = [&](const char* reason) {
+    a.no_room = true;
+    return expect_refused(a, {reason});
+  };
+  if (half_open && half_open_of(worker) >= net_.half_open) {
+    if (!may_give_way(true)) return refuse("half_open_limit");
+    if (Wrong wrong = make_room(a, true); !wrong.empty()) return wrong;
+  }
+  if (sessions_of(worker) >= net_.sessions) {
+    if (!may_give_way(false)) return refuse("session_table_full");
+    return make_room(a, false);
+  }
+  return {};
+}
+
+/// Some session of the worker's gave way: which, the hub tells.
+std::string Model::make_room(Arrival& a, bool half_open_only) {
+  const int worker = a.worker();
+  std::multiset<std::pair<Domain, Ends>> live;
+  for (const Listed& l : looks_.sessions()) {
+    if (l.worker == worker) live.insert({l.from, l.ends});
+  }
+  SessionPtr gone;
+  bool some_half_open = false;
+  for (const SessionPtr& s : sessions_) {
+    if (s->worker != worker) continue;
+    some_half_open |= s->tcp && is_half_open(s->tcp->state);
+    if (live.count({s->domain[0], s->ends[0]}) != 0 || !s->tcp) continue;
+    // Of two that went at once, the half-open one went first.
+    if (gone == nullptr || is_half_open(s->tcp->state)) gone = s;
+  }
+  if (gone == nullptr) return "no session gave way though there was no room";
+  const bool right =
+      is_half_open(gone->tcp->state) || (!half_open_only && !some_half_open && is_over(gone->tcp->state));
+  if (!right) return "the wrong session gave way: " + describe(*gone);
+  end(gone);
+  ++a.counts.ended;
+  ++a.counts.given_way;
+  return {};
+}
+
+}  // namespace weir::model

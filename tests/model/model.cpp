@@ -1,0 +1,283 @@
+// The way of a packet through the model, top to bottom; what begins a session is in first.cpp.
+#include "tests/model/model.h"
+
+#include <algorithm>
+
+namespace weir::model {
+
+Model::Model(Network network, Looks& looks) : net_(std::move(network)), looks_(looks) {
+  hits_.assign(net_.rules.size() + 1, 0);
+}
+
+void Model::change(Network network, bool translation) {
+  net_ = std::move(network);
+  hits_.assign(net_.rules.size() + 1, 0);
+  hits_unsure_ = false;
+  ++changes_;
+  if (translation) ++nat_number_;
+}
+
+std::string Model::judge(const std::vector<Came>& burst, const Outcome& o) {
+  if (o.sent.size() + o.refused.size() != burst.size()) {
+    return std::to_string(o.sent.size()) + " packets left and " + std::to_string(o.refused.size()) +
+           " were refused, of " + std::to_string(burst.size()) + " that came";
+  }
+  std::vector<Refused> refused = o.refused;
+  std::vector<bool> used(o.sent.size());
+  size_t next_refused = 0;
+  Counts total;
+  for (const Came& came : burst) {
+    Arrival a{.ingress = came.ingress, .packet = came.packet};
+    for (size_t i = 0; i < o.sent.size() && a.sent == nullptr; ++i) {
+      const auto& packet = o.sent[i].read.packet;
+      if (used[i] || (burst.size() > 1 && (!packet || packet->tag != came.packet.tag))) continue;
+      used[i] = true;
+      a.sent = &o.sent[i];
+    }
+    if (a.sent == nullptr) {
+      if (next_refused == refused.size()) return "nothing became of {" + to_string(came.packet) + "}";
+      a.refused = &refused[next_refused++];
+      a.refused_later = {refused.begin() + static_cast<long>(next_refused), refused.end()};
+    }
+    if (Wrong wrong = judge_arrival(a); !wrong.empty())
+      return burst.size() == 1 ? wrong : "{" + to_string(came.packet) + "}: " + wrong;
+    total.add(a.counts);
+  }
+  return compare_counters(total, o);
+}
+
+std::string Model::compare_counters(const Counts& a, const Outcome& o) const {
+  const std::pair<const char*, std::pair<int64_t, int64_t>> counters[] = {
+      {"sessions_created", {a.created, o.created}},
+      {"sessions_expired", {a.ended, o.ended}},
+      {"sessions_given_way", {a.given_way, o.given_way}},
+      {"redecided_cut", {a.cut, o.cut}},
+      {"tcp_ignored", {a.ignored, o.ignored}}};
+  for (const auto& [name, values] : counters) {
+    if (values.first != values.second) {
+      return std::string(name) + " moved by " + std::to_string(values.second) + ", not by " +
+             std::to_string(values.first);
+    }
+  }
+  return {};
+}
+
+std::string Model::judge_arrival(Arrival& a) {
+  const Packet& p = a.packet;
+  if (never_routed(p.src) || never_routed(p.dst)) return expect_refused(a, {"inner_martian"});
+  if (net_.is_gateway(a.ingress, p.dst)) {
+    return p.is_echo_request() && a.piece == nullptr ? expect_answer(a)
+                                                     : expect_refused(a, {"inner_hub_address"});
+  }
+  a.ends = ends_of(p);
+  if (p.is_icmp_error()) {
+    // It belongs to the session whose packet it quotes, and travels against that packet.
+    const Packet& q = p.quoted[0];
+    if (q.src != p.dst || q.is_icmp_error()) return expect_refused(a, {"icmp_error_unmatched"});
+    a.ends = ends_of(q).reversed();
+  }
+  Side side = 0;
+  Wrong wrong;
+  SessionPtr s = find(a, side, wrong);
+  if (!wrong.empty()) return wrong;
+  const bool syn = p.protocol == kTcp && (p.flags & (kSyn | kAck | kRst)) == kSyn;
+  if (s != nullptr && s->tcp && is_over(s->tcp->state) && syn) {  // its ends are used again
+    end(s);
+    ++a.counts.ended;
+    s = nullptr;
+  }
+  return s == nullptr ? judge_first(a) : judge_known(a, s, side);
+}
+
+// --- a packet of a session ---
+
+std::string Model::judge_known(Arrival& a, const SessionPtr& session, Side side) {
+  Session& s = *session;
+  s.met[side] = nat_number_;
+  bool over = false;
+  if (Wrong wrong = redecide(a, session, side, over); over || !wrong.empty()) return wrong;
+  const std::vector<Hop> hops = s.ways[side];
+  if (a.packet.is_icmp() &&
+      (a.packet.is_icmp_error() || a.packet.is_echo_request() || a.packet.is_echo_reply())) {
+    if (Wrong wrong = judge_icmp(a, s, side, over); over || !wrong.empty()) return wrong;
+  } else if (s.tcp) {
+    if (Wrong wrong = judge_tcp(a, s, side, over); over || !wrong.empty()) return wrong;
+  } else {
+    ++s.packets[side];
+    s.last = now_;
+  }
+  return leaves_by(a, s, side, hops);
+}
+
+/// A live session is decided anew in the initiator's direction, from its original source: what does not hold
+/// any longer is cut. A hub that looks again only when something has changed comes to the same.
+std::string Model::redecide(Arrival& a, const SessionPtr& session, Side side, bool& over) {
+  Session& s = *session;
+  over = true;
+  const auto decide_by = [&](Attachment ingress) {
+    return decide(net_, {ingress, s.ends[0], s.icmp_type, s.sent_to});
+  };
+  Decision d = decide_by(s.ingress);
+  if (d.refused == "attachment_down") return expect_refused(a, {d.refused});  // it waits for the attachment
+  if (!d.refused.empty()) return cut(a, session, {d.refused});
+
+  // It keeps its next hop while its route has that.
+  std::vector<Way> there = d.there;
+  if (s.hop[0]) {
+    const auto same =
+        std::find_if(there.begin(), there.end(), [&](const Way& w) { return w.hop == *s.hop[0]; });
+    if (same != there.end()) there = {*same};
+  }
+  std::vector<std::string> reasons;
+  std::vector<Hop> allowed;
+  for (const Way& way : there) {
+    if (way.refused.empty()) {
+      allowed.push_back(way.hop);
+    } else {
+      reasons.push_back(way.refused);
+    }
+  }
+  if (d.to != s.domain[1]) {  // the answers would come from elsewhere
+    reasons.insert(reasons.end(), {"no_route", "nat_changed"});
+    return cut(a, session, reasons);
+  }
+  if (allowed.empty()) return cut(a, session, reasons);
+  if (!keeps_translation(s, d)) return cut(a, session, {"nat_changed"});
+  s.ways[0] = allowed;
+  if (!s.hop[0] || std::find(allowed.begin(), allowed.end(), *s.hop[0]) == allowed.end()) {
+    s.hop[0].reset();
+    if (allowed.size() == 1) s.hop[0] = allowed[0];
+  } else {
+    s.ways[0] = {*s.hop[0]};
+  }
+  s.ways[1] = d.back;
+  if (s.hop[1] && std::find(d.back.begin(), d.back.end(), *s.hop[1]) != d.back.end()) s.ways[1] = {*s.hop[1]};
+
+  // Its own next hop has to be known, and of the initiator's packets the way back, too.
+  const auto known = [&](Side of) {
+    return std::count_if(s.ways[of].begin(), s.ways[of].end(),
+                         [&](const Hop& h) { return knows(h, of == 0 ? s.leaves.dst : s.ends[0].src); });
+  };
+  const auto all_known = [&](Side of) { return static_cast<size_t>(known(of)) == s.ways[of].size(); };
+  if (all_known(0) && all_known(1)) s.settled = changes_;
+  const auto unresolved = [&](Side of) {
+    const auto n = static_cast<size_t>(known(of));
+    return n == 0 || (n < s.ways[of].size() && a.refused != nullptr && a.refused->reason == "punt resolve");
+  };
+  if (unresolved(side)) return expect_refused(a, {"punt resolve"});
+  const std::vector<Hop> back = reverse_hops(net_, s.domain[side], a.ends.src, a.ingress);
+  if (side == 1) {
+    over = false;
+    if (!back.empty()) return {};
+    over = true;
+    return expect_refused(a, {"reverse_path"});
+  }
+  // Does it come by another way than the answers take? What still comes by an attachment that is down moves
+  // nothing.
+  const bool lame =
+      !net_.usable(a.ingress) &&
+      std::all_of(s.ways[1].begin(), s.ways[1].end(), [&](const Hop& h) { return knows(h, s.ends[0].src); });
+  const bool same_way = std::all_of(s.ways[1].begin(), s.ways[1].end(), [&](const Hop& h) {
+    return h.attachment == a.ingress && knows(h, s.ends[0].src);
+  });
+  over = false;
+  if (same_way) return {};
+  over = true;
+  if (back.empty()) return expect_refused(a, {"reverse_path"});
+  if (lame) {
+    over = false;
+    return {};
+  }
+  if (asks_for_attachments()) {
+    d = decide_by(a.ingress);
+    if (d.refused == "attachment_down") return expect_refused(a, {d.refused});
+    if (!d.refused.empty()) return cut(a, session, {d.refused});
+    const Way* way = &d.there[0];
+    for (const Way& w : d.there) {
+      if (s.hop[0] && w.hop == *s.hop[0]) way = &w;
+    }
+    if (!way->refused.empty()) return cut(a, session, {way->refused});
+  }
+  s.ways[1] = back;
+  if (unresolved(1)) return expect_refused(a, {"punt resolve"});
+  s.hop[1].reset();
+  if (back.size() == 1) s.hop[1] = back[0];
+  s.ingress = a.ingress;
+  s.counted_half_open = false;  // it was counted for the attachment that it came by
+  over = false;
+  return {};
+}
+
+std::string Model::cut(Arrival& a, const SessionPtr& session, const std::vector<std::string>& reasons) {
+  end(session);
+  ++a.counts.ended;
+  ++a.counts.cut;
+  std::vector<std::string> as_seen = reasons;
+  for (std::string& r : as_seen) {
+    if (r == "policy_reject") r = "punt reject";  // its sender is told
+  }
+  return expect_refused(a, as_seen);
+}
+
+std::string Model::judge_tcp(Arrival& a, Session& s, Side side, bool& over) {
+  using Fate = TcpConnection::Fate;
+  const TcpState before = s.tcp->state;
+  const bool passed = a.sent != nullptr || a.refused->reason == "punt ttl_exceeded";
+  const Fate fate = s.tcp->follow(side, a.packet, net_.tcp, passed);
+  const bool bare_syn = (a.packet.flags & (kSyn | kAck | kRst)) == kSyn;
+  over = true;
+  switch (fate) {
+    case Fate::outside:
+      return expect_refused(a, {"tcp_outside_window"});
+    case Fate::refused:
+      return expect_refused(a, {"tcp_unexpected"});
+    case Fate::either:
+      if (!passed) return expect_refused(a, {"tcp_outside_window"});
+      break;
+    case Fate::passes:
+      break;
+    case Fate::ignored:
+      ++s.packets[side];
+      if (!(before == TcpState::syn_received && bare_syn)) ++a.counts.ignored;  // there it is said again
+      over = false;
+      return {};
+  }
+  over = false;
+  ++s.packets[side];
+  s.last = now_;
+  if (!is_half_open(s.tcp->state)) s.counted_half_open = false;
+  return {};
+}
+
+/// Could the session have sent what the error quotes (RFC 5927)? A query travels in the session's direction,
+/// or is asked policy for as a first packet.
+std::string Model::judge_icmp(Arrival& a, Session& s, Side side, bool& over) {
+  over = true;
+  const Packet& p = a.packet;
+  if (p.is_icmp_error()) {
+    const Packet& q = p.quoted[0];
+    const bool fits = q.protocol != kTcp || s.tcp->was_sent(1 - side, q.seq);
+    if (!fits && a.has_header()) return expect_refused(a, {"icmp_error_quote"});
+    over = false;
+    return {};
+  }
+  if (p.is_echo_request() && side == 1) {
+    FirstQuery q{a.ingress, a.ends, p.type, nullptr};
+    if (const auto pool = pool_meant(net_, s.domain[1], a.ends))
+      q.sent_to = find_binding(net_.pools[*pool].to, a.ends.dst, a.ends.dst_port, a.ends.protocol, s.worker);
+    const Decision d = decide(net_, q);
+    if (!d.refused.empty()) return expect_refused(a, {d.refused});
+    // Of several ways the hub asked for one.
+    std::vector<std::string> reasons;
+    for (const Way& way : d.there)
+      if (!way.refused.empty()) reasons.push_back(way.refused);
+    if (reasons.size() == d.there.size() || (!reasons.empty() && a.sent == nullptr && a.packet.ttl > 1))
+      return expect_refused(a, reasons);
+  }
+  over = false;
+  ++s.packets[side];
+  s.last = now_;
+  return {};
+}
+
+}  // namespace weir::model

@@ -1,0 +1,138 @@
+// What the hub of one run is configured to be, as plain values. Made by chance (random_network.cpp), turned
+// into the hub's own configuration by the rig, and read by the model.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/model/packet.h"
+
+namespace weir::model {
+
+using Domain = int;      // a number; the same for the following
+using Attachment = int;  // a spoke's tunnel
+
+struct AttachmentConfig {
+  Domain domain = 0;
+  std::vector<Address> gateways;  // the hub's own addresses in it
+  std::vector<Prefix> subnets;    // of the gateways: on-link
+  bool reverse_path = true;       // sources have to be reached through it
+};
+
+/// Where packets go next: to a router of that attachment, or to their destination in it.
+struct Hop {
+  Attachment attachment = 0;
+  std::optional<Address> via;
+  friend auto operator<=>(const Hop&, const Hop&) = default;
+};
+struct Route {
+  Domain domain = 0;
+  Prefix prefix;
+  std::vector<Hop> hops;  // none: a blackhole
+};
+
+struct Group {
+  std::vector<Domain> domains;
+  std::vector<Attachment> attachments;
+  std::vector<Prefix> prefixes;
+  std::vector<std::pair<Domain, Prefix>> of_domains;
+};
+/// In one of `domains`, and in one of `prefixes` or `groups`; what is empty asks nothing.
+struct RuleEnd {
+  std::vector<Domain> domains;
+  std::vector<Prefix> prefixes;
+  std::vector<Group> groups;
+};
+struct Service {
+  uint8_t protocol = 0;               // 0: any
+  uint16_t first = 0, last = 65'535;  // destination ports, ICMP types
+};
+enum class Action { allow, deny, reject };
+struct Rule {
+  Action action = Action::allow;
+  RuleEnd from, to;
+  std::vector<Service> services;  // empty: any
+  bool watch = false;             // decides nothing
+};
+
+/// Addresses of `domain` that are seen as others elsewhere, one for one.
+struct StaticNat {
+  Domain domain = 0;
+  Prefix inside, outside;
+  std::set<Domain> seen_by;
+};
+/// An address and port that is a server.
+struct Published {
+  std::set<Domain> seen_by;
+  uint8_t protocol = 0;
+  Address address;
+  uint16_t port = 0;
+  Domain domain = 0;
+  Address server;
+  uint16_t server_port = 0;
+};
+/// Sources of sessions into `to` become addresses and ports of the pool.
+struct Pool {
+  std::set<Domain> from;
+  Domain to = 0;
+  std::vector<Prefix> sources;       // empty: private ones
+  std::vector<Prefix> destinations;  // empty: all but private ones
+  Address first, last;
+  uint16_t low_port = 1'024, high_port = 65'535;
+  bool has(const Address& a) const { return a.v6 == first.v6 && first <= a && a <= last; }
+};
+
+struct Timeouts {  // in ticks, the hub's unit of idle time
+  unsigned tcp_handshake = 8, tcp_established = 300, tcp_closing = 5, tcp_half_closed = 20, tcp_loose = 12;
+  unsigned udp = 30, udp_unanswered = 9, icmp = 10, other = 25, fragment = 4;
+};
+struct TcpOptions {
+  bool strict = false, mid_stream = false, one_sided = false, reset_idle = false;
+};
+
+struct Network {
+  unsigned workers = 1;
+  unsigned domains = 0;
+  std::vector<AttachmentConfig> attachments;
+  std::vector<Route> routes;
+  std::set<std::pair<Domain, Domain>> connections;  // both ways
+  std::vector<Rule> rules;
+  std::vector<StaticNat> fixed;
+  std::vector<Published> published;
+  std::vector<Pool> pools;
+  Timeouts timeouts;
+  TcpOptions tcp;
+  unsigned sessions = 1'024;   // a worker's table
+  unsigned half_open = 1'024;  // a worker's half-open sessions
+  bool gives_way = true;       // limits.when_full
+  unsigned bindings = 1'024;   // a worker's
+  // What changes by itself.
+  std::set<Attachment> down;
+  std::set<std::pair<Attachment, Address>> neighbours;  // whose MAC is known
+
+  bool connected(Domain a, Domain b) const { return a == b || connections.count({a, b}) != 0; }
+  Domain domain_of(Attachment a) const { return attachments[static_cast<size_t>(a)].domain; }
+  bool usable(Attachment a) const { return down.count(a) == 0; }
+  bool translates() const { return !fixed.empty() || !published.empty() || !pools.empty(); }
+  bool is_gateway(Attachment a, const Address& address) const;
+};
+
+/// Routes, and rules of every kind, as text: to see whether they are the same, and to be read.
+std::string routes_of(const Network& network);
+std::string rules_of(const Network& network);
+/// These, what is down, and whose MACs are not known.
+std::string to_string(const Network& network);
+
+uint32_t vni_of(Attachment a);
+uint32_t tunnel_end_of(Attachment a);  // IPv4
+constexpr uint32_t kHubAddress = 198u << 24 | 18u << 16 | 1u;
+constexpr Mac kPortMac = 0x02'00'00'00'00'01;
+Mac hub_mac(Attachment a);
+Mac underlay_mac(Attachment a);
+/// Of a host or router inside an attachment.
+Mac mac_of(Attachment a, const Address& address);
+
+}  // namespace weir::model

@@ -1,0 +1,389 @@
+#include "tests/model/packet.h"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace weir::model {
+
+namespace {
+
+void put(Bytes& out, uint64_t value, unsigned bytes) {
+  while (bytes-- > 0) out.push_back(static_cast<uint8_t>(value >> bytes * 8));
+}
+void set16(Bytes& out, size_t at, uint16_t value) {
+  out[at] = static_cast<uint8_t>(value >> 8);
+  out[at + 1] = static_cast<uint8_t>(value);
+}
+uint64_t get(const Bytes& in, size_t at, unsigned bytes) {
+  uint64_t value = 0;
+  for (unsigned i = 0; i < bytes; ++i) value = value << 8 | in[at + i];
+  return value;
+}
+void put(Bytes& out, const Address& a) {
+  if (a.v6) put(out, a.hi, 8);
+  put(out, a.lo, a.v6 ? 8 : 4);
+}
+void append(Bytes& out, const Bytes& more) { out.insert(out.end(), more.begin(), more.end()); }
+Bytes slice(const Bytes& in, size_t from, size_t size) {
+  return Bytes(in.begin() + static_cast<long>(from), in.begin() + static_cast<long>(from + size));
+}
+
+/// RFC 1071, as it is written there.
+uint16_t internet_sum(const Bytes& bytes) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < bytes.size(); i += 2)
+    sum += static_cast<uint64_t>(bytes[i]) << 8 | (i + 1 < bytes.size() ? bytes[i + 1] : 0);
+  while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<uint16_t>(~sum);
+}
+
+/// Of a transport header and what follows it, with the pseudo header where the protocol has one.
+uint16_t transport_sum(const Address& src, const Address& dst, uint8_t protocol, const Bytes& transport) {
+  Bytes all;
+  if (protocol != kIcmp) {
+    put(all, src);
+    put(all, dst);
+    put(all, transport.size(), 4);
+    put(all, protocol, 4);
+  }
+  append(all, transport);
+  return internet_sum(all);
+}
+
+/// Where the checksum is; nothing: the protocol has none that the hub keeps.
+std::optional<size_t> sum_offset(uint8_t protocol) {
+  switch (protocol) {
+    case kTcp:
+      return 16;
+    case kUdp:
+      return 6;
+    case kIcmp:
+    case kIcmpv6:
+      return 2;
+    default:
+      return {};
+  }
+}
+
+Bytes write_ip(const Address& src, const Address& dst, uint8_t protocol, uint8_t ttl, uint16_t tag,
+               uint16_t fragment_word, const Bytes& payload) {
+  Bytes out;
+  if (src.v6) {
+    put(out, 6u << 28 | tag, 4);
+    put(out, payload.size(), 2);
+    out.push_back(protocol);
+    out.push_back(ttl);
+    put(out, src);
+    put(out, dst);
+  } else {
+    put(out, 0x4500, 2);
+    put(out, 20 + payload.size(), 2);
+    put(out, tag, 2);
+    put(out, fragment_word, 2);
+    out.push_back(ttl);
+    out.push_back(protocol);
+    put(out, 0, 2);
+    put(out, src);
+    put(out, dst);
+    set16(out, 10, internet_sum(out));
+  }
+  append(out, payload);
+  return out;
+}
+
+std::string hex(uint64_t value) {
+  char text[20];
+  std::snprintf(text, sizeof text, "%llx", static_cast<unsigned long long>(value));
+  return text;
+}
+
+}  // namespace
+
+Address v4(unsigned a, unsigned b, unsigned c, unsigned d) {
+  return {false, 0, a << 24 | b << 16 | c << 8 | d};
+}
+Address v6(uint64_t hi, uint64_t lo) { return {true, hi, lo}; }
+
+std::string to_string(const Address& a) {
+  std::string out;
+  if (a.v6) {
+    for (int shift = 48; shift >= 0; shift -= 16) out += hex(a.hi >> shift & 0xffff) + ":";
+    for (int shift = 48; shift >= 0; shift -= 16)
+      out += hex(a.lo >> shift & 0xffff) + (shift == 0 ? "" : ":");
+    return out;
+  }
+  for (int shift = 24; shift >= 0; shift -= 8)
+    out += std::to_string(a.lo >> shift & 0xff) + (shift == 0 ? "" : ".");
+  return out;
+}
+
+std::string to_string(const Prefix& p) { return to_string(p.address) + "/" + std::to_string(p.length); }
+
+bool Prefix::contains(const Address& a) const {
+  if (a.v6 != address.v6) return false;
+  const unsigned width = a.v6 ? 128 : 32;
+  for (unsigned bit = 0; bit < length; ++bit) {
+    const unsigned from_right = width - 1 - bit;
+    const auto at = [&](const Address& x) {
+      return (from_right >= 64 ? x.hi >> (from_right - 64) : x.lo >> from_right) & 1;
+    };
+    if (at(a) != at(address)) return false;
+  }
+  return true;
+}
+
+Address moved(const Address& a, const Prefix& from, const Prefix& to) {
+  return {a.v6, a.hi - from.address.hi + to.address.hi, a.lo - from.address.lo + to.address.lo};
+}
+
+std::string to_string(const Packet& p) {
+  std::string out = to_string(p.src) + " > " + to_string(p.dst);
+  switch (p.protocol) {
+    case kTcp:
+      out += " tcp " + std::to_string(p.src_port) + ">" + std::to_string(p.dst_port) + " ";
+      for (const auto& [flag, name] :
+           {std::pair{kSyn, "S"}, {kFin, "F"}, {kRst, "R"}, {kPsh, "P"}, {kAck, "A"}})
+        if ((p.flags & flag) != 0) out += name;
+      out += " seq " + std::to_string(p.seq) + " ack " + std::to_string(p.ack) + " win " +
+             std::to_string(p.window);
+      if (p.scale) out += " scale " + std::to_string(*p.scale);
+      break;
+    case kUdp:
+      out += " udp " + std::to_string(p.src_port) + ">" + std::to_string(p.dst_port);
+      break;
+    case kIcmp:
+    case kIcmpv6:
+      out += " icmp " + std::to_string(p.type) + "/" + std::to_string(p.code) + " id " + std::to_string(p.id);
+      break;
+    default:
+      out += " protocol " + std::to_string(p.protocol);
+  }
+  out += " ttl " + std::to_string(p.ttl) + " tag " + std::to_string(p.tag) + " +" +
+         std::to_string(p.payload.size());
+  if (p.is_icmp_error())
+    out += " about {" + to_string(p.quoted[0]) + "}[" + std::to_string(p.quote_size) + "]";
+  return out;
+}
+
+std::string to_string(const Fragment& f) {
+  return to_string(f.src) + " > " + to_string(f.dst) + " protocol " + std::to_string(f.protocol) +
+         " fragment " + std::to_string(f.id) + " at " + std::to_string(f.offset) + "+" +
+         std::to_string(f.data.size()) + (f.more ? " more" : " last") + " ttl " + std::to_string(f.ttl);
+}
+
+Bytes write_transport(const Packet& p) {
+  Bytes out;
+  switch (p.protocol) {
+    case kTcp: {
+      const size_t options = p.scale ? 4 : 0;
+      put(out, p.src_port, 2);
+      put(out, p.dst_port, 2);
+      put(out, p.seq, 4);
+      put(out, p.ack, 4);
+      out.push_back(static_cast<uint8_t>((20 + options) / 4 << 4));
+      out.push_back(p.flags);
+      put(out, p.window, 2);
+      put(out, 0, 4);
+      if (p.scale) put(out, 0x01030300u | *p.scale, 4);
+      break;
+    }
+    case kUdp:
+      put(out, p.src_port, 2);
+      put(out, p.dst_port, 2);
+      put(out, 8 + p.payload.size(), 2);
+      put(out, 0, 2);
+      break;
+    case kIcmp:
+    case kIcmpv6:
+      out.push_back(p.type);
+      out.push_back(p.code);
+      put(out, 0, 2);
+      put(out, p.id, 2);
+      put(out, p.sequence, 2);
+      break;
+    default:
+      break;
+  }
+  if (p.is_icmp_error()) {
+    const Bytes whole = write(p.quoted[0]);
+    append(out, slice(whole, 0, std::min(p.quote_size, whole.size())));
+  }
+  append(out, p.payload);
+  if (const auto at = sum_offset(p.protocol)) {
+    const uint16_t sum = transport_sum(p.src, p.dst, p.protocol, out);
+    set16(out, *at, sum == 0 && p.protocol == kUdp ? 0xffff : sum);
+  }
+  return out;
+}
+
+Bytes write(const Packet& p) {
+  return write_ip(p.src, p.dst, p.protocol, p.ttl, p.tag, 0, write_transport(p));
+}
+
+Bytes write(const Fragment& f) {
+  if (!f.src.v6)
+    return write_ip(f.src, f.dst, f.protocol, f.ttl, f.tag,
+                    static_cast<uint16_t>(f.offset / 8 | (f.more ? 0x2000 : 0)), f.data);
+  Bytes inside;
+  put(inside, f.protocol, 1);
+  put(inside, 0, 1);
+  put(inside, f.offset | (f.more ? 1 : 0), 2);
+  put(inside, f.id, 4);
+  append(inside, f.data);
+  return write_ip(f.src, f.dst, 44, f.ttl, f.tag, 0, inside);
+}
+
+Fragment piece_of(const Packet& p, uint32_t id, size_t offset, size_t size) {
+  const Bytes whole = write_transport(p);
+  const size_t end = std::min(whole.size(), offset + size);
+  Fragment f{p.src,
+             p.dst,
+             p.protocol,
+             p.ttl,
+             p.tag,
+             id,
+             offset,
+             end < whole.size(),
+             slice(whole, offset, end - offset)};
+  if (!p.src.v6) f.tag = static_cast<uint16_t>(id);
+  return f;
+}
+
+Read read(const Bytes& ip) {
+  Read out;
+  const auto fail = [&](const char* why) {
+    out.wrong = why;
+    return out;
+  };
+  if (ip.size() < 20) return fail("shorter than an IP header");
+  const bool six = ip[0] >> 4 == 6;
+  if (!six && ip[0] != 0x45) return fail("not IPv4 without options, nor IPv6");
+  size_t at = six ? 40 : 20;
+  if (ip.size() < at) return fail("shorter than its IP header");
+  Fragment f;
+  uint16_t word = 0;
+  bool fragment = false;
+  if (six) {
+    f.src = {true, get(ip, 8, 8), get(ip, 16, 8)};
+    f.dst = {true, get(ip, 24, 8), get(ip, 32, 8)};
+    f.protocol = ip[6];
+    f.ttl = ip[7];
+    f.tag = static_cast<uint16_t>(get(ip, 2, 2));
+    if (get(ip, 4, 2) + 40 != ip.size()) return fail("the IPv6 payload length is not the packet's");
+    if (f.protocol == 44) {
+      if (ip.size() < 48) return fail("shorter than its fragment header");
+      fragment = true;
+      f.protocol = ip[40];
+      word = static_cast<uint16_t>(get(ip, 42, 2));
+      f.offset = word & 0xfff8;
+      f.more = (word & 1) != 0;
+      f.id = static_cast<uint32_t>(get(ip, 44, 4));
+      at = 48;
+    }
+  } else {
+    f.src = {false, 0, get(ip, 12, 4)};
+    f.dst = {false, 0, get(ip, 16, 4)};
+    f.protocol = ip[9];
+    f.ttl = ip[8];
+    f.tag = static_cast<uint16_t>(get(ip, 4, 2));
+    word = static_cast<uint16_t>(get(ip, 6, 2));
+    f.offset = (word & 0x1fffu) * 8;
+    f.more = (word & 0x2000) != 0;
+    f.id = f.tag;
+    fragment = (word & 0x3fff) != 0;
+    if (get(ip, 2, 2) != ip.size()) return fail("the IPv4 total length is not the packet's");
+    if (internet_sum(slice(ip, 0, 20)) != 0) return fail("the IPv4 header checksum is wrong");
+  }
+  f.data = slice(ip, at, ip.size() - at);
+  if (fragment) {
+    out.fragment = f;
+    return out;
+  }
+  Packet p;
+  p.src = f.src;
+  p.dst = f.dst;
+  p.protocol = f.protocol;
+  p.ttl = f.ttl;
+  p.tag = f.tag;
+  const Bytes& l4 = f.data;
+  size_t header = 0;
+  if (const auto sum = sum_offset(p.protocol)) {
+    if (l4.size() < (p.protocol == kTcp ? 20u : 8u)) return fail("shorter than its transport header");
+    if (transport_sum(p.src, p.dst, p.protocol, l4) != 0 && !(p.protocol == kUdp && get(l4, *sum, 2) == 0))
+      return fail("the transport checksum is wrong");
+  }
+  switch (p.protocol) {
+    case kTcp:
+      p.src_port = static_cast<uint16_t>(get(l4, 0, 2));
+      p.dst_port = static_cast<uint16_t>(get(l4, 2, 2));
+      p.seq = static_cast<uint32_t>(get(l4, 4, 4));
+      p.ack = static_cast<uint32_t>(get(l4, 8, 4));
+      p.flags = l4[13];
+      p.window = static_cast<uint16_t>(get(l4, 14, 2));
+      header = static_cast<size_t>(l4[12] >> 4) * 4;
+      if (header < 20 || header > l4.size()) return fail("the TCP header length is wrong");
+      if (header == 24 && get(l4, 20, 3) == 0x010303) p.scale = l4[23];
+      break;
+    case kUdp:
+      p.src_port = static_cast<uint16_t>(get(l4, 0, 2));
+      p.dst_port = static_cast<uint16_t>(get(l4, 2, 2));
+      if (get(l4, 4, 2) != l4.size()) return fail("the UDP length is not the packet's");
+      header = 8;
+      break;
+    case kIcmp:
+    case kIcmpv6:
+      p.type = l4[0];
+      p.code = l4[1];
+      p.id = static_cast<uint16_t>(get(l4, 4, 2));
+      p.sequence = static_cast<uint16_t>(get(l4, 6, 2));
+      header = 8;
+      break;
+    default:
+      break;
+  }
+  p.payload = slice(l4, header, l4.size() - header);
+  out.packet = p;
+  return out;
+}
+
+namespace {
+constexpr size_t kOuterHeaders = 14 + 20 + 8 + 8;
+constexpr uint16_t kVxlanPort = 4789;
+}  // namespace
+
+Bytes write(const Outer& o) {
+  Bytes out;
+  put(out, o.dst, 6);
+  put(out, o.src, 6);
+  put(out, 0x0800, 2);
+  Bytes udp;
+  put(udp, 50'000, 2);
+  put(udp, kVxlanPort, 2);
+  put(udp, 16 + 14 + o.inner.ip.size(), 2);
+  put(udp, 0, 2);
+  put(udp, 0x0800'0000, 4);
+  put(udp, o.vni << 8, 4);
+  put(udp, o.inner.dst, 6);
+  put(udp, o.inner.src, 6);
+  put(udp, o.inner.ip[0] >> 4 == 6 ? 0x86dd : 0x0800, 2);
+  append(udp, o.inner.ip);
+  append(out, write_ip({false, 0, o.from}, {false, 0, o.to}, kUdp, 64, 0, 0, udp));
+  return out;
+}
+
+std::optional<Outer> read_outer(const Bytes& b) {
+  if (b.size() < kOuterHeaders + 14 || get(b, 12, 2) != 0x0800 || b[14] != 0x45 || b[23] != kUdp) return {};
+  if (internet_sum(slice(b, 14, 20)) != 0 || get(b, 16, 2) + 14 != b.size()) return {};
+  if (get(b, 36, 2) != kVxlanPort || get(b, 42, 4) != 0x0800'0000 || b[49] != 0) return {};
+  Outer o{get(b, 0, 6),
+          get(b, 6, 6),
+          static_cast<uint32_t>(get(b, 26, 4)),
+          static_cast<uint32_t>(get(b, 30, 4)),
+          static_cast<uint32_t>(get(b, 46, 3)),
+          {get(b, 50, 6), get(b, 56, 6), slice(b, 64, b.size() - 64)}};
+  const uint64_t type = get(b, 62, 2);
+  if (o.inner.ip.empty() || type != (o.inner.ip[0] >> 4 == 6 ? 0x86ddu : 0x0800u)) return {};
+  return o;
+}
+
+}  // namespace weir::model

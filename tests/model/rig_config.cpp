@@ -1,0 +1,217 @@
+#include "tests/model/rig_config.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace weir::model {
+
+using namespace dataplane;
+using Slot = int;  // of a model::Attachment, dataplane has another meaning for the word
+
+namespace {
+
+net::Prefix prefix_of(const Prefix& p) { return {address_of(p.address), static_cast<uint8_t>(p.length)}; }
+std::string domain_name(Domain d) { return "d" + std::to_string(d); }
+std::string attachment_name(Slot a) { return "a" + std::to_string(a); }
+
+template <typename Out, typename List, typename Convert>
+std::vector<Out> all(const List& list, Convert&& convert) {
+  std::vector<Out> out;
+  for (const auto& item : list) out.push_back(convert(item));
+  return out;
+}
+
+bool same(const Pool& a, const Pool& b) {
+  return a.first == b.first && a.last == b.last && a.low_port == b.low_port && a.high_port == b.high_port;
+}
+
+}  // namespace
+
+net::IpAddress address_of(const Address& a) {
+  if (a.v6) return net::Ipv6{a.hi, a.lo};
+  return net::Ipv4{static_cast<uint32_t>(a.lo)};
+}
+Address address_from(const net::IpAddress& a) { return {!a.is_v4(), a.is_v4() ? 0 : a.bits.hi, a.bits.lo}; }
+
+uint64_t mac_word(Mac mac) {
+  net::Mac out{};
+  for (size_t i = 0; i < 6; ++i) out.bytes[i] = static_cast<uint8_t>(mac >> (5 - i) * 8);
+  return out.word();
+}
+
+RigConfig::RigConfig(const Network& n) {
+  builder_.workers(static_cast<uint16_t>(n.workers));
+  for (Domain d = 0; d < static_cast<Domain>(n.domains); ++d) builder_.domain(domain_name(d));
+  for (Slot a = 0; a < static_cast<Slot>(n.attachments.size()); ++a) {
+    const AttachmentConfig& config = n.attachments[static_cast<size_t>(a)];
+    std::string gateways;
+    for (size_t i = 0; i < config.gateways.size(); ++i) {
+      gateways += (i == 0 ? "" : ",") + to_string(config.gateways[i]) + "/" +
+                  std::to_string(config.subnets[i].length);
+    }
+    builder_.attachment(attachment_name(a), domain_name(config.domain), vni_of(a),
+                        to_string(Address{false, 0, tunnel_end_of(a)}), gateways);
+    builder_.change(attachment_name(a),
+                    [&](dataplane::Attachment& made) { made.reverse_path = config.reverse_path; });
+  }
+  const Timeouts& t = n.timeouts;
+  dataplane::Timeouts timeouts;
+  timeouts.tcp_handshake = t.tcp_handshake;
+  timeouts.tcp_established = t.tcp_established;
+  timeouts.tcp_closing = t.tcp_closing;
+  timeouts.tcp_half_closed = t.tcp_half_closed;
+  timeouts.tcp_loose = t.tcp_loose;
+  timeouts.udp = t.udp;
+  timeouts.udp_unanswered = t.udp_unanswered;
+  timeouts.icmp = t.icmp;
+  timeouts.other = t.other;
+  timeouts.fragment = t.fragment;
+  builder_.timeouts(timeouts);
+  builder_.tcp({n.tcp.strict, n.tcp.mid_stream, n.tcp.one_sided, n.tcp.reset_idle});
+}
+
+std::unique_ptr<Snapshot> RigConfig::snapshot(const Network& n) {
+  write_routes(n);
+  write_policy(n);
+  write_nat(n);
+  auto made = builder_.build();
+  Network nothing = n;
+  nothing.neighbours.clear();
+  neighbours(nothing, n);
+  return made;
+}
+
+std::unique_ptr<Snapshot> RigConfig::change(const Network& before, const Network& after) {
+  const bool routes = routes_of(before) != routes_of(after);
+  if (routes) write_routes(after);
+  for (Slot a = 0; a < static_cast<Slot>(after.attachments.size()); ++a)
+    builder_.board().set_usable(builder_.attachment_id(attachment_name(a)), after.usable(a));
+  // Sessions that have found another way while an attachment was down keep it, until something has them
+  // decided again: that they are here, so that there is one answer.
+  const bool came_up =
+      std::any_of(before.down.begin(), before.down.end(), [&](Attachment a) { return after.usable(a); });
+  if (rules_of(before) == rules_of(after) && !came_up) {
+    if (routes) builder_.build_routes();
+    return nullptr;
+  }
+  write_policy(after);
+  write_nat(after);
+  return builder_.build();
+}
+
+void RigConfig::write_routes(const Network& n) {
+  builder_.no_routes();
+  for (const Route& route : n.routes) {
+    if (route.hops.empty()) builder_.blackhole(domain_name(route.domain), to_string(route.prefix));
+    for (const Hop& hop : route.hops) {
+      builder_.route(domain_name(route.domain), to_string(route.prefix), attachment_name(hop.attachment),
+                     hop.via ? to_string(*hop.via) : "");
+    }
+  }
+}
+
+void RigConfig::write_policy(const Network& n) {
+  builder_.no_connections().no_rules();
+  for (const auto& [a, b] : n.connections) {
+    if (a < b) builder_.connection(domain_name(a), domain_name(b));
+  }
+  const auto domain_id = [&](Domain d) { return builder_.domain_id(domain_name(d)); };
+  const auto end_of = [&](const RuleEnd& e) {
+    PolicyEnd out;
+    out.domains = all<DomainId>(e.domains, domain_id);
+    out.prefixes = all<net::Prefix>(e.prefixes, prefix_of);
+    for (const Group& g : e.groups) {
+      PolicyGroup group;
+      group.domains = all<DomainId>(g.domains, domain_id);
+      group.attachments = all<AttachmentId>(
+          g.attachments, [&](Slot a) { return builder_.attachment_id(attachment_name(a)); });
+      group.prefixes = all<net::Prefix>(g.prefixes, prefix_of);
+      group.of_domains = all<std::pair<DomainId, net::Prefix>>(
+          g.of_domains, [&](const auto& of) { return std::pair(domain_id(of.first), prefix_of(of.second)); });
+      out.groups.push_back(std::make_shared<const PolicyGroup>(std::move(group)));
+    }
+    return out;
+  };
+  for (size_t i = 0; i < n.rules.size(); ++i) {
+    const Rule& r = n.rules[i];
+    PolicyRule rule;
+    rule.id = "r" + std::to_string(i);
+    rule.action = r.action == Action::allow  ? PolicyAction::allow
+                  : r.action == Action::deny ? PolicyAction::deny
+                                             : PolicyAction::reject;
+    rule.from = end_of(r.from);
+    rule.to = end_of(r.to);
+    rule.services = all<ServiceTerm>(r.services, [](const Service& s) {
+      return ServiceTerm{s.protocol, {s.first, s.last}};
+    });
+    rule.watch = r.watch;
+    builder_.policy_rule(std::move(rule));
+  }
+}
+
+void RigConfig::write_nat(const Network& n) {
+  const auto domain_id = [&](Domain d) { return builder_.domain_id(domain_name(d)); };
+  NatRules rules;
+  for (const StaticNat& f : n.fixed) {
+    rules.fixed.push_back({"", domain_id(f.domain), prefix_of(f.inside), prefix_of(f.outside),
+                           all<DomainId>(f.seen_by, domain_id)});
+  }
+  for (const Published& p : n.published) {
+    rules.published.push_back({"", all<DomainId>(p.seen_by, domain_id), p.protocol, address_of(p.address),
+                               p.port, domain_id(p.domain), address_of(p.server), p.server_port});
+  }
+  decltype(pools_) pools;
+  for (const Pool& p : n.pools) {
+    PoolRule rule;
+    rule.from = all<DomainId>(p.from, domain_id);
+    rule.to = domain_id(p.to);
+    rule.sources = all<net::Prefix>(p.sources, prefix_of);
+    rule.destinations = all<net::Prefix>(p.destinations, prefix_of);
+    // A pool that is as it was keeps its ports.
+    const auto known = std::find_if(pools_.begin(), pools_.end(),
+                                    [&](const auto& k) { return same(k.first, p) && k.first.to == p.to; });
+    rule.pool = known != pools_.end()
+                    ? known->second
+                    : std::make_shared<PortPool>(
+                          std::vector<PortPool::Range>{{address_of(p.first), address_of(p.last)}}, p.low_port,
+                          p.high_port, static_cast<uint16_t>(n.workers));
+    pools.emplace_back(p, rule.pool);
+    rules.pools.push_back(std::move(rule));
+  }
+  pools_ = std::move(pools);
+  builder_.nat(std::move(rules));
+}
+
+std::vector<AdjacencyId> RigConfig::neighbours(const Network& before, const Network& after) {
+  std::vector<AdjacencyId> gone;
+  const auto there = [](const Network& n, const auto& entry) {
+    return n.usable(entry.first) && n.neighbours.count(entry) != 0;
+  };
+  for (const auto& entry : before.neighbours) {
+    if (!there(before, entry) || there(after, entry)) continue;
+    const AdjacencyId id = builder_.adjacencies().find(builder_.attachment_id(attachment_name(entry.first)),
+                                                       address_of(entry.second));
+    builder_.adjacencies().remove(id);
+    gone.push_back(id);
+  }
+  for (const auto& entry : after.neighbours) {
+    if (there(before, entry) || !there(after, entry)) continue;
+    const auto& [a, address] = entry;
+    if (!builder_.adjacencies().set(builder_.attachment_id(attachment_name(a)), address_of(address),
+                                    net::Mac::from_word(mac_word(mac_of(a, address)))))
+      throw std::runtime_error("no room for a next hop");
+  }
+  return gone;
+}
+
+void RigConfig::release(const std::vector<AdjacencyId>& gone) {
+  for (const AdjacencyId id : gone) builder_.adjacencies().release(id);
+}
+
+uint64_t RigConfig::ports_taken() const {
+  uint64_t taken = 0;
+  for (const auto& [pool, ports] : pools_) taken += ports->use().taken;
+  return taken;
+}
+
+}  // namespace weir::model
