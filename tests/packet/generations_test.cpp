@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "dataplane/decide/owner.h"
+#include "tests/packet/fragments.h"
 #include "tests/packet/spokes.h"
 #include "tests/packet/test_hub.h"
 
@@ -91,6 +92,35 @@ TEST(Generations, TheNewOwnerWorks) {
                             .build();
   EXPECT_EQ(hub.pass_through(tunnelled(newcomer(), request)).size(), 1u);
   EXPECT_EQ(hub.moved(), answered());
+}
+
+TEST(Generations, FragmentsOfTheOldTenantDoNotJoinThoseOfTheNewOne) {
+  // Both have the same inner addresses, and their datagrams the same id: pieces of one and the other would
+  // fit.
+  const auto pieces = fragments_of(inner(kA, kB, udp(1000, 2000, std::string(100, 'x'))), 64);
+  ASSERT_EQ(pieces.size(), 2u);
+  for (const bool old_one_began : {true, false}) {
+    SnapshotBuilder b = network();
+    b.rule({.id = "inside", .action = PolicyAction::allow, .from = {"green"}, .to = {"green"}});
+    TestHub hub(b.build());
+    hub.pass_through(tunnelled(kA, pieces[old_one_began ? 0 : 1]));
+    EXPECT_EQ(hub.moved(), old_one_began ? started() : Counts({{"rx", 1}, {"fragments_held", 1}}));
+
+    b.remove_attachment("a");
+    hub.publish(with_newcomer(b.build(), b));
+    EXPECT_TRUE(hub.pass_through(tunnelled(newcomer(), pieces[old_one_began ? 1 : 0])).empty());
+    if (old_one_began) {
+      // What the old tenant's first piece said is no answer for the new one's second.
+      EXPECT_EQ(hub.moved(), Counts({{"rx", 1}, {"fragments_held", 1}}));
+    } else {
+      // The new tenant's first piece sets none of the old one's free, and has a decision of its own.
+      EXPECT_EQ(hub.moved(), dropped(DropReason::reverse_path)) << "it has no route there";
+    }
+    hub.pass_seconds(2.2);
+    hub.settle();
+    EXPECT_EQ(hub.moved(), Counts({{"fragments_held", -1}, {"drop fragment_timeout", 1}}));
+    EXPECT_TRUE(hub.sent().empty());
+  }
 }
 
 /// A source port for which `owner` owns the session from a to b.
