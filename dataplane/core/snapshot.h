@@ -68,6 +68,7 @@ struct Snapshot {
   uint64_t version = 0;
   uint16_t workers = 1;
   Timeouts timeouts;
+  std::vector<Timeouts> rule_timeouts;  // of policy rules that have their own, by TimeoutsIndex less one
   TcpRules tcp;
   std::vector<PortInfo> ports;  // by PortIndex
   std::vector<HubAddress> hub_addresses;
@@ -84,6 +85,10 @@ struct Snapshot {
   AttachmentBoard* board = nullptr;  // null: all are usable, none is probed
   const Routes* routes = nullptr;
 
+  /// A session may still name what is gone: until it is decided again it has the hub's.
+  const Timeouts& timeouts_of(TimeoutsIndex index) const {
+    return index == 0 || index > rule_timeouts.size() ? timeouts : rule_timeouts[index - 1];
+  }
   const Domain* domain(DomainId id) const {
     if (!id.valid() || id.index() >= domains.size()) return nullptr;
     const Domain* d = domains[id.index()].get();

@@ -255,16 +255,26 @@ FirstDecision decide_first_packet(const Snapshot& snapshot, const FirstPacket& p
   Tuple seen = decision.translated;
   seen.src = packet.tuple.src;
   seen.src_port = packet.tuple.src_port;
+  decision.icmp_type = packet.icmp_type ? *packet.icmp_type : echo_request_type(seen.protocol);
   decision.policy = snapshot.policy->classify(
-      decision.connection, {seen, packet.ingress, decision.forward.attachment,
-                            packet.icmp_type ? *packet.icmp_type : echo_request_type(seen.protocol)});
-  if (refuses(decision.policy.action)) {
+      decision.connection,
+      {seen, packet.ingress, decision.forward.attachment, decision.icmp_type, packet.names});
+  if (refuses(decision.policy.action) && !decision.policy.open_allows) {
     if (decision.policy.action == PolicyAction::reject) return dropped(DropReason::policy_reject);
     return dropped(decision.policy.rule == kDefaultDeny ? DropReason::policy_default_deny
                                                         : DropReason::policy_deny);
   }
   decision.last_step = Step::done;
   return decision;
+}
+
+AdjacencyId find_adjacency(const Snapshot& snapshot, const NextHop& next_hop,
+                           const net::IpAddress& destination) {
+  // What has no Ethernet inside has one next hop, its peer, under no address.
+  const Attachment* attachment = snapshot.attachment(next_hop.attachment);
+  if (attachment != nullptr && !attachment->ethernet)
+    return snapshot.adjacencies->find(next_hop.attachment, net::IpAddress{});
+  return snapshot.adjacencies->find(next_hop.attachment, next_hop.has_via ? next_hop.via : destination);
 }
 
 uint32_t ecmp_hash(const Tuple& tuple) { return symmetric_hash(tuple, kMemberSeed); }

@@ -28,6 +28,8 @@ struct FirstPacket {
   const Binding* binding = nullptr;
   /// Of ICMP and ICMPv6; nothing: an echo request.
   std::optional<uint8_t> icmp_type = {};
+  /// What is known of the session's names; null: they are given up.
+  const NameSource* names = nullptr;
 };
 
 /// The steps in the order in which they are taken; a caller that explains shows them up to `last_step`.
@@ -44,6 +46,7 @@ struct FirstDecision {
   bool route_exposed = false;  // it is a connected domain's
   PolicyTable::ConnectionIndex connection = PolicyTable::kNotConnected;
   PolicyDecision policy;  // valid from Step::policy on
+  uint8_t icmp_type = 0;  // of ICMP and ICMPv6, as policy saw it
   /// What decided: the route of the destination, that of the source, the policy between the two domains.
   RouteCell route[2] = {0, 0};
   uint32_t route_version[2] = {0, 0};
@@ -53,11 +56,15 @@ struct FirstDecision {
   Tuple translated;
   NatTable::Destination destination;
   NatTable::Source source;
+  /// It passed, but a rule may still decide otherwise once a name is known.
+  bool pending() const { return last_step == Step::done && !policy.final(); }
   bool is_translated() const { return destination.kind != NatKind::none || source.kind != NatKind::none; }
 };
 
 /// Reverse-path check, destination translation, route (with its ECMP member), source translation, connection,
-/// policy, in that order. Policy sees the source as it is and the destination as translated.
+/// policy, in that order. Policy sees the source as it is and the destination as translated. Where a rule
+/// that would let the session through may still match once a name is known, it passes
+/// (FirstDecision::pending()).
 ///
 /// A source has to be reached, by its own domain's routes, through the attachment that the packet came in by.
 /// With that check go two others: an ingress attachment or domain that is gone is `stale_attachment`;
@@ -96,6 +103,10 @@ RouteAnswer find_route(const Snapshot& snapshot, DomainId domain, const net::IpA
 
 /// May packets be sent there? Asked for first packets and when a session is decided again.
 bool is_usable(const Snapshot& snapshot, const NextHop& member);
+
+/// The adjacency of `next_hop` for packets to `destination`: known, or an invalid id.
+AdjacencyId find_adjacency(const Snapshot& snapshot, const NextHop& next_hop,
+                           const net::IpAddress& destination);
 
 /// The same in both directions of a session.
 uint32_t ecmp_hash(const Tuple& tuple);

@@ -30,6 +30,7 @@ struct StaticRule {
   net::Prefix inside;   // where it is
   net::Prefix outside;  // of the same family and length: how it is seen
   std::vector<DomainId> seen_by;
+  friend bool operator==(const StaticRule&, const StaticRule&) = default;
 };
 
 struct PublishedRule {
@@ -41,6 +42,7 @@ struct PublishedRule {
   DomainId domain;  // the server's
   net::IpAddress server;
   uint16_t server_port = 0;
+  friend bool operator==(const PublishedRule&, const PublishedRule&) = default;
 };
 
 struct PoolRule {
@@ -50,6 +52,7 @@ struct PoolRule {
   std::vector<net::Prefix> sources;       // empty: private ones (private_prefixes())
   std::vector<net::Prefix> destinations;  // empty: all but private ones
   std::shared_ptr<PortPool> pool;         // of addresses of `to`; those of two rules do not overlap
+  friend bool operator==(const PoolRule&, const PoolRule&) = default;
 };
 
 struct NatRules {
@@ -58,6 +61,7 @@ struct NatRules {
   std::vector<PoolRule> pools;  // the first that fits counts
 
   bool empty() const { return fixed.empty() && published.empty() && pools.empty(); }
+  friend bool operator==(const NatRules&, const NatRules&) = default;
 };
 
 /// RFC 1918, RFC 6598, RFC 4193.

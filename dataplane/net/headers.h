@@ -35,6 +35,8 @@ enum IpProtocol : uint8_t {
   kProtoNoNext = 59,
   kProtoDestOptions = 60,
 };
+/// ICMP or ICMPv6, whatever the packet's family.
+constexpr bool is_icmp(uint8_t protocol) { return protocol == kProtoIcmp || protocol == kProtoIcmpv6; }
 
 struct EthHeader {
   Mac dst;

@@ -91,7 +91,7 @@ bool icmp_is_error(Family family, uint8_t type) {
 }
 
 bool has_ports(uint8_t protocol) { return protocol == kProtoTcp || protocol == kProtoUdp; }
-bool is_icmp(Family family, uint8_t protocol) {
+bool is_icmp_of(Family family, uint8_t protocol) {
   return family == Family::ipv4 ? protocol == kProtoIcmp : protocol == kProtoIcmpv6;
 }
 
@@ -203,7 +203,7 @@ ParseError parse_l4(Bytes packet, const IpView& ip, L4View& out) {
     out.src_port = udp->src_port.host();
     out.dst_port = udp->dst_port.host();
     out.payload_offset = static_cast<uint16_t>(ip.l4_offset + sizeof(UdpHeader));
-  } else if (is_icmp(ip.family, ip.protocol)) {
+  } else if (is_icmp_of(ip.family, ip.protocol)) {
     return parse_icmp(whole, ip, out);
   }
   return ParseError::none;
@@ -235,7 +235,7 @@ ParseError parse_quoted(Bytes quote, Family family, QuotedView& out) {
     if (udp == nullptr) return ParseError::truncated;
     out.src_port = udp->src_port.host();
     out.dst_port = udp->dst_port.host();
-  } else if (is_icmp(family, out.ip.protocol)) {
+  } else if (is_icmp_of(family, out.ip.protocol)) {
     const auto* icmp = header_at<IcmpHeader>(quote, out.ip.l4_offset);
     if (icmp == nullptr) return ParseError::truncated;
     if (icmp_is_error(family, icmp->type)) return ParseError::bad_header;  // RFC 1122: no errors about errors

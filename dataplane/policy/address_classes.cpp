@@ -1,7 +1,6 @@
 #include "dataplane/policy/address_classes.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <tuple>
 #include <unordered_map>

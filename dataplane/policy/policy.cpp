@@ -105,7 +105,8 @@ PolicyTable PolicyTable::build(std::vector<PolicyRule> rules, std::vector<Connec
     for (const PolicyEnd* end : {&rule.from, &rule.to}) {
       for (const auto& group : end->groups) table.by_attachment_ |= !group->attachments.empty();
     }
-    table.places_.push_back({r, rule.name, rule.profile, rule.action, rule.if_unknown, rule.watch});
+    table.places_.push_back(
+        {r, rule.name, rule.profile, rule.action, rule.if_unknown, rule.watch, rule.effects});
   }
   const RuleVectors* known = before != nullptr ? before->vectors_.get() : nullptr;
   table.vectors_ = RuleVectors::build(in_order, table.connections_, known);
@@ -135,7 +136,10 @@ PolicyDecision PolicyTable::classify(ConnectionIndex pair, const PolicyQuery& qu
         case NameAnswer::no:
           return false;
         case NameAnswer::not_yet:
-          if (!place.watch) decision.open.add(place.rule);
+          if (!place.watch) {
+            decision.open.add(place.rule);
+            decision.open_allows |= !refuses(place.action);
+          }
           return false;
         case NameAnswer::given_up:
           if (place.if_unknown == IfUnknown::next) return false;
@@ -154,6 +158,7 @@ PolicyDecision PolicyTable::classify(ConnectionIndex pair, const PolicyQuery& qu
   decision.action = by_name ? if_named : place.action;
   decision.rule = place.rule;
   decision.profile = place.profile;
+  decision.effects = place.effects;
   return decision;
 }
 

@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "dataplane/core/ids.h"
+#include "dataplane/core/rule_effects.h"
 #include "dataplane/core/tuple.h"
+#include "inspection/name_answer.h"
 
 namespace weir::dataplane {
 
@@ -57,6 +59,8 @@ struct PolicyEnd {
   std::vector<std::shared_ptr<const PolicyGroup>> groups;
 
   bool any_address() const { return prefixes.empty() && groups.empty(); }
+  /// Groups that stayed the same are the same objects.
+  friend bool operator==(const PolicyEnd&, const PolicyEnd&) = default;
 };
 
 /// Names a thing that a first packet does not tell, such as the name of the server: see NameSource.
@@ -76,19 +80,15 @@ struct PolicyRule {
   IfUnknown if_unknown = IfUnknown::deny;
   ProfileIndex profile = 0;  // with inspect
   bool watch = false;        // counts, decides nothing
+  RuleEffects effects = {};
+  friend bool operator==(const PolicyRule&, const PolicyRule&) = default;
 };
 
 /// A rule's place in the table, by which sessions name it; it keeps that whatever becomes of others.
 using RuleIndex = uint32_t;
 inline constexpr RuleIndex kDefaultDeny = ~0u;
 
-/// What is known of the name that a rule asks for.
-enum class NameAnswer : uint8_t {
-  yes,
-  no,
-  not_yet,   // it may still become known
-  given_up,  // it never will
-};
+using inspection::NameAnswer;
 
 /// Tells what is known about the names of the session that is being decided.
 class NameSource {
@@ -122,8 +122,10 @@ struct PolicyDecision {
   PolicyAction action = PolicyAction::deny;
   RuleIndex rule = kDefaultDeny;  // kDefaultDeny: no rule matched
   ProfileIndex profile = 0;
-  RuleList open;     // earlier ones that would match, given the name
-  RuleList watched;  // earlier ones that match and only watch
+  RuleEffects effects;
+  RuleList open;             // earlier ones that would match, given the name
+  bool open_allows = false;  // one of those would let the session through
+  RuleList watched;          // earlier ones that match and only watch
 
   bool final() const { return open.empty(); }
 };
@@ -202,7 +204,9 @@ class PolicyTable {
     PolicyAction action = PolicyAction::deny;
     IfUnknown if_unknown = IfUnknown::deny;
     bool watch = false;
+    RuleEffects effects;
   };
+  static_assert(sizeof(Place) == 16);
 
   std::vector<PolicyRule> rules_;
   std::vector<Connection> connections_;

@@ -32,24 +32,22 @@ class RuleVectors::Compiler {
     give_bits();
     out_.rows_ = Rows(RowShape(static_cast<uint32_t>(out_.places_.size())));
     out_.pairs_.resize(connections.size());
-    compile_side(out_.from_, &PolicyRule::from, [&](const Domains& domains) {
-      for (size_t c = 0; c < connections.size(); ++c) {
-        out_.pairs_[c].from = domain_rows(domains, connections[c].from);
-        out_.pairs_[c].from_map = map_of(connections[c].from);
-      }
-    });
-    compile_side(out_.to_, &PolicyRule::to, [&](const Domains& domains) {
-      for (size_t c = 0; c < connections.size(); ++c) {
-        out_.pairs_[c].to = domain_rows(domains, connections[c].to);
-        out_.pairs_[c].to_map = map_of(connections[c].to);
-      }
-    });
+    compile_side({out_.from_, &PolicyRule::from, &Connection::from, &Pair::from, &Pair::from_map},
+                 connections);
+    compile_side({out_.to_, &PolicyRule::to, &Connection::to, &Pair::to, &Pair::to_map}, connections);
     out_.services_.build(by_bit_, out_.rows_);
     out_.rows_.summarize();
   }
 
  private:
-  using End = PolicyEnd PolicyRule::*;
+  /// One of the two ends of sessions.
+  struct Ends {
+    Side& side;
+    PolicyEnd PolicyRule::*of_rule;
+    DomainId Connection::*domain;
+    DomainRows Pair::*rows;
+    uint32_t Pair::*map;
+  };
   /// What is known of the domains on one side.
   struct Domains {
     Row open = nullptr;                     // rules that name no domain
@@ -169,9 +167,8 @@ class RuleVectors::Compiler {
     for (const uint32_t place : places) by_bit_.push_back(place != kNoPlace ? rules_[place] : nullptr);
   }
 
-  /// Rows that become packed ones are made in loose_. `with_domains` gets what is known of the domains.
-  template <typename WithDomains>
-  void compile_side(Side& side, End end, WithDomains&& with_domains) {
+  /// Rows that become packed ones are made in loose_.
+  void compile_side(const Ends& ends, std::span<const Connection> connections) {
     loose_.emplace(out_.rows_.shape());
     Domains domains;
     std::vector<uint64_t*> of_source(out_.sources_.size(), nullptr);
@@ -183,7 +180,7 @@ class RuleVectors::Compiler {
     };
     for (uint32_t r = 0; r < by_bit_.size(); ++r) {
       if (by_bit_[r] == nullptr) continue;
-      const PolicyEnd& e = by_bit_[r]->*end;
+      const PolicyEnd& e = by_bit_[r]->*ends.of_rule;
       if (e.domains.empty()) out_.rows_.set_bit(open, r);
       for (const DomainId domain : e.domains) set_in(domains.named[domain], r);
       if (e.any_address()) out_.rows_.set_bit(any, r);
@@ -203,7 +200,11 @@ class RuleVectors::Compiler {
       for (const DomainId domain : out_.sources_[s].group->domains) add(domains.members[domain]);
       for (const AttachmentId id : out_.sources_[s].group->attachments) add(attachments[id.value]);
     }
-    with_domains(domains);
+    for (size_t c = 0; c < connections.size(); ++c) {
+      const DomainId domain = connections[c].*ends.domain;
+      out_.pairs_[c].*ends.rows = domain_rows(domains, domain);
+      out_.pairs_[c].*ends.map = map_of(domain);
+    }
     const std::vector<std::array<Row, 2>> of_class = class_rows(of_source);
     loose_->summarize();
     std::unordered_map<Row, PackedRow> packed;
@@ -213,8 +214,8 @@ class RuleVectors::Compiler {
       if (is_new) at->second = out_.packed_.add(out_.rows_.shape(), row);
       return at->second;
     };
-    for (const auto& [id, row] : attachments) side.of_attachment.emplace(id, pack(row));
-    for (const auto& [own, wider] : of_class) side.of_class.push_back({pack(own), pack(wider)});
+    for (const auto& [id, row] : attachments) ends.side.of_attachment.emplace(id, pack(row));
+    for (const auto& [own, wider] : of_class) ends.side.of_class.push_back({pack(own), pack(wider)});
   }
 
   /// By class: its own row and the one that it inherits.

@@ -102,10 +102,7 @@ class RuleVectors {
   bool walk(Chosen from, Chosen to, Row service, uint32_t begin, uint32_t end, Take&& take) const;
   Chosen choose(const Side& side, const DomainRows& domain, uint32_t map, AttachmentId attachment, uint32_t c,
                 const net::IpAddress& address) const;
-  uint32_t place(uint32_t block, uint32_t word, uint64_t bits) const {
-    return places_[(block * kWordsPerBlock + word) * kRulesPerWord +
-                   static_cast<uint32_t>(std::countr_zero(bits))];
-  }
+
   Rows rows_{RowShape()};
   PackedRows packed_;  // of addresses and attachments
   std::vector<Source> sources_;

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/net/headers.h"
 #include "dataplane/policy/policy.h"
 #include "dataplane/policy/rule_rows.h"
 
@@ -36,9 +37,8 @@ class ServiceRows {
 };
 
 /// What a service's ports are compared with.
-constexpr bool has_types(uint8_t protocol) { return protocol == 1 || protocol == 58; }
 inline uint16_t number_of(const PolicyQuery& query) {
-  return has_types(query.tuple.protocol) ? query.icmp_type : query.tuple.dst_port;
+  return net::is_icmp(query.tuple.protocol) ? query.icmp_type : query.tuple.dst_port;
 }
 
 }  // namespace weir::dataplane

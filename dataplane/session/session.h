@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "dataplane/core/ids.h"
+#include "dataplane/core/rule_effects.h"
 #include "dataplane/core/time.h"
 #include "dataplane/core/tuple.h"
 #include "dataplane/net/address.h"
@@ -48,13 +49,16 @@ constexpr bool is_half_open(SessionState state) {
 struct alignas(64) Session {
   enum Flags : uint16_t {
     kIpv6 = 1,
-    kInspected = 2,    // `cold.flow` is open
-    kDropped = 4,      // tombstone: nothing of it passes any more
-    kResetOnDrop = 8,  // with kDropped: whoever goes on sending gets a reset
-    kTranslated = 16,  // its packets leave with other ends than they come with: see SessionTranslation
-    kHalfOpen = 32,    // counted as half open (worker/half_open.h)
-    kUntracked = 64,   // with kHalfOpen: but not of its source, for which the host table had no room
-    kFree = 128,       // in no use: no key is its own
+    kInspected = 2,      // `cold.flow` is open
+    kDropped = 4,        // tombstone: nothing of it passes any more
+    kResetOnDrop = 8,    // with kDropped: whoever goes on sending gets a reset
+    kTranslated = 16,    // its packets leave with other ends than they come with: see SessionTranslation
+    kHalfOpen = 32,      // counted as half open (worker/half_open.h)
+    kUntracked = 64,     // with kHalfOpen: but not of its source, for which the host table had no room
+    kFree = 128,         // in no use: no key is its own
+    kOwnTimeouts = 256,  // `cold.effects.timeouts` are not the hub's
+    kMarked = 512,       // its packets get the DSCP `cold.effects.dscp`
+    kPending = 1024,     // its rule is not known yet: see stages/pend.h
   };
   uint32_t address4[2] = {};  // host order; [0] initiator, [1] responder; IPv6: see cold
   uint16_t port[2] = {};      // as in Tuple: initiator's, responder's
@@ -95,6 +99,8 @@ struct alignas(64) SessionCold {
   uint32_t policy_version = 0;
   uint32_t route_version[2] = {};
   uint32_t member[2] = {};  // MemberName by direction: of a route with several members the one in use
+  RuleEffects effects;      // of the rule that decided
+  uint32_t pending = 0;     // PendingIndex, with kPending
 };
 static_assert(sizeof(SessionCold) == 128);
 

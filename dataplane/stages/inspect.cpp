@@ -136,6 +136,13 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
 
 }  // namespace
 
+inspection::Packet packet_of(rte_mbuf* mbuf, NanoTime now) {
+  const PacketMeta& meta = meta_of(mbuf);
+  const net::Bytes transport =
+      bytes_of(mbuf).subspan(meta.ip_offset + meta.l4_offset, meta.ip_length - meta.l4_offset);
+  return packet_of(meta, transport, meta.payload_offset - meta.l4_offset, now);
+}
+
 void inspect(WorkerContext& ctx, Burst& burst) {
   Burst& resets = ctx.resets;
   for_each_packet(ctx, burst, [&](rte_mbuf* mbuf) { return decide(ctx, resets, mbuf); });

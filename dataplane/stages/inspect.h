@@ -5,6 +5,9 @@
 
 namespace weir::dataplane {
 
+/// A whole packet of a session, as inspection sees it.
+inspection::Packet packet_of(rte_mbuf* mbuf, NanoTime now);
+
 /// For bursts that have such packets, or packets of sessions that were dropped.
 void inspect(WorkerContext& ctx, Burst& burst);
 

@@ -4,9 +4,11 @@
 
 #include "dataplane/decide/first_packet.h"
 #include "dataplane/session/tcp_state.h"
+#include "dataplane/stages/pend.h"
 #include "dataplane/stages/session_slow.h"
 #include "dataplane/stages/translate.h"
 #include "dataplane/worker/half_open.h"
+#include "dataplane/worker/policy_log.h"
 #include "dataplane/worker/session_life.h"
 
 namespace weir::dataplane {
@@ -21,7 +23,6 @@ struct Start {
   TcpWindow window;  // of TCP
 };
 
-bool is_icmp(uint8_t protocol) { return protocol == net::kProtoIcmp || protocol == net::kProtoIcmpv6; }
 bool has_icmp_header(const PacketMeta& meta) { return meta.payload_offset != meta.l4_offset; }
 
 /// Only what opens a conversation may make a session: a TCP SYN (or more, as `tcp` is configured), an echo
@@ -31,7 +32,7 @@ DropReason may_start(const TcpRules& rules, rte_mbuf* mbuf, Start& start) {
   if (meta.icmp == IcmpUse::error) return DropReason::icmp_error_unmatched;
   if (meta.icmp == IcmpUse::reply) return DropReason::not_a_session_start;
   // Of a fragment that has no header the first one told no more than that it was an echo request.
-  if (is_icmp(meta.protocol()) && !has_icmp_header(meta) && meta.icmp != IcmpUse::query)
+  if (net::is_icmp(meta.protocol()) && !has_icmp_header(meta) && meta.icmp != IcmpUse::query)
     return DropReason::not_a_session_start;
   if (meta.protocol() != kTcp) return DropReason::none;
   if (meta.tcp_flags == 0) return DropReason::not_a_session_start;  // also a fragment that has no header
@@ -86,15 +87,6 @@ DropReason why_not_inserted(const WorkerContext& ctx, const PacketMeta& meta, co
 
 }  // namespace
 
-AdjacencyId find_adjacency(const Snapshot& snapshot, const NextHop& next_hop,
-                           const net::IpAddress& destination) {
-  // What has no Ethernet inside has one next hop, its peer, under no address.
-  const Attachment* attachment = snapshot.attachment(next_hop.attachment);
-  if (attachment != nullptr && !attachment->ethernet)
-    return snapshot.adjacencies->find(next_hop.attachment, net::IpAddress{});
-  return snapshot.adjacencies->find(next_hop.attachment, next_hop.has_via ? next_hop.via : destination);
-}
-
 Next wait_for(PacketMeta& meta, const NextHop& next_hop, const net::IpAddress& destination) {
   meta.egress = next_hop.attachment;
   meta.wait_for = next_hop.has_via ? next_hop.via : destination;
@@ -136,13 +128,22 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
     if (sent_to != kNoBinding) packet.binding = &ctx.bindings->at(sent_to);
   }
   std::array<uint8_t, 2> icmp{};
-  if (is_icmp(tuple.protocol)) {
+  if (net::is_icmp(tuple.protocol)) {
     icmp = icmp_of(mbuf);
     packet.icmp_type = icmp[0];
   }
-  const FirstDecision decision = decide_first_packet(snapshot, packet);
+  if (ctx.pending != nullptr) packet.names = &ctx.pending->nothing_yet();
+  FirstDecision decision = decide_first_packet(snapshot, packet);
+  if (decision.pending() && !ctx.pending->has_room()) [[unlikely]] {
+    ctx.counters.pending_full.add();
+    packet.names = nullptr;
+    decision = decide_first_packet(snapshot, packet);
+  }
   if (decision.drop != DropReason::none) {
-    if (decision.last_step == Step::policy) ctx.rule_hits.count(decision.policy, ctx.now);
+    if (decision.last_step == Step::policy) {
+      ctx.rule_hits.count(decision.policy, ctx.now);
+      log_refused(ctx, packet, decision, meta.ip_length);
+    }
     if (decision.drop == DropReason::policy_reject) return Next::punt(PuntReason::reject);
     return Next::drop(decision.drop);
   }
@@ -188,7 +189,7 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
   if (start.state != SessionState::active) {
     ctx.sessions->tcp(index) = start.window;
     cold.tcp_flags[0] = meta.tcp_flags;
-  } else if (is_icmp(tuple.protocol)) {
+  } else if (net::is_icmp(tuple.protocol)) {
     cold.tcp_flags[0] = icmp[0];
     cold.tcp_flags[1] = icmp[1];
   }
@@ -199,16 +200,23 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
   note_routes(session, cold, decision);
   session.last_seen = ctx.tick;
   cold.ingress = meta.ingress;
-  cold.rule = decision.policy.rule;
+  cold.rule = decision.pending() ? kDefaultDeny : decision.policy.rule;
   if (half_open) begin_half_open(ctx, index, untracked);
+  if (!decision.pending()) [[likely]]
+    set_effects(ctx, index, decision.policy.effects);
   arm_session(ctx, index);
-  if (!set_inspection(ctx, index, decision.policy)) {
+  if (!decision.pending() && !set_inspection(ctx, index, decision.policy)) {
     release_bindings(ctx, index);
     end_half_open(ctx, index);
     ctx.sessions->remove(index);
     return Next::drop(DropReason::inspect_limit);
   }
-  ctx.rule_hits.count(decision.policy, ctx.now);
+  if (decision.pending()) [[unlikely]] {
+    begin_pending(ctx, index);
+  } else {
+    ctx.rule_hits.count(decision.policy, ctx.now);
+    if (!decision.policy.watched.empty()) log_watched(ctx, packet, decision, meta.ip_length);
+  }
   ctx.counters.sessions_created.add();
   ctx.counters.sessions_live.set(ctx.sessions->size());
   meta.session = index;

@@ -124,6 +124,7 @@ Next session_miss(WorkerContext& ctx, rte_mbuf* mbuf) {
   Session& session = ctx.sessions->at(meta.session);
   meta.adjacency = session.adjacency[0];
   count(ctx, session, meta.direction, meta.ip_length);
+  log_start(ctx, meta.session);
   return next;
 }
 

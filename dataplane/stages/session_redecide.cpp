@@ -25,30 +25,31 @@ bool point(const Snapshot& snapshot, Session& session, Direction direction, cons
   return adjacency.valid();
 }
 
-/// As the packet that opened the session, now coming by `ingress`.
+}  // namespace
+
 FirstPacket first_packet_of(WorkerContext& ctx, SessionIndex index, const Tuple& tuple,
                             AttachmentId ingress) {
   const SessionCold& cold = ctx.sessions->cold(index);
   FirstPacket packet{ingress, tuple, {cold.member[0], cold.member[1]}};
-  if (tuple.protocol == net::kProtoIcmp || tuple.protocol == net::kProtoIcmpv6)
-    packet.icmp_type = cold.tcp_flags[0];
+  if (net::is_icmp(tuple.protocol)) packet.icmp_type = cold.tcp_flags[0];
   if ((ctx.sessions->at(index).flags & Session::kTranslated) != 0) {
     const BindingIndex sent_to = ctx.sessions->translation(index).destination_binding;
     if (sent_to != kNoBinding) packet.binding = &ctx.bindings->at(sent_to);
   }
+  if ((ctx.sessions->at(index).flags & Session::kPending) != 0)
+    packet.names = &ctx.pending->names(cold.pending);
   return packet;
 }
 
-/// What policy has decided anew. False: inspection has no room for it.
 bool take_policy(WorkerContext& ctx, SessionIndex index, const FirstDecision& decision) {
   SessionCold& cold = ctx.sessions->cold(index);
   ctx.sessions->at(index).connection = decision.connection;
   cold.policy_version = decision.policy_version;
+  if ((ctx.sessions->at(index).flags & Session::kPending) != 0) return true;
   cold.rule = decision.policy.rule;
+  set_effects(ctx, index, decision.policy.effects);
   return set_inspection(ctx, index, decision.policy);
 }
-
-}  // namespace
 
 Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index) {
   const Snapshot& snapshot = *ctx.snapshot;

@@ -23,9 +23,13 @@ Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index);
 /// by? A forward packet's way is learnt for the replies. (session_redecide.cpp)
 Next accept_other_ingress(WorkerContext& ctx, PacketMeta& meta, SessionIndex index);
 
-/// The adjacency of `next_hop` for packets to `destination`: known, or an invalid id.
-AdjacencyId find_adjacency(const Snapshot& snapshot, const NextHop& next_hop,
-                           const net::IpAddress& destination);
+/// As the packet that opened the session, now coming by `ingress`. Of a pending session it has its names.
+/// (session_redecide.cpp)
+FirstPacket first_packet_of(WorkerContext& ctx, SessionIndex index, const Tuple& tuple, AttachmentId ingress);
+/// What policy has decided anew, but for a pending session, which stages/pend.h decides. False: inspection
+/// has no room for it. (session_redecide.cpp)
+bool take_policy(WorkerContext& ctx, SessionIndex index, const FirstDecision& decision);
+
 /// Keeps what the routes of a decision were and which members it took; `cold.policy_version` is set before.
 /// (session_create.cpp)
 void note_routes(Session& session, SessionCold& cold, const FirstDecision& decision);

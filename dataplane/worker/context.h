@@ -13,9 +13,11 @@
 #include "dataplane/fragment/fragment_table.h"
 #include "dataplane/nat/bindings.h"
 #include "dataplane/policy/rule_hits.h"
+#include "dataplane/policy/rule_log.h"
 #include "dataplane/session/session_table.h"
 #include "dataplane/worker/dataplane.h"
 #include "dataplane/worker/packet.h"
+#include "dataplane/worker/pending.h"
 #include "dataplane/worker/policer.h"
 #include "dataplane/worker/profile.h"
 #include "inspection/inspector.h"
@@ -91,10 +93,12 @@ struct WorkerContext {
   WorkerCounters counters;
   AttachmentTallies tallies;
   RuleHits rule_hits;
+  RuleLog rule_log;
   TurnProfile profile;
   std::unique_ptr<SessionTable> sessions;
   std::unique_ptr<inspection::Inspector> inspector;
   std::unique_ptr<FragmentState> fragments;
+  std::unique_ptr<PendingSessions> pending;  // null: nobody finds names, so they are given up
   std::unique_ptr<Bindings> bindings;
   WorkerRings rings;
   RingSink events;

@@ -250,6 +250,9 @@ Status DataplaneImpl::init_worker(WorkerIndex index, const DataplaneSettings& se
   ctx.bindings = std::make_unique<Bindings>(std::max<uint32_t>(settings.nat_bindings / count, 1), ctx.id,
                                             secrets.next());
   ctx.fragments = std::make_unique<FragmentState>(worker_share(settings.fragments, count), secrets.next());
+  if (settings.names)
+    ctx.pending =
+        std::make_unique<PendingSessions>(worker_share(settings.pending, count), settings.names(index));
   ctx.pool = pool_;
   if (rte_rcu_qsbr_thread_register(qsbr_.get(), index) != 0) {
     return fail(ErrorCode::internal, "a worker's quiescent state cannot be registered");

@@ -22,8 +22,10 @@
 #include "dataplane/io/port.h"
 #include "dataplane/policy/rule_hits.h"
 #include "dataplane/session/session.h"
+#include "dataplane/worker/pending_limits.h"
 #include "dataplane/worker/profile.h"
 #include "inspection/inspector.h"
+#include "inspection/names.h"
 
 namespace weir::dataplane {
 
@@ -46,6 +48,7 @@ struct DataplaneSettings {
   uint32_t nat_bindings = 65'536;  // whole hub
   FragmentLimits fragments = {};   // whole hub
   bool flow_events = true;
+  uint32_t rule_events_per_second = 10;  // per policy rule and worker: see RuleLog
   uint32_t flow_interval = 0;  // ticks between the records of a session that lasts; 0: only at its end
   SessionBudgetLimits budgets = {};
   uint32_t half_open = 0;  // TCP sessions, whole hub; 0: a quarter of `sessions`
@@ -56,12 +59,15 @@ struct DataplaneSettings {
   /// What nobody is to guess (ports that are given out, hashes) comes from this and not from chance: for
   /// tests that want the same run again.
   std::optional<uint64_t> secret = {};
+  PendingLimits pending = {};
+  /// Makes one for each worker; empty: nobody finds the names that policy rules ask for.
+  std::function<std::unique_ptr<inspection::NameFinder>(WorkerIndex)> names = {};
 };
 
 /// Counters of one worker; each has that worker as its one writer. Any thread reads.
 struct WorkerCounters {
   // in: rx + taken_over + resumed + generated = out: tx + dropped + punted + handed_over + consumed +
-  // fragments_held
+  // fragments_held + pending_held
   Counter rx;              // from ports
   Counter taken_over;      // from other workers
   Counter resumed;         // from control, which held them
@@ -84,7 +90,13 @@ struct WorkerCounters {
   Counter
       tcp_ignored;  // segments that passed, but moved nothing: outside of the windows, SYN of a live session
   Counter resets_sent, inspected_packets;
+  Counter pending_sessions,
+      pending_held;           // now: sessions whose rule is not known yet, packets that wait for it
+  Counter pending_full;       // sessions decided without names, since there was no room for one more
+  Counter pending_given_up;   // the same, since one more packet could not be held
+  Counter pending_timed_out;  // the same, since they had waited for long enough
   Counter events_lost, notes_lost;
+  Counter rule_events_suppressed;  // sessions that a logged rule refused or watched, not told: see RuleLog
   Counter turns, idle_turns, bursts;
 };
 

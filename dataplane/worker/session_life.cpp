@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "dataplane/stages/pend.h"
 #include "dataplane/stages/tcp_reset.h"
 #include "dataplane/stages/translate.h"
 #include "dataplane/worker/half_open.h"
@@ -72,15 +73,28 @@ uint32_t idle_timeout(const Timeouts& timeouts, const Session& session) {
     default:
       break;
   }
-  switch (session.protocol) {
-    case net::kProtoUdp:
-      return is_unanswered_udp(session) ? timeouts.udp_unanswered : timeouts.udp;
-    case 1:
-    case 58:
-      return timeouts.icmp;
-    default:
-      return timeouts.other;
-  }
+  if (session.protocol == net::kProtoUdp)
+    return is_unanswered_udp(session) ? timeouts.udp_unanswered : timeouts.udp;
+  return net::is_icmp(session.protocol) ? timeouts.icmp : timeouts.other;
+}
+
+/// By which it is idle for too long.
+static const Timeouts& timeouts_of(const WorkerContext& ctx, SessionIndex index) {
+  const bool own = (ctx.sessions->at(index).flags & Session::kOwnTimeouts) != 0;
+  return own ? ctx.snapshot->timeouts_of(ctx.sessions->cold(index).effects.timeouts) : ctx.snapshot->timeouts;
+}
+
+void set_effects(WorkerContext& ctx, SessionIndex index, const RuleEffects& effects) {
+  Session& session = ctx.sessions->at(index);
+  SessionCold& cold = ctx.sessions->cold(index);
+  const bool other_timeouts = cold.effects.timeouts != effects.timeouts;
+  cold.effects = effects;
+  const auto set = [&](Session::Flags flag, bool on) {
+    session.flags = static_cast<uint16_t>(on ? session.flags | flag : session.flags & ~flag);
+  };
+  set(Session::kOwnTimeouts, effects.timeouts != 0);
+  set(Session::kMarked, effects.dscp != RuleEffects::kKeepDscp);
+  if (other_timeouts) arm_session(ctx, index);
 }
 
 bool set_inspection(WorkerContext& ctx, SessionIndex index, const PolicyDecision& decision) {
@@ -114,7 +128,7 @@ inspection::FlowInfo flow_info(const WorkerContext& ctx, SessionIndex index) {
   flow.src_port = tuple.src_port;
   flow.dst_port = tuple.dst_port;
   flow.protocol = tuple.protocol;
-  if (tuple.protocol == net::kProtoIcmp || tuple.protocol == net::kProtoIcmpv6) {
+  if (net::is_icmp(tuple.protocol)) {
     flow.src_port = cold.tcp_flags[0];
     flow.dst_port = cold.tcp_flags[1];
   }
@@ -150,9 +164,15 @@ inspection::FlowBody flow_so_far(const WorkerContext& ctx, SessionIndex index) {
 
 namespace {
 
+/// Is its end told?
+bool has_records(const WorkerContext& ctx, const SessionCold& cold) {
+  return cold.effects.logs(RuleEffects::kAtEnd) ||
+         (ctx.flow_events && cold.effects.logs(RuleEffects::kAsHub));
+}
+
 /// Until its next record, if it lasts that long; nothing if there are none.
 std::optional<uint32_t> until_record(const WorkerContext& ctx, const SessionCold& cold) {
-  if (ctx.flow_interval == 0) return std::nullopt;
+  if (ctx.flow_interval == 0 || !has_records(ctx, cold)) return std::nullopt;
   const uint32_t age = ctx.tick.since(Tick::of(cold.start_ns));
   const auto written = static_cast<uint16_t>(age / ctx.flow_interval);
   return written != cold.records ? 0 : ctx.flow_interval - age % ctx.flow_interval;
@@ -168,20 +188,27 @@ void write_record(WorkerContext& ctx, SessionIndex index) {
 
 }  // namespace
 
+void log_start(WorkerContext& ctx, SessionIndex index) {
+  if (ctx.sessions->cold(index).effects.logs(RuleEffects::kAtStart))
+    push_flow_event(ctx, index, FlowEnd::begun);
+}
+
 void arm_session(WorkerContext& ctx, SessionIndex index) {
   const Session& session = ctx.sessions->at(index);
-  const uint32_t timeout = idle_timeout(ctx.snapshot->timeouts, session);
+  const Timeouts& timeouts = timeouts_of(ctx, index);
+  const uint32_t timeout = idle_timeout(timeouts, session);
   const uint32_t idle = ctx.tick.since(session.last_seen);
   uint32_t after = timeout > idle ? timeout - idle : 1;
   // An answer arms no timer: of a session that waits for one it fires as early as the answer may make it due.
-  if (is_unanswered_udp(session)) after = std::min(after, ctx.snapshot->timeouts.udp);
+  if (is_unanswered_udp(session)) after = std::min(after, timeouts.udp);
   if (const auto record = until_record(ctx, ctx.sessions->cold(index))) after = std::min(after, *record);
   ctx.sessions->arm(index, ctx.tick, after);
 }
 
 void end_session(WorkerContext& ctx, SessionIndex index, FlowEnd end) {
+  if ((ctx.sessions->at(index).flags & Session::kPending) != 0) end_pending(ctx, index);
   end_half_open(ctx, index);
-  if (ctx.flow_events) push_flow_event(ctx, index, end);
+  if (has_records(ctx, ctx.sessions->cold(index))) push_flow_event(ctx, index, end);
   close_inspection(ctx, ctx.sessions->at(index), ctx.sessions->cold(index));
   release_bindings(ctx, index);
   ctx.sessions->remove(index);
@@ -192,7 +219,7 @@ void end_session(WorkerContext& ctx, SessionIndex index, FlowEnd end) {
 void expire_sessions(WorkerContext& ctx, uint32_t budget) {
   ctx.sessions->expire(ctx.tick, budget, [&](SessionIndex index) {
     const Session& session = ctx.sessions->at(index);
-    const uint32_t timeout = idle_timeout(ctx.snapshot->timeouts, session);
+    const uint32_t timeout = idle_timeout(timeouts_of(ctx, index), session);
     const uint32_t idle = ctx.tick.since(session.last_seen);
     if (idle >= timeout) {
       if (ctx.snapshot->tcp.reset_idle && is_open(session)) add_idle_resets(ctx, index);

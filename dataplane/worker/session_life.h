@@ -10,6 +10,13 @@ namespace weir::dataplane {
 /// Its idle time-out in ticks, by protocol and state.
 uint32_t idle_timeout(const Timeouts& timeouts, const Session& session);
 
+/// Takes over what the rule that decided the session does to it; if its time-outs are other ones than before,
+/// moves the timer of a session that has one.
+void set_effects(WorkerContext& ctx, SessionIndex index, const RuleEffects& effects);
+
+/// The record of a session that begins, if its rule asks for one.
+void log_start(WorkerContext& ctx, SessionIndex index);
+
 /// Makes the session inspected by `profile`, or not inspected, as `decision` says; opens or closes its flow.
 /// False: inspection has no room and the profile fails closed.
 bool set_inspection(WorkerContext& ctx, SessionIndex index, const PolicyDecision& decision);

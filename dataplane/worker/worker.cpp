@@ -14,8 +14,10 @@
 #include "dataplane/stages/fragments.h"
 #include "dataplane/stages/inner.h"
 #include "dataplane/stages/inspect.h"
+#include "dataplane/stages/mark.h"
 #include "dataplane/stages/outer.h"
 #include "dataplane/stages/owner.h"
+#include "dataplane/stages/pend.h"
 #include "dataplane/stages/receive_plain.h"
 #include "dataplane/stages/rewrite.h"
 #include "dataplane/stages/send_plain.h"
@@ -49,8 +51,8 @@ constexpr uint16_t kPacketsAhead = 4;  // four lines each
 constexpr uint32_t kIndexAhead = 8;    // the index line before the session line
 constexpr uint32_t kTranslationsAhead = 8;
 
-/// Sessions whose packets go through inspect().
-constexpr uint16_t kInspect = Session::kInspected | Session::kDropped;
+/// Sessions whose packets go through pend() and inspect().
+constexpr uint16_t kWait = Session::kInspected | Session::kDropped | Session::kPending;
 
 }  // namespace
 
@@ -126,6 +128,7 @@ namespace {
 [[gnu::noinline]] Next send_on(WorkerContext& ctx, rte_mbuf* mbuf) {
   AdjacencyTable::View next_hop;
   if (const Next next = find_next_hop(ctx, mbuf, next_hop); !next.goes_on()) return next;
+  if ((ctx.sessions->at(meta_of(mbuf).session).flags & Session::kMarked) != 0) mark(ctx, mbuf);
   const Next next = translate(ctx, mbuf, next_hop);
   return next.goes_on() ? send_other(ctx, mbuf, next_hop) : next;
 }
@@ -148,6 +151,7 @@ WorkerContext::WorkerContext(WorkerIndex index, const DataplaneSettings& setting
     : id(index),
       tallies(settings.attachments),
       rule_hits(settings.policy_rules),
+      rule_log(settings.policy_rules, settings.rule_events_per_second),
       profile(settings.stall_ns, settings.sample_one_in),
       rings(std::move(own_rings)),
       events(rings.events.get(), counters.events_lost),
@@ -243,13 +247,26 @@ void Worker::forward_cleared(Burst& burst) {
   cleared.clear();
 }
 
+/// Packets that waited until their session's rule was known, and what came behind them. `burst` is done with.
+void Worker::forward_pending(Burst& burst) {
+  std::vector<rte_mbuf*>& released = ctx_.pending->released;
+  for (size_t at = 0; at < released.size();) {
+    burst.size = 0;
+    while (at < released.size() && burst.size < kMaxRxBurst) burst.push(released[at++]);
+    inspect(ctx_, burst);
+    send_burst(burst);
+    if (!ctx_.fragments->cleared.empty()) forward_cleared(burst);
+  }
+  released.clear();
+}
+
 void Worker::forward_owned(Burst& burst, const LookupAhead& lookups) {
   if (burst.size == 0) return;
   enter(ctx_, Stage::session_lookup, burst.size);
   const AttachmentTable::Reader attachments = ctx_.snapshot->attachments->reader();
   const SettledLookup lookup(*ctx_.snapshot);
   uint32_t waiting = 0;
-  uint16_t inspected = 0;  // kInspect as soon as one waits
+  uint16_t inspected = 0;  // kWait as soon as one waits
   for (uint32_t i = 0; i < burst.size; ++i) {
     rte_mbuf* mbuf = burst.packets[i];
     PacketMeta& meta = meta_of(mbuf);
@@ -260,16 +277,17 @@ void Worker::forward_owned(Burst& burst, const LookupAhead& lookups) {
       count(ctx_, *found.session, found.direction, meta.ip_length);
       found.session->last_seen = ctx_.tick;
       if (const uint16_t flags = found.session->flags | inspected;
-          (flags & (kInspect | Session::kTranslated)) != 0) [[unlikely]] {
+          (flags & (kWait | Session::kTranslated | Session::kMarked)) != 0) [[unlikely]] {
         meta.session = ctx_.sessions->index_of(*found.session);
         meta.direction = found.direction;
         meta.adjacency = found.session->adjacency[static_cast<size_t>(found.direction)];
         // From the first one of an inspected session on they wait for each other, so that none is overtaken.
-        if ((flags & kInspect) != 0) {
+        if ((flags & kWait) != 0) {
           burst.packets[waiting++] = mbuf;
-          inspected = kInspect;
+          inspected = kWait;
           continue;
         }
+        if ((flags & Session::kMarked) != 0) mark(ctx_, mbuf);
         lookups.after_translated(i, burst.size);
         const AdjacencyTable::View copy = next_hop;  // else it has to lie in memory, for all packets
         next = translate(ctx_, mbuf, copy);
@@ -277,11 +295,11 @@ void Worker::forward_owned(Burst& burst, const LookupAhead& lookups) {
       if (next.goes_on()) [[likely]]
         next = send_plain(ctx_, attachments, mbuf, next_hop);
     } else if (next = session_unsettled(ctx_, mbuf); next.goes_on()) {
-      if (((ctx_.sessions->at(meta.session).flags | inspected) & kInspect) == 0) {
+      if (((ctx_.sessions->at(meta.session).flags | inspected) & kWait) == 0) {
         next = send_on(ctx_, mbuf);
       } else {
         burst.packets[waiting++] = mbuf;
-        inspected = kInspect;
+        inspected = kWait;
       }
     }
     if (!next.goes_on()) [[unlikely]]
@@ -291,8 +309,10 @@ void Worker::forward_owned(Burst& burst, const LookupAhead& lookups) {
   if (waiting == 0) [[likely]]
     return;
   enter(ctx_, Stage::inspect, burst.size);
+  if (ctx_.pending != nullptr) pend(ctx_, burst);
   inspect(ctx_, burst);
   send_burst(burst);
+  if (ctx_.pending != nullptr) forward_pending(burst);
   if (!ctx_.fragments->cleared.empty()) [[unlikely]]
     forward_cleared(burst);
 }
@@ -339,6 +359,11 @@ bool Worker::work() {
   flush_tx(ctx_);
   enter(ctx_, Stage::expire);
   expire_sessions(ctx_, kExpirePerTurn);
+  if (ctx_.pending != nullptr) {
+    expire_pending(ctx_);
+    forward_pending(burst_);
+    flush_tx(ctx_);
+  }
   if (ctx_.resets.size != 0) {
     send_burst(ctx_.resets);
     flush_tx(ctx_);

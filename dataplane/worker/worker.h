@@ -48,6 +48,7 @@ class Worker {
   void forward_own(Burst& burst);
   void forward_released();
   void forward_cleared(Burst& burst);
+  void forward_pending(Burst& burst);
   void send_burst(Burst& burst);
   void send_answers();
 

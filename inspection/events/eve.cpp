@@ -90,6 +90,8 @@ const char* end_reason(FlowEnd end) {
       return "given_way";
     case FlowEnd::none:
       return "active";
+    case FlowEnd::begun:
+      return "begun";
   }
   return "unknown";
 }
@@ -99,7 +101,9 @@ const char* flow_state(const FlowBody& stats) {
   const bool closed =
       stats.end == FlowEnd::closed || stats.end == FlowEnd::reset || stats.end == FlowEnd::dropped;
   if (closed) return "closed";
-  return stats.packets_to_server > 0 && stats.packets_to_client > 0 ? "established" : "new";
+  return stats.end != FlowEnd::begun && stats.packets_to_server > 0 && stats.packets_to_client > 0
+             ? "established"
+             : "new";
 }
 
 void add_counts(Json& flow, const FlowBody& stats) {
@@ -141,12 +145,29 @@ void add_session_so_far(Json& json, const Event& event, int64_t offset_ns) {
   }
 }
 
-void add_weir(Json& json, const FlowInfo& flow) {
+const char* policy_word(PolicyWord word) {
+  switch (word) {
+    case PolicyWord::allow:
+      return "allow";
+    case PolicyWord::deny:
+      return "deny";
+    case PolicyWord::reject:
+      return "reject";
+    case PolicyWord::inspect:
+      return "inspect";
+  }
+  return "unknown";
+}
+
+void add_weir(Json& json, const Event& event) {
+  const FlowInfo& flow = event.flow;
   Json weir = Json::object();
   add_text(weir, "from_domain", flow.from_domain);
   add_text(weir, "to_domain", flow.to_domain);
   add_text(weir, "attachment", flow.attachment);
   add_text(weir, "policy_rule", flow.policy_rule);
+  if (event.kind == EventKind::watch) weir["action"] = policy_word(event.policy_action);
+  if (event.suppressed != 0) weir["suppressed"] = event.suppressed;
   if (!weir.empty()) json["weir"] = std::move(weir);
 }
 
@@ -158,6 +179,8 @@ const char* event_type(EventKind kind) {
       return "drop";
     case EventKind::flow:
       return "flow";
+    case EventKind::watch:
+      return "watch";
   }
   return "unknown";
 }
@@ -185,7 +208,7 @@ std::string to_eve_json(const Event& event, int64_t realtime_minus_monotonic_ns)
   const bool of_packet = event.kind != EventKind::flow;
   Json json;
   json["timestamp"] = eve_timestamp(event.time_ns, realtime_minus_monotonic_ns);
-  json["flow_id"] = event.flow.flow_id;
+  if (event.flow.flow_id != 0) json["flow_id"] = event.flow.flow_id;
   json["event_type"] = event_type(event.kind);
   add_endpoints(json, event.flow, of_packet && event.alert.to_client);
   if (of_packet) {
@@ -200,11 +223,11 @@ std::string to_eve_json(const Event& event, int64_t realtime_minus_monotonic_ns)
   }
   if (of_packet) {
     add_http(json, event.alert);
-    add_session_so_far(json, event, realtime_minus_monotonic_ns);
+    if (event.flow.flow_id != 0) add_session_so_far(json, event, realtime_minus_monotonic_ns);
   } else {
     add_flow(json, event, realtime_minus_monotonic_ns);
   }
-  add_weir(json, event.flow);
+  add_weir(json, event);
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

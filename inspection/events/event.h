@@ -26,7 +26,7 @@ struct FixedText {
 
 /// The session that an event speaks of: the initiator's original tuple, in both directions.
 struct FlowInfo {
-  uint64_t flow_id = 0;
+  uint64_t flow_id = 0;   // 0: no session was made
   uint64_t start_ns = 0;  // monotonic
   net::IpAddress src;     // initiator
   net::IpAddress dst;
@@ -39,9 +39,12 @@ struct FlowInfo {
   FixedText<32> policy_rule;
 };
 
-enum class EventKind : uint8_t { alert, drop, flow };
-/// none: it has not ended.
-enum class FlowEnd : uint8_t { timeout, closed, reset, dropped, purged, given_way, none };
+/// watch: a policy rule that only watches would have decided the session.
+enum class EventKind : uint8_t { alert, drop, flow, watch };
+/// none: it has not ended; begun: it has just begun.
+enum class FlowEnd : uint8_t { timeout, closed, reset, dropped, purged, given_way, none, begun };
+/// What a policy rule says.
+enum class PolicyWord : uint8_t { allow, deny, reject, inspect };
 
 struct AlertBody {
   uint32_t gid = 1;
@@ -74,6 +77,8 @@ struct Event {
   FlowBody flow_stats;        // flow: the whole session; alert and drop: so far, where known
   FixedText<32> drop_reason;  // drop: the name of the data plane's reason
   uint16_t packet_length = 0;
+  uint32_t suppressed = 0;  // drop by a policy rule, watch: how many alike were not told since the last one
+  PolicyWord policy_action = PolicyWord::allow;  // watch
 };
 static_assert(std::is_trivially_copyable_v<Event>);
 

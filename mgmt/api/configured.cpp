@@ -71,7 +71,7 @@ std::span<const std::string_view> listed_kinds() { return kKinds; }
 std::string plural_of(std::string_view kind) { return std::string(kind) + (kind == "policy" ? "" : "s"); }
 
 Response get_configured(Source& source, std::string_view kind) {
-  const auto all = source.configured(false);
+  const auto all = source.configured({.counts = kind == "policy"});
   if (!all) return failure(all.error());
   Json json = {{plural_of(kind), list_of(kind, **all)}};
   if (kind == "policy") json["default_deny"] = row_of((*all)->default_deny);
@@ -79,7 +79,7 @@ Response get_configured(Source& source, std::string_view kind) {
 }
 
 Response get_config(Source& source, const Parameter& parameter) {
-  const auto in_force = source.configured(true);
+  const auto in_force = source.configured({.routes = true});
   if (!in_force) return failure(in_force.error());
   Config config = (*in_force)->config;
   config.routes_file = parameter("routes_file").value_or(config::routes_file_for(config));
@@ -92,7 +92,7 @@ Response get_config(Source& source, const Parameter& parameter) {
 }
 
 Response get_config_diff(Source& source) {
-  const auto in_force = source.configured(true);
+  const auto in_force = source.configured({.routes = true});
   if (!in_force) return failure(in_force.error());
   const Config& config = (*in_force)->config;
   const auto file = config::read_config(config.file);
@@ -109,7 +109,7 @@ Response get_config_diff(Source& source) {
 }
 
 Response post_save(Source& source, const Parameter& parameter) {
-  const auto in_force = source.configured(true);
+  const auto in_force = source.configured({.routes = true});
   if (!in_force) return failure(in_force.error());
   const auto saved = config::save_config((*in_force)->config, parameter("force") == "true");
   if (!saved) return failure({ErrorCode::refused, config::to_string(saved.error())});

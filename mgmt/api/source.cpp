@@ -59,9 +59,9 @@ Result<control::ChangeView> ControlSource::reload() {
   });
 }
 
-Result<std::shared_ptr<const control::Configured>> ControlSource::configured(bool with_routes) {
+Result<std::shared_ptr<const control::Configured>> ControlSource::configured(control::ConfiguredParts parts) {
   return call<std::shared_ptr<const control::Configured>>(
-      mailbox_, kAnswerIn, [this, with_routes](auto reply) { reply(control_.configured(with_routes)); });
+      mailbox_, kAnswerIn, [this, parts](auto reply) { reply(control_.configured(parts)); });
 }
 
 Result<control::ChangeView> ControlSource::change(config::ModelChanges changes, bool dry_run) {

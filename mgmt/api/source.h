@@ -23,8 +23,8 @@ class Source {
   virtual Result<control::ChangeView> reload() = 0;
   /// `dry_run`: tells what would change.
   virtual Result<control::ChangeView> change(config::ModelChanges changes, bool dry_run) = 0;
-  /// What is in force, changes at run time included; routes only if asked for.
-  virtual Result<std::shared_ptr<const control::Configured>> configured(bool with_routes) = 0;
+  /// What is in force, changes at run time included.
+  virtual Result<std::shared_ptr<const control::Configured>> configured(control::ConfiguredParts parts) = 0;
 };
 
 /// Asks a Control through its mailbox. Each call waits a bounded time and fails with `unavailable` after
@@ -41,7 +41,7 @@ class ControlSource final : public Source {
   Result<control::PathAnswer> path(const control::PathQuery& query) override;
   Result<control::ChangeView> reload() override;
   Result<control::ChangeView> change(config::ModelChanges changes, bool dry_run) override;
-  Result<std::shared_ptr<const control::Configured>> configured(bool with_routes) override;
+  Result<std::shared_ptr<const control::Configured>> configured(control::ConfiguredParts parts) override;
 
  private:
   control::Control& control_;

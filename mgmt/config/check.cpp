@@ -49,7 +49,7 @@ void take_notes(const Config& config, std::vector<Problem>& notes) {
                          " has a worker too; they take turns, which costs speed"});
   }
   for (const PolicyRule& rule : config.policy) {
-    if (reachable(config, rule)) continue;
+    if (!rule.enabled || reachable(config, rule)) continue;
     notes.push_back({rule.where, "policy[]",
                      "rule " + in_quotes(rule.id) + " never matches: no connection joins its domains"});
   }

@@ -49,6 +49,7 @@ inline constexpr Choice<PolicyAction> kPolicyActions[] = {{"allow", PolicyAction
                                                           {"deny", PolicyAction::deny},
                                                           {"reject", PolicyAction::reject},
                                                           {"inspect", PolicyAction::inspect}};
+inline constexpr Choice<LogTime> kLogTimes[] = {{"start", LogTime::start}, {"end", LogTime::end}};
 inline constexpr Choice<Protocol> kProtocols[] = {
     {"any", Protocol::any},   {"tcp", Protocol::tcp},       {"udp", Protocol::udp},
     {"icmp", Protocol::icmp}, {"icmpv6", Protocol::icmpv6}, {"sctp", Protocol::sctp},

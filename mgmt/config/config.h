@@ -29,6 +29,8 @@ enum class PortDriver { af_xdp, af_packet, tap, pcap, null, pci, memory };
 enum class OnDrop { reset, silent };
 enum class FailMode { open, closed };
 enum class WhenFull { half_open, refuse };
+/// When a record is written.
+enum class LogTime : uint8_t { start, end };
 enum class HealthProbe : uint8_t { none, icmp, neighbor };
 enum class PolicyAction { allow, deny, inspect, reject };
 enum class Protocol : uint8_t {
@@ -87,7 +89,12 @@ struct Limits {
   uint32_t stream_window = 4'096;         // bytes kept per direction of an inspected TCP session
   uint32_t out_of_order_segments = 16;    // recorded per direction of an inspected TCP session
   uint32_t nat_bindings = 65'536;         // to pools, whole hub
-  uint32_t event_queue = 4'096;           // events between a worker and the writer
+  uint32_t pending_sessions = 1'024;      // whose rule is not known yet, whole hub
+  uint32_t pending_packets = 1'024;       // that they hold, whole hub
+  uint32_t pending_packets_per_session = 16;
+  uint32_t pending_bytes_per_session = 32'768;
+  uint32_t pending_ms = 2'000;
+  uint32_t event_queue = 4'096;  // events between a worker and the writer
   WhenFull when_full = WhenFull::half_open;
   // New sessions; 0: no bound.
   uint32_t half_open_sessions = 0;  // whole hub; 0: a quarter of `sessions`
@@ -138,7 +145,8 @@ struct Log {
 struct Events {
   std::string eve;  // file, "-" for standard output, "" for none
   bool flow = true;
-  uint32_t flow_interval = 0;  // seconds; 0: at the end of a session only
+  uint32_t flow_interval = 0;            // seconds; 0: at the end of a session only
+  uint32_t rule_events_per_second = 10;  // per policy rule and worker
   Location where;
 };
 
@@ -268,6 +276,19 @@ struct Endpoint {                     // of a policy rule
   std::vector<std::string> groups;
 };
 
+/// Of the sessions that a policy rule decides, in seconds; absent: as in Timeouts.
+struct RuleTimeouts {
+  std::optional<uint32_t> tcp_handshake, tcp_established, tcp_half_closed, tcp_closing, tcp_loose;
+  std::optional<uint32_t> udp, udp_unanswered, icmp, other;
+  bool any() const { return *this != RuleTimeouts(); }
+  friend auto operator<=>(const RuleTimeouts&, const RuleTimeouts&) = default;
+};
+
+/// Which records of its sessions a policy rule asks for.
+struct RuleLog {
+  bool start = false, end = false;
+};
+
 struct PolicyRule {
   std::string id;  // stable, unique
   PolicyAction action = PolicyAction::deny;
@@ -278,8 +299,10 @@ struct PolicyRule {
   std::vector<std::string> services;  // instead of protocol and ports
   std::string profile;                // inspect: which
   bool enabled = true;
-  bool watch = false;  // counts what it would decide, decides nothing
-  bool log = false;
+  bool watch = false;            // counts what it would decide, decides nothing
+  std::optional<RuleLog> log;    // absent: as events.flow says
+  std::optional<uint32_t> dscp;  // absent: the packets keep theirs
+  RuleTimeouts timeouts;
   std::string comment;
   Location where;
 };

@@ -1,7 +1,9 @@
 #include "mgmt/config/fit.h"
 
 #include <algorithm>
+#include <set>
 
+#include "dataplane/core/rule_effects.h"
 #include "mgmt/config/choices.h"
 #include "mgmt/config/problem.h"
 #include "mgmt/config/values.h"
@@ -105,6 +107,17 @@ std::string misfit_of_protocol(const PolicyRule& rule) {
 std::string misfit_of_profile(const PolicyRule& rule) {
   if (rule.action == PolicyAction::inspect || rule.profile.empty()) return "";
   return "action " + in_quotes(name_of(kPolicyActions, rule.action)) + " inspects nothing; leave the key out";
+}
+
+std::string misfit_of_timeouts(const std::vector<const PolicyRule*>& rules) {
+  std::set<RuleTimeouts> sets;
+  for (const PolicyRule* rule : rules) {
+    if (rule->timeouts.any()) sets.insert(rule->timeouts);
+  }
+  if (sets.size() <= dataplane::kMaxRuleTimeouts) return "";
+  return "all rules together have " + std::to_string(sets.size()) +
+         " different sets of time-outs, and at most " + std::to_string(dataplane::kMaxRuleTimeouts) +
+         " are possible";
 }
 
 }  // namespace weir::config

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "mgmt/config/config.h"
 
@@ -27,5 +28,7 @@ std::string misfit_of_sides(const PolicyRule& rule);
 std::string misfit_of_protocol(const PolicyRule& rule);
 /// A profile where nothing is inspected.
 std::string misfit_of_profile(const PolicyRule& rule);
+/// More different sets of time-outs than sessions can name.
+std::string misfit_of_timeouts(const std::vector<const PolicyRule*>& rules);
 
 }  // namespace weir::config

@@ -25,6 +25,10 @@ std::string cell(std::string_view text) {
 
 std::string value_cell(const KeySpec& key) {
   std::string text = expectation(key);
+  if (key.list) {
+    const bool exact = key.min_items == key.max_items;
+    text += std::string(exact ? "; exactly " : "; at most ") + std::to_string(key.max_items);
+  }
   if (!key.unit.empty()) text += ", in " + std::string(key.unit);
   return cell(text);
 }

@@ -103,8 +103,8 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
       false,
       "inspected_sessions x (2 x stream_window + about " + number(flow_bytes) + " + 2 segments x " +
           number(kSegmentBytes) + "), touched as sessions come");
-  const dataplane::FragmentLimits fragments =
-      dataplane::worker_share({l.held_fragments, l.fragmented_datagrams, l.fragments_per_datagram}, workers);
+  const dataplane::FragmentLimits fragments = dataplane::worker_share(
+      dataplane::FragmentLimits{l.held_fragments, l.fragmented_datagrams, l.fragments_per_datagram}, workers);
   add("fragments", workers * (2 * dataplane::FragmentTable::bytes(fragments) + dataplane::kDatagramRoom),
       false,
       "held_fragments x about " + number(dataplane::FragmentTable::kHeldBytes) +
@@ -119,6 +119,9 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
       "with bounds on new sessions: hosts x 16, rounded up, + 8 for each attachment and domain");
   add("attachment counters", workers * std::bit_ceil(uint64_t{l.attachments}) * kTallyBytes, false,
       "workers x attachments x " + number(kTallyBytes));
+  constexpr uint64_t kRuleBytes = 32;  // of RuleHits and RuleLog
+  add("rule counters", workers * uint64_t{l.policy_rules} * kRuleBytes, false,
+      "workers x policy_rules x " + number(kRuleBytes));
   add("adjacencies", l.adjacencies * kAdjacencyBytes, false,
       "adjacencies x about " + number(kAdjacencyBytes));
 

@@ -107,6 +107,13 @@ std::string_view nearest(std::string_view text, const std::vector<std::string_vi
   return result;
 }
 
+std::string no_such(std::string_view kind, std::string_view name,
+                    const std::vector<std::string_view>& known) {
+  std::string text = "no " + std::string(kind) + " is called " + in_quotes(name);
+  const auto near = nearest(name, known);
+  return near.empty() ? text : text + "; the nearest is " + in_quotes(near);
+}
+
 std::string listed(const std::vector<std::string_view>& names, size_t max) {
   std::string out;
   const size_t shown = std::min(names.size(), max);

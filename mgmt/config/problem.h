@@ -47,6 +47,10 @@ std::string in_quotes(std::string_view text);
 /// The element of `known` with the least edit distance to `text`, or an empty view if none resembles it.
 std::string_view nearest(std::string_view text, const std::vector<std::string_view>& known);
 
+/// `no domain is called "x"`, and the nearest of `known` if one resembles it.
+std::string no_such(std::string_view kind, std::string_view name,
+                    const std::vector<std::string_view>& known = {});
+
 /// `"a", "b" and "c"`, cut after `max` elements.
 std::string listed(const std::vector<std::string_view>& names, size_t max = 12);
 

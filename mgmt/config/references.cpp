@@ -18,10 +18,9 @@ void Names::add(const std::string& name, const Node& table, size_t index, std::s
 }
 
 std::string Names::unknown(const std::string& name) const {
-  std::string text = "no " + kind_ + " is called " + in_quotes(name);
+  const std::string text = no_such(kind_, name, in_order_);
   if (in_order_.empty()) return text + "; the file has none";
-  if (const auto near = nearest(name, in_order_); !near.empty())
-    return text + "; the nearest is " + in_quotes(near);
+  if (!nearest(name, in_order_).empty()) return text;
   return text + "; there " + (in_order_.size() == 1 ? "is " : "are ") + listed(in_order_, 5);
 }
 

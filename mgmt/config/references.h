@@ -58,6 +58,12 @@ class Names {
     if (!name.empty() && !report.full()) report.at(value, path, unknown(name));
     return nullptr;
   }
+  /// Each name of a list, `values` its node; of elements that are bad nothing is said.
+  void resolve_all(const Node& values, std::string_view path, const Reporter& report) const {
+    for (const Node& name : values.children) {
+      if (!name.bad) resolve(name.text, name, path, report);
+    }
+  }
   /// The same of a name that stands in no node.
   const size_t* resolve(const std::string& name, const Location& where, std::string_view path,
                         const Reporter& report) const {

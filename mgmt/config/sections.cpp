@@ -80,6 +80,13 @@ class Table {
     if (find(key) == nullptr) return;
     get(key, out.emplace());
   }
+  void get(std::string_view key, std::optional<RuleLog>& out) const {
+    if (find(key) == nullptr) return;
+    out.emplace();
+    each(key, [&](const Node& v) {
+      (*choice_of(kLogTimes, v.text) == LogTime::start ? out->start : out->end) = true;
+    });
+  }
   void get(std::string_view key, PortRange& out) const {
     if (const Node* value = find(key)) out = port_range(*value);
   }
@@ -162,6 +169,11 @@ void read_limits(const Table& t, Limits& out) {
   t.get("out_of_order_segments", out.out_of_order_segments);
   t.get("nat_bindings", out.nat_bindings);
   t.get("policy_rules", out.policy_rules);
+  t.get("pending_sessions", out.pending_sessions);
+  t.get("pending_packets", out.pending_packets);
+  t.get("pending_packets_per_session", out.pending_packets_per_session);
+  t.get("pending_bytes_per_session", out.pending_bytes_per_session);
+  t.get("pending_ms", out.pending_ms);
   t.get("event_queue", out.event_queue);
   t.get("when_full", kWhenFull, out.when_full);
   t.get("half_open_sessions", out.half_open_sessions);
@@ -240,6 +252,7 @@ void read_singles(const Table& root, Config& out) {
   events.get_file("eve", out.events.eve);
   events.get("flow", out.events.flow);
   events.get("flow_interval", out.events.flow_interval);
+  events.get("rule_events_per_second", out.events.rule_events_per_second);
   out.events.where = events.where();
 }
 
@@ -407,6 +420,20 @@ Service read_service(const Table& t) {
   return service;
 }
 
+RuleTimeouts read_rule_timeouts(const Table& t) {
+  RuleTimeouts out;
+  t.get("tcp_handshake", out.tcp_handshake);
+  t.get("tcp_established", out.tcp_established);
+  t.get("tcp_half_closed", out.tcp_half_closed);
+  t.get("tcp_closing", out.tcp_closing);
+  t.get("tcp_loose", out.tcp_loose);
+  t.get("udp", out.udp);
+  t.get("udp_unanswered", out.udp_unanswered);
+  t.get("icmp", out.icmp);
+  t.get("other", out.other);
+  return out;
+}
+
 PolicyRule read_policy_rule(const Table& t) {
   PolicyRule rule;
   t.get("id", rule.id);
@@ -420,6 +447,8 @@ PolicyRule read_policy_rule(const Table& t) {
   t.get("enabled", rule.enabled);
   t.get("watch", rule.watch);
   t.get("log", rule.log);
+  t.get("dscp", rule.dscp);
+  rule.timeouts = read_rule_timeouts(t.inner("timeouts"));
   t.get("comment", rule.comment);
   rule.where = t.where();
   return rule;

@@ -2,127 +2,123 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 
+#include "mgmt/config/rule_sets.h"
 #include "mgmt/config/tag_expression.h"
 
 namespace weir::config {
 
 namespace {
 
-using Names = std::vector<std::string_view>;  // in order
+using RuleNumber = uint32_t;
 
-bool includes(const Names& all, const Names& some) {
-  return std::includes(all.begin(), all.end(), some.begin(), some.end());
-}
-
-/// One end of a rule as sets.
-struct End {
-  Names domains;  // empty: any
-  bool any_address = true;
-  Names groups;                       // with all that they contain
-  Names own_groups;                   // as the rule names them
-  std::vector<net::Prefix> prefixes;  // its own, and those of its groups, in order
-
-  bool holds(const net::Prefix& prefix) const {
-    // A wider prefix stands before those that it contains; other ones may stand between.
-    for (uint8_t length = 0; length <= prefix.length; ++length) {
-      const net::Prefix around{net::masked(prefix.address, length), length};
-      if (std::binary_search(prefixes.begin(), prefixes.end(), around)) return true;
-    }
-    return false;
-  }
-};
-
-struct Term {
-  Protocol protocol = Protocol::any;
-  uint32_t first = 0, last = 65'535;
-  bool holds(const Term& other) const {
-    return protocol == Protocol::any ||
-           (protocol == other.protocol && first <= other.first && other.last <= last);
-  }
-};
-
-struct Rule {
-  const PolicyRule* config;
-  End from, to;
-  std::vector<Term> terms;  // empty: any service
-};
-
-class Reader {
+/// Finds the rules that may hold one end of another: those for which it is open, and those that have the
+/// first thing that it names.
+class EndIndex {
  public:
-  explicit Reader(const PolicyObjects& objects) {
-    for (const Group& g : objects.groups) groups_.emplace(g.name, &g);
-    for (const Service& s : objects.services) services_.emplace(s.name, &s);
+  void add(const EndSet& end, RuleNumber rule) {
+    if (end.any_address) open_.push_back(rule);
+    for (const GroupIndex group : end.all_groups) by_group_[group].push_back(rule);
+    for (const net::Prefix& prefix : end.prefixes) by_prefix_[prefix].push_back(rule);
   }
-
-  Rule read(const PolicyRule& rule) const {
-    Rule out{&rule, end_of(rule.from), end_of(rule.to), {}};
-    for (const std::string& name : rule.services) add_terms(*services_.at(name), out.terms);
-    if (rule.services.empty() && (rule.protocol != Protocol::any || !rule.ports.empty()))
-      add_terms(rule.protocol, rule.ports, out.terms);
-    return out;
+  template <typename Visit>
+  void visit(const EndSet& end, Visit&& visit) const {
+    const auto all = [&](const auto& map, const auto& key) {
+      if (const auto at = map.find(key); at != map.end())
+        std::for_each(at->second.begin(), at->second.end(), visit);
+    };
+    std::for_each(open_.begin(), open_.end(), visit);
+    if (!end.groups.empty()) return all(by_group_, end.groups.front());
+    if (end.prefixes.empty()) return;
+    for (const GroupIndex group : end.holders.front()) all(by_group_, group);
+    const net::Prefix& first = end.prefixes.front();
+    for (uint8_t length = 0; length <= first.length; ++length)
+      all(by_prefix_, net::Prefix{net::masked(first.address, length), length});
   }
 
  private:
-  static void add_terms(Protocol protocol, const std::vector<PortRange>& ports, std::vector<Term>& terms) {
-    for (const PortRange& r : ports) terms.push_back({protocol, r.first, r.last});
-    if (ports.empty()) terms.push_back({protocol});
-  }
-  static void add_terms(const Service& s, std::vector<Term>& terms) {
-    if (s.icmp_types.empty()) return add_terms(s.protocol, s.ports, terms);
-    for (const uint32_t type : s.icmp_types) terms.push_back({s.protocol, type, type});
-  }
-  End end_of(const Endpoint& from) const {
-    End end;
-    end.domains.assign(from.domains.begin(), from.domains.end());
-    std::sort(end.domains.begin(), end.domains.end());
-    end.any_address = from.prefixes.empty() && from.groups.empty();
-    end.prefixes = from.prefixes;
-    end.own_groups.assign(from.groups.begin(), from.groups.end());
-    std::set<std::string_view> all;
-    Names left = end.own_groups;
-    while (!left.empty()) {
-      const std::string_view name = left.back();
-      left.pop_back();
-      if (!all.insert(name).second) continue;
-      const Group& group = *groups_.at(name);
-      left.insert(left.end(), group.groups.begin(), group.groups.end());
-      end.prefixes.insert(end.prefixes.end(), group.prefixes.begin(), group.prefixes.end());
-    }
-    end.groups.assign(all.begin(), all.end());
-    std::sort(end.prefixes.begin(), end.prefixes.end());
-    return end;
-  }
-
-  std::unordered_map<std::string_view, const Group*> groups_;
-  std::unordered_map<std::string_view, const Service*> services_;
+  std::vector<RuleNumber> open_;
+  std::unordered_map<GroupIndex, std::vector<RuleNumber>> by_group_;
+  std::map<net::Prefix, std::vector<RuleNumber>> by_prefix_;
 };
 
-/// Does `a` hold all that `b` does?
-bool covers(const End& a, const End& b) {
-  if (!a.domains.empty() && (b.domains.empty() || !includes(a.domains, b.domains))) return false;
-  if (a.any_address) return true;
-  if (b.any_address) return false;
-  Names groups = b.own_groups;
-  std::sort(groups.begin(), groups.end());
-  if (!includes(a.groups, groups)) return false;
-  return std::all_of(b.prefixes.begin(), b.prefixes.end(),
-                     [&](const net::Prefix& prefix) { return a.holds(prefix); });
-}
+/// The rules so far that decide.
+class Takers {
+ public:
+  explicit Takers(const PolicyObjects& objects) : sets_(objects) {}
 
-bool covers(const Rule& a, const Rule& b) {
-  if (!a.terms.empty()) {
-    if (b.terms.empty()) return false;
-    const bool all = std::all_of(b.terms.begin(), b.terms.end(), [&](const Term& term) {
-      return std::any_of(a.terms.begin(), a.terms.end(), [&](const Term& t) { return t.holds(term); });
-    });
-    if (!all) return false;
+  RuleSet read(const PolicyRule& rule) const { return sets_.read(rule); }
+  void add(RuleSet rule) {
+    const auto number = static_cast<RuleNumber>(rules_.size());
+    from_.add(rule.from, number);
+    to_.add(rule.to, number);
+    rules_.push_back(std::move(rule));
+    seen_.push_back(0);
   }
-  return covers(a.from, b.from) && covers(a.to, b.to);
-}
+  /// The first one that takes all that `rule` matches, or else several that do so together; empty: none do,
+  /// or nothing more is looked for (exhausted()).
+  std::vector<std::string_view> find(const RuleSet& rule) {
+    Search search{rule, std::nullopt, {}};
+    ++now_;
+    // Who leaves open one part of one end holds the other end.
+    const auto visit = [&](RuleNumber number) { compare(search, number); };
+    from_.visit(rule.from, visit);
+    if (!exhausted()) to_.visit(rule.to, visit);
+    if (search.whole) return {rules_[*search.whole].config->id};
+    for (size_t part = 0; part < kRuleParts; ++part) {
+      std::vector<RuleNumber>& some = search.but[part];
+      std::sort(some.begin(), some.end());
+      std::vector<const RuleSet*> sets;
+      for (const RuleNumber number : some) sets.push_back(&rules_[number]);
+      if (sets.size() < 2 || exhausted() || !sets_.hold(static_cast<RulePart>(part), sets, rule, work_))
+        continue;
+      std::vector<std::string_view> names;
+      for (const RuleSet* set : sets) names.emplace_back(set->config->id);
+      return names;
+    }
+    return {};
+  }
+  bool exhausted() const { return work_ > kMostWork; }
+
+ private:
+  /// Comparisons of two rules, and prefixes looked at, over all rules: a second or two.
+  static constexpr uint64_t kMostWork = 10'000'000;
+
+  struct Search {
+    const RuleSet& rule;
+    std::optional<RuleNumber> whole;
+    std::vector<RuleNumber> but[kRuleParts];  // those that hold all but that part, of which they have some
+  };
+
+  void compare(Search& search, RuleNumber number) {
+    if (seen_[number] == now_ || exhausted()) return;
+    seen_[number] = now_;
+    ++work_;
+    const RuleSet& taker = rules_[number];
+    std::optional<RulePart> open;
+    for (size_t p = 0; p < kRuleParts; ++p) {
+      const auto part = static_cast<RulePart>(p);
+      if (sets_.holds(part, taker, search.rule)) continue;
+      if (open) return;
+      open = part;
+    }
+    if (!open) {
+      search.whole = std::min(search.whole.value_or(number), number);
+    } else if (sets_.meets(*open, taker, search.rule)) {
+      search.but[static_cast<size_t>(*open)].push_back(number);
+    }
+  }
+
+  RuleSets sets_;
+  EndIndex from_, to_;
+  std::vector<RuleSet> rules_;
+  std::vector<uint32_t> seen_;  // by rule: in which search
+  uint32_t now_ = 0;
+  uint64_t work_ = 0;
+};
 
 void note_groups(const Config& config, std::vector<Problem>& notes) {
   std::vector<std::string_view> known;
@@ -156,19 +152,25 @@ void note_groups(const Config& config, std::vector<Problem>& notes) {
 
 void take_policy_notes(const Config& config, std::vector<Problem>& notes) {
   note_groups(config, notes);
-  const Reader reader(config.objects);
-  std::vector<Rule> before;
+  Takers takers(config.objects);
   for (const PolicyRule& rule : config.policy) {
     if (!rule.enabled) continue;
-    Rule now = reader.read(rule);
-    const auto taker =
-        std::find_if(before.begin(), before.end(), [&](const Rule& r) { return covers(r, now); });
-    if (taker != before.end()) {
+    RuleSet set = takers.read(rule);
+    const auto names = takers.find(set);
+    if (takers.exhausted()) {
       notes.push_back({rule.where, "policy[]",
-                       "rule " + in_quotes(rule.id) + " never decides: rule " + in_quotes(taker->config->id) +
-                           " before it takes all that it matches"});
+                       "from rule " + in_quotes(rule.id) +
+                           " on it was not looked for rules that never decide: there are too many alike"});
+      return;
+    }
+    if (!names.empty()) {
+      notes.push_back({rule.where, "policy[]",
+                       "rule " + in_quotes(rule.id) + " never decides: " +
+                           (names.size() == 1 ? "rule " + listed(names) + " before it takes"
+                                              : "rules " + listed(names, 5) + " before it together take") +
+                           " all that it matches"});
     } else if (!rule.watch) {
-      before.push_back(std::move(now));
+      takers.add(std::move(set));
     }
   }
 }

@@ -21,6 +21,14 @@ std::string toml(const PortRange& v) {
 std::string toml(const net::Prefix& v) { return toml_string(net::to_string(v)); }
 std::string toml(const net::InterfaceAddress& v) { return toml_string(net::to_string(v)); }
 std::string toml(const net::IpAddress& v) { return toml_string(net::to_string(v)); }
+std::string toml(const RuleLog& v) {
+  std::string text;
+  for (const auto& time : kLogTimes) {
+    if (time.value == LogTime::start ? v.start : v.end)
+      text += (text.empty() ? "[" : ", ") + toml_string(time.name);
+  }
+  return text.empty() ? "[]" : text + "]";
+}
 std::string toml(const net::Mac& v) { return toml_string(net::to_string(v)); }
 template <typename T>
 std::string toml(const std::vector<T>& list);
@@ -176,6 +184,16 @@ Values values_of(const PolicyRule& r) {
           {"policy[].enabled", toml(r.enabled)},
           {"policy[].watch", toml(r.watch)},
           {"policy[].log", toml(r.log)},
+          {"policy[].dscp", toml(r.dscp)},
+          {"policy[].timeouts.tcp_handshake", toml(r.timeouts.tcp_handshake)},
+          {"policy[].timeouts.tcp_established", toml(r.timeouts.tcp_established)},
+          {"policy[].timeouts.tcp_half_closed", toml(r.timeouts.tcp_half_closed)},
+          {"policy[].timeouts.tcp_closing", toml(r.timeouts.tcp_closing)},
+          {"policy[].timeouts.tcp_loose", toml(r.timeouts.tcp_loose)},
+          {"policy[].timeouts.udp", toml(r.timeouts.udp)},
+          {"policy[].timeouts.udp_unanswered", toml(r.timeouts.udp_unanswered)},
+          {"policy[].timeouts.icmp", toml(r.timeouts.icmp)},
+          {"policy[].timeouts.other", toml(r.timeouts.other)},
           {"policy[].comment", toml(r.comment)}};
 }
 
@@ -261,6 +279,11 @@ Values single_values(const Config& c) {
           {"limits.stream_window", toml(l.stream_window)},
           {"limits.out_of_order_segments", toml(l.out_of_order_segments)},
           {"limits.nat_bindings", toml(l.nat_bindings)},
+          {"limits.pending_sessions", toml(l.pending_sessions)},
+          {"limits.pending_packets", toml(l.pending_packets)},
+          {"limits.pending_packets_per_session", toml(l.pending_packets_per_session)},
+          {"limits.pending_bytes_per_session", toml(l.pending_bytes_per_session)},
+          {"limits.pending_ms", toml(l.pending_ms)},
           {"limits.event_queue", toml(l.event_queue)},
           {"limits.when_full", word(kWhenFull, l.when_full)},
           {"limits.half_open_sessions", toml(l.half_open_sessions)},
@@ -291,7 +314,8 @@ Values single_values(const Config& c) {
           {"log.level", toml(c.log.level)},
           {"events.eve", toml(c.events.eve)},
           {"events.flow", toml(c.events.flow)},
-          {"events.flow_interval", toml(c.events.flow_interval)}};
+          {"events.flow_interval", toml(c.events.flow_interval)},
+          {"events.rule_events_per_second", toml(c.events.rule_events_per_second)}};
 }
 
 std::string name_of(const Port& x) { return x.name; }

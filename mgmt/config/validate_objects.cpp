@@ -23,10 +23,7 @@ void check_tags(const Validation& v, const Node& table, std::string_view path) {
 void check_names(const Validation& v, const Names& names, const Node& table, std::string_view key) {
   const Node* list = table.get(key);
   if (list == nullptr) return;
-  const std::string path = "group[]." + std::string(key);
-  for (const Node& name : list->children) {
-    if (!name.bad) names.resolve(name.text, name, path, v.report);
-  }
+  names.resolve_all(*list, "group[]." + std::string(key), v.report);
 }
 
 void check_prefixes(const Validation& v) {

@@ -1,4 +1,6 @@
 // Policy rules.
+#include <vector>
+
 #include "mgmt/config/fit.h"
 #include "mgmt/config/validate.h"
 
@@ -15,29 +17,18 @@ const Node* endpoint_list(const Node& table, std::string_view side, std::string_
   return endpoint != nullptr && endpoint->kind == Node::Kind::table ? endpoint->get(key) : nullptr;
 }
 
-void check_domains(const Validation& v, const Endpoint& endpoint, const Node& table, std::string_view side) {
-  const Node* list = endpoint_list(table, side, "domains");
-  if (list == nullptr) return;
-  for (size_t i = 0; i < endpoint.domains.size() && !v.report.full(); ++i) {
-    v.domains.resolve(endpoint.domains[i], list->children[i], "policy[]." + std::string(side) + ".domains",
-                      v.report);
-  }
-}
-
-void check_groups(const Validation& v, const Endpoint& endpoint, const Node& table, std::string_view side) {
-  const Node* list = endpoint_list(table, side, "groups");
-  if (list == nullptr) return;
-  for (size_t i = 0; i < endpoint.groups.size() && !v.report.full(); ++i) {
-    v.groups.resolve(endpoint.groups[i], list->children[i], "policy[]." + std::string(side) + ".groups",
-                     v.report);
-  }
+void check_end(const Validation& v, const Node& table, std::string_view side) {
+  const std::string path = "policy[]." + std::string(side);
+  if (const Node* domains = endpoint_list(table, side, "domains"))
+    v.domains.resolve_all(*domains, path + ".domains", v.report);
+  if (const Node* groups = endpoint_list(table, side, "groups"))
+    v.groups.resolve_all(*groups, path + ".groups", v.report);
 }
 
 void check_services(const Validation& v, const PolicyRule& rule, const Node& table) {
   const Node* list = table.get("services");
   if (list == nullptr) return;
-  for (size_t i = 0; i < rule.services.size() && !v.report.full(); ++i)
-    v.services.resolve(rule.services[i], list->children[i], "policy[].services", v.report);
+  v.services.resolve_all(*list, "policy[].services", v.report);
   if (std::string why = misfit_of_services(rule); !why.empty())
     v.report.at(*list, "policy[].services", std::move(why));
 }
@@ -89,13 +80,15 @@ void validate_policy(const Validation& v) {
     v.report.at(*v.draft.policy[most], "policy[]",
                 "there are more than limits.policy_rules allows, " + std::to_string(most));
   }
+  std::vector<const PolicyRule*> rules;
+  for (const PolicyRule& rule : v.draft.config.policy) rules.push_back(&rule);
+  if (std::string why = misfit_of_timeouts(rules); !why.empty())
+    v.report.at(*v.draft.policy.front(), "policy[].timeouts", std::move(why));
   for (size_t i = 0; i < v.draft.policy.size() && !v.report.full(); ++i) {
     const PolicyRule& rule = v.draft.config.policy[i];
     const Node& table = *v.draft.policy[i];
-    check_domains(v, rule.from, table, "from");
-    check_domains(v, rule.to, table, "to");
-    check_groups(v, rule.from, table, "from");
-    check_groups(v, rule.to, table, "to");
+    check_end(v, table, "from");
+    check_end(v, table, "to");
     check_services(v, rule, table);
     check_ports(v, rule, table);
     check_families(v, rule, table);

@@ -52,7 +52,7 @@ Control::Control(ControlParts parts, model::StartFacts facts, std::unique_ptr<mo
   neighbors_.on_unreachable([this](const Punt& punt) { icmp_errors_.on_unreachable(punt, now_); });
   // A model of which nothing was planned yet has none.
   if (const auto& policy = parts_.dataplane.current().policy; policy != nullptr)
-    rule_counts_.on_policy(*policy);
+    rule_counts_.on_policy(policy);
 }
 
 Status Control::start() {
@@ -344,7 +344,7 @@ void Control::install() {
 }
 
 void Control::publish() {
-  rule_counts_.on_policy(*installing_->plan.snapshot->policy);
+  rule_counts_.on_policy(installing_->plan.snapshot->policy);
   parts_.dataplane.publish(std::move(installing_->plan.snapshot));
   parts_.dataplane.after_grace_period([this] { widen(); });
 }
@@ -462,10 +462,15 @@ void Control::abandon() {
   }
 }
 
-std::shared_ptr<const Configured> Control::configured(bool with_routes) const {
+std::shared_ptr<const Configured> Control::configured(ConfiguredParts parts) const {
   auto all = std::make_shared<Configured>();
   all->config = *file_.settings;
-  model_->write_to(all->config, &all->origins, with_routes);
+  model_->write_to(all->config, &all->origins, parts.routes);
+  if (parts.counts) add_counts(*all);
+  return all;
+}
+
+void Control::add_counts(Configured& all) const {
   const auto count = [this](RuleIndex rule) {
     const RuleHit hit = rule_counts_.of(rule);
     RuleCountView view{hit.sessions, std::nullopt};
@@ -476,12 +481,11 @@ std::shared_ptr<const Configured> Control::configured(bool with_routes) const {
   std::unordered_map<std::string_view, RuleIndex> places;
   const auto& rules = parts_.dataplane.current().policy->rules();
   for (RuleIndex r = 0; r < rules.size(); ++r) places.emplace(rules[r].id, r);
-  for (const config::PolicyRule& rule : all->config.policy) {
+  for (const config::PolicyRule& rule : all.config.policy) {
     const auto at = places.find(rule.id);
-    all->rules.push_back(at != places.end() ? count(at->second) : RuleCountView{});
+    all.rules.push_back(at != places.end() ? count(at->second) : RuleCountView{});
   }
-  all->default_deny = count(kDefaultDeny);
-  return all;
+  all.default_deny = count(kDefaultDeny);
 }
 
 TopView Control::top() {

@@ -85,10 +85,17 @@ struct RuleCountView {
   std::optional<uint64_t> last_s;  // so many seconds ago; nothing: it has decided none
 };
 
+/// What to copy beside domains, attachments, connections and policy.
+struct ConfiguredParts {
+  bool routes = false;  // a million take the better part of a second
+  bool counts = false;  // of the policy's rules
+};
+
 /// What is configured now, by the file and at run time.
 struct Configured {
   config::Config config;
   model::Origins origins;
+  // If counts were asked for:
   std::vector<RuleCountView> rules = {};  // by config.policy; a disabled one has none
   RuleCountView default_deny = {};
 };
@@ -130,9 +137,8 @@ class Control {
   bool busy() const { return !reloads_.empty() || installing_ || !transactions_waiting_.empty(); }
 
   // --- looking in ---
-  /// A copy, for other threads too. With a million routes it takes the better part of a second, without
-  /// `with_routes` next to nothing.
-  std::shared_ptr<const Configured> configured(bool with_routes) const;
+  /// A copy, for other threads too.
+  std::shared_ptr<const Configured> configured(ConfiguredParts parts) const;
   StatusView status() const;
   /// Has the workers sample every turn for the next 2 s.
   TopView top();
@@ -183,6 +189,7 @@ class Control {
   void settle_routes();
   void purge();
   void answer(Installation& installation);
+  void add_counts(Configured& all) const;
   void answer_reload(const ChangeView& view);
   void log_notes(const std::vector<std::string>& notes);
 

@@ -100,13 +100,13 @@ std::string service_text(const PolicyRule& rule, const Tuple& tuple) {
   for (const ServiceTerm& term : rule.services) {
     if (term.protocol == 0) return "any service";
     if (term.protocol != tuple.protocol) continue;
-    const bool icmp = tuple.protocol == net::kProtoIcmp || tuple.protocol == net::kProtoIcmpv6;
+    const bool icmp = net::is_icmp(tuple.protocol);
     const uint16_t number = icmp ? echo_request_type(tuple.protocol) : tuple.dst_port;
     if (number < term.numbers.first || number > term.numbers.last) continue;
     const std::string kind = tuple.protocol == net::kProtoTcp   ? "tcp"
                              : tuple.protocol == net::kProtoUdp ? "udp"
                              : icmp                             ? "icmp type"
-                                                                : "protocol " + std::to_string(tuple.protocol);
+                                    : "protocol " + std::to_string(tuple.protocol);
     return kind + numbers(term.numbers);
   }
   return "no part of it";
@@ -199,12 +199,13 @@ PathStep next_hop_step(const Snapshot& snapshot, const FirstDecision& d) {
   const Attachment* egress = snapshot.attachment(d.forward.attachment);
   const std::string name = attachment_name(snapshot, d.forward.attachment);
   net::Mac mac;
-  if (egress == nullptr || (egress->underlay != nullptr && !egress->underlay->get(mac))) {
+  const auto view = snapshot.adjacencies->get(find_adjacency(snapshot, d.forward, d.translated.dst));
+  if (egress == nullptr || (egress->underlay != nullptr && !egress->underlay->get(mac)) ||
+      (!egress->ethernet && !view)) {
     return {"next_hop", false, drop_text(DropReason::underlay_unresolved) + " (attachment " + name + ")"};
   }
+  if (!egress->ethernet) return {"next_hop", true, "the peer of attachment " + name};
   const net::IpAddress next = d.forward.has_via ? d.forward.via : d.translated.dst;
-  const AdjacencyId id = snapshot.adjacencies->find(d.forward.attachment, next);
-  const auto view = snapshot.adjacencies->get(id);
   if (!view) {
     return {"next_hop", true,
             net::to_string(next) + " is not known yet; the hub asks for it when a packet comes"};

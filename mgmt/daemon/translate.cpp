@@ -1,5 +1,7 @@
 #include "mgmt/daemon/translate.h"
 
+#include <algorithm>
+
 #include "mgmt/config/memory_plan.h"
 
 namespace weir::daemon {
@@ -69,6 +71,13 @@ PortSpec port_spec(const config::Port& port) {
   return spec;
 }
 
+static PendingLimits pending_limits(const config::Limits& l) {
+  // What waits for whatever reason has a quarter of the packet buffers; check() sees to the other two.
+  const uint32_t held = l.held_packets + l.held_fragments, quarter = l.packet_buffers / 4;
+  return {l.pending_sessions, std::min(l.pending_packets, quarter - std::min(held, quarter)),
+          l.pending_packets_per_session, l.pending_bytes_per_session, l.pending_ms * kNanosPerMilli};
+}
+
 DataplaneSettings dataplane_settings(const config::Config& config) {
   DataplaneSettings settings;
   settings.cores = config.workers.cores;
@@ -85,7 +94,9 @@ DataplaneSettings dataplane_settings(const config::Config& config) {
                         config.limits.fragments_per_datagram};
   settings.event_queue = config.limits.event_queue;
   settings.nat_bindings = config.limits.nat_bindings;
+  settings.pending = pending_limits(config.limits);
   settings.flow_events = config.events.flow;
+  settings.rule_events_per_second = config.events.rule_events_per_second;
   settings.flow_interval = Tick::duration(config.events.flow_interval * kNanosPerSecond);
   const config::Limits& limits = config.limits;
   settings.half_open = limits.half_open_sessions;

@@ -43,6 +43,8 @@ class GroupedAttachments {
   explicit GroupedAttachments(const config::PolicyObjects& objects);
   /// Null: it is not there before, or after.
   bool touched(const config::Attachment* before, const config::Attachment* after) const;
+  /// Some group has it by name.
+  bool names(std::string_view attachment) const { return named_.contains(attachment); }
 
  private:
   std::set<std::string, std::less<>> named_;

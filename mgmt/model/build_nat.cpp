@@ -1,7 +1,6 @@
 #include "mgmt/model/build_nat.h"
 
 #include <algorithm>
-#include <tuple>
 
 namespace weir::model {
 
@@ -13,27 +12,6 @@ std::vector<DomainId> ids_of(const NatInput& input, const std::vector<std::strin
   std::vector<DomainId> ids;
   for (const std::string& name : names) ids.push_back(input.domain(name));
   return ids;
-}
-
-bool same(const StaticRule& a, const StaticRule& b) {
-  return std::tie(a.name, a.domain, a.inside, a.outside, a.seen_by) ==
-         std::tie(b.name, b.domain, b.inside, b.outside, b.seen_by);
-}
-bool same(const PublishedRule& a, const PublishedRule& b) {
-  return std::tie(a.name, a.seen_by, a.protocol, a.address, a.port, a.domain, a.server, a.server_port) ==
-         std::tie(b.name, b.seen_by, b.protocol, b.address, b.port, b.domain, b.server, b.server_port);
-}
-bool same(const PoolRule& a, const PoolRule& b) {
-  return std::tie(a.name, a.from, a.to, a.sources, a.destinations, a.pool) ==
-         std::tie(b.name, b.from, b.to, b.sources, b.destinations, b.pool);
-}
-template <typename Rule>
-bool same(const std::vector<Rule>& a, const std::vector<Rule>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const Rule& x, const Rule& y) { return same(x, y); });
-}
-bool same(const NatRules& a, const NatRules& b) {
-  return same(a.fixed, b.fixed) && same(a.published, b.published) && same(a.pools, b.pools);
 }
 
 std::shared_ptr<PortPool> pool_of(const config::Nat& rule, uint16_t workers, const NatTable* before) {
@@ -95,7 +73,7 @@ std::shared_ptr<const NatTable> build_nat(const NatInput& input,
     }
   }
   if (rules.empty()) return nullptr;
-  if (before != nullptr && same(before->rules(), rules)) return before;
+  if (before != nullptr && before->rules() == rules) return before;
   return std::make_shared<const NatTable>(std::move(rules), input.workers,
                                           before != nullptr ? before->version() + 1 : 1);
 }

@@ -1,6 +1,7 @@
 #include "mgmt/model/build_policy.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
@@ -40,11 +41,35 @@ std::vector<Profile> build_profiles(const PolicyInput& input) {
   return profiles;
 }
 
+/// A set keeps its place while some rule has it. A place that is free is taken again only when there are no
+/// new ones, since sessions that were not decided again still name it.
+TimeoutSets build_timeouts(const PolicyInput& input, const TimeoutSets& before) {
+  std::set<config::RuleTimeouts> wanted;
+  for (const config::PolicyRule* rule : input.rules) {
+    if (rule->enabled && rule->timeouts.any()) wanted.insert(rule->timeouts);
+  }
+  TimeoutSets sets = before;
+  for (auto& set : sets) {
+    if (set && wanted.erase(*set) == 0) set.reset();
+  }
+  for (const config::RuleTimeouts& set : wanted) {
+    if (sets.size() < kMaxRuleTimeouts) {
+      sets.emplace_back(set);
+    } else if (const auto gap = std::find(sets.begin(), sets.end(), std::nullopt); gap != sets.end()) {
+      *gap = set;
+    }
+  }
+  return sets;
+}
+
 /// Makes rules of what is configured.
 class RuleMaker {
  public:
-  RuleMaker(const PolicyInput& input, const PolicyGroups& groups, const std::vector<Profile>& profiles)
-      : input_(input), profiles_(profiles), closures_(close_groups(input.groups.objects, groups)) {
+  RuleMaker(const PolicyInput& input, const PolicyState& next)
+      : input_(input), profiles_(next.profiles), closures_(close_groups(input.groups.objects, next.groups)) {
+    for (size_t i = 0; i < next.timeouts.size(); ++i) {
+      if (next.timeouts[i]) timeouts_.emplace(*next.timeouts[i], static_cast<TimeoutsIndex>(i + 1));
+    }
     for (const config::Service& s : input.groups.objects.services) services_.emplace(s.name, terms_of(s));
   }
 
@@ -82,10 +107,21 @@ class RuleMaker {
     return end;
   }
 
+  RuleEffects effects_of(const config::PolicyRule& from) const {
+    RuleEffects effects;
+    if (from.timeouts.any()) effects.timeouts = timeouts_.at(from.timeouts);
+    if (from.dscp) effects.dscp = static_cast<uint8_t>(*from.dscp);
+    if (from.log)
+      effects.log = static_cast<uint8_t>((from.log->start ? RuleEffects::kAtStart : 0) |
+                                         (from.log->end ? RuleEffects::kAtEnd : 0));
+    return effects;
+  }
+
   const PolicyInput& input_;
   const std::vector<Profile>& profiles_;
   GroupClosures closures_;
   std::unordered_map<std::string_view, std::vector<ServiceTerm>> services_;
+  std::map<config::RuleTimeouts, TimeoutsIndex> timeouts_;
 };
 
 PolicyRule RuleMaker::make(const config::PolicyRule& from) const {
@@ -93,6 +129,7 @@ PolicyRule RuleMaker::make(const config::PolicyRule& from) const {
   rule.id = from.id;
   rule.action = action_of(from.action);
   rule.watch = from.watch;
+  rule.effects = effects_of(from);
   rule.from = end_of(from.from);
   rule.to = end_of(from.to);
   for (const std::string& name : from.services) {
@@ -111,15 +148,6 @@ PolicyRule RuleMaker::make(const config::PolicyRule& from) const {
 bool same_profile(const Profile& a, const Profile& b) {
   // Not the ruleset: a session moves to a new one by itself, its classification stays what it was.
   return a.name == b.name && a.on_drop == b.on_drop && a.fail == b.fail;
-}
-
-bool same_end(const PolicyEnd& a, const PolicyEnd& b) {
-  return a.domains == b.domains && a.prefixes == b.prefixes && a.groups == b.groups;
-}
-
-bool same_rule(const PolicyRule& a, const PolicyRule& b) {
-  return a.id == b.id && a.action == b.action && same_end(a.from, b.from) && same_end(a.to, b.to) &&
-         a.services == b.services && a.profile == b.profile && a.watch == b.watch;
 }
 
 /// Rules where they stand in the table, and the order in which they are evaluated.
@@ -167,7 +195,7 @@ std::vector<bool> changed_rules(const PolicyState& before, const std::vector<Pol
     const size_t p = rules[i].profile;
     const bool profile_kept = !inspects || (p < before.profiles.size() && p < profiles.size() &&
                                             same_profile(before.profiles[p], profiles[p]));
-    changed[i] = !(same_rule(old[i], rules[i]) && profile_kept);
+    changed[i] = !(old[i] == rules[i] && profile_kept);
   }
   return changed;
 }
@@ -292,7 +320,8 @@ PolicyState build_policy(const PolicyInput& input, const PolicyState& before) {
   next.last_version = before.last_version;
   next.profiles = build_profiles(input);
   next.groups = build_groups(input.groups, before.groups);
-  const RuleMaker maker(input, next.groups, next.profiles);
+  next.timeouts = build_timeouts(input, before.timeouts);
+  const RuleMaker maker(input, next);
   std::vector<PolicyRule> in_order;
   for (const config::PolicyRule* rule : input.rules) {
     if (rule->enabled) in_order.push_back(maker.make(*rule));
@@ -302,12 +331,11 @@ PolicyState build_policy(const PolicyInput& input, const PolicyState& before) {
   const std::vector<bool> changed = changed_rules(before, placed.rules, next.profiles);
   const TouchedPairs touched = touched_pairs(before, placed, changed);
   std::vector<Connection> connections = place(input.connected, before.policy.get());
-  bool any_changed =
-      before.policy == nullptr || before.order != placed.order || !touched.empty() ||
-      before.policy->connections().size() != connections.size() ||
-      std::any_of(placed.order.begin(), placed.order.end(), [&](RuleIndex r) { return changed[r]; });
+  // Rules that came, went, moved or changed touch some pair.
+  bool any_changed = before.policy == nullptr || !touched.empty() ||
+                     before.policy->connections().size() != connections.size();
   for (Connection& c : connections) {
-    if (c.policy_version != 0 && !touched.has({c.from, c.to})) continue;
+    if (c.policy_version != 0 && !input.decide_all_again && !touched.has({c.from, c.to})) continue;
     c.policy_version = ++next.last_version;
     any_changed = true;
   }

@@ -23,6 +23,20 @@ dataplane::Timeouts ticks_of(const config::Timeouts& t) {
           ticks(t.tcp_loose),     ticks(t.udp_unanswered)};
 }
 
+/// Those of sessions whose rule has its own.
+config::Timeouts with(config::Timeouts t, const config::RuleTimeouts& own) {
+  t.tcp_handshake = own.tcp_handshake.value_or(t.tcp_handshake);
+  t.tcp_established = own.tcp_established.value_or(t.tcp_established);
+  t.tcp_half_closed = own.tcp_half_closed.value_or(t.tcp_half_closed);
+  t.tcp_closing = own.tcp_closing.value_or(t.tcp_closing);
+  t.tcp_loose = own.tcp_loose.value_or(t.tcp_loose);
+  t.udp = own.udp.value_or(t.udp);
+  t.udp_unanswered = own.udp_unanswered.value_or(t.udp_unanswered);
+  t.icmp = own.icmp.value_or(t.icmp);
+  t.other = own.other.value_or(t.other);
+  return t;
+}
+
 dataplane::TcpRules rules_of(const config::Tcp& t) {
   return {.strict = t.strict_windows,
           .mid_stream = t.mid_stream,
@@ -204,29 +218,25 @@ void LiveModel::withdraw(AttachmentId id, bool withdrawn, std::vector<Problem>& 
   }
 }
 
-void LiveModel::rebuild_nat() {
+bool LiveModel::rebuild_nat() {
   NatInput input{
       settings_.nat, {}, facts_.workers, [this](std::string_view name) { return domain(name)->id; }};
   for (const auto& [name, record] : domains_) input.domains.push_back(record.id);
   auto next = build_nat(input, nat_);
-  if (next == nat_) return;
+  if (next == nat_) return false;
   nat_ = std::move(next);
-  // With versions that no session has seen, so that each is decided again.
-  PolicyState fresh;
-  fresh.last_version = compiled_.last_version;
-  compiled_ = std::move(fresh);
+  return true;
 }
 
 void LiveModel::rebuild_policy() {
-  rebuild_nat();
   PolicyInput input{{},
                     settings_.profiles,
                     settings_.rulesets,
                     {settings_.objects, {}, [this](std::string_view name) { return domain(name)->id; }},
-                    {}};
+                    {},
+                    rebuild_nat()};
   for (const auto& [name, record] : attachments_)
     input.groups.attachments.push_back({&record.config, record.id});
-  grouped_ = GroupedAttachments(settings_.objects);
   for (const RuleRecord& rule : *policy_) input.rules.push_back(&rule.config);
   for (const auto& [name, record] : domains_) input.connected.insert({record.id, record.id});
   for (const auto& [names, connection] : connections_) {
@@ -242,6 +252,8 @@ std::unique_ptr<Snapshot> LiveModel::snapshot() {
   snapshot->version = ++snapshots_;
   snapshot->workers = facts_.workers;
   snapshot->timeouts = ticks_of(settings_.timeouts);
+  for (const auto& own : compiled_.timeouts)
+    snapshot->rule_timeouts.push_back(ticks_of(own ? with(settings_.timeouts, *own) : settings_.timeouts));
   snapshot->tcp = rules_of(settings_.tcp);
   for (const PortFacts& port : facts_.ports) {
     snapshot->ports.push_back(

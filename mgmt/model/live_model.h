@@ -161,9 +161,10 @@ class LiveModel {
   };
   const DomainRecord* domain(std::string_view name) const;
   const AttachmentRecord* attachment(std::string_view name) const;
-  /// Both together: what is translated otherwise has to be decided again.
+  /// Address translation, and then the policy, which depends on it.
   void rebuild_policy();
-  void rebuild_nat();
+  /// True: sessions may be translated otherwise than before, so that each has to be decided again.
+  [[nodiscard]] bool rebuild_nat();
   /// What a route of the domain is configured to lead to; null: there is no such route.
   const std::vector<dataplane::NextHop>* members(const DomainRecord& domain, const net::Prefix& prefix) const;
   /// Those that are not withdrawn.

@@ -129,7 +129,6 @@ class Transaction {
     const Record* before = nullptr;  // in the model
     std::optional<Config> after;     // nothing: it goes
     Origin origin = Origin::file;
-    bool touches_groups = false;  // of an attachment, once planned: some group may have changed by it
   };
   using DomainEdit = Edit<DomainRecord, config::Domain>;
   using AttachmentEdit = Edit<AttachmentRecord, config::Attachment>;
@@ -216,6 +215,7 @@ class Transaction {
   std::map<LiveModel::Names, ConnectionEdit> connections_;
   std::optional<std::vector<RuleRecord>> rules_;
   std::optional<Settings> settings_;
+  bool groups_touched_ = false;   // once planned: some group may have changed by an attachment
   std::vector<Origin*> adopted_;  // of things that came at run time and now are in the file, too
   std::map<std::string, dataplane::DomainId, std::less<>> new_domains_;  // ids that they will get
 };

@@ -21,7 +21,7 @@ std::string count(size_t n, const char* one, const char* many) {
   return std::to_string(n) + " " + (n == 1 ? one : many);
 }
 
-std::string no_domain(const std::string& name) { return "no domain is called " + in_quotes(name); }
+std::string no_domain(const std::string& name) { return config::no_such("domain", name); }
 
 }  // namespace
 
@@ -377,7 +377,7 @@ void Transaction::check_member(const std::string& domain, const Member& member) 
   }
   const config::Attachment* a = attachment(route.attachment);
   if (a == nullptr) {
-    const std::string which = "no attachment is called " + in_quotes(route.attachment);
+    const std::string which = config::no_such("attachment", route.attachment);
     return problem(route.where, "route[].attachment",
                    member.is_new ? which : "route " + name_of(route) + ": " + which);
   }
@@ -417,18 +417,23 @@ void Transaction::check_connections() {
 
 /// What is named by groups and prefixes has to stay.
 void Transaction::check_objects() {
-  const auto gone = [](const auto& edits) {
-    return std::any_of(edits.begin(), edits.end(),
-                       [](const auto& e) { return e.second.before != nullptr && !e.second.after; });
-  };
-  if (!settings_ && !gone(domains_) && !gone(attachments_)) return;
+  const bool all = settings_.has_value();
+  const bool domains_go = std::any_of(domains_.begin(), domains_.end(), [](const auto& e) {
+    return e.second.before != nullptr && !e.second.after;
+  });
+  const bool members_go = std::any_of(attachments_.begin(), attachments_.end(), [&](const auto& e) {
+    return e.second.before != nullptr && !e.second.after && model_.grouped_.names(e.first);
+  });
+  if (!all && !domains_go && !members_go) return;
   const auto say = [&](const config::Location& where, const char* key, const std::string& what,
                        const std::string& name) {
     problem(where, key, what + " names " + in_quotes(name) + ", which would not be there");
   };
-  for (const config::TaggedPrefix& p : objects().prefixes) {
-    if (!p.domain.empty() && !has_domain(p.domain))
-      say(p.where, "prefix[].domain", "prefix " + name_of(p), p.domain);
+  if (all || domains_go) {
+    for (const config::TaggedPrefix& p : objects().prefixes) {
+      if (!p.domain.empty() && !has_domain(p.domain))
+        say(p.where, "prefix[].domain", "prefix " + name_of(p), p.domain);
+    }
   }
   for (const config::Group& g : objects().groups) {
     for (const std::string& name : g.domains) {
@@ -453,11 +458,7 @@ class KnownNames {
   /// Empty if there is such a thing.
   std::string missing(const std::string& name) const {
     if (names_.contains(name)) return "";
-    std::string text = std::string("no ") + kind_ + " is called " + in_quotes(name);
-    const std::vector<std::string_view> known(names_.begin(), names_.end());
-    if (const auto near = config::nearest(name, known); !near.empty())
-      text += "; the nearest is " + in_quotes(near);
-    return text;
+    return config::no_such(kind_, name, {names_.begin(), names_.end()});
   }
 
  private:
@@ -487,9 +488,13 @@ void Transaction::check_policy() {
             "there would be " + std::to_string(rules_->size()) + " rules, and limits.policy_rules allows " +
                 std::to_string(model_.facts_.policy_rules));
   }
+  std::vector<const config::PolicyRule*> rules;
+  for (const RuleRecord& record : rules_ ? *rules_ : *model_.policy_) rules.push_back(&record.config);
+  if (std::string why = config::misfit_of_timeouts(rules); !why.empty())
+    problem({}, "policy[].timeouts", std::move(why));
   const KnownNames groups("group", objects().groups), services("service", objects().services);
-  for (const RuleRecord& record : rules_ ? *rules_ : *model_.policy_) {
-    const config::PolicyRule& rule = record.config;
+  for (const config::PolicyRule* at : rules) {
+    const config::PolicyRule& rule = *at;
     const auto say = [&](std::string key, std::string why) {
       if (!why.empty())
         problem(rule.where, "policy[]." + key, "rule " + in_quotes(rule.id) + ": " + std::move(why));
@@ -510,7 +515,7 @@ void Transaction::check_policy() {
     if (rule.profile.empty()) {
       say("profile", "missing; action \"inspect\" needs a profile");
     } else if (!has_profile(rule.profile)) {
-      say("profile", "no profile is called " + in_quotes(rule.profile));
+      say("profile", config::no_such("profile", rule.profile));
     }
   }
 }

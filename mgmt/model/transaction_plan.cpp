@@ -59,7 +59,7 @@ Plan Transaction::plan() {
   for (auto& [name, edit] : attachments_) {
     const config::Attachment* before = edit.before != nullptr ? &edit.before->config : nullptr;
     const config::Attachment* after = edit.after ? &*edit.after : nullptr;
-    if (before != nullptr || after != nullptr) edit.touches_groups = model_.grouped_.touched(before, after);
+    if (before != nullptr || after != nullptr) groups_touched_ |= model_.grouped_.touched(before, after);
   }
   plan_domains(plan);
   plan_attachments(plan);
@@ -280,16 +280,16 @@ void Transaction::plan_connections(Plan& plan) {
 }
 
 void Transaction::plan_snapshot(Plan& plan) {
-  if (rules_) {
-    model_.policy_ = std::make_shared<const std::vector<RuleRecord>>(std::move(*rules_));
+  const bool first = model_.snapshots_ == 0;
+  const bool policy_touched =
+      rules_ || settings_ || groups_touched_ || !domains_.empty() || !connections_.empty() || first;
+  if (!policy_touched && !plan.outer_changed_) return;
+  if (rules_) model_.policy_ = std::make_shared<const std::vector<RuleRecord>>(std::move(*rules_));
+  if (settings_) {
+    model_.settings_ = std::move(*settings_);
+    model_.grouped_ = GroupedAttachments(model_.settings_.objects);
   }
-  if (settings_) model_.settings_ = std::move(*settings_);
-  const bool groups_touched = std::any_of(attachments_.begin(), attachments_.end(),
-                                          [&](const auto& edit) { return edit.second.touches_groups; });
-  if (!rules_ && !settings_ && !plan.outer_changed_ && !groups_touched && domains_.empty() &&
-      connections_.empty() && model_.snapshots_ != 0)
-    return;
-  model_.rebuild_policy();
+  if (policy_touched) model_.rebuild_policy();
   plan.snapshot = model_.snapshot();
   // Under another policy a route may not lead elsewhere for a moment to those that the old one lets through.
   for (const Plan::SetRoute& route : plan.routed_) {

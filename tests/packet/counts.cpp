@@ -24,6 +24,11 @@ constexpr Named kNamed[] = {
     {"handed_over", &WorkerCounters::handed_over},
     {"consumed", &WorkerCounters::consumed},
     {"fragments_held", &WorkerCounters::fragments_held},
+    {"pending_sessions", &WorkerCounters::pending_sessions},
+    {"pending_held", &WorkerCounters::pending_held},
+    {"pending_full", &WorkerCounters::pending_full},
+    {"pending_given_up", &WorkerCounters::pending_given_up},
+    {"pending_timed_out", &WorkerCounters::pending_timed_out},
     {"reassembled", &WorkerCounters::reassembled},
     {"sessions_created", &WorkerCounters::sessions_created},
     {"sessions_expired", &WorkerCounters::sessions_expired},
@@ -38,6 +43,7 @@ constexpr Named kNamed[] = {
     {"inspected_packets", &WorkerCounters::inspected_packets},
     {"events_lost", &WorkerCounters::events_lost},
     {"notes_lost", &WorkerCounters::notes_lost},
+    {"rule_events_suppressed", &WorkerCounters::rule_events_suppressed},
 };
 // turns, idle_turns, bursts and sessions_half_open are left out; a new counter has to be named above.
 static_assert(sizeof(WorkerCounters) ==
@@ -72,8 +78,8 @@ Counts operator+(Counts a, const Counts& b) {
 
 int64_t imbalance(const WorkerCounters& c) {
   const uint64_t in = c.rx.get() + c.taken_over.get() + c.resumed.get() + c.generated.get();
-  uint64_t out =
-      c.tx.get() + c.punted.get() + c.handed_over.get() + c.consumed.get() + c.fragments_held.get();
+  uint64_t out = c.tx.get() + c.punted.get() + c.handed_over.get() + c.consumed.get() +
+                 c.fragments_held.get() + c.pending_held.get();
   for (const Counter& dropped : c.dropped) out += dropped.get();
   return static_cast<int64_t>(in - out);
 }

@@ -266,6 +266,7 @@ const std::pair<DropReason, const char*> kElsewhere[] = {
     {nat_exhausted, "Nat.PoolExhausted"},
     {nat_bindings_full, "Nat.TooManyBindings"},
     {nat_conflict, "Nat.WhoseAddressStandsForAnother"},
+    {pending_ended, "Pending.AnEndTakesWhatWaitsAlong"},
     {nat_changed, "Nat.ARuleThatGoesCutsItsSessions"},
     {session_budget, "SessionFlood.AHostIsHeldToItsRate"},
     {half_open_limit, "SessionFlood.HalfOpenOnesAreBoundForEach"},

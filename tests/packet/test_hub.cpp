@@ -120,6 +120,9 @@ TestHub::TestHub(std::unique_ptr<Snapshot> snapshot, HubOptions options) : worke
   settings.fragments = options.fragments;
   settings.flow_events = options.flow_events;
   settings.flow_interval = options.flow_interval;
+  settings.pending = options.pending;
+  settings.names = options.names;
+  settings.rule_events_per_second = options.rule_events_per_second;
   settings.budgets = options.budgets;
   settings.half_open = options.half_open;
   settings.when_full = options.when_full;

@@ -4,6 +4,7 @@
 // for every test: in = out on each worker, and each packet buffer back in the pool.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -40,12 +41,15 @@ struct HubOptions {
   dataplane::FragmentLimits fragments = {};
   bool flow_events = false;
   uint32_t flow_interval = 0;
+  uint32_t rule_events_per_second = 10;
   dataplane::SessionBudgetLimits budgets = {};
   uint32_t half_open = 0;
   dataplane::WhenFull when_full = dataplane::WhenFull::half_open;
   dataplane::NanoTime stall_ns = dataplane::kNanosPerMilli;
   uint32_t sample_one_in = dataplane::kSampleOneIn;
   inspection::InspectorLimits inspection = {.flows = 64};
+  dataplane::PendingLimits pending = {};
+  std::function<std::unique_ptr<inspection::NameFinder>(dataplane::WorkerIndex)> names = {};
 };
 
 class TestHub {

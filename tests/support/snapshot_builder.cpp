@@ -54,6 +54,11 @@ SnapshotBuilder& SnapshotBuilder::tcp(const TcpRules& rules) {
   return *this;
 }
 
+SnapshotBuilder& SnapshotBuilder::rule_timeouts(std::vector<Timeouts> timeouts) {
+  rule_timeouts_ = std::move(timeouts);
+  return *this;
+}
+
 SnapshotBuilder& SnapshotBuilder::timeouts(const Timeouts& timeouts) {
   timeouts_ = timeouts;
   return *this;
@@ -184,6 +189,9 @@ SnapshotBuilder& SnapshotBuilder::rule(RuleSpec spec) {
   behind(spec.to_attachments, rule.to);
   rule.profile = spec.profile;
   rule.watch = spec.watch;
+  rule.effects = spec.effects;
+  rule.name = spec.name;
+  rule.if_unknown = spec.if_unknown;
   rules_.push_back(std::move(rule));
   return *this;
 }
@@ -336,6 +344,7 @@ std::unique_ptr<Snapshot> SnapshotBuilder::build() {
   snapshot->version = version_;
   snapshot->workers = workers_;
   snapshot->timeouts = timeouts_;
+  snapshot->rule_timeouts = rule_timeouts_;
   snapshot->tcp = tcp_;
   snapshot->ports = ports_;
   snapshot->hub_addresses = hub_addresses_;

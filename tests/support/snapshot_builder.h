@@ -44,6 +44,9 @@ struct RuleSpec {
   bool watch = false;
   std::vector<std::string> to_attachments = {};
   std::vector<std::string> from_attachments = {};
+  dataplane::RuleEffects effects = {};
+  dataplane::NameTerm name = dataplane::kNoName;
+  dataplane::IfUnknown if_unknown = dataplane::IfUnknown::deny;
 };
 
 class SnapshotBuilder {
@@ -54,6 +57,8 @@ class SnapshotBuilder {
   /// As configured by default unless said.
   SnapshotBuilder& tcp(const dataplane::TcpRules& rules);
   SnapshotBuilder& timeouts(const dataplane::Timeouts& timeouts);
+  /// A rule names the i-th of these by i + 1.
+  SnapshotBuilder& rule_timeouts(std::vector<dataplane::Timeouts> timeouts);
   /// Ports are numbered in the order in which they are given. Without any there is one: p0,
   /// 02:00:00:00:00:01, MTU 1500, 198.18.0.1.
   SnapshotBuilder& port(std::string name, net::Mac mac, std::string_view hub_address, uint16_t mtu = 1500);
@@ -138,6 +143,7 @@ class SnapshotBuilder {
   uint32_t version_ = 0;
   uint16_t workers_ = 1;
   dataplane::Timeouts timeouts_;
+  std::vector<dataplane::Timeouts> rule_timeouts_;
   dataplane::TcpRules tcp_;
   std::vector<dataplane::PortInfo> ports_;
   std::vector<dataplane::HubAddress> hub_addresses_;

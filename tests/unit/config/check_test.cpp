@@ -142,6 +142,51 @@ TEST_F(Check, RulesThatNeverDecideAreNoted) {
   EXPECT_THAT(err_, HasSubstr("group \"tagged\": its expression chooses nothing now (note)\n"));
 }
 
+TEST_F(Check, RulesThatSeveralTogetherTakeAreNoted) {
+  const auto rule = [](const char* id, const std::string& rest) {
+    return "[[policy]]\nid = \"" + std::string(id) + "\"\naction = \"allow\"\n" + rest;
+  };
+  const auto from = [](const std::string& prefixes, const std::string& ports = "\"1-999\"") {
+    return "from = { prefixes = [" + prefixes + "] }\nprotocol = \"tcp\"\nports = [" + ports + "]\n";
+  };
+  EXPECT_EQ(run(text_of(Base::policy) + "[[group]]\nname = \"upper\"\nprefixes = [\"10.1.128.0/17\"]\n" +
+                    rule("a", from("\"10.1.0.0/17\"")) +
+                    rule("b", "from = { groups = [\"upper\"] }\nprotocol = \"tcp\"\n") +
+                    rule("halves", from("\"10.1.0.0/16\"")) +
+                    rule("quarters", from("\"10.1.64.0/18\", \"10.1.128.0/18\"")) +
+                    rule("more-ports", from("\"10.1.0.0/16\"", "\"1-1000\"")) +
+                    rule("gap", from("\"10.0.0.0/15\"")) + rule("low", from("\"10.9.0.0/16\"", "\"1-100\"")) +
+                    rule("high", from("\"10.8.0.0/14\"", "\"101-200\"")) +
+                    rule("joined", from("\"10.9.3.0/24\"", "\"50-150\", 7")) +
+                    rule("beyond", from("\"10.9.3.0/24\"", "\"50-201\"")) +
+                    rule("two-things", from("\"10.8.0.0/15\"", "\"50-150\"")) +
+                    rule("p", "to = { domains = [\"prod\"] }\nprotocol = \"udp\"\n") +
+                    rule("s", "to = { domains = [\"shared\"] }\nprotocol = \"udp\"\n") +
+                    rule("both", "to = { domains = [\"shared\", \"prod\"] }\nprotocol = \"udp\"\n"),
+                three_rules),
+            0);
+  const auto taken = [](const std::string& id, const std::string& by) {
+    return HasSubstr("rule \"" + id + "\" never decides: rules " + by +
+                     " before it together take all that it matches (note)\n");
+  };
+  EXPECT_THAT(err_, taken("halves", "\"a\" and \"b\""));
+  EXPECT_THAT(err_, taken("quarters", "\"a\" and \"b\""));
+  EXPECT_THAT(err_, taken("joined", "\"low\" and \"high\""));
+  EXPECT_THAT(err_, taken("both", "\"p\" and \"s\""));
+  for (const char* id : {"more-ports", "gap", "beyond", "two-things"})
+    EXPECT_THAT(err_, testing::Not(HasSubstr("rule \"" + std::string(id) + "\" never"))) << err_;
+}
+
+TEST_F(Check, TheSearchForRulesThatNeverDecideIsBounded) {
+  std::string rules;
+  for (int i = 0; i < 5'000; ++i) {
+    rules += "[[policy]]\nid = \"r" + std::to_string(i) +
+             "\"\naction = \"allow\"\nprotocol = \"tcp\"\nports = [" + std::to_string(i + 1) + "]\n";
+  }
+  EXPECT_EQ(run(text_of(Base::policy) + rules, three_rules), 0);
+  EXPECT_THAT(err_, HasSubstr("on it was not looked for rules that never decide: there are too many alike"));
+}
+
 TEST_F(Check, NoPolicyMeansNothingPasses) {
   EXPECT_EQ(run(text_of(Base::machine), three_rules), 0);
   EXPECT_THAT(err_, HasSubstr("there is no rule, so every session is denied (note)\n"));

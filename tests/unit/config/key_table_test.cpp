@@ -101,11 +101,11 @@ TEST(KeyTable, EveryChoiceIsTakenAndNothingElse) {
     if (key.kind != ValueKind::choice) continue;
     ASSERT_FALSE(key.choices.empty()) << key.path;
     for (const std::string_view choice : key.choices) {
-      EXPECT_EQ(problems_with(key, in_quotes(choice)).find(" is not "), std::string::npos)
+      EXPECT_EQ(problems_with(key, as_value(key, in_quotes(choice))).find(" is not "), std::string::npos)
           << key.path << " = " << choice;
     }
     for (const char* other : {"\"\"", "\"nonsense\"", "\"AUTO\""}) {
-      EXPECT_NE(problems_with(key, other).find(" is not one of "), std::string::npos)
+      EXPECT_NE(problems_with(key, as_value(key, other)).find(" is not one of "), std::string::npos)
           << key.path << " = " << other;
     }
   }

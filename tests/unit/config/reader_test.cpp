@@ -50,6 +50,11 @@ TEST(ReadConfig, ReadsLimitsAndTimeouts) {
   EXPECT_EQ(c.limits.out_of_order_segments, 8u);
   EXPECT_EQ(c.limits.nat_bindings, 900u);
   EXPECT_EQ(c.limits.policy_rules, 900u);
+  EXPECT_EQ(c.limits.pending_sessions, 901u);
+  EXPECT_EQ(c.limits.pending_packets, 902u);
+  EXPECT_EQ(c.limits.pending_packets_per_session, 903u);
+  EXPECT_EQ(c.limits.pending_bytes_per_session, 904u);
+  EXPECT_EQ(c.limits.pending_ms, 905u);
   EXPECT_EQ(c.limits.event_queue, 128u);
   EXPECT_EQ(c.limits.when_full, WhenFull::refuse);
   EXPECT_EQ(c.limits.half_open_sessions, 21u);
@@ -61,6 +66,7 @@ TEST(ReadConfig, ReadsLimitsAndTimeouts) {
   EXPECT_EQ(c.limits.new_sessions_per_domain, 27u);
   EXPECT_EQ(c.limits.hosts, 128u);
   EXPECT_EQ(c.events.flow_interval, 28u);
+  EXPECT_EQ(c.events.rule_events_per_second, 29u);
   EXPECT_EQ(c.timeouts.tcp_handshake, 1u);
   EXPECT_EQ(c.timeouts.tcp_established, 2u);
   EXPECT_EQ(c.timeouts.tcp_closing, 3u);
@@ -203,7 +209,17 @@ TEST(ReadConfig, ReadsPolicyAndProfiles) {
   EXPECT_EQ(r.ports[1].last, 8'100);
   EXPECT_EQ(r.ports[2].first, 443);
   EXPECT_EQ(r.profile, "default");
-  EXPECT_TRUE(r.log);
+  EXPECT_TRUE(r.log && r.log->start && r.log->end);
+  EXPECT_EQ(r.dscp, 45u);
+  EXPECT_EQ(r.timeouts.udp, 61u);
+  EXPECT_EQ(r.timeouts.udp_unanswered, 62u);
+  EXPECT_EQ(r.timeouts.tcp_handshake, 63u);
+  EXPECT_EQ(r.timeouts.tcp_established, 64u);
+  EXPECT_EQ(r.timeouts.tcp_half_closed, 65u);
+  EXPECT_EQ(r.timeouts.tcp_closing, 66u);
+  EXPECT_EQ(r.timeouts.tcp_loose, 67u);
+  EXPECT_EQ(r.timeouts.icmp, 68u);
+  EXPECT_EQ(r.timeouts.other, 69u);
   EXPECT_EQ(r.comment, "all of it");
   EXPECT_EQ(c.policy[1].id, "rest");
   EXPECT_THAT(c.policy[1].from.domains, IsEmpty());

@@ -109,6 +109,11 @@ adjacencies = 100
 neighbors_per_attachment = 60
 routes = 31000
 policy_rules = 900
+pending_sessions = 901
+pending_packets = 902
+pending_packets_per_session = 903
+pending_bytes_per_session = 904
+pending_ms = 905
 held_packets = 500
 held_per_neighbor = 8
 held_fragments = 600
@@ -156,6 +161,7 @@ level = "debug"
 eve = "eve.json"
 flow = false
 flow_interval = 28
+rule_events_per_second = 29
 [[port]]
 name = "wan0"
 driver = "af_packet"
@@ -258,8 +264,10 @@ from = { domains = ["prod"], prefixes = ["10.1.0.0/16", "10.2.3.4"], groups = ["
 to = { domains = ["shared", "prod"], prefixes = ["0.0.0.0/0"], groups = ["all", "servers"] }
 protocol = "tcp"
 ports = [80, "8000-8100", "443"]
+log = ["start", "end"]
+dscp = 45
+timeouts = { udp = 61, udp_unanswered = 62, tcp_handshake = 63, tcp_established = 64, tcp_half_closed = 65, tcp_closing = 66, tcp_loose = 67, icmp = 68, other = 69 }
 profile = "default"
-log = true
 comment = "all of it"
 [[policy]]
 id = "rest"

@@ -273,7 +273,10 @@ class RandomConfig {
       r.services.push_back(c.objects.services[below(c.objects.services.size())].name);
     r.enabled = flip();
     r.watch = flip();
-    r.log = flip();
+    if (flip()) r.log = RuleLog{flip(), flip()};
+    if (flip()) r.dscp = below(64);
+    if (flip()) r.timeouts.udp = 1 + below(1'000);
+    if (flip()) r.timeouts.tcp_established = 1 + below(1'000);
     r.comment = flip() ? words() : "";
     return r;
   }

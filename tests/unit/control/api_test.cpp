@@ -80,7 +80,7 @@ class FakeSource final : public api::Source {
   control::RoutesQuery routes_seen;
   size_t asked = 0;
   control::PathQuery query_seen;
-  Result<std::shared_ptr<const control::Configured>> configured(bool) override {
+  Result<std::shared_ptr<const control::Configured>> configured(control::ConfiguredParts) override {
     return std::make_shared<const control::Configured>();
   }
 

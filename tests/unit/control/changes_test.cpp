@@ -39,7 +39,9 @@ class ChangeSource : public api::Source {
     return answer;
   }
 
-  Result<std::shared_ptr<const control::Configured>> configured(bool) override { return no(); }
+  Result<std::shared_ptr<const control::Configured>> configured(control::ConfiguredParts) override {
+    return no();
+  }
 
   std::string seen;
   config::ModelChanges last;

@@ -356,7 +356,7 @@ TEST_F(ControlTest, AReloadTouchesOnlyWhatCameFromTheFile) {
   EXPECT_EQ(answer.problems, std::vector<std::string>{});
   EXPECT_EQ(answer.changes, std::vector<std::string>{"+ attachment cloud-d"});
   EXPECT_EQ(attachment("cloud-e"), e);
-  const auto all = control_->configured(true);
+  const auto all = control_->configured({.routes = true});
   EXPECT_TRUE(all->config.connections.empty());
   const auto vni_of = [&](const char* name) {
     for (const auto& a : all->config.attachments) {
@@ -371,7 +371,7 @@ TEST_F(ControlTest, AReloadTouchesOnlyWhatCameFromTheFile) {
   std::string saved = config::to_toml(all->config);
   write(saved);
   EXPECT_EQ(reload().problems, std::vector<std::string>{});
-  const auto after = control_->configured(false);
+  const auto after = control_->configured({});
   for (const auto origin : after->origins.attachments) EXPECT_EQ(origin, model::Origin::file);
   write(saved.substr(0, saved.find("[[domain]]")) + kTwoClouds.substr(kTwoClouds.find("[[domain]]")));
   EXPECT_EQ(reload().problems, std::vector<std::string>{});

@@ -71,6 +71,17 @@ TEST_F(PathTest, NamesAttachmentRouterAndMac) {
   EXPECT_NE(known->steps.at(1).text.find("attachment cloud-b"), std::string::npos);
 }
 
+TEST_F(PathTest, ATunnelWithoutEthernetLeadsToItsPeer) {
+  std::string text = kTwoClouds;
+  const std::string vxlan = "vxlan = { vni = 20, local = \"198.18.0.1\", remote = \"198.18.0.20\" }";
+  text.replace(text.find(vxlan), vxlan.size(),
+               "gre = { key = 20, local = \"198.18.0.1\", remote = \"198.18.0.20\" }");
+  use(text);
+  const auto answer = explain_path(*hub_.snapshot, {{}, ip("10.1.0.5"), ip("10.2.0.5"), 6, 80});
+  EXPECT_EQ(answer->verdict, "allow");
+  EXPECT_EQ(answer->steps.back().text, "the peer of attachment cloud-b");
+}
+
 TEST_F(PathTest, HubsOwnAddressesAreNeitherSourceNorDestination) {
   use(kTwoClouds);
   struct Row {

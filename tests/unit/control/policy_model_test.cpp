@@ -191,6 +191,72 @@ TEST_F(PolicyModel, ChangesAtRunTimeAreHeldToTheSame) {
                 ":1: group[].attachments: group \"clients\" names \"s1\", which would not be there");
 }
 
+TEST_F(PolicyModel, RulesHaveTheirOwnTimeouts) {
+  const auto udp_of = [&](const char* id) {
+    for (const auto& r : hub.snapshot->policy->rules()) {
+      if (r.id == id) return hub.snapshot->timeouts_of(r.effects.timeouts).udp;
+    }
+    return 0u;
+  };
+  const auto ticks = [](uint32_t s) { return Tick::duration(s * kNanosPerSecond); };
+  const auto place_of = [&](const char* id) {
+    for (const auto& r : hub.snapshot->policy->rules()) {
+      if (r.id == id) return r.effects.timeouts;
+    }
+    return TimeoutsIndex{};
+  };
+  const std::string a = rule("a", "timeouts = { udp = 7 }"), b = rule("b", "timeouts = { udp = 9 }"),
+                    same = rule("same", "timeouts = { udp = 9 }"), plain = rule("plain", "");
+  hub.use(network(a + b + same + plain));
+  EXPECT_EQ(udp_of("a"), ticks(7));
+  EXPECT_EQ(udp_of("b"), ticks(9));
+  EXPECT_EQ(udp_of("plain"), ticks(60));
+  EXPECT_EQ(place_of("b"), place_of("same"));
+  EXPECT_EQ(hub.snapshot->timeouts_of(place_of("b")).tcp_established, ticks(3'600)) << "as the hub";
+  const TimeoutsIndex was = place_of("b");
+  hub.use("[timeouts]\ntcp_established = 100\nudp = 61\n" +
+          network(b + rule("c", "timeouts = { udp = 11 }")));
+  EXPECT_EQ(place_of("b"), was) << "sessions name it by that";
+  EXPECT_EQ(hub.snapshot->timeouts_of(was).tcp_established, ticks(100));
+  EXPECT_EQ(udp_of("c"), ticks(11));
+}
+
+TEST_F(PolicyModel, RulesEffectsAreTheirs) {
+  hub.use(network(rule("a", "dscp = 46\nlog = [\"start\"]") + rule("b", "log = []") +
+                  rule("c", "log = [\"end\", \"start\"]") + rule("d", "")));
+  const auto& rules = hub.snapshot->policy->rules();
+  EXPECT_EQ(rules[0].effects, (RuleEffects{0, 46, RuleEffects::kAtStart}));
+  EXPECT_EQ(rules[1].effects, (RuleEffects{0, RuleEffects::kKeepDscp, 0}));
+  EXPECT_EQ(rules[2].effects,
+            (RuleEffects{0, RuleEffects::kKeepDscp, RuleEffects::kAtStart | RuleEffects::kAtEnd}));
+  EXPECT_EQ(rules[3].effects, RuleEffects());
+  EXPECT_EQ(hub.snapshot->policy->classify(0, PolicyQuery{{ip("10.0.0.5"), ip("10.1.0.5"), 1, 2, 6}, {}, {}})
+                .effects,
+            rules[0].effects);
+}
+
+TEST_F(PolicyModel, ThereAreAtMostSoManySetsOfTimeouts) {
+  const auto some = [](int n) {
+    std::string rules;
+    for (int i = 0; i < n; ++i) {
+      const std::string name = "r" + std::to_string(i);
+      rules += rule(name, "timeouts = { udp = " + std::to_string(i + 1) + " }");
+    }
+    return rules;
+  };
+  hub.use(network(some(255)));
+  const std::string one_more =
+      "[[add.policy]]\nid = \"more\"\naction = \"allow\"\ntimeouts = { udp = 999 }\n";
+  const std::string problem =
+      "policy[].timeouts: all rules together have 256 different sets of time-outs, and at most 255 are "
+      "possible";
+  EXPECT_EQ(change(one_more), problem);
+  // A place that is free is taken again when there is no other.
+  EXPECT_EQ(change("[[remove.policy]]\nid = \"r7\"\n" + one_more), "");
+  EXPECT_EQ(hub.snapshot->rule_timeouts.size(), 255u);
+  EXPECT_EQ(hub.snapshot->rule_timeouts[7].udp, Tick::duration(999 * kNanosPerSecond));
+}
+
 TEST_F(PolicyModel, ThereAreAtMostSoManyRules) {
   model::StartFacts facts = one_port();
   facts.policy_rules = 1;
@@ -206,18 +272,18 @@ TEST_F(PolicyModel, ARulesCountIsItsOwn) {
   FakeDataplane dataplane(std::move(hub.snapshot));
   control::RuleCounts counts(dataplane);
   dataplane.hits[0] = {5, 100};
-  counts.on_policy(*dataplane.current().policy);
+  counts.on_policy(dataplane.current().policy);
   EXPECT_EQ(counts.of(0).sessions, 0u) << "others were decided in this place before";
   EXPECT_EQ(counts.of(0).last_ns, 0u);
   dataplane.hits[0] = {7, 200};
   EXPECT_EQ(counts.of(0).sessions, 2u);
   EXPECT_EQ(counts.of(0).last_ns, 200u);
   hub.use(network(rule("b", "")));  // takes the place
-  counts.on_policy(*hub.snapshot->policy);
+  counts.on_policy(hub.snapshot->policy);
   EXPECT_EQ(counts.of(0).sessions, 0u);
-  counts.on_policy(*hub.snapshot->policy);
+  counts.on_policy(hub.snapshot->policy);
   dataplane.hits[0] = {8, 300};
-  counts.on_policy(*hub.snapshot->policy);
+  counts.on_policy(hub.snapshot->policy);
   EXPECT_EQ(counts.of(0).sessions, 1u) << "it goes on while the rule stays";
 }
 

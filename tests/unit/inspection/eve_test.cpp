@@ -72,6 +72,31 @@ TEST(Eve, Drop) {
   EXPECT_EQ(json["alert"]["signature_id"], 2'000'001);
 }
 
+TEST(Eve, WhatAPolicyRuleRefusesOrWatches) {
+  Event event;
+  event.kind = EventKind::drop;
+  event.flow = test::flow_info();
+  event.flow.flow_id = 0;
+  event.flow.policy_rule.assign("no-telnet");
+  event.drop_reason.assign("policy_deny");
+  event.packet_length = 40;
+  event.suppressed = 7;
+  Json json = Json::parse(to_eve_json(event, kOffset));
+  EXPECT_EQ(json["event_type"], "drop");
+  EXPECT_EQ(json["drop"], Json::parse(R"({"len":40,"reason":"policy_deny"})"));
+  EXPECT_EQ(json["weir"]["policy_rule"], "no-telnet");
+  EXPECT_EQ(json["weir"]["suppressed"], 7);
+  for (const char* key : {"flow_id", "flow", "alert"}) EXPECT_FALSE(json.contains(key)) << key;
+  event.kind = EventKind::watch;
+  event.policy_action = PolicyWord::reject;
+  event.suppressed = 0;
+  json = Json::parse(to_eve_json(event, kOffset));
+  EXPECT_EQ(json["event_type"], "watch");
+  EXPECT_EQ(json["weir"]["action"], "reject");
+  EXPECT_FALSE(json["weir"].contains("suppressed"));
+  EXPECT_FALSE(json.contains("drop"));
+}
+
 TEST(Eve, Flow) {
   Event event;
   event.kind = EventKind::flow;
@@ -100,7 +125,7 @@ TEST(Eve, WhyAFlowEnds) {
   const std::pair<FlowEnd, const char*> rows[] = {
       {FlowEnd::timeout, "timeout"}, {FlowEnd::closed, "tcp_close"}, {FlowEnd::reset, "tcp_reset"},
       {FlowEnd::dropped, "dropped"}, {FlowEnd::purged, "forced"},    {FlowEnd::given_way, "given_way"},
-      {FlowEnd::none, "active"}};
+      {FlowEnd::none, "active"},     {FlowEnd::begun, "begun"}};
   for (const auto& [end, reason] : rows) {
     Event event;
     event.kind = EventKind::flow;

@@ -65,6 +65,28 @@ TEST_F(NatModel, RulesComeAndGoWithASnapshotAndHaveEverySessionDecidedAgain) {
   EXPECT_EQ(hub_.snapshot->nat, nullptr);
 }
 
+TEST_F(NatModel, PolicyRulesKeepTheirPlacesThroughAChange) {
+  const auto rule = [](const char* id) {
+    config::PolicyRule r;
+    r.id = id;
+    r.action = config::PolicyAction::allow;
+    return r;
+  };
+  ASSERT_TRUE(hub_.transact({{ChangeVerb::add, rule("a"), {}}, {ChangeVerb::add, rule("b"), {}}}).empty());
+  ASSERT_TRUE(hub_.transact({{ChangeVerb::remove, rule("a"), {}}}).empty());
+  const auto place_of = [&](const std::string& id) {
+    const auto& rules = hub_.snapshot->policy->rules();
+    return std::find_if(rules.begin(), rules.end(), [&](const auto& r) { return r.id == id; }) -
+           rules.begin();
+  };
+  ASSERT_EQ(place_of("b"), 1) << "by which sessions and hit counts name it";
+  const auto before = policy_versions();
+  ASSERT_TRUE(reload({pool()}).empty());
+  EXPECT_EQ(place_of("b"), 1);
+  const auto after = policy_versions();
+  for (const uint32_t old : before) EXPECT_EQ(std::count(after.begin(), after.end(), old), 0);
+}
+
 TEST_F(NatModel, APoolThatIsTheSameKeepsWhatIsTakenOfIt) {
   ASSERT_TRUE(reload({pool()}).empty());
   const auto kept = hub_.snapshot->nat->rules().pools[0].pool;

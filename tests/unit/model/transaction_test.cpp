@@ -132,6 +132,16 @@ TEST_F(TransactionTest, OnlyWhatChangesMovesAVersion) {
   EXPECT_NE(version("prod", "10.10.0.9"), via);
 }
 
+TEST_F(TransactionTest, AnotherUdpPortLeavesThePolicyAsItIs) {
+  const auto policy = hub_.snapshot->policy;
+  const uint64_t version = hub_.snapshot->version;
+  config::Attachment other = spoke("cloud-e", "prod", 30, {});
+  other.tunnel.udp_port = 8'472;
+  ASSERT_EQ(hub_.transact({{add, other}}), Lines{});
+  ASSERT_NE(hub_.snapshot->version, version) << "ports have something else to expect";
+  EXPECT_EQ(hub_.snapshot->policy, policy);
+}
+
 TEST_F(TransactionTest, AnIndexIsGivenOutAgainOnlyAfterRelease) {
   const auto old = hub_.attachment("cloud-b");
   EXPECT_EQ(hub_.transact({{remove, spoke("cloud-b", "", 0, {})}}), Lines{});
@@ -182,7 +192,7 @@ TEST_F(TransactionTest, RulesOfTheApiStayWhereTheyStandWhenTheFileChanges) {
   EXPECT_EQ(from_file({rule("c"), rule("a"), rule("d")}), Lines{});
   EXPECT_EQ(order(), "x c z a y d ");
   auto other = rule("z");
-  other.log = true;
+  other.log = config::RuleLog{.start = true};
   EXPECT_EQ(from_file({other}),
             Lines{"policy rule \"z\" has been added at run time already; remove it there, or "
                   "save the configuration"});
@@ -194,7 +204,7 @@ TEST_F(TransactionTest, RulesOfTheApiStayWhereTheyStandWhenTheFileChanges) {
   EXPECT_EQ(order(), "x y z e ");
   EXPECT_TRUE(hub_.live.policy()[2].config.log);
   auto changed = rule("d");
-  changed.log = true;
+  changed.log = config::RuleLog{.start = true};
   EXPECT_EQ(from_file({rule("z"), changed, rule("e")}),
             Lines{"policy rule \"d\" has been changed in the file, and removed at run time"});
   EXPECT_EQ(

@@ -1,0 +1,196 @@
+#include "dataplane/stages/pend.h"
+
+#include "dataplane/policy/pending_steps.h"
+#include "dataplane/stages/inspect.h"
+#include "dataplane/stages/session_slow.h"
+#include "dataplane/stages/tcp_reset.h"
+#include "dataplane/worker/leave.h"
+#include "dataplane/worker/policy_log.h"
+#include "dataplane/worker/session_life.h"
+
+namespace weir::dataplane {
+
+namespace {
+
+constexpr uint32_t kDecidedPerTurn = 64;  // of those whose time is up
+
+void note_counts(WorkerContext& ctx) {
+  ctx.counters.pending_sessions.set(ctx.pending->sessions());
+  ctx.counters.pending_held.set(ctx.pending->held());
+}
+
+FirstPacket first_packet(WorkerContext& ctx, SessionIndex index) {
+  return first_packet_of(ctx, index, ctx.sessions->tuple(index), ctx.sessions->cold(index).ingress);
+}
+
+FirstDecision decide(WorkerContext& ctx, SessionIndex index) {
+  return decide_first_packet(*ctx.snapshot, first_packet(ctx, index));
+}
+
+PendingVerdict verdict_of(const FirstDecision& decision) {
+  if (decision.drop != DropReason::none) return PendingVerdict::refused;
+  return decision.policy.final() ? PendingVerdict::allowed : PendingVerdict::open;
+}
+
+/// It is pending no more, and nothing of it is held.
+void close(WorkerContext& ctx, SessionIndex index) {
+  Session& session = ctx.sessions->at(index);
+  session.flags = static_cast<uint16_t>(session.flags & ~Session::kPending);
+  ctx.pending->close(ctx.sessions->cold(index).pending);
+  note_counts(ctx);
+}
+
+/// Tells whoever a refused session's packet is from, if the rule rejects. The first packet that is asked
+/// about tells it.
+class Refusal {
+ public:
+  Refusal(WorkerContext& ctx, const FirstDecision& decision)
+      : ctx_(ctx), reason_(decision.drop), tell_(decision.drop == DropReason::policy_reject) {}
+
+  Next of(rte_mbuf* mbuf) {
+    const PacketMeta& meta = meta_of(mbuf);
+    if (!tell_ || meta.fragment) return Next::drop(reason_);
+    tell_ = false;
+    if (meta.protocol() != net::kProtoTcp) return Next::punt(PuntReason::reject);
+    add_reset(ctx_, ctx_.resets, mbuf, ResetTo::receiver);
+    add_reset(ctx_, ctx_.resets, mbuf, ResetTo::sender);
+    return Next::drop(reason_);
+  }
+
+ private:
+  WorkerContext& ctx_;
+  DropReason reason_;
+  bool tell_;
+};
+
+/// Nothing of the session passes. A TCP session stays as a tombstone, since its ends may have a handshake
+/// behind them and go on sending; what else comes is judged as a first packet.
+void refuse(WorkerContext& ctx, SessionIndex index, const FirstDecision& decision, Refusal& refusal,
+            uint16_t length) {
+  Session& session = ctx.sessions->at(index);
+  SessionCold& cold = ctx.sessions->cold(index);
+  if (decision.last_step == Step::policy) {
+    ctx.rule_hits.count(decision.policy, ctx.now);
+    log_refused(ctx, first_packet(ctx, index), decision, length);
+  }
+  ctx.pending->take_held(cold.pending, [&](rte_mbuf* mbuf) { leave(ctx, mbuf, refusal.of(mbuf)); });
+  close(ctx, index);
+  if (decision.connection != PolicyTable::kNotConnected) {
+    session.connection = decision.connection;
+    cold.policy_version = decision.policy_version;
+    cold.rule = decision.policy.rule;
+  }
+  if (session.protocol != net::kProtoTcp) return end_session(ctx, index, inspection::FlowEnd::dropped);
+  session.flags |= Session::kDropped;
+  if (decision.drop == DropReason::policy_reject) session.flags |= Session::kResetOnDrop;
+}
+
+/// Ends a session that is allowed, but that inspection has no room for.
+void end_uninspected(WorkerContext& ctx, SessionIndex index) {
+  ctx.pending->take_held(ctx.sessions->cold(index).pending,
+                         [&](rte_mbuf* mbuf) { leave(ctx, mbuf, Next::drop(DropReason::inspect_limit)); });
+  close(ctx, index);
+  end_session(ctx, index, inspection::FlowEnd::dropped);
+}
+
+/// The session goes on by the rule that decided. False: inspection has no room for it.
+bool settle(WorkerContext& ctx, SessionIndex index, const FirstDecision& decision, uint16_t length) {
+  const FirstPacket packet = first_packet(ctx, index);
+  Session& session = ctx.sessions->at(index);
+  SessionCold& cold = ctx.sessions->cold(index);
+  session.flags = static_cast<uint16_t>(session.flags & ~Session::kPending);
+  ctx.rule_hits.count(decision.policy, ctx.now);
+  log_watched(ctx, packet, decision, length);
+  if (!take_policy(ctx, index, decision)) {
+    end_uninspected(ctx, index);
+    return false;
+  }
+  session.versions = versions_of(cold.policy_version, cold.route_version[0], cold.route_version[1]);
+  ctx.pending->take_held(cold.pending, [&](rte_mbuf* mbuf) {
+    PacketMeta& meta = meta_of(mbuf);
+    meta.adjacency = session.adjacency[static_cast<size_t>(meta.direction)];  // it may have moved meanwhile
+    ctx.pending->released.push_back(mbuf);
+  });
+  close(ctx, index);
+  log_start(ctx, index);
+  return true;
+}
+
+/// Is there anything in it that could tell a name, or that must not pass before?
+bool carries(const PacketMeta& meta) { return meta.fragment || meta.ip_length > meta.payload_offset; }
+
+Next pend_packet(WorkerContext& ctx, rte_mbuf* mbuf) {
+  const PacketMeta& meta = meta_of(mbuf);
+  const SessionIndex index = meta.session;
+  if ((ctx.sessions->at(index).flags & Session::kPending) == 0 || meta.icmp == IcmpUse::error)
+    return Next::go_on();
+  PendingSessions& pending = *ctx.pending;
+  const PendingIndex own = ctx.sessions->cold(index).pending;
+  const PendingEvent event = carries(meta) ? PendingEvent::load : PendingEvent::bare;
+  if (event == PendingEvent::load && !meta.fragment) pending.read(own, packet_of(mbuf, ctx.now));
+  FirstDecision decision = decide(ctx, index);
+  // As for any session: it may come back.
+  if (decision.drop == DropReason::attachment_down) return Next::drop(DropReason::attachment_down);
+  PendingStep step = pending_step(event, verdict_of(decision));
+  if (step == PendingStep::hold) {
+    if (pending.hold(own, mbuf)) {
+      note_counts(ctx);
+      return Next::kept();
+    }
+    ctx.counters.pending_given_up.add();
+    pending.give_up(own);
+    decision = decide(ctx, index);
+    step = pending_step(event, verdict_of(decision));
+  }
+  if (step == PendingStep::pass) return Next::go_on();
+  if (step == PendingStep::settle) {
+    return settle(ctx, index, decision, meta.ip_length) ? Next::go_on()
+                                                        : Next::drop(DropReason::inspect_limit);
+  }
+  Refusal refusal(ctx, decision);
+  refuse(ctx, index, decision, refusal, meta.ip_length);
+  return refusal.of(mbuf);
+}
+
+}  // namespace
+
+void begin_pending(WorkerContext& ctx, SessionIndex index) {
+  ctx.sessions->at(index).flags |= Session::kPending;
+  ctx.sessions->cold(index).pending = ctx.pending->open(index, flow_info(ctx, index), ctx.now);
+  note_counts(ctx);
+}
+
+void pend(WorkerContext& ctx, Burst& burst) {
+  std::vector<rte_mbuf*>& released = ctx.pending->released;
+  for_each_packet(ctx, burst, [&](rte_mbuf* mbuf) {
+    const Next next = pend_packet(ctx, mbuf);
+    if (!next.goes_on() || released.empty()) return next;
+    released.push_back(mbuf);
+    return Next::kept();
+  });
+}
+
+void expire_pending(WorkerContext& ctx) {
+  PendingSessions& pending = *ctx.pending;
+  SessionIndex index;
+  for (uint32_t n = 0; n < kDecidedPerTurn && (index = pending.due(ctx.now)) != kNoSession; ++n) {
+    const PendingIndex own = ctx.sessions->cold(index).pending;
+    pending.give_up(own);
+    ctx.counters.pending_timed_out.add();
+    const FirstDecision decision = decide(ctx, index);
+    if (pending_step(PendingEvent::time_up, verdict_of(decision)) == PendingStep::settle) {
+      settle(ctx, index, decision, 0);
+    } else {
+      Refusal refusal(ctx, decision);
+      refuse(ctx, index, decision, refusal, 0);
+    }
+  }
+}
+
+void end_pending(WorkerContext& ctx, SessionIndex index) {
+  ctx.pending->take_held(ctx.sessions->cold(index).pending,
+                         [&](rte_mbuf* mbuf) { leave(ctx, mbuf, Next::drop(DropReason::pending_ended)); });
+  close(ctx, index);
+}
+
+}  // namespace weir::dataplane

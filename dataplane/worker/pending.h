@@ -1,0 +1,113 @@
+// The sessions of one worker whose policy rule is not known yet, and the packets that wait for it.
+//
+// All memory is allocated at the start. Bounded in sessions, packets (of all and of each), bytes and time:
+// who finds no room, or has waited for long enough, is decided without the names that it waited for.
+// stages/pend.h is what happens to packets; policy/pending_steps.h says what that is. Worker only.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "dataplane/core/time.h"
+#include "dataplane/policy/policy.h"
+#include "dataplane/session/session.h"
+#include "dataplane/worker/pending_limits.h"
+#include "inspection/names.h"
+
+namespace weir::dataplane {
+
+/// A place in PendingSessions.
+using PendingIndex = uint32_t;
+inline constexpr PendingIndex kNotPending = ~0u;
+
+class PendingSessions {
+ public:
+  /// `limits` of this worker alone. `finder` may not be null.
+  PendingSessions(const PendingLimits& limits, std::unique_ptr<inspection::NameFinder> finder);
+  PendingSessions(const PendingSessions&) = delete;
+  PendingSessions& operator=(const PendingSessions&) = delete;
+  ~PendingSessions();
+
+  bool has_room() const { return free_ != kNotPending; }
+  /// While there is room. If the finder has none the session's names are given up at once.
+  PendingIndex open(SessionIndex session, const inspection::FlowInfo& flow, NanoTime now);
+  /// Nothing of it may be held any more.
+  void close(PendingIndex index);
+
+  /// For the classifier, while it is open.
+  const NameSource& names(PendingIndex index) const { return entries_[index]; }
+  /// A first packet, of which nothing can be known.
+  const NameSource& nothing_yet() const { return nothing_yet_; }
+  void read(PendingIndex index, const inspection::Packet& packet);
+  void give_up(PendingIndex index) { entries_[index].given_up = true; }
+
+  /// False: there is no room; the packet is still the caller's.
+  bool hold(PendingIndex index, rte_mbuf* mbuf);
+  bool holds(PendingIndex index) const { return entries_[index].first != kNone; }
+  /// Calls `take(mbuf)` for all that it holds, in order; they are the caller's then.
+  template <typename Take>
+  void take_held(PendingIndex index, Take&& take) {
+    Entry& entry = entries_[index];
+    while (entry.first != kNone) {
+      const uint32_t node = entry.first;
+      rte_mbuf* mbuf = nodes_[node].mbuf;
+      entry.first = nodes_[node].next;
+      nodes_[node].next = free_node_;
+      free_node_ = node;
+      --held_;
+      take(mbuf);
+    }
+    entry.last = kNone;
+    entry.packets = entry.bytes = 0;
+  }
+
+  /// The session that has waited for the longest, if its time is up; else kNoSession.
+  SessionIndex due(NanoTime now) const {
+    return oldest_ != kNotPending && entries_[oldest_].deadline <= now ? entries_[oldest_].session
+                                                                       : kNoSession;
+  }
+  uint32_t sessions() const { return sessions_; }
+  uint32_t held() const { return held_; }
+
+  /// Packets that wait no more, on their way to be sent; emptied in the turn in which they are put in.
+  std::vector<rte_mbuf*> released;
+
+ private:
+  static constexpr uint32_t kNone = ~0u;
+
+  struct Entry final : NameSource {
+    NameAnswer ask(NameTerm name) const override {
+      return given_up ? NameAnswer::given_up : finder->ask(handle, name);
+    }
+    const inspection::NameFinder* finder = nullptr;
+    inspection::NameHandle handle;
+    bool given_up = false;
+    SessionIndex session = kNoSession;
+    NanoTime deadline = 0;
+    uint32_t first = kNone, last = kNone;  // nodes
+    uint32_t packets = 0, bytes = 0;       // of those
+    // By age; free ones by `newer` alone.
+    PendingIndex older = kNotPending, newer = kNotPending;
+  };
+  struct NothingYet final : NameSource {
+    NameAnswer ask(NameTerm) const override { return NameAnswer::not_yet; }
+  };
+  struct Node {
+    rte_mbuf* mbuf = nullptr;
+    uint32_t next = kNone;
+  };
+
+  PendingLimits limits_;
+  std::unique_ptr<inspection::NameFinder> finder_;
+  NothingYet nothing_yet_;
+  std::vector<Entry> entries_;
+  std::vector<Node> nodes_;
+  PendingIndex free_ = kNotPending, oldest_ = kNotPending, newest_ = kNotPending;
+  uint32_t free_node_ = kNone;
+  uint32_t sessions_ = 0, held_ = 0;
+};
+
+}  // namespace weir::dataplane

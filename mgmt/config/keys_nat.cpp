@@ -1,0 +1,102 @@
+// Keys: address translation.
+#include "mgmt/config/choices.h"
+#include "mgmt/config/key_lists.h"
+
+namespace weir::config {
+
+namespace {
+
+constexpr KeySpec kKeys[] = {
+    {.path = "nat[].name", .kind = ValueKind::name, .required = true, .help = "Its name, unique."},
+    {.path = "nat[].static.domain",
+     .kind = ValueKind::name,
+     .required = true,
+     .help = "The domain whose addresses they are."},
+    {.path = "nat[].static.inside",
+     .kind = ValueKind::prefix,
+     .required = true,
+     .help = "The addresses as they are in that domain. Those of one domain may not overlap."},
+    {.path = "nat[].static.outside",
+     .kind = ValueKind::prefix,
+     .required = true,
+     .help = "The addresses as others see them: a prefix of the same family and length."},
+    {.path = "nat[].static.seen_by",
+     .kind = ValueKind::name,
+     .list = true,
+     .fallback_help = "all domains but its own",
+     .min_items = 1,
+     .help =
+         "The domains that see them so; with its own among them, its hosts reach each other that way, too."},
+    {.path = "nat[].dnat.seen_by",
+     .kind = ValueKind::name,
+     .list = true,
+     .min_items = 1,
+     .required = true,
+     .help =
+         "The domains in which the address is published: the Internet's, and those whose hosts use it, too."},
+    {.path = "nat[].dnat.address", .kind = ValueKind::ip, .required = true, .help = "The public address."},
+    {.path = "nat[].dnat.protocol",
+     .kind = ValueKind::choice,
+     .fallback = "\"tcp\"",
+     .choices = kNamesOf<kDnatProtocols>,
+     .help = "The protocol."},
+    {.path = "nat[].dnat.port",
+     .kind = ValueKind::integer,
+     .min = 1,
+     .max = 65'535,
+     .required = true,
+     .help = "The public port."},
+    {.path = "nat[].dnat.domain", .kind = ValueKind::name, .required = true, .help = "The server's domain."},
+    {.path = "nat[].dnat.server",
+     .kind = ValueKind::ip,
+     .required = true,
+     .help = "The server's address there, of the same family."},
+    {.path = "nat[].dnat.server_port",
+     .kind = ValueKind::integer,
+     .fallback_help = "as `port`",
+     .min = 1,
+     .max = 65'535,
+     .help = "The port that the server listens on."},
+    {.path = "nat[].snat.from",
+     .kind = ValueKind::name,
+     .list = true,
+     .min_items = 1,
+     .required = true,
+     .help = "The domains that sessions come from."},
+    {.path = "nat[].snat.domain",
+     .kind = ValueKind::name,
+     .required = true,
+     .help = "The domain that they go to, which has the pool's addresses."},
+    {.path = "nat[].snat.pool",
+     .kind = ValueKind::prefix,
+     .list = true,
+     .min_items = 1,
+     .max_items = 256,
+     .required = true,
+     .help = "The addresses, every one of each prefix, of one family and at most 4,096 together; 24 KiB of "
+             "memory each."},
+    {.path = "nat[].snat.ports",
+     .kind = ValueKind::ports,
+     .fallback = "\"1024-65535\"",
+     .min = 1,
+     .max = 65'535,
+     .help = "The ports and ICMP identifiers that are given out."},
+    {.path = "nat[].snat.sources",
+     .kind = ValueKind::prefix,
+     .list = true,
+     .fallback_help = "private addresses (RFC 1918, RFC 6598, RFC 4193)",
+     .min_items = 1,
+     .help = "Only sources in one of these prefixes are translated."},
+    {.path = "nat[].snat.destinations",
+     .kind = ValueKind::prefix,
+     .list = true,
+     .fallback_help = "all but private addresses",
+     .min_items = 1,
+     .help = "Only sessions to one of these prefixes are translated."},
+};
+
+}  // namespace
+
+std::span<const KeySpec> nat_keys() { return kKeys; }
+
+}  // namespace weir::config

@@ -1,0 +1,324 @@
+// Sessions whose policy rule depends on a name that is not known yet: with a stand-in for who finds names.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "tests/packet/spokes.h"
+#include "tests/packet/test_hub.h"
+
+namespace weir::test {
+namespace {
+
+using dataplane::DropReason;
+using dataplane::IfUnknown;
+using dataplane::PolicyAction;
+using inspection::NameAnswer;
+using inspection::NameHandle;
+
+constexpr dataplane::NameTerm kOne = 1, kTwo = 2;
+
+/// Reads what a session sends: "one" and "two" are the terms' names, with "none" it is neither, with
+/// "hopeless" it will never be known.
+class StandIn final : public inspection::NameFinder {
+ public:
+  struct Log {
+    int open = 0, read = 0;
+    int room = 100;
+  };
+  explicit StandIn(Log& log) : log_(log) {}
+
+  NameHandle open(const inspection::FlowInfo&) override {
+    if (log_.open >= log_.room) return {};
+    ++log_.open;
+    said_[++last_];
+    return {last_};
+  }
+  void read(NameHandle handle, const inspection::Packet& packet) override {
+    ++log_.read;
+    said_.at(handle.value).append(packet.payload.begin(), packet.payload.end());
+  }
+  NameAnswer ask(NameHandle handle, uint32_t term) const override {
+    const std::string& said = said_.at(handle.value);
+    const auto has = [&](const char* word) { return said.find(word) != std::string::npos; };
+    if (has("one") && !has("none")) return term == kOne ? NameAnswer::yes : NameAnswer::no;
+    if (has("two")) return term == kTwo ? NameAnswer::yes : NameAnswer::no;
+    if (has("none")) return NameAnswer::no;
+    return has("hopeless") ? NameAnswer::given_up : NameAnswer::not_yet;
+  }
+  void close(NameHandle handle) override {
+    --log_.open;
+    said_.erase(handle.value);
+  }
+
+ private:
+  Log& log_;
+  std::map<uint32_t, std::string> said_;
+  uint32_t last_ = 0;
+};
+
+struct Pending : testing::Test {
+  /// red to blue: "one" by `action`, then "two" rejected if `reject_two`, all else by `rest`.
+  SnapshotBuilder rules(PolicyAction action = PolicyAction::allow, PolicyAction rest = PolicyAction::deny,
+                        IfUnknown unknown = IfUnknown::next) {
+    SnapshotBuilder b = network_without_rules();
+    b.rule({.id = "one",
+            .action = action,
+            .from = {"red"},
+            .to = {"blue"},
+            .name = kOne,
+            .if_unknown = unknown});
+    b.rule({.id = "two",
+            .action = PolicyAction::reject,
+            .from = {"red"},
+            .to = {"blue"},
+            .name = kTwo,
+            .if_unknown = IfUnknown::next});
+    b.rule({.id = "rest", .action = rest, .from = {"red"}, .to = {"blue"}});
+    return b;
+  }
+  HubOptions options() {
+    HubOptions o;
+    o.names = [this](dataplane::WorkerIndex) { return std::make_unique<StandIn>(log); };
+    return o;
+  }
+  StandIn::Log log;
+};
+
+Bytes data(uint32_t seq, const std::string& payload, bool back = false) {
+  return back ? from_spoke(kB, kA, tcp(kAck, seq, 101, payload, 80, 1000))
+              : from_spoke(kA, kB, tcp(kAck, seq, 501, payload));
+}
+
+/// The reset of the hub that `to` gets in the name of `from`.
+Bytes reset(const Spoke& from, const Spoke& to, uint16_t src_port, uint16_t dst_port, uint32_t seq,
+            uint32_t ack) {
+  PacketBuilder b;
+  b.ether(to.host_mac, to.hub_mac).ip(from.host4, to.host4).dont_fragment();
+  return b.tcp(src_port, dst_port, kRst | kAck, seq, ack).window(0).build();
+}
+
+void handshake(TestHub& hub) {
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, tcp(kSyn))).size(), 1u);
+  EXPECT_EQ(hub.pass_through(from_spoke(kB, kA, tcp(kSyn | kAck, 500, 101, "", 80, 1000))).size(), 1u);
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, tcp(kAck, 101, 501))).size(), 1u);
+  EXPECT_EQ(hub.moved(), started() + forwarded(2) + Counts({{"pending_sessions", 1}}));
+}
+
+Counts held(int64_t packets) { return {{"rx", packets}, {"pending_held", packets}}; }
+/// The session is decided.
+Counts decided(int64_t packets) { return {{"pending_sessions", -1}, {"pending_held", -packets}}; }
+
+TEST_F(Pending, AHandshakePassesAndWhatFollowsWaitsUntilTheNameIsKnown) {
+  TestHub hub(rules().build(), options());
+  handshake(hub);
+  EXPECT_TRUE(hub.pass_through(data(101, "abc")).empty());
+  EXPECT_TRUE(hub.pass_through(data(501, "banner", true)).empty()) << "nor does the responder say anything";
+  EXPECT_EQ(hub.moved(), held(2));
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, tcp(kAck, 104, 501))).size(), 1u) << "there is nothing in it";
+  EXPECT_EQ(hub.moved(), forwarded());
+  const auto got = hub.pass_through(data(104, "one"));
+  ASSERT_EQ(got.size(), 3u) << "in the order in which they came";
+  expect_sent({got[0]}, kB, inner_forwarded(kA, kB, tcp(kAck, 101, 501, "abc")));
+  expect_sent({got[1]}, kA, inner_forwarded(kB, kA, tcp(kAck, 501, 101, "banner", 80, 1000)));
+  expect_sent({got[2]}, kB, inner_forwarded(kA, kB, tcp(kAck, 104, 501, "one")));
+  EXPECT_EQ(hub.moved(), Counts({{"rx", 1}, {"tx", 3}, {"forwarded", 3}}) + decided(2));
+  EXPECT_EQ(hub.plane().rule_hits(0).sessions, 1u);
+  EXPECT_EQ(log.open, 0);
+  const int read = log.read;
+  EXPECT_EQ(hub.pass_through(data(107, "more")).size(), 1u);
+  EXPECT_EQ(log.read, read) << "it is a session like any other now";
+  EXPECT_EQ(hub.moved(), forwarded());
+}
+
+TEST_F(Pending, OfASessionThatIsRefusedNothingPasses) {
+  TestHub hub(rules().build(), options());
+  handshake(hub);
+  hub.pass_through(data(101, "abc"));
+  EXPECT_TRUE(hub.pass_through(data(104, "none")).empty());
+  EXPECT_EQ(hub.moved(),
+            held(1) + dropped(DropReason::policy_deny, 1) + decided(1) + Counts({{"drop policy_deny", 1}}));
+  EXPECT_EQ(hub.plane().rule_hits(2).sessions, 1u);
+  EXPECT_TRUE(hub.pass_through(data(501, "late", true)).empty());
+  EXPECT_EQ(hub.moved(), dropped(DropReason::session_dropped));
+  EXPECT_EQ(log.open, 0);
+}
+
+TEST_F(Pending, WhoIsRejectedIsTold) {
+  TestHub hub(rules().build(), options());
+  handshake(hub);
+  hub.pass_through(data(101, "abc"));
+  const auto resets = hub.pass_through(data(104, "two"));
+  ASSERT_EQ(resets.size(), 2u) << "each end gets a reset";
+  expect_sent({resets[0]}, kB, reset(kA, kB, 1000, 80, 101, 501));
+  expect_sent({resets[1]}, kA, reset(kB, kA, 80, 1000, 501, 104));
+  hub.moved();
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp())).empty());
+  hub.moved();
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp(1000, 2000, "two"))).empty());
+  const auto punts = hub.plane().take_punts(8);
+  ASSERT_EQ(punts.size(), 1u) << "control answers the first packet that waited";
+  EXPECT_EQ(punts[0].reason, dataplane::PuntReason::reject);
+  hub.plane().discard(punts[0], DropReason::policy_reject);
+}
+
+TEST_F(Pending, AFirstPacketWithSomethingInItWaitsAtOnce) {
+  TestHub hub(rules().build(), options());
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp())).empty());
+  EXPECT_EQ(hub.moved(),
+            held(1) + Counts({{"sessions_created", 1}, {"sessions_live", 1}, {"pending_sessions", 1}}));
+  const auto got = hub.pass_through(from_spoke(kA, kB, udp(1000, 2000, "one")));
+  ASSERT_EQ(got.size(), 2u);
+  expect_sent({got[0]}, kB, inner_forwarded(kA, kB, udp()));
+  hub.moved();
+  // A name that is known at once: nothing waits.
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(1001, 2000, "one"))).size(), 1u);
+  EXPECT_EQ(hub.moved(), started());
+  // And one that is refused at once leaves nothing behind.
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp(1002, 2000, "none"))).empty());
+  EXPECT_EQ(hub.moved(),
+            dropped(DropReason::policy_deny) + Counts({{"sessions_created", 1}, {"sessions_expired", 1}}));
+}
+
+TEST_F(Pending, WithTheTimeUpItIsDecidedWithoutTheName) {
+  struct Row {
+    IfUnknown unknown;
+    PolicyAction rest;
+    bool passes;
+  };
+  const Row rows[] = {{IfUnknown::allow, PolicyAction::deny, true},
+                      {IfUnknown::deny, PolicyAction::allow, false},
+                      {IfUnknown::next, PolicyAction::allow, true},
+                      {IfUnknown::next, PolicyAction::deny, false}};
+  for (const Row& row : rows) {
+    HubOptions o = options();
+    o.pending.time_ns = dataplane::kNanosPerSecond;
+    TestHub hub(rules(PolicyAction::allow, row.rest, row.unknown).build(), o);
+    hub.pass_through(from_spoke(kA, kB, udp()));
+    hub.pass_seconds(0.9);
+    hub.settle();
+    EXPECT_TRUE(hub.sent().empty());
+    hub.moved();
+    hub.pass_seconds(0.2);
+    hub.settle();
+    EXPECT_EQ(hub.sent().size(), row.passes ? 1u : 0u);
+    const Counts up = decided(1) + Counts({{"pending_timed_out", 1}});
+    EXPECT_EQ(hub.moved(),
+              row.passes
+                  ? up + Counts({{"tx", 1}, {"forwarded", 1}})
+                  : up + Counts({{"drop policy_deny", 1}, {"sessions_expired", 1}, {"sessions_live", -1}}));
+  }
+}
+
+TEST_F(Pending, WhatWaitsIsBounded) {
+  struct Row {
+    const char* name;
+    dataplane::PendingLimits limits;
+    int packets;  // that fit
+  };
+  const dataplane::PendingLimits open = {8, 100, 100, 100'000};
+  dataplane::PendingLimits packets = open, bytes = open, all = open;
+  packets.packets_per_session = 3;
+  bytes.bytes_per_session = 4 * (20 + 8 + 5) + 1;
+  all.packets = 5;
+  for (const Row& row : {Row{"packets", packets, 3}, Row{"bytes", bytes, 4}, Row{"all", all, 5}}) {
+    SCOPED_TRACE(row.name);
+    HubOptions o = options();
+    o.pending = row.limits;
+    TestHub hub(rules(PolicyAction::deny, PolicyAction::allow).build(), o);
+    for (int i = 0; i < row.packets; ++i) EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp())).empty());
+    EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp())).size(), static_cast<size_t>(row.packets) + 1)
+        << "decided without the name: the next rule";
+    EXPECT_EQ(hub.moved().at("pending_given_up"), 1);
+    EXPECT_EQ(log.open, 0);
+  }
+}
+
+TEST_F(Pending, SoAreTheSessions) {
+  for (const bool finder : {false, true}) {
+    HubOptions o = options();
+    o.pending.sessions = finder ? 10 : 1;
+    log = {.room = finder ? 1 : 10};
+    TestHub hub(rules(PolicyAction::deny, PolicyAction::allow).build(), o);
+    EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp(1))).empty());
+    hub.moved();
+    EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(2))).size(), 1u) << "without the name";
+    EXPECT_EQ(hub.moved(), finder ? started() : started() + Counts({{"pending_full", 1}}));
+  }
+}
+
+TEST_F(Pending, WhereNoRuleCouldLetItPassItIsRefusedAtOnce) {
+  TestHub hub(rules(PolicyAction::deny, PolicyAction::deny).build(), options());
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, tcp(kSyn))).empty());
+  EXPECT_EQ(hub.moved(), dropped(DropReason::policy_deny));
+}
+
+TEST_F(Pending, WithNobodyToFindNamesTheyAreGivenUp) {
+  TestHub hub(rules(PolicyAction::deny, PolicyAction::allow).build());
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp())).size(), 1u);
+  EXPECT_EQ(hub.moved(), started());
+}
+
+TEST_F(Pending, ItIsDecidedByThePolicyThatThereIsThen) {
+  for (const bool allow : {true, false}) {
+    SnapshotBuilder b = rules();
+    TestHub hub(b.build(), options());
+    hub.pass_through(from_spoke(kA, kB, udp()));
+    SnapshotBuilder other = rules(allow ? PolicyAction::allow : PolicyAction::deny, PolicyAction::deny);
+    auto next = other.build();
+    while (next->version <= hub.plane().current().version) next = other.build();
+    hub.publish(std::move(next));
+    hub.moved();
+    EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(1000, 2000, "one"))).size(), allow ? 2u : 0u);
+    EXPECT_EQ(log.open, 0);
+  }
+}
+
+TEST_F(Pending, AnEndTakesWhatWaitsAlong) {
+  SnapshotBuilder b = rules();
+  TestHub hub(b.build(), options());
+  hub.pass_through(from_spoke(kA, kB, udp()));
+  hub.moved();
+  bool done = false;
+  hub.plane().purge({b.attachment_id("b")}, {}, [&] { done = true; });
+  hub.settle_until(done);
+  EXPECT_EQ(hub.moved(),
+            decided(1) + Counts({{"drop pending_ended", 1}, {"sessions_expired", 1}, {"sessions_live", -1}}));
+  EXPECT_EQ(log.open, 0);
+}
+
+TEST_F(Pending, NobodyIsOvertakenWithinABurst) {
+  TestHub hub(rules().build(), options());
+  hub.pass_through(from_spoke(kA, kB, udp(1)));
+  hub.pass_through(from_spoke(kA, kB, udp(2)));
+  hub.pass_through(from_spoke(kA, kB, udp(3, 2000, "one")));  // a session that is there
+  // Of two that wait one goes on; in the same burst another one of it and of others.
+  hub.inject(from_spoke(kA, kB, udp(3, 2000, "a")));
+  hub.inject(from_spoke(kA, kB, udp(1, 2000, "one")));
+  hub.inject(from_spoke(kA, kB, udp(1, 2000, "b")));
+  hub.inject(from_spoke(kA, kB, udp(2, 2000, "c")));
+  hub.inject(from_spoke(kA, kB, udp(3, 2000, "d")));
+  hub.settle();
+  const auto got = hub.sent();
+  ASSERT_EQ(got.size(), 5u);
+  const std::pair<uint16_t, const char*> order[] = {{3, "a"}, {1, "hello"}, {1, "one"}, {1, "b"}, {3, "d"}};
+  for (size_t i = 0; i < 5; ++i)
+    expect_sent({got[i]}, kB, inner_forwarded(kA, kB, udp(order[i].first, 2000, order[i].second)));
+  EXPECT_EQ(hub.plane().counters(0).pending_held.get(), 2u);
+}
+
+TEST_F(Pending, IcmpErrorsAboutItPass) {
+  TestHub hub(rules().build(), options());
+  handshake(hub);
+  hub.pass_through(data(101, "abc"));
+  hub.moved();
+  PacketBuilder b;
+  b.ether(kB.hub_mac, kB.host_mac).ip(kB.host4, kA.host4);
+  const Bytes quoted = inner_forwarded(kA, kB, tcp(kSyn));
+  b.icmp_error(3, 4, Bytes(quoted.begin() + 14, quoted.end()), 1'400);
+  EXPECT_EQ(hub.pass_through(tunnelled(kB, b.build())).size(), 1u);
+  EXPECT_EQ(hub.moved(), forwarded());
+}
+
+}  // namespace
+}  // namespace weir::test
