@@ -20,10 +20,11 @@ std::string Model::judge_first(Arrival& a) {
 
   const int worker = a.worker();
   const Domain from = net_.domain_of(a.ingress);
-  FirstQuery query{a.ingress, a.ends, p.type, nullptr};
+  Binding* sent_to = nullptr;
   if (const auto pool = pool_meant(net_, from, a.ends))
-    query.sent_to = find_binding(net_.pools[*pool].to, a.ends.dst, a.ends.dst_port, a.ends.protocol, worker);
-  const Decision d = decide(net_, query);
+    sent_to = find_binding(net_.pools[*pool].to, a.ends.dst, a.ends.dst_port, a.ends.protocol, worker);
+  const Decision d = decide(net_, {a.ingress, a.ends, p.type, sent_to});
+  if (answers_elsewhere(a, sent_to) && (d.refused.empty() || d.refused == "no_connection")) return {};
   if (!d.refused.empty()) return expect_refused(a, {d.refused});
 
   // Of several ways the hub has taken one; by what it did to the packet it is known which, as far as that
@@ -76,7 +77,7 @@ std::string Model::judge_first(Arrival& a) {
     if (s->ways[side].size() == 1) s->hop[side] = s->ways[side][0];
   }
   s->translated = d.translated();
-  if (s->translated) s->sent_to = const_cast<Binding*>(query.sent_to);
+  if (s->translated) s->sent_to = sent_to;
   s->icmp_type = p.type;
   s->last = now_;
   s->met[0] = s->met[1] = nat_number_;
@@ -109,6 +110,13 @@ std::string Model::judge_first(Arrival& a) {
   ++a.counts.created;
   count_hits(*way);
   return leaves_by(a, *s, 0, s->ways[0]);
+}
+
+/// With several workers what is sent to a pool's port is its worker's; where peers may use the pool as well
+/// the answers may belong to another one, and the session is refused.
+bool Model::answers_elsewhere(const Arrival& a, const Binding* sent_to) const {
+  return net_.workers > 1 && sent_to != nullptr && a.refused != nullptr &&
+         a.refused->reason == "nat_conflict";
 }
 
 void Model::count_hits(const Way& way) {

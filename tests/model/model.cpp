@@ -119,6 +119,7 @@ std::string Model::redecide(Arrival& a, const SessionPtr& session, Side side, bo
   };
   Decision d = decide_by(s.ingress);
   if (d.refused == "attachment_down") return expect_refused(a, {d.refused});  // it waits for the attachment
+  if (answers_elsewhere(a, s.sent_to)) return cut(a, session, {"nat_conflict"});
   if (!d.refused.empty()) return cut(a, session, {d.refused});
 
   // It keeps its next hop while its route has that.
@@ -141,7 +142,12 @@ std::string Model::redecide(Arrival& a, const SessionPtr& session, Side side, bo
     reasons.insert(reasons.end(), {"no_route", "nat_changed"});
     return cut(a, session, reasons);
   }
-  if (allowed.empty()) return cut(a, session, reasons);
+  // Of several ways the hub has asked policy for one.
+  const bool chose_refused =
+      a.refused != nullptr && std::any_of(reasons.begin(), reasons.end(), [&](const auto& r) {
+        return a.refused->reason == (r == "policy_reject" ? "punt reject" : r);
+      });
+  if (allowed.empty() || chose_refused) return cut(a, session, reasons);
   if (!keeps_translation(s, d)) return cut(a, session, {"nat_changed"});
   s.ways[0] = allowed;
   if (!s.hop[0] || std::find(allowed.begin(), allowed.end(), *s.hop[0]) == allowed.end()) {
@@ -266,13 +272,15 @@ std::string Model::judge_icmp(Arrival& a, Session& s, Side side, bool& over) {
     if (const auto pool = pool_meant(net_, s.domain[1], a.ends))
       q.sent_to = find_binding(net_.pools[*pool].to, a.ends.dst, a.ends.dst_port, a.ends.protocol, s.worker);
     const Decision d = decide(net_, q);
+    if (answers_elsewhere(a, q.sent_to)) return {};
     if (!d.refused.empty()) return expect_refused(a, {d.refused});
     // Of several ways the hub asked for one.
     std::vector<std::string> reasons;
     for (const Way& way : d.there)
       if (!way.refused.empty()) reasons.push_back(way.refused);
-    if (reasons.size() == d.there.size() || (!reasons.empty() && a.sent == nullptr && a.packet.ttl > 1))
-      return expect_refused(a, reasons);
+    const bool chose_refused =
+        a.refused != nullptr && std::find(reasons.begin(), reasons.end(), a.refused->reason) != reasons.end();
+    if (reasons.size() == d.there.size() || chose_refused) return expect_refused(a, reasons);
   }
   over = false;
   ++s.packets[side];

@@ -167,6 +167,7 @@ class Model {
   Wrong admit(Arrival& a, bool half_open);
   Wrong make_room(Arrival& a, bool half_open_only);
   void count_hits(const Way& way);
+  bool answers_elsewhere(const Arrival& a, const Binding* sent_to) const;
   // bindings.cpp
   Wrong take_source(Arrival& a, const Decision& d, Session& s);
   Wrong may_take(const Pool& pool, const Binding& b, int worker) const;

@@ -62,6 +62,10 @@ void make_routes(Network& n, Random& random) {
       n.routes.push_back({d, {part.address, 24}, {{a, on_link(a, false, 3)}}});
     }
     if (random.percent(30)) n.routes.push_back({d, {v4(10, 100 + u(d), 9, 0), 24}, {}});
+    // The same addresses as another domain's: its own count for it. Of two a third one could not know which
+    // is meant.
+    if (n.domains == 2 && random.percent(20))
+      n.routes.push_back({d, routed(1 - d, false), {{by[0], on_link(by[0], false, 2)}}});
     if (d == static_cast<int>(n.domains) - 1) {
       Route route{d, kInternet, {}};
       for (const Attachment a : by) route.hops.push_back({a, on_link(a, false, 2)});

@@ -200,6 +200,26 @@ Made first_packet(const Network& net, Random& random) {
   return made;
 }
 
+Made first_packet_to(const Network& net, const Model::Session& s, Random& random) {
+  Made made{static_cast<Attachment>(random.below(net.attachments.size())), {}};
+  Packet& p = made.packet;
+  dress(p, random);
+  take_ends(p, s.leaves.reversed());
+  std::vector<Address> hosts = hosts_of(net, made.from);
+  std::erase_if(hosts, [&](const Address& a) { return a.v6 != p.dst.v6; });
+  p.src = random.of(hosts);
+  if (p.protocol == kTcp) {
+    p.src_port = one_of(kFewPorts, random);
+    make_syn(p, random);
+  } else if (p.protocol == kUdp) {
+    p.src_port = one_of(kFewPorts, random);
+  } else if (p.is_icmp()) {
+    p.type = p.src.v6 ? 128 : 8;
+    if (p.id == 0) p.type = 13;
+  }
+  return made;
+}
+
 Made packet_of(const Network& net, const Model::Session& s, Random& random) {
   const Side side = random.percent(50) ? 0 : 1;
   Made made{way_in(net, s, side, random), {}};

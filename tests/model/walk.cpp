@@ -118,6 +118,7 @@ std::string Walk::pass_time() {
 std::string Walk::change() {
   if (std::string wrong = check_sums(true); !wrong.empty()) return wrong;
   const bool translation = change_something(net_, random_, kind_);
+  one_owner_ = one_owner_ && (!translation || options_.workers == 1);
   ++tally_.changes;
   note("another configuration: " + to_string(net_), {});
   rig_.change(net_);
@@ -159,7 +160,9 @@ std::string Walk::one() {
   if (what < 70) return change();
   const Model::Session* s = model_.session(random_.below(1u << 30));
   Made made;
-  if (s == nullptr || what < 350) {
+  if (s != nullptr && what < 110) {
+    made = first_packet_to(net_, *s, random_);
+  } else if (s == nullptr || what < 350) {
     made = first_packet(net_, random_);
   } else if (what < 430) {
     made = error_about(net_, *s, random_);
@@ -172,7 +175,7 @@ std::string Walk::one() {
   }
   std::vector<Model::Came> burst = {{made.from, made.packet}};
   // Several at once, of one session: what the first one changes the next one has to meet.
-  if (s != nullptr && what >= 430 && !kind_.small_tables && random_.percent(15)) {
+  if (s != nullptr && what >= 430 && !kind_.small_tables && one_owner_ && random_.percent(15)) {
     for (auto more = random_.between(1, 4); more > 0; --more) {
       Made next = random_.percent(80) ? packet_of(net_, *s, random_) : error_about(net_, *s, random_);
       next.packet.tag = static_cast<uint16_t>(made.packet.tag + more);

@@ -57,6 +57,9 @@ class Walk {
   Model model_;
   std::deque<Piece> under_way_;
   std::deque<std::string> log_;
+  /// Other rules of translation may give a session's packets to several workers, which then overtake each
+  /// other.
+  bool one_owner_ = true;
   uint64_t step_ = 0;
   uint32_t datagram_ = 0;
   Tally tally_;
