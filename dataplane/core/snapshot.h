@@ -80,6 +80,9 @@ struct Snapshot {
   std::shared_ptr<const PolicyTable> policy;
   std::vector<Profile> profiles;        // by ProfileIndex
   std::shared_ptr<const NatTable> nat;  // null: nothing is translated
+  /// Sessions whose policy version is not above this were decided by other rules of translation: a change of
+  /// those moves all policy versions.
+  uint32_t nat_changed_at = 0;
   // One each for the hub's life, owned by control.
   AdjacencyTable* adjacencies = nullptr;
   AttachmentBoard* board = nullptr;  // null: all are usable, none is probed

@@ -1,13 +1,10 @@
-// The L4 tuple of one packet, in the direction in which it travels. For ICMP echo the ports are both the
-// identifier; for other ICMP both are 0; for protocols without ports both are 0.
+// The L4 tuple of one packet, in the direction in which it travels. For ICMP queries and replies the ports
+// are both the identifier; for other ICMP both are 0; for protocols without ports both are 0.
 #pragma once
 
 #include "dataplane/net/address.h"
 
 namespace weir::dataplane {
-
-/// What an ICMP or ICMPv6 packet is to a session; `none` also for other messages than echo and errors.
-enum class IcmpUse : uint8_t { none, query, reply, error };
 
 struct Tuple {
   net::IpAddress src;

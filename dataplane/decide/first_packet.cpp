@@ -180,11 +180,10 @@ static bool translate_source(const Snapshot& snapshot, const Tuple& tuple, First
   Tuple& leaves = decision.translated;
   if (decision.source.kind == NatKind::fixed) leaves.src = decision.source.address;
   const Tuple answer = leaves.reversed();
-  const auto from_slot = static_cast<uint16_t>(from.index()), to_slot = static_cast<uint16_t>(to.index());
-  const NatTable::Destination back = nat.destination(to_slot, answer);
+  const NatTable::Destination back = nat.destination(static_cast<uint16_t>(to.index()), answer);
   if (back.kind != decision.source.kind || back.address != tuple.src) return false;
-  return owner_of({.tuple = answer, .domain = to_slot}, snapshot) ==
-         owner_of({.tuple = tuple, .domain = from_slot}, snapshot);
+  return detail::owner_behind(nat, answer, back, snapshot) ==
+         detail::owner_behind(nat, tuple, decision.destination, snapshot);
 }
 
 FirstDecision decide_route(const Snapshot& snapshot, const FirstPacket& packet) {

@@ -46,9 +46,9 @@ inline uint32_t fragment_hash(const Tuple& tuple) {
 inline WorkerIndex worker_of(uint64_t hash, const Snapshot& snapshot) {
   return static_cast<WorkerIndex>(hash * snapshot.workers >> 32);
 }
-/// Where there is translation.
-inline WorkerIndex owner_by_nat(const NatTable& nat, Tuple tuple, uint16_t domain, const Snapshot& snapshot) {
-  const NatTable::Destination to = nat.destination(domain, tuple);
+/// Of a packet that is meant for `to`, as NatTable::destination() says.
+inline WorkerIndex owner_behind(const NatTable& nat, Tuple tuple, const NatTable::Destination& to,
+                                const Snapshot& snapshot) {
   if (to.kind == NatKind::pool) return nat.port_owner(tuple.dst_port);
   tuple.dst = to.address;
   tuple.dst_port = to.port;
@@ -61,6 +61,11 @@ inline WorkerIndex owner_by_nat(const NatTable& nat, Tuple tuple, uint16_t domai
       break;
   }
   return worker_of(symmetric_hash(tuple, kOwnerSeed), snapshot);
+}
+/// Where there is translation.
+inline WorkerIndex owner_by_nat(const NatTable& nat, const Tuple& tuple, uint16_t domain,
+                                const Snapshot& snapshot) {
+  return owner_behind(nat, tuple, nat.destination(domain, tuple), snapshot);
 }
 }  // namespace detail
 

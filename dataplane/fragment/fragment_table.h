@@ -12,6 +12,7 @@
 #include "dataplane/core/time.h"
 #include "dataplane/core/tuple.h"
 #include "dataplane/core/verdict.h"
+#include "dataplane/net/parse.h"
 
 namespace weir::dataplane {
 
@@ -48,7 +49,8 @@ struct Fragment {
 /// What the first fragment told about the datagram, for those that follow it.
 struct FirstFragment {
   Tuple tuple;
-  IcmpUse icmp = IcmpUse::none;
+  net::IcmpKind icmp = net::IcmpKind::none;
+  uint8_t icmp_type = 0;
 };
 
 struct FragmentLimits {

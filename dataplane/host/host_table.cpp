@@ -4,8 +4,6 @@
 #include <new>
 #include <string>
 
-#include "dataplane/core/prefetch.h"
-
 namespace weir::dataplane {
 
 namespace {
@@ -48,8 +46,6 @@ HostName HostTable::name_of(uint16_t domain_slot, const net::IpAddress& address)
   name = mixed(name ^ (family << 16 | domain_slot));
   return name == 0 ? 1 : name;
 }
-
-void HostTable::prefetch(HostName host) const { dataplane::prefetch(&bucket_of(host)); }
 
 bool HostTable::replace(Entry& entry, const Entry& seen, const Entry& next) {
   const auto as_one = [](const Entry& e) { return static_cast<Both>(e.word) << 64 | e.host; };

@@ -38,8 +38,6 @@ class HostTable {
 
   // --- any thread ---
   HostName name_of(uint16_t domain_slot, const net::IpAddress& address) const;
-  /// Asks for the line of that host's bucket.
-  void prefetch(HostName host) const;
   /// A new session, if the rate allows it.
   Answer take_new(HostName host, const BudgetLimits& limits, NanoTime now);
   /// A half-open session, to be ended by end_half_open() if the answer is yes.

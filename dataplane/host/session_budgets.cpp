@@ -27,20 +27,25 @@ Result<std::unique_ptr<SessionBudgets>> SessionBudgets::create(const SessionBudg
   return budgets;
 }
 
-SessionBudgets::Admission SessionBudgets::take_new(const Origin& origin, NanoTime now) {
-  Admission admission;
-  if (limits_.source.new_per_second != 0) {
-    const HostName host = hosts_->name_of(origin.domain_slot, origin.source);
-    switch (hosts_->take_new(host, limits_.source, now)) {
-      case HostTable::Answer::yes:
-        break;
-      case HostTable::Answer::over_limit:
-        return {Bound::source, false};
-      case HostTable::Answer::no_room:
-        admission.untracked = true;
-        break;
-    }
+template <typename Ask>
+SessionBudgets::Admission SessionBudgets::ask_source(const Origin& origin, uint32_t limit, Ask&& ask) const {
+  if (limit == 0) return {};
+  switch (ask(hosts_->name_of(origin.domain_slot, origin.source))) {
+    case HostTable::Answer::yes:
+      break;
+    case HostTable::Answer::over_limit:
+      return {.bound = Bound::source};
+    case HostTable::Answer::no_room:
+      return {.untracked = true};
   }
+  return {};
+}
+
+SessionBudgets::Admission SessionBudgets::take_new(const Origin& origin, NanoTime now) {
+  Admission admission = ask_source(origin, limits_.source.new_per_second, [&](HostName host) {
+    return hosts_->take_new(host, limits_.source, now);
+  });
+  if (!admission) return admission;
   if (limits_.attachment.new_per_second != 0 &&
       !attachments_[slot_of(origin.attachment)].take_new(limits_.attachment, now)) {
     admission.bound = Bound::attachment;
@@ -52,19 +57,10 @@ SessionBudgets::Admission SessionBudgets::take_new(const Origin& origin, NanoTim
 }
 
 SessionBudgets::Admission SessionBudgets::begin_half_open(const Origin& origin, NanoTime now) {
-  Admission admission;
-  if (limits_.source.half_open != 0) {
-    const HostName host = hosts_->name_of(origin.domain_slot, origin.source);
-    switch (hosts_->begin_half_open(host, limits_.source, now)) {
-      case HostTable::Answer::yes:
-        break;
-      case HostTable::Answer::over_limit:
-        return {Bound::source, false};
-      case HostTable::Answer::no_room:
-        admission.untracked = true;
-        break;
-    }
-  }
+  Admission admission = ask_source(origin, limits_.source.half_open, [&](HostName host) {
+    return hosts_->begin_half_open(host, limits_.source, now);
+  });
+  if (!admission) return admission;
   const auto give_back_source = [&] {
     if (limits_.source.half_open != 0 && !admission.untracked)
       hosts_->end_half_open(hosts_->name_of(origin.domain_slot, origin.source));

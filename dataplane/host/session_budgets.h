@@ -56,6 +56,9 @@ class SessionBudgets {
 
  private:
   SessionBudgets(const SessionBudgetLimits& limits, uint32_t attachments);
+  /// What the host table says of the source, if there is a limit.
+  template <typename Ask>
+  Admission ask_source(const Origin& origin, uint32_t limit, Ask&& ask) const;
   size_t slot_of(AttachmentId id) const { return id.index() % attachments_.size(); }
 
   SessionBudgetLimits limits_;

@@ -60,8 +60,7 @@ const uint16_t* NatTable::Places::find(const Place& place) const {
   return nullptr;
 }
 
-NatTable::NatTable(NatRules rules, uint16_t workers, uint32_t version)
-    : rules_(std::move(rules)), version_(version) {
+NatTable::NatTable(NatRules rules, uint16_t workers) : rules_(std::move(rules)) {
   if (rules_.pools.size() > kMaxPools) rules_.pools.resize(kMaxPools);
   for (uint32_t block = 0; block < kPortBlocks; ++block) {
     block_owners_[block] = block_owner(static_cast<uint16_t>(block * kPortsPerBlock), workers);
@@ -142,7 +141,8 @@ void NatTable::build_classes() {
     for (const net::Prefix& prefix : rule.destinations) add(prefix, {.destination = bit});
     // What is static where the pool would be used has no need of it, and many peers.
     for (const StaticRule& fixed : rules_.fixed) {
-      if (contains(rule.from, fixed.domain) && seen_by(fixed, rule.to)) add(fixed.inside, {.no_source = bit});
+      if (contains(rule.from, fixed.domain) && contains(fixed.seen_by, rule.to))
+        add(fixed.inside, {.no_source = bit});
     }
   }
   for (const net::Prefix& prefix : private_prefixes())
@@ -153,10 +153,6 @@ void NatTable::build_classes() {
                 return Classes{a.source | b.source, a.no_source | b.no_source, a.destination | b.destination,
                                a.no_destination | b.no_destination};
               }};
-}
-
-bool NatTable::seen_by(const StaticRule& rule, DomainId domain) const {
-  return contains(rule.seen_by, domain);
 }
 
 NatTable::Destination NatTable::destination(uint16_t slot, const Tuple& tuple) const {
@@ -196,7 +192,7 @@ NatTable::Source NatTable::source(DomainId from, DomainId to, const Tuple& tuple
   if (const Entry entry = here->inside.find(tuple.src); entry != 0) {
     const auto i = static_cast<uint16_t>(entry);
     const StaticRule& rule = rules_.fixed[i];
-    if (rule.domain == from && seen_by(rule, to))
+    if (rule.domain == from && contains(rule.seen_by, to))
       return {NatKind::fixed, i, moved(tuple.src, rule.inside, rule.outside)};
   }
   // A hairpin's source is seen as it would be from where the destination is seen, too.

@@ -14,7 +14,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "dataplane/core/ids.h"
@@ -75,7 +74,7 @@ class NatTable {
   /// Of these there may be so many; more are left out, which translates less.
   static constexpr size_t kMaxPools = 64;
 
-  NatTable(NatRules rules, uint16_t workers, uint32_t version);
+  NatTable(NatRules rules, uint16_t workers);
 
   /// Where a packet to `address` is meant to go.
   struct Destination {
@@ -118,7 +117,6 @@ class NatTable {
   /// The worker whose block `port` lies in.
   WorkerIndex port_owner(uint16_t port) const { return block_owners_[port / kPortsPerBlock]; }
 
-  uint32_t version() const { return version_; }
   const NatRules& rules() const { return rules_; }
   /// The pool that has `address` in the domain of that slot; null: none.
   const PoolRule* pool_of(uint16_t realm, const net::IpAddress& address) const;
@@ -176,10 +174,8 @@ class NatTable {
   void build_domains();
   void build_places();
   void build_classes();
-  bool seen_by(const StaticRule& rule, DomainId domain) const;
 
   NatRules rules_;
-  uint32_t version_;
   std::array<WorkerIndex, kPortBlocks> block_owners_{};
   std::vector<PerDomain> domains_;  // by slot
   Places published_;

@@ -65,13 +65,19 @@ PortPool::PortPool(std::vector<Range> ranges, uint16_t first_port, uint16_t last
   }
 }
 
+PortPool::Use PortPool::use_of(WorkerIndex w) const {
+  const PerWorker& worker = workers_[w];
+  return {worker.taken.get(), worker.given_out.get(), worker.preserved.get(), worker.exhausted.get()};
+}
+
 PortPool::Use PortPool::use() const {
   Use sum;
-  for (uint16_t w = 0; w < count_; ++w) {
-    sum.taken += workers_[w].taken.get();
-    sum.given_out += workers_[w].given_out.get();
-    sum.preserved += workers_[w].preserved.get();
-    sum.exhausted += workers_[w].exhausted.get();
+  for (WorkerIndex w = 0; w < count_; ++w) {
+    const Use one = use_of(w);
+    sum.taken += one.taken;
+    sum.given_out += one.given_out;
+    sum.preserved += one.preserved;
+    sum.exhausted += one.exhausted;
   }
   return sum;
 }

@@ -49,6 +49,8 @@ class PortPool {
     uint64_t taken = 0, given_out = 0, preserved = 0, exhausted = 0;
   };
   Use use() const;
+  /// The same of one worker.
+  Use use_of(WorkerIndex w) const;
   /// What it could give out at once, of one protocol.
   uint64_t capacity() const { return uint64_t{addresses_} * (last_port_ - first_port_ + 1u); }
   const std::vector<Range>& ranges() const { return ranges_; }

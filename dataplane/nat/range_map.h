@@ -47,7 +47,6 @@ class RangeMap {
     }
   }
 
-  bool empty() const { return values_.size() <= 1 && (values_.empty() || values_[0] == Value{}); }
   /// Value{} where no range is.
   Value find(const Address& address) const {
     if (values_.empty()) return Value{};
@@ -93,7 +92,6 @@ class AddressMap {
     v4_ = {v4, join};
     v6_ = {v6, join};
   }
-  bool empty() const { return v4_.empty() && v6_.empty(); }
   Value find(const net::IpAddress& a) const { return a.is_v4() ? v4_.find(a.v4().value) : v6_.find(a.v6()); }
 
  private:

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/parse.h"
 
@@ -9,7 +10,7 @@ namespace weir::dataplane {
 
 namespace {
 
-/// The one's complement sum of what came less what went, in words as they lie in memory.
+/// The one's complement sum of what came less what went (net::checksum_change()).
 class Change {
  public:
   /// `size` even; both as they lie in memory.
@@ -18,40 +19,28 @@ class Change {
       uint16_t before, after;
       std::memcpy(&before, at + i, 2);
       std::memcpy(&after, by + i, 2);
-      sum_ += static_cast<uint16_t>(~before);
-      sum_ += after;
+      sum_ += net::checksum_change(before, after);
     }
     std::memcpy(at, by, size);
   }
   void replace(net::be16& at, net::be16 by) {
-    sum_ += static_cast<uint16_t>(~at.raw());
-    sum_ += by.raw();
+    sum_ += net::checksum_change(at.raw(), by.raw());
     at = by;
   }
   void add(const Change& other) { sum_ += other.sum_; }
-  /// `checksum` after this change to what it covers (RFC 1624, equation 3).
-  net::be16 applied_to(net::be16 checksum) const {
-    uint64_t sum = sum_ + static_cast<uint16_t>(~checksum.raw());
-    sum = (sum & 0xffff'ffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return net::be16::raw(static_cast<uint16_t>(~sum));
-  }
+  uint64_t sum() const { return sum_; }
 
  private:
   uint64_t sum_ = 0;
 };
 
-/// Of a UDP checksum: zero means none, so a sum that is zero is sent as all ones (RFC 768).
-net::be16 udp_sum(net::be16 before, const Change& change) {
-  if (before.raw() == 0) return before;
-  const net::be16 after = change.applied_to(before);
-  return after.raw() == 0 ? net::be16::raw(0xffff) : after;
-}
-
-bool is_echo(const net::IcmpHeader& icmp, net::Family family) {
-  if (family == net::Family::ipv4) return icmp.type == net::kIcmpEcho || icmp.type == net::kIcmpEchoReply;
-  return icmp.type == net::kIcmpv6Echo || icmp.type == net::kIcmpv6EchoReply;
+/// Both ports of a TCP or UDP header, which begin it.
+template <typename Header>
+Change replace_ports(Header& header, const Tuple& to) {
+  Change ports;
+  ports.replace(header.src_port, net::be16::of(to.src_port));
+  ports.replace(header.dst_port, net::be16::of(to.dst_port));
+  return ports;
 }
 
 /// The addresses of an IP header, and the sum of an IPv4 header. The change is of the addresses.
@@ -62,7 +51,7 @@ Change rewrite_addresses(uint8_t* ip, const net::IpAddress& src, const net::IpAd
     const net::be32 ends[2] = {src.v4().be(), dst.v4().be()};
     change.replace(reinterpret_cast<uint8_t*>(&header.src), reinterpret_cast<const uint8_t*>(ends),
                    sizeof ends);
-    header.checksum = change.applied_to(header.checksum);
+    header.checksum = net::checksum_changed(header.checksum, change.sum());
   } else {
     auto& header = *reinterpret_cast<net::Ipv6Header*>(ip);
     uint8_t ends[32];
@@ -80,23 +69,19 @@ void rewrite_transport(uint8_t* l4, size_t size, const Change& addresses, const 
   switch (to.protocol) {
     case net::kProtoTcp: {
       auto& tcp = *reinterpret_cast<net::TcpHeader*>(l4);
-      Change ports;
-      ports.replace(tcp.src_port, net::be16::of(to.src_port));
-      ports.replace(tcp.dst_port, net::be16::of(to.dst_port));
+      const Change ports = replace_ports(tcp, to);
       change.add(ports);
       all.add(ports);
       if (size >= offsetof(net::TcpHeader, checksum) + sizeof tcp.checksum)
-        all.replace(tcp.checksum, change.applied_to(tcp.checksum));
+        all.replace(tcp.checksum, net::checksum_changed(tcp.checksum, change.sum()));
       break;
     }
     case net::kProtoUdp: {
       auto& udp = *reinterpret_cast<net::UdpHeader*>(l4);
-      Change ports;
-      ports.replace(udp.src_port, net::be16::of(to.src_port));
-      ports.replace(udp.dst_port, net::be16::of(to.dst_port));
+      const Change ports = replace_ports(udp, to);
       change.add(ports);
       all.add(ports);
-      all.replace(udp.checksum, udp_sum(udp.checksum, change));
+      all.replace(udp.checksum, net::udp_checksum_changed(udp.checksum, change.sum()));
       break;
     }
     case net::kProtoIcmp:
@@ -104,13 +89,13 @@ void rewrite_transport(uint8_t* l4, size_t size, const Change& addresses, const 
       auto& icmp = *reinterpret_cast<net::IcmpHeader*>(l4);
       // ICMP's checksum has no pseudo header, ICMPv6's has one (RFC 4443 section 2.3).
       Change covered = to.src.is_v4() ? Change() : addresses;
-      if (is_echo(icmp, to.src.family)) {
+      if (net::has_icmp_identifier(to.src.family, icmp.type)) {
         Change id;
         id.replace(icmp.id, net::be16::of(to.src_port));
         covered.add(id);
         all.add(id);
       }
-      all.replace(icmp.checksum, covered.applied_to(icmp.checksum));
+      all.replace(icmp.checksum, net::checksum_changed(icmp.checksum, covered.sum()));
       break;
     }
     default:
@@ -140,45 +125,22 @@ void rewrite_packet(std::span<uint8_t> packet, uint16_t l4_offset, bool transpor
   rewrite_transport(packet.data() + l4_offset, packet.size() - l4_offset, addresses, to, all);
 }
 
-namespace {
-
-/// By 32-bit words, which add up to the same in one's complement.
-uint64_t replace(uint8_t* at, uint32_t by) {
-  uint32_t before;
-  std::memcpy(&before, at, sizeof before);
-  std::memcpy(at, &by, sizeof by);
-  return uint64_t{static_cast<uint32_t>(~before)} + by;
-}
-
-net::be16 applied(uint64_t change, net::be16 checksum) {
-  uint64_t sum = change + static_cast<uint16_t>(~checksum.raw());  // some words of 32 bits: 35 bits at most
-  sum = (sum & 0xffff'ffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  return net::be16::raw(static_cast<uint16_t>(~sum));
-}
-
-}  // namespace
-
-void rewrite_ipv4(uint8_t* packet, uint16_t l4_offset, uint32_t src, uint32_t dst, uint16_t src_port,
-                  uint16_t dst_port) {
+void rewrite_ipv4(uint8_t* packet, uint16_t l4_offset, const NewEnds4& to) {
   auto& ip = *reinterpret_cast<net::Ipv4Header*>(packet);
-  const uint64_t addresses = replace(packet + offsetof(net::Ipv4Header, src), net::be32::of(src).raw()) +
-                             replace(packet + offsetof(net::Ipv4Header, dst), net::be32::of(dst).raw());
-  ip.checksum = applied(addresses, ip.checksum);
+  ip.checksum = net::checksum_changed(ip.checksum, to.address_change);
+  const uint64_t addresses = __builtin_bswap64(to.addresses);
+  static_assert(offsetof(net::Ipv4Header, dst) == offsetof(net::Ipv4Header, src) + 4);
+  std::memcpy(packet + offsetof(net::Ipv4Header, src), &addresses, sizeof addresses);
   uint8_t* l4 = packet + l4_offset;
-  const uint64_t change =
-      addresses + replace(l4, net::be32::of(static_cast<uint32_t>(src_port) << 16 | dst_port).raw());
+  const uint32_t ports = __builtin_bswap32(to.ports);
+  std::memcpy(l4, &ports, sizeof ports);
   if (ip.protocol == net::kProtoTcp) {
     auto& tcp = *reinterpret_cast<net::TcpHeader*>(l4);
-    tcp.checksum = applied(change, tcp.checksum);
+    tcp.checksum = net::checksum_changed(tcp.checksum, to.ends_change);
     return;
   }
   auto& udp = *reinterpret_cast<net::UdpHeader*>(l4);
-  if (udp.checksum.raw() == 0) return;
-  const net::be16 after = applied(change, udp.checksum);
-  udp.checksum = after.raw() == 0 ? net::be16::raw(0xffff) : after;
+  udp.checksum = net::udp_checksum_changed(udp.checksum, to.ends_change);
 }
 
 bool rewrite_icmp_error(std::span<uint8_t> packet, uint16_t l4_offset, const Tuple& from, const Tuple& to) {
@@ -215,7 +177,7 @@ bool rewrite_icmp_error(std::span<uint8_t> packet, uint16_t l4_offset, const Tup
   const Change addresses = rewrite_addresses(packet.data(), from.src == to.src ? own : to.src, to.dst);
   if (!v4) body.add(addresses);
   auto& icmp = *reinterpret_cast<net::IcmpHeader*>(packet.data() + l4_offset);
-  icmp.checksum = body.applied_to(icmp.checksum);
+  icmp.checksum = net::checksum_changed(icmp.checksum, body.sum());
   return true;
 }
 

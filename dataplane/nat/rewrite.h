@@ -15,12 +15,20 @@ namespace weir::dataplane {
 
 /// Gives a packet the ends of `to`, which has its family and protocol. `packet` begins at the IP header and
 /// holds the packet. `transport`: its transport header begins at `l4_offset` and is there, as in every packet
-/// but fragments other than the first. ICMP: `to.src_port` is the identifier, which only echo messages have.
+/// but fragments other than the first. ICMP: `to.src_port` is the identifier, of messages that have one.
 void rewrite_packet(std::span<uint8_t> packet, uint16_t l4_offset, bool transport, const Tuple& to);
 
-/// The same, for code per packet: IPv4 with TCP or UDP, whole or the first fragment. All in host order.
-void rewrite_ipv4(uint8_t* packet, uint16_t l4_offset, uint32_t src, uint32_t dst, uint16_t src_port,
-                  uint16_t dst_port);
+/// For code per packet: other ends, and by what they change the checksums (net::checksum_folded()), which is
+/// known when a session begins. In host order, source before destination from the top.
+struct NewEnds4 {
+  uint64_t addresses;
+  uint32_t ports;
+  uint16_t address_change;  // of the IP header
+  uint16_t ends_change;     // of TCP and UDP: addresses and ports
+};
+/// The same as rewrite_packet() for IPv4 with TCP or UDP, whole or the first fragment, with the ends that the
+/// changes were counted from. Not to be done twice.
+void rewrite_ipv4(uint8_t* packet, uint16_t l4_offset, const NewEnds4& to);
 
 /// An ICMP error about a packet of a session that is translated (RFC 5508 section 4). The error travels to
 /// where `to.dst` is: packets of the session that go the same way arrive as `from` and leave as `to`, and the

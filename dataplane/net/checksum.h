@@ -1,6 +1,7 @@
 // The Internet checksum (RFC 1071) and its incremental update (RFC 1624).
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -55,15 +56,41 @@ inline uint64_t pseudo_header_sum(std::span<const uint8_t> addresses, uint8_t pr
   return checksum_add(sum, {reinterpret_cast<const uint8_t*>(rest), sizeof rest});
 }
 
+/// What it adds to a change of a checksum that one word went from `from` to `to`, as they lie in memory. A
+/// word of 32 bits counts as its two halves.
+template <std::unsigned_integral Word>
+constexpr uint64_t checksum_change(Word from, Word to) {
+  return uint64_t{static_cast<Word>(~from)} + to;
+}
+/// A change in 16 bits.
+constexpr uint16_t checksum_folded(uint64_t change) {
+  change = (change & 0xffff'ffff) + (change >> 32);
+  change = (change & 0xffff) + (change >> 16);
+  change = (change & 0xffff) + (change >> 16);
+  return static_cast<uint16_t>((change & 0xffff) + (change >> 16));
+}
+/// `sum` after what it covers has changed by `change`, a sum of checksum_change() (RFC 1624, equation 3).
+inline be16 checksum_changed(be16 sum, uint64_t change) {
+  return be16::raw(static_cast<uint16_t>(~checksum_folded(change + static_cast<uint16_t>(~sum.raw()))));
+}
+/// The same by a change in 16 bits.
+inline be16 checksum_changed(be16 sum, uint16_t change) {
+  const uint32_t v = uint32_t{change} + static_cast<uint16_t>(~sum.raw());
+  return be16::raw(static_cast<uint16_t>(~((v & 0xffff) + (v >> 16))));
+}
+/// The same of a UDP checksum: zero says that there is none, so one that comes to zero is sent as all ones
+/// (RFC 768).
+template <std::unsigned_integral Change>
+inline be16 udp_checksum_changed(be16 sum, Change change) {
+  if (sum.raw() == 0) return sum;
+  const be16 after = checksum_changed(sum, change);
+  return after.raw() == 0 ? be16::raw(0xffff) : after;
+}
+
 /// `sum` after one 16-bit word that it covers went from `from` to `to`; all as they lie in memory (RFC 1624,
 /// equation 3).
 inline be16 checksum_update(be16 sum, be16 from, be16 to) {
-  uint32_t v = static_cast<uint16_t>(~sum.raw());
-  v += static_cast<uint16_t>(~from.raw());
-  v += to.raw();
-  v = (v & 0xffff) + (v >> 16);
-  v = (v & 0xffff) + (v >> 16);
-  return be16::raw(static_cast<uint16_t>(~v));
+  return checksum_changed(sum, checksum_change(from.raw(), to.raw()));
 }
 
 }  // namespace weir::net

@@ -126,7 +126,7 @@ struct IcmpHeader {  // RFC 792, RFC 4443
   uint8_t type;
   uint8_t code;
   be16 checksum;
-  be16 id;   // echo; else unused, or the high half of a field
+  be16 id;   // of queries and replies (has_icmp_identifier()); else unused, or the high half of a field
   be16 seq;  // echo; MTU of "fragmentation needed"
 };
 static_assert(sizeof(IcmpHeader) == 8);
@@ -137,7 +137,13 @@ enum IcmpType : uint8_t {
   kIcmpRedirect = 5,
   kIcmpEcho = 8,
   kIcmpTimeExceeded = 11,
-  kIcmpParameter = 12
+  kIcmpParameter = 12,
+  kIcmpTimestamp = 13,
+  kIcmpTimestampReply = 14,
+  kIcmpInformation = 15,
+  kIcmpInformationReply = 16,
+  kIcmpAddressMask = 17,  // RFC 950
+  kIcmpAddressMaskReply = 18,
 };
 inline constexpr uint8_t kIcmpCodeFragNeeded = 4;
 enum Icmpv6Type : uint8_t {
@@ -150,6 +156,8 @@ enum Icmpv6Type : uint8_t {
   kIcmpv6RouterSolicit = 133,
   kIcmpv6NeighborSolicit = 135,
   kIcmpv6NeighborAdvert = 136,
+  kIcmpv6NodeQuery = 139,  // RFC 4620
+  kIcmpv6NodeReply = 140,
 };
 
 struct ArpPacket {  // RFC 826, Ethernet and IPv4

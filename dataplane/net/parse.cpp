@@ -84,20 +84,9 @@ bool walk_options(Bytes options, IpView& out) {
   return true;
 }
 
-bool icmp_is_error(Family family, uint8_t type) {
-  if (family == Family::ipv6) return type < 128;  // RFC 4443 section 2.1
-  return type == kIcmpUnreachable || type == kIcmpRedirect || type == kIcmpTimeExceeded ||
-         type == kIcmpParameter || type == 4;  // source quench, long dead, still an error
-}
-
 bool has_ports(uint8_t protocol) { return protocol == kProtoTcp || protocol == kProtoUdp; }
 bool is_icmp_of(Family family, uint8_t protocol) {
   return family == Family::ipv4 ? protocol == kProtoIcmp : protocol == kProtoIcmpv6;
-}
-
-bool is_echo(Family family, uint8_t type) {
-  return family == Family::ipv4 ? type == kIcmpEcho || type == kIcmpEchoReply
-                                : type == kIcmpv6Echo || type == kIcmpv6EchoReply;
 }
 
 ParseError parse_icmp(Bytes packet, const IpView& ip, L4View& out) {
@@ -105,16 +94,69 @@ ParseError parse_icmp(Bytes packet, const IpView& ip, L4View& out) {
   if (icmp == nullptr) return ParseError::truncated;
   out.icmp_type = icmp->type;
   out.icmp_code = icmp->code;
-  out.icmp_error = icmp_is_error(ip.family, icmp->type);
-  const uint8_t query = ip.family == Family::ipv4 ? uint8_t{kIcmpEcho} : uint8_t{kIcmpv6Echo};
-  out.icmp_query = icmp->type == query;
-  out.icmp_echo_reply = is_echo(ip.family, icmp->type) && !out.icmp_query;
-  if (is_echo(ip.family, icmp->type)) out.src_port = out.dst_port = icmp->id.host();
+  out.icmp = icmp_kind(ip.family, icmp->type);
+  if (has_icmp_identifier(ip.family, icmp->type)) out.src_port = out.dst_port = icmp->id.host();
   out.payload_offset = static_cast<uint16_t>(ip.l4_offset + sizeof(IcmpHeader));
   return ParseError::none;
 }
 
 }  // namespace
+
+IcmpKind icmp_kind(Family family, uint8_t type) {
+  if (family == Family::ipv6) {
+    if (type < 128) return IcmpKind::error;  // RFC 4443 section 2.1
+    if (type == kIcmpv6Echo || type == kIcmpv6NodeQuery) return IcmpKind::query;
+    return type == kIcmpv6EchoReply || type == kIcmpv6NodeReply ? IcmpKind::reply : IcmpKind::other;
+  }
+  constexpr uint8_t kSourceQuench = 4;  // long dead, still an error
+  switch (type) {
+    case kIcmpUnreachable:
+    case kSourceQuench:
+    case kIcmpRedirect:
+    case kIcmpTimeExceeded:
+    case kIcmpParameter:
+      return IcmpKind::error;
+    case kIcmpEcho:
+    case kIcmpTimestamp:
+    case kIcmpInformation:
+    case kIcmpAddressMask:
+      return IcmpKind::query;
+    case kIcmpEchoReply:
+    case kIcmpTimestampReply:
+    case kIcmpInformationReply:
+    case kIcmpAddressMaskReply:
+      return IcmpKind::reply;
+    default:
+      return IcmpKind::other;
+  }
+}
+
+uint8_t icmp_query_of(Family family, uint8_t reply) {
+  if (family == Family::ipv4 && reply == kIcmpEchoReply) return kIcmpEcho;
+  return static_cast<uint8_t>(reply - 1);
+}
+
+bool has_icmp_identifier(Family family, uint8_t type) {
+  const IcmpKind kind = icmp_kind(family, type);
+  const bool node_information = family == Family::ipv6 && type >= kIcmpv6NodeQuery;
+  return (kind == IcmpKind::query || kind == IcmpKind::reply) && !node_information;
+}
+
+std::optional<size_t> find_tcp_option(Bytes header, uint8_t kind, uint8_t length) {
+  constexpr uint8_t kEnd = 0, kNop = 1;
+  for (size_t at = sizeof(TcpHeader); at < header.size() && header[at] != kEnd;) {
+    if (header[at] == kNop) {
+      ++at;
+      continue;
+    }
+    if (at + 2 > header.size()) return std::nullopt;
+    const uint8_t size = header[at + 1];
+    if (size < 2 || at + size > header.size()) return std::nullopt;
+    if (header[at] == kind && size == length) return at;
+    at += size;
+  }
+  return std::nullopt;
+}
 
 ParseError parse_ethernet(Bytes frame, EthView& out) {
   const auto* eth = header_at<EthHeader>(frame, 0);
@@ -238,8 +280,9 @@ ParseError parse_quoted(Bytes quote, Family family, QuotedView& out) {
   } else if (is_icmp_of(family, out.ip.protocol)) {
     const auto* icmp = header_at<IcmpHeader>(quote, out.ip.l4_offset);
     if (icmp == nullptr) return ParseError::truncated;
-    if (icmp_is_error(family, icmp->type)) return ParseError::bad_header;  // RFC 1122: no errors about errors
-    if (is_echo(family, icmp->type)) out.src_port = out.dst_port = icmp->id.host();
+    if (icmp_kind(family, icmp->type) == IcmpKind::error)
+      return ParseError::bad_header;  // RFC 1122: no errors about errors
+    if (has_icmp_identifier(family, icmp->type)) out.src_port = out.dst_port = icmp->id.host();
   }
   return ParseError::none;
 }

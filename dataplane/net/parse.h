@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "dataplane/net/address.h"
@@ -65,17 +66,30 @@ ParseError parse_ipv4(Bytes packet, IpView& out);
 /// layer.
 ParseError parse_ipv6(Bytes packet, IpView& out);
 
+/// What an ICMP or ICMPv6 message is by its type.
+enum class IcmpKind : uint8_t {
+  none,   // no ICMP
+  query,  // echo, timestamp, information, address mask (RFC 792, RFC 950); ICMPv6 echo, node information
+  reply,  // to one of these
+  error,  // quotes another packet
+  other,
+};
+IcmpKind icmp_kind(Family family, uint8_t type);
+/// The type of the queries that a reply of that type answers.
+uint8_t icmp_query_of(Family family, uint8_t reply);
+/// Has the message an identifier, where IcmpHeader::id is? Queries and replies have, but for node
+/// information.
+bool has_icmp_identifier(Family family, uint8_t type);
+
 /// The L4 header of an unfragmented packet or first fragment.
 struct L4View {
-  uint16_t src_port = 0;  // host order; ICMP echo: the identifier, in both
+  uint16_t src_port = 0;  // host order; ICMP: the identifier, if it has one, in both
   uint16_t dst_port = 0;
   uint16_t payload_offset = 0;  // from the start of the IP header
   uint8_t tcp_flags = 0;
   uint8_t icmp_type = 0;  // both families
   uint8_t icmp_code = 0;
-  bool icmp_error = false;  // quotes another packet
-  bool icmp_echo_reply = false;
-  bool icmp_query = false;  // an echo request
+  IcmpKind icmp = IcmpKind::none;
 };
 /// `packet` is the IP packet that `ip` describes. TCP, UDP, ICMP and ICMPv6; others are accepted as they are.
 /// Lengths are checked; L4 checksums are not.
@@ -89,5 +103,9 @@ struct QuotedView {
   uint16_t dst_port = 0;
 };
 ParseError parse_quoted(Bytes quote, Family family, QuotedView& out);
+
+/// Where in `header`, a whole TCP header, the first option of that kind and length begins (RFC 9293
+/// section 3.1). Options behind one whose length makes no sense are not looked for.
+std::optional<size_t> find_tcp_option(Bytes header, uint8_t kind, uint8_t length);
 
 }  // namespace weir::net

@@ -46,6 +46,11 @@ constexpr bool is_half_open(SessionState state) {
          state == SessionState::loose;
 }
 
+/// TCP that has ended, and waits for its time-out.
+constexpr bool is_over(SessionState state) {
+  return state == SessionState::closing || state == SessionState::reset;
+}
+
 struct alignas(64) Session {
   enum Flags : uint16_t {
     kIpv6 = 1,
@@ -104,14 +109,21 @@ struct alignas(64) SessionCold {
 };
 static_assert(sizeof(SessionCold) == 128);
 
+/// A line beside the session's, for what few sessions have.
+///
 /// How a translated session's packets leave: those of the initiator with these ends, those of the responder,
-/// which come to them, with the ends that the session itself has. A line beside the session's, of translated
-/// ones only.
+/// which come to them, with the ends that the session itself has. And the neighbours of a half-open session
+/// in the list of those, from the oldest to the newest.
 struct alignas(64) SessionTranslation {
   net::Ipv6 src, dst;  // IpAddress::bits
   uint16_t src_port = 0, dst_port = 0;
   uint32_t source_binding = 0;       // BindingIndex that `src` is held by
   uint32_t destination_binding = 0;  // that the initiator's packets were sent to
+  // IPv4: by what the checksums of the initiator's packets change (net::checksum_folded()), those of the
+  // responder's by the complement. Of the addresses, for the IP header; of addresses and ports.
+  uint16_t address_change = 0;
+  uint16_t ends_change = 0;
+  SessionIndex older = kNoSession, newer = kNoSession;
 };
 static_assert(sizeof(SessionTranslation) == 64);
 

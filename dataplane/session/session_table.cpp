@@ -8,6 +8,8 @@
 #include <cstring>
 #include <string>
 
+#include "dataplane/net/checksum.h"
+
 namespace weir::dataplane {
 
 namespace {
@@ -164,14 +166,16 @@ Tuple SessionTable::leaving(SessionIndex index, Direction direction) const {
 }
 
 bool SessionTable::holds_translated(const Session& s, Direction direction, const Key4& key) const {
-  if (s.protocol != key.protocol || (s.flags & Session::kIpv6) != 0) return false;
-  if (direction == Direction::forward) {
-    return s.address4[0] == key.src && s.address4[1] == key.dst && s.port[0] == key.src_port &&
-           s.port[1] == key.dst_port && s.domain[0] == key.domain;
-  }
+  // Either direction's key is read and one is taken, since a core would guess half of the directions wrong.
   const SessionTranslation& t = translations_[index_of(s)];
-  return static_cast<uint32_t>(t.dst.lo) == key.src && static_cast<uint32_t>(t.src.lo) == key.dst &&
-         t.dst_port == key.src_port && t.src_port == key.dst_port && s.domain[1] == key.domain;
+  const auto ends = [](uint64_t first, uint64_t second) { return first << 32 | second; };
+  const uint64_t mask = uint64_t{0} - static_cast<uint64_t>(direction);  // all ones: reverse
+  const auto chosen = [mask](uint64_t there, uint64_t back) { return there ^ ((there ^ back) & mask); };
+  const uint64_t addresses = chosen(ends(s.address4[0], s.address4[1]), ends(t.dst.lo, t.src.lo));
+  const uint64_t ports = chosen(ends(s.port[0], s.port[1]), ends(t.dst_port, t.src_port));
+  const auto other = static_cast<uint64_t>((s.domain[static_cast<size_t>(direction)] ^ key.domain) |
+                                           (s.protocol ^ key.protocol) | (s.flags & Session::kIpv6));
+  return ((addresses ^ ends(key.src, key.dst)) | (ports ^ ends(key.src_port, key.dst_port)) | other) == 0;
 }
 
 bool SessionTable::holds_translated(const Session& s, Direction direction, const Key6& key) const {
@@ -202,13 +206,29 @@ void SessionTable::fill_addresses(SessionIndex index, const Key6& forward) {
 static net::Ipv6 bits_of(uint32_t address) { return {0, address}; }
 static net::Ipv6 bits_of(const net::Ipv6& address) { return address; }
 
+static void note_changes(const Key4& from, const Key4& to, SessionTranslation& t) {
+  const auto change = [](uint32_t before, uint32_t after) {
+    return net::checksum_change(net::be32::of(before).raw(), net::be32::of(after).raw());
+  };
+  const auto ports = [](const Key4& key) { return uint32_t{key.src_port} << 16 | key.dst_port; };
+  const uint64_t addresses = change(from.src, to.src) + change(from.dst, to.dst);
+  t.address_change = net::checksum_folded(addresses);
+  t.ends_change = net::checksum_folded(addresses + change(ports(from), ports(to)));
+}
+static void note_changes(const Key6&, const Key6&, SessionTranslation&) {}
+
 template <typename Key>
 SessionIndex SessionTable::insert_leaving(const Key& forward, const Key& leaves, uint16_t reverse_domain,
                                           NanoTime now) {
   const SessionIndex index = insert_keys(forward, mirrored(leaves, reverse_domain), now);
   if (index == kNoSession) return index;
   sessions_[index].flags |= Session::kTranslated;
-  translations_[index] = {bits_of(leaves.src), bits_of(leaves.dst), leaves.src_port, leaves.dst_port, 0, 0};
+  SessionTranslation& t = translations_[index];
+  t = {.src = bits_of(leaves.src),
+       .dst = bits_of(leaves.dst),
+       .src_port = leaves.src_port,
+       .dst_port = leaves.dst_port};
+  note_changes(forward, leaves, t);
   return index;
 }
 
@@ -330,6 +350,26 @@ void SessionTable::index_remove(uint32_t hash, uint32_t entry) {
   before->next = 0;
   last->next = overflow_free_;
   overflow_free_ = last_index;
+}
+
+// --- half-open sessions ---
+
+void SessionTable::list_half_open(SessionIndex index) {
+  SessionTranslation& added = translations_[index];
+  added.older = newest_half_open_;
+  added.newer = kNoSession;
+  if (newest_half_open_ == kNoSession) {
+    oldest_half_open_ = index;
+  } else {
+    translations_[newest_half_open_].newer = index;
+  }
+  newest_half_open_ = index;
+}
+
+void SessionTable::unlist_half_open(SessionIndex index) {
+  const SessionTranslation& gone = translations_[index];
+  (gone.older == kNoSession ? oldest_half_open_ : translations_[gone.older].newer) = gone.newer;
+  (gone.newer == kNoSession ? newest_half_open_ : translations_[gone.newer].older) = gone.older;
 }
 
 // --- timing wheel ---

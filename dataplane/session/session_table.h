@@ -132,6 +132,13 @@ class SessionTable {
   uint32_t size() const;
   uint32_t capacity() const;
 
+  /// The list of half-open sessions, in the order in which they began. The caller knows which are in it.
+  void list_half_open(SessionIndex index);
+  /// Before it is removed.
+  void unlist_half_open(SessionIndex index);
+  /// The one that began first; kNoSession: there is none.
+  SessionIndex oldest_half_open() const { return oldest_half_open_; }
+
   /// Sets or moves the session's timer to fire `after` ticks from `now`: at least one; at most
   /// kMaxTimerTicks, after which it fires early and the caller re-arms it. Needed when a time-out gets
   /// shorter; when a packet merely arrives the timer is left alone and re-armed lazily when it fires.
@@ -198,6 +205,7 @@ class SessionTable {
   uint32_t size_ = 0;
   uint32_t* free_ring_ = nullptr;  // first in, first out
   uint32_t free_head_ = 0;
+  SessionIndex oldest_half_open_ = kNoSession, newest_half_open_ = kNoSession;
   uint32_t* wheel_ = nullptr;  // first session of each slot, doubly linked from there, or kNoSession
   Tick wheel_now_;             // all slots before this tick are empty
   void* memory_ = nullptr;

@@ -1,31 +1,19 @@
 #include "dataplane/session/tcp_window.h"
 
+#include "dataplane/net/parse.h"
+
 namespace weir::dataplane {
 
 namespace {
 
-constexpr size_t kHeader = 20;
 constexpr uint8_t kMaxScale = 14;  // RFC 7323 section 2.3: more counts as this
 /// Of a side whose peer has said nothing yet: a quarter of the number space, the largest window there is.
 constexpr uint32_t kAnyWindow = 1u << 30;
 
-uint32_t be32(const uint8_t* at) {
-  return static_cast<uint32_t>(at[0]) << 24 | static_cast<uint32_t>(at[1]) << 16 |
-         static_cast<uint32_t>(at[2]) << 8 | at[3];
-}
-
-std::optional<uint8_t> window_scale(std::span<const uint8_t> options) {
-  constexpr uint8_t kEnd = 0, kNop = 1, kScale = 3, kScaleLength = 3;
-  while (!options.empty() && options[0] != kEnd) {
-    if (options[0] == kNop) {
-      options = options.subspan(1);
-      continue;
-    }
-    if (options.size() < 2 || options[1] < 2 || options[1] > options.size()) return std::nullopt;
-    if (options[0] == kScale && options[1] == kScaleLength) return std::min(options[2], kMaxScale);
-    options = options.subspan(options[1]);
-  }
-  return std::nullopt;
+std::optional<uint8_t> window_scale(std::span<const uint8_t> header) {
+  constexpr uint8_t kScale = 3, kScaleLength = 3;
+  const std::optional<size_t> at = net::find_tcp_option(header, kScale, kScaleLength);
+  return at ? std::optional(std::min(header[*at + 2], kMaxScale)) : std::nullopt;
 }
 
 bool has(const TcpSegment& segment, uint8_t flag) { return (segment.flags & flag) != 0; }
@@ -158,13 +146,14 @@ TcpEvent judge_reset(SessionState state, Direction direction, const TcpSegment& 
 }  // namespace
 
 TcpSegment read_segment(std::span<const uint8_t> header, uint32_t payload) {
+  const auto& tcp = *reinterpret_cast<const net::TcpHeader*>(header.data());
   TcpSegment segment;
-  segment.seq = be32(&header[4]);
-  segment.ack = be32(&header[8]);
-  segment.flags = header[13];
-  segment.window = static_cast<uint16_t>(header[14] << 8 | header[15]);
+  segment.seq = tcp.seq.host();
+  segment.ack = tcp.ack.host();
+  segment.flags = tcp.flags;
+  segment.window = tcp.window.host();
   segment.length = payload + has(segment, kSyn) + has(segment, kFin);
-  if (has(segment, kSyn)) segment.scale = window_scale(header.subspan(kHeader));
+  if (has(segment, kSyn)) segment.scale = window_scale(header);
   return segment;
 }
 

@@ -165,8 +165,9 @@ Next put_together(WorkerContext& ctx, FragmentTable::Index datagram, rte_mbuf* l
 // --- inner ---
 
 void complete_meta(PacketMeta& meta, const FirstFragment& first) {
-  meta.set_key(first.tuple, meta.is_v4() ? meta.key4.domain : meta.key6.domain);
+  meta.set_key(first.tuple, meta.domain());
   meta.icmp = first.icmp;
+  meta.icmp_type = first.icmp_type;
 }
 
 /// The fragment's datagram is gathered here. In place, a fragment that goes on stays where it is in its
@@ -179,7 +180,7 @@ Next gather_here(WorkerContext& ctx, rte_mbuf* mbuf, const net::IpView& ip, bool
   if (answer.kind != Kind::pass) return refuse(ctx, table, answer);
   FirstFragment& first = table.first(answer.datagram);
   if (ip.first_fragment) {
-    first = {meta.tuple(), meta.icmp};
+    first = {meta.tuple(), meta.icmp, meta.icmp_type};
   } else {
     complete_meta(meta, first);
   }

@@ -66,12 +66,6 @@ bool is_wanted_multicast(rte_mbuf* mbuf, const Attachment& attachment) {
   return reinterpret_cast<const net::EthHeader*>(data_of(mbuf))->dst.is_multicast();
 }
 
-IcmpUse icmp_use(const net::L4View& l4) {
-  if (l4.icmp_error) return IcmpUse::error;
-  if (l4.icmp_echo_reply) return IcmpUse::reply;
-  return l4.icmp_query ? IcmpUse::query : IcmpUse::none;
-}
-
 Next decide_ip(rte_mbuf* mbuf, const Attachment& attachment, const net::IpView& ip, WorkerContext& ctx) {
   PacketMeta& meta = meta_of(mbuf);
   const net::Bytes packet = bytes_of(mbuf).subspan(meta.ip_offset, ip.length);
@@ -99,15 +93,16 @@ Next decide_ip(rte_mbuf* mbuf, const Attachment& attachment, const net::IpView& 
   meta.ip_length = static_cast<uint16_t>(ip.length);
   meta.ttl = ip.ttl;
   meta.tcp_flags = l4.tcp_flags;
-  meta.icmp = icmp_use(l4);
+  meta.icmp = l4.icmp;
+  meta.icmp_type = l4.icmp_type;
   if (attachment.is_gateway(ip.dst)) {
-    if (l4.icmp_query && answer_echo(mbuf, meta.ip_offset, ip)) return Next::answer_inner();
-    if (l4.icmp_echo_reply && take_probe_answer(ctx, attachment.id, packet.subspan(l4.payload_offset))) {
+    if (l4.icmp == net::IcmpKind::query && answer_echo(mbuf, meta.ip_offset, ip)) return Next::answer_inner();
+    if (l4.icmp == net::IcmpKind::reply &&
+        take_probe_answer(ctx, attachment.id, packet.subspan(l4.payload_offset)))
       return Next::consumed();
-    }
     return Next::drop(DropReason::inner_hub_address);
   }
-  if (l4.icmp_error) {
+  if (l4.icmp == net::IcmpKind::error) {
     const Next next = take_quoted_tuple(packet, ip, attachment.domain, meta);
     if (!next.goes_on()) return next;
   } else {

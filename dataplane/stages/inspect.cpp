@@ -92,11 +92,14 @@ void settle_fragments(WorkerContext& ctx, inspection::Action action) {
 
 Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
   const PacketMeta& meta = meta_of(mbuf);
+  if (!is_session_there(ctx, meta)) [[unlikely]]
+    return Next::drop(DropReason::session_gone);
   Session& session = ctx.sessions->at(meta.session);
   if ((session.flags & (Session::kInspected | Session::kDropped)) == 0) [[likely]]
     return Next::go_on();
   if ((session.flags & Session::kDropped) != 0) return drop_rest(ctx, resets, mbuf, session);
-  if (meta.icmp == IcmpUse::error) return Next::go_on();  // its payload is a quote, not data of the session
+  // The payload of an error is a quote, not data of the session.
+  if (meta.icmp == net::IcmpKind::error || meta.unseen) return Next::go_on();
   if (!will_be_sent(*ctx.snapshot, meta)) return Next::go_on();
 
   const Profile& profile = ctx.snapshot->profiles[session.profile];

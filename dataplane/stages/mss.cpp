@@ -1,7 +1,6 @@
 #include "dataplane/stages/mss.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "dataplane/net/checksum.h"
 
@@ -17,35 +16,24 @@ uint16_t largest_segment(const Attachment* ingress, const Attachment& egress, ne
 }
 
 void lower_mss(std::span<uint8_t> tcp, uint16_t largest) {
-  constexpr uint8_t kEnd = 0, kNop = 1, kMss = 2, kMssLength = 4;
+  constexpr uint8_t kMss = 2, kMssLength = 4;
   if (largest == 0) return;
-  size_t at = sizeof(net::TcpHeader);
-  while (at < tcp.size() && tcp[at] != kEnd) {
-    if (tcp[at] == kNop) {
-      ++at;
-      continue;
-    }
-    if (at + 2 > tcp.size() || tcp[at + 1] < 2 || at + tcp[at + 1] > tcp.size())
-      return;  // the receiver's affair
-    if (tcp[at] != kMss || tcp[at + 1] != kMssLength) {
-      at += tcp[at + 1];
-      continue;
-    }
-    uint8_t* value = &tcp[at + 2];
-    const auto asked = static_cast<uint16_t>(value[0] << 8 | value[1]);
-    if (asked <= largest) return;
-    auto& header = *reinterpret_cast<net::TcpHeader*>(tcp.data());
-    // The checksum is of words from the header's start: behind an odd offset the value lies across two of
-    // them, and counts with its bytes swapped (RFC 1071 section 2(B)).
-    const bool odd = (at + 2) % 2 != 0;
-    const auto as_summed = [odd](uint16_t v) {
-      return net::be16::of(odd ? static_cast<uint16_t>(v << 8 | v >> 8) : v);
-    };
-    header.checksum = net::checksum_update(header.checksum, as_summed(asked), as_summed(largest));
-    value[0] = static_cast<uint8_t>(largest >> 8);
-    value[1] = static_cast<uint8_t>(largest);
-    return;
-  }
+  const std::optional<size_t> option = net::find_tcp_option(tcp, kMss, kMssLength);
+  if (!option) return;
+  const size_t at = *option + 2;
+  uint8_t* value = &tcp[at];
+  const auto asked = static_cast<uint16_t>(value[0] << 8 | value[1]);
+  if (asked <= largest) return;
+  auto& header = *reinterpret_cast<net::TcpHeader*>(tcp.data());
+  // The checksum is of words from the header's start: behind an odd offset the value lies across two of
+  // them, and counts with its bytes swapped (RFC 1071 section 2(B)).
+  const bool odd = at % 2 != 0;
+  const auto as_summed = [odd](uint16_t v) {
+    return net::be16::of(odd ? static_cast<uint16_t>(v << 8 | v >> 8) : v);
+  };
+  header.checksum = net::checksum_update(header.checksum, as_summed(asked), as_summed(largest));
+  value[0] = static_cast<uint8_t>(largest >> 8);
+  value[1] = static_cast<uint8_t>(largest);
 }
 
 }  // namespace weir::dataplane

@@ -17,8 +17,7 @@ namespace weir::dataplane {
 /// Where something is translated. The meta's tuple is one that travels as the packet does: of an ICMP error
 /// the quoted one, reversed.
 inline WorkerIndex owner_by_nat(const PacketMeta& meta, const Snapshot& snapshot) {
-  const uint16_t domain = meta.is_v4() ? meta.key4.domain : meta.key6.domain;
-  return detail::owner_by_nat(*snapshot.nat, meta.tuple(), domain, snapshot);
+  return detail::owner_by_nat(*snapshot.nat, meta.tuple(), meta.domain(), snapshot);
 }
 
 /// Packets of sessions that live on other workers go into their outboxes, the others stay. Without a branch

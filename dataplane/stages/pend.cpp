@@ -122,7 +122,8 @@ bool carries(const PacketMeta& meta) { return meta.fragment || meta.ip_length > 
 Next pend_packet(WorkerContext& ctx, rte_mbuf* mbuf) {
   const PacketMeta& meta = meta_of(mbuf);
   const SessionIndex index = meta.session;
-  if ((ctx.sessions->at(index).flags & Session::kPending) == 0 || meta.icmp == IcmpUse::error)
+  if (!is_session_there(ctx, meta)) return Next::drop(DropReason::session_gone);
+  if ((ctx.sessions->at(index).flags & Session::kPending) == 0 || meta.icmp == net::IcmpKind::error)
     return Next::go_on();
   PendingSessions& pending = *ctx.pending;
   const PendingIndex own = ctx.sessions->cold(index).pending;

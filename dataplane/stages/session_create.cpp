@@ -15,45 +15,34 @@ namespace weir::dataplane {
 
 namespace {
 
-constexpr uint8_t kTcp = 6;
-
 /// How a session begins, if it does.
 struct Start {
   SessionState state = SessionState::active;
   TcpWindow window;  // of TCP
 };
 
-bool has_icmp_header(const PacketMeta& meta) { return meta.payload_offset != meta.l4_offset; }
-
 /// Only what opens a conversation may make a session: a TCP SYN (or more, as `tcp` is configured), an echo
 /// request, any packet of other protocols.
 DropReason may_start(const TcpRules& rules, rte_mbuf* mbuf, Start& start) {
   const PacketMeta& meta = meta_of(mbuf);
-  if (meta.icmp == IcmpUse::error) return DropReason::icmp_error_unmatched;
-  if (meta.icmp == IcmpUse::reply) return DropReason::not_a_session_start;
-  // Of a fragment that has no header the first one told no more than that it was an echo request.
-  if (net::is_icmp(meta.protocol()) && !has_icmp_header(meta) && meta.icmp != IcmpUse::query)
+  if (meta.icmp == net::IcmpKind::error) return DropReason::icmp_error_unmatched;
+  if (meta.icmp == net::IcmpKind::reply) return DropReason::not_a_session_start;
+  // A fragment after the first, unless of a query.
+  if (net::is_icmp(meta.protocol()) && !meta.has_transport() && meta.icmp != net::IcmpKind::query)
     return DropReason::not_a_session_start;
-  if (meta.protocol() != kTcp) return DropReason::none;
-  if (meta.tcp_flags == 0) return DropReason::not_a_session_start;  // also a fragment that has no header
+  if (meta.protocol() != net::kProtoTcp) return DropReason::none;
+  if (!meta.has_transport()) return DropReason::not_a_session_start;
   const std::optional<SessionState> state = begin_tcp(segment_of(mbuf), rules, start.window);
   if (!state) return DropReason::not_a_session_start;
   start.state = *state;
   return DropReason::none;
 }
 
-/// An ICMP message's type and code. A fragment without a header belongs to an echo request, see may_start().
+/// An ICMP message's type and code.
 std::array<uint8_t, 2> icmp_of(rte_mbuf* mbuf) {
   const PacketMeta& meta = meta_of(mbuf);
-  if (!has_icmp_header(meta)) return {echo_request_type(meta.protocol()), 0};
-  const net::Bytes message = bytes_of(mbuf).subspan(meta.ip_offset + meta.l4_offset);
-  return {message[0], message[1]};
-}
-
-/// With fewer free ones something gives way. In a large table before none is left, see give_way().
-uint32_t free_wanted(const SessionTable& sessions) {
-  constexpr uint32_t kLarge = 64 * kMaxRxBurst;
-  return sessions.capacity() < kLarge ? 1 : 2 * kMaxRxBurst;
+  if (!meta.has_transport()) return {meta.icmp_type, 0};
+  return {meta.icmp_type, data_of(mbuf)[meta.ip_offset + meta.l4_offset + offsetof(net::IcmpHeader, code)]};
 }
 
 SessionIndex insert_translated(WorkerContext& ctx, const PacketMeta& meta, uint16_t to_slot,
@@ -112,13 +101,14 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
     return Next::drop(reason);
 
   const Tuple tuple = meta.tuple();
-  const SessionBudgets::Origin origin{meta.is_v4() ? meta.key4.domain : meta.key6.domain, meta.ingress,
-                                      tuple.src};
-  // Before it is decided: a flood beyond its budget does not cost that either.
-  if (ctx.budgets != nullptr) {
+  const SessionBudgets::Origin origin{meta.domain(), meta.ingress, tuple.src};
+  // Before it is decided: a flood beyond its budget does not cost that either. Once: a packet that has waited
+  // for its next hop comes here again.
+  if (ctx.budgets != nullptr && !meta.paid) {
     const SessionBudgets::Admission admission = ctx.budgets->take_new(origin, ctx.now);
     if (admission.untracked) ctx.counters.hosts_untracked.add();
     if (!admission) return Next::drop(DropReason::session_budget);
+    meta.paid = true;
   }
   FirstPacket packet{meta.ingress, tuple};
   BindingIndex sent_to = kNoBinding;
@@ -156,29 +146,27 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
   if (!to_responder.valid()) return wait_for(meta, decision.forward, leaves.dst);
 
   BindingIndex source = kNoBinding;
-  if (const DropReason reason = hold_source(ctx, mbuf, decision, tuple, leaves, source);
-      reason != DropReason::none)
+  if (const DropReason reason = hold_source(ctx, meta, decision, leaves, source); reason != DropReason::none)
     return Next::drop(reason);
   // Held before anything gives way, which might be the one that held it.
   const bool keeps = decision.is_translated() && sent_to != kNoBinding;
   if (keeps) ctx.bindings->hold_again(sent_to);
+  const bool half_open = is_half_open(start.state);
+  bool untracked = false, admitted = false;
   const auto refuse = [&](DropReason reason) {
     if (source != kNoBinding) ctx.bindings->release(snapshot.nat.get(), source);
     if (keeps) ctx.bindings->release(snapshot.nat.get(), sent_to);
+    if (admitted && ctx.budgets != nullptr) ctx.budgets->end_half_open(origin, untracked);
     return Next::drop(reason);
   };
-  const bool half_open = is_half_open(start.state);
-  bool untracked = false;
   if (half_open) {
     const DropReason reason = admit_half_open(ctx, origin, untracked);
     if (reason != DropReason::none) return refuse(reason);
+    admitted = true;
   }
-  if (ctx.sessions->capacity() - ctx.sessions->size() < free_wanted(*ctx.sessions)) give_way(ctx, false);
+  if (ctx.sessions->size() == ctx.sessions->capacity()) give_way(ctx, false);
   const SessionIndex index = insert(ctx, meta, decision, leaves);
-  if (index == kNoSession) {
-    if (half_open && ctx.budgets != nullptr) ctx.budgets->end_half_open(origin, untracked);
-    return refuse(why_not_inserted(ctx, meta, decision, leaves));
-  }
+  if (index == kNoSession) return refuse(why_not_inserted(ctx, meta, decision, leaves));
   if (decision.is_translated()) {
     ctx.sessions->translation(index).source_binding = source;
     ctx.sessions->translation(index).destination_binding = sent_to;
@@ -206,9 +194,7 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
     set_effects(ctx, index, decision.policy.effects);
   arm_session(ctx, index);
   if (!decision.pending() && !set_inspection(ctx, index, decision.policy)) {
-    release_bindings(ctx, index);
-    end_half_open(ctx, index);
-    ctx.sessions->remove(index);
+    forget_session(ctx, index);
     return Next::drop(DropReason::inspect_limit);
   }
   if (decision.pending()) [[unlikely]] {

@@ -25,9 +25,9 @@ TcpSegment segment_of(rte_mbuf* mbuf) {
 namespace {
 
 /// A segment that can move more than the windows, or lies outside of them. (session/tcp_state.h)
-Next tcp_rare(WorkerContext& ctx, rte_mbuf* mbuf, Session& session, const PacketMeta& meta) {
-  const bool no_header = meta.fragment && meta.tcp_flags == 0;  // not the first one
-  if (no_header || (session.flags & Session::kDropped) != 0) {  // inspect drops it
+Next tcp_rare(WorkerContext& ctx, rte_mbuf* mbuf, Session& session, PacketMeta& meta) {
+  // Of a datagram in pieces the first is judged.
+  if (!meta.has_transport() || (session.flags & Session::kDropped) != 0) {  // inspect drops it
     count(ctx, session, meta.direction, meta.ip_length);
     session.last_seen = ctx.tick;
     return Next::go_on();
@@ -37,13 +37,18 @@ Next tcp_rare(WorkerContext& ctx, rte_mbuf* mbuf, Session& session, const Packet
   const TcpRules& rules = ctx.snapshot->tcp;
   const auto [step, event] =
       follow_tcp(session.state, meta.direction, segment, rules, ctx.sessions->tcp(meta.session));
-  if (step.verdict == TcpVerdict::refuse) {
+  // What its receiver may take or not cannot be inspected: data of that kind would be a way past inspection,
+  // or poison what is inspected.
+  const bool inspected = (session.flags & Session::kInspected) != 0;
+  const bool ignored = step.verdict == TcpVerdict::ignore;
+  if (step.verdict == TcpVerdict::refuse || (ignored && inspected && meta.ip_length > meta.payload_offset)) {
     const bool outside = event == TcpEvent::outside || event == TcpEvent::outside_control;
     return Next::drop(outside ? DropReason::tcp_outside_window : DropReason::tcp_unexpected);
   }
   cold.tcp_flags[static_cast<size_t>(meta.direction)] |= meta.tcp_flags;
   count(ctx, session, meta.direction, meta.ip_length);
-  if (step.verdict == TcpVerdict::ignore) {
+  if (ignored) {
+    meta.unseen = true;
     const bool retransmitted = session.state == SessionState::syn_received && event == TcpEvent::syn;
     if (!retransmitted) ctx.counters.tcp_ignored.add();
     return Next::go_on();
@@ -77,26 +82,47 @@ bool fits_quote(WorkerContext& ctx, rte_mbuf* mbuf, const PacketMeta& meta) {
   return true;
 }
 
-/// ICMP: an error has to fit what it quotes, a query to travel in the session's direction or be allowed by
-/// itself.
+/// As of a first packet, policy and translation included.
+FirstDecision ask(const WorkerContext& ctx, FirstPacket packet) {
+  const Attachment* ingress = ctx.snapshot->attachment(packet.ingress);
+  if (ctx.snapshot->nat != nullptr && ingress != nullptr) {
+    const BindingIndex sent_to = find_binding(ctx, packet.tuple, ingress->domain);
+    if (sent_to != kNoBinding) packet.binding = &ctx.bindings->at(sent_to);
+  }
+  return decide_first_packet(*ctx.snapshot, packet);
+}
+
+/// Queries of one identifier share a session, as do messages of other kinds that two hosts exchange. What its
+/// first packet was decided for may pass, and the answers to that. Any other message is asked of policy like
+/// a first packet; an answer by the query that it is to, which came the other way.
+DropReason icmp_allowed(const WorkerContext& ctx, const PacketMeta& meta) {
+  const SessionTable& sessions = *ctx.sessions;
+  const SessionCold& cold = sessions.cold(meta.session);
+  const uint8_t first = cold.tcp_flags[0];
+  const bool forward = meta.direction == Direction::forward;
+  FirstPacket packet{meta.ingress, meta.tuple()};
+  packet.icmp_type = meta.icmp_type;
+  if (meta.icmp == net::IcmpKind::reply) {
+    const uint8_t query = net::icmp_query_of(meta.family, meta.icmp_type);
+    if (query == first) return DropReason::none;
+    packet.ingress = forward ? cold.egress : cold.ingress;
+    packet.tuple = forward ? sessions.leaving(meta.session, Direction::forward).reversed()
+                           : sessions.tuple(meta.session);
+    packet.icmp_type = query;
+    return ask(ctx, packet).drop == DropReason::none ? DropReason::none : DropReason::not_a_session_start;
+  }
+  if (meta.icmp_type == first && (forward || meta.icmp == net::IcmpKind::other)) return DropReason::none;
+  return ask(ctx, packet).drop;
+}
+
+/// ICMP: an error has to fit what it quotes, anything else to be allowed.
 Next icmp_rare(WorkerContext& ctx, rte_mbuf* mbuf, Session& session, const PacketMeta& meta) {
-  if (meta.icmp == IcmpUse::error) {
-    const bool has_header = meta.payload_offset > meta.l4_offset;  // else a fragment after the first
-    if (has_header && !fits_quote(ctx, mbuf, meta)) return Next::drop(DropReason::icmp_error_quote);
+  if (meta.icmp == net::IcmpKind::error) {
+    if (meta.has_transport() && !fits_quote(ctx, mbuf, meta)) return Next::drop(DropReason::icmp_error_quote);
     return Next::go_on();
   }
-  // The responder asks by the identifier that it is asked by: no session has room beside this one, but policy
-  // is asked as for any first packet.
-  if (meta.icmp == IcmpUse::query && meta.direction == Direction::reverse) {
-    FirstPacket packet{meta.ingress, meta.tuple()};
-    const Attachment* ingress = ctx.snapshot->attachment(meta.ingress);
-    if (ctx.snapshot->nat != nullptr && ingress != nullptr) {
-      const BindingIndex sent_to = find_binding(ctx, packet.tuple, ingress->domain);
-      if (sent_to != kNoBinding) packet.binding = &ctx.bindings->at(sent_to);
-    }
-    const FirstDecision decision = decide_first_packet(*ctx.snapshot, packet);
-    if (decision.drop != DropReason::none) return Next::drop(decision.drop);
-  }
+  if (const DropReason reason = icmp_allowed(ctx, meta); reason != DropReason::none)
+    return Next::drop(reason);
   count(ctx, session, meta.direction, meta.ip_length);
   session.last_seen = ctx.tick;
   return Next::go_on();
@@ -104,9 +130,8 @@ Next icmp_rare(WorkerContext& ctx, rte_mbuf* mbuf, Session& session, const Packe
 
 /// The tuple is used again: a SYN on a conversation that is over.
 bool starts_anew(const Session& session, const PacketMeta& meta) {
-  return (session.state == SessionState::closing || session.state == SessionState::reset) &&
-         (session.flags & Session::kDropped) == 0 && event_of(meta.tcp_flags) == TcpEvent::syn &&
-         meta.icmp != IcmpUse::error;
+  return is_over(session.state) && (session.flags & Session::kDropped) == 0 &&
+         event_of(meta.tcp_flags) == TcpEvent::syn && meta.icmp != net::IcmpKind::error;
 }
 
 /// A packet that found no session: may it start one? Then it is forwarded as was decided.
@@ -134,7 +159,7 @@ Next pass(WorkerContext& ctx, rte_mbuf* mbuf) {
   PacketMeta& meta = meta_of(mbuf);
   Session& session = ctx.sessions->at(meta.session);
   meta.adjacency = session.adjacency[static_cast<size_t>(meta.direction)];
-  if (meta.icmp != IcmpUse::none) return icmp_rare(ctx, mbuf, session, meta);
+  if (meta.icmp != net::IcmpKind::none) return icmp_rare(ctx, mbuf, session, meta);
   if (session.state != SessionState::active && !take_segment(*ctx.sessions, mbuf, session, meta.direction))
     return tcp_rare(ctx, mbuf, session, meta);
   count(ctx, session, meta.direction, meta.ip_length);

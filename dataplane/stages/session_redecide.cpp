@@ -9,10 +9,34 @@ namespace weir::dataplane {
 
 namespace {
 
+/// What has changed for a session; `route`: that, a next hop, or the way that its packets come.
+enum class Change : uint8_t { policy, route, nat };
+
+void count_redecided(WorkerCounters& counters, Change change) {
+  switch (change) {
+    case Change::policy:
+      return counters.redecided_policy.add();
+    case Change::route:
+      return counters.redecided_route.add();
+    case Change::nat:
+      return counters.redecided_nat.add();
+  }
+}
+
 /// The session is no longer allowed: it goes, and the packet with it, of which control tells the sender if it
 /// is rejected. A later packet that may start a session is judged anew.
-Next cut(WorkerContext& ctx, SessionIndex index, DropReason reason) {
-  ctx.counters.redecided_cut.add();
+Next cut(WorkerContext& ctx, SessionIndex index, Change change, DropReason reason) {
+  switch (change) {
+    case Change::policy:
+      ctx.counters.cut_policy.add();
+      break;
+    case Change::route:
+      ctx.counters.cut_route.add();
+      break;
+    case Change::nat:
+      ctx.counters.cut_nat.add();
+      break;
+  }
   end_session(ctx, index, inspection::FlowEnd::purged);
   return reason == DropReason::policy_reject ? Next::punt(PuntReason::reject) : Next::drop(reason);
 }
@@ -58,15 +82,13 @@ Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index) 
   const Tuple tuple = ctx.sessions->tuple(index);
   const FirstPacket packet = first_packet_of(ctx, index, tuple, cold.ingress);
 
-  // Else a next hop went, which no version tells.
   const bool policy_moved = snapshot.policy->version(session.connection) != cold.policy_version;
   const bool route_moved = snapshot.routes->version(session.route[0]) != cold.route_version[0] ||
                            snapshot.routes->version(session.route[1]) != cold.route_version[1];
-  if (policy_moved) {
-    ctx.counters.redecided_policy.add();
-  } else if (route_moved) {
-    ctx.counters.redecided_route.add();
-  }
+  Change change = Change::route;
+  if (policy_moved) change = cold.policy_version <= snapshot.nat_changed_at ? Change::nat : Change::policy;
+  // Else a next hop went, which no version tells, and each packet asks until there is another one.
+  if (policy_moved || route_moved) count_redecided(ctx.counters, change);
   bool classified = policy_moved;
   FirstDecision decision =
       policy_moved ? decide_first_packet(snapshot, packet) : decide_route(snapshot, packet);
@@ -77,11 +99,12 @@ Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index) 
   }
   // An attachment that is down may come back, and what was allowed is still: the session waits for it.
   if (decision.drop == DropReason::attachment_down) return Next::drop(DropReason::attachment_down);
-  if (decision.drop != DropReason::none) return cut(ctx, index, decision.drop);
-  if (!keeps_translation(ctx, index, decision)) return cut(ctx, index, DropReason::nat_changed);
+  if (decision.drop != DropReason::none) return cut(ctx, index, change, decision.drop);
+  if (!keeps_translation(ctx, index, decision)) return cut(ctx, index, change, DropReason::nat_changed);
   // In another domain the replies would have another key.
-  if (decision.to_domain.index() != session.domain[1]) return cut(ctx, index, DropReason::no_route);
-  if (classified && !take_policy(ctx, index, decision)) return cut(ctx, index, DropReason::inspect_limit);
+  if (decision.to_domain.index() != session.domain[1]) return cut(ctx, index, change, DropReason::no_route);
+  if (classified && !take_policy(ctx, index, decision))
+    return cut(ctx, index, change, DropReason::inspect_limit);
   note_routes(session, cold, decision);
 
   const net::IpAddress& dst = decision.translated.dst;
@@ -106,19 +129,20 @@ Next accept_other_ingress(WorkerContext& ctx, PacketMeta& meta, SessionIndex ind
   const AdjacencyId current = session.adjacency[static_cast<size_t>(Direction::reverse)];
   if (!snapshot.usable(meta.ingress) && snapshot.adjacencies->is_live(current)) return Next::go_on();
   if (snapshot.policy->by_attachment()) {
+    count_redecided(ctx.counters, Change::route);
     const FirstDecision decision =
         decide_first_packet(snapshot, first_packet_of(ctx, index, tuple, meta.ingress));
     if (decision.drop == DropReason::attachment_down) return Next::drop(decision.drop);
-    if (decision.drop != DropReason::none) return cut(ctx, index, decision.drop);
-    if (!take_policy(ctx, index, decision)) return cut(ctx, index, DropReason::inspect_limit);
+    if (decision.drop != DropReason::none) return cut(ctx, index, Change::route, decision.drop);
+    if (!take_policy(ctx, index, decision)) return cut(ctx, index, Change::route, DropReason::inspect_limit);
   }
   const AdjacencyId back = find_adjacency(snapshot, way.next_hop, source);
   if (!back.valid()) return wait_for(meta, way.next_hop, source);
   session.adjacency[static_cast<size_t>(Direction::reverse)] = back;
   SessionCold& cold = ctx.sessions->cold(index);
-  end_half_open(ctx, index);  // of the attachment that it was counted for
-  cold.ingress = meta.ingress;
   cold.member[1] = name_of(way.next_hop);
+  if (!move_half_open(ctx, index, meta.ingress))
+    return cut(ctx, index, Change::route, DropReason::half_open_limit);
   return Next::go_on();
 }
 

@@ -7,25 +7,6 @@ namespace weir::dataplane {
 
 namespace {
 
-/// Fragments have their transport header in the first one only.
-bool has_transport(net::Bytes packet, const PacketMeta& meta) {
-  if (!meta.fragment) [[likely]]
-    return true;
-  net::IpView ip;
-  const auto error = meta.is_v4() ? net::parse_ipv4(packet, ip) : net::parse_ipv6(packet, ip);
-  return error == net::ParseError::none && ip.first_fragment;
-}
-
-/// Only of echo messages is the identifier where rewriting puts it. Of a fragment without a header nobody
-/// knows.
-bool is_echo(rte_mbuf* mbuf) {
-  const PacketMeta& meta = meta_of(mbuf);
-  if (meta.payload_offset == meta.l4_offset) return false;
-  const uint8_t type = data_of(mbuf)[meta.ip_offset + meta.l4_offset];
-  return meta.is_v4() ? type == net::kIcmpEcho || type == net::kIcmpEchoReply
-                      : type == net::kIcmpv6Echo || type == net::kIcmpv6EchoReply;
-}
-
 DropReason reason_of(BindingRefused refused) {
   switch (refused) {
     case BindingRefused::no:
@@ -58,20 +39,21 @@ Next translate(WorkerContext& ctx, rte_mbuf* mbuf, const AdjacencyTable::View& n
     const uint32_t ports_there = static_cast<uint32_t>(t.src_port) << 16 | t.dst_port;
     const uint32_t ports_back = static_cast<uint32_t>(session.port[1]) << 16 | session.port[0];
     const uint64_t mask = uint64_t{0} - static_cast<uint64_t>(meta.direction);  // all ones: reverse
-    const uint64_t ends = there ^ ((there ^ back) & mask);
-    const auto ports = ports_there ^ ((ports_there ^ ports_back) & static_cast<uint32_t>(mask));
-    rewrite_ipv4(ip, meta.l4_offset, static_cast<uint32_t>(ends >> 32), static_cast<uint32_t>(ends),
-                 static_cast<uint16_t>(ports >> 16), static_cast<uint16_t>(ports));
+    rewrite_ipv4(ip, meta.l4_offset,
+                 {.addresses = there ^ ((there ^ back) & mask),
+                  .ports = ports_there ^ ((ports_there ^ ports_back) & static_cast<uint32_t>(mask)),
+                  .address_change = static_cast<uint16_t>(t.address_change ^ mask),
+                  .ends_change = static_cast<uint16_t>(t.ends_change ^ mask)});
     return Next::go_on();
   }
   const std::span<uint8_t> packet(data_of(mbuf) + meta.ip_offset, meta.ip_length);
   const Tuple to = ctx.sessions->leaving(meta.session, meta.direction);
-  if (meta.icmp == IcmpUse::error) [[unlikely]] {
+  if (meta.icmp == net::IcmpKind::error) [[unlikely]] {
     return rewrite_icmp_error(packet, meta.l4_offset, meta.tuple(), to)
                ? Next::go_on()
                : Next::drop(DropReason::icmp_error_unmatched);
   }
-  rewrite_packet(packet, meta.l4_offset, has_transport(packet, meta), to);
+  rewrite_packet(packet, meta.l4_offset, meta.has_transport(), to);
   return Next::go_on();
 }
 
@@ -83,11 +65,14 @@ BindingIndex find_binding(const WorkerContext& ctx, const Tuple& tuple, DomainId
   return ctx.bindings->find(nat->rules().pools[to.rule], tuple.dst, tuple.dst_port, tuple.protocol);
 }
 
-DropReason hold_source(WorkerContext& ctx, rte_mbuf* mbuf, const FirstDecision& decision, const Tuple& tuple,
+DropReason hold_source(WorkerContext& ctx, const PacketMeta& meta, const FirstDecision& decision,
                        Tuple& leaves, BindingIndex& binding) {
   if (decision.source.kind != NatKind::pool) return DropReason::none;
+  const Tuple tuple = meta.tuple();
   const bool icmp = port_class(tuple.protocol) == PortClass::icmp;
-  if (icmp && !is_echo(mbuf)) return DropReason::nat_protocol;
+  // Nor where a fragment without a header would begin a session.
+  if (icmp && (!meta.has_transport() || !net::has_icmp_identifier(meta.family, meta.icmp_type)))
+    return DropReason::nat_protocol;
   const Bindings::Answer answer =
       ctx.bindings->hold(*ctx.snapshot->nat, decision.source.rule, decision.from_domain, tuple);
   if (answer.refused != BindingRefused::no) return reason_of(answer.refused);

@@ -11,7 +11,7 @@
 namespace weir::dataplane {
 
 /// Gives the packet the ends with which its session's packets of that direction leave; of an ICMP error those
-/// of the packet that it quotes, too. Once done, it may be done again. A packet that `next_hop` will not take
+/// of the packet that it quotes, too. Not to be done twice. A packet that `next_hop` will not take
 /// (TTL, MTU) stays as it is, since it is told about to its sender. After inspection, before rewrite().
 Next translate(WorkerContext& ctx, rte_mbuf* mbuf, const AdjacencyTable::View& next_hop);
 
@@ -20,7 +20,7 @@ BindingIndex find_binding(const WorkerContext& ctx, const Tuple& tuple, DomainId
 
 /// What a session that begins needs to hold, after FirstDecision::source. On none the tuple has its source's
 /// pool address and port, if it gets one.
-DropReason hold_source(WorkerContext& ctx, rte_mbuf* mbuf, const FirstDecision& decision, const Tuple& tuple,
+DropReason hold_source(WorkerContext& ctx, const PacketMeta& meta, const FirstDecision& decision,
                        Tuple& leaves, BindingIndex& binding);
 
 /// The session is decided anew: may it stay with the ends that it has? Its binding is kept then, in the pool

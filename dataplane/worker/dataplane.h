@@ -84,9 +84,12 @@ struct WorkerCounters {
   Counter sessions_created, sessions_expired, sessions_live;
   Counter sessions_half_open;  // now
   Counter sessions_given_way;  // ended so that a new one has room
+  Counter nat_bindings;        // now
   Counter hosts_untracked;     // times that the host table had no room for a source
-  Counter redecided_policy, redecided_route,
-      redecided_cut;  // sessions looked at again after a change; cut: no longer allowed
+  // Sessions looked at again after a change, by what has changed: policy; a route, or the way that packets
+  // come; translation. And those that are no longer allowed then, or after their next hop went.
+  Counter redecided_policy, redecided_route, redecided_nat;
+  Counter cut_policy, cut_route, cut_nat;
   Counter
       tcp_ignored;  // segments that passed, but moved nothing: outside of the windows, SYN of a live session
   Counter resets_sent, inspected_packets;

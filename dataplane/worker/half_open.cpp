@@ -1,17 +1,27 @@
 #include "dataplane/worker/half_open.h"
 
+#include <algorithm>
+
 #include "dataplane/worker/session_life.h"
 
 namespace weir::dataplane {
 
 namespace {
 
-/// Sessions looked at for one that gives way. Their lines lie behind each other, so a look costs little; in a
-/// table that a flood has filled nearly each of them will do, but the established ones that were there before
-/// lie together.
+/// Sessions looked at for one that is over. Their lines lie behind each other, so a look costs little.
 constexpr uint32_t kLooks = 256;
 
-bool is_over(SessionState state) { return state == SessionState::closing || state == SessionState::reset; }
+/// Indices are given out in turn, so those that come next have been there for longest.
+SessionIndex find_over(WorkerContext& ctx) {
+  const SessionTable& sessions = *ctx.sessions;
+  for (uint32_t looks = 0; looks < std::min(kLooks, sessions.capacity()); ++looks) {
+    const SessionIndex index = ctx.give_way_cursor;
+    ctx.give_way_cursor = index + 1 == sessions.capacity() ? 0 : index + 1;
+    const Session& session = sessions.at(index);
+    if (is_over(session.state) && (session.flags & Session::kDropped) == 0) return index;
+  }
+  return kNoSession;
+}
 
 }  // namespace
 
@@ -37,6 +47,7 @@ void begin_half_open(WorkerContext& ctx, SessionIndex index, bool untracked) {
   Session& session = ctx.sessions->at(index);
   session.flags |= Session::kHalfOpen;
   if (untracked) session.flags |= Session::kUntracked;
+  ctx.sessions->list_half_open(index);
   ctx.counters.sessions_half_open.set(++ctx.half_open);
 }
 
@@ -46,29 +57,25 @@ void end_half_open(WorkerContext& ctx, SessionIndex index) {
   if (ctx.budgets != nullptr)
     ctx.budgets->end_half_open(origin_of(ctx, index), (session.flags & Session::kUntracked) != 0);
   session.flags = static_cast<uint16_t>(session.flags & ~(Session::kHalfOpen | Session::kUntracked));
+  ctx.sessions->unlist_half_open(index);
   ctx.counters.sessions_half_open.set(--ctx.half_open);
+}
+
+bool move_half_open(WorkerContext& ctx, SessionIndex index, AttachmentId ingress) {
+  const bool half_open = (ctx.sessions->at(index).flags & Session::kHalfOpen) != 0;
+  end_half_open(ctx, index);
+  ctx.sessions->cold(index).ingress = ingress;
+  if (!half_open) return true;
+  bool untracked = false;
+  if (admit_half_open(ctx, origin_of(ctx, index), untracked) != DropReason::none) return false;
+  begin_half_open(ctx, index, untracked);
+  return true;
 }
 
 bool give_way(WorkerContext& ctx, bool half_open_only) {
   if (ctx.when_full == WhenFull::refuse) return false;
-  SessionTable& sessions = *ctx.sessions;
-  // Packets of this burst that wait for inspect name their sessions by index: it must not have another one
-  // when their turn comes. Indices are reused last in line, so with more free ones than packets it has not.
-  const bool may_wait = !ctx.snapshot->profiles.empty();
-  if (may_wait && sessions.capacity() - sessions.size() <= kMaxRxBurst) return false;
-  SessionIndex found = kNoSession;
-  // Indices are given out in turn, so those that come next have been there for longest.
-  for (uint32_t looks = 0; looks < kLooks; ++looks) {
-    const SessionIndex index = ctx.give_way_cursor;
-    ctx.give_way_cursor = index + 1 == sessions.capacity() ? 0 : index + 1;
-    const Session& session = sessions.at(index);
-    if ((session.flags & (Session::kInspected | Session::kDropped)) != 0) continue;
-    if (is_half_open(session.state)) {
-      found = index;
-      break;
-    }
-    if (!half_open_only && found == kNoSession && is_over(session.state)) found = index;
-  }
+  SessionIndex found = ctx.sessions->oldest_half_open();
+  if (found == kNoSession && !half_open_only) found = find_over(ctx);
   if (found == kNoSession) return false;
   end_session(ctx, found, inspection::FlowEnd::given_way);
   ctx.counters.sessions_given_way.add();

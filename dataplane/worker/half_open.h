@@ -16,9 +16,12 @@ DropReason admit_half_open(WorkerContext& ctx, const SessionBudgets::Origin& ori
 void begin_half_open(WorkerContext& ctx, SessionIndex index, bool untracked);
 /// It is established, or ends. Nothing happens if it is not half open.
 void end_half_open(WorkerContext& ctx, SessionIndex index);
+/// Its initiator's packets come by `ingress` from now on, and it counts for that. False: that is bound.
+bool move_half_open(WorkerContext& ctx, SessionIndex index, AttachmentId ingress);
 
-/// Ends a session that is half open or, unless `half_open_only`, one that is closed, if a few looks find one.
-/// Never an inspected one, whose packets may be on their way in this very burst.
+/// Ends the session that has been half open for longest or, if there is none and unless `half_open_only`, one
+/// that is over and not dropped, if a few looks find one. Packets of it may wait in this very burst: they
+/// find it gone (is_session_there()). False: nothing gives way.
 bool give_way(WorkerContext& ctx, bool half_open_only);
 
 }  // namespace weir::dataplane

@@ -14,6 +14,7 @@
 
 #include "dataplane/core/ids.h"
 #include "dataplane/core/tuple.h"
+#include "dataplane/net/parse.h"
 #include "dataplane/net/tunnel_headers.h"
 #include "dataplane/session/session.h"
 #include "dataplane/tunnel/tunnel_table.h"
@@ -46,7 +47,7 @@ struct alignas(64) PacketMeta {
   Direction direction = Direction::forward;
   uint8_t ttl = 0;
   uint8_t tcp_flags = 0;
-  IcmpUse icmp = IcmpUse::none;
+  net::IcmpKind icmp = net::IcmpKind::none;
   // --- second line: the beginning, the end, and what is seldom needed between ---
   net::IpAddress wait_for;  // punted to be resolved: the next hop inside `egress`
   AttachmentId egress;
@@ -61,6 +62,11 @@ struct alignas(64) PacketMeta {
   uint8_t tos = 0;        // DSCP and ECN: inner_rare() is given the outer one; then inner
   net::Payload payload = net::Payload::ethernet;  // what the tunnel carried
   bool plain = false;                             // the plain reading took the inner headers (stages/inner.h)
+  uint8_t icmp_type = 0;                          // of ICMP
+  bool paid = false;                              // counted in the budgets of new sessions
+  bool unseen = false;                            // its receiver will not take it, so inspection must not
+  uint32_t session_use =
+      0;  // of one that waits: SessionCold::generation of `session` (worker/session_life.h)
 
   /// It may move its session's TCP state, or has to be asked what it is to its session: SYN, FIN, RST; ICMP.
   /// By one load.
@@ -84,6 +90,11 @@ struct alignas(64) PacketMeta {
   }
   bool is_v4() const { return family == net::Family::ipv4; }
   uint8_t protocol() const { return is_v4() ? key4.protocol : key6.protocol; }
+  /// Slot of the domain in which it arrived.
+  uint16_t domain() const { return is_v4() ? key4.domain : key6.domain; }
+  /// It holds a transport header: fragments after the first do not, nor do protocols that the hub cannot
+  /// read.
+  bool has_transport() const { return payload_offset != l4_offset; }
   /// Its key as a tuple. For slow ways.
   Tuple tuple() const { return is_v4() ? tuple_of(key4) : tuple_of(key6); }
   /// By words, as net/plain.h reads them: stored as they are read again, 8 bytes at a time, since narrower

@@ -38,7 +38,7 @@ void close_inspection(WorkerContext& ctx, Session& session, SessionCold& cold) {
   if ((session.flags & Session::kInspected) == 0) return;
   ctx.inspector->close(FlowHandle{cold.flow});
   cold.flow = 0;
-  session.flags = static_cast<uint8_t>(session.flags & ~Session::kInspected);
+  session.flags = static_cast<uint16_t>(session.flags & ~Session::kInspected);
 }
 
 /// A TCP session in which the hub could forget that something may still be said.
@@ -132,6 +132,11 @@ inspection::FlowInfo flow_info(const WorkerContext& ctx, SessionIndex index) {
     flow.src_port = cold.tcp_flags[0];
     flow.dst_port = cold.tcp_flags[1];
   }
+  flow.translated = (session.flags & Session::kTranslated) != 0;
+  if (flow.translated) {
+    const Tuple leaves = ctx.sessions->leaving(index, Direction::forward);
+    flow.leaves = {leaves.src, leaves.dst, leaves.src_port, leaves.dst_port};
+  }
   const auto name_of = [&](uint16_t slot, inspection::FixedText<32>& out) {
     if (slot < snapshot.domains.size() && snapshot.domains[slot] != nullptr)
       out.assign(snapshot.domains[slot]->name);
@@ -205,18 +210,23 @@ void arm_session(WorkerContext& ctx, SessionIndex index) {
   ctx.sessions->arm(index, ctx.tick, after);
 }
 
-void end_session(WorkerContext& ctx, SessionIndex index, FlowEnd end) {
+void forget_session(WorkerContext& ctx, SessionIndex index) {
   if ((ctx.sessions->at(index).flags & Session::kPending) != 0) end_pending(ctx, index);
   end_half_open(ctx, index);
-  if (has_records(ctx, ctx.sessions->cold(index))) push_flow_event(ctx, index, end);
   close_inspection(ctx, ctx.sessions->at(index), ctx.sessions->cold(index));
   release_bindings(ctx, index);
   ctx.sessions->remove(index);
-  ctx.counters.sessions_expired.add();
   ctx.counters.sessions_live.set(ctx.sessions->size());
 }
 
+void end_session(WorkerContext& ctx, SessionIndex index, FlowEnd end) {
+  if (has_records(ctx, ctx.sessions->cold(index))) push_flow_event(ctx, index, end);
+  forget_session(ctx, index);
+  ctx.counters.sessions_expired.add();
+}
+
 void expire_sessions(WorkerContext& ctx, uint32_t budget) {
+  ctx.counters.nat_bindings.set(ctx.bindings->size());  // once a turn
   ctx.sessions->expire(ctx.tick, budget, [&](SessionIndex index) {
     const Session& session = ctx.sessions->at(index);
     const uint32_t timeout = idle_timeout(timeouts_of(ctx, index), session);

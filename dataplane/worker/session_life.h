@@ -27,7 +27,20 @@ inspection::FlowInfo flow_info(const WorkerContext& ctx, SessionIndex index);
 /// What has passed of the session until now.
 inspection::FlowBody flow_so_far(const WorkerContext& ctx, SessionIndex index);
 
-/// Writes the flow event if configured, closes inspection, removes the session.
+/// The packet is going to wait, and keeps the name of its session's use: indices are given out again.
+inline void note_session_use(const WorkerContext& ctx, PacketMeta& meta) {
+  meta.session_use = ctx.sessions->cold(meta.session).generation;
+}
+/// Of one that has waited: its session is there still.
+inline bool is_session_there(const WorkerContext& ctx, const PacketMeta& meta) {
+  return ctx.sessions->in_use(meta.session) &&
+         ctx.sessions->cold(meta.session).generation == meta.session_use;
+}
+
+/// Takes the session out of all that has it: what is half open, inspection, bindings, the table. No event.
+void forget_session(WorkerContext& ctx, SessionIndex index);
+
+/// Writes the flow event if configured, then forget_session().
 void end_session(WorkerContext& ctx, SessionIndex index, inspection::FlowEnd end);
 
 /// Sets the session's timer for its time-out, or for the record before that.

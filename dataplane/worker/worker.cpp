@@ -128,9 +128,11 @@ namespace {
 [[gnu::noinline]] Next send_on(WorkerContext& ctx, rte_mbuf* mbuf) {
   AdjacencyTable::View next_hop;
   if (const Next next = find_next_hop(ctx, mbuf, next_hop); !next.goes_on()) return next;
-  if ((ctx.sessions->at(meta_of(mbuf).session).flags & Session::kMarked) != 0) mark(ctx, mbuf);
-  const Next next = translate(ctx, mbuf, next_hop);
-  return next.goes_on() ? send_other(ctx, mbuf, next_hop) : next;
+  if (meta_of(mbuf).session != kNoSession) {  // else a reset, made as it leaves
+    if ((ctx.sessions->at(meta_of(mbuf).session).flags & Session::kMarked) != 0) mark(ctx, mbuf);
+    if (const Next next = translate(ctx, mbuf, next_hop); !next.goes_on()) return next;
+  }
+  return send_other(ctx, mbuf, next_hop);
 }
 
 }  // namespace
@@ -241,7 +243,14 @@ void Worker::forward_cleared(Burst& burst) {
   std::vector<rte_mbuf*>& cleared = ctx_.fragments->cleared;
   for (size_t at = 0; at < cleared.size();) {
     burst.size = 0;
-    while (at < cleared.size() && burst.size < kMaxRxBurst) burst.push(cleared[at++]);
+    while (at < cleared.size() && burst.size < kMaxRxBurst) {
+      rte_mbuf* mbuf = cleared[at++];
+      if (is_session_there(ctx_, meta_of(mbuf))) {
+        burst.push(mbuf);
+      } else {
+        leave(ctx_, mbuf, Next::drop(DropReason::session_gone));
+      }
+    }
     send_burst(burst);
   }
   cleared.clear();
@@ -283,6 +292,7 @@ void Worker::forward_owned(Burst& burst, const LookupAhead& lookups) {
         meta.adjacency = found.session->adjacency[static_cast<size_t>(found.direction)];
         // From the first one of an inspected session on they wait for each other, so that none is overtaken.
         if ((flags & kWait) != 0) {
+          note_session_use(ctx_, meta);
           burst.packets[waiting++] = mbuf;
           inspected = kWait;
           continue;
@@ -298,6 +308,7 @@ void Worker::forward_owned(Burst& burst, const LookupAhead& lookups) {
       if (((ctx_.sessions->at(meta.session).flags | inspected) & kWait) == 0) {
         next = send_on(ctx_, mbuf);
       } else {
+        note_session_use(ctx_, meta);
         burst.packets[waiting++] = mbuf;
         inspected = kWait;
       }

@@ -159,6 +159,16 @@ const char* policy_word(PolicyWord word) {
   return "unknown";
 }
 
+Json nat_object(const FlowInfo& flow) {
+  const bool ports = flow.protocol == kTcp || flow.protocol == kUdp;
+  Json nat;
+  nat["src_ip"] = net::to_string(flow.leaves.src);
+  if (ports) nat["src_port"] = flow.leaves.src_port;
+  nat["dest_ip"] = net::to_string(flow.leaves.dst);
+  if (ports) nat["dest_port"] = flow.leaves.dst_port;
+  return nat;
+}
+
 void add_weir(Json& json, const Event& event) {
   const FlowInfo& flow = event.flow;
   Json weir = Json::object();
@@ -168,6 +178,7 @@ void add_weir(Json& json, const Event& event) {
   add_text(weir, "policy_rule", flow.policy_rule);
   if (event.kind == EventKind::watch) weir["action"] = policy_word(event.policy_action);
   if (event.suppressed != 0) weir["suppressed"] = event.suppressed;
+  if (flow.translated) weir["nat"] = nat_object(flow);
   if (!weir.empty()) json["weir"] = std::move(weir);
 }
 

@@ -24,6 +24,12 @@ struct FixedText {
   std::string_view view() const { return {bytes.data(), size}; }
 };
 
+/// The ends of a tuple, as FlowInfo has them.
+struct FlowEnds {
+  net::IpAddress src, dst;
+  uint16_t src_port = 0, dst_port = 0;  // 0 unless TCP or UDP
+};
+
 /// The session that an event speaks of: the initiator's original tuple, in both directions.
 struct FlowInfo {
   uint64_t flow_id = 0;   // 0: no session was made
@@ -37,6 +43,8 @@ struct FlowInfo {
   FixedText<32> to_domain;
   FixedText<32> attachment;  // the initiator's
   FixedText<32> policy_rule;
+  bool translated = false;
+  FlowEnds leaves;  // translated: how the initiator's packets leave
 };
 
 /// watch: a policy rule that only watches would have decided the session.

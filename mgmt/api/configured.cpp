@@ -15,7 +15,7 @@ namespace {
 
 using config::Config;
 
-constexpr std::array<std::string_view, 4> kKinds = {"domain", "attachment", "connection", "policy"};
+constexpr std::array<std::string_view, 5> kKinds = {"domain", "attachment", "connection", "policy", "nat"};
 
 std::string_view word_of(model::Origin origin) { return origin == model::Origin::file ? "file" : "api"; }
 
@@ -57,6 +57,7 @@ Json list_of(std::string_view kind, const control::Configured& all) {
   if (kind == "domain") return list_of(kind, config.domains, origins.domains);
   if (kind == "attachment") return list_of(kind, config.attachments, origins.attachments);
   if (kind == "connection") return list_of(kind, config.connections, origins.connections);
+  if (kind == "nat") return list_of(kind, config.nat, origins.nat);
   Json rows = list_of(kind, config.policy, origins.policy);
   for (size_t i = 0; i < all.rules.size(); ++i) rows[i].update(row_of(all.rules[i]));
   return rows;
@@ -68,13 +69,16 @@ Response failure(const Error& error) { return {http_status(error.code), to_json(
 
 std::span<const std::string_view> listed_kinds() { return kKinds; }
 
-std::string plural_of(std::string_view kind) { return std::string(kind) + (kind == "policy" ? "" : "s"); }
+std::string plural_of(std::string_view kind) {
+  return std::string(kind) + (kind == "policy" || kind == "nat" ? "" : "s");
+}
 
 Response get_configured(Source& source, std::string_view kind) {
   const auto all = source.configured({.counts = kind == "policy"});
   if (!all) return failure(all.error());
   Json json = {{plural_of(kind), list_of(kind, **all)}};
   if (kind == "policy") json["default_deny"] = row_of((*all)->default_deny);
+  if (kind == "nat") json["pools"] = to_json((*all)->pools);
   return {200, std::move(json)};
 }
 

@@ -40,6 +40,27 @@ Json to_json(const control::SessionView& s) {
 
 }  // namespace
 
+static Json use_of(const dataplane::PortPool::Use& use) {
+  return {{"taken", use.taken},
+          {"given_out", use.given_out},
+          {"preserved", use.preserved},
+          {"exhausted", use.exhausted}};
+}
+
+Json to_json(const std::vector<control::PoolView>& pools) {
+  Json all = Json::array();
+  for (const control::PoolView& pool : pools) {
+    Json json = {{"name", pool.name},
+                 {"domain", pool.domain},
+                 {"addresses", pool.addresses},
+                 {"capacity", pool.capacity}};
+    json.update(use_of(pool.use));
+    for (const auto& worker : pool.workers) json["workers"].push_back(use_of(worker));
+    all.push_back(std::move(json));
+  }
+  return all;
+}
+
 Json to_json(const control::StatusView& view) {
   Json workers = Json::array(), ports = Json::array(), attachments = Json::array(), profiles = Json::array();
   for (const auto& w : view.workers) {
@@ -78,17 +99,6 @@ Json to_json(const control::StatusView& view) {
     profiles.push_back(
         {{"name", p.name}, {"rules_loaded", p.rules_loaded}, {"rules_refused", p.rules_refused}});
   }
-  Json pools = Json::array();
-  for (const auto& p : view.pools) {
-    pools.push_back({{"name", p.name},
-                     {"domain", p.domain},
-                     {"addresses", p.addresses},
-                     {"capacity", p.capacity},
-                     {"taken", p.taken},
-                     {"given_out", p.given_out},
-                     {"preserved", p.preserved},
-                     {"exhausted", p.exhausted}});
-  }
   return {
       {"hub", view.hub},
       {"version", view.version},
@@ -97,7 +107,7 @@ Json to_json(const control::StatusView& view) {
       {"ports", std::move(ports)},
       {"attachments", std::move(attachments)},
       {"profiles", std::move(profiles)},
-      {"nat", std::move(pools)},
+      {"nat", to_json(view.pools)},
       {"held", view.held},
       {"neighbors", counters(view.neighbors)},
       {"health", counters(view.health)},

@@ -88,7 +88,8 @@ constexpr std::pair<std::string_view, std::string_view> kKinds[] = {
     {"attachment", "Add, remove or replace attachments"},
     {"route", "Add, remove or replace routes"},
     {"connection", "Add, remove or replace connections between domains"},
-    {"policy", "The policy rules; add, remove or replace them"}};
+    {"policy", "The policy rules; add, remove or replace them"},
+    {"nat", "Address translation, its rules and what is taken of its pools; add, remove or replace rules"}};
 
 }  // namespace
 
@@ -154,9 +155,9 @@ const ChangeCommands::Command* ChangeCommands::chosen() const {
 
 bool ChangeCommands::given() const { return chosen() != nullptr; }
 
-bool ChangeCommands::lists_policy() const {
+bool ChangeCommands::lists(std::string_view kind) const {
   const Command* command = chosen();
-  return command != nullptr && command->kind == "policy" && command->verb.empty() && batch_.empty();
+  return command != nullptr && command->kind == kind && command->verb.empty() && batch_.empty();
 }
 
 Result<ChangeRequest> ChangeCommands::request() const {

@@ -32,8 +32,8 @@ class ChangeCommands {
 
   /// One of these commands was given.
   bool given() const;
-  /// `weirctl policy` alone shows the rules.
-  bool lists_policy() const;
+  /// `weirctl policy` and `weirctl nat` alone show what there is.
+  bool lists(std::string_view kind) const;
   /// Its request; reads the batch's file. Fails with a sentence: `invalid` for what a caller can see without
   /// the hub (nothing is named), `io` for the file.
   Result<ChangeRequest> request() const;

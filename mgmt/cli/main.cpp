@@ -153,7 +153,6 @@ int run(const CLI::App& app, const Options& options, const ChangeCommands& chang
     return show(options.json, client.get("/v1/status"), weir::cli::print_status);
   if (app.got_subcommand("attachments"))
     return show(options.json, client.get("/v1/status"), weir::cli::print_attachments);
-  if (app.got_subcommand("nat")) return show(options.json, client.get("/v1/status"), weir::cli::print_nat);
   if (app.got_subcommand("top")) return top(client, options);
   if (app.got_subcommand("drops")) {
     return show(options.json, client.get("/v1/drops"),
@@ -181,7 +180,8 @@ int run(const CLI::App& app, const Options& options, const ChangeCommands& chang
     if (!configs.given()) return usage("a verb is missing: `weirctl config show`, `save` or `diff`");
     return configs.run(client, options.json);
   }
-  if (changes.lists_policy()) {
+  if (changes.lists("nat")) return show(options.json, client.get("/v1/nat"), weir::cli::print_nat);
+  if (changes.lists("policy")) {
     return show(options.json, client.get("/v1/policy"),
                 [](const Json& answer) { return weir::cli::print_configured(answer, "policy"); });
   }
@@ -204,7 +204,6 @@ int main(int argc, char** argv) {
   app.add_subcommand("status", "The hub, its workers, ports and attachments");
   app.add_subcommand("attachments",
                      "Which attachments are up, since when and why, and what passed through them");
-  app.add_subcommand("nat", "Pools of address translation: what is taken of them, and asked for in vain");
   app.add_subcommand("sessions", "Sessions that are known now")
       ->add_option("--max", options.max_sessions, "At most so many")
       ->check(CLI::Range(1, 10'000))

@@ -142,8 +142,12 @@ std::string print_sessions(const Json& answer) {
 }
 
 std::string print_nat(const Json& answer) {
-  if (list(answer, "nat").empty()) return "there is no pool\n";
-  return columns(list(answer, "nat"),
+  std::string out = print_configured(answer, "nat");
+  const Json& pools = list(answer, "pools");
+  if (pools.empty()) return out;
+  out += "\npools\n";
+  return out +
+         columns(pools,
                  {"name", "domain", "addresses", "capacity", "taken", "given_out", "preserved", "exhausted"},
                  2);
 }

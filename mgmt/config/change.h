@@ -23,12 +23,13 @@ enum class ChangeVerb : uint8_t { add, remove, replace };
 ///   Domain, Attachment   their name
 ///   Connection           its two domains, in either order
 ///   PolicyRule           its id
+///   Nat                  its name; one that is added goes behind the others
 ///   Route                domain, prefix, attachment and via. `remove` of a route that names no attachment
 ///   and is no
 ///                        blackhole takes all routes to that prefix; `replace` by one that is not `ecmp` does
 ///                        too.
 /// `remove` looks at nothing else of the subject.
-using ChangeSubject = std::variant<Domain, Attachment, Route, Connection, PolicyRule>;
+using ChangeSubject = std::variant<Domain, Attachment, Route, Connection, PolicyRule, Nat>;
 
 /// Where a policy rule goes. `add` without one: to the end. `replace` without one: it stays where it is.
 struct RulePlace {

@@ -81,6 +81,12 @@ tl::expected<ModelChanges, std::vector<Problem>> read_changes(Document document,
   if (!problems.empty()) return tl::unexpected(problems.take());
   ModelChanges changes;
   for (const Written& w : in_order(document)) {
+    if (w.kind == "nat" && w.verb != ChangeVerb::remove) {
+      if (NatTables tables = nat_tables_of(*w.table); !tables.wrong.empty()) {
+        problems.add(document.at(*tables.at), std::move(tables.key), std::move(tables.wrong));
+        continue;
+      }
+    }
     ModelChange change{w.verb, read_subject(w.kind, document, *w.table)};
     if (w.kind == "policy") change.place = place_of(document, *w.table, problems);
     changes.push_back(std::move(change));

@@ -149,8 +149,6 @@ ConfigDiff diff_settings(const Config& old, const Config& next) {
   result.groups = diff_list(old.objects.groups, next.objects.groups);
   result.services = diff_list(old.objects.services, next.objects.services);
   result.profiles = diff_list(old.profiles, next.profiles);
-  result.nat = diff_list(old.nat, next.nat);
-  result.nat.reordered = reordered(old.nat, next.nat);
   return result;
 }
 
@@ -162,6 +160,8 @@ ConfigDiff diff(const Config& old, const Config& next) {
   result.connections = diff_list(old.connections, next.connections);
   result.policy = diff_list(old.policy, next.policy);
   result.policy.reordered = reordered(old.policy, next.policy);
+  result.nat = diff_list(old.nat, next.nat);
+  result.nat.reordered = reordered(old.nat, next.nat);
   return result;
 }
 

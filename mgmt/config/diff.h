@@ -33,15 +33,14 @@ struct ConfigDiff {
   };
   std::vector<Key> restart;       // if there is any, the reload is refused
   std::vector<std::string> live;  // "timeouts.udp", "log.level"
-  ListDiff domains, attachments, routes, connections, prefixes, groups, services, policy, profiles,
-      nat;
+  ListDiff domains, attachments, routes, connections, prefixes, groups, services, policy, profiles, nat;
 
   bool empty() const;
 };
 
 /// Rule files are compared by name; whether their contents changed is for the caller, who reads them.
 ConfigDiff diff(const Config& old, const Config& next);
-/// The same of what only the file has: all but domains, attachments, routes, connections and policy.
+/// The same of what only the file has: all but domains, attachments, routes, connections, policy and nat.
 ConfigDiff diff_settings(const Config& old, const Config& next);
 
 /// A problem for each key that only a restart can change.

@@ -7,7 +7,11 @@ namespace weir::config {
 namespace {
 
 constexpr KeySpec kKeys[] = {
-    {.path = "nat[].name", .kind = ValueKind::name, .required = true, .help = "Its name, unique."},
+    {.path = "nat[].name",
+     .kind = ValueKind::name,
+     .required = true,
+     .identity = Identity::required,
+     .help = "Its name, unique."},
     {.path = "nat[].static.domain",
      .kind = ValueKind::name,
      .required = true,

@@ -506,6 +506,19 @@ void note_places(const Document& document, const Draft& draft, std::map<std::str
 
 }  // namespace
 
+NatTables nat_tables_of(const Node& rule) {
+  const char* const kOne = "exactly one of the tables \"static\", \"dnat\" and \"snat\"";
+  NatTables found;
+  for (const auto& kind : kNatKinds) {
+    const Node* node = rule.find(kind.name);
+    if (node == nullptr) continue;
+    if (found.at != nullptr)
+      return {node, "nat[]." + std::string(kind.name), std::string("a rule has ") + kOne};
+    found.at = node;
+  }
+  return found.at != nullptr ? found : NatTables{&rule, "nat[]", std::string("missing: ") + kOne};
+}
+
 ChangeSubject read_subject(std::string_view kind, const Document& document, const Node& table) {
   const fs::path folder;  // nothing that can be changed names a file
   const Table t(document, &table, folder);
@@ -513,6 +526,7 @@ ChangeSubject read_subject(std::string_view kind, const Document& document, cons
   if (kind == "attachment") return read_attachment(t);
   if (kind == "route") return read_route(t);
   if (kind == "connection") return read_connection(t);
+  if (kind == "nat") return read_nat(t);
   return read_policy_rule(t);
 }
 

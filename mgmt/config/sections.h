@@ -1,6 +1,7 @@
 // A checked document -> Config values, section by section.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "mgmt/config/change.h"
@@ -17,6 +18,15 @@ struct Draft {
   std::vector<const Node*> ports, domains, attachments, routes, connections, prefixes, groups, services,
       policy, profiles, nat;
 };
+
+/// The table of a rule of address translation that says what it is. `wrong`: there is none, or more than one;
+/// what that is about, and where.
+struct NatTables {
+  const Node* at = nullptr;
+  std::string key;
+  std::string wrong;
+};
+NatTables nat_tables_of(const Node& rule);
 
 /// One table that check_changes_schema() left good. `kind` as in changeable_kinds().
 ChangeSubject read_subject(std::string_view kind, const Document& document, const Node& table);

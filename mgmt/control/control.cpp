@@ -114,11 +114,11 @@ void Control::report_pools() {
   next_pool_report_ = now_ + kPoolReport;
   for (const PoolView& pool : pool_views(parts_.dataplane.current())) {
     uint64_t& known = pools_exhausted_[pool.name];
-    if (pool.exhausted > known) {
+    if (pool.use.exhausted > known) {
       parts_.log.warn("pool {} had no port for {} sessions; {} of them are taken, {} an address and protocol",
-                      pool.name, pool.exhausted - known, pool.taken, pool.capacity / pool.addresses);
+                      pool.name, pool.use.exhausted - known, pool.use.taken, pool.capacity / pool.addresses);
     }
-    known = pool.exhausted;
+    known = pool.use.exhausted;
   }
 }
 
@@ -486,6 +486,7 @@ void Control::add_counts(Configured& all) const {
     all.rules.push_back(at != places.end() ? count(at->second) : RuleCountView{});
   }
   all.default_deny = count(kDefaultDeny);
+  all.pools = pool_views(parts_.dataplane.current());
 }
 
 TopView Control::top() {

@@ -98,6 +98,7 @@ struct Configured {
   // If counts were asked for:
   std::vector<RuleCountView> rules = {};  // by config.policy; a disabled one has none
   RuleCountView default_deny = {};
+  std::vector<PoolView> pools = {};  // of source NAT
 };
 
 class Control {

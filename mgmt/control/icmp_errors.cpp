@@ -5,6 +5,7 @@
 
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/parse.h"
+#include "dataplane/net/tcp_reset.h"
 #include "mgmt/control/frames.h"
 
 namespace weir::control {
@@ -43,7 +44,7 @@ bool answerable(const EthHeader& eth, Bytes packet, const IpView& ip) {
   if (is_martian(ip.src) || is_martian(ip.dst) || !ip.first_fragment) return false;
   if (ip.protocol != kProtoIcmp && ip.protocol != kProtoIcmpv6) return true;
   L4View l4;
-  return parse_l4(packet, ip, l4) == ParseError::none && !l4.icmp_error;
+  return parse_l4(packet, ip, l4) == ParseError::none && l4.icmp != IcmpKind::error;
 }
 
 std::vector<uint8_t> build4(const Attachment& ingress, const EthHeader& eth, Ipv4 own, Ipv4 sender,
@@ -131,68 +132,29 @@ namespace {
 
 constexpr uint8_t kFin = 1, kSyn = 2, kRst = 4, kAck = 16;  // RFC 9293 section 3.1
 
-/// Nothing: it is a reset itself, or has no whole TCP header.
-std::optional<TcpHeader> reset_to(Bytes packet, const IpView& ip) {
+/// From whom the refused segment was for, to whom it was from. Nothing: it is a reset itself, or has no whole
+/// TCP header.
+std::optional<TcpReset> reset_to(Bytes packet, const IpView& ip) {
   L4View l4;
   if (parse_l4(packet, ip, l4) != ParseError::none) return std::nullopt;
   TcpHeader refused;
   std::memcpy(&refused, packet.data() + ip.l4_offset, sizeof refused);
   if ((refused.flags & kRst) != 0) return std::nullopt;
-  TcpHeader tcp{};
-  tcp.src_port = refused.dst_port;
-  tcp.dst_port = refused.src_port;
-  tcp.data_offset = sizeof tcp / 4 << 4;
-  tcp.flags = kRst;
+  TcpReset reset{.src = ip.dst,
+                 .dst = ip.src,
+                 .src_port = l4.dst_port,
+                 .dst_port = l4.src_port,
+                 .flags = kRst,
+                 .ttl = kDefaultTtl};
   if ((refused.flags & kAck) != 0) {
-    tcp.seq = refused.ack;
-  } else {
-    const auto length = static_cast<uint32_t>(packet.size() - l4.payload_offset) +
-                        ((refused.flags & kSyn) != 0) + ((refused.flags & kFin) != 0);
-    tcp.flags |= kAck;
-    tcp.ack = be32::of(refused.seq.host() + length);
+    reset.seq = refused.ack.host();
+    return reset;
   }
-  return tcp;
-}
-
-void put_tcp(uint8_t* at, TcpHeader tcp, Bytes addresses) {
-  const uint64_t pseudo = pseudo_header_sum(addresses, kProtoTcp, sizeof tcp);
-  tcp.checksum =
-      be16::raw(checksum_finish(checksum_add(pseudo, {reinterpret_cast<const uint8_t*>(&tcp), sizeof tcp})));
-  std::memcpy(at, &tcp, sizeof tcp);
-}
-
-/// From whom the refused packet was for, to whom it was from.
-std::vector<uint8_t> build_reset(const Attachment& ingress, const EthHeader& eth, const IpView& refused,
-                                 const TcpHeader& tcp) {
-  const bool v4 = refused.family == Family::ipv4;
-  const size_t header = v4 ? sizeof(Ipv4Header) : sizeof(Ipv6Header);
-  std::vector<uint8_t> frame =
-      ethernet_frame(eth.src, ingress.hub_mac, v4 ? kEtherIpv4 : kEtherIpv6, header + sizeof tcp);
-  uint8_t* at = frame.data() + sizeof(EthHeader);
-  if (v4) {
-    Ipv4Header ip{};
-    ip.version_ihl = 0x45;
-    ip.total_length = be16::of(static_cast<uint16_t>(header + sizeof tcp));
-    ip.fragment = be16::of(Ipv4Header::kDontFragment);
-    ip.ttl = kDefaultTtl;
-    ip.protocol = kProtoTcp;
-    ip.src = refused.dst.v4().be();
-    ip.dst = refused.src.v4().be();
-    ip.checksum = be16::raw(checksum({reinterpret_cast<const uint8_t*>(&ip), sizeof ip}));
-    std::memcpy(at, &ip, sizeof ip);
-    put_tcp(at + header, tcp, {at + 12, 8});
-  } else {
-    Ipv6Header ip{};
-    ip.version_class_flow = be32::of(6u << 28);
-    ip.payload_length = be16::of(sizeof tcp);
-    ip.next_header = kProtoTcp;
-    ip.hop_limit = kDefaultTtl;
-    refused.dst.v6().store(ip.src);
-    refused.src.v6().store(ip.dst);
-    std::memcpy(at, &ip, sizeof ip);
-    put_tcp(at + header, tcp, {at + 8, 32});
-  }
-  return frame;
+  const auto length = static_cast<uint32_t>(packet.size() - l4.payload_offset) +
+                      ((refused.flags & kSyn) != 0) + ((refused.flags & kFin) != 0);
+  reset.flags |= kAck;
+  reset.ack = refused.seq.host() + length;
+  return reset;
 }
 
 }  // namespace
@@ -210,9 +172,12 @@ std::optional<std::vector<uint8_t>> build_refusal(const Attachment& ingress, std
   std::memcpy(&eth, frame.data(), sizeof eth);
   const Bytes whole = packet.first(std::min<size_t>(packet.size(), ip.length));
   if (!answerable(eth, whole, ip)) return std::nullopt;
-  const auto tcp = reset_to(whole, ip);
-  if (!tcp) return std::nullopt;
-  return build_reset(ingress, eth, ip, *tcp);
+  const auto reset = reset_to(whole, ip);
+  if (!reset) return std::nullopt;
+  std::vector<uint8_t> answer =
+      ethernet_frame(eth.src, ingress.hub_mac, eth_view.type, tcp_reset_length(ip.family));
+  write_tcp_reset(answer.data() + sizeof(EthHeader), *reset);
+  return answer;
 }
 
 void IcmpErrors::on_reject(const Punt& punt, NanoTime now) {

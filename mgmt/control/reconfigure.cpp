@@ -68,8 +68,7 @@ RuleBuild build_rules(const config::Config& config, unsigned workers) {
 }
 
 model::Settings settings_of(const config::Config& config, model::Rulesets rulesets) {
-  return {config.timeouts,      config.tcp, config.profiles,
-          std::move(rulesets), config.nat, config.objects};
+  return {config.timeouts, config.tcp, config.profiles, std::move(rulesets), config.objects};
 }
 
 ReadOutcome read_again(const ReadJob& job) {

@@ -55,7 +55,11 @@ std::vector<WorkerView> worker_views(const Dataplane& dataplane, const std::vect
         {"pending_timed_out", c.pending_timed_out.get()},
         {"redecided_policy", c.redecided_policy.get()},
         {"redecided_route", c.redecided_route.get()},
-        {"redecided_cut", c.redecided_cut.get()},
+        {"redecided_nat", c.redecided_nat.get()},
+        {"cut_policy", c.cut_policy.get()},
+        {"cut_route", c.cut_route.get()},
+        {"cut_nat", c.cut_nat.get()},
+        {"nat_bindings", c.nat_bindings.get()},
         {"tcp_ignored", c.tcp_ignored.get()},
         {"resets_sent", c.resets_sent.get()},
         {"inspected_packets", c.inspected_packets.get()},
@@ -225,9 +229,10 @@ std::vector<PoolView> pool_views(const Snapshot& snapshot) {
   std::vector<PoolView> views;
   if (snapshot.nat == nullptr) return views;
   for (const dataplane::PoolRule& rule : snapshot.nat->rules().pools) {
-    const dataplane::PortPool::Use use = rule.pool->use();
-    views.push_back({rule.name, domain_name(snapshot, rule.to), rule.pool->addresses(), rule.pool->capacity(),
-                     use.taken, use.given_out, use.preserved, use.exhausted});
+    const dataplane::PortPool& pool = *rule.pool;
+    PoolView& view = views.emplace_back(PoolView{
+        rule.name, domain_name(snapshot, rule.to), pool.addresses(), pool.capacity(), pool.use(), {}});
+    for (WorkerIndex w = 0; w < snapshot.workers; ++w) view.workers.push_back(pool.use_of(w));
   }
   return views;
 }

@@ -52,7 +52,8 @@ struct PoolView {
   std::string name, domain;
   uint64_t addresses = 0;
   uint64_t capacity = 0;  // ports of one protocol
-  uint64_t taken = 0, given_out = 0, preserved = 0, exhausted = 0;
+  dataplane::PortPool::Use use;
+  std::vector<dataplane::PortPool::Use> workers;  // the same by worker
 };
 
 struct StatusView {

@@ -33,7 +33,8 @@ std::shared_ptr<PortPool> pool_of(const config::Nat& rule, uint16_t workers, con
 std::shared_ptr<const NatTable> build_nat(const NatInput& input,
                                           const std::shared_ptr<const NatTable>& before) {
   NatRules rules;
-  for (const config::Nat& from : input.rules) {
+  for (const config::Nat* configured : input.rules) {
+    const config::Nat& from = *configured;
     switch (from.kind) {
       case config::NatKind::fixed: {
         StaticRule& rule = rules.fixed.emplace_back();
@@ -74,8 +75,7 @@ std::shared_ptr<const NatTable> build_nat(const NatInput& input,
   }
   if (rules.empty()) return nullptr;
   if (before != nullptr && before->rules() == rules) return before;
-  return std::make_shared<const NatTable>(std::move(rules), input.workers,
-                                          before != nullptr ? before->version() + 1 : 1);
+  return std::make_shared<const NatTable>(std::move(rules), input.workers);
 }
 
 }  // namespace weir::model

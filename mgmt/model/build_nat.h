@@ -13,7 +13,7 @@
 namespace weir::model {
 
 struct NatInput {
-  const std::vector<config::Nat>& rules;     // in order; all that they name exists
+  std::vector<const config::Nat*> rules;     // in order; all that they name exists
   std::vector<dataplane::DomainId> domains;  // all there are
   uint16_t workers = 1;
   std::function<dataplane::DomainId(std::string_view name)> domain;

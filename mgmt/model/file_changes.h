@@ -26,7 +26,7 @@ class FileChanges {
   config::Difference<config::Attachment> attachments_;
   config::Difference<config::Route> routes_;
   config::Difference<config::Connection> connections_;
-  bool policy_ = false;
+  bool policy_ = false, nat_ = false;
 };
 
 }  // namespace weir::model

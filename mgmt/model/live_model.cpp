@@ -129,6 +129,7 @@ void LiveModel::write_to(config::Config& config, Origins* origins, bool with_rou
   config.routes.clear();
   config.connections.clear();
   config.policy.clear();
+  config.nat.clear();
   whose = {};
   if (with_routes) config.routes.reserve(tables_.routes.size());
   for (const auto& [name, domain] : domains_) {
@@ -150,6 +151,10 @@ void LiveModel::write_to(config::Config& config, Origins* origins, bool with_rou
   for (const RuleRecord& rule : *policy_) {
     config.policy.push_back(rule.config);
     whose.policy.push_back(rule.origin);
+  }
+  for (const NatRecord& rule : nat_rules_) {
+    config.nat.push_back(rule.config);
+    whose.nat.push_back(rule.origin);
   }
 }
 
@@ -219,12 +224,13 @@ void LiveModel::withdraw(AttachmentId id, bool withdrawn, std::vector<Problem>& 
 }
 
 bool LiveModel::rebuild_nat() {
-  NatInput input{
-      settings_.nat, {}, facts_.workers, [this](std::string_view name) { return domain(name)->id; }};
+  NatInput input{{}, {}, facts_.workers, [this](std::string_view name) { return domain(name)->id; }};
+  for (const NatRecord& rule : nat_rules_) input.rules.push_back(&rule.config);
   for (const auto& [name, record] : domains_) input.domains.push_back(record.id);
   auto next = build_nat(input, nat_);
   if (next == nat_) return false;
   nat_ = std::move(next);
+  nat_changed_at_ = compiled_.last_version;
   return true;
 }
 
@@ -272,6 +278,7 @@ std::unique_ptr<Snapshot> LiveModel::snapshot() {
   snapshot->policy = compiled_.policy;
   snapshot->profiles = compiled_.profiles;
   snapshot->nat = nat_;
+  snapshot->nat_changed_at = nat_changed_at_;
   snapshot->adjacencies = tables_.adjacencies;
   snapshot->board = tables_.board;
   snapshot->routes = &tables_.routes;

@@ -68,13 +68,17 @@ struct RuleRecord {
   Origin origin = Origin::file;
 };
 
+struct NatRecord {
+  config::Nat config;
+  Origin origin = Origin::file;
+};
+
 /// What only a reload changes.
 struct Settings {
   config::Timeouts timeouts;
   config::Tcp tcp;
   std::vector<config::Profile> profiles;
   Rulesets rulesets;
-  std::vector<config::Nat> nat;
   config::PolicyObjects objects;
 };
 
@@ -92,7 +96,7 @@ constexpr uint32_t tunnel_entries(uint32_t attachments) { return 3 * attachments
 
 /// Whose the things of a configuration are, by place in its lists.
 struct Origins {
-  std::vector<Origin> domains, attachments, connections, policy;
+  std::vector<Origin> domains, attachments, connections, policy, nat;
 };
 
 class LiveModel {
@@ -107,6 +111,7 @@ class LiveModel {
   const std::map<std::string, AttachmentRecord, std::less<>>& attachments() const { return attachments_; }
   const std::map<Names, ConnectionRecord>& connections() const { return connections_; }
   const std::vector<RuleRecord>& policy() const { return *policy_; }
+  const std::vector<NatRecord>& nat() const { return nat_rules_; }
   const Tables& tables() const { return tables_; }
   /// Empty for an id that is stale or unknown.
   std::string attachment_name(dataplane::AttachmentId id) const;
@@ -118,7 +123,7 @@ class LiveModel {
   /// Who wants a member of a route; null: a blackhole. Nothing: a gateway brings it.
   std::optional<Origin> origin_of(const DomainRecord& domain, const net::Prefix& prefix,
                                   const dataplane::NextHop* member) const;
-  /// Fills in what a file says of domains, attachments, routes, connections and policy; routes only if
+  /// Fills in what a file says of domains, attachments, routes, connections, policy and nat; routes only if
   /// `with_routes`. `origins` may be null.
   void write_to(config::Config& config, Origins* origins = nullptr, bool with_routes = true) const;
   /// The ways through the underlay that somebody goes.
@@ -182,6 +187,7 @@ class LiveModel {
   std::map<std::string, AttachmentRecord, std::less<>> attachments_;
   std::map<Names, ConnectionRecord> connections_;
   std::shared_ptr<const std::vector<RuleRecord>> policy_;
+  std::vector<NatRecord> nat_rules_;
   std::map<dataplane::TunnelKey, std::string> tunnels_;  // whose they are
   /// How many attachments have tunnels on a UDP port, which is for one kind.
   std::map<std::pair<uint16_t, dataplane::KeyKind>, uint32_t> udp_ports_;
@@ -192,6 +198,7 @@ class LiveModel {
   Settings settings_;
 
   std::shared_ptr<const dataplane::NatTable> nat_;  // null: nothing is translated
+  uint32_t nat_changed_at_ = 0;                     // Snapshot::nat_changed_at
   PolicyState compiled_;                            // profiles and policy as they are in the snapshot
   GroupedAttachments grouped_;
   std::vector<std::shared_ptr<const dataplane::Domain>> domain_slots_;

@@ -196,21 +196,50 @@ void Transaction::apply(Verb verb, const RulePlace& place, const config::PolicyR
   list.insert(at, {subject, origin_});
 }
 
-void Transaction::file_policy(const std::vector<config::PolicyRule>& before,
-                              const std::vector<config::PolicyRule>& now) {
-  std::unordered_map<std::string_view, const config::PolicyRule*> old_file;
-  std::unordered_map<std::string_view, const RuleRecord*> running;
-  for (const config::PolicyRule& rule : before) old_file.emplace(rule.id, &rule);
-  for (const RuleRecord& record : *model_.policy_) running.emplace(record.config.id, &record);
+std::vector<NatRecord>& Transaction::nat_rules() {
+  if (!nat_rules_) nat_rules_ = model_.nat_rules_;
+  return *nat_rules_;
+}
+
+void Transaction::apply(Verb verb, const RulePlace&, const config::Nat& subject) {
+  auto& list = nat_rules();
+  const auto known = std::find_if(list.begin(), list.end(),
+                                  [&](const NatRecord& r) { return r.config.name == subject.name; });
+  const bool exists = known != list.end();
+  const auto what = [&] { return "nat rule " + in_quotes(subject.name); };
+  if (!may(verb, exists, exists ? known->origin : origin_, subject.where, what)) return;
+  if (verb == ChangeVerb::remove) {
+    list.erase(known);
+  } else if (exists) {
+    *known = {subject, origin_};
+  } else {
+    list.push_back({subject, origin_});
+  }
+}
+
+namespace {
+
+const std::string& key_of(const config::PolicyRule& rule) { return rule.id; }
+const std::string& key_of(const config::Nat& rule) { return rule.name; }
+
+}  // namespace
+
+template <typename Record, typename Config>
+std::vector<Record> Transaction::merged(const std::vector<Config>& before, const std::vector<Config>& now,
+                                        const std::vector<Record>& running_now, const char* kind) {
+  std::unordered_map<std::string_view, const Config*> old_file;
+  std::unordered_map<std::string_view, const Record*> running;
+  for (const Config& rule : before) old_file.emplace(key_of(rule), &rule);
+  for (const Record& record : running_now) running.emplace(key_of(record.config), &record);
 
   // The file's own, in its order; behind each those of run time that follow it, the first ones before all.
-  std::vector<RuleRecord> own;
+  std::vector<Record> own;
   std::unordered_map<std::string_view, size_t> place;  // in `own`
-  for (const config::PolicyRule& rule : now) {
-    const auto was = old_file.find(rule.id);
-    const auto known = running.find(rule.id);
+  for (const Config& rule : now) {
+    const auto was = old_file.find(key_of(rule));
+    const auto known = running.find(key_of(rule));
     const bool exists = known != running.end();
-    const auto what = [&] { return "policy rule " + in_quotes(rule.id); };
+    const auto what = [&] { return kind + (" " + in_quotes(key_of(rule))); };
     if (was != old_file.end() && config::same(*was->second, rule)) {
       if (!exists || known->second->origin == Origin::api) continue;  // removed or replaced at run time
     } else {
@@ -219,31 +248,41 @@ void Transaction::file_policy(const std::vector<config::PolicyRule>& before,
       const Verb verb = was == old_file.end() ? Verb::add : Verb::replace;
       if (!adopt && !may(verb, exists, others ? Origin::api : Origin::file, rule.where, what)) continue;
     }
-    place.emplace(rule.id, own.size());
+    place.emplace(key_of(rule), own.size());
     own.push_back({rule, Origin::file});
   }
-  std::vector<std::vector<RuleRecord>> behind(own.size() + 1);
+  std::vector<std::vector<Record>> behind(own.size() + 1);
   size_t follows = 0;
-  for (const RuleRecord& record : *model_.policy_) {
-    if (const auto at = place.find(record.config.id); at != place.end()) {
+  for (const Record& record : running_now) {
+    if (const auto at = place.find(key_of(record.config)); at != place.end()) {
       follows = at->second + 1;
     } else if (record.origin == Origin::api) {
       behind[follows].push_back(record);
     }
   }
   std::unordered_set<std::string_view> stay;
-  for (const config::PolicyRule& rule : now) stay.insert(rule.id);
-  for (const config::PolicyRule& rule : before) {
-    const auto known = running.find(rule.id);
-    if (stay.contains(rule.id) || known == running.end() || known->second->origin == Origin::file) continue;
-    may(Verb::remove, true, Origin::api, rule.where, [&] { return "policy rule " + in_quotes(rule.id); });
+  for (const Config& rule : now) stay.insert(key_of(rule));
+  for (const Config& rule : before) {
+    const auto known = running.find(key_of(rule));
+    if (stay.contains(key_of(rule)) || known == running.end() || known->second->origin == Origin::file)
+      continue;
+    may(Verb::remove, true, Origin::api, rule.where, [&] { return kind + (" " + in_quotes(key_of(rule))); });
   }
-  std::vector<RuleRecord> next;
+  std::vector<Record> next;
   for (size_t i = 0; i < behind.size(); ++i) {
     if (i > 0) next.push_back(std::move(own[i - 1]));
     std::move(behind[i].begin(), behind[i].end(), std::back_inserter(next));
   }
-  rules_ = std::move(next);
+  return next;
+}
+
+void Transaction::file_policy(const std::vector<config::PolicyRule>& before,
+                              const std::vector<config::PolicyRule>& now) {
+  rules_ = merged(before, now, *model_.policy_, "policy rule");
+}
+
+void Transaction::file_nat(const std::vector<config::Nat>& before, const std::vector<config::Nat>& now) {
+  nat_rules_ = merged(before, now, model_.nat_rules_, "nat rule");
 }
 
 void Transaction::for_each_attachment(const VisitAttachment& visit) const {
@@ -297,25 +336,26 @@ void list_edits(const Edits& edits, Lines lines) {
   }
 }
 
-void list_rules(const std::vector<RuleRecord>& before, const std::vector<RuleRecord>& now, Lines lines) {
-  std::unordered_map<std::string_view, const config::PolicyRule*> old, next;
-  for (const RuleRecord& rule : before) old.emplace(rule.config.id, &rule.config);
-  for (const RuleRecord& rule : now) next.emplace(rule.config.id, &rule.config);
+template <typename Record>
+void list_rules(const std::vector<Record>& before, const std::vector<Record>& now, Lines lines) {
+  std::unordered_map<std::string_view, const decltype(Record::config)*> old, next;
+  for (const Record& rule : before) old.emplace(key_of(rule.config), &rule.config);
+  for (const Record& rule : now) next.emplace(key_of(rule.config), &rule.config);
   std::vector<std::string_view> kept_before, kept_now;
-  for (const RuleRecord& rule : before) {
-    if (next.contains(rule.config.id)) {
-      kept_before.push_back(rule.config.id);
+  for (const Record& rule : before) {
+    if (next.contains(key_of(rule.config))) {
+      kept_before.push_back(key_of(rule.config));
     } else {
-      lines.add('-', [&] { return rule.config.id; });
+      lines.add('-', [&] { return key_of(rule.config); });
     }
   }
-  for (const RuleRecord& rule : now) {
-    const auto known = old.find(rule.config.id);
+  for (const Record& rule : now) {
+    const auto known = old.find(key_of(rule.config));
     if (known == old.end()) {
-      lines.add('+', [&] { return rule.config.id; });
+      lines.add('+', [&] { return key_of(rule.config); });
       continue;
     }
-    kept_now.push_back(rule.config.id);
+    kept_now.push_back(key_of(rule.config));
     lines.changed(*known->second, rule.config);
   }
   if (kept_before != kept_now) lines.add('~', [] { return "the order"; });
@@ -352,6 +392,7 @@ ChangeList Transaction::changes() const {
   routes.end();
   list_edits(connections_, Lines(list, "connection", "connections"));
   if (rules_) list_rules(*model_.policy_, *rules_, Lines(list, "policy", "policy rules"));
+  if (nat_rules_) list_rules(model_.nat_rules_, *nat_rules_, Lines(list, "nat", "nat rules"));
   return list;
 }
 

@@ -108,6 +108,8 @@ class Transaction {
   /// What the file changes of its policy. Rules that it has as before stay as they are now; those that came
   /// at run time stay behind the rule that they follow.
   void file_policy(const std::vector<config::PolicyRule>& before, const std::vector<config::PolicyRule>& now);
+  /// The same of its rules of address translation.
+  void file_nat(const std::vector<config::Nat>& before, const std::vector<config::Nat>& now);
   void settings(Settings settings) { settings_ = std::move(settings); }
 
   /// All that is wrong with the changes so far; empty: plan() may be called.
@@ -153,6 +155,11 @@ class Transaction {
   void apply(Verb verb, const RulePlace& place, const config::Route& subject);
   void apply(Verb verb, const RulePlace& place, const config::Connection& subject);
   void apply(Verb verb, const RulePlace& place, const config::PolicyRule& subject);
+  void apply(Verb verb, const RulePlace& place, const config::Nat& subject);
+  /// What an ordered list of the model becomes by a file.
+  template <typename Record, typename Config>
+  std::vector<Record> merged(const std::vector<Config>& before, const std::vector<Config>& now,
+                             const std::vector<Record>& running, const char* kind);
   template <typename Edits, typename Records, typename Key, typename Config>
   void edit(Edits& edits, Records& records, const Key& key, Verb verb, const Config& subject,
             const What& what);
@@ -164,6 +171,7 @@ class Transaction {
     problems_.push_back({where, std::move(key), std::move(message)});
   }
   std::vector<RuleRecord>& rules();
+  std::vector<NatRecord>& nat_rules();
 
   // As it will be.
   const config::Attachment* attachment(const std::string& name) const;
@@ -184,6 +192,8 @@ class Transaction {
   void check_routes_through(const AttachmentEdit& edit);
   void check_connections();
   void check_policy();
+  void check_nat();
+  bool will_have_route(const std::string& domain, const net::Prefix& prefix) const;
   void check_objects();
   const config::PolicyObjects& objects() const {
     return settings_ ? settings_->objects : model_.settings_.objects;
@@ -214,6 +224,7 @@ class Transaction {
   std::deque<config::Route> owned_;  // routes of the model, as they are
   std::map<LiveModel::Names, ConnectionEdit> connections_;
   std::optional<std::vector<RuleRecord>> rules_;
+  std::optional<std::vector<NatRecord>> nat_rules_;
   std::optional<Settings> settings_;
   bool groups_touched_ = false;   // once planned: some group may have changed by an attachment
   std::vector<Origin*> adopted_;  // of things that came at run time and now are in the file, too

@@ -5,6 +5,7 @@
 #include "dataplane/policy/policy.h"
 #include "mgmt/config/choices.h"
 #include "mgmt/config/fit.h"
+#include "mgmt/config/nat_fit.h"
 #include "mgmt/config/toml_values.h"
 #include "mgmt/config/values.h"
 #include "mgmt/model/build_attachment.h"
@@ -22,6 +23,12 @@ std::string count(size_t n, const char* one, const char* many) {
 }
 
 std::string no_domain(const std::string& name) { return config::no_such("domain", name); }
+
+std::vector<std::string> domains_of(const config::Nat& rule) {
+  std::vector<std::string> names = rule.from;
+  names.push_back(rule.domain);
+  return names;
+}
 
 }  // namespace
 
@@ -62,6 +69,7 @@ std::vector<Problem> Transaction::check() {
     check_routes();
     check_connections();
     check_policy();
+    check_nat();
     check_objects();
     check_domains();
   }
@@ -137,14 +145,15 @@ void Transaction::check_domains() {
     still(connections, "connection", "connections");
     if (attachments <= 0) still(routes, "route", "routes");
   }
-  for (const config::Nat& rule : settings_ ? settings_->nat : model_.settings_.nat) {
-    std::vector<std::string> names = rule.from;
-    names.push_back(rule.domain);
-    for (const std::string& name : names) {
-      if (has_domain(name)) continue;
-      problem(
-          rule.where, "nat[]",
-          "nat rule " + in_quotes(rule.name) + " names domain " + in_quotes(name) + ", which would be gone");
+  if (!nat_rules_) {  // else check_nat() has looked at all of them
+    for (const NatRecord& record : model_.nat_rules_) {
+      const config::Nat& rule = record.config;
+      for (const std::string& name : domains_of(rule)) {
+        if (has_domain(name)) continue;
+        problem(rule.where, "nat[]",
+                "nat rule " + in_quotes(rule.name) + " names domain " + in_quotes(name) +
+                    ", which would be gone");
+      }
     }
   }
   if (!rules_) {  // else check_policy() has looked at all of them
@@ -518,6 +527,55 @@ void Transaction::check_policy() {
       say("profile", config::no_such("profile", rule.profile));
     }
   }
+}
+
+/// By a gateway or otherwise, to all of the prefix.
+bool Transaction::will_have_route(const std::string& domain, const net::Prefix& prefix) const {
+  const DomainRecord* record = model_.domain(domain);
+  for (int length = prefix.length; length >= 0; --length) {
+    const auto bits = static_cast<uint8_t>(length);
+    const net::Prefix wider{net::masked(prefix.address, bits), bits};
+    if (const RouteEdit* edit = find_edit(domain, wider)) {
+      if (!edit->members.empty() || !edit->on_link.empty()) return true;
+    } else if (record != nullptr && record->routes.contains(wider)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void Transaction::check_nat() {
+  if (!nat_rules_) return;
+  std::vector<config::Nat> rules;
+  for (const NatRecord& record : *nat_rules_) {
+    const config::Nat& rule = rules.emplace_back(record.config);
+    for (const std::string& name : domains_of(rule)) {
+      if (!has_domain(name))
+        problem(rule.where, "nat[]", "nat rule " + in_quotes(rule.name) + ": " + no_domain(name));
+    }
+  }
+  config::NatSurroundings around;
+  for (const auto& [name, record] : model_.domains_) {
+    if (has_domain(name)) around.domains.push_back(name);
+  }
+  for (const auto& [name, id] : new_domains_) around.domains.push_back(name);
+  for (const auto& [name, record] : model_.attachments_) {
+    if (!attachments_.contains(name)) around.attachments.push_back(&record.config);
+  }
+  for (const auto& [name, edit] : attachments_) {
+    if (edit.after) around.attachments.push_back(&*edit.after);
+  }
+  around.has_route = [this](const std::string& domain, const net::Prefix& prefix) {
+    return will_have_route(domain, prefix);
+  };
+  around.usable = [](size_t, std::string_view) { return true; };
+  around.place = [](size_t, std::string_view, size_t) { return std::string(); };
+  config::find_nat_misfits(rules, around, [&](config::NatMisfit misfit) {
+    const config::Nat& rule = rules[misfit.rule];
+    problem(rule.where, std::string(misfit.key),
+            "nat rule " + in_quotes(rule.name) + ": " + std::move(misfit.message));
+    return problems_.size() < config::Problems::kMax;
+  });
 }
 
 /// Where a route to the prefix was written that the transaction makes.

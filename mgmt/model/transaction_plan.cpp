@@ -281,9 +281,10 @@ void Transaction::plan_connections(Plan& plan) {
 
 void Transaction::plan_snapshot(Plan& plan) {
   const bool first = model_.snapshots_ == 0;
-  const bool policy_touched =
-      rules_ || settings_ || groups_touched_ || !domains_.empty() || !connections_.empty() || first;
+  const bool policy_touched = rules_ || nat_rules_ || settings_ || groups_touched_ || !domains_.empty() ||
+                              !connections_.empty() || first;
   if (!policy_touched && !plan.outer_changed_) return;
+  if (nat_rules_) model_.nat_rules_ = std::move(*nat_rules_);
   if (rules_) model_.policy_ = std::make_shared<const std::vector<RuleRecord>>(std::move(*rules_));
   if (settings_) {
     model_.settings_ = std::move(*settings_);

@@ -27,7 +27,10 @@ void parse_ip_packet(Bytes packet, Family family) {
   L4View l4;
   if (parse_l4(packet, ip, l4) != ParseError::none) return;
   require(l4.payload_offset >= ip.l4_offset && l4.payload_offset <= ip.length);
-  require(!(l4.icmp_error && (l4.icmp_query || l4.icmp_echo_reply)));
+  require((l4.icmp != IcmpKind::none) ==
+          (ip.protocol == (family == Family::ipv4 ? kProtoIcmp : kProtoIcmpv6)));
+  if (l4.icmp != IcmpKind::none)
+    require(l4.src_port == l4.dst_port && (l4.src_port == 0 || has_icmp_identifier(family, l4.icmp_type)));
 }
 
 void parse_quote(Bytes quote, Family family) {

@@ -208,7 +208,7 @@ void Trial::expect_balance() {
     std::printf("worker %u     %" PRIu64 " sessions, %" PRIu64 " re-decided by policy, %" PRIu64
                 " by route, %" PRIu64 " cut; %" PRIu64 " packets handed over\n",
                 w, c.sessions_live.get(), c.redecided_policy.get(), c.redecided_route.get(),
-                c.redecided_cut.get(), c.handed_over.get());
+                c.cut_policy.get() + c.cut_route.get() + c.cut_nat.get(), c.handed_over.get());
   }
   for (size_t i = 0; i < kDropReasonCount; ++i) {
     const auto reason = static_cast<DropReason>(i);

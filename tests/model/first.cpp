@@ -130,7 +130,7 @@ std::string Model::admit(Arrival& a, bool half_open) {
   const auto may_give_way = [&](bool half_open_only) {
     return net_.gives_way && std::any_of(sessions_.begin(), sessions_.end(), [&](const SessionPtr& s) {
              return s->worker == worker && s->tcp &&
-                    (is_half_open(s->tcp->state) || (!half_open_only && is_over(s->tcp->state)));
+                    (s->counted_half_open || (!half_open_only && is_over(s->tcp->state)));
            });
   };
   const auto refuse = [&](const char* reason) {
@@ -159,14 +159,14 @@ std::string Model::make_room(Arrival& a, bool half_open_only) {
   bool some_half_open = false;
   for (const SessionPtr& s : sessions_) {
     if (s->worker != worker) continue;
-    some_half_open |= s->tcp && is_half_open(s->tcp->state);
+    some_half_open |= s->tcp && s->counted_half_open;
     if (live.count({s->domain[0], s->ends[0]}) != 0 || !s->tcp) continue;
     // Of two that went at once, the half-open one went first.
-    if (gone == nullptr || is_half_open(s->tcp->state)) gone = s;
+    if (gone == nullptr || s->counted_half_open) gone = s;
   }
   if (gone == nullptr) return "no session gave way though there was no room";
   const bool right =
-      is_half_open(gone->tcp->state) || (!half_open_only && !some_half_open && is_over(gone->tcp->state));
+      gone->counted_half_open || (!half_open_only && !some_half_open && is_over(gone->tcp->state));
   if (!right) return "the wrong session gave way: " + describe(*gone);
   end(gone);
   ++a.counts.ended;

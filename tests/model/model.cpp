@@ -209,7 +209,6 @@ std::string Model::redecide(Arrival& a, const SessionPtr& session, Side side, bo
   s.hop[1].reset();
   if (back.size() == 1) s.hop[1] = back[0];
   s.ingress = a.ingress;
-  s.counted_half_open = false;  // it was counted for the attachment that it came by
   over = false;
   return {};
 }

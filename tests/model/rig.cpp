@@ -2,6 +2,7 @@
 
 #include <rte_mempool.h>
 #include <sched.h>
+#include <utility>
 
 #include <algorithm>
 #include <stdexcept>
@@ -191,7 +192,9 @@ Outcome Rig::Impl::collect() {
   o.created = step(created, &WorkerCounters::sessions_created);
   o.ended = step(ended, &WorkerCounters::sessions_expired);
   o.given_way = step(given_way, &WorkerCounters::sessions_given_way);
-  o.cut = step(cut, &WorkerCounters::redecided_cut);
+  const uint64_t all_cut =
+      sum(&WorkerCounters::cut_policy) + sum(&WorkerCounters::cut_route) + sum(&WorkerCounters::cut_nat);
+  o.cut = static_cast<int64_t>(all_cut - std::exchange(cut, all_cut));
   o.ignored = step(ignored, &WorkerCounters::tcp_ignored);
   o.held = static_cast<int>(step(held, &WorkerCounters::fragments_held));
   return o;

@@ -190,7 +190,7 @@ Made first_packet(const Network& net, Random& random) {
     p.sequence = static_cast<uint16_t>(random.next());
     p.payload = some_bytes(random, 60);
     if (!p.src.v6 && random.percent(5)) {
-      p.type = 13;  // a time stamp: no ends but addresses
+      p.type = 42;  // nothing that is known: no ends but addresses
       p.id = 0;
     }
   } else {
@@ -239,7 +239,7 @@ Made packet_of(const Network& net, const Model::Session& s, Random& random) {
   if (!p.is_icmp()) return made;
   p.sequence = static_cast<uint16_t>(random.next());
   if (s.ends[0].src_port == 0) {
-    p.type = 13;
+    p.type = 42;
     return made;
   }
   const bool reply = (side == 1) != random.percent(15);
@@ -262,7 +262,7 @@ Made error_about(const Network& net, const Model::Session& s, Random& random) {
   } else if (quoted.is_icmp()) {
     const bool reply = side == 0;
     quoted.type = quoted.src.v6 ? (reply ? 129 : 128) : (reply ? 0 : 8);
-    if (s.ends[0].src_port == 0) quoted.type = 13;
+    if (s.ends[0].src_port == 0) quoted.type = 42;
   } else {
     quoted.payload = some_bytes(random, 60);
   }

@@ -37,7 +37,10 @@ constexpr Named kNamed[] = {
     {"hosts_untracked", &WorkerCounters::hosts_untracked},
     {"redecided_policy", &WorkerCounters::redecided_policy},
     {"redecided_route", &WorkerCounters::redecided_route},
-    {"redecided_cut", &WorkerCounters::redecided_cut},
+    {"redecided_nat", &WorkerCounters::redecided_nat},
+    {"cut_policy", &WorkerCounters::cut_policy},
+    {"cut_route", &WorkerCounters::cut_route},
+    {"cut_nat", &WorkerCounters::cut_nat},
     {"tcp_ignored", &WorkerCounters::tcp_ignored},
     {"resets_sent", &WorkerCounters::resets_sent},
     {"inspected_packets", &WorkerCounters::inspected_packets},
@@ -45,9 +48,10 @@ constexpr Named kNamed[] = {
     {"notes_lost", &WorkerCounters::notes_lost},
     {"rule_events_suppressed", &WorkerCounters::rule_events_suppressed},
 };
-// turns, idle_turns, bursts and sessions_half_open are left out; a new counter has to be named above.
+// turns, idle_turns, bursts, sessions_half_open and nat_bindings are left out; a new counter has to be named
+// above.
 static_assert(sizeof(WorkerCounters) ==
-              (std::size(kNamed) + 4 + dataplane::kDropReasonCount) * sizeof(Counter));
+              (std::size(kNamed) + 5 + dataplane::kDropReasonCount) * sizeof(Counter));
 
 }  // namespace
 

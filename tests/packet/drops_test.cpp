@@ -275,6 +275,7 @@ const std::pair<DropReason, const char*> kElsewhere[] = {
     {inspect_drop, "Inspect.ADropRuleStopsTheSession"},
     {session_dropped, "Inspect.ADropRuleStopsTheSession"},
     {inspect_limit, "Inspect.FlowLimit"},
+    {session_gone, "Inspect.WhatWaitsForASessionThatEndsIsNotTakenForAnothers"},
     {neighbor_unresolved, "DropsElsewhere.TheNextHopGoesWithinTheBurst"},
     {underlay_unresolved, "DropsElsewhere.TheUnderlayHopIsUnresolved"},
     {no_headroom, "DropsElsewhere.NoRoomForTheOuterHeader"},

@@ -87,11 +87,11 @@ TEST(Fragments, TheRestOfADeniedEchoRequestBeginsNoSession) {
   EXPECT_EQ(hub.moved(), dropped(DropReason::policy_deny, 3));
 
   // Of other messages a piece without a header does not tell what they are.
-  const auto timestamp = [](PacketBuilder& p) { p.icmp(13, 0).payload(text(100)); };
-  auto pieces = fragments_of(inner(kA, kB, timestamp), 64, 2);
+  const auto unknown = [](PacketBuilder& p) { p.icmp(42, 0).payload(text(100)); };
+  auto pieces = fragments_of(inner(kA, kB, unknown), 64, 2);
   EXPECT_EQ(pass(hub, pieces).size(), 2u) << "they follow the first one";
   EXPECT_EQ(hub.moved(), started() + forwarded());
-  const auto unallowed = fragments_of(inner(kA, kC, timestamp), 64, 3);
+  const auto unallowed = fragments_of(inner(kA, kC, unknown), 64, 3);
   EXPECT_TRUE(pass(hub, unallowed).empty());
   EXPECT_EQ(hub.moved(), dropped(DropReason::no_connection) + dropped(DropReason::not_a_session_start));
 }

@@ -184,6 +184,106 @@ TEST(IcmpQueries, TheResponderNeedsARuleOfItsOwn) {
   }
 }
 
+/// A message with an identifier, of any type.
+Transport message(uint8_t type, uint16_t id) {
+  return [type, id](PacketBuilder& b) { b.icmp(type, 0, uint32_t{id} << 16 | 1).filler(12); };
+}
+
+struct Query {
+  const char* name;
+  Ip ip;
+  uint8_t query, reply;
+};
+const Query kQueries[] = {{"echo", Ip::v4, 8, 0},
+                          {"timestamp", Ip::v4, 13, 14},
+                          {"information", Ip::v4, 15, 16},
+                          {"address mask", Ip::v4, 17, 18},
+                          {"ICMPv6 echo", Ip::v6, 128, 129},
+                          {"node information", Ip::v6, 139, 140}};
+
+/// Policy lets red ask blue by that type and nothing else.
+SnapshotBuilder one_type(const Query& q) {
+  SnapshotBuilder b = network_without_rules();
+  b.rule({.id = "query",
+          .action = dataplane::PolicyAction::allow,
+          .from = {"red"},
+          .to = {"blue"},
+          .protocol = static_cast<uint8_t>(q.ip == Ip::v4 ? 1 : 58),
+          .ports = {{q.query, q.query}}});
+  return b;
+}
+
+TEST(IcmpQueries, OfEachKindAreAnswered) {
+  for (const Query& q : kQueries) {
+    SCOPED_TRACE(q.name);
+    TestHub hub(one_type(q).build(), {.flow_events = true});
+    expect_forwarded(hub.pass_through(from_spoke(kA, kB, message(q.query, 7), q.ip)), kA, kB,
+                     message(q.query, 7), q.ip);
+    expect_forwarded(hub.pass_through(from_spoke(kB, kA, message(q.reply, 7), q.ip)), kB, kA,
+                     message(q.reply, 7), q.ip);
+    EXPECT_EQ(hub.moved(), started() + forwarded());
+    EXPECT_TRUE(hub.pass_through(from_spoke(kB, kA, message(q.query, 7), q.ip)).empty()) << "the other way";
+    EXPECT_EQ(hub.moved(), dropped(DropReason::policy_default_deny));
+    hub.pass_seconds(40);
+    hub.settle();
+    const auto events = hub.events();
+    ASSERT_EQ(events.size(), 1u);
+    EXPECT_EQ(events[0].flow.src_port, q.query) << "the type";
+    EXPECT_EQ(events[0].flow_stats.packets_to_client, 1u);
+  }
+}
+
+TEST(IcmpQueries, AReplyBeginsNothing) {
+  for (const Query& q : kQueries) {
+    SCOPED_TRACE(q.name);
+    TestHub hub(network().build());
+    EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, message(q.reply, 7), q.ip)).empty());
+    EXPECT_EQ(hub.moved(), dropped(DropReason::not_a_session_start));
+  }
+}
+
+/// Whoever may ask by one type has no way for the others: they share a session's key.
+TEST(IcmpQueries, OneTypeIsNoWayForAnother) {
+  for (const Query& q : kQueries) {
+    SCOPED_TRACE(q.name);
+    TestHub hub(one_type(q).build());
+    // Node information has no identifier, nor have messages of unknown types: all have this key.
+    const uint16_t id = 0;
+    EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, message(q.query, id), q.ip)).size(), 1u);
+    EXPECT_EQ(hub.moved(), started());
+    for (const Query& other : kQueries) {
+      if (other.ip != q.ip || other.query == q.query) continue;
+      EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, message(other.query, id), q.ip)).empty());
+      EXPECT_EQ(hub.moved(), dropped(DropReason::policy_default_deny)) << other.name;
+      EXPECT_TRUE(hub.pass_through(from_spoke(kB, kA, message(other.reply, id), q.ip)).empty());
+      EXPECT_EQ(hub.moved(), dropped(DropReason::not_a_session_start)) << other.name;
+    }
+    const uint8_t unknown = q.ip == Ip::v4 ? 42 : 200;
+    EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, message(unknown, id), q.ip)).empty());
+    EXPECT_TRUE(hub.pass_through(from_spoke(kB, kA, message(unknown, id), q.ip)).empty());
+    EXPECT_EQ(hub.moved(), dropped(DropReason::policy_default_deny, 2));
+  }
+}
+
+TEST(IcmpQueries, MessagesOfOtherKindsPassBothWays) {
+  TestHub hub(network().build());
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, message(42, 3))).size(), 1u);
+  EXPECT_EQ(hub.pass_through(from_spoke(kB, kA, message(42, 4))).size(), 1u);
+  EXPECT_EQ(hub.moved(), started() + forwarded());
+}
+
+TEST(IcmpErrors, AboutAQueryReachWhoAsked) {
+  TestHub hub(network().build());
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, message(13, 7))).size(), 1u);
+  const auto about = [&](uint16_t id) {
+    return hub.pass_through(
+        tunnelled(kB, error_frame(kB.hub_mac, kB.host_mac, router_of(kB, Ip::v4), kA.host4,
+                                  quote_of(kA, kB, message(13, id), Ip::v4, 28), Ip::v4, 64)));
+  };
+  EXPECT_EQ(about(7).size(), 1u);
+  EXPECT_TRUE(about(8).empty());
+}
+
 TEST(IcmpErrors, FindTheirSessionsOwner) {
   TestHub hub(network(true, 3).build(), {.workers = 3});
   for (uint16_t port = 1; port < 40; ++port) {

@@ -192,6 +192,66 @@ TEST(Inspect, AResetAndASynOfTheSameTupleHideNothing) {
   }
 }
 
+/// What the receiver will not take is not inspected, and carries no data past inspection either.
+TEST(Inspect, WhatLiesOutsideOfTheWindowHidesNothing) {
+  for (const Ip ip : {Ip::v4, Ip::v6}) {
+    TestHub hub(inspected(OnDrop::silent).build());
+    Conversation talk(hub, ip);
+    talk.handshake();
+    const auto at = [&](uint32_t seq, uint8_t flags, const std::string& data) {
+      return hub.pass_through(from_spoke(kA, kB, tcp(flags, 0xffff'fff1 + seq, 7'001, data), ip));
+    };
+    hub.moved();
+    EXPECT_TRUE(at(1'000'000, kPsh | kAck, "an attack").empty());
+    EXPECT_EQ(hub.moved(), dropped(DropReason::tcp_outside_window))
+        << "its receiver may take it all the same";
+    EXPECT_EQ(at(1'000'000, kAck, "").size(), 1u);
+    EXPECT_EQ(at(100, kRst, "").size(), 1u) << "in the window: it is answered by a challenge ACK";
+    EXPECT_EQ(hub.moved(), forwarded(2) + Counts({{"tcp_ignored", 2}})) << "neither was inspected";
+    EXPECT_EQ(talk.client("an at").size(), 1u);
+    EXPECT_TRUE(talk.client("tack").empty()) << "inspection goes on where it was";
+    EXPECT_EQ(hub.moved()["drop inspect_drop"], 1);
+  }
+}
+
+/// A table of one session, and a burst in which one ends while its packet waits for inspection.
+TEST(Inspect, WhatWaitsForASessionThatEndsIsNotTakenForAnothers) {
+  for (const bool reused : {true, false}) {
+    TestHub hub(inspected(OnDrop::silent).build(), {.sessions = 1});
+    Conversation talk(hub, Ip::v4);
+    if (reused) {  // the same tuple again, after it was reset
+      talk.handshake();
+      EXPECT_EQ(talk.send(false, kRst | kAck).size(), 1u);
+    }
+    hub.moved();
+    const Transport late = reused ? talk.segment(true, kAck, "") : tcp(kSyn, 1, 0, "", 999);
+    hub.inject(from_spoke(kA, kB, late));
+    hub.inject(from_spoke(kA, kB, tcp(kSyn, 5'000'000, 0)));
+    hub.turn();
+    expect_forwarded(hub.sent(), kA, kB, tcp(kSyn, 5'000'000, 0));
+    Counts counts = hub.moved();
+    EXPECT_EQ(counts["drop session_gone"], 1);
+    EXPECT_EQ(counts["sessions_live"], reused ? 0 : 1);
+    EXPECT_EQ(counts["sessions_given_way"], reused ? 0 : 1);
+    EXPECT_EQ(hub.plane().inspection_counters(0).flows_open, 1u);
+  }
+}
+
+/// Half-open sessions compete with each other, inspected or not.
+TEST(Inspect, AFloodOfInspectedSessionsLeavesRoomForANewcomer) {
+  TestHub hub(inspected(OnDrop::silent).build(), {.sessions = 48, .half_open = 16});
+  Conversation before(hub, Ip::v4, 30'000);
+  before.handshake();
+  for (uint16_t i = 0; i < 200; ++i)
+    EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, tcp(kSyn, 1, 0, "", i))).size(), 1u);
+  EXPECT_EQ(hub.plane().counters(0).sessions_half_open.get(), 16u);
+  EXPECT_EQ(before.client("still here").size(), 1u);
+  Conversation newcomer(hub, Ip::v4, 40'000);
+  newcomer.handshake();
+  EXPECT_EQ(newcomer.client("hello").size(), 1u);
+  EXPECT_EQ(hub.plane().inspection_counters(0).flows_open, 17u);
+}
+
 TEST(Inspect, AnotherUserGoesOn) {
   TestHub hub(inspected().build());
   Conversation bad(hub, Ip::v4, 1000), good(hub, Ip::v4, 1001);
@@ -306,19 +366,14 @@ TEST(Inspect, APolicyChangeStartsAndEndsInspection) {
   watched.profile({.name = "ips", .ruleset = ruleset(1)});
   watched.rule(
       {.id = "inspect", .action = PolicyAction::inspect, .from = {"red"}, .to = {"blue"}, .profile = 0});
-  const auto later = [](TestHub& hub, SnapshotBuilder& b) {
-    auto next = b.build();
-    while (next->version <= hub.plane().current().version) next = b.build();
-    return next;
-  };
   TestHub hub(plain.build());
   EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(1, 2, "an attack"))).size(), 1u);
-  hub.publish(later(hub, watched));
+  hub.publish(later_than(hub, watched));
   hub.moved();
   EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(1, 2, "harmless"))).size(), 1u);
   EXPECT_EQ(hub.moved(), inspected_forwarded(1) + Counts({{"redecided_policy", 1}}));
   EXPECT_EQ(hub.plane().inspection_counters(0).flows_open, 1u);
-  hub.publish(later(hub, plain));
+  hub.publish(later_than(hub, plain));
   EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(1, 2, "an attack"))).size(), 1u);
   EXPECT_EQ(hub.moved(), forwarded() + Counts({{"redecided_policy", 1}}));
   EXPECT_EQ(hub.plane().inspection_counters(0).flows_open, 0u);

@@ -1,14 +1,11 @@
 // Address translation, on one worker and on several with each direction arriving at whichever.
-//
-// Spokes a and d are private (red), c too (green, with the same addresses as a in the tests of overlap), b is
-// the Internet (blue).
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <fstream>
 
 #include "tests/packet/fragments.h"
-#include "tests/packet/spokes.h"
+#include "tests/packet/nat_spokes.h"
 #include "tests/packet/test_hub.h"
 
 namespace weir::test {
@@ -17,61 +14,7 @@ namespace {
 using namespace dataplane;
 using enum DropReason;
 
-net::IpAddress ip_of(std::string_view text) { return *net::parse_ip(text); }
-
-struct Ends {
-  std::string src, dst;
-};
-
-Bytes frame(net::Mac dst, net::Mac src, const Ends& ends, const Transport& transport, uint8_t ttl) {
-  PacketBuilder b;
-  b.ether(dst, src).ip(ends.src, ends.dst).ttl(ttl);
-  transport(b);
-  return b.build();
-}
-Bytes sent_by(const Spoke& spoke, const Ends& ends, const Transport& transport) {
-  return tunnelled(spoke, frame(spoke.hub_mac, spoke.host_mac, ends, transport, 64));
-}
-void expect_at(const std::vector<Bytes>& got, const Spoke& spoke, const Ends& ends,
-               const Transport& transport) {
-  expect_sent(got, spoke, frame(spoke.host_mac, spoke.hub_mac, ends, transport, 63));
-}
 Bytes packet_of(const Bytes& inner_frame) { return {inner_frame.begin() + 14, inner_frame.end()}; }
-
-/// The source port (or identifier) and source address of what the hub sent, whole IPv4 without options.
-uint16_t port_at(const Bytes& inner_frame, size_t offset) {
-  return static_cast<uint16_t>(inner_frame[offset] << 8 | inner_frame[offset + 1]);
-}
-uint16_t source_port(const Bytes& sent) { return port_at(inner_of(sent), 34); }
-uint16_t identifier(const Bytes& sent) { return port_at(inner_of(sent), 38); }
-std::string source_address(const Bytes& sent) {
-  const Bytes inside = inner_of(sent);
-  return std::to_string(inside[26]) + "." + std::to_string(inside[27]) + "." + std::to_string(inside[28]) +
-         "." + std::to_string(inside[29]);
-}
-
-/// All domains may reach each other.
-SnapshotBuilder open_network(uint16_t workers) {
-  SnapshotBuilder b = network_without_rules(true, workers);
-  b.connection("red", "green").connection("green", "blue");
-  b.rule({.id = "all", .action = PolicyAction::allow});
-  return b;
-}
-
-/// From red to blue, by addresses of blue's subnet.
-NatRules pool_rules(const SnapshotBuilder& b, uint16_t workers, const char* first = "10.2.0.100",
-                    const char* last = "10.2.0.103", uint16_t low = 1'024, uint16_t high = 65'535) {
-  NatRules rules;
-  PoolRule rule;
-  rule.name = "internet";
-  rule.from = {b.domain_id("red")};
-  rule.to = b.domain_id("blue");
-  rule.destinations = {*net::parse_prefix("10.2.0.0/24"), *net::parse_prefix("2001:db8:2::/64")};
-  rule.pool = std::make_shared<PortPool>(std::vector<PortPool::Range>{{ip_of(first), ip_of(last)}}, low, high,
-                                         workers);
-  rules.pools.push_back(rule);
-  return rules;
-}
 
 class Nat : public testing::Test {};
 /// With one worker, and with two and three at any of which a packet may arrive.
@@ -233,21 +176,6 @@ TEST_P(NatWorkers, FragmentsAreTranslatedWhole) {
   }
 }
 
-NatRules web_rules(const SnapshotBuilder& b) {
-  NatRules rules;
-  PublishedRule web;
-  web.name = "web";
-  web.seen_by = {b.domain_id("blue"), b.domain_id("red")};
-  web.protocol = 6;
-  web.address = ip_of("10.2.0.80");
-  web.port = 443;
-  web.domain = b.domain_id("red");
-  web.server = ip_of(kA.host4);
-  web.server_port = 8'443;
-  rules.published.push_back(web);
-  return rules;
-}
-
 TEST_P(NatWorkers, APublishedServiceAndItsAnswers) {
   for (unsigned there = 0; there < workers(); ++there) {
     for (unsigned back = 0; back < workers(); ++back) {
@@ -391,6 +319,30 @@ TEST_F(Nat, AnInspectedSessionIsSeenAsItsInitiatorSeesItAndItsEndsAreToldAsTheyK
   }
 }
 
+TEST_F(Nat, BothEndsOfAnIdleSessionAreToldAsTheyKnowEachOther) {
+  SnapshotBuilder b = open_network(1);
+  b.tcp({.reset_idle = true});
+  TestHub hub(b.nat(pool_rules(b, 1)).build());
+  const Ends out{kA.host4, kB.host4};
+  const auto first = hub.pass_through(sent_by(kA, out, tcp(kSyn, 100, 0, "", 5'000, 80)));
+  ASSERT_EQ(first.size(), 1u);
+  const std::string address = source_address(first[0]);
+  hub.pass_through(sent_by(kB, {kB.host4, address}, tcp(kSyn | kAck, 700, 101, "", 80, 5'000)));
+  hub.pass_through(sent_by(kA, out, tcp(kAck, 101, 701, "", 5'000, 80)));
+  hub.sent();
+  hub.pass_seconds(3'602);
+  hub.settle();
+  const auto sent = hub.sent();
+  ASSERT_EQ(sent.size(), 2u);
+  for (const Bytes& frame : sent) {
+    const Bytes inside = inner_of(frame);
+    const bool to_server = vni_of(frame) == kB.vni;
+    EXPECT_EQ(source_address(frame), to_server ? address : kB.host4);
+    EXPECT_EQ(port_at(inside, 36), to_server ? 80 : 5'000);
+    EXPECT_EQ(inside[31], to_server ? 2 : 1) << "the destination's second byte";
+  }
+}
+
 TEST_F(Nat, ToNobodysPort) {
   SnapshotBuilder b = open_network(1);
   NatRules rules = pool_rules(b, 1);
@@ -408,11 +360,29 @@ TEST_F(Nat, APoolTakesWhatItCanTellApart) {
   EXPECT_TRUE(hub.pass_through(sent_by(kA, {kA.host4, kB.host4}, [](PacketBuilder& p) { p.gre(0x0800, {}); }))
                   .empty());
   EXPECT_EQ(hub.moved(), dropped(nat_protocol));
-  // A time-stamp request.
+  // A message without an identifier.
   EXPECT_TRUE(
-      hub.pass_through(sent_by(kA, {kA.host4, kB.host4}, [](PacketBuilder& p) { p.icmp(13, 0).filler(12); }))
+      hub.pass_through(sent_by(kA, {kA.host4, kB.host4}, [](PacketBuilder& p) { p.icmp(42, 0).filler(12); }))
           .empty());
   EXPECT_EQ(hub.moved(), dropped(nat_protocol));
+}
+
+TEST_F(Nat, QueriesOfAnyKindKeepTheirAnswersApart) {
+  SnapshotBuilder b = open_network(1);
+  TestHub hub(b.nat(pool_rules(b, 1)).build());
+  const auto message = [](uint8_t type, uint16_t id) {
+    return Transport([type, id](PacketBuilder& p) { p.icmp(type, 0, uint32_t{id} << 16 | 1).filler(12); });
+  };
+  for (const auto& [query, reply] :
+       {std::pair(uint8_t{13}, uint8_t{14}), std::pair(uint8_t{17}, uint8_t{18})}) {
+    const auto got = hub.pass_through(sent_by(kA, {kA.host4, kB.host4}, message(query, query)));
+    ASSERT_EQ(got.size(), 1u);
+    const std::string address = source_address(got[0]);
+    const uint16_t id = identifier(got[0]);
+    expect_at(got, kB, {address, kB.host4}, message(query, id));
+    expect_at(hub.pass_through(sent_by(kB, {kB.host4, address}, message(reply, id))), kA,
+              {kB.host4, kA.host4}, message(reply, query));
+  }
 }
 
 TEST_F(Nat, PoolExhausted) {
@@ -476,8 +446,19 @@ TEST_F(Nat, ARuleThatGoesCutsItsSessions) {
   hub.publish(b.nat({}).build());
   hub.moved();
   EXPECT_TRUE(hub.pass_through(bytes).empty());
-  EXPECT_EQ(hub.moved()["drop nat_changed"], 1);
+  EXPECT_EQ(
+      hub.moved(),
+      dropped(nat_changed) +
+          Counts({{"redecided_nat", 1}, {"cut_nat", 1}, {"sessions_expired", 1}, {"sessions_live", -1}}));
   expect_at(hub.pass_through(bytes), kB, {kA.host4, kB.host4}, udp(5'000, 53));
+  hub.moved();
+  // What stays as it is was looked at because of the change all the same; then policy is policy again.
+  hub.publish(b.nat(web_rules(b)).build());
+  EXPECT_EQ(hub.pass_through(bytes).size(), 1u);
+  EXPECT_EQ(hub.moved(), forwarded() + Counts({{"redecided_nat", 1}}));
+  hub.publish(b.build());
+  EXPECT_EQ(hub.pass_through(bytes).size(), 1u);
+  EXPECT_EQ(hub.moved(), forwarded() + Counts({{"redecided_policy", 1}}));
 }
 
 TEST_F(Nat, ABindingOutlivesAChangeOfItsPool) {

@@ -144,10 +144,11 @@ TEST(Policy, ASessionThatComesByAnotherAttachmentIsDecidedAgain) {
     EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp())).size(), 1u);
     EXPECT_EQ(hub.moved(), started());
     EXPECT_EQ(hub.pass_through(from_spoke(elsewhere, kB, udp())).size(), both ? 1u : 0u);
-    EXPECT_EQ(hub.moved(),
-              both ? forwarded()
-                   : dropped(DropReason::policy_default_deny) +
-                         Counts({{"redecided_cut", 1}, {"sessions_expired", 1}, {"sessions_live", -1}}));
+    const Counts expected =
+        both ? forwarded()
+             : dropped(DropReason::policy_default_deny) +
+                   Counts({{"cut_route", 1}, {"sessions_expired", 1}, {"sessions_live", -1}});
+    EXPECT_EQ(hub.moved(), expected + Counts({{"redecided_route", 1}}));
   }
 }
 
@@ -173,19 +174,11 @@ TEST(Policy, ASessionThatLeavesByAnotherAttachmentIsDecidedAgain) {
     ASSERT_TRUE(b.routes().set(b.domain_id("blue"), *net::parse_prefix("10.2.0.5/32"), std::span(&other, 1)));
     b.routes().finish(b.routes().take_pending());
     EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp())).size(), both ? 1u : 0u);
-    Counts expected =
-        both ? forwarded()
-             : dropped(DropReason::policy_default_deny) +
-                   Counts({{"redecided_cut", 1}, {"sessions_expired", 1}, {"sessions_live", -1}});
+    Counts expected = both ? forwarded()
+                           : dropped(DropReason::policy_default_deny) +
+                                 Counts({{"cut_route", 1}, {"sessions_expired", 1}, {"sessions_live", -1}});
     EXPECT_EQ(hub.moved(), expected + Counts({{"redecided_route", 1}}));
   }
-}
-
-/// As build(), but later than what `hub` has: copies of a builder count versions each for themselves.
-std::unique_ptr<dataplane::Snapshot> next_for(TestHub& hub, SnapshotBuilder& b) {
-  auto next = b.build();
-  while (next->version <= hub.plane().current().version) next = b.build();
-  return next;
 }
 
 /// As it is for a change that touches no policy: the same versions.
@@ -204,12 +197,12 @@ TEST(PolicyChange, CutsALiveSessionBothWays) {
                     denied = with_rule(base, PolicyAction::deny);
     TestHub hub(allowed.build());
     hub.pass_through(from_spoke(kA, kB, udp(1000, 2000)));
-    hub.publish(next_for(hub, denied));
+    hub.publish(later_than(hub, denied));
     EXPECT_EQ(hub.moved(), started());
     const Bytes there = from_spoke(kA, kB, udp(1000, 2000)), back = from_spoke(kB, kA, udp(2000, 1000));
     EXPECT_TRUE(hub.pass_through(reply_first ? back : there).empty());
     EXPECT_EQ(hub.moved(), dropped(DropReason::policy_deny) + Counts({{"redecided_policy", 1},
-                                                                      {"redecided_cut", 1},
+                                                                      {"cut_policy", 1},
                                                                       {"sessions_expired", 1},
                                                                       {"sessions_live", -1}}));
     EXPECT_TRUE(hub.pass_through(reply_first ? there : back).empty());
@@ -224,12 +217,12 @@ TEST(PolicyChange, WhoIsRejectedFromNowOnIsTold) {
                     rejected = with_rule(base, PolicyAction::reject);
     TestHub hub(allowed.build());
     hub.pass_through(from_spoke(kA, kB, udp(1000, 2000)));
-    hub.publish(next_for(hub, rejected));
+    hub.publish(later_than(hub, rejected));
     EXPECT_EQ(hub.moved(), started());
     const Bytes there = from_spoke(kA, kB, udp(1000, 2000)), back = from_spoke(kB, kA, udp(2000, 1000));
     EXPECT_TRUE(hub.pass_through(reply_first ? back : there).empty());
     EXPECT_EQ(hub.moved(), punted() + Counts({{"redecided_policy", 1},
-                                              {"redecided_cut", 1},
+                                              {"cut_policy", 1},
                                               {"sessions_expired", 1},
                                               {"sessions_live", -1}}));
     const auto punts = hub.plane().take_punts(8);
@@ -253,14 +246,14 @@ TEST(PolicyChange, KeepsWhatIsAllowedStill) {
   hub.pass_through(from_spoke(kA, kB, udp(1000, 2000)));
   hub.pass_through(from_spoke(kA, kB, udp(1000, 2001)));
   EXPECT_EQ(hub.moved(), started(2));
-  hub.publish(next_for(hub, second));
+  hub.publish(later_than(hub, second));
   expect_forwarded(hub.pass_through(from_spoke(kB, kA, udp(2000, 1000))), kB, kA, udp(2000, 1000));
   EXPECT_EQ(hub.moved(), forwarded() + Counts({{"redecided_policy", 1}}));
   expect_forwarded(hub.pass_through(from_spoke(kA, kB, udp(1000, 2000))), kA, kB, udp(1000, 2000));
   EXPECT_EQ(hub.moved(), forwarded()) << "once is enough";
   EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp(1000, 2001))).empty());
   EXPECT_EQ(hub.moved(), dropped(DropReason::policy_default_deny) + Counts({{"redecided_policy", 1},
-                                                                            {"redecided_cut", 1},
+                                                                            {"cut_policy", 1},
                                                                             {"sessions_expired", 1},
                                                                             {"sessions_live", -1}}));
 }
@@ -277,11 +270,11 @@ TEST(PolicyChange, AConnectionThatGoesCutsToo) {
   joined.connection("red", "blue");
   TestHub hub(joined.build());
   EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp())).size(), 1u);
-  hub.publish(next_for(hub, apart));
+  hub.publish(later_than(hub, apart));
   hub.moved();
   EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp())).empty());
   EXPECT_EQ(hub.moved(), dropped(DropReason::no_connection) + Counts({{"redecided_policy", 1},
-                                                                      {"redecided_cut", 1},
+                                                                      {"cut_policy", 1},
                                                                       {"sessions_expired", 1},
                                                                       {"sessions_live", -1}}));
 }
@@ -402,7 +395,7 @@ TEST(RouteChange, TheSessionFollows) {
   TestHub hub(by_b.build());
   expect_sent(hub.pass_through(TwoWays::there()), kB, TwoWays::frame(kB.host_mac, kB.hub_mac, false, 63));
   EXPECT_EQ(hub.moved(), started());
-  auto next = next_for(hub, by_e);
+  auto next = later_than(hub, by_e);
   keep_policy(hub, *next);
   hub.publish(std::move(next));
   expect_sent(hub.pass_through(TwoWays::there()), e, TwoWays::frame(e.host_mac, e.hub_mac, false, 63));
@@ -419,7 +412,7 @@ TEST(RouteChange, AnUnresolvedNewNextHopHoldsThePacket) {
   by_e.route("blue", "172.16.0.0/12", "e", "10.5.0.77");
   TestHub hub(by_b.build());
   hub.pass_through(TwoWays::there());
-  auto next = next_for(hub, by_e);
+  auto next = later_than(hub, by_e);
   keep_policy(hub, *next);
   hub.publish(std::move(next));
   hub.moved();
@@ -441,15 +434,15 @@ TEST(RouteChange, ARouteThatGoesCutsTheSession) {
   SnapshotBuilder with = ways.by(kB), without = ways.base;
   TestHub hub(with.build());
   hub.pass_through(TwoWays::there());
-  auto next = next_for(hub, without);
+  auto next = later_than(hub, without);
   keep_policy(hub, *next);
   hub.publish(std::move(next));
   hub.moved();
   EXPECT_TRUE(hub.pass_through(TwoWays::there()).empty());
-  EXPECT_EQ(hub.moved(), dropped(DropReason::no_route) + Counts({{"redecided_route", 1},
-                                                                 {"redecided_cut", 1},
-                                                                 {"sessions_expired", 1},
-                                                                 {"sessions_live", -1}}));
+  EXPECT_EQ(
+      hub.moved(),
+      dropped(DropReason::no_route) +
+          Counts({{"redecided_route", 1}, {"cut_route", 1}, {"sessions_expired", 1}, {"sessions_live", -1}}));
 }
 
 TEST(RouteChange, RoutesOfOthersConcernNoSession) {

@@ -218,6 +218,60 @@ TEST(SessionFlood, AFullTableTakesTheClosedAfterTheHalfOpen) {
   for (const auto& event : events) EXPECT_EQ(event.flow_stats.end, inspection::FlowEnd::given_way);
 }
 
+TEST(SessionFlood, AHalfOpenSessionGivesWayWhereverItLies) {
+  TestHub hub(with_hosts().build(), {.sessions = 2'000, .half_open = 10});
+  for (uint16_t i = 0; i < 1'999; ++i) {
+    hub.pass_through(from_spoke(kA, kB, udp(i)));
+    if (i == 1'500) hub.pass_through(syn(kA, 1, 1));
+  }
+  hub.moved();
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(5'000))).size(), 1u);
+  EXPECT_EQ(hub.moved(),
+            started() + Counts({{"sessions_expired", 1}, {"sessions_live", -1}, {"sessions_given_way", 1}}));
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp(5'001))).empty());
+  EXPECT_EQ(hub.moved(), dropped(DropReason::session_table_full));
+}
+
+TEST(SessionFlood, TheOldestHalfOpenGivesWayFirst) {
+  TestHub hub(with_hosts().build(), {.flow_events = true, .half_open = 3});
+  for (uint16_t i = 0; i < 3; ++i) hub.pass_through(syn(kA, 1, i));
+  // The second is answered and acknowledged: it is out of the list, from its middle.
+  const std::string host = "10.1.0.11";
+  const auto segment = [&](bool from_client, uint8_t flags, uint32_t seq, uint32_t ack) {
+    PacketBuilder b;
+    const Spoke& spoke = from_client ? kA : kB;
+    b.ether(spoke.hub_mac, spoke.host_mac);
+    from_client ? b.ip(host, kB.host4).tcp(1, 80, flags, seq, ack)
+                : b.ip(kB.host4, host).tcp(80, 1, flags, seq, ack);
+    return tunnelled(spoke, b.build());
+  };
+  EXPECT_EQ(hub.pass_through(segment(false, kSyn | kAck, 7, 101)).size(), 1u);
+  EXPECT_EQ(hub.pass_through(segment(true, kAck, 101, 8)).size(), 1u);
+  EXPECT_EQ(half_open(hub), 2u);
+  for (uint16_t i = 10; i < 15; ++i) hub.pass_through(syn(kA, 1, i));
+  EXPECT_EQ(half_open(hub), 3u);
+  std::vector<uint16_t> gone;
+  for (const auto& event : hub.events()) gone.push_back(event.flow.src_port);
+  EXPECT_EQ(gone, (std::vector<uint16_t>{0, 2, 10, 11}));
+}
+
+/// A packet that waits for its next hop is one first packet, however often it comes back.
+TEST(SessionFlood, APacketThatWaitedIsPaidForOnce) {
+  SnapshotBuilder b = network(false);
+  TestHub hub(b.build(), {.budgets = {.source = {.new_per_second = 1}}});
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp())).empty());
+  for (const Spoke* spoke : {&kA, &kB}) {
+    const auto punts = hub.plane().take_punts(8);
+    ASSERT_EQ(punts.size(), 1u);
+    know_host(b, *spoke);
+    hub.plane().resume(punts[0]);
+    hub.settle();
+  }
+  expect_forwarded(hub.sent(), kA, kB, udp());
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp(2))).empty()) << "another one is over the budget";
+  EXPECT_EQ(hub.moved()["drop session_budget"], 1);
+}
+
 TEST(SessionFlood, NothingGivesWayIfSoConfigured) {
   TestHub hub(with_hosts().build(), {.sessions = 40, .half_open = 10, .when_full = WhenFull::refuse});
   for (uint16_t i = 0; i < 50; ++i) hub.pass_through(syn(kA, i, i));

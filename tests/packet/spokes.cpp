@@ -119,17 +119,13 @@ SnapshotBuilder network(bool hosts, uint16_t workers) {
   return b;
 }
 
-namespace {
-
-Bytes frame_of(net::Mac dst, net::Mac src, const char* from, const char* to, const Transport& transport,
-               uint8_t ttl) {
+Bytes frame_of(net::Mac dst, net::Mac src, std::string_view from, std::string_view to,
+               const Transport& transport, uint8_t ttl) {
   PacketBuilder b;
   b.ether(dst, src).ip(from, to).ttl(ttl);
   transport(b);
   return b.build();
 }
-
-}  // namespace
 
 Bytes inner(const Spoke& from, const Spoke& to, const Transport& transport, Ip ip, uint8_t ttl) {
   return frame_of(from.hub_mac, from.host_mac, host_of(from, ip), host_of(to, ip), transport, ttl);

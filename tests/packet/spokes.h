@@ -54,6 +54,9 @@ SnapshotBuilder network_without_rules(bool hosts = true, uint16_t workers = 1);
 /// Makes the MAC of `spoke`'s host, both families, known.
 void know_host(SnapshotBuilder& builder, const Spoke& spoke);
 
+/// An inner frame between any two MACs and addresses.
+Bytes frame_of(net::Mac dst, net::Mac src, std::string_view from, std::string_view to,
+               const Transport& transport, uint8_t ttl);
 /// The inner frame: `from`'s host sends to `to`'s by way of the hub.
 Bytes inner(const Spoke& from, const Spoke& to, const Transport& transport, Ip ip = Ip::v4, uint8_t ttl = 64);
 /// The inner frame that `to`'s host gets of it.

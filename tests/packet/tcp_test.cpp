@@ -359,6 +359,16 @@ TEST(Tcp, FragmentsAreFollowedAsFarAsTheySay) {
   EXPECT_EQ(hub.moved(), forwarded());
 }
 
+TEST(Tcp, AFirstFragmentIsJudgedWhateverItsFlags) {
+  TestHub hub(network().build());
+  Talk talk(hub);
+  talk.handshake();
+  const Bytes whole = inner(kA, kB, tcp(0, talk.next(0), talk.next(1), std::string(100, 'x')));
+  const auto pieces = fragments_of(whole, 48);
+  EXPECT_TRUE(hub.pass_through(tunnelled(kA, pieces[0])).empty());
+  EXPECT_EQ(hub.moved(), dropped(DropReason::tcp_unexpected)) << "no stack sends that";
+}
+
 TEST(Tcp, TimeOutsByState) {
   constexpr auto s = dataplane::kNanosPerSecond;
   dataplane::Timeouts t;

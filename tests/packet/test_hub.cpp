@@ -233,4 +233,10 @@ void TestHub::expect_balance() {
   }
 }
 
+std::unique_ptr<dataplane::Snapshot> later_than(TestHub& hub, SnapshotBuilder& builder) {
+  auto next = builder.build();
+  while (next->version <= hub.plane().current().version) next = builder.build();
+  return next;
+}
+
 }  // namespace weir::test

@@ -52,6 +52,11 @@ struct HubOptions {
   std::function<std::unique_ptr<inspection::NameFinder>(dataplane::WorkerIndex)> names = {};
 };
 
+class TestHub;
+/// What `builder` builds, but later than what `hub` has: copies of a builder count versions each for
+/// themselves.
+std::unique_ptr<dataplane::Snapshot> later_than(TestHub& hub, SnapshotBuilder& builder);
+
 class TestHub {
  public:
   /// `snapshot` says the number of workers by itself; it has to agree.

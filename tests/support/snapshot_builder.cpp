@@ -223,6 +223,7 @@ SnapshotBuilder& SnapshotBuilder::profile(Profile profile) {
 
 SnapshotBuilder& SnapshotBuilder::nat(NatRules rules) {
   nat_ = std::move(rules);
+  nat_changed_at_ = version_;
   return *this;
 }
 
@@ -353,7 +354,8 @@ std::unique_ptr<Snapshot> SnapshotBuilder::build() {
   snapshot->tunnels = build_tunnels();
   snapshot->policy = build_policy();
   snapshot->profiles = profiles_;
-  if (!nat_.empty()) snapshot->nat = std::make_shared<NatTable>(nat_, workers_, version_);
+  if (!nat_.empty()) snapshot->nat = std::make_shared<NatTable>(nat_, workers_);
+  snapshot->nat_changed_at = nat_changed_at_;
   snapshot->adjacencies = kept_->adjacencies.get();
   snapshot->board = &kept_->board;
   build_routes();

@@ -140,6 +140,7 @@ class SnapshotBuilder {
   std::shared_ptr<const dataplane::TunnelTable> build_tunnels() const;
   std::shared_ptr<const dataplane::PolicyTable> build_policy() const;
 
+  uint32_t nat_changed_at_ = 0;
   uint32_t version_ = 0;
   uint16_t workers_ = 1;
   dataplane::Timeouts timeouts_;

@@ -4,7 +4,7 @@ import socket
 
 from lab.scenario import eventually, expect, scenario
 from lab.topology import Spoke
-from lab.traffic import HttpServer, Iperf, http_get, ping
+from lab.traffic import EchoServer, HttpServer, Iperf, echo_works, http_get, ping, tcp_connect
 
 OUTSIDE = "203.0.113.1"
 PUBLISHED = "203.0.113.80"
@@ -107,3 +107,44 @@ def overlap(world):
                     pass
                 return False
             eventually(refused, f"no ICMP error came back to {client.name}", timeout=8)
+
+
+@scenario("nat.runtime", "rules that come, change and go while the hub runs; connections through what stays go on")
+def at_run_time(world):
+    world.build()
+    outside = add_internet(world)
+    world.config.nat.clear()
+    world.start()
+    hub, a = world.hub, world.a
+    EchoServer(world.lab, outside, OUTSIDE, 5201)
+    HttpServer(world.lab, a.namespace, a.address, 80, greeting="a")
+    expect(http_get(outside, f"http://{PUBLISHED}:8080/", timeout=1).exit != 0, "nothing is published yet")
+    said = hub.ctl("nat", "add", "out", "--snat-from", "red,blue", "--snat-domain", "internet",
+                   "--snat-pool", "203.0.113.16/29").stdout
+    expect("+ nat out" in said, said)
+    with tcp_connect(a.namespace, OUTSIDE, 5201) as client:
+        expect(echo_works(client), "no way out through the pool")
+        expect(client.getsockname()[0] == a.address, "it knows its own address only")
+        rule = ["--dnat-seen-by", "internet", "--dnat-address", PUBLISHED, "--dnat-port", "8080",
+                "--dnat-domain", "red", "--dnat-server", a.address, "--dnat-server-port", "80"]
+        hub.ctl("nat", "add", "web", *rule)
+        answer = http_get(outside, f"http://{PUBLISHED}:8080/in")
+        expect(answer.body == "a /in\n", f"the published service: {answer}, drops {hub.drops()}")
+        expect(echo_works(client), "another rule has cut the connection")
+        refused = hub.ctl("nat", "replace", "out", "--snat-from", "red", "--snat-domain", "internet",
+                          "--snat-pool", "198.51.100.0/29", check=False)
+        expect(refused.returncode == 1 and "is in no subnet and no route" in refused.stdout + refused.stderr,
+               f"{refused.stdout}{refused.stderr}")
+        expect(echo_works(client), "a refused change has cut the connection")
+        hub.ctl("nat", "remove", "web")
+        expect(http_get(outside, f"http://{PUBLISHED}:8080/", timeout=1).exit != 0, "it is published still")
+        rows = hub.ctl_json("nat")
+        expect([row["name"] for row in rows["nat"]] == ["out"] and rows["nat"][0]["origin"] == "api", f"{rows}")
+        expect(rows["pools"][0]["taken"] >= 1, f"{rows}")
+        hub.ctl("nat", "remove", "out")
+        client.settimeout(1)
+        try:
+            expect(not echo_works(client), "the pool is gone, and its connection goes on")
+        except OSError:
+            pass
+    expect(hub.drops().get("nat_changed", 0) > 0, f"drops: {hub.drops()}")

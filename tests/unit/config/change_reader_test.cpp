@@ -78,6 +78,26 @@ id = "old"
             "add dns before web\nadd ssh after dns\nremove old\n");
 }
 
+TEST(ChangeReader, RulesOfAddressTranslation) {
+  const std::string pool = "snat = { from = [\"red\"], domain = \"blue\", pool = [\"10.2.0.64/29\"] }\n";
+  const auto changes = read_changes_text(
+      "[[add.nat]]\nname = \"out\"\n" + pool + "[[remove.nat]]\nname = \"web\"\n", "batch.toml");
+  ASSERT_TRUE(changes);
+  ASSERT_EQ(changes->size(), 2u);
+  const auto& added = std::get<Nat>(changes->front().subject);
+  EXPECT_EQ(added.kind, NatKind::snat);
+  EXPECT_EQ(added.domain, "blue");
+  EXPECT_EQ(changes->back().verb, ChangeVerb::remove);
+  EXPECT_EQ(std::get<Nat>(changes->back().subject).name, "web");
+  EXPECT_EQ(read("[[add.nat]]\nname = \"out\"\n"),
+            "batch.toml:1:1: nat[]: missing: exactly one of the tables \"static\", \"dnat\" and \"snat\"\n");
+  EXPECT_EQ(read("[[replace.nat]]\nname = \"out\"\n" + pool +
+                 "dnat = { seen_by = [\"blue\"], address = \"10.2.0.80\", port = 443, domain = \"red\", "
+                 "server = \"10.1.0.5\" }\n"),
+            "batch.toml:3:8: nat[].snat: a rule has exactly one of the tables \"static\", \"dnat\" and "
+            "\"snat\"\n");
+}
+
 TEST(ChangeReader, SubjectsKnowTheirPlace) {
   const auto changes = read_changes_text("\n[[add.domain]]\nname = \"x\"\n", "batch.toml");
   ASSERT_TRUE(changes);
@@ -113,13 +133,13 @@ TEST(ChangeReader, NamesWhatIsWrongInTheWordsOfTheFile) {
       {"a kind that only the file changes", "[[add.port]]\n[[add.profile]]\n",
        "batch.toml:1:7: add.port: this is changed in the file, by a reload or a restart; at run time there "
        "are "
-       "\"domain\", \"attachment\", \"route\", \"connection\" and \"policy\"\n"
+       "\"domain\", \"attachment\", \"route\", \"connection\", \"policy\" and \"nat\"\n"
        "batch.toml:2:7: add.profile: this is changed in the file, by a reload or a restart; at run time "
        "there are "
-       "\"domain\", \"attachment\", \"route\", \"connection\" and \"policy\"\n"},
+       "\"domain\", \"attachment\", \"route\", \"connection\", \"policy\" and \"nat\"\n"},
       {"no such kind", "[[add.spoke]]\n",
        "batch.toml:1:7: add.spoke: no such kind of thing; there are \"domain\", \"attachment\", \"route\", "
-       "\"connection\" and \"policy\"\n"},
+       "\"connection\", \"policy\" and \"nat\"\n"},
       {"no list", "[add.domain]\nname = \"x\"\n",
        "batch.toml:1:1: add.domain: expected a list of tables, each written as [[add.domain]], found a "
        "table\n"},

@@ -72,8 +72,7 @@ const ErrorRow kRows[] = {
      policy,
      nat("dnat = { seen_by = [\"shared\"], address = \"10.2.0.80\", port = 443, domain = \"prod\", server = "
          "\"10.1.0.5\" }") +
-         "@@" +
-         nat("dnat = { seen_by = [\"lone\", \"shared\"], address = \"10.2.0.80\", port = 443, domain = "
+         nat("dnat = @@{ seen_by = [\"lone\", \"shared\"], address = \"10.2.0.80\", port = 443, domain = "
              "\"prod\", server = "
              "\"10.1.0.6\" }",
              "m"),

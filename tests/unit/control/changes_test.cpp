@@ -225,6 +225,11 @@ TEST(CliChanges, CommandLinesMeanWhatTheySay) {
                 .understood(),
             "add web\n");
   EXPECT_EQ(Line({"policy", "remove", "web"}).understood(), "remove web\n");
+  EXPECT_EQ(Line({"nat", "add", "out", "--snat-from", "prod,dev", "--snat-domain", "internet", "--snat-pool",
+                  "203.0.113.16/29"})
+                .understood(),
+            "add out\n");
+  EXPECT_EQ(Line({"nat", "remove", "out"}).understood(), "remove out\n");
 }
 
 TEST(CliChanges, ListsDoNotSwallowWhatIsBehindThem) {

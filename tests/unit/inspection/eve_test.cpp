@@ -135,6 +135,20 @@ TEST(Eve, WhyAFlowEnds) {
   }
 }
 
+TEST(Eve, HowATranslatedSessionLeaves) {
+  Event event;
+  event.kind = EventKind::flow;
+  event.flow = test::flow_info();
+  event.flow.translated = true;
+  event.flow.leaves = {*net::parse_ip("203.0.113.16"), *net::parse_ip("10.2.0.80"), 50'001, 80};
+  EXPECT_EQ(
+      Json::parse(to_eve_json(event, kOffset))["weir"]["nat"],
+      Json::parse(R"({"src_ip":"203.0.113.16","src_port":50001,"dest_ip":"10.2.0.80","dest_port":80})"));
+  event.flow.protocol = 1;
+  EXPECT_EQ(Json::parse(to_eve_json(event, kOffset))["weir"]["nat"],
+            Json::parse(R"({"src_ip":"203.0.113.16","dest_ip":"10.2.0.80"})"));
+}
+
 TEST(Eve, IcmpHasTypeAndCode) {
   Event event = alert_event();
   event.flow.protocol = 58;

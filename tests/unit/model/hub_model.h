@@ -99,6 +99,7 @@ struct HubModel {
     add(c.routes);
     add(c.connections);
     add(c.policy);
+    add(c.nat);
     return all;
   }
   config::Config config() const {

@@ -34,13 +34,14 @@ Tuple flow(std::string_view src, uint16_t port, std::string_view dst = "192.0.2.
 }
 
 TEST(Bindings, OneForAHostsPortToAnywhere) {
-  const NatTable nat(one_pool(1, "203.0.113.1", "203.0.113.4"), 1, 1);
+  const NatTable nat(one_pool(1, "203.0.113.1", "203.0.113.4"), 1);
   Bindings bindings(100, 0, 7);
   const auto a = bindings.hold(nat, 0, kProd, flow("10.0.0.1", 5'000));
   ASSERT_EQ(a.refused, BindingRefused::no);
   EXPECT_EQ(bindings.at(a.binding).outside_port, 5'000) << "its own port";
   EXPECT_EQ(bindings.hold(nat, 0, kProd, flow("10.0.0.1", 5'000, "192.0.2.77")).binding, a.binding);
-  EXPECT_NE(bindings.hold(nat, 0, kDev, flow("10.0.0.1", 5'000)).binding, a.binding) << "another domain's host";
+  EXPECT_NE(bindings.hold(nat, 0, kDev, flow("10.0.0.1", 5'000)).binding, a.binding)
+      << "another domain's host";
   EXPECT_NE(bindings.hold(nat, 0, kProd, flow("10.0.0.1", 5'000, "192.0.2.1", kTcp)).binding, a.binding);
   const auto b = bindings.hold(nat, 0, kProd, flow("10.0.0.1", 5'001));
   EXPECT_NE(b.binding, a.binding);
@@ -48,7 +49,7 @@ TEST(Bindings, OneForAHostsPortToAnywhere) {
 }
 
 TEST(Bindings, IsFoundByItsPublicSideUntilTheLastHolderLetsGo) {
-  const NatTable nat(one_pool(1, "203.0.113.1", "203.0.113.4"), 1, 1);
+  const NatTable nat(one_pool(1, "203.0.113.1", "203.0.113.4"), 1);
   const PoolRule& rule = nat.rules().pools[0];
   Bindings bindings(100, 0, 7);
   const auto a = bindings.hold(nat, 0, kProd, flow("10.0.0.1", 5'000));
@@ -66,16 +67,19 @@ TEST(Bindings, IsFoundByItsPublicSideUntilTheLastHolderLetsGo) {
 }
 
 TEST(Bindings, SaysWhyThereIsNone) {
-  const NatTable nat(one_pool(1, "203.0.113.1", "203.0.113.1", 2'000, 2'002), 1, 1);
+  const NatTable nat(one_pool(1, "203.0.113.1", "203.0.113.1", 2'000, 2'002), 1);
   Bindings bindings(5, 0, 7);
-  EXPECT_EQ(bindings.hold(nat, 0, kProd, flow("10.0.0.1", 1, "192.0.2.1", 47)).refused, BindingRefused::protocol);
+  EXPECT_EQ(bindings.hold(nat, 0, kProd, flow("10.0.0.1", 1, "192.0.2.1", 47)).refused,
+            BindingRefused::protocol);
   for (uint16_t i = 0; i < 3; ++i)
     EXPECT_EQ(bindings.hold(nat, 0, kProd, flow("10.0.0.1", i)).refused, BindingRefused::no);
   EXPECT_EQ(bindings.hold(nat, 0, kProd, flow("10.0.0.1", 9)).refused, BindingRefused::exhausted);
   EXPECT_EQ(nat.rules().pools[0].pool->use().exhausted, 1u);
   EXPECT_EQ(bindings.hold(nat, 0, kProd, flow("10.0.0.1", 9, "192.0.2.1", kTcp)).refused, BindingRefused::no);
-  EXPECT_EQ(bindings.hold(nat, 0, kProd, flow("10.0.0.1", 9, "192.0.2.1", kIcmp)).refused, BindingRefused::no);
-  EXPECT_EQ(bindings.hold(nat, 0, kProd, flow("10.0.0.1", 10, "192.0.2.1", kTcp)).refused, BindingRefused::full);
+  EXPECT_EQ(bindings.hold(nat, 0, kProd, flow("10.0.0.1", 9, "192.0.2.1", kIcmp)).refused,
+            BindingRefused::no);
+  EXPECT_EQ(bindings.hold(nat, 0, kProd, flow("10.0.0.1", 10, "192.0.2.1", kTcp)).refused,
+            BindingRefused::full);
 }
 
 TEST(Bindings, GivesOutNoPortThatIsPublished) {
@@ -89,7 +93,7 @@ TEST(Bindings, GivesOutNoPortThatIsPublished) {
   published.server = ip("10.0.0.9");
   published.server_port = 53;
   rules.published.push_back(published);
-  const NatTable nat(rules, 1, 1);
+  const NatTable nat(rules, 1);
   Bindings bindings(100, 0, 7);
   std::set<uint16_t> ports;
   for (uint16_t i = 0; i < 3; ++i) {
@@ -102,12 +106,12 @@ TEST(Bindings, GivesOutNoPortThatIsPublished) {
 }
 
 TEST(Bindings, StayUnderANewPoolThatStillHasThem) {
-  const NatTable old(one_pool(1, "203.0.113.1", "203.0.113.2"), 1, 1);
+  const NatTable old(one_pool(1, "203.0.113.1", "203.0.113.2"), 1);
   Bindings bindings(100, 0, 7);
   const auto a = bindings.hold(old, 0, kProd, flow("10.0.0.1", 5'000));
   const net::IpAddress outside = bindings.at(a.binding).outside;
 
-  const NatTable wider(one_pool(1, "203.0.113.0", "203.0.113.9"), 1, 2);
+  const NatTable wider(one_pool(1, "203.0.113.0", "203.0.113.9"), 1);
   // Before the session is decided again somebody asks for the very port: it is not his.
   PortPool& pool = *wider.rules().pools[0].pool;
   for (uint16_t host = 1; host < 60; ++host) {
@@ -121,9 +125,9 @@ TEST(Bindings, StayUnderANewPoolThatStillHasThem) {
   EXPECT_FALSE(pool.is_taken(0, *pool.index_of(outside), PortClass::udp, 5'000));
 
   const auto b = bindings.hold(old, 0, kProd, flow("10.0.0.2", 5'000));
-  const NatTable elsewhere(one_pool(1, "198.51.100.1", "198.51.100.9"), 1, 3);
+  const NatTable elsewhere(one_pool(1, "198.51.100.1", "198.51.100.9"), 1);
   EXPECT_FALSE(bindings.keep(elsewhere, 0, b.binding));
-  const NatTable fewer(one_pool(1, "203.0.113.1", "203.0.113.2", 6'000, 7'000), 1, 4);
+  const NatTable fewer(one_pool(1, "203.0.113.1", "203.0.113.2", 6'000, 7'000), 1);
   EXPECT_FALSE(bindings.keep(fewer, 0, b.binding));
   bindings.release(nullptr, b.binding);
 }
@@ -132,7 +136,7 @@ TEST(Bindings, StayUnderANewPoolThatStillHasThem) {
 TEST(Bindings, AgreeWithMaps) {
   test::RandomInput random(11);
   for (const uint16_t workers : {uint16_t{1}, uint16_t{2}, uint16_t{8}}) {
-    const NatTable nat(one_pool(workers, "203.0.113.1", "203.0.113.3", 1'024, 1'024 + 300), workers, 1);
+    const NatTable nat(one_pool(workers, "203.0.113.1", "203.0.113.3", 1'024, 1'024 + 300), workers);
     const PoolRule& rule = nat.rules().pools[0];
     const WorkerIndex self = static_cast<WorkerIndex>(workers - 1);
     Bindings bindings(400, self, random.word());

@@ -27,7 +27,7 @@ class World {
  public:
   World(RandomInput& random, uint16_t workers) : config(test::random_world(random, workers)), slow(config) {
     snapshot.workers = workers;
-    snapshot.nat = std::make_shared<NatTable>(config.rules, workers, 1);
+    snapshot.nat = std::make_shared<NatTable>(config.rules, workers);
     for (uint16_t w = 0; w < workers; ++w)
       bindings.emplace_back(256, static_cast<WorkerIndex>(w), random.word());
   }
@@ -61,8 +61,7 @@ class World {
     const SlowNat::Origin origin = slow.origin(from, c.to, sent, target);
     if (origin.kind == NatKind::fixed) c.received.src = origin.address;
     if (origin.kind == NatKind::pool) {
-      const auto held = bindings[w].hold(*snapshot.nat, static_cast<uint16_t>(origin.rule),
-                                         from, sent);
+      const auto held = bindings[w].hold(*snapshot.nat, static_cast<uint16_t>(origin.rule), from, sent);
       if (held.refused != BindingRefused::no) return {};
       c.received.src = bindings[w].at(held.binding).outside;
       c.received.src_port = bindings[w].at(held.binding).outside_port;
@@ -188,7 +187,7 @@ TEST(NatOwner, ABindingIsReachedFromOutsideOnTheWorkerThatGaveIt) {
     pool.pool = std::make_shared<PortPool>(
         std::vector<PortPool::Range>{{net::Ipv4{0xcb007101}, net::Ipv4{0xcb007104}}}, 1'024, 65'535, workers);
     rules.pools.push_back(pool);
-    snapshot.nat = std::make_shared<NatTable>(rules, workers, 1);
+    snapshot.nat = std::make_shared<NatTable>(rules, workers);
     for (int i = 0; i < 500; ++i) {
       const Tuple out{net::Ipv4{0x0a000000 + static_cast<uint32_t>(random.below(999))}, net::Ipv4{0x08080808},
                       static_cast<uint16_t>(random.word()), 53, 17};
@@ -226,7 +225,7 @@ TEST(NatOwner, AHostsPortHasOneOwnerAndItsPortsAndAServersPeersSpread) {
   web.server = net::Ipv4{0x0a000009};
   web.server_port = 8'443;
   rules.published.push_back(web);
-  snapshot.nat = std::make_shared<NatTable>(rules, uint16_t{8}, 1);
+  snapshot.nat = std::make_shared<NatTable>(rules, uint16_t{8});
   const auto owner = [&](const Tuple& t, uint16_t domain) {
     return owner_of({.tuple = t, .domain = domain}, snapshot);
   };

@@ -19,7 +19,7 @@ TEST(NatTable, AgreesWithTheRulesAsTheyAreWritten) {
   size_t seen[5] = {}, sources[5] = {};
   for (int w = 0; w < 400; ++w) {
     const test::NatWorld world = test::random_world(random, 3);
-    const NatTable nat(world.rules, world.workers, 1);
+    const NatTable nat(world.rules, world.workers);
     const SlowNat slow(world);
     for (int i = 0; i < 400; ++i) {
       const Tuple t = test::interesting_tuple(random);
@@ -66,7 +66,7 @@ TEST(NatTable, MapsAPrefixOfIpv6) {
   rule.outside = prefix("2001:db8:5::/48");
   rule.seen_by = {domain_of(0)};
   rules.fixed.push_back(rule);
-  const NatTable nat(rules, 1, 1);
+  const NatTable nat(rules, 1);
   const Tuple t{ip("2001:db8::1"), ip("2001:db8:5:a:b:c:d:e"), 1, 2, 6};
   const auto to = nat.destination(0, t);
   EXPECT_EQ(to.kind, NatKind::fixed);
@@ -86,7 +86,7 @@ TEST(NatTable, APoolLeavesPrivateToPrivateAloneUnlessToldOtherwise) {
                                          1'024, 65'535, 1);
   rules.pools.push_back(rule);
   const auto kind_of = [&](std::string_view src, std::string_view dst) {
-    return NatTable(rules, 1, 1).source(domain_of(1), domain_of(0), {ip(src), ip(dst), 1, 2, 6}, {}).kind;
+    return NatTable(rules, 1).source(domain_of(1), domain_of(0), {ip(src), ip(dst), 1, 2, 6}, {}).kind;
   };
   EXPECT_EQ(kind_of("10.1.0.5", "192.0.2.7"), NatKind::pool);
   EXPECT_EQ(kind_of("10.1.0.5", "172.16.0.7"), NatKind::none);
@@ -107,7 +107,7 @@ TEST(NatTable, PoolsBeyondTheMostAreLeftOut) {
     rule.pool = std::make_shared<PortPool>(std::vector<PortPool::Range>{{address, address}}, 1'024, 1'030, 1);
     rules.pools.push_back(rule);
   }
-  const NatTable nat(rules, 1, 1);
+  const NatTable nat(rules, 1);
   EXPECT_EQ(nat.rules().pools.size(), NatTable::kMaxPools);
   EXPECT_EQ(nat.destination(0, {ip("192.0.2.1"), net::Ipv4{0xcb00'7100 + 63}, 1, 2, 6}).kind, NatKind::pool);
   EXPECT_EQ(nat.destination(0, {ip("192.0.2.1"), net::Ipv4{0xcb00'7100 + 64}, 1, 2, 6}).kind, NatKind::none);

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "dataplane/net/checksum.h"
 #include "dataplane/net/parse.h"
 #include "tests/support/packet_builder.h"
 #include "tests/unit/tables/random_input.h"
@@ -89,6 +90,15 @@ uint16_t l4_offset_of(const Bytes& packet) {
   return ip.l4_offset;
 }
 
+NewEnds4 new_ends(const Tuple& from, const Tuple& to) {
+  const auto word = [](uint32_t host) { return net::be32::of(host).raw(); };
+  const auto ports = [](const Tuple& t) { return uint32_t{t.src_port} << 16 | t.dst_port; };
+  const uint64_t addresses = net::checksum_change(word(from.src.v4().value), word(to.src.v4().value)) +
+                             net::checksum_change(word(from.dst.v4().value), word(to.dst.v4().value));
+  return {uint64_t{to.src.v4().value} << 32 | to.dst.v4().value, ports(to), net::checksum_folded(addresses),
+          net::checksum_folded(addresses + net::checksum_change(word(ports(from)), word(ports(to))))};
+}
+
 /// The outcome is the very packet that its new ends would have sent.
 TEST(Rewrite, MakesThePacketThatTheNewEndsWouldHaveSent) {
   RandomInput random(1);
@@ -106,8 +116,7 @@ TEST(Rewrite, MakesThePacketThatTheNewEndsWouldHaveSent) {
     Bytes fast = packet;
     rewrite_packet(packet, l4_offset_of(packet), true, to);
     if (v4 && (to.protocol == kTcp || to.protocol == kUdp)) {
-      rewrite_ipv4(fast.data(), l4_offset_of(fast), to.src.v4().value, to.dst.v4().value, to.src_port,
-                   to.dst_port);
+      rewrite_ipv4(fast.data(), l4_offset_of(fast), new_ends(from, to));
       ASSERT_EQ(fast, packet) << i;
     }
     ASSERT_EQ(packet, packet_of(shape, to, rest))

@@ -53,28 +53,69 @@ TEST(ParseL4, GoodRows) {
        {.src_port = 1, .dst_port = 2, .payload_offset = 56}},
       {"echo",
        v4().icmp_echo(0x1234, 1).build(),
-       {.src_port = 0x1234, .dst_port = 0x1234, .payload_offset = 28, .icmp_type = 8, .icmp_query = true}},
+       {.src_port = 0x1234,
+        .dst_port = 0x1234,
+        .payload_offset = 28,
+        .icmp_type = 8,
+        .icmp = IcmpKind::query}},
       {"echo reply",
        v4().icmp_echo(0x1234, 1, true).build(),
-       {.src_port = 0x1234, .dst_port = 0x1234, .payload_offset = 28, .icmp_echo_reply = true}},
+       {.src_port = 0x1234, .dst_port = 0x1234, .payload_offset = 28, .icmp = IcmpKind::reply}},
       {"ICMPv6 echo",
        v6().icmp_echo(7, 1).build(),
-       {.src_port = 7, .dst_port = 7, .payload_offset = 48, .icmp_type = 128, .icmp_query = true}},
+       {.src_port = 7, .dst_port = 7, .payload_offset = 48, .icmp_type = 128, .icmp = IcmpKind::query}},
       {"ICMPv6 echo reply",
        v6().icmp_echo(7, 1, true).build(),
-       {.src_port = 7, .dst_port = 7, .payload_offset = 48, .icmp_type = 129, .icmp_echo_reply = true}},
+       {.src_port = 7, .dst_port = 7, .payload_offset = 48, .icmp_type = 129, .icmp = IcmpKind::reply}},
       {"unreachable",
        v4().icmp(3, 4, 1400).filler(28).build(),
-       {.payload_offset = 28, .icmp_type = 3, .icmp_code = 4, .icmp_error = true}},
+       {.payload_offset = 28, .icmp_type = 3, .icmp_code = 4, .icmp = IcmpKind::error}},
       {"time exceeded",
        v4().icmp(11, 0).filler(28).build(),
-       {.payload_offset = 28, .icmp_type = 11, .icmp_error = true}},
+       {.payload_offset = 28, .icmp_type = 11, .icmp = IcmpKind::error}},
       {"too big",
        v6().icmp(2, 0, 1400).filler(48).build(),
-       {.payload_offset = 48, .icmp_type = 2, .icmp_error = true}},
-      {"timestamp is neither error nor echo",
-       v4().icmp(13, 0).filler(12).build(),
-       {.payload_offset = 28, .icmp_type = 13}},
+       {.payload_offset = 48, .icmp_type = 2, .icmp = IcmpKind::error}},
+      {"timestamp",
+       v4().icmp(13, 0, 0x1234'0001).filler(12).build(),
+       {.src_port = 0x1234,
+        .dst_port = 0x1234,
+        .payload_offset = 28,
+        .icmp_type = 13,
+        .icmp = IcmpKind::query}},
+      {"timestamp reply",
+       v4().icmp(14, 0, 0x1234'0001).filler(12).build(),
+       {.src_port = 0x1234,
+        .dst_port = 0x1234,
+        .payload_offset = 28,
+        .icmp_type = 14,
+        .icmp = IcmpKind::reply}},
+      {"information",
+       v4().icmp(15, 0, 0x1234'0001).build(),
+       {.src_port = 0x1234,
+        .dst_port = 0x1234,
+        .payload_offset = 28,
+        .icmp_type = 15,
+        .icmp = IcmpKind::query}},
+      {"address mask reply",
+       v4().icmp(18, 0, 0x1234'0001).filler(4).build(),
+       {.src_port = 0x1234,
+        .dst_port = 0x1234,
+        .payload_offset = 28,
+        .icmp_type = 18,
+        .icmp = IcmpKind::reply}},
+      {"ICMPv6 node information has no identifier",
+       v6().icmp(139, 0, 0x1234'0001).filler(8).build(),
+       {.payload_offset = 48, .icmp_type = 139, .icmp = IcmpKind::query}},
+      {"ICMPv6 node information reply",
+       v6().icmp(140, 0, 0x1234'0001).filler(8).build(),
+       {.payload_offset = 48, .icmp_type = 140, .icmp = IcmpKind::reply}},
+      {"router advertisement of IPv4 is neither query nor error",
+       v4().icmp(9, 0, 0x1234'0001).filler(8).build(),
+       {.payload_offset = 28, .icmp_type = 9, .icmp = IcmpKind::other}},
+      {"ICMPv6 multicast listener query is none that a host answers to its sender",
+       v6().icmp(130, 0, 0x1234'0001).filler(16).build(),
+       {.payload_offset = 48, .icmp_type = 130, .icmp = IcmpKind::other}},
       {"ICMPv6 in IPv4 is some protocol", v4().type(58).filler(3).build(), {.payload_offset = 20}},
       {"ICMP in IPv6 is some protocol", v6().type(1).filler(3).build(), {.payload_offset = 40}},
       {"ESP", v4().type(50).filler(3).build(), {.payload_offset = 20}},
@@ -89,9 +130,7 @@ TEST(ParseL4, GoodRows) {
     EXPECT_EQ(got.tcp_flags, row.want.tcp_flags) << row.name;
     EXPECT_EQ(got.icmp_type, row.want.icmp_type) << row.name;
     EXPECT_EQ(got.icmp_code, row.want.icmp_code) << row.name;
-    EXPECT_EQ(got.icmp_error, row.want.icmp_error) << row.name;
-    EXPECT_EQ(got.icmp_echo_reply, row.want.icmp_echo_reply) << row.name;
-    EXPECT_EQ(got.icmp_query, row.want.icmp_query) << row.name;
+    EXPECT_EQ(got.icmp, row.want.icmp) << row.name;
   }
 }
 
@@ -121,6 +160,22 @@ TEST(ParseL4, BadTwins) {
   for (const Bad& row : rows) {
     L4View l4;
     EXPECT_EQ(parse(row.packet, l4), row.error) << row.name;
+  }
+}
+
+TEST(TcpOption, IsFoundBehindOthersButNotBehindNonsense) {
+  constexpr uint8_t kScale = 3;
+  const auto find = [](const test::Bytes& options) {
+    test::Bytes header(sizeof(TcpHeader), 0);
+    header.insert(header.end(), options.begin(), options.end());
+    return find_tcp_option(header, kScale, 3);
+  };
+  EXPECT_EQ(find({3, 3, 7}), std::optional<size_t>(20));
+  EXPECT_EQ(find({1, 1, 2, 4, 5, 0xb4, 3, 3, 7}), std::optional<size_t>(26));
+  EXPECT_EQ(find({3, 4, 7, 7, 3, 3, 7}), std::optional<size_t>(24)) << "the first has another length";
+  for (const test::Bytes& options :
+       {test::Bytes{}, {0, 3, 3, 7}, {2, 0, 3, 3, 7}, {2, 1, 3, 3, 7}, {2, 9, 3, 3, 7}, {3}, {3, 3}}) {
+    EXPECT_FALSE(find(options).has_value()) << options.size();
   }
 }
 

@@ -94,6 +94,47 @@ TEST(SessionTable, EachPartOfTheKeyCounts) {
   EXPECT_FALSE(table->find(Key4{0, 0, 9, 9, 1, 6, 0}, hash_of(other))) << "nor the other way round";
 }
 
+TEST(SessionTable, EachPartOfATranslatedKeyCounts) {
+  const auto table = make(16);
+  const Key4 k = key(1);
+  const Key4 leaves{0xcb00'7101, 0x0a02'0009, 2'000, 8'080, 1, 6, 0};
+  const SessionIndex index = table->insert_translated(k, leaves, 2, 1);
+  ASSERT_NE(index, kNoSession);
+  const Key4 answer = mirror(leaves, 2);
+  for (const Key4& right : {k, answer}) {
+    EXPECT_EQ(table->find(right, hash_of(right)).index, index);
+    for (size_t byte = 0; byte < 15; ++byte) {
+      Key4 wrong = right;
+      reinterpret_cast<uint8_t*>(&wrong)[byte] ^= 1;
+      EXPECT_FALSE(table->find(wrong, hash_of(right))) << byte << ": found by the tag, and not its key";
+    }
+  }
+  for (const Key4& other : {mirror(k, 2), leaves}) EXPECT_FALSE(table->find(other, hash_of(other)));
+}
+
+TEST(SessionTable, HalfOpenOnesStandInTheOrderInWhichTheyBegan) {
+  constexpr uint32_t kCapacity = 64;
+  const auto table = make(kCapacity);
+  test::RandomInput random(9);
+  std::vector<SessionIndex> listed;
+  uint32_t next = 0;
+  for (int step = 0; step < 20'000; ++step) {
+    if (listed.size() < kCapacity && random.one_in(2)) {
+      const Key4 k = key(++next);
+      const SessionIndex index = table->insert(k, mirror(k, 2), 1);
+      ASSERT_NE(index, kNoSession);
+      table->list_half_open(index);
+      listed.push_back(index);
+    } else if (!listed.empty()) {
+      const auto at = listed.begin() + static_cast<long>(random.one_in(2) ? 0 : random.below(listed.size()));
+      table->unlist_half_open(*at);
+      table->remove(*at);
+      listed.erase(at);
+    }
+    ASSERT_EQ(table->oldest_half_open(), listed.empty() ? kNoSession : listed.front());
+  }
+}
+
 TEST(SessionTable, RefusesWhatIsTakenOrNoPair) {
   const auto table = make(16);
   const Key4 k = key(1);

@@ -1,0 +1,227 @@
+#include "mgmt/config/nat_fit.h"
+
+#include <algorithm>
+#include <optional>
+#include <tuple>
+
+#include "dataplane/nat/nat_table.h"
+#include "mgmt/config/problem.h"
+
+namespace weir::config {
+
+namespace {
+
+using dataplane::NatTable;
+using dataplane::PortPool;
+
+constexpr size_t kMaxRules = 65'535;
+constexpr std::string_view kPool = "nat[].snat.pool", kInside = "nat[].static.inside",
+                           kOutside = "nat[].static.outside", kAddress = "nat[].dnat.address",
+                           kServer = "nat[].dnat.server";
+
+/// Does this domain see the rule's outside addresses?
+bool seen_in(const Nat& rule, const std::string& domain) {
+  if (std::find(rule.from.begin(), rule.from.end(), domain) != rule.from.end()) return true;
+  if (rule.kind == NatKind::snat) return rule.domain == domain;
+  return rule.kind == NatKind::fixed && rule.from.empty() && rule.domain != domain;
+}
+
+/// Addresses that a pool's prefix has, or one more than are allowed.
+uint64_t addresses_of(const net::Prefix& prefix) {
+  const int bits = (prefix.address.is_v4() ? 32 : 128) - prefix.length;
+  return bits > 16 ? PortPool::kMaxAddresses + 1 : uint64_t{1} << bits;
+}
+
+class Judge {
+ public:
+  Judge(const std::vector<Nat>& rules, const NatSurroundings& around,
+        const std::function<bool(NatMisfit)>& told)
+      : rules_(rules), around_(around), told_(told) {}
+
+  void run() {
+    if (rules_.size() > kMaxRules)
+      tell(kMaxRules, "nat[]", "there are at most " + std::to_string(kMaxRules) + " rules");
+    for (size_t i = 0; i < rules_.size() && !enough_; ++i) {
+      switch (rules_[i].kind) {
+        case NatKind::fixed:
+          judge_static(i);
+          break;
+        case NatKind::dnat:
+          judge_dnat(i);
+          break;
+        case NatKind::snat:
+          judge_pool(i);
+          break;
+      }
+    }
+    judge_claims();
+    judge_published();
+  }
+
+ private:
+  /// Addresses that stand for others, or are others, and where.
+  struct Claim {
+    net::IpAddress first, last;
+    size_t rule;
+    std::string_view key;
+    size_t element = NatMisfit::kWhole;
+    bool inside = false;  // of a static rule, in its own domain
+    auto order() const { return std::tie(rule, element); }
+  };
+
+  void tell(size_t rule, std::string_view key, std::string message, size_t element = NatMisfit::kWhole) {
+    if (!enough_) enough_ = !told_({rule, key, element, std::move(message)});
+  }
+  bool usable(size_t rule, std::string_view key) const { return around_.usable(rule, key); }
+
+  void judge_static(size_t i) {
+    const Nat& rule = rules_[i];
+    if (!usable(i, kInside) || !usable(i, kOutside)) return;
+    if (rule.inside.address.family != rule.outside.address.family ||
+        rule.inside.length != rule.outside.length) {
+      return tell(i, kOutside,
+                  "has to be of the same family and length as `inside`, " + net::to_string(rule.inside));
+    }
+    claims_.push_back({rule.inside.first(), rule.inside.last(), i, kInside, NatMisfit::kWhole, true});
+    claims_.push_back({rule.outside.first(), rule.outside.last(), i, kOutside});
+  }
+
+  void judge_dnat(size_t i) {
+    const Nat& rule = rules_[i];
+    if (!usable(i, kAddress) || !usable(i, kServer)) return;
+    judge_gateways({rule.address, rule.address, i, kAddress});
+    if (rule.address.family != rule.server.family) {
+      tell(i, kServer, "has to be of the same family as `address`");
+    } else if (net::is_martian(rule.server)) {
+      tell(i, kServer, "is no address of a host");
+    }
+  }
+
+  void judge_family(size_t i, const std::vector<net::Prefix>& prefixes, std::string_view key) {
+    if (!usable(i, key)) return;
+    const net::Family family = rules_[i].pool.front().address.family;
+    for (size_t k = 0; k < prefixes.size(); ++k) {
+      if (prefixes[k].address.family != family) return tell(i, key, "is of another family than the pool", k);
+    }
+  }
+
+  void judge_pool(size_t i) {
+    const Nat& rule = rules_[i];
+    if (!usable(i, "nat[].snat.from")) return;
+    if (++pools_ == NatTable::kMaxPools + 1)
+      tell(i, "nat[].snat", "there are at most " + std::to_string(NatTable::kMaxPools) + " pools");
+    if (std::find(rule.from.begin(), rule.from.end(), rule.domain) != rule.from.end()) {
+      tell(i, "nat[].snat.from",
+           in_quotes(rule.domain) + " is where the pool is; its own hosts need none there");
+    }
+    if (!usable(i, kPool) || rule.pool.empty()) return;
+    judge_family(i, rule.pool, kPool);
+    judge_family(i, rule.sources, "nat[].snat.sources");
+    judge_family(i, rule.destinations, "nat[].snat.destinations");
+    const bool known =
+        std::find(around_.domains.begin(), around_.domains.end(), rule.domain) != around_.domains.end();
+    uint64_t addresses = 0;
+    for (size_t k = 0; k < rule.pool.size(); ++k) {
+      const net::Prefix& prefix = rule.pool[k];
+      addresses += addresses_of(prefix);
+      claims_.push_back({prefix.first(), prefix.last(), i, kPool, k});
+      if (known && !around_.has_route(rule.domain, prefix)) {
+        tell(i, kPool,
+             net::to_string(prefix) + " is in no subnet and no route of domain " + in_quotes(rule.domain) +
+                 ", so nothing could ever come back",
+             k);
+      }
+    }
+    if (addresses > PortPool::kMaxAddresses)
+      tell(i, kPool, "more than " + std::to_string(PortPool::kMaxAddresses) + " addresses");
+  }
+
+  /// The hub answers at its own addresses inside attachments, and has no sessions there.
+  void judge_gateways(const Claim& claim) {
+    for (const Attachment* a : around_.attachments) {
+      if (!seen_in(rules_[claim.rule], a->domain)) continue;
+      for (const auto& gateway : a->gateways) {
+        if (gateway.address.family != claim.first.family || gateway.address < claim.first ||
+            claim.last < gateway.address)
+          continue;
+        return tell(claim.rule, claim.key,
+                    net::to_string(gateway.address) + " is the hub's own address in attachment " +
+                        in_quotes(a->name) + ", where it has no sessions",
+                    claim.element);
+      }
+    }
+  }
+
+  /// A domain that has to tell the two apart.
+  std::optional<std::string> common_domain(const Claim& a, const Claim& b) const {
+    const Nat &first = rules_[a.rule], &second = rules_[b.rule];
+    if (a.inside != b.inside) return {};
+    if (a.inside) return first.domain == second.domain ? std::optional(first.domain) : std::nullopt;
+    for (const std::string& domain : around_.domains) {
+      if (seen_in(first, domain) && seen_in(second, domain)) return domain;
+    }
+    return {};
+  }
+
+  void judge_claims() {
+    for (const Claim& claim : claims_) {
+      if (!claim.inside) judge_gateways(claim);
+    }
+    std::sort(claims_.begin(), claims_.end(), [](const Claim& a, const Claim& b) {
+      return std::tie(a.first, a.last) < std::tie(b.first, b.last);
+    });
+    for (size_t i = 0; i < claims_.size(); ++i) {
+      for (size_t k = i + 1; k < claims_.size() && claims_[k].first <= claims_[i].last; ++k) {
+        if (enough_) return;
+        const auto domain = common_domain(claims_[i], claims_[k]);
+        if (!domain) continue;
+        const bool later = !(claims_[k].order() < claims_[i].order());
+        const Claim &at = later ? claims_[k] : claims_[i], &other = later ? claims_[i] : claims_[k];
+        tell(at.rule, at.key,
+             "overlaps with addresses of " + in_quotes(rules_[other.rule].name) +
+                 around_.place(other.rule, other.key, other.element) + " in domain " + in_quotes(*domain),
+             at.element);
+      }
+    }
+  }
+
+  /// No two rules publish the same in one domain.
+  void judge_published() {
+    std::vector<size_t> order;
+    for (size_t i = 0; i < rules_.size(); ++i) {
+      if (rules_[i].kind == NatKind::dnat && usable(i, "nat[]")) order.push_back(i);
+    }
+    const auto key = [&](size_t i) {
+      return std::tie(rules_[i].address, rules_[i].port, rules_[i].protocol);
+    };
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return key(a) < key(b); });
+    for (size_t n = 0; n < order.size(); ++n) {
+      for (size_t m = n + 1; m < order.size() && key(order[m]) == key(order[n]); ++m) {
+        const Nat &first = rules_[order[n]], &second = rules_[order[m]];
+        for (const std::string& domain : second.from) {
+          if (enough_ || !seen_in(first, domain)) continue;
+          tell(order[m], "nat[].dnat",
+               net::to_string(second.address) + " port " + std::to_string(second.port) +
+                   " is published in domain " + in_quotes(domain) + " already, by " + in_quotes(first.name) +
+                   around_.place(order[n], "nat[]", NatMisfit::kWhole));
+        }
+      }
+    }
+  }
+
+  const std::vector<Nat>& rules_;
+  const NatSurroundings& around_;
+  const std::function<bool(NatMisfit)>& told_;
+  std::vector<Claim> claims_;
+  size_t pools_ = 0;
+  bool enough_ = false;
+};
+
+}  // namespace
+
+void find_nat_misfits(const std::vector<Nat>& rules, const NatSurroundings& around,
+                      const std::function<bool(NatMisfit)>& told) {
+  Judge(rules, around, told).run();
+}
+
+}  // namespace weir::config
