@@ -467,6 +467,7 @@ std::shared_ptr<const Configured> Control::configured(ConfiguredParts parts) con
   all->config = *file_.settings;
   model_->write_to(all->config, &all->origins, parts.routes);
   if (parts.counts) add_counts(*all);
+  all->pools = pool_views(parts_.dataplane.current());
   return all;
 }
 
@@ -486,7 +487,6 @@ void Control::add_counts(Configured& all) const {
     all.rules.push_back(at != places.end() ? count(at->second) : RuleCountView{});
   }
   all.default_deny = count(kDefaultDeny);
-  all.pools = pool_views(parts_.dataplane.current());
 }
 
 TopView Control::top() {
