@@ -87,7 +87,7 @@ TEST(Fragments, TheRestOfADeniedEchoRequestBeginsNoSession) {
   EXPECT_EQ(hub.moved(), dropped(DropReason::policy_deny, 3));
 
   // Of other messages a piece without a header does not tell what they are.
-  const auto unknown = [](PacketBuilder& p) { p.icmp(42, 0).payload(text(100)); };
+  const auto unknown = [](PacketBuilder& p) { p.icmp(253, 0).payload(text(100)); };
   auto pieces = fragments_of(inner(kA, kB, unknown), 64, 2);
   EXPECT_EQ(pass(hub, pieces).size(), 2u) << "they follow the first one";
   EXPECT_EQ(hub.moved(), started() + forwarded());

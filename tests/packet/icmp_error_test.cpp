@@ -184,9 +184,11 @@ TEST(IcmpQueries, TheResponderNeedsARuleOfItsOwn) {
   }
 }
 
-/// A message with an identifier, of any type.
+/// A message with an identifier, of any type. A node information query (RFC 4620) has a nonce and an address
+/// in its place.
 Transport message(uint8_t type, uint16_t id) {
-  return [type, id](PacketBuilder& b) { b.icmp(type, 0, uint32_t{id} << 16 | 1).filler(12); };
+  return
+      [type, id](PacketBuilder& b) { b.icmp(type, 0, uint32_t{id} << 16 | 1).filler(type == 139 ? 24 : 12); };
 }
 
 struct Query {
@@ -258,7 +260,7 @@ TEST(IcmpQueries, OneTypeIsNoWayForAnother) {
       EXPECT_TRUE(hub.pass_through(from_spoke(kB, kA, message(other.reply, id), q.ip)).empty());
       EXPECT_EQ(hub.moved(), dropped(DropReason::not_a_session_start)) << other.name;
     }
-    const uint8_t unknown = q.ip == Ip::v4 ? 42 : 200;
+    const uint8_t unknown = q.ip == Ip::v4 ? 253 : 200;
     EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, message(unknown, id), q.ip)).empty());
     EXPECT_TRUE(hub.pass_through(from_spoke(kB, kA, message(unknown, id), q.ip)).empty());
     EXPECT_EQ(hub.moved(), dropped(DropReason::policy_default_deny, 2));
@@ -267,8 +269,8 @@ TEST(IcmpQueries, OneTypeIsNoWayForAnother) {
 
 TEST(IcmpQueries, MessagesOfOtherKindsPassBothWays) {
   TestHub hub(network().build());
-  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, message(42, 3))).size(), 1u);
-  EXPECT_EQ(hub.pass_through(from_spoke(kB, kA, message(42, 4))).size(), 1u);
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, message(253, 3))).size(), 1u);
+  EXPECT_EQ(hub.pass_through(from_spoke(kB, kA, message(253, 4))).size(), 1u);
   EXPECT_EQ(hub.moved(), started() + forwarded());
 }
 
