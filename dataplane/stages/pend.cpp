@@ -23,10 +23,6 @@ FirstPacket first_packet(WorkerContext& ctx, SessionIndex index) {
   return first_packet_of(ctx, index, ctx.sessions->tuple(index), ctx.sessions->cold(index).ingress);
 }
 
-FirstDecision decide(WorkerContext& ctx, SessionIndex index) {
-  return decide_first_packet(*ctx.snapshot, first_packet(ctx, index));
-}
-
 PendingVerdict verdict_of(const FirstDecision& decision) {
   if (decision.drop != DropReason::none) return PendingVerdict::refused;
   return decision.policy.final() ? PendingVerdict::allowed : PendingVerdict::open;
@@ -65,13 +61,13 @@ class Refusal {
 
 /// Nothing of the session passes. A TCP session stays as a tombstone, since its ends may have a handshake
 /// behind them and go on sending; what else comes is judged as a first packet.
-void refuse(WorkerContext& ctx, SessionIndex index, const FirstDecision& decision, Refusal& refusal,
-            uint16_t length) {
+void refuse(WorkerContext& ctx, SessionIndex index, const FirstPacket& packet, const FirstDecision& decision,
+            Refusal& refusal, uint16_t length) {
   Session& session = ctx.sessions->at(index);
   SessionCold& cold = ctx.sessions->cold(index);
   if (decision.last_step == Step::policy) {
     ctx.rule_hits.count(decision.policy, ctx.now);
-    log_refused(ctx, first_packet(ctx, index), decision, length);
+    log_refused(ctx, packet, decision, length);
   }
   ctx.pending->take_held(cold.pending, [&](rte_mbuf* mbuf) { leave(ctx, mbuf, refusal.of(mbuf)); });
   close(ctx, index);
@@ -94,8 +90,8 @@ void end_uninspected(WorkerContext& ctx, SessionIndex index) {
 }
 
 /// The session goes on by the rule that decided. False: inspection has no room for it.
-bool settle(WorkerContext& ctx, SessionIndex index, const FirstDecision& decision, uint16_t length) {
-  const FirstPacket packet = first_packet(ctx, index);
+bool settle(WorkerContext& ctx, SessionIndex index, const FirstPacket& packet, const FirstDecision& decision,
+            uint16_t length) {
   Session& session = ctx.sessions->at(index);
   SessionCold& cold = ctx.sessions->cold(index);
   session.flags = static_cast<uint16_t>(session.flags & ~Session::kPending);
@@ -129,7 +125,8 @@ Next pend_packet(WorkerContext& ctx, rte_mbuf* mbuf) {
   const PendingIndex own = ctx.sessions->cold(index).pending;
   const PendingEvent event = carries(meta) ? PendingEvent::load : PendingEvent::bare;
   if (event == PendingEvent::load && !meta.fragment) pending.read(own, packet_of(mbuf, ctx.now));
-  FirstDecision decision = decide(ctx, index);
+  const FirstPacket first = first_packet(ctx, index);
+  FirstDecision decision = decide_first_packet(*ctx.snapshot, first);
   // As for any session: it may come back.
   if (decision.drop == DropReason::attachment_down) return Next::drop(DropReason::attachment_down);
   PendingStep step = pending_step(event, verdict_of(decision));
@@ -140,16 +137,16 @@ Next pend_packet(WorkerContext& ctx, rte_mbuf* mbuf) {
     }
     ctx.counters.pending_given_up.add();
     pending.give_up(own);
-    decision = decide(ctx, index);
+    decision = decide_first_packet(*ctx.snapshot, first);
     step = pending_step(event, verdict_of(decision));
   }
   if (step == PendingStep::pass) return Next::go_on();
   if (step == PendingStep::settle) {
-    return settle(ctx, index, decision, meta.ip_length) ? Next::go_on()
-                                                        : Next::drop(DropReason::inspect_limit);
+    return settle(ctx, index, first, decision, meta.ip_length) ? Next::go_on()
+                                                               : Next::drop(DropReason::inspect_limit);
   }
   Refusal refusal(ctx, decision);
-  refuse(ctx, index, decision, refusal, meta.ip_length);
+  refuse(ctx, index, first, decision, refusal, meta.ip_length);
   return refusal.of(mbuf);
 }
 
@@ -178,12 +175,13 @@ void expire_pending(WorkerContext& ctx) {
     const PendingIndex own = ctx.sessions->cold(index).pending;
     pending.give_up(own);
     ctx.counters.pending_timed_out.add();
-    const FirstDecision decision = decide(ctx, index);
+    const FirstPacket first = first_packet(ctx, index);
+    const FirstDecision decision = decide_first_packet(*ctx.snapshot, first);
     if (pending_step(PendingEvent::time_up, verdict_of(decision)) == PendingStep::settle) {
-      settle(ctx, index, decision, 0);
+      settle(ctx, index, first, decision, 0);
     } else {
       Refusal refusal(ctx, decision);
-      refuse(ctx, index, decision, refusal, 0);
+      refuse(ctx, index, first, decision, refusal, 0);
     }
   }
 }

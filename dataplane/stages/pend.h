@@ -10,7 +10,7 @@
 
 namespace weir::dataplane {
 
-/// The session that was just made is pending: `decision` is not final. There is room for it.
+/// The session that was just made is pending, since its decision is not final. There is room for it.
 void begin_pending(WorkerContext& ctx, SessionIndex index);
 
 /// For bursts that have packets of pending sessions. Takes out those that wait or are refused. As soon as

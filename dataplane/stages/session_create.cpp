@@ -111,12 +111,8 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
     meta.paid = true;
   }
   FirstPacket packet{meta.ingress, tuple};
-  BindingIndex sent_to = kNoBinding;
-  if (const Attachment* ingress = snapshot.attachment(meta.ingress);
-      snapshot.nat != nullptr && ingress != nullptr) {
-    sent_to = find_binding(ctx, tuple, ingress->domain);
-    if (sent_to != kNoBinding) packet.binding = &ctx.bindings->at(sent_to);
-  }
+  const BindingIndex sent_to = find_binding(ctx, tuple, meta.ingress);
+  if (sent_to != kNoBinding) packet.binding = &ctx.bindings->at(sent_to);
   std::array<uint8_t, 2> icmp{};
   if (net::is_icmp(tuple.protocol)) {
     icmp = icmp_of(mbuf);

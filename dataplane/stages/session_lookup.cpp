@@ -84,11 +84,8 @@ bool fits_quote(WorkerContext& ctx, rte_mbuf* mbuf, const PacketMeta& meta) {
 
 /// As of a first packet, policy and translation included.
 FirstDecision ask(const WorkerContext& ctx, FirstPacket packet) {
-  const Attachment* ingress = ctx.snapshot->attachment(packet.ingress);
-  if (ctx.snapshot->nat != nullptr && ingress != nullptr) {
-    const BindingIndex sent_to = find_binding(ctx, packet.tuple, ingress->domain);
-    if (sent_to != kNoBinding) packet.binding = &ctx.bindings->at(sent_to);
-  }
+  const BindingIndex sent_to = find_binding(ctx, packet.tuple, packet.ingress);
+  if (sent_to != kNoBinding) packet.binding = &ctx.bindings->at(sent_to);
   return decide_first_packet(*ctx.snapshot, packet);
 }
 

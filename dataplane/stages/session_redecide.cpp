@@ -12,31 +12,20 @@ namespace {
 /// What has changed for a session; `route`: that, a next hop, or the way that its packets come.
 enum class Change : uint8_t { policy, route, nat };
 
-void count_redecided(WorkerCounters& counters, Change change) {
-  switch (change) {
-    case Change::policy:
-      return counters.redecided_policy.add();
-    case Change::route:
-      return counters.redecided_route.add();
-    case Change::nat:
-      return counters.redecided_nat.add();
-  }
+/// Counters of sessions that were decided again and that were cut, by Change.
+constexpr Counter WorkerCounters::*kRedecided[] = {
+    &WorkerCounters::redecided_policy, &WorkerCounters::redecided_route, &WorkerCounters::redecided_nat};
+constexpr Counter WorkerCounters::*kCut[] = {&WorkerCounters::cut_policy, &WorkerCounters::cut_route,
+                                             &WorkerCounters::cut_nat};
+
+void count(WorkerContext& ctx, Counter WorkerCounters::*const (&by_change)[3], Change change) {
+  (ctx.counters.*by_change[static_cast<size_t>(change)]).add();
 }
 
 /// The session is no longer allowed: it goes, and the packet with it, of which control tells the sender if it
 /// is rejected. A later packet that may start a session is judged anew.
 Next cut(WorkerContext& ctx, SessionIndex index, Change change, DropReason reason) {
-  switch (change) {
-    case Change::policy:
-      ctx.counters.cut_policy.add();
-      break;
-    case Change::route:
-      ctx.counters.cut_route.add();
-      break;
-    case Change::nat:
-      ctx.counters.cut_nat.add();
-      break;
-  }
+  count(ctx, kCut, change);
   end_session(ctx, index, inspection::FlowEnd::purged);
   return reason == DropReason::policy_reject ? Next::punt(PuntReason::reject) : Next::drop(reason);
 }
@@ -71,7 +60,7 @@ bool take_policy(WorkerContext& ctx, SessionIndex index, const FirstDecision& de
   cold.policy_version = decision.policy_version;
   if ((ctx.sessions->at(index).flags & Session::kPending) != 0) return true;
   cold.rule = decision.policy.rule;
-  set_effects(ctx, index, decision.policy.effects);
+  if (set_effects(ctx, index, decision.policy.effects)) arm_session(ctx, index);
   return set_inspection(ctx, index, decision.policy);
 }
 
@@ -88,7 +77,7 @@ Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index) 
   Change change = Change::route;
   if (policy_moved) change = cold.policy_version <= snapshot.nat_changed_at ? Change::nat : Change::policy;
   // Else a next hop went, which no version tells, and each packet asks until there is another one.
-  if (policy_moved || route_moved) count_redecided(ctx.counters, change);
+  if (policy_moved || route_moved) count(ctx, kRedecided, change);
   bool classified = policy_moved;
   FirstDecision decision =
       policy_moved ? decide_first_packet(snapshot, packet) : decide_route(snapshot, packet);
@@ -129,7 +118,7 @@ Next accept_other_ingress(WorkerContext& ctx, PacketMeta& meta, SessionIndex ind
   const AdjacencyId current = session.adjacency[static_cast<size_t>(Direction::reverse)];
   if (!snapshot.usable(meta.ingress) && snapshot.adjacencies->is_live(current)) return Next::go_on();
   if (snapshot.policy->by_attachment()) {
-    count_redecided(ctx.counters, Change::route);
+    count(ctx, kRedecided, Change::route);
     const FirstDecision decision =
         decide_first_packet(snapshot, first_packet_of(ctx, index, tuple, meta.ingress));
     if (decision.drop == DropReason::attachment_down) return Next::drop(decision.drop);

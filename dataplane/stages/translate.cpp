@@ -57,10 +57,11 @@ Next translate(WorkerContext& ctx, rte_mbuf* mbuf, const AdjacencyTable::View& n
   return Next::go_on();
 }
 
-BindingIndex find_binding(const WorkerContext& ctx, const Tuple& tuple, DomainId from) {
+BindingIndex find_binding(const WorkerContext& ctx, const Tuple& tuple, AttachmentId ingress) {
   const NatTable* nat = ctx.snapshot->nat.get();
-  if (nat == nullptr) return kNoBinding;
-  const NatTable::Destination to = nat->destination(static_cast<uint16_t>(from.index()), tuple);
+  const Attachment* from = nat != nullptr ? ctx.snapshot->attachment(ingress) : nullptr;
+  if (from == nullptr) return kNoBinding;
+  const NatTable::Destination to = nat->destination(static_cast<uint16_t>(from->domain.index()), tuple);
   if (to.kind != NatKind::pool) return kNoBinding;
   return ctx.bindings->find(nat->rules().pools[to.rule], tuple.dst, tuple.dst_port, tuple.protocol);
 }

@@ -15,8 +15,9 @@ namespace weir::dataplane {
 /// (TTL, MTU) stays as it is, since it is told about to its sender. After inspection, before rewrite().
 Next translate(WorkerContext& ctx, rte_mbuf* mbuf, const AdjacencyTable::View& next_hop);
 
-/// The binding at a pool's address that the packet was sent to; kNoBinding: it was not, or there is none.
-BindingIndex find_binding(const WorkerContext& ctx, const Tuple& tuple, DomainId from);
+/// The binding at a pool's address that a packet was sent to which came by `ingress`; kNoBinding: it was not,
+/// or there is none.
+BindingIndex find_binding(const WorkerContext& ctx, const Tuple& tuple, AttachmentId ingress);
 
 /// What a session that begins needs to hold, after FirstDecision::source. On none the tuple has its source's
 /// pool address and port, if it gets one.

@@ -46,7 +46,6 @@ class PendingSessions {
 
   /// False: there is no room; the packet is still the caller's.
   bool hold(PendingIndex index, rte_mbuf* mbuf);
-  bool holds(PendingIndex index) const { return entries_[index].first != kNone; }
   /// Calls `take(mbuf)` for all that it holds, in order; they are the caller's then.
   template <typename Take>
   void take_held(PendingIndex index, Take&& take) {

@@ -84,7 +84,7 @@ static const Timeouts& timeouts_of(const WorkerContext& ctx, SessionIndex index)
   return own ? ctx.snapshot->timeouts_of(ctx.sessions->cold(index).effects.timeouts) : ctx.snapshot->timeouts;
 }
 
-void set_effects(WorkerContext& ctx, SessionIndex index, const RuleEffects& effects) {
+bool set_effects(WorkerContext& ctx, SessionIndex index, const RuleEffects& effects) {
   Session& session = ctx.sessions->at(index);
   SessionCold& cold = ctx.sessions->cold(index);
   const bool other_timeouts = cold.effects.timeouts != effects.timeouts;
@@ -94,7 +94,7 @@ void set_effects(WorkerContext& ctx, SessionIndex index, const RuleEffects& effe
   };
   set(Session::kOwnTimeouts, effects.timeouts != 0);
   set(Session::kMarked, effects.dscp != RuleEffects::kKeepDscp);
-  if (other_timeouts) arm_session(ctx, index);
+  return other_timeouts;
 }
 
 bool set_inspection(WorkerContext& ctx, SessionIndex index, const PolicyDecision& decision) {

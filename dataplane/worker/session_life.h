@@ -10,9 +10,9 @@ namespace weir::dataplane {
 /// Its idle time-out in ticks, by protocol and state.
 uint32_t idle_timeout(const Timeouts& timeouts, const Session& session);
 
-/// Takes over what the rule that decided the session does to it; if its time-outs are other ones than before,
-/// moves the timer of a session that has one.
-void set_effects(WorkerContext& ctx, SessionIndex index, const RuleEffects& effects);
+/// Takes over what the rule that decided the session does to it. True: its time-outs are other ones than
+/// before, so the timer of a session that has one is to be set again (arm_session()).
+bool set_effects(WorkerContext& ctx, SessionIndex index, const RuleEffects& effects);
 
 /// The record of a session that begins, if its rule asks for one.
 void log_start(WorkerContext& ctx, SessionIndex index);

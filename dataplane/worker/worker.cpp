@@ -224,49 +224,46 @@ void Worker::forward_own(Burst& burst) {
   forward_owned(burst, lookups);
 }
 
+/// Empties `packets`, to which `forward` may add: in bursts and in order those that `keep(mbuf)` takes, which
+/// lets the others go. What was in `burst` is done with.
+template <typename Keep, typename Forward>
+static void forward_all(std::vector<rte_mbuf*>& packets, Burst& burst, Keep&& keep, Forward&& forward) {
+  for (size_t at = 0; at < packets.size();) {
+    burst.size = 0;
+    while (at < packets.size() && burst.size < kMaxRxBurst) {
+      rte_mbuf* mbuf = packets[at++];
+      if (keep(mbuf)) burst.push(mbuf);
+    }
+    forward();
+  }
+  packets.clear();
+}
+
 /// Fragments that waited for another one. What is in `burst_` is done with.
 void Worker::forward_released() {
-  std::vector<rte_mbuf*>& released = ctx_.fragments->released;
-  for (size_t at = 0; at < released.size();) {
-    burst_.size = 0;
-    while (at < released.size() && burst_.size < kMaxRxBurst) {
-      if (still_known(released[at])) burst_.push(released[at]);
-      ++at;
-    }
-    forward_own(burst_);
-  }
-  released.clear();
+  forward_all(
+      ctx_.fragments->released, burst_, [&](rte_mbuf* mbuf) { return still_known(mbuf); },
+      [&] { forward_own(burst_); });
 }
 
 /// Fragments of inspected datagrams, after the one that completed them. `burst` is done with.
 void Worker::forward_cleared(Burst& burst) {
-  std::vector<rte_mbuf*>& cleared = ctx_.fragments->cleared;
-  for (size_t at = 0; at < cleared.size();) {
-    burst.size = 0;
-    while (at < cleared.size() && burst.size < kMaxRxBurst) {
-      rte_mbuf* mbuf = cleared[at++];
-      if (is_session_there(ctx_, meta_of(mbuf))) {
-        burst.push(mbuf);
-      } else {
-        leave(ctx_, mbuf, Next::drop(DropReason::session_gone));
-      }
-    }
-    send_burst(burst);
-  }
-  cleared.clear();
+  const auto keep = [&](rte_mbuf* mbuf) {
+    if (is_session_there(ctx_, meta_of(mbuf))) return true;
+    leave(ctx_, mbuf, Next::drop(DropReason::session_gone));
+    return false;
+  };
+  forward_all(ctx_.fragments->cleared, burst, keep, [&] { send_burst(burst); });
 }
 
 /// Packets that waited until their session's rule was known, and what came behind them. `burst` is done with.
 void Worker::forward_pending(Burst& burst) {
-  std::vector<rte_mbuf*>& released = ctx_.pending->released;
-  for (size_t at = 0; at < released.size();) {
-    burst.size = 0;
-    while (at < released.size() && burst.size < kMaxRxBurst) burst.push(released[at++]);
+  const auto all = [](rte_mbuf*) { return true; };
+  forward_all(ctx_.pending->released, burst, all, [&] {
     inspect(ctx_, burst);
     send_burst(burst);
     if (!ctx_.fragments->cleared.empty()) forward_cleared(burst);
-  }
-  released.clear();
+  });
 }
 
 void Worker::forward_owned(Burst& burst, const LookupAhead& lookups) {
