@@ -74,7 +74,7 @@ std::string plural_of(std::string_view kind) {
 }
 
 Response get_configured(Source& source, std::string_view kind) {
-  const auto all = source.configured({.counts = kind == "policy"});
+  const auto all = source.configured({.counts = kind == "policy", .pools = kind == "nat"});
   if (!all) return failure(all.error());
   Json json = {{plural_of(kind), list_of(kind, **all)}};
   if (kind == "policy") json["default_deny"] = row_of((*all)->default_deny);

@@ -467,7 +467,7 @@ std::shared_ptr<const Configured> Control::configured(ConfiguredParts parts) con
   all->config = *file_.settings;
   model_->write_to(all->config, &all->origins, parts.routes);
   if (parts.counts) add_counts(*all);
-  all->pools = pool_views(parts_.dataplane.current());
+  if (parts.pools) all->pools = pool_views(parts_.dataplane.current());
   return all;
 }
 

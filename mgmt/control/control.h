@@ -85,20 +85,21 @@ struct RuleCountView {
   std::optional<uint64_t> last_s;  // so many seconds ago; nothing: it has decided none
 };
 
-/// What to copy beside domains, attachments, connections and policy.
+/// What to copy beside domains, attachments, connections, policy and address translation.
 struct ConfiguredParts {
   bool routes = false;  // a million take the better part of a second
   bool counts = false;  // of the policy's rules
+  bool pools = false;   // of source NAT, and how they are used
 };
 
 /// What is configured now, by the file and at run time.
 struct Configured {
   config::Config config;
   model::Origins origins;
-  // If counts were asked for:
+  // If they were asked for:
   std::vector<RuleCountView> rules = {};  // by config.policy; a disabled one has none
   RuleCountView default_deny = {};
-  std::vector<PoolView> pools = {};  // of source NAT
+  std::vector<PoolView> pools = {};
 };
 
 class Control {
