@@ -122,6 +122,17 @@ struct InterfaceAddress {
 /// `address` with all bits after the first `length` cleared.
 IpAddress masked(const IpAddress& address, uint8_t length);
 
+/// Does `visit(prefix)` say yes to the prefix itself, or to one around it? Asked from the longest on, until
+/// it does.
+template <typename Visit>
+bool any_around(const Prefix& prefix, Visit&& visit) {
+  for (unsigned length = prefix.length + 1u; length-- > 0;) {
+    const auto bits = static_cast<uint8_t>(length);
+    if (visit(Prefix{masked(prefix.address, bits), bits})) return true;
+  }
+  return false;
+}
+
 std::optional<IpAddress> parse_ip(std::string_view text);
 /// "10.0.0.0/8"; a plain address is a host prefix. Fails if host bits are set.
 std::optional<Prefix> parse_prefix(std::string_view text);

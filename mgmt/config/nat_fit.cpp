@@ -34,7 +34,7 @@ uint64_t addresses_of(const net::Prefix& prefix) {
 
 class Judge {
  public:
-  Judge(const std::vector<Nat>& rules, const NatSurroundings& around,
+  Judge(const std::vector<const Nat*>& rules, const NatSurroundings& around,
         const std::function<bool(NatMisfit)>& told)
       : rules_(rules), around_(around), told_(told) {}
 
@@ -42,7 +42,7 @@ class Judge {
     if (rules_.size() > kMaxRules)
       tell(kMaxRules, "nat[]", "there are at most " + std::to_string(kMaxRules) + " rules");
     for (size_t i = 0; i < rules_.size() && !enough_; ++i) {
-      switch (rules_[i].kind) {
+      switch (rules_[i]->kind) {
         case NatKind::fixed:
           judge_static(i);
           break;
@@ -75,7 +75,7 @@ class Judge {
   bool usable(size_t rule, std::string_view key) const { return around_.usable(rule, key); }
 
   void judge_static(size_t i) {
-    const Nat& rule = rules_[i];
+    const Nat& rule = *rules_[i];
     if (!usable(i, kInside) || !usable(i, kOutside)) return;
     if (rule.inside.address.family != rule.outside.address.family ||
         rule.inside.length != rule.outside.length) {
@@ -87,7 +87,7 @@ class Judge {
   }
 
   void judge_dnat(size_t i) {
-    const Nat& rule = rules_[i];
+    const Nat& rule = *rules_[i];
     if (!usable(i, kAddress) || !usable(i, kServer)) return;
     judge_gateways({rule.address, rule.address, i, kAddress});
     if (rule.address.family != rule.server.family) {
@@ -99,14 +99,14 @@ class Judge {
 
   void judge_family(size_t i, const std::vector<net::Prefix>& prefixes, std::string_view key) {
     if (!usable(i, key)) return;
-    const net::Family family = rules_[i].pool.front().address.family;
+    const net::Family family = rules_[i]->pool.front().address.family;
     for (size_t k = 0; k < prefixes.size(); ++k) {
       if (prefixes[k].address.family != family) return tell(i, key, "is of another family than the pool", k);
     }
   }
 
   void judge_pool(size_t i) {
-    const Nat& rule = rules_[i];
+    const Nat& rule = *rules_[i];
     if (!usable(i, "nat[].snat.from")) return;
     if (++pools_ == NatTable::kMaxPools + 1)
       tell(i, "nat[].snat", "there are at most " + std::to_string(NatTable::kMaxPools) + " pools");
@@ -139,7 +139,7 @@ class Judge {
   /// The hub answers at its own addresses inside attachments, and has no sessions there.
   void judge_gateways(const Claim& claim) {
     for (const Attachment* a : around_.attachments) {
-      if (!seen_in(rules_[claim.rule], a->domain)) continue;
+      if (!seen_in(*rules_[claim.rule], a->domain)) continue;
       for (const auto& gateway : a->gateways) {
         if (gateway.address.family != claim.first.family || gateway.address < claim.first ||
             claim.last < gateway.address)
@@ -154,7 +154,7 @@ class Judge {
 
   /// A domain that has to tell the two apart.
   std::optional<std::string> common_domain(const Claim& a, const Claim& b) const {
-    const Nat &first = rules_[a.rule], &second = rules_[b.rule];
+    const Nat &first = *rules_[a.rule], &second = *rules_[b.rule];
     if (a.inside != b.inside) return {};
     if (a.inside) return first.domain == second.domain ? std::optional(first.domain) : std::nullopt;
     for (const std::string& domain : around_.domains) {
@@ -178,7 +178,7 @@ class Judge {
         const bool later = !(claims_[k].order() < claims_[i].order());
         const Claim &at = later ? claims_[k] : claims_[i], &other = later ? claims_[i] : claims_[k];
         tell(at.rule, at.key,
-             "overlaps with addresses of " + in_quotes(rules_[other.rule].name) +
+             "overlaps with addresses of " + in_quotes(rules_[other.rule]->name) +
                  around_.place(other.rule, other.key, other.element) + " in domain " + in_quotes(*domain),
              at.element);
       }
@@ -189,15 +189,15 @@ class Judge {
   void judge_published() {
     std::vector<size_t> order;
     for (size_t i = 0; i < rules_.size(); ++i) {
-      if (rules_[i].kind == NatKind::dnat && usable(i, "nat[]")) order.push_back(i);
+      if (rules_[i]->kind == NatKind::dnat && usable(i, "nat[]")) order.push_back(i);
     }
     const auto key = [&](size_t i) {
-      return std::tie(rules_[i].address, rules_[i].port, rules_[i].protocol);
+      return std::tie(rules_[i]->address, rules_[i]->port, rules_[i]->protocol);
     };
     std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return key(a) < key(b); });
     for (size_t n = 0; n < order.size(); ++n) {
       for (size_t m = n + 1; m < order.size() && key(order[m]) == key(order[n]); ++m) {
-        const Nat &first = rules_[order[n]], &second = rules_[order[m]];
+        const Nat &first = *rules_[order[n]], &second = *rules_[order[m]];
         for (const std::string& domain : second.from) {
           if (enough_ || !seen_in(first, domain)) continue;
           tell(order[m], "nat[].dnat",
@@ -209,7 +209,7 @@ class Judge {
     }
   }
 
-  const std::vector<Nat>& rules_;
+  const std::vector<const Nat*>& rules_;
   const NatSurroundings& around_;
   const std::function<bool(NatMisfit)>& told_;
   std::vector<Claim> claims_;
@@ -219,7 +219,7 @@ class Judge {
 
 }  // namespace
 
-void find_nat_misfits(const std::vector<Nat>& rules, const NatSurroundings& around,
+void find_nat_misfits(const std::vector<const Nat*>& rules, const NatSurroundings& around,
                       const std::function<bool(NatMisfit)>& told) {
   Judge(rules, around, told).run();
 }

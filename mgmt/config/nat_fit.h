@@ -34,7 +34,7 @@ struct NatSurroundings {
 };
 
 /// `told`: of each misfit; false: enough.
-void find_nat_misfits(const std::vector<Nat>& rules, const NatSurroundings& around,
+void find_nat_misfits(const std::vector<const Nat*>& rules, const NatSurroundings& around,
                       const std::function<bool(NatMisfit)>& told);
 
 }  // namespace weir::config

@@ -34,19 +34,11 @@ bool have_common(const std::vector<T>& a, const std::vector<T>& b) {
   return false;
 }
 
-/// The prefix itself and all wider ones, from the widest on, until `visit` returns true.
-template <typename Visit>
-bool around(const net::Prefix& prefix, Visit&& visit) {
-  for (uint8_t length = 0; length <= prefix.length; ++length) {
-    if (visit(net::Prefix{net::masked(prefix.address, length), length})) return true;
-  }
-  return false;
-}
-
 /// Does `end` hold the i-th prefix of `other`?
 bool holds_prefix(const EndSet& end, const EndSet& other, size_t i) {
   return have_common(end.all_groups, other.holders[i]) ||
-         around(other.prefixes[i], [&](const net::Prefix& wider) { return has(end.prefixes, wider); });
+         net::any_around(other.prefixes[i],
+                         [&](const net::Prefix& wider) { return has(end.prefixes, wider); });
 }
 
 bool holds_addresses(const EndSet& a, const EndSet& b) {
@@ -162,7 +154,7 @@ EndSet RuleSets::read(const Endpoint& from) const {
   sort_out(end.prefixes);
   for (const net::Prefix& prefix : end.prefixes) {
     std::vector<GroupIndex>& holders = end.holders.emplace_back();
-    around(prefix, [&](const net::Prefix& wider) {
+    net::any_around(prefix, [&](const net::Prefix& wider) {
       if (const auto at = holders_.find(wider); at != holders_.end())
         holders.insert(holders.end(), at->second.begin(), at->second.end());
       return false;
@@ -230,7 +222,7 @@ bool RuleSets::hold_prefix(const std::vector<const EndSet*>& some, const net::Pr
   const auto take = [&](const std::vector<net::Prefix>& sorted) {
     inside(sorted, prefix, [&](const net::Prefix& p) { within.push_back(p); });
     ++work;
-    return around(prefix, [&](const net::Prefix& wider) { return has(sorted, wider); });
+    return net::any_around(prefix, [&](const net::Prefix& wider) { return has(sorted, wider); });
   };
   for (const EndSet* end : some) {
     if (take(end->prefixes)) return true;

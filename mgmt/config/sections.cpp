@@ -187,17 +187,23 @@ void read_limits(const Table& t, Limits& out) {
   out.where = t.where();
 }
 
-void read_timeouts(const Table& t, Timeouts& out) {
+/// Those of sessions: of the hub (Timeouts), or of a policy rule's (RuleTimeouts).
+template <typename Seconds>
+void read_session_timeouts(const Table& t, Seconds& out) {
   t.get("tcp_handshake", out.tcp_handshake);
   t.get("tcp_established", out.tcp_established);
+  t.get("tcp_half_closed", out.tcp_half_closed);
   t.get("tcp_closing", out.tcp_closing);
+  t.get("tcp_loose", out.tcp_loose);
   t.get("udp", out.udp);
+  t.get("udp_unanswered", out.udp_unanswered);
   t.get("icmp", out.icmp);
   t.get("other", out.other);
+}
+
+void read_timeouts(const Table& t, Timeouts& out) {
+  read_session_timeouts(t, out);
   t.get("fragment", out.fragment);
-  t.get("tcp_half_closed", out.tcp_half_closed);
-  t.get("tcp_loose", out.tcp_loose);
-  t.get("udp_unanswered", out.udp_unanswered);
   out.where = t.where();
 }
 
@@ -420,20 +426,6 @@ Service read_service(const Table& t) {
   return service;
 }
 
-RuleTimeouts read_rule_timeouts(const Table& t) {
-  RuleTimeouts out;
-  t.get("tcp_handshake", out.tcp_handshake);
-  t.get("tcp_established", out.tcp_established);
-  t.get("tcp_half_closed", out.tcp_half_closed);
-  t.get("tcp_closing", out.tcp_closing);
-  t.get("tcp_loose", out.tcp_loose);
-  t.get("udp", out.udp);
-  t.get("udp_unanswered", out.udp_unanswered);
-  t.get("icmp", out.icmp);
-  t.get("other", out.other);
-  return out;
-}
-
 PolicyRule read_policy_rule(const Table& t) {
   PolicyRule rule;
   t.get("id", rule.id);
@@ -448,7 +440,7 @@ PolicyRule read_policy_rule(const Table& t) {
   t.get("watch", rule.watch);
   t.get("log", rule.log);
   t.get("dscp", rule.dscp);
-  rule.timeouts = read_rule_timeouts(t.inner("timeouts"));
+  read_session_timeouts(t.inner("timeouts"), rule.timeouts);
   t.get("comment", rule.comment);
   rule.where = t.where();
   return rule;

@@ -34,9 +34,10 @@ class EndIndex {
     if (!end.groups.empty()) return all(by_group_, end.groups.front());
     if (end.prefixes.empty()) return;
     for (const GroupIndex group : end.holders.front()) all(by_group_, group);
-    const net::Prefix& first = end.prefixes.front();
-    for (uint8_t length = 0; length <= first.length; ++length)
-      all(by_prefix_, net::Prefix{net::masked(first.address, length), length});
+    net::any_around(end.prefixes.front(), [&](const net::Prefix& wider) {
+      all(by_prefix_, wider);
+      return false;
+    });
   }
 
  private:

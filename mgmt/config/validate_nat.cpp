@@ -90,7 +90,9 @@ void validate_nat(const Validation& v) {
   around.place = [&](size_t rule, std::string_view key, size_t element) {
     return " (" + at_line(node_of(*v.draft.nat[rule], key, element)) + ")";
   };
-  find_nat_misfits(config.nat, around, [&](NatMisfit misfit) {
+  std::vector<const Nat*> rules;
+  for (const Nat& rule : config.nat) rules.push_back(&rule);
+  find_nat_misfits(rules, around, [&](NatMisfit misfit) {
     v.report.at(node_of(*v.draft.nat[misfit.rule], misfit.key, misfit.element), misfit.key,
                 std::move(misfit.message));
     return !v.report.full();

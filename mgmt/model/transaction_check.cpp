@@ -312,13 +312,10 @@ void Transaction::check_gateways() {
                 "the attachment has an address in " + net::to_string(subnet) + " already; one is enough");
         continue;
       }
-      bool good = true;
-      for (int length = subnet.length; length >= 0 && good; --length) {
-        const net::Prefix wider{net::masked(subnet.address, static_cast<uint8_t>(length)),
-                                static_cast<uint8_t>(length)};
-        if (const std::string other = owner(domain, {a.domain, wider}); !other.empty())
-          good = judge(a, subnet, wider, other);
-      }
+      bool good = !net::any_around(subnet, [&](const net::Prefix& wider) {
+        const std::string other = owner(domain, {a.domain, wider});
+        return !other.empty() && !judge(a, subnet, wider, other);
+      });
       if (domain != nullptr) {
         for (auto at = domain->gateways.lower_bound(subnet);
              good && at != domain->gateways.end() && subnet.contains(at->first); ++at) {
@@ -532,23 +529,19 @@ void Transaction::check_policy() {
 /// By a gateway or otherwise, to all of the prefix.
 bool Transaction::will_have_route(const std::string& domain, const net::Prefix& prefix) const {
   const DomainRecord* record = model_.domain(domain);
-  for (int length = prefix.length; length >= 0; --length) {
-    const auto bits = static_cast<uint8_t>(length);
-    const net::Prefix wider{net::masked(prefix.address, bits), bits};
-    if (const RouteEdit* edit = find_edit(domain, wider)) {
-      if (!edit->members.empty() || !edit->on_link.empty()) return true;
-    } else if (record != nullptr && record->routes.contains(wider)) {
-      return true;
-    }
-  }
-  return false;
+  return net::any_around(prefix, [&](const net::Prefix& wider) {
+    if (const RouteEdit* edit = find_edit(domain, wider))
+      return !edit->members.empty() || !edit->on_link.empty();
+    return record != nullptr && record->routes.contains(wider);
+  });
 }
 
 void Transaction::check_nat() {
   if (!nat_rules_) return;
-  std::vector<config::Nat> rules;
+  std::vector<const config::Nat*> rules;
   for (const NatRecord& record : *nat_rules_) {
-    const config::Nat& rule = rules.emplace_back(record.config);
+    const config::Nat& rule = record.config;
+    rules.push_back(&rule);
     for (const std::string& name : domains_of(rule)) {
       if (!has_domain(name))
         problem(rule.where, "nat[]", "nat rule " + in_quotes(rule.name) + ": " + no_domain(name));
@@ -571,7 +564,7 @@ void Transaction::check_nat() {
   around.usable = [](size_t, std::string_view) { return true; };
   around.place = [](size_t, std::string_view, size_t) { return std::string(); };
   config::find_nat_misfits(rules, around, [&](config::NatMisfit misfit) {
-    const config::Nat& rule = rules[misfit.rule];
+    const config::Nat& rule = *rules[misfit.rule];
     problem(rule.where, std::string(misfit.key),
             "nat rule " + in_quotes(rule.name) + ": " + std::move(misfit.message));
     return problems_.size() < config::Problems::kMax;

@@ -116,9 +116,9 @@ class SlowNat {
         if (range.first <= t.dst && t.dst <= range.last) return {NatKind::pool, i, t.dst, t.dst_port, {}};
       }
     }
-    const bool closed = std::any_of(rules.published.begin(), rules.published.end(), [&](const PublishedRule& r) {
-      return has(r.seen_by, here) && r.address == t.dst;
-    });
+    const bool closed =
+        std::any_of(rules.published.begin(), rules.published.end(),
+                    [&](const PublishedRule& r) { return has(r.seen_by, here) && r.address == t.dst; });
     return {closed ? NatKind::closed : NatKind::none, 0, t.dst, t.dst_port, {}};
   }
 
