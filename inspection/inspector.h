@@ -13,6 +13,7 @@
 
 #include "dataplane/net/address.h"
 #include "dataplane/net/result.h"
+#include "inspection/direction.h"
 #include "inspection/event_count.h"
 #include "inspection/events/event.h"
 
@@ -49,8 +50,6 @@ struct InspectorLimits {
   uint32_t stream_window = 4'096;       // bytes kept per direction
   uint32_t out_of_order_segments = 16;  // per direction
 };
-
-enum class Direction : uint8_t { to_server = 0, to_client = 1 };
 
 /// Names one inspected session inside one Inspector. Zero is none.
 struct FlowHandle {

@@ -1,0 +1,108 @@
+// What rules and events can ask of one transaction: an HTTP exchange, a DNS query and its answer, a TLS
+// handshake.
+//
+// Each protocol's parser (app/http, app/dns, app/tls) has its own class of transaction; detection and events
+// know this face of it only. Worker thread; views are valid until the session's next packet.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "inspection/direction.h"
+
+namespace weir::inspection {
+
+enum class AppProtocol : uint8_t {
+  unknown,  // not known yet, or none that is told apart
+  failed,   // looked at to the end of what detection reads, and none
+#define APP(id, name) id,
+#include "inspection/app/protocols.def"
+#undef APP
+};
+
+/// What rules and EVE call it: "http", "tls", "unknown", "failed".
+std::string_view name_of(AppProtocol protocol);
+
+/// How far a parser has come in one direction; only grows. A transaction whose both directions are complete,
+/// or that will see nothing more, is over once it was inspected.
+struct HttpStep {
+  static constexpr uint8_t none = 0, line = 1, headers = 2, body = 3, trailer = 4, complete = 5;
+};
+struct DnsStep {
+  static constexpr uint8_t none = 0, complete = 1;
+};
+struct TlsStep {
+  static constexpr uint8_t none = 0, hello = 1, certificate = 2, complete = 3;
+};
+
+enum class BufferKind : uint8_t { whole, list, grows };
+enum class BufferDirection : uint8_t { to_server, to_client, either };
+
+enum class BufferId : uint8_t {
+#define BUFFER(id, keyword, modifier, protocol, direction, step, kind) id,
+#include "inspection/app/buffers.def"
+#undef BUFFER
+};
+
+struct BufferInfo {
+  BufferId id;
+  std::string_view keyword;   // "http.uri": the contents that follow look into it
+  std::string_view modifier;  // "http_uri": the content before looks into it; empty if there is none
+  AppProtocol protocol;       // unknown: of several
+  BufferDirection direction;
+  uint8_t step;
+  BufferKind kind;
+};
+
+/// One row for each buffer, in the order of BufferId.
+std::span<const BufferInfo> buffer_infos();
+inline const BufferInfo& info_of(BufferId id) { return buffer_infos()[static_cast<size_t>(id)]; }
+
+/// Bytes to judge: `old_size` of carry-over, then bytes that nobody has judged. What is not of kind grows is
+/// all new and complete.
+struct BufferView {
+  std::span<const uint8_t> bytes;
+  size_t old_size = 0;
+  uint64_t base = 0;     // the place of bytes[0] in the whole buffer
+  bool complete = true;  // nothing will follow
+};
+
+/// Numbers that keywords compare, beside the buffers.
+enum class NumberId : uint8_t {
+  http_content_length,  // what the header says
+  dns_opcode,
+  dns_rcode,
+  dns_rrtype,   // of the query; list
+  tls_version,  // as on the wire: 0x0303
+  tls_cert_chain_len,
+  tls_cert_not_before,  // seconds since 1970
+  tls_cert_not_after,
+  file_size,
+};
+
+class TransactionDetection;  // detect/: what rules have matched so far
+
+class Transaction {
+ public:
+  virtual ~Transaction() = default;
+  virtual AppProtocol protocol() const = 0;
+  virtual uint8_t progress(Direction direction) const = 0;
+  /// The last step of that direction, after which nothing follows.
+  virtual uint8_t last_step(Direction direction) const = 0;
+  /// The value of `buffer`, that of the `instance`-th for lists; nullopt: there is none, or not yet. The
+  /// first call in a packet may compute it (normalised URI); then it is kept until the next packet.
+  virtual std::optional<BufferView> buffer(BufferId buffer, Direction direction, uint32_t instance) = 0;
+  virtual std::optional<uint64_t> number(NumberId number, Direction direction, uint32_t instance) const = 0;
+  /// The window of `grows` buffers was judged up to its end: what follows is new.
+  virtual void judged(BufferId buffer, Direction direction) = 0;
+
+  uint64_t id = 0;          // counts from 0 in its session, as EVE's tx_id
+  uint64_t app_events = 0;  // bits by the protocol's own list of anomalies (app-layer-event)
+  TransactionDetection* detection[2] =
+      {};  // by direction; owned by the detector, given back when the transaction ends
+};
+
+}  // namespace weir::inspection
