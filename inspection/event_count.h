@@ -15,10 +15,11 @@ class EventCount {
     return *this;
   }
   EventCount& operator++() { return *this += 1; }
-  EventCount& operator--() {
-    value_.store(get() - 1, std::memory_order_relaxed);
+  EventCount& operator-=(uint64_t n) {
+    value_.store(get() - n, std::memory_order_relaxed);
     return *this;
   }
+  EventCount& operator--() { return *this -= 1; }
   uint64_t get() const { return value_.load(std::memory_order_relaxed); }
   operator uint64_t() const { return get(); }  // NOLINT: a count reads as a number
 
