@@ -9,8 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "dataplane/net/address.h"
-#include "inspection/rules/interval_set.h"
+#include "inspection/rules/address_set.h"
 
 namespace weir::inspection {
 
@@ -45,34 +44,6 @@ struct BufferInfo {
 
 /// One row for each buffer, in the order of the enum.
 const std::array<BufferInfo, kBufferCount>& buffer_table();
-
-using uint128 = unsigned __int128;
-inline uint128 to_uint128(const net::Ipv6& a) { return static_cast<uint128>(a.hi) << 64 | a.lo; }
-
-/// Addresses of both families.
-struct AddressSet {
-  IntervalSet<uint32_t> v4;
-  IntervalSet<uint128> v6;
-
-  static AddressSet all() { return {IntervalSet<uint32_t>::all(), IntervalSet<uint128>::all()}; }
-  bool empty() const { return v4.empty() && v6.empty(); }
-  bool contains(const net::IpAddress& a) const {
-    return a.is_v4() ? v4.contains(a.v4().value) : v6.contains(to_uint128(a.v6()));
-  }
-  void append(const AddressSet& other) {
-    v4.append(other.v4);
-    v6.append(other.v6);
-  }
-  void normalise() {
-    v4.normalise();
-    v6.normalise();
-  }
-  void subtract(const AddressSet& other) {
-    v4.subtract(other.v4);
-    v6.subtract(other.v6);
-  }
-};
-using PortSet = IntervalSet<uint16_t>;
 
 /// One `content` with its modifiers.
 struct Content {
