@@ -54,8 +54,9 @@ struct SessionFacts {
   std::array<bool, 2> app_decided{};            // app[direction] is final
 };
 
-/// New bytes of one direction's stream. In IPS mode the packet's own; in IDS mode also those of the other
-/// direction that it acknowledges.
+/// New bytes of one direction's stream: of the packet's own. In IPS mode those that it brought, in IDS mode those
+/// that its receiver has acknowledged before. The other direction's only where its window is full, so that they
+/// cannot wait for its next packet.
 struct StreamView {
   Direction direction = Direction::to_server;
   BufferView view;
@@ -65,7 +66,12 @@ struct Inspected {
   const PacketView& packet;
   const SessionFacts& facts;
   std::span<const StreamView> streams;         // at most one for each direction
-  std::span<Transaction* const> transactions;  // open, oldest first; those that did not move are cheap to ask
+  // Open, oldest first; those that did not move are cheap to ask. Judged in the packet's direction alone, as
+  // Suricata does: what the other side sent is judged with its own next packet, or when the session ends, with a
+  // packet without headers that the engine makes for each direction.
+  std::span<Transaction* const> transactions;
+  // Not the first call for this packet: its headers and payload were judged, streams and transactions are new.
+  bool packet_judged = false;
 };
 
 }  // namespace weir::inspection
