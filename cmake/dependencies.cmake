@@ -2,6 +2,8 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 pkg_check_modules(HS REQUIRED IMPORTED_TARGET libhs)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
 pkg_check_modules(BPF REQUIRED IMPORTED_TARGET libbpf)
 pkg_check_modules(XDP REQUIRED IMPORTED_TARGET libxdp)
 pkg_check_modules(MNL REQUIRED IMPORTED_TARGET libmnl)
