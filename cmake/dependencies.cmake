@@ -1,9 +1,8 @@
 # Everything comes from the distribution's packages; scripts/install-deps installs them.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
+find_package(ZLIB REQUIRED)
 pkg_check_modules(HS REQUIRED IMPORTED_TARGET libhs)
-pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
-pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
 pkg_check_modules(BPF REQUIRED IMPORTED_TARGET libbpf)
 pkg_check_modules(XDP REQUIRED IMPORTED_TARGET libxdp)
 pkg_check_modules(MNL REQUIRED IMPORTED_TARGET libmnl)

@@ -1,0 +1,269 @@
+#include "inspection/app/http/message_head.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace weir::inspection::http {
+namespace {
+
+constexpr size_t kLookFor = 256;  // bytes of a line after white space within which a field has its colon
+
+bool is_line_end(uint8_t byte) { return byte == '\r' || byte == '\n'; }
+
+std::string_view without_end(std::string_view line) {
+  while (!line.empty() && is_line_end(static_cast<uint8_t>(line.back()))) line.remove_suffix(1);
+  return line;
+}
+
+}  // namespace
+
+MessageHead::Entry MessageHead::entry(size_t index) const {
+  Entry entry;
+  std::memcpy(&entry, fields_.view().data() + index * sizeof entry, sizeof entry);
+  return entry;
+}
+
+void MessageHead::put(size_t index, const Entry& entry) {
+  std::memcpy(fields_.bytes().data() + index * sizeof entry, &entry, sizeof entry);
+}
+
+MessageHead::Field MessageHead::field(size_t index) const {
+  const Entry e = entry(index);
+  const std::string_view from = e.unfolded != 0 ? as_text(unfolded_.view()) : as_text(raw_.view());
+  return {text(e.name_at, e.name_size), from.substr(e.value_at, e.value_size)};
+}
+
+std::string_view MessageHead::find(std::string_view name) const {
+  for (size_t i = 0; i < field_count(); ++i) {
+    const Field f = field(i);
+    if (equals_nocase(f.name, name)) return f.value.data() == nullptr ? std::string_view("") : f.value;
+  }
+  return {};
+}
+
+/// Takes bytes up to the end of the line. In responses a CR ends it too, once the byte behind it is seen.
+MessageHead::Line MessageHead::take_line(Bytes& bytes) {
+  const bool cr_ends = direction_ == Direction::to_client;
+  size_t size = 0;
+  Line result = Line::more;
+  for (; size < bytes.size(); ++size) {
+    const uint8_t byte = bytes[size];
+    if (after_cr_ && cr_ends && !is_line_end(byte)) {
+      result = Line::complete;  // this byte is the next line's
+      break;
+    }
+    after_cr_ = byte == '\r';
+    if (byte == '\n') {
+      ++size;
+      result = Line::complete;
+      break;
+    }
+    if (!after_cr_) {  // go to the next byte that matters
+      const Bytes rest = bytes.subspan(size + 1);
+      size_t skip = rest.size();
+      if (const void* lf = std::memchr(rest.data(), '\n', rest.size()); lf != nullptr) {
+        skip = static_cast<size_t>(static_cast<const uint8_t*>(lf) - rest.data());
+      }
+      if (const void* cr = skip == 0 ? nullptr : std::memchr(rest.data(), '\r', skip); cr != nullptr) {
+        skip = static_cast<size_t>(static_cast<const uint8_t*>(cr) - rest.data());
+      }
+      size += skip;
+    }
+  }
+  if (!raw_.append(bytes.first(size))) return Line::no_memory;
+  bytes = bytes.subspan(size);
+  if (result == Line::complete) after_cr_ = false;
+  return result;
+}
+
+/// After a line of white space: whether the line under way has shown that it is no field.
+bool MessageHead::cannot_be_field(bool line_is_complete) const {
+  const std::string_view line = as_text(raw_.view()).substr(line_at_);
+  if (line.empty() || is_folding(line.front()) || is_line_end(static_cast<uint8_t>(line.front())))
+    return false;
+  for (size_t i = 0; i < std::min(line.size(), kLookFor); ++i) {
+    const char c = line[i];
+    if (c == ':') return i == 0;
+    if (is_line_end(static_cast<uint8_t>(c))) return line_is_complete;
+    if (c != '\t' && (static_cast<uint8_t>(c) < ' ' || static_cast<uint8_t>(c) >= 0x7f)) return true;
+  }
+  return line.size() >= kLookFor;
+}
+
+MessageHead::Take MessageHead::take(Bytes& bytes, const HttpLimits& limits) {
+  while (!ended_) {
+    if (one_white_) {
+      if (bytes.empty()) return Take::more;
+      one_white_ = false;
+      if (!is_line_end(bytes.front())) return end();
+    }
+    if (bytes.empty()) return Take::more;
+    // One byte beyond the limit shows that it is passed.
+    const size_t room = std::min(limits.head_bytes, BytePool::kLargest) - raw_.size();
+    if (room == 0) return Take::too_long;
+    // What may turn out to be the body is looked at in small portions.
+    Bytes part = bytes.first(std::min({room, bytes.size(), after_white_ ? kLookFor : bytes.size()}));
+    const size_t before = part.size();
+    const Line line = take_line(part);
+    bytes = bytes.subspan(before - part.size());
+    if (line == Line::no_memory) return Take::no_memory;
+    if (after_white_ && has_first_line_ && cannot_be_field(line == Line::complete)) {
+      end();
+      return Take::body_early;
+    }
+    if (line == Line::more) continue;
+    const Take take = on_line(limits);
+    if (take != Take::more) return take;
+  }
+  return Take::end;
+}
+
+/// Sorted by name, so that a thousand fields of one name cost no more than others.
+void MessageHead::link_repeated() {
+  std::array<uint16_t, kMaxFields> order;
+  const size_t count = field_count();
+  for (size_t i = 0; i < count; ++i) order[i] = static_cast<uint16_t>(i);
+  const auto compare = [&](size_t a, size_t b) {
+    const std::string_view left = field(a).name, right = field(b).name;
+    for (size_t i = 0; i < std::min(left.size(), right.size()); ++i) {
+      if (const int difference = lower(left[i]) - lower(right[i]); difference != 0) return difference;
+    }
+    return static_cast<int>(left.size()) - static_cast<int>(right.size());
+  };
+  std::sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), [&](uint16_t a, uint16_t b) {
+    const int difference = compare(a, b);
+    return difference != 0 ? difference < 0 : a < b;
+  });
+  for (size_t i = 1; i < count; ++i) {
+    const size_t before = order[i - 1], now = order[i];
+    if (field(now).name.empty() || compare(before, now) != 0) continue;
+    Entry e = entry(before);
+    e.next = static_cast<uint16_t>(now);
+    put(before, e);
+    e = entry(now);
+    e.again = 1;
+    put(now, e);
+    repeated_ = true;
+  }
+}
+
+MessageHead::Take MessageHead::end() {
+  ended_ = true;
+  if (field_count() > 1) link_repeated();
+  // What each field says once it is unfolded.
+  for (size_t i = 0; i < field_count(); ++i) {
+    const Field f = field(i);
+    if (!f.name.empty()) {
+      framing_.field(f.name, f.value, false);
+    } else {
+      framing_.odd_line(f.value);
+    }
+  }
+  return Take::end;
+}
+
+MessageHead::Take MessageHead::on_line(const HttpLimits& limits) {
+  const size_t at = line_at_;
+  const std::string_view whole = as_text(raw_.view()).substr(at);
+  const std::string_view line = without_end(whole);
+  line_at_ = static_cast<uint32_t>(raw_.size());
+  if (!has_first_line_) {
+    has_first_line_ = true;
+    first_line_size_ = static_cast<uint32_t>(line.size());
+    fields_at_ = line_at_;
+    odd_parts(line);
+    return Take::first_line;
+  }
+  if (whole == "\n" || whole == "\r\n") return end();
+  const bool white = !line.empty() && trim(line).empty();
+  after_white_ = white;
+  if (white && whole.size() == 2 && whole[1] == '\n') {
+    one_white_ = true;
+    return Take::more;
+  }
+  if (line.empty() || white) return Take::more;
+  if (field_count() >= std::min<size_t>(limits.fields, kMaxFields)) return Take::too_many;
+  const bool goes_on = is_folding(line.front());
+  odd_parts(line);
+  if (goes_on && field_count() > 0) return fold(line) ? Take::more : Take::no_memory;
+  bad_folding_ |= goes_on;
+  return add_field(line, at) ? Take::more : Take::no_memory;
+}
+
+/// What some receivers would take for a line of its own.
+void MessageHead::odd_parts(std::string_view line) {
+  if (!line.empty() && is_folding(line.front())) framing_.odd_line(trim(line));
+  for (size_t cr = line.find('\r'); cr != std::string_view::npos; cr = line.find('\r')) {
+    line.remove_prefix(cr + 1);
+    framing_.odd_line(line.substr(0, line.find('\r')));
+  }
+}
+
+bool MessageHead::add_field(std::string_view line, size_t at) {
+  const size_t colon = line.find(':');
+  Entry e{};
+  std::string_view value = line;
+  if (colon == std::string_view::npos) {
+    missing_colon_ = true;
+  } else {
+    const std::string_view name = trim(line.substr(0, colon));
+    e.name_size = static_cast<uint16_t>(std::min<size_t>(name.size(), UINT16_MAX));
+    e.name_at = static_cast<uint32_t>(at + static_cast<size_t>(name.data() - line.data()));
+    invalid_name_ |= name.empty() || name.size() != colon ||
+                     std::any_of(name.begin(), name.end(), [](char c) { return !is_token(c); });
+    value = line.substr(colon + 1);
+  }
+  value = trim(value);
+  e.value_at = static_cast<uint32_t>(at + static_cast<size_t>(value.data() - line.data()));
+  e.value_size = static_cast<uint32_t>(value.size());
+  return fields_.append({reinterpret_cast<const uint8_t*>(&e), sizeof e});
+}
+
+/// Joins the line to the field before with one space.
+bool MessageHead::fold(std::string_view line) {
+  const size_t index = field_count() - 1;
+  Entry e = entry(index);
+  const std::string_view more = trim(line);
+  if (e.name_size == 0 && e.unfolded == 0) {
+    // "Name\r\n : value": the name is read now.
+    const size_t colon = more.find(':');
+    const std::string_view name = text(e.value_at, e.value_size);
+    if (colon == 0 && name.size() <= UINT16_MAX && name.find(':') == std::string_view::npos) {
+      const std::string_view value = trim(more.substr(1));
+      e.name_at = e.value_at;
+      e.name_size = static_cast<uint16_t>(name.size());
+      e.value_at = static_cast<uint32_t>(value.data() - reinterpret_cast<const char*>(raw_.view().data()));
+      e.value_size = static_cast<uint32_t>(value.size());
+      put(index, e);
+      invalid_name_ = true;
+      return true;
+    }
+  }
+  if (e.unfolded == 0) {
+    const auto at = static_cast<uint32_t>(unfolded_.size());
+    if (!unfolded_.append(raw_.view().subspan(e.value_at, e.value_size))) return false;
+    e.value_at = at;
+    e.unfolded = 1;
+  }
+  if (e.value_size > 0 && !more.empty()) {
+    if (!unfolded_.append(as_bytes(" "))) return false;
+    ++e.value_size;
+  }
+  if (!unfolded_.append(as_bytes(more))) return false;
+  e.value_size += static_cast<uint32_t>(more.size());
+  put(index, e);
+  return true;
+}
+
+MessageHead::Take MessageHead::finish(const HttpLimits& limits) {
+  if (ended_) return Take::end;
+  one_white_ = false;
+  if (line_at_ < raw_.size()) {
+    const Take take = on_line(limits);
+    if (take != Take::more && take != Take::first_line) return take;
+  }
+  return end();
+}
+
+}  // namespace weir::inspection::http

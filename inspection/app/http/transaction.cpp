@@ -1,0 +1,328 @@
+#include "inspection/app/http/transaction.h"
+
+#include <cstring>
+
+#include "inspection/app/http/uri.h"
+
+namespace weir::inspection {
+
+using http::as_bytes;
+using http::as_text;
+using http::BodyWindow;
+using http::MessageHead;
+
+namespace {
+
+std::optional<BufferView> whole(std::string_view text) {
+  if (text.data() == nullptr) return std::nullopt;
+  return BufferView{.bytes = as_bytes(text)};
+}
+
+/// The field that a buffer holds the value of; empty for other buffers.
+std::string_view field_of(BufferId buffer, Direction direction) {
+  switch (buffer) {
+    case BufferId::http_user_agent:
+      return "user-agent";
+    case BufferId::http_referer:
+      return "referer";
+    case BufferId::http_accept:
+      return "accept";
+    case BufferId::http_accept_lang:
+      return "accept-language";
+    case BufferId::http_accept_enc:
+      return "accept-encoding";
+    case BufferId::http_connection:
+      return "connection";
+    case BufferId::http_content_type:
+      return "content-type";
+    case BufferId::http_content_len:
+      return "content-length";
+    case BufferId::http_server:
+      return "server";
+    case BufferId::http_location:
+      return "location";
+    case BufferId::http_cookie:
+      return direction == Direction::to_server ? "cookie" : "set-cookie";
+    default:
+      return {};
+  }
+}
+
+bool append(PoolBytes& out, std::string_view text) { return out.append(as_bytes(text)); }
+
+/// The values of all fields named like the one at `index`, the first of them, joined by ", ".
+bool append_joined(const MessageHead& head, size_t index, PoolBytes& out) {
+  if (!append(out, head.field(index).value)) return false;
+  while ((index = head.next_of_name(index)) != 0) {
+    if (!append(out, ", ") || !append(out, head.field(index).value)) return false;
+  }
+  return true;
+}
+
+bool append_fields(const MessageHead& head, std::string_view without, PoolBytes& out) {
+  for (size_t i = 0; i < head.field_count(); ++i) {
+    const MessageHead::Field f = head.field(i);
+    if (!without.empty() && http::equals_nocase(f.name, without)) continue;
+    if (head.came_before(i)) continue;
+    if (!append(out, f.name) || !append(out, ": ") || !append_joined(head, i, out) || !append(out, "\r\n"))
+      return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+HttpTransaction::HttpTransaction(BytePool& pool, const HttpLimits& limits) noexcept
+    : pool_(pool),
+      limits_(limits),
+      sides_{Side(pool, Direction::to_server), Side(pool, Direction::to_client)} {}
+
+HttpTransaction::~HttpTransaction() {
+  drop_computed();
+  destroy_in(pool_, form_);
+}
+
+void HttpTransaction::drop_computed() {
+  while (computed_ != nullptr) {
+    Computed* const next = computed_->next;
+    destroy_in(pool_, computed_);
+    computed_ = next;
+  }
+}
+
+std::string_view HttpTransaction::part(Direction direction, size_t index) const {
+  const Part& p = side(direction).parts[index];
+  if (!p.there) return {};
+  return side(direction).head.first_line().substr(p.at, p.size);
+}
+
+http::Target HttpTransaction::target() const { return http::split_target(raw_uri(), is_connect_); }
+
+HttpTransaction::Computed* HttpTransaction::find_computed(BufferId buffer, Direction direction,
+                                                          uint32_t instance) {
+  Computed* c = computed_;
+  while (c != nullptr && !(c->id == buffer && c->direction == direction && c->instance == instance))
+    c = c->next;
+  return c;
+}
+
+/// What `fill` writes, kept. Without memory the buffer is not there; the parser counts that at its next call.
+template <typename F>
+std::optional<BufferView> HttpTransaction::compute(BufferId buffer, Direction direction, uint32_t instance,
+                                                   F&& fill) {
+  Computed* c = find_computed(buffer, direction, instance);
+  if (c == nullptr) {
+    c = make_in<Computed>(pool_, pool_);
+    if (c == nullptr) return std::nullopt;
+    if (!fill(c->bytes)) {
+      destroy_in(pool_, c);
+      return std::nullopt;
+    }
+    c->id = buffer;
+    c->direction = direction;
+    c->instance = instance;
+    c->next = computed_;
+    computed_ = c;
+  }
+  return BufferView{.bytes = c->bytes.view()};
+}
+
+std::optional<BufferView> HttpTransaction::from_line(BufferId buffer, Direction direction) {
+  const bool to_server = direction == Direction::to_server;
+  switch (buffer) {
+    case BufferId::http_method:
+      return whole(method());
+    case BufferId::http_uri_raw:
+      return whole(raw_uri());
+    case BufferId::http_request_line:
+      return has_request_ ? whole(side(Direction::to_server).head.first_line()) : std::nullopt;
+    case BufferId::http_response_line:
+      return has_response_ ? whole(side(Direction::to_client).head.first_line()) : std::nullopt;
+    case BufferId::http_protocol:
+      return whole(to_server ? request_protocol() : response_protocol());
+    case BufferId::http_stat_code:
+      return whole(status_text());
+    case BufferId::http_stat_msg:
+      return whole(status_message());
+    case BufferId::http_uri:
+      if (raw_uri().data() == nullptr) return std::nullopt;
+      if (is_connect_) return whole(raw_uri());
+      return compute(buffer, Direction::to_server, 0, [&](PoolBytes& out) {
+        bool double_encoded = false;
+        return http::append_uri(target(), out, double_encoded);
+      });
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<BufferView> HttpTransaction::one_field(std::string_view name, BufferId buffer,
+                                                     Direction direction) {
+  const MessageHead& head = side(direction).head;
+  size_t index = 0;
+  while (index < head.field_count() && !http::equals_nocase(head.field(index).name, name)) ++index;
+  if (index == head.field_count()) return std::nullopt;
+  if (!head.repeated()) {
+    const std::string_view value = head.field(index).value;
+    return whole(value.data() == nullptr ? std::string_view("") : value);
+  }
+  return compute(buffer, direction, 0, [&](PoolBytes& out) { return append_joined(head, index, out); });
+}
+
+std::optional<BufferView> HttpTransaction::from_fields(BufferId buffer, Direction direction,
+                                                       uint32_t instance) {
+  const MessageHead& head = side(direction).head;
+  if (const std::string_view name = field_of(buffer, direction); !name.empty()) {
+    return one_field(name, buffer, direction);
+  }
+  switch (buffer) {
+    case BufferId::http_host:
+      return compute(buffer, direction, 0, [&](PoolBytes& out) {
+        const http::Target t = target();
+        const std::string_view host = t.authority.empty() ? head.find("host") : t.authority;
+        return host.data() != nullptr && http::append_host(host, out);
+      });
+    case BufferId::http_host_raw: {
+      const http::Target t = target();
+      if (!t.authority.empty()) return whole(http::split_authority(t.authority).host);
+      return one_field("host", buffer, direction);
+    }
+    case BufferId::http_header:
+      if (head.field_count() == 0) return std::nullopt;
+      return compute(buffer, direction, 0, [&](PoolBytes& out) {
+        return append_fields(head, direction == Direction::to_server ? "cookie" : "set-cookie", out);
+      });
+    case BufferId::http_header_raw:
+      if (head.raw_fields().empty()) return std::nullopt;
+      return BufferView{.bytes = head.raw_fields()};
+    case BufferId::http_header_names:
+      if (head.field_count() == 0) return std::nullopt;
+      return compute(buffer, direction, 0, [&](PoolBytes& out) {
+        if (!append(out, "\r\n")) return false;
+        for (size_t i = 0; i < head.field_count(); ++i) {
+          if (head.came_before(i)) continue;
+          if (!append(out, head.field(i).name) || !append(out, "\r\n")) return false;
+        }
+        return append(out, "\r\n");
+      });
+    case BufferId::http_start:
+      return compute(buffer, direction, 0, [&](PoolBytes& out) {
+        return append(out, head.first_line()) && append(out, "\r\n") && append_fields(head, {}, out) &&
+               append(out, "\r\n");
+      });
+    case BufferId::http_request_header:
+    case BufferId::http_response_header:
+      if (instance >= head.field_count()) return std::nullopt;
+      return compute(buffer, direction, instance, [&](PoolBytes& out) {
+        const MessageHead::Field f = head.field(instance);
+        return append(out, f.name) && append(out, ": ") && append(out, f.value);
+      });
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<BufferView> HttpTransaction::body_view(BufferId buffer, Direction direction) const {
+  const Side& s = side(direction);
+  if (buffer == BufferId::file_data && form_ != nullptr && direction == Direction::to_server) {
+    if (!form_->has_file) return std::nullopt;
+    return form_->window.view(BodyWindow::file);
+  }
+  if (s.body.total() == 0) return std::nullopt;
+  return s.body.view(buffer == BufferId::file_data ? BodyWindow::file : BodyWindow::body);
+}
+
+std::optional<BufferView> HttpTransaction::file_name_view(Direction direction, uint32_t instance) const {
+  if (instance >= file_count(direction)) return std::nullopt;
+  const FileEntry entry = file_entry(direction, instance);
+  return whole(as_text(side(direction).names.view()).substr(entry.name_at, entry.name_size));
+}
+
+std::optional<BufferView> HttpTransaction::buffer(BufferId buffer, Direction direction, uint32_t instance) {
+  const BufferInfo& info = info_of(buffer);
+  const Side& s = side(direction);
+  if (info.protocol != AppProtocol::http1 && buffer != BufferId::file_data && buffer != BufferId::file_name)
+    return std::nullopt;
+  if (info.direction != BufferDirection::either &&
+      (info.direction == BufferDirection::to_server) != (direction == Direction::to_server)) {
+    return std::nullopt;
+  }
+  if (!(direction == Direction::to_server ? has_request_ : has_response_)) {
+    // A body may come without a head (HTTP/0.9, a stream picked up in the middle).
+    if (info.kind != BufferKind::grows && buffer != BufferId::file_name) return std::nullopt;
+  }
+  if (s.progress < info.step && buffer != BufferId::file_name) return std::nullopt;
+  if (info.kind != BufferKind::list && instance > 0) return std::nullopt;
+  if (buffer == BufferId::file_name) return file_name_view(direction, instance);
+  if (info.kind == BufferKind::grows) return body_view(buffer, direction);
+  return info.step == HttpStep::line ? from_line(buffer, direction)
+                                     : from_fields(buffer, direction, instance);
+}
+
+std::optional<uint64_t> HttpTransaction::number(NumberId number, Direction direction,
+                                                uint32_t instance) const {
+  const Side& s = side(direction);
+  if (number == NumberId::http_content_length && instance == 0) {
+    const http::Framing& framing = s.head.framing();
+    if (s.progress >= HttpStep::headers && framing.has_length) return framing.length;
+  } else if (number == NumberId::file_size && instance < file_count(direction)) {
+    return file(direction, instance).size;
+  }
+  return std::nullopt;
+}
+
+void HttpTransaction::judged(BufferId buffer, Direction direction) {
+  if (buffer == BufferId::file_data && form_ != nullptr && direction == Direction::to_server) {
+    form_->window.judged(BodyWindow::file);
+  } else if (buffer == BufferId::file_data) {
+    side(direction).body.judged(BodyWindow::file);
+  } else if (buffer == BufferId::http_request_body || buffer == BufferId::http_response_body) {
+    side(direction).body.judged(BodyWindow::body);
+  }
+}
+
+std::string_view HttpTransaction::hostname() {
+  const std::optional<BufferView> host =
+      has_request_ ? from_fields(BufferId::http_host, Direction::to_server, 0) : std::nullopt;
+  return host ? as_text(host->bytes) : std::string_view();
+}
+
+uint16_t HttpTransaction::host_port() const {
+  const http::Target t = target();
+  const std::string_view host = t.authority.empty() ? field(Direction::to_server, "host") : t.authority;
+  const std::string_view port = http::split_authority(host).port;
+  unsigned value = 0;
+  for (const char c : port) {
+    if (!http::is_digit(c) || (value = value * 10 + static_cast<unsigned>(c - '0')) > UINT16_MAX) return 0;
+  }
+  return static_cast<uint16_t>(value);
+}
+
+std::string_view HttpTransaction::uri() {
+  const std::optional<BufferView> view = from_line(BufferId::http_uri, Direction::to_server);
+  return view ? as_text(view->bytes) : std::string_view();
+}
+
+size_t HttpTransaction::file_count(Direction direction) const {
+  return side(direction).files.size() / sizeof(FileEntry);
+}
+
+HttpTransaction::FileEntry HttpTransaction::file_entry(Direction direction, size_t index) const {
+  FileEntry entry;
+  std::memcpy(&entry, side(direction).files.view().data() + index * sizeof entry, sizeof entry);
+  return entry;
+}
+
+void HttpTransaction::put_file(Direction direction, size_t index, const FileEntry& entry) {
+  std::memcpy(side(direction).files.bytes().data() + index * sizeof entry, &entry, sizeof entry);
+}
+
+HttpFile HttpTransaction::file(Direction direction, size_t index) const {
+  const FileEntry entry = file_entry(direction, index);
+  return {.name = as_text(side(direction).names.view()).substr(entry.name_at, entry.name_size),
+          .size = entry.size,
+          .state = entry.state,
+          .gaps = entry.gaps};
+}
+
+}  // namespace weir::inspection
