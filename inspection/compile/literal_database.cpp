@@ -61,6 +61,11 @@ Status LiteralDatabase::grow(ScratchPtr& scratch) const {
   return {};
 }
 
+size_t LiteralDatabase::bytes() const {
+  size_t size = 0;
+  return db_ && hs_database_size(db_.get(), &size) == HS_SUCCESS ? size : 0;
+}
+
 bool LiteralDatabase::scan(std::span<const uint8_t> block, hs_scratch_t* scratch,
                            void (*found)(void* context, uint32_t id), void* context) const {
   if (!db_ || block.empty()) return true;

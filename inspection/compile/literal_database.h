@@ -38,6 +38,8 @@ class LiteralDatabase {
   Status grow(ScratchPtr& scratch) const;
 
   bool empty() const { return !db_; }
+  /// Memory that the compiled database takes.
+  size_t bytes() const;
 
   /// Calls `found(context, id)` for literals in `block`, each at least once, for most just once. Worker
   /// thread; `scratch` may be used by one scan at a time. False if Hyperscan returned an error: then what was

@@ -18,8 +18,9 @@ namespace weir::inspection {
 /// One packet, or one datagram put together of its fragments. Spans reach into the caller's packet; an empty
 /// one is not there. Lengths are checked by who fills it.
 struct PacketView {
-  uint64_t time_ns = 0;  // monotonic
-  uint64_t number = 0;   // offline: the place in the capture, from 1; else 0
+  uint64_t time_ns = 0;       // monotonic
+  uint64_t wall_seconds = 0;  // since 1970; what certificates' times are held against
+  uint64_t number = 0;        // offline: the place in the capture, from 1; else 0
   Direction direction = Direction::to_server;
   net::IpAddress src, dst;              // as this packet has them
   uint16_t src_port = 0, dst_port = 0;  // 0 unless TCP, UDP, SCTP
@@ -54,9 +55,9 @@ struct SessionFacts {
   std::array<bool, 2> app_decided{};            // app[direction] is final
 };
 
-/// New bytes of one direction's stream: of the packet's own. In IPS mode those that it brought, in IDS mode those
-/// that its receiver has acknowledged before. The other direction's only where its window is full, so that they
-/// cannot wait for its next packet.
+/// New bytes of one direction's stream: of the packet's own. In IPS mode those that it brought, in IDS mode
+/// those that its receiver has acknowledged before. The other direction's only where its window is full, so
+/// that they cannot wait for its next packet.
 struct StreamView {
   Direction direction = Direction::to_server;
   BufferView view;
@@ -65,12 +66,13 @@ struct StreamView {
 struct Inspected {
   const PacketView& packet;
   const SessionFacts& facts;
-  std::span<const StreamView> streams;         // at most one for each direction
+  std::span<const StreamView> streams;  // at most one for each direction
   // Open, oldest first; those that did not move are cheap to ask. Judged in the packet's direction alone, as
-  // Suricata does: what the other side sent is judged with its own next packet, or when the session ends, with a
-  // packet without headers that the engine makes for each direction.
+  // Suricata does: what the other side sent is judged with its own next packet, or when the session ends,
+  // with a packet without headers that the engine makes for each direction.
   std::span<Transaction* const> transactions;
-  // Not the first call for this packet: its headers and payload were judged, streams and transactions are new.
+  // Not the first call for this packet: its headers and payload were judged, streams and transactions are
+  // new.
   bool packet_judged = false;
 };
 

@@ -1,0 +1,383 @@
+#include "inspection/compile/compile_rule.h"
+
+#include <algorithm>
+
+namespace weir::inspection {
+
+namespace {
+
+std::string lower(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
+/// Whether a match may hang on bytes behind its end. Says yes where it does not know.
+bool looks_ahead(std::string_view pattern) {
+  for (const std::string_view sign : {"(?=", "(?!", "$", "\\b", "\\B", "\\z", "\\Z", "(*"}) {
+    if (pattern.find(sign) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+/// What the part's checks say of it as a whole.
+struct Character {
+  BufferPart& part;
+  void see(bool negated) const { (negated ? part.late : part.positive) = true; }
+  void operator()(const ContentCheck& c) const {
+    see(c.content.negated);
+    part.late |= c.content.ends_with;
+  }
+  void operator()(const PcreCheck& c) const {
+    see(c.pcre.negated);
+    part.looks_ahead |= c.looks_ahead;
+  }
+  void operator()(const ast::IsDataAt& c) const { see(c.negated); }
+  void operator()(const ast::BufferSize&) const { part.late = true; }
+  void operator()(const auto&) const { part.positive = true; }
+};
+
+/// Goes through the options of one rule, in the order of the file.
+class RuleCompiler {
+ public:
+  RuleCompiler(const ast::Rule& rule, RuleCompileContext& context) : rule_(rule), context_(context) {}
+
+  Result<DetectionRule> compile() {
+    describe();
+    if (auto status = make_parts(); !status) return tl::unexpected(std::move(status).error());
+    for (const ast::Option& option : rule_.options) {
+      const Status status = std::visit([this](const auto& value) { return take(value); }, option.value);
+      if (!status) return tl::unexpected(status.error());
+    }
+    close_parts();
+    if (auto status = check_limits(); !status) return tl::unexpected(std::move(status).error());
+    if (auto status = choose_directions(); !status) return tl::unexpected(std::move(status).error());
+    choose_kind();
+    return std::move(out_);
+  }
+
+ private:
+  void describe();
+  Status make_parts();
+  void close_parts();
+  Status check_limits() const;
+  Status choose_directions();
+  void choose_kind();
+  RuleKind kind_of_payload() const;
+  bool is_ip_only() const;
+
+  /// Where the check goes: into the part of its buffer, or into the decoding before it.
+  void add(uint16_t use, ByteCheck check) {
+    std::vector<ByteCheck>& checks = parts_[use].checks;
+    if (rule_.uses[use].buffer != BufferId::base64_data) return checks.push_back(std::move(check));
+    if (decode_use_ < 0) return;  // the parser asks for base64_decode before base64_data
+    auto& outer = parts_[static_cast<size_t>(decode_use_)].checks;
+    for (auto it = outer.rbegin(); it != outer.rend(); ++it) {
+      if (auto* decode = std::get_if<Base64Check>(&*it)) return decode->inner.push_back(std::move(check));
+    }
+  }
+  Status refuse(const std::string& what) const {
+    return fail(ErrorCode::refused, what + " is not evaluated");
+  }
+  Status ok() const { return {}; }
+
+  Status take(const ast::Content& c) {
+    used_[c.use] = true;
+    add(c.use, ContentCheck{c, c.nocase ? lower(c.bytes) : c.bytes});
+    if (c.use == 0 && (c.offset || c.depth || c.starts_with)) payload_positions_ = true;
+    return ok();
+  }
+  Status take(const ast::Pcre& p) {
+    used_[p.use] = true;
+    auto code = PcreCode::compile(p);
+    if (!code) return tl::unexpected(std::move(code).error());
+    add(p.use, PcreCheck{p, std::move(*code), looks_ahead(p.pattern)});
+    return ok();
+  }
+  template <typename Check>
+  Status take_bytes(const Check& c) {
+    used_[c.use] = true;
+    add(c.use, c);
+    return ok();
+  }
+  Status take(const ast::IsDataAt& c) { return take_bytes(c); }
+  Status take(const ast::ByteTest& c) { return take_bytes(c); }
+  Status take(const ast::ByteJump& c) { return take_bytes(c); }
+  Status take(const ast::ByteExtract& c) { return take_bytes(c); }
+  Status take(const ast::ByteMath& c) { return take_bytes(c); }
+  Status take(const ast::BufferSize& c) { return take_bytes(c); }
+  Status take(const ast::Base64Decode& c) {
+    used_[c.use] = true;
+    decode_use_ = c.use;
+    add(c.use, Base64Check{c, {}});
+    return ok();
+  }
+  Status take(const ast::Absent& c) {
+    used_[c.use] = true;
+    (c.or_else ? parts_[c.use].absent_or_else : parts_[c.use].absent) = true;
+    return ok();
+  }
+
+  template <typename Check>
+  Status take_packet(const Check& c) {
+    out_.packet_checks.emplace_back(c);
+    packet_keyword_ = true;
+    return ok();
+  }
+  Status take(const ast::PayloadSize& c) {
+    payload_size_ = true;
+    return take_packet(c);
+  }
+  Status take(const ast::HeaderNumber& c) {
+    out_.packet_checks.emplace_back(c);
+    if (c.field != ast::HeaderNumber::Field::ip_protocol) packet_keyword_ = true;
+    return ok();
+  }
+  Status take(const ast::VlanId& c) { return take_packet(c); }
+  Status take(const ast::BitFlags& c) { return take_packet(c); }
+  Status take(const ast::IpOption& c) { return take_packet(c); }
+  Status take(const ast::SameIp& c) { return take_packet(c); }
+  Status take(const ast::StreamSize& c) {
+    out_.packet_checks.emplace_back(c);
+    session_keyword_ = payload_positions_ = true;
+    return ok();
+  }
+  Status take(const ast::FlowNumber& c) {
+    out_.packet_checks.emplace_back(c);
+    session_keyword_ = true;
+    return ok();
+  }
+  Status take(const ast::TransactionNumber& c) {
+    out_.packet_checks.emplace_back(c);
+    transaction_keyword_ = true;
+    return ok();
+  }
+  Status take(const ast::TlsVersions& c) {
+    out_.packet_checks.emplace_back(c);
+    transaction_keyword_ = true;
+    return ok();
+  }
+  Status take(const ast::TlsCertificateTime& c) {
+    out_.packet_checks.emplace_back(c);
+    transaction_keyword_ = true;
+    return ok();
+  }
+  Status take(const ast::AppLayerProtocol& c) {
+    out_.packet_checks.emplace_back(c);
+    app_keyword_ = true;
+    return ok();
+  }
+  Status take(const ast::Flow& c) {
+    out_.flow = c;
+    session_keyword_ = true;
+    return ok();
+  }
+  Status take(const ast::FlowBits& c);
+  Status take(const ast::Threshold& c) {
+    out_.thresholds.push_back(c);
+    return ok();
+  }
+  Status take(const ast::NoAlert&) {
+    out_.noalert = true;
+    return ok();
+  }
+  // Hints and what events alone are about: they do not change what matches.
+  Status take(const ast::Tag&) { return ok(); }
+  Status take(const ast::Bypass&) { return ok(); }
+  Status take(const ast::Prefilter&) { return ok(); }
+  Status take(const ast::Target&) { return ok(); }
+
+  Status take(const ast::Dataset&) { return refuse("dataset"); }
+  Status take(const ast::Datarep&) { return refuse("datarep"); }
+  Status take(const ast::FlowInt&) { return refuse("flowint"); }
+  Status take(const ast::HostBits&) { return refuse("xbits"); }
+  Status take(const ast::EngineEvent& e) {
+    return refuse(e.source == ast::EngineEvent::Source::app_layer ? "app-layer-event" : "decode-event");
+  }
+  Status take(const ast::FileHash&) { return refuse("a list of file hashes"); }
+
+  const ast::Rule& rule_;
+  RuleCompileContext& context_;
+  DetectionRule out_;
+  std::vector<BufferPart> parts_;  // by use
+  std::vector<bool> used_;
+  int decode_use_ = -1;
+  bool payload_positions_ = false, payload_size_ = false, packet_keyword_ = false, session_keyword_ = false;
+  bool transaction_keyword_ = false, app_keyword_ = false, reads_bits_ = false;
+};
+
+bool is_any(const ast::SetTerm& term) { return term.kind == ast::SetTerm::Kind::any && !term.negated; }
+
+void RuleCompiler::describe() {
+  RuleInfo& info = out_.info;
+  info.gid = rule_.gid;
+  info.sid = rule_.sid;
+  info.rev = rule_.rev;
+  info.severity = rule_.priority;
+  info.action = rule_.action;
+  info.signature = rule_.message;
+  info.category = rule_.class_text;
+  info.metadata = rule_.metadata;
+  info.references = rule_.references;
+  info.text = rule_.text;
+  info.file = rule_.file < context_.parsed.files.size() ? context_.parsed.files[rule_.file] : "";
+  info.line = rule_.line;
+  out_.source = rule_.source;
+  out_.destination = rule_.destination;
+  out_.source_ports = rule_.source_ports;
+  out_.destination_ports = rule_.destination_ports;
+  out_.both_ways = rule_.both_ways;
+  out_.any_addresses = is_any(context_.parsed.addresses[rule_.source].root) &&
+                       is_any(context_.parsed.addresses[rule_.destination].root);
+  out_.any_ports = is_any(context_.parsed.ports[rule_.source_ports].root) &&
+                   is_any(context_.parsed.ports[rule_.destination_ports].root);
+  out_.layer = rule_.protocol.layer;
+  out_.is_app = rule_.protocol.is_app;
+  out_.app = rule_.protocol.app;
+  out_.slots = static_cast<uint16_t>(rule_.slots.size());
+}
+
+Status RuleCompiler::make_parts() {
+  parts_.resize(rule_.uses.size());
+  used_.resize(rule_.uses.size(), false);
+  for (size_t i = 0; i < rule_.uses.size(); ++i) {
+    auto chain = context_.chains.intern(rule_.uses[i].transforms);
+    if (!chain) return tl::unexpected(std::move(chain).error());
+    parts_[i].buffer = rule_.uses[i].buffer;
+    parts_[i].chain = *chain;
+  }
+  return {};
+}
+
+void RuleCompiler::close_parts() {
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    if (!used_[i] || parts_[i].buffer == BufferId::base64_data) continue;
+    BufferPart& part = out_.parts.emplace_back(std::move(parts_[i]));
+    for (const ByteCheck& check : part.checks) std::visit(Character{part}, check);
+  }
+  // Flow bits last: whatever fails before them saves looking for them in the session.
+  std::stable_partition(out_.packet_checks.begin(), out_.packet_checks.end(), [](const PacketCheck& check) {
+    return !std::holds_alternative<FlowBitCheck>(check);
+  });
+}
+
+Status RuleCompiler::take(const ast::FlowBits& c) {
+  std::vector<uint16_t> bits;
+  for (const std::string& name : c.names) {
+    const auto id = context_.flowbits.intern(name);
+    if (!id) return fail(ErrorCode::exhausted, "there are too many names of flow bits");
+    bits.push_back(*id);
+  }
+  using Op = ast::FlowBits::Op;
+  if (c.op == Op::isset || c.op == Op::isnotset) {
+    reads_bits_ = true;
+    out_.packet_checks.emplace_back(FlowBitCheck{c.op == Op::isnotset, std::move(bits)});
+    return {};
+  }
+  const auto op = c.op == Op::set     ? FlowBitEffect::Op::set
+                  : c.op == Op::unset ? FlowBitEffect::Op::unset
+                                      : FlowBitEffect::Op::toggle;
+  for (const uint16_t bit : bits) out_.flowbits.push_back({op, bit});
+  return {};
+}
+
+Status RuleCompiler::check_limits() const {
+  if (out_.parts.size() > kMostParts) return refuse("a rule with more than 31 buffers");
+  if (out_.slots > kMostSlots) return refuse("a rule with more than 32 variables");
+  for (const ast::Threshold& threshold : out_.thresholds) {
+    if (threshold.unique_source_port || threshold.unique_destination_port) return refuse("unique_on");
+  }
+  return {};
+}
+
+Status RuleCompiler::choose_directions() {
+  bool server = !out_.flow.to_client || out_.flow.to_server;
+  bool client = !out_.flow.to_server || out_.flow.to_client;
+  bool to_server_part = false, to_client_part = false;
+  for (const BufferPart& part : out_.parts) {
+    const BufferDirection d = info_of(part.buffer).direction;
+    to_server_part |= d == BufferDirection::to_server;
+    to_client_part |= d == BufferDirection::to_client;
+  }
+  // What one side and the other said: decided when the answer is there.
+  if (to_client_part) server = false;
+  if (to_server_part && !to_client_part) client = false;
+  if (!server && !client) {
+    return fail(ErrorCode::invalid, "its buffers are of the other direction than its flow");
+  }
+  out_.direction = {server, client};
+  return {};
+}
+
+bool RuleCompiler::is_ip_only() const {
+  return out_.parts.empty() && !packet_keyword_ && !session_keyword_ && !transaction_keyword_ &&
+         !app_keyword_ && !reads_bits_ && !out_.is_app && out_.any_ports && rule_.protocol.hook.empty() &&
+         rule_.protocol.tcp_part == ast::TcpPart::both;
+}
+
+RuleKind RuleCompiler::kind_of_payload() const {
+  if (rule_.protocol.tcp_part == ast::TcpPart::packets || out_.flow.no_stream) return RuleKind::packet;
+  if (rule_.protocol.tcp_part == ast::TcpPart::stream || out_.flow.only_stream) return RuleKind::stream;
+  if (packet_keyword_ || payload_size_) return RuleKind::packet;
+  return payload_positions_ ? RuleKind::packet_stream : RuleKind::stream;
+}
+
+void RuleCompiler::choose_kind() {
+  bool of_application = transaction_keyword_, of_payload = payload_size_;
+  for (const BufferPart& part : out_.parts) {
+    if (part.of_payload()) {
+      of_payload = true;
+    } else if (!is_packet_buffer(part.buffer)) {
+      of_application = true;
+    }
+  }
+  if (of_application) {
+    out_.kind = RuleKind::transaction;
+    out_.scope = ActionScope::session;
+  } else if (of_payload) {
+    out_.kind = kind_of_payload();
+  } else if (is_ip_only()) {
+    out_.kind = RuleKind::ip_only;
+    out_.scope = ActionScope::session;
+  } else if (app_keyword_ && !packet_keyword_ && !session_keyword_ && !reads_bits_ && out_.parts.empty()) {
+    out_.kind = RuleKind::protocol_only;
+    out_.scope = ActionScope::session;
+  } else {
+    out_.kind = RuleKind::packet;
+    if (out_.is_app) out_.scope = ActionScope::session;
+  }
+}
+
+}  // namespace
+
+bool is_packet_buffer(BufferId buffer) {
+  switch (buffer) {
+    case BufferId::ip_src:
+    case BufferId::ip_dst:
+    case BufferId::ipv4_hdr:
+    case BufferId::ipv6_hdr:
+    case BufferId::tcp_hdr:
+    case BufferId::udp_hdr:
+    case BufferId::icmpv4_hdr:
+    case BufferId::icmpv6_hdr:
+      return true;
+    default:
+      return false;
+  }
+}
+
+AppProtocol protocol_of(const DetectionRule& rule) {
+  if (rule.is_app) return rule.app;
+  for (const BufferPart& part : rule.parts) {
+    const AppProtocol protocol = info_of(part.buffer).protocol;
+    if (protocol != AppProtocol::unknown) return protocol;
+  }
+  return AppProtocol::unknown;
+}
+
+Result<DetectionRule> compile_rule(const ast::Rule& rule, RuleCompileContext& context) {
+  return RuleCompiler(rule, context).compile();
+}
+
+}  // namespace weir::inspection

@@ -1,0 +1,23 @@
+// One parsed rule -> one rule for matching: its kind, its checks sorted by what they ask, its scope.
+#pragma once
+
+#include "inspection/compile/detection_rule.h"
+#include "inspection/compile/flowbit_names.h"
+#include "inspection/compile/transform_chains.h"
+
+namespace weir::inspection {
+
+struct RuleCompileContext {
+  const ast::ParsedRuleset& parsed;
+  FlowBitNames& flowbits;
+  TransformChains& chains;
+};
+
+/// The error is a sentence: what the rule needs that is not evaluated, or why it can never match. Its fast
+/// pattern is not chosen yet.
+Result<DetectionRule> compile_rule(const ast::Rule& rule, RuleCompileContext& context);
+
+/// Buffers of the packet itself: `ip.src`, `tcp.hdr`, ...
+bool is_packet_buffer(BufferId buffer);
+
+}  // namespace weir::inspection

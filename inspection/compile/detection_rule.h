@@ -1,0 +1,125 @@
+// A rule in the form in which packets are held against it: header, checks of the packet, and for each buffer
+// that it looks into the chain of checks of its bytes.
+//
+// Made by compile_rule() on the builder's thread, immutable afterwards.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "inspection/compile/pcre_code.h"
+#include "inspection/detect/alert.h"
+#include "inspection/detect/verdict.h"
+#include "inspection/rules/option_values.h"
+
+namespace weir::inspection {
+
+/// The moment at which a rule is judged.
+enum class RuleKind : uint8_t {
+  ip_only,        // addresses alone: once for each session and direction
+  protocol_only,  // app-layer-protocol alone: once for each direction, when the protocol is known
+  packet,         // each packet's headers and own bytes
+  stream,         // TCP payload put in order; packets only where they are outside the stream
+  packet_stream,  // both: positions counted from the begin of a packet are meant as well
+  transaction,    // buffers of the application
+};
+
+inline constexpr size_t kMostParts = 31;  // a bit for each is kept while a rule has matched in part
+inline constexpr size_t kMostSlots = 32;
+
+/// A chain of transforms of the ruleset; 0 is none.
+using ChainId = uint16_t;
+
+struct ContentCheck {
+  ast::Content content;
+  std::string folded;  // the bytes in lower case if nocase, else as they are
+};
+
+struct PcreCheck {
+  ast::Pcre pcre;
+  PcreCode code;
+  bool looks_ahead = false;  // has assertions about what follows the match
+};
+
+struct Base64Check;
+
+/// What looks into the bytes of one buffer, in the order of the file.
+using ByteCheck = std::variant<ContentCheck, PcreCheck, ast::IsDataAt, ast::ByteTest, ast::ByteJump,
+                               ast::ByteExtract, ast::ByteMath, ast::BufferSize, Base64Check>;
+
+/// Decodes a piece of the buffer and holds `inner` against the outcome. With an empty `inner` the piece only
+/// has to decode.
+struct Base64Check {
+  ast::Base64Decode decode;
+  std::vector<ByteCheck> inner;
+};
+
+/// One buffer of a rule with all that looks into it.
+struct BufferPart {
+  BufferId buffer = BufferId::payload;
+  ChainId chain = 0;
+  bool absent = false;          // it must not exist
+  bool absent_or_else = false;  // it does not exist, or the checks hold
+  bool of_payload() const { return buffer == BufferId::payload; }
+  bool positive = false;  // something has to be there, not only absent
+  bool late = false;      // something must not be there, or the end counts: judged when no more can follow
+  bool looks_ahead = false;
+  std::vector<ByteCheck> checks;
+};
+
+struct FlowBitCheck {
+  bool negated = false;        // isnotset
+  std::vector<uint16_t> bits;  // one of them is enough
+};
+/// What is asked of the packet, the session and the transaction beside bytes; all have to hold.
+using PacketCheck =
+    std::variant<ast::PayloadSize, ast::HeaderNumber, ast::VlanId, ast::BitFlags, ast::IpOption, ast::SameIp,
+                 ast::StreamSize, ast::FlowNumber, ast::TransactionNumber, FlowBitCheck,
+                 ast::AppLayerProtocol, ast::TlsVersions, ast::TlsCertificateTime>;
+
+struct FlowBitEffect {
+  enum class Op : uint8_t { set, unset, toggle };
+  Op op = Op::set;
+  uint16_t bit = 0;
+};
+
+struct DetectionRule {
+  RuleInfo info;
+  RuleKind kind = RuleKind::packet;
+  ActionScope scope = ActionScope::packet;
+  bool noalert = false;
+
+  // The header. Sets are named by index into the ruleset's tables.
+  uint32_t source = 0, destination = 0, source_ports = 0, destination_ports = 0;
+  bool both_ways = false;
+  bool any_addresses = false, any_ports = false;  // nothing to ask of them, whatever the profile
+  ast::Layer layer = ast::Layer::any;
+  bool is_app = false;
+  AppProtocol app = AppProtocol::unknown;
+  ast::Flow flow;
+  std::array<bool, 2> direction{true, true};  // judged in which direction
+
+  std::vector<PacketCheck> packet_checks;  // those of flow bits last
+  std::vector<BufferPart> parts;
+  uint16_t slots = 0;  // of byte_extract and byte_math
+
+  std::vector<FlowBitEffect> flowbits;
+  std::vector<ast::Threshold> thresholds;
+
+  // Which part, and which of its checks, proposes the rule; -1: none does.
+  struct FastPattern {
+    int16_t part = -1;
+    std::string bytes;
+    bool nocase = false;
+    bool exact = false;  // a content of the rule, not a literal out of a pcre
+  } fast;
+};
+
+/// The protocol of the transactions whose buffers a rule looks into; unknown: of none, or of several.
+AppProtocol protocol_of(const DetectionRule& rule);
+
+}  // namespace weir::inspection

@@ -1,0 +1,305 @@
+#include "inspection/compile/detection_ruleset.h"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "inspection/compile/compile_rule.h"
+#include "inspection/compile/fast_pattern.h"
+#include "inspection/compile/rule_order.h"
+
+namespace weir::inspection {
+
+namespace {
+
+std::atomic<uint32_t> last_serial{0};
+
+bool carries(const DetectionRule& rule, PayloadSource source) {
+  using Layer = ast::Layer;
+  switch (rule.layer) {
+    case Layer::any:
+    case Layer::ip:
+    case Layer::ipv4:
+    case Layer::ipv6:
+      return true;
+    case Layer::tcp:
+      return source == PayloadSource::tcp_stream || source == PayloadSource::tcp_packet;
+    case Layer::udp:
+      return source == PayloadSource::udp;
+    case Layer::icmp:
+    case Layer::icmpv4:
+    case Layer::icmpv6:
+    case Layer::sctp:
+      return source == PayloadSource::other;
+  }
+  return true;
+}
+
+/// The step from which on the numbers that the rule asks for are there.
+uint8_t step_of_numbers(const DetectionRule& rule) {
+  uint8_t step = 0;
+  for (const PacketCheck& check : rule.packet_checks) {
+    if (const auto* number = std::get_if<ast::TransactionNumber>(&check)) {
+      switch (number->number) {
+        case NumberId::http_content_length:
+          step = std::max(step, HttpStep::headers);
+          break;
+        case NumberId::file_size:
+          step = std::max(step, HttpStep::body);
+          break;
+        case NumberId::dns_opcode:
+        case NumberId::dns_rcode:
+        case NumberId::dns_rrtype:
+          step = std::max(step, DnsStep::complete);
+          break;
+        case NumberId::tls_version:
+          step = std::max(step, TlsStep::hello);
+          break;
+        case NumberId::tls_cert_chain_len:
+        case NumberId::tls_cert_not_before:
+        case NumberId::tls_cert_not_after:
+          step = std::max(step, TlsStep::certificate);
+          break;
+      }
+    } else if (std::holds_alternative<ast::TlsVersions>(check)) {
+      step = std::max(step, TlsStep::hello);
+    } else if (std::holds_alternative<ast::TlsCertificateTime>(check)) {
+      step = std::max(step, TlsStep::certificate);
+    }
+  }
+  return step;
+}
+
+AppProtocol protocol_of_numbers(const DetectionRule& rule) {
+  for (const PacketCheck& check : rule.packet_checks) {
+    if (const auto* number = std::get_if<ast::TransactionNumber>(&check)) {
+      switch (number->number) {
+        case NumberId::http_content_length:
+          return AppProtocol::http1;
+        case NumberId::dns_opcode:
+        case NumberId::dns_rcode:
+        case NumberId::dns_rrtype:
+          return AppProtocol::dns;
+        case NumberId::file_size:
+          break;
+        default:
+          return AppProtocol::tls;
+      }
+    } else if (std::holds_alternative<ast::TlsVersions>(check) ||
+               std::holds_alternative<ast::TlsCertificateTime>(check)) {
+      return AppProtocol::tls;
+    }
+  }
+  return AppProtocol::unknown;
+}
+
+bool in_direction(const BufferPart& part, Direction d) {
+  const BufferDirection of = info_of(part.buffer).direction;
+  return of == BufferDirection::either || (of == BufferDirection::to_server) == (d == Direction::to_server);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const DetectionRuleset>> DetectionRuleset::compile(
+    const ast::ParsedRuleset& parsed, const DetectionCompileOptions& options) {
+  std::shared_ptr<DetectionRuleset> out(new DetectionRuleset);
+  while (out->serial_ == 0) out->serial_ = ++last_serial;
+  FlowBitNames own_names;
+  RuleCompileContext context{parsed, options.flowbit_names ? *options.flowbit_names : own_names,
+                             out->chains_};
+  out->addresses_ = parsed.addresses;
+  out->ports_ = parsed.ports;
+  for (const ast::Rule& rule : parsed.rules) {
+    auto compiled = compile_rule(rule, context);
+    if (!compiled) {
+      const bool wrong = compiled.error().code == ErrorCode::invalid;
+      out->issues_.push_back({wrong ? ast::Issue::Kind::wrong : ast::Issue::Kind::unsupported, rule.file,
+                              rule.line, rule.column, rule.sid, "", compiled.error().message});
+      continue;
+    }
+    out->rules_.push_back(std::move(*compiled));
+  }
+  sort_rules(out->rules_);
+  choose_fast_patterns(out->rules_);
+  for (uint32_t i = 0; i < out->rules_.size(); ++i) out->place(out->rules_[i], i);
+  out->list_groups();
+  if (auto status = out->compile_groups(options.threads); !status) {
+    return tl::unexpected(std::move(status).error());
+  }
+  if (auto status = out->make_scratch(options); !status) return tl::unexpected(std::move(status).error());
+  return out;
+}
+
+void DetectionRuleset::place(const DetectionRule& rule, uint32_t number) {
+  bool slow = false;
+  for (const Direction d : {Direction::to_server, Direction::to_client}) {
+    if (!rule.direction[index(d)]) continue;
+    switch (rule.kind) {
+      case RuleKind::ip_only:
+        ip_only_[index(d)].push_back(number);
+        break;
+      case RuleKind::protocol_only:
+        protocol_only_[index(d)].push_back(number);
+        break;
+      case RuleKind::transaction:
+        place_transaction(rule, number, d);
+        slow |= rule.fast.part < 0 && !rule.parts.empty();
+        break;
+      default:
+        place_payload(rule, number, d);
+        slow |= rule.fast.part < 0 && std::any_of(rule.parts.begin(), rule.parts.end(), [](const auto& p) {
+                  return p.of_payload() && !p.checks.empty();
+                });
+    }
+  }
+  if (slow) slow_.push_back(number);
+}
+
+void DetectionRuleset::place_payload(const DetectionRule& rule, uint32_t number, Direction d) {
+  const bool has_bytes = std::any_of(rule.parts.begin(), rule.parts.end(),
+                                     [](const BufferPart& part) { return part.of_payload(); });
+  for (size_t s = 0; s < kPayloadSources; ++s) {
+    const auto source = static_cast<PayloadSource>(s);
+    if (!carries(rule, source)) continue;
+    if (source == PayloadSource::tcp_stream && rule.kind == RuleKind::packet) continue;
+    // Segments outside the stream are held against the stream's group too (detector).
+    if (source == PayloadSource::tcp_packet && rule.kind == RuleKind::stream) continue;
+    if (!has_bytes) {
+      headers_[s][index(d)].push_back(number);
+    } else if (rule.fast.part >= 0) {
+      payload_[s][index(d)].add(rule.fast.bytes, rule.fast.nocase, number);
+    } else {
+      payload_[s][index(d)].add_always(number);
+    }
+  }
+}
+
+TransactionGroup& DetectionRuleset::group_for(BufferId buffer, ChainId chain, bool no_buffer,
+                                              AppProtocol protocol, uint8_t step, Direction d) {
+  std::vector<TransactionGroup>& groups = transaction_groups_[index(d)];
+  for (TransactionGroup& group : groups) {
+    if (group.no_buffer == no_buffer && group.chain == chain && group.step == step &&
+        (no_buffer ? group.protocol == protocol : group.buffer == buffer)) {
+      return group;
+    }
+  }
+  TransactionGroup& group = groups.emplace_back();
+  group.buffer = buffer;
+  group.chain = chain;
+  group.no_buffer = no_buffer;
+  group.protocol = protocol;
+  group.step = step;
+  group.kind = no_buffer ? BufferKind::whole : info_of(buffer).kind;
+  return group;
+}
+
+void DetectionRuleset::place_transaction(const DetectionRule& rule, uint32_t number, Direction d) {
+  const auto of = [&](const BufferPart& part) -> TransactionGroup& {
+    const BufferInfo& info = info_of(part.buffer);
+    return group_for(part.buffer, part.chain, false, info.protocol, info.step, d);
+  };
+  if (rule.fast.part >= 0) {
+    const BufferPart& part = rule.parts[static_cast<size_t>(rule.fast.part)];
+    if (in_direction(part, d)) {
+      of(part).prefilter.add(rule.fast.bytes, rule.fast.nocase, number);
+      return;
+    }
+  }
+  // Proposed once, when the first of its buffers is due, even if there is none (`absent`).
+  const BufferPart* first = nullptr;
+  for (const BufferPart& part : rule.parts) {
+    if (part.of_payload() || !in_direction(part, d) || info_of(part.buffer).step == 0) continue;
+    if (first == nullptr || info_of(part.buffer).step < info_of(first->buffer).step) first = &part;
+  }
+  const uint8_t step =
+      std::max(first != nullptr ? info_of(first->buffer).step : uint8_t{0}, step_of_numbers(rule));
+  AppProtocol protocol = protocol_of(rule);
+  if (protocol == AppProtocol::unknown) protocol = protocol_of_numbers(rule);
+  group_for(BufferId::payload, 0, true, protocol, step, d).prefilter.add_always(number);
+}
+
+void DetectionRuleset::list_groups() {
+  for (const Direction d : {Direction::to_server, Direction::to_client}) {
+    const std::vector<TransactionGroup>& groups = transaction_groups_[index(d)];
+    for (size_t p = 0; p < kProtocols; ++p) {
+      const auto protocol = static_cast<AppProtocol>(p);
+      if (protocol == AppProtocol::unknown || protocol == AppProtocol::failed) continue;
+      std::vector<uint16_t>& list = groups_of_[p][index(d)];
+      for (size_t g = 0; g < groups.size(); ++g) {
+        if (groups[g].protocol == AppProtocol::unknown || groups[g].protocol == protocol) {
+          list.push_back(static_cast<uint16_t>(g));
+        }
+      }
+      std::stable_sort(list.begin(), list.end(),
+                       [&](uint16_t a, uint16_t b) { return groups[a].step < groups[b].step; });
+    }
+  }
+}
+
+std::vector<PrefilterGroup*> DetectionRuleset::all_groups() {
+  std::vector<PrefilterGroup*> all;
+  for (auto& by_direction : payload_) {
+    for (PrefilterGroup& group : by_direction) all.push_back(&group);
+  }
+  for (auto& groups : transaction_groups_) {
+    for (TransactionGroup& group : groups) all.push_back(&group.prefilter);
+  }
+  return all;
+}
+
+Status DetectionRuleset::compile_groups(unsigned threads) {
+  const std::vector<PrefilterGroup*> groups = all_groups();
+  std::vector<Status> results(groups.size());
+  std::atomic<size_t> next{0};
+  const auto work = [&] {
+    for (size_t i = next++; i < groups.size(); i = next++) results[i] = groups[i]->compile();
+  };
+  std::vector<std::thread> helpers;
+  for (unsigned i = 1; i < threads; ++i) helpers.emplace_back(work);
+  work();
+  for (std::thread& helper : helpers) helper.join();
+  for (Status& result : results) {
+    if (!result) return std::move(result);
+  }
+  return {};
+}
+
+Status DetectionRuleset::make_scratch(const DetectionCompileOptions& options) {
+  for (unsigned worker = 0; worker < options.workers; ++worker) {
+    auto pcre = PcreScratch::create(options.pcre_match_limit);
+    if (!pcre) return tl::unexpected(std::move(pcre).error());
+    auto scratch = std::make_unique<DetectionScratch>(
+        DetectionScratch{nullptr, ProposedRules(rules_.size()), ProposedRules(rules_.size()),
+                         ProposedRules(rules_.size()), std::move(*pcre)});
+    for (PrefilterGroup* group : all_groups()) {
+      if (auto status = group->grow(scratch->hyperscan); !status) return status;
+    }
+    scratch_.push_back(std::move(scratch));
+  }
+  return {};
+}
+
+DetectionRuleset::Sizes DetectionRuleset::sizes() const {
+  Sizes sizes;
+  const auto add = [&](const PrefilterGroup& group) {
+    if (group.literals() == 0) return;
+    ++sizes.databases;
+    sizes.literals += group.literals();
+    sizes.database_bytes += group.database_bytes();
+  };
+  for (const auto& by_direction : payload_) {
+    for (const PrefilterGroup& group : by_direction) add(group);
+  }
+  for (const auto& groups : transaction_groups_) {
+    for (const TransactionGroup& group : groups) add(group.prefilter);
+  }
+  for (const auto& scratch : scratch_) {
+    size_t bytes = 0;
+    if (scratch->hyperscan && hs_scratch_size(scratch->hyperscan.get(), &bytes) == HS_SUCCESS) {
+      sizes.scratch_bytes += bytes;
+    }
+  }
+  return sizes;
+}
+
+}  // namespace weir::inspection

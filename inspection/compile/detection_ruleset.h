@@ -1,0 +1,135 @@
+// All rules of a profile's files compiled for matching: the rules in their order, and for each moment and
+// each kind of bytes the group that proposes some of them.
+//
+// Immutable after compile(), but for the scratch memory, of which each worker has its own. Variables of the
+// rules' headers are not bound here: detect/detection_profile.h.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "inspection/compile/detection_rule.h"
+#include "inspection/compile/flowbit_names.h"
+#include "inspection/compile/prefilter_group.h"
+#include "inspection/compile/transform_chains.h"
+
+namespace weir::inspection {
+
+struct DetectionCompileOptions {
+  unsigned workers = 1;  // sets of scratch memory
+  unsigned threads = 1;  // databases that are compiled at once
+  /// Shared by all rulesets of the process; null: names of this ruleset alone.
+  std::shared_ptr<FlowBitNames> flowbit_names;
+  /// Work that one match of a regular expression may take (PCRE2's unit).
+  uint32_t pcre_match_limit = 3'500;
+};
+
+/// Where payload is looked for, beside the direction.
+enum class PayloadSource : uint8_t {
+  tcp_stream,  // bytes put in order
+  tcp_packet,  // each segment's own
+  udp,
+  other,
+};
+inline constexpr size_t kPayloadSources = 4;
+
+/// Rules on one buffer of transactions, in one direction.
+struct TransactionGroup {
+  BufferId buffer = BufferId::payload;
+  ChainId chain = 0;
+  BufferKind kind = BufferKind::whole;
+  uint8_t step = 0;                             // from which on it can be asked for
+  bool no_buffer = false;                       // its rules are proposed at `step`, whatever the bytes
+  AppProtocol protocol = AppProtocol::unknown;  // unknown: of several
+  PrefilterGroup prefilter;
+};
+
+/// A worker's memory for one ruleset.
+struct DetectionScratch {
+  ScratchPtr hyperscan;
+  ProposedRules packet_rules, stream_rules, transaction_rules;
+  PcreScratch pcre;
+};
+
+class DetectionRuleset {
+ public:
+  /// Rules that cannot be evaluated are left out and listed in issues(). Fails as a whole only if Hyperscan
+  /// or PCRE2 does not get what it needs.
+  static Result<std::shared_ptr<const DetectionRuleset>> compile(const ast::ParsedRuleset& parsed,
+                                                                 const DetectionCompileOptions& options);
+
+  /// Differs between any two rulesets of this process; never 0.
+  uint32_t serial() const { return serial_; }
+  const DetectionRule& rule(uint32_t index) const { return rules_[index]; }
+  std::span<const DetectionRule> rules() const { return rules_; }
+  std::span<const ast::Issue> issues() const { return issues_; }
+  /// Rules that no literal proposes, so that they are verified against all bytes of their kind.
+  std::span<const uint32_t> slow() const { return slow_; }
+  const TransformChains& chains() const { return chains_; }
+  const ast::SetTable& addresses() const { return addresses_; }
+  const ast::SetTable& ports() const { return ports_; }
+
+  std::span<const uint32_t> ip_only(Direction d) const { return ip_only_[index(d)]; }
+  std::span<const uint32_t> protocol_only(Direction d) const { return protocol_only_[index(d)]; }
+  /// Packet rules that look into no payload: the header and the session's state decide.
+  std::span<const uint32_t> headers(PayloadSource source, Direction d) const {
+    return headers_[static_cast<size_t>(source)][index(d)];
+  }
+  const PrefilterGroup& payload(PayloadSource source, Direction d) const {
+    return payload_[static_cast<size_t>(source)][index(d)];
+  }
+  std::span<const TransactionGroup> transaction_groups(Direction d) const {
+    return transaction_groups_[index(d)];
+  }
+  /// Indices into transaction_groups() of what a transaction of that protocol has, earliest step first.
+  std::span<const uint16_t> groups_of(AppProtocol protocol, Direction d) const {
+    return groups_of_[static_cast<size_t>(protocol)][index(d)];
+  }
+
+  /// Null if the ruleset was compiled for fewer workers.
+  DetectionScratch* scratch(unsigned worker) const {
+    return worker < scratch_.size() ? scratch_[worker].get() : nullptr;
+  }
+
+  struct Sizes {
+    size_t databases = 0, literals = 0, database_bytes = 0, scratch_bytes = 0;
+  };
+  Sizes sizes() const;
+
+ private:
+  DetectionRuleset() = default;
+  static constexpr size_t kProtocols = 2
+#define APP(id, name) +1
+#include "inspection/app/protocols.def"
+#undef APP
+      ;
+  static size_t index(Direction d) { return static_cast<size_t>(d); }
+  void place(const DetectionRule& rule, uint32_t number);
+  void place_payload(const DetectionRule& rule, uint32_t number, Direction d);
+  void place_transaction(const DetectionRule& rule, uint32_t number, Direction d);
+  TransactionGroup& group_for(BufferId buffer, ChainId chain, bool no_buffer, AppProtocol protocol,
+                              uint8_t step, Direction d);
+  void list_groups();
+  std::vector<PrefilterGroup*> all_groups();
+  Status compile_groups(unsigned threads);
+  Status make_scratch(const DetectionCompileOptions& options);
+
+  uint32_t serial_ = 0;
+  std::vector<DetectionRule> rules_;
+  std::vector<ast::Issue> issues_;
+  std::vector<uint32_t> slow_;
+  TransformChains chains_;
+  ast::SetTable addresses_, ports_;
+  std::array<std::vector<uint32_t>, 2> ip_only_, protocol_only_;
+  std::array<std::array<std::vector<uint32_t>, 2>, kPayloadSources> headers_;
+  std::array<std::array<PrefilterGroup, 2>, kPayloadSources> payload_;
+  std::array<std::vector<TransactionGroup>, 2> transaction_groups_;
+  std::array<std::array<std::vector<uint16_t>, 2>, kProtocols> groups_of_;
+  std::vector<std::unique_ptr<DetectionScratch>> scratch_;  // by worker
+};
+
+}  // namespace weir::inspection

@@ -1,0 +1,171 @@
+#include "inspection/compile/fast_pattern.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string>
+#include <unordered_map>
+
+#include "inspection/compile/compile_rule.h"
+
+namespace weir::inspection {
+
+namespace {
+
+// Longer ones select no better, and the bytes scanned again at the end of a stream's block grow with them.
+constexpr size_t kLongest = 32;
+// What occurs everywhere selects nothing.
+constexpr size_t kShortest = 2;
+
+struct Literal {
+  int16_t part = -1;
+  std::string bytes;
+  bool nocase = false;
+  bool exact = true;
+  bool chosen = false;  // by the author
+};
+
+/// How little a byte is to be expected in traffic: a rough scale, text and zeros being common.
+double rarity(unsigned char c) {
+  if (c == 0 || c == 0xff) return 0.6;
+  if (c == ' ' || c == '/' || c == '.' || c == '=' || c == ':' || c == '\r' || c == '\n') return 0.6;
+  if (c == 'e' || c == 't' || c == 'a' || c == 'o' || c == 'i' || c == 'n' || c == 's' || c == 'r')
+    return 0.8;
+  if (c >= 'a' && c <= 'z') return 1.0;
+  if (c >= '0' && c <= '9') return 1.0;
+  if (c >= 'A' && c <= 'Z') return 1.2;
+  return 1.4;
+}
+
+double strength(std::string_view bytes) {
+  std::array<uint8_t, 256> seen{};
+  double sum = 0;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    // The same byte again says less each time.
+    sum += rarity(byte) / (1.0 + seen[byte]);
+    if (seen[byte] < 255) ++seen[byte];
+  }
+  return sum;
+}
+
+/// Buffers that have the same few values everywhere.
+double weight_of(BufferId buffer) {
+  switch (buffer) {
+    case BufferId::http_method:
+    case BufferId::http_protocol:
+    case BufferId::http_stat_code:
+    case BufferId::http_stat_msg:
+    case BufferId::http_connection:
+    case BufferId::http_content_len:
+    case BufferId::http_accept_enc:
+      return 0.1;
+    case BufferId::http_header_names:
+    case BufferId::http_start:
+    case BufferId::http_response_line:
+    case BufferId::http_content_type:
+    case BufferId::http_accept:
+    case BufferId::http_accept_lang:
+      return 0.5;
+    default:
+      return 1.0;
+  }
+}
+
+std::string clipped(const ast::Content& content) {
+  std::string_view bytes = content.bytes;
+  if (content.fast_length > 0 && content.fast_offset < bytes.size()) {
+    bytes = bytes.substr(content.fast_offset, content.fast_length);
+  }
+  if (bytes.size() <= kLongest) return std::string(bytes);
+  // The strongest stretch of that length.
+  size_t best = 0;
+  double best_strength = -1;
+  for (size_t at = 0; at + kLongest <= bytes.size(); at += 4) {
+    const double s = strength(bytes.substr(at, kLongest));
+    if (s > best_strength) {
+      best_strength = s;
+      best = at;
+    }
+  }
+  return std::string(bytes.substr(best, kLongest));
+}
+
+void add_literals(const BufferPart& part, int16_t index, std::vector<Literal>& contents,
+                  std::vector<Literal>& of_pcre) {
+  for (const ByteCheck& check : part.checks) {
+    if (const auto* content = std::get_if<ContentCheck>(&check)) {
+      const ast::Content& c = content->content;
+      if (c.negated) continue;
+      contents.push_back({index, clipped(c), c.nocase, true, c.fast_pattern});
+    } else if (const auto* pcre = std::get_if<PcreCheck>(&check)) {
+      for (PcreLiteral& literal : required_literals(pcre->pcre)) {
+        if (literal.bytes.size() > kLongest) literal.bytes.resize(kLongest);
+        of_pcre.push_back({index, std::move(literal.bytes), literal.nocase, false, false});
+      }
+    }
+  }
+}
+
+/// Parts that can propose the rule. A transaction's rule is proposed by its own buffers, in the direction in
+/// which it is judged.
+bool proposes(const DetectionRule& rule, const BufferPart& part) {
+  if (part.absent || part.absent_or_else || is_packet_buffer(part.buffer)) return false;
+  if (rule.kind != RuleKind::transaction) return part.of_payload();
+  if (part.of_payload()) return false;
+  const BufferDirection d = info_of(part.buffer).direction;
+  if (d == BufferDirection::to_server) return rule.direction[0];
+  if (d == BufferDirection::to_client) return rule.direction[1];
+  return true;
+}
+
+std::string key_of(const DetectionRule& rule, const Literal& literal) {
+  const BufferPart& part = rule.parts[static_cast<size_t>(literal.part)];
+  std::string key = literal.bytes;
+  if (literal.nocase) {
+    for (char& c : key) {
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+  }
+  key += static_cast<char>(part.buffer);
+  key += static_cast<char>(part.chain);
+  return key;
+}
+
+}  // namespace
+
+void choose_fast_patterns(std::vector<DetectionRule>& rules) {
+  std::vector<std::vector<Literal>> all(rules.size());
+  std::unordered_map<std::string, uint32_t> uses;
+  for (size_t r = 0; r < rules.size(); ++r) {
+    std::vector<Literal> of_pcre;
+    for (size_t p = 0; p < rules[r].parts.size(); ++p) {
+      if (proposes(rules[r], rules[r].parts[p])) {
+        add_literals(rules[r].parts[p], static_cast<int16_t>(p), all[r], of_pcre);
+      }
+    }
+    std::erase_if(all[r], [](const Literal& l) { return l.bytes.size() < kShortest; });
+    if (all[r].empty()) {
+      all[r] = std::move(of_pcre);
+      std::erase_if(all[r], [](const Literal& l) { return l.bytes.size() < kShortest; });
+    }
+    for (const Literal& literal : all[r]) ++uses[key_of(rules[r], literal)];
+  }
+  for (size_t r = 0; r < rules.size(); ++r) {
+    const Literal* best = nullptr;
+    double best_score = -1;
+    for (const Literal& literal : all[r]) {
+      const BufferPart& part = rules[r].parts[static_cast<size_t>(literal.part)];
+      double score = strength(literal.bytes) * weight_of(part.buffer) /
+                     (1.0 + std::log2(static_cast<double>(uses[key_of(rules[r], literal)])));
+      if (literal.chosen) score += 1'000;
+      if (score > best_score) {
+        best_score = score;
+        best = &literal;
+      }
+    }
+    if (best != nullptr) rules[r].fast = {best->part, best->bytes, best->nocase, best->exact};
+  }
+}
+
+}  // namespace weir::inspection

@@ -1,0 +1,51 @@
+// What detection says of a rule that matched, for those who write events.
+//
+// Worker thread. Nothing is formatted here: the sink copies what it needs before it returns.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "inspection/app/transaction.h"
+#include "inspection/direction.h"
+#include "inspection/rules/rule_ast.h"
+
+namespace weir::inspection {
+
+/// What events say of a rule. Lives as long as its ruleset; immutable.
+struct RuleInfo {
+  uint32_t gid = 1, sid = 0, rev = 0;
+  uint8_t severity = 3;  // EVE's name for the priority
+  ast::Action action = ast::Action::alert;
+  std::string signature;  // msg
+  std::string category;   // the text of the classtype
+  std::vector<std::string> metadata;
+  std::vector<ast::Reference> references;
+  std::string text;  // the rule itself
+  std::string file;
+  uint32_t line = 0;
+};
+
+struct RuleAlert {
+  const RuleInfo* rule = nullptr;
+  /// EVE's "blocked"; else "allowed". Never in mode ids or test.
+  bool blocked = false;
+  /// Mode test: it would have been blocked.
+  bool would_block = false;
+  /// Of what matched: the packet, the stream or the side of the transaction. It can differ from the packet's
+  /// (IDS: bytes are judged when the other end acknowledges them).
+  Direction direction = Direction::to_server;
+  /// Whose buffers matched; null if the rule is not of a transaction. Valid during the call.
+  Transaction* transaction = nullptr;
+  bool from_stream = false;  // TCP payload put in order, not this packet's alone
+};
+
+class AlertSink {
+ public:
+  virtual ~AlertSink() = default;
+  /// Never blocks. In Suricata's order of rules within one packet.
+  virtual void alert(const RuleAlert& alert) = 0;
+};
+
+}  // namespace weir::inspection

@@ -1,0 +1,56 @@
+#include "inspection/detect/detection_profile.h"
+
+#include <algorithm>
+#include <set>
+
+namespace weir::inspection {
+
+namespace {
+
+using Seen = std::set<std::string, std::less<>>;
+
+/// A negated member anywhere, through variables too. A variable that names itself ends the search: binding
+/// reports it.
+bool has_negation(const ast::SetTerm& term, const ast::RuleVariables& variables, Seen& seen) {
+  if (term.negated) return true;
+  if (term.kind == ast::SetTerm::Kind::variable) {
+    const auto value = variables.addresses.find(term.variable);
+    if (value == variables.addresses.end() || !seen.insert(term.variable).second) return false;
+    const auto expression = ast::parse_address_expression(value->second);
+    return expression && has_negation(expression->root, variables, seen);
+  }
+  return std::any_of(term.members.begin(), term.members.end(),
+                     [&](const ast::SetTerm& member) { return has_negation(member, variables, seen); });
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const DetectionProfile>> DetectionProfile::bind(
+    std::shared_ptr<const DetectionRuleset> ruleset, const ast::RuleVariables& variables, InspectMode mode,
+    std::vector<std::string>* unbound) {
+  std::shared_ptr<DetectionProfile> profile(new DetectionProfile);
+  const auto report = [&](const ast::SetExpression& expression, const std::string& sentence) {
+    if (unbound != nullptr) unbound->push_back(expression.text + ": " + sentence);
+  };
+  for (const ast::SetExpression& expression : ruleset->addresses().entries()) {
+    Addresses& entry = profile->addresses_.emplace_back();
+    auto set = ast::bind_addresses(expression, variables);
+    if (!set) {
+      report(expression, set.error());
+      continue;
+    }
+    entry.set = std::move(*set);
+    Seen seen;
+    entry.negated = has_negation(expression.root, variables, seen);
+  }
+  for (const ast::SetExpression& expression : ruleset->ports().entries()) {
+    auto set = ast::bind_ports(expression, variables);
+    if (!set) report(expression, set.error());
+    profile->ports_.push_back(set ? std::move(*set) : PortSet{});
+  }
+  profile->ruleset_ = std::move(ruleset);
+  profile->mode_ = mode;
+  return profile;
+}
+
+}  // namespace weir::inspection

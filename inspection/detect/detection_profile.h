@@ -1,0 +1,45 @@
+// A compiled ruleset with the variables of one profile: many profiles share one ruleset.
+//
+// Builder thread makes it; immutable afterwards, read by all workers.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "dataplane/net/result.h"
+#include "inspection/compile/detection_ruleset.h"
+#include "inspection/detect/verdict.h"
+#include "inspection/rules/header_sets.h"
+
+namespace weir::inspection {
+
+class DetectionProfile {
+ public:
+  /// Resolves every address and port expression of `ruleset` under `variables`. An expression that names an
+  /// unknown variable matches nothing, and its sentence is added to `unbound` (once for each expression).
+  static Result<std::shared_ptr<const DetectionProfile>> bind(std::shared_ptr<const DetectionRuleset> ruleset,
+                                                              const ast::RuleVariables& variables,
+                                                              InspectMode mode,
+                                                              std::vector<std::string>* unbound = nullptr);
+
+  const DetectionRuleset& ruleset() const { return *ruleset_; }
+  InspectMode mode() const { return mode_; }
+  const AddressSet& addresses(uint32_t index) const { return addresses_[index].set; }
+  /// Written with a negated member, itself or by a variable: Suricata then judges rules of addresses alone by
+  /// packet, not by session.
+  bool negated(uint32_t index) const { return addresses_[index].negated; }
+  const PortSet& ports(uint32_t index) const { return ports_[index]; }
+
+ private:
+  struct Addresses {
+    AddressSet set;
+    bool negated = false;
+  };
+  DetectionProfile() = default;
+  std::shared_ptr<const DetectionRuleset> ruleset_;
+  InspectMode mode_ = InspectMode::ids;
+  std::vector<Addresses> addresses_;
+  std::vector<PortSet> ports_;
+};
+
+}  // namespace weir::inspection

@@ -1,0 +1,344 @@
+// The way of a packet through detection: rules on addresses, on the packet, on the stream, on transactions;
+// then what was found becomes alerts and a verdict.
+#include "inspection/detect/detector.h"
+
+#include <algorithm>
+
+#include "inspection/detect/detector_core.h"
+
+namespace weir::inspection {
+
+namespace {
+
+constexpr uint8_t kTcp = 6, kUdp = 17;
+
+PayloadSource packet_source(const PacketView& packet) {
+  return packet.protocol == kTcp   ? PayloadSource::tcp_packet
+         : packet.protocol == kUdp ? PayloadSource::udp
+                                   : PayloadSource::other;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Detector>> Detector::create(unsigned worker, const DetectorLimits& limits,
+                                                   BytePool& pool) {
+  try {
+    return std::make_unique<DetectorCore>(worker, limits, pool);
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorCode::exhausted, "there is not enough memory for detection's tables");
+  }
+}
+
+DetectorCore::DetectorCore(unsigned worker, const DetectorLimits& limits, BytePool& pool)
+    : worker_(worker),
+      limits_(limits),
+      pool_(pool),
+      scratch_bytes_(limits.transform_bytes),
+      thresholds_(limits.threshold_entries) {
+  findings_.reserve(limits.findings_per_packet);
+}
+
+DetectionVerdict DetectorCore::inspect(const DetectionProfile& profile, SessionDetection& session,
+                                       const Inspected& inspected, AlertSink& sink) {
+  ++counters_.packets;
+  DetectionVerdict verdict;
+  if (session.dropped_) {
+    verdict.forward = false;
+    verdict.drop_session = true;
+    return verdict;
+  }
+  if (session.passed_) {
+    verdict.pass_session = true;
+    return verdict;
+  }
+  const DetectionRuleset& ruleset = profile.ruleset();
+  DetectionScratch* const scratch = ruleset.scratch(worker_);
+  if (scratch == nullptr) {
+    ++counters_.scan_errors;
+    verdict.failed = true;
+    return verdict;
+  }
+  Call call{profile, ruleset, *scratch, session, inspected, inspected.packet, inspected.facts};
+  begin(call);
+  // A packet that the engine made to end a session has no bytes of its own.
+  if (!inspected.packet_judged && !(call.packet.ip.empty() && call.packet.frame.empty())) {
+    judge_ip_only(call);
+    judge_packet(call);
+  }
+  for (const StreamView& stream : inspected.streams) judge_stream(call, stream);
+  for (Transaction* const transaction : inspected.transactions) {
+    judge_transaction(call, *transaction, call.packet.direction);
+  }
+  return conclude(call, sink);
+}
+
+void DetectorCore::begin(Call& call) {
+  scratch_bytes_.clear();
+  transformed_count_ = 0;
+  findings_.clear();
+  scan_failed_ = false;
+  SessionDetection& session = call.session;
+  if (session.ruleset_ == call.ruleset.serial()) return;
+  session.ruleset_ = call.ruleset.serial();
+  for (const size_t d : {0, 1}) {
+    session.ip_only_done_[d] = session.protocol_done_[d] = false;
+    if (session.state_ != nullptr) session.state_->streams[d].reset();
+  }
+}
+
+void DetectorCore::judge_ip_only(Call& call) {
+  const Direction d = call.packet.direction;
+  const auto i = static_cast<size_t>(d);
+  const bool first = !call.session.ip_only_done_[i];
+  call.session.ip_only_done_[i] = true;
+  for (const uint32_t number : call.ruleset.ip_only(d)) {
+    const DetectionRule& rule = call.ruleset.rule(number);
+    // Suricata judges addresses with a negation by packet, all others once.
+    if (!first && !call.profile.negated(rule.source) && !call.profile.negated(rule.destination)) continue;
+    if (header_matches(call, rule, d) && checks_match(call, rule, d, nullptr)) {
+      found(call, number, d, false, nullptr);
+    }
+  }
+  if (call.session.protocol_done_[i]) return;
+  bool done = call.facts.app_decided[i];
+  for (const uint32_t number : done ? call.ruleset.protocol_only(d) : std::span<const uint32_t>{}) {
+    const DetectionRule& rule = call.ruleset.rule(number);
+    if (header_matches(call, rule, d) && checks_match(call, rule, d, nullptr)) {
+      found(call, number, d, false, nullptr);
+    }
+  }
+  call.session.protocol_done_[i] = done;
+}
+
+bool DetectorCore::packet_rule_matches(Call& call, uint32_t number) {
+  const DetectionRule& rule = call.ruleset.rule(number);
+  const Direction d = call.packet.direction;
+  ++counters_.candidates;
+  if (!header_matches(call, rule, d)) return false;
+  // A rule on the stream is held against a packet only where its bytes are in no stream.
+  if (rule.kind == RuleKind::stream && call.packet.protocol == kTcp && call.packet.stream_part) return false;
+  ++counters_.verified;
+  MatchBytes payload;
+  payload.bytes = call.packet.payload;
+  payload.packet_like = true;
+  return parts_match(call, rule, payload) && checks_match(call, rule, d, nullptr);
+}
+
+void DetectorCore::judge_packet(Call& call) {
+  const PacketView& packet = call.packet;
+  const Direction d = packet.direction;
+  const PayloadSource source = packet_source(packet);
+  ProposedRules& proposed = call.scratch.packet_rules;
+  proposed.clear();
+  for (const uint32_t number : call.ruleset.headers(source, d)) proposed.add(number);
+  if (!packet.payload.empty()) {
+    const auto propose = [&](PayloadSource from) {
+      const PrefilterGroup& group = call.ruleset.payload(from, d);
+      if (limits_.reference) {
+        group.propose_all(proposed);
+      } else {
+        counters_.scanned_bytes += packet.payload.size();
+        scan_failed_ |= !group.propose(packet.payload, call.scratch.hyperscan.get(), proposed);
+      }
+    };
+    propose(source);
+    if (source == PayloadSource::tcp_packet && !packet.stream_part) propose(PayloadSource::tcp_stream);
+  }
+  for (const uint32_t number : proposed.sorted()) {
+    if (packet_rule_matches(call, number)) found(call, number, d, false, nullptr);
+  }
+}
+
+void DetectorCore::judge_stream(Call& call, const StreamView& stream) {
+  const std::span<const uint8_t> bytes = stream.view.bytes;
+  if (bytes.size() <= stream.view.old_size) return;
+  const PrefilterGroup& group = call.ruleset.payload(PayloadSource::tcp_stream, stream.direction);
+  ProposedRules& proposed = call.scratch.stream_rules;
+  proposed.clear();
+  if (limits_.reference) {
+    group.propose_all(proposed);
+  } else {
+    // A literal that ends in the new bytes begins at most its length minus one before them.
+    const size_t carry = std::min(stream.view.old_size, group.longest() > 0 ? group.longest() - 1 : 0);
+    const auto block = bytes.subspan(stream.view.old_size - carry);
+    counters_.scanned_bytes += block.size();
+    scan_failed_ |= !group.propose(block, call.scratch.hyperscan.get(), proposed);
+  }
+  if (SessionState* const state = call.session.state_; state != nullptr) {
+    auto& list = state->streams[static_cast<size_t>(stream.direction)];
+    for (WaitingStreamRule& w : list.items()) {
+      if (proposed.has(w.rule)) w.until = stream.view.base + bytes.size();
+    }
+    list.remove_if([&](const WaitingStreamRule& w) { return w.until <= stream.view.base; });
+    for (const WaitingStreamRule& w : list.items()) proposed.add(w.rule);
+  }
+  for (const uint32_t number : proposed.sorted()) judge_stream_rule(call, stream, number);
+}
+
+void DetectorCore::judge_stream_rule(Call& call, const StreamView& stream, uint32_t number) {
+  const DetectionRule& rule = call.ruleset.rule(number);
+  ++counters_.candidates;
+  if (!header_matches(call, rule, stream.direction)) return;
+  ++counters_.verified;
+  MatchBytes payload;
+  payload.bytes = stream.view.bytes;
+  payload.base = stream.view.base;
+  payload.old_size = stream.view.old_size;
+  payload.complete = stream.view.complete;
+  payload.packet_like = true;
+  if (const WaitingStreamRule* const w = waiting_in_stream(call, stream.direction, number);
+      w != nullptr && w->after > payload.base) {
+    const uint64_t gone = std::min<uint64_t>(w->after - payload.base, payload.old_size);
+    payload.bytes = payload.bytes.subspan(gone);
+    payload.base += gone;
+    payload.old_size -= gone;
+  }
+  size_t payload_parts = 0, checks = 0;
+  bool positive = false, plain = true;
+  for (const BufferPart& part : rule.parts) {
+    if (!part.of_payload()) continue;
+    ++payload_parts;
+    checks += part.checks.size();
+    positive |= part.positive;
+    plain &= part.chain == 0;
+  }
+  // The block that brings the last byte which the rule needs is the one in which it matches.
+  payload.must_be_new = payload_parts == 1 && positive && plain;
+  const bool matched = parts_match(call, rule, payload);
+  if (matched && checks_match(call, rule, stream.direction, nullptr)) {
+    found(call, number, stream.direction, true, nullptr);
+  }
+  // One literal with nothing beside it need not be looked at again.
+  const bool more = checks > 1 || !rule.fast.exact;
+  if (matched || (more && rule.fast.part >= 0)) wait_in_stream(call, stream, number, matched);
+}
+
+WaitingStreamRule* DetectorCore::waiting_in_stream(Call& call, Direction d, uint32_t number) {
+  if (call.session.state_ == nullptr) return nullptr;
+  for (WaitingStreamRule& w : call.session.state_->streams[static_cast<size_t>(d)].items()) {
+    if (w.rule == number) return &w;
+  }
+  return nullptr;
+}
+
+void DetectorCore::wait_in_stream(Call& call, const StreamView& stream, uint32_t number, bool matched) {
+  const uint64_t end = stream.view.base + stream.view.bytes.size();
+  WaitingStreamRule* const before = waiting_in_stream(call, stream.direction, number);
+  if (before != nullptr) {
+    if (matched) before->until = before->after = end;
+    return;
+  }
+  SessionState* const state = state_of(call.session);
+  if (state == nullptr) return;
+  auto& list = state->streams[static_cast<size_t>(stream.direction)];
+  if (list.size() >= limits_.rules_per_stream || !list.push_back({number, end, matched ? end : 0})) {
+    ++counters_.stream_rules_lost;
+  }
+}
+
+SessionState* DetectorCore::state_of(SessionDetection& session) {
+  if (session.state_ == nullptr) {
+    session.state_ = make_in<SessionState>(pool_, pool_);
+    if (session.state_ == nullptr) ++counters_.memory_lost;
+  }
+  return session.state_;
+}
+
+void DetectorCore::found(Call& call, uint32_t number, Direction d, bool from_stream,
+                         Transaction* transaction) {
+  const DetectionRule& rule = call.ruleset.rule(number);
+  ++counters_.matched;
+  apply_flowbits(call, rule);
+  if (findings_.size() == limits_.findings_per_packet) {
+    ++counters_.findings_lost;
+    return;
+  }
+  Finding finding;
+  finding.order = number;
+  finding.rule = &rule.info;
+  finding.scope = from_stream ? ActionScope::session : rule.scope;
+  finding.noalert = rule.noalert;
+  finding.from_stream = from_stream;
+  finding.direction = d;
+  finding.transaction = transaction;
+  findings_.push_back(finding);
+}
+
+void DetectorCore::apply_flowbits(Call& call, const DetectionRule& rule) {
+  for (const FlowBitEffect& effect : rule.flowbits) {
+    const bool has = call.session.state_ != nullptr && call.session.state_->has(effect.bit);
+    const bool wants =
+        effect.op == FlowBitEffect::Op::set || (effect.op == FlowBitEffect::Op::toggle && !has);
+    if (wants && !has) set_flowbit(call, effect.bit);
+    if (!wants && has) {
+      call.session.state_->flowbits.remove_if([&](uint16_t bit) { return bit == effect.bit; });
+    }
+  }
+}
+
+void DetectorCore::set_flowbit(Call& call, uint16_t bit) {
+  SessionState* const state = state_of(call.session);
+  if (state == nullptr || state->flowbits.size() >= limits_.flowbits_per_session ||
+      !state->flowbits.push_back(bit)) {
+    ++counters_.flowbits_lost;
+  }
+}
+
+Thresholded DetectorCore::apply_thresholds(Call& call, const DetectionRule& rule, Direction d) {
+  Thresholded worst = Thresholded::no;
+  for (uint32_t part = 0; part < rule.thresholds.size(); ++part) {
+    bool lost = false;
+    const Thresholded one = thresholds_.count(rule.thresholds[part], rule.info, part, call.packet,
+                                              source(call, d), destination(call, d), lost);
+    if (lost) ++counters_.thresholds_lost;
+    worst = std::max(worst, one);
+  }
+  if (worst != Thresholded::no) ++counters_.suppressed;
+  return worst;
+}
+
+DetectionVerdict DetectorCore::conclude(Call& call, AlertSink& sink) {
+  std::stable_sort(findings_.begin(), findings_.end(),
+                   [](const Finding& a, const Finding& b) { return a.order < b.order; });
+  for (Finding& finding : findings_) {
+    const DetectionRule& rule = call.ruleset.rule(finding.order);
+    finding.thresholded = apply_thresholds(call, rule, finding.direction);
+    // A pass makes the rest void: it is not counted either.
+    if (rule.info.action == ast::Action::pass && finding.thresholded != Thresholded::void_) break;
+  }
+  const InspectMode mode = call.profile.mode();
+  Decision decision = decide(findings_, mode, limits_.alerts_per_packet);
+  for (const Finding& finding : findings_) {
+    if (!finding.alerts) continue;
+    const ast::Action action = finding.rule->action;
+    const bool blocks = action != ast::Action::alert && action != ast::Action::pass;
+    ++counters_.alerts;
+    call.session.alerted_ = true;
+    sink.alert({finding.rule, blocks && mode == InspectMode::ips, blocks && mode == InspectMode::test,
+                finding.direction, finding.transaction, finding.from_stream});
+  }
+  counters_.alerts_over_limit += decision.over_limit;
+  DetectionVerdict& verdict = decision.verdict;
+  verdict.failed = scan_failed_;
+  if (verdict.drop_session) {
+    ++counters_.drops;
+    call.session.dropped_ = true;
+    call.session.dropped_by_ = verdict.rule->sid;
+  }
+  if (verdict.pass_session && !verdict.drop_session) call.session.passed_ = true;
+  return verdict;
+}
+
+void DetectorCore::forget(Transaction& transaction) {
+  for (TransactionDetection*& kept : transaction.detection) {
+    destroy_in(pool_, kept);
+    kept = nullptr;
+  }
+}
+
+void DetectorCore::forget(SessionDetection& session) {
+  destroy_in(pool_, session.state_);
+  session.state_ = nullptr;
+}
+
+}  // namespace weir::inspection

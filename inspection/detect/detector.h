@@ -1,0 +1,80 @@
+// Holds rules against packets, streams and transactions: what the engine gives (inspected.h) in, alerts and a
+// verdict out.
+//
+// Rules come in Suricata's order and kinds: IP-only (once per session and direction), packet, stream,
+// transaction. Hyperscan proposes candidates by one literal each; every candidate is then verified by its
+// compiled checks. One Detector belongs to one worker; after create() it takes no memory but from the pool.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "dataplane/net/result.h"
+#include "inspection/compile/detection_ruleset.h"
+#include "inspection/detect/alert.h"
+#include "inspection/detect/detection_profile.h"
+#include "inspection/detect/inspected.h"
+#include "inspection/detect/session_detection.h"
+#include "inspection/detect/verdict.h"
+#include "inspection/event_count.h"
+#include "inspection/memory/byte_pool.h"
+
+namespace weir::inspection {
+
+struct DetectorLimits {
+  uint32_t alerts_per_packet = 15;       // as Suricata's packet-alert-max
+  uint32_t findings_per_packet = 256;    // rules that matched, whether or not they alert
+  uint32_t steps_per_rule = 3'000;       // contents tried again, for one buffer; Suricata's recursion limit
+  uint32_t rules_per_transaction = 256;  // matched in part or alerted, for one direction
+  uint32_t rules_per_stream = 64;        // the same for a session's stream, for one direction
+  uint32_t flowbits_per_session = 256;
+  uint32_t transform_bytes = 512 * 1024;  // what transforms make, for one packet
+  uint32_t threshold_entries = 65'536;
+  /// No prefilter, no grouping, no memory of candidates: every rule on every buffer. For tests.
+  bool reference = false;
+};
+
+/// One worker counts; any thread may read.
+struct DetectorCounters {
+  EventCount packets;
+  EventCount scanned_bytes;
+  EventCount candidates;  // rules that a literal, or its absence, proposed
+  EventCount verified;    // of which the header matched, so that bytes were looked at
+  EventCount matched;     // rules that matched
+  EventCount alerts;      // events
+  EventCount alerts_over_limit;
+  EventCount suppressed;   // by thresholds
+  EventCount drops;        // sessions
+  EventCount scan_errors;  // Hyperscan returned an error: the packet counts as not judged
+  EventCount pcre_errors;  // PCRE2 returned an error that is no limit
+  EventCount pcre_limits;  // a match was given up: the rule does not match
+  EventCount step_limits;  // the same for contents
+  EventCount findings_lost;
+  EventCount stream_rules_lost;       // rules_per_stream
+  EventCount transaction_rules_lost;  // rules_per_transaction
+  EventCount flowbits_lost;
+  EventCount transforms_lost;  // transform_bytes
+  EventCount thresholds_lost;  // threshold_entries: the rule alerts as if it had none
+  EventCount memory_lost;      // the pool is at its ceiling
+};
+
+class Detector {
+ public:
+  /// Takes all the memory that this worker's detection needs beside `pool`, which has to outlive it.
+  static Result<std::unique_ptr<Detector>> create(unsigned worker, const DetectorLimits& limits,
+                                                  BytePool& pool);
+  virtual ~Detector() = default;
+
+  /// Judges one packet. Alerts go to `sink` before it returns. A session may come with another profile than
+  /// before: what was decided once and what matched in part is then decided anew, flow bits stay.
+  virtual DetectionVerdict inspect(const DetectionProfile& profile, SessionDetection& session,
+                                   const Inspected& inspected, AlertSink& sink) = 0;
+
+  /// Gives back what is kept for it. To be called before it ends; may be called twice.
+  virtual void forget(Transaction& transaction) = 0;
+  virtual void forget(SessionDetection& session) = 0;
+
+  virtual const DetectorCounters& counters() const = 0;
+};
+
+}  // namespace weir::inspection

@@ -1,0 +1,110 @@
+// The one implementation of Detector. Included by its own source files only:
+// detector.cpp (the way of a packet), rule_checks.cpp (one rule against header, session, buffers),
+// transaction_rules.cpp (rules on transactions).
+#pragma once
+
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "inspection/detect/byte_matcher.h"
+#include "inspection/detect/detector.h"
+#include "inspection/detect/scratch_bytes.h"
+#include "inspection/detect/session_state.h"
+#include "inspection/detect/threshold_table.h"
+
+namespace weir::inspection {
+
+class DetectorCore final : public Detector {
+ public:
+  DetectorCore(unsigned worker, const DetectorLimits& limits, BytePool& pool);
+
+  DetectionVerdict inspect(const DetectionProfile& profile, SessionDetection& session,
+                           const Inspected& inspected, AlertSink& sink) override;
+  void forget(Transaction& transaction) override;
+  void forget(SessionDetection& session) override;
+  const DetectorCounters& counters() const override { return counters_; }
+
+ private:
+  /// What one call of inspect() is about.
+  struct Call {
+    const DetectionProfile& profile;
+    const DetectionRuleset& ruleset;
+    DetectionScratch& scratch;
+    SessionDetection& session;
+    const Inspected& inspected;
+    const PacketView& packet;
+    const SessionFacts& facts;
+  };
+  /// A buffer after its transforms, kept for the rest of the call.
+  struct Transformed {
+    const uint8_t* data = nullptr;
+    size_t size = 0;
+    ChainId chain = 0;
+    std::span<const uint8_t> made;
+  };
+  enum class Part : uint8_t { matched, failed, waits };
+
+  // detector.cpp
+  void begin(Call& call);
+  void judge_ip_only(Call& call);
+  void judge_packet(Call& call);
+  void judge_stream(Call& call, const StreamView& stream);
+  void judge_stream_rule(Call& call, const StreamView& stream, uint32_t number);
+  bool packet_rule_matches(Call& call, uint32_t number);
+  SessionState* state_of(SessionDetection& session);
+  WaitingStreamRule* waiting_in_stream(Call& call, Direction d, uint32_t number);
+  void wait_in_stream(Call& call, const StreamView& stream, uint32_t number, bool matched);
+  void found(Call& call, uint32_t number, Direction d, bool from_stream, Transaction* transaction);
+  void apply_flowbits(Call& call, const DetectionRule& rule);
+  void set_flowbit(Call& call, uint16_t bit);
+  DetectionVerdict conclude(Call& call, AlertSink& sink);
+  Thresholded apply_thresholds(Call& call, const DetectionRule& rule, Direction d);
+
+  // rule_checks.cpp
+  bool header_matches(const Call& call, const DetectionRule& rule, Direction d) const;
+  bool addresses_match(const Call& call, const DetectionRule& rule, Direction d) const;
+  bool checks_match(const Call& call, const DetectionRule& rule, Direction d,
+                    const Transaction* transaction) const;
+  bool flow_matches(const Call& call, const ast::Flow& flow) const;
+  /// Every part of a rule that is not of a transaction, with `payload` for its payload.
+  bool parts_match(Call& call, const DetectionRule& rule, const MatchBytes& payload);
+  bool bytes_match(Call& call, const BufferPart& part, MatchBytes bytes);
+  std::optional<std::span<const uint8_t>> transformed(Call& call, ChainId chain,
+                                                      std::span<const uint8_t> bytes);
+  MatchMemory match_memory(Call& call) {
+    return {&call.scratch.pcre, &scratch_bytes_, &counters_, limits_.steps_per_rule};
+  }
+  static const net::IpAddress& source(const Call& call, Direction d) {
+    return d == call.packet.direction ? call.packet.src : call.packet.dst;
+  }
+  static const net::IpAddress& destination(const Call& call, Direction d) {
+    return d == call.packet.direction ? call.packet.dst : call.packet.src;
+  }
+
+  // transaction_rules.cpp
+  void judge_transaction(Call& call, Transaction& transaction, Direction d);
+  void hold_rules(Call& call, Transaction& transaction, Direction d, uint8_t progress);
+  void propose(Call& call, Transaction& transaction, Direction d, uint8_t seen, uint8_t progress);
+  void propose_group(Call& call, const TransactionGroup& group, Transaction& transaction, Direction d);
+  void judge_transaction_rule(Call& call, Transaction& transaction, Direction d, TransactionDetection& kept,
+                              uint32_t number);
+  Part part_of_transaction(Call& call, const BufferPart& part, Transaction& transaction, Direction d);
+  Part list_part(Call& call, const BufferPart& part, Transaction& transaction, Direction d);
+  bool payload_part(Call& call, const BufferPart& part, Direction d);
+  TransactionDetection* kept_for(Call& call, Transaction& transaction, Direction d);
+  void wait_in_transaction(TransactionDetection& kept, uint32_t number, uint32_t matched_parts);
+
+  const unsigned worker_;
+  const DetectorLimits limits_;
+  BytePool& pool_;
+  DetectorCounters counters_;
+  ScratchBytes scratch_bytes_;
+  std::array<Transformed, 64> transformed_{};
+  size_t transformed_count_ = 0;
+  std::vector<Finding> findings_;  // room for findings_per_packet
+  ThresholdTable thresholds_;
+  bool scan_failed_ = false;
+};
+
+}  // namespace weir::inspection

@@ -1,0 +1,128 @@
+// One rule against the header, the session's state and the buffers of a packet.
+#include "inspection/detect/detector_core.h"
+#include "inspection/detect/header_checks.h"
+#include "inspection/detect/transforms.h"
+
+namespace weir::inspection {
+
+bool DetectorCore::addresses_match(const Call& call, const DetectionRule& rule, Direction d) const {
+  if (rule.any_addresses && rule.any_ports) return true;
+  const bool same = d == call.packet.direction;
+  const net::IpAddress& src = source(call, d);
+  const net::IpAddress& dst = destination(call, d);
+  const uint16_t src_port = same ? call.packet.src_port : call.packet.dst_port;
+  const uint16_t dst_port = same ? call.packet.dst_port : call.packet.src_port;
+  const auto one_way = [&](const net::IpAddress& a, uint16_t a_port, const net::IpAddress& b,
+                           uint16_t b_port) {
+    return (rule.any_ports || (call.profile.ports(rule.source_ports).contains(a_port) &&
+                               call.profile.ports(rule.destination_ports).contains(b_port))) &&
+           (rule.any_addresses || (call.profile.addresses(rule.source).contains(a) &&
+                                   call.profile.addresses(rule.destination).contains(b)));
+  };
+  return one_way(src, src_port, dst, dst_port) || (rule.both_ways && one_way(dst, dst_port, src, src_port));
+}
+
+bool DetectorCore::flow_matches(const Call& call, const ast::Flow& flow) const {
+  if (flow.established && !call.facts.established) return false;
+  if (flow.not_established && call.facts.established) return false;
+  if (flow.only_frag && !call.packet.fragment_rebuilt) return false;
+  return !flow.no_frag || !call.packet.fragment_rebuilt;
+}
+
+bool DetectorCore::header_matches(const Call& call, const DetectionRule& rule, Direction d) const {
+  if (!rule.direction[static_cast<size_t>(d)]) return false;
+  if (!layer_matches(rule.layer, call.packet)) return false;
+  if (rule.is_app && call.facts.protocol != rule.app) return false;
+  return flow_matches(call, rule.flow) && addresses_match(call, rule, d);
+}
+
+bool DetectorCore::checks_match(const Call& call, const DetectionRule& rule, Direction d,
+                                const Transaction* transaction) const {
+  const auto holds = [&]<typename Check>(const Check& c) {
+    if constexpr (std::is_same_v<Check, FlowBitCheck>) {
+      const SessionState* const state = call.session.state_;
+      const bool any = state != nullptr && std::any_of(c.bits.begin(), c.bits.end(),
+                                                       [&](uint16_t bit) { return state->has(bit); });
+      return any != c.negated;
+    } else if constexpr (std::is_same_v<Check, ast::StreamSize>) {
+      return session_matches(c, call.facts);
+    } else if constexpr (std::is_same_v<Check, ast::FlowNumber>) {
+      return session_matches(c, call.packet, call.facts);
+    } else if constexpr (std::is_same_v<Check, ast::AppLayerProtocol>) {
+      return session_matches(c, call.facts, d);
+    } else if constexpr (std::is_same_v<Check, ast::TransactionNumber> ||
+                         std::is_same_v<Check, ast::TlsVersions>) {
+      return transaction != nullptr && transaction_matches(c, *transaction, d);
+    } else if constexpr (std::is_same_v<Check, ast::TlsCertificateTime>) {
+      return transaction != nullptr && transaction_matches(c, *transaction, d, call.packet.wall_seconds);
+    } else {
+      return packet_matches(c, call.packet);
+    }
+  };
+  for (const PacketCheck& check : rule.packet_checks) {
+    if (!std::visit(holds, check)) return false;
+  }
+  return true;
+}
+
+std::optional<std::span<const uint8_t>> DetectorCore::transformed(Call& call, ChainId chain,
+                                                                  std::span<const uint8_t> bytes) {
+  for (size_t i = 0; i < transformed_count_; ++i) {
+    const Transformed& t = transformed_[i];
+    if (t.chain == chain && t.data == bytes.data() && t.size == bytes.size()) return t.made;
+  }
+  const auto made = apply_transforms(call.ruleset.chains()[chain], bytes, scratch_bytes_, call.scratch.pcre);
+  if (!made) {
+    ++counters_.transforms_lost;
+    return std::nullopt;
+  }
+  if (transformed_count_ < transformed_.size()) {
+    transformed_[transformed_count_++] = {bytes.data(), bytes.size(), chain, *made};
+  }
+  return made;
+}
+
+bool DetectorCore::bytes_match(Call& call, const BufferPart& part, MatchBytes bytes) {
+  if (part.chain != 0) {
+    const auto made = transformed(call, part.chain, bytes.bytes);
+    if (!made) return false;
+    bytes.bytes = *made;
+    // Places before and behind a transform have nothing to do with each other.
+    bytes.base = bytes.old_size = 0;
+    bytes.must_be_new = false;
+  }
+  const MatchMemory memory = match_memory(call);
+  return ByteMatcher(bytes, memory).match(part.checks);
+}
+
+bool DetectorCore::parts_match(Call& call, const DetectionRule& rule, const MatchBytes& payload) {
+  for (const BufferPart& part : rule.parts) {
+    if (part.of_payload()) {
+      if (payload.bytes.empty() || !bytes_match(call, part, payload)) return false;
+      continue;
+    }
+    std::array<uint8_t, 16> room{};
+    const auto buffer = packet_buffer(part.buffer, call.packet, room);
+    if (!buffer) {
+      if (part.absent || part.absent_or_else) continue;
+      return false;
+    }
+    if (part.absent) return false;
+    MatchBytes bytes;
+    // An address lies in memory that is used again: copied, so that what is kept of it stays true.
+    bytes.bytes = *buffer;
+    if (buffer->data() == room.data()) {
+      const std::span<uint8_t> copy = scratch_bytes_.take(buffer->size());
+      if (copy.empty()) {
+        ++counters_.transforms_lost;
+        return false;
+      }
+      std::copy(buffer->begin(), buffer->end(), copy.begin());
+      bytes.bytes = copy;
+    }
+    if (!bytes_match(call, part, bytes)) return false;
+  }
+  return true;
+}
+
+}  // namespace weir::inspection

@@ -1,0 +1,49 @@
+// What grows of a session's detection, in the worker's pool.
+#pragma once
+
+#include <algorithm>
+#include <array>
+
+#include "inspection/memory/pool_list.h"
+
+namespace weir::inspection {
+
+/// A rule whose literal stands in the window, but whose other checks do not hold yet; or one that has
+/// matched.
+struct WaitingStreamRule {
+  uint32_t rule = 0;
+  uint64_t until = 0;  // once the window begins at or behind this place, the literal is gone
+  uint64_t after = 0;  // it matched up to here: its next match lies behind
+};
+
+struct SessionState {
+  explicit SessionState(BytePool& pool) noexcept
+      : flowbits(pool), streams{PoolList<WaitingStreamRule>(pool), PoolList<WaitingStreamRule>(pool)} {}
+
+  bool has(uint16_t bit) const {
+    const auto bits = flowbits.items();
+    return std::find(bits.begin(), bits.end(), bit) != bits.end();
+  }
+
+  PoolList<uint16_t> flowbits;
+  std::array<PoolList<WaitingStreamRule>, 2> streams;  // by direction
+};
+
+/// A rule of a transaction that is neither matched nor out of the question.
+struct WaitingRule {
+  uint32_t rule = 0;
+  uint32_t matched_parts = 0;  // a bit for each of its buffers
+};
+
+/// What rules have matched so far in one direction of a transaction.
+class TransactionDetection {
+ public:
+  TransactionDetection(BytePool& pool, uint32_t ruleset_serial) noexcept
+      : waiting(pool), decided(pool), ruleset(ruleset_serial) {}
+  PoolList<WaitingRule> waiting;
+  PoolList<uint32_t> decided;  // alerted, or would have
+  uint32_t ruleset = 0;        // serial
+  uint8_t progress = 0;        // groups of steps up to it were scanned
+};
+
+}  // namespace weir::inspection

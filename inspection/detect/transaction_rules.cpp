@@ -1,0 +1,229 @@
+// Rules on transactions: each is judged when the parser has come to what it looks into, remembered while it
+// has matched in part, and alerts once for one direction of a transaction.
+#include <algorithm>
+
+#include "inspection/detect/detector_core.h"
+
+namespace weir::inspection {
+
+namespace {
+
+// A growing buffer of which something must not be there, or whose end counts, is judged when it is complete,
+// or when that much of it lies in the window: waiting longer would lose what came first.
+constexpr size_t kLateBytes = 8 * 1024;
+
+// More values of one list are not looked at; parsers stop earlier.
+constexpr uint32_t kMostInstances = 4'096;
+
+}  // namespace
+
+TransactionDetection* DetectorCore::kept_for(Call& call, Transaction& transaction, Direction d) {
+  TransactionDetection*& kept = transaction.detection[static_cast<size_t>(d)];
+  if (kept != nullptr && kept->ruleset != call.ruleset.serial()) {
+    // Rules are other ones: the transaction is looked at again from its begin.
+    destroy_in(pool_, kept);
+    kept = nullptr;
+  }
+  if (kept == nullptr) {
+    kept = make_in<TransactionDetection>(pool_, pool_, call.ruleset.serial());
+    if (kept == nullptr) ++counters_.memory_lost;
+  }
+  return kept;
+}
+
+void DetectorCore::judge_transaction(Call& call, Transaction& transaction, Direction d) {
+  const uint8_t progress = transaction.progress(d);
+  if (progress == 0) return;
+  if (!call.ruleset.groups_of(transaction.protocol(), d).empty()) hold_rules(call, transaction, d, progress);
+  // From now on only what follows is new, whether or not a rule looked at it.
+  for (const BufferInfo& info : buffer_infos()) {
+    if (info.kind == BufferKind::grows && info.step > 0 && info.step <= progress &&
+        (info.protocol == AppProtocol::unknown || info.protocol == transaction.protocol())) {
+      transaction.judged(info.id, d);
+    }
+  }
+}
+
+void DetectorCore::hold_rules(Call& call, Transaction& transaction, Direction d, uint8_t progress) {
+  TransactionDetection* const kept = kept_for(call, transaction, d);
+  if (kept == nullptr) {
+    scan_failed_ = true;  // what cannot be remembered cannot be judged
+    return;
+  }
+  ProposedRules& proposed = call.scratch.transaction_rules;
+  proposed.clear();
+  if (limits_.reference) {
+    for (const uint16_t g : call.ruleset.groups_of(transaction.protocol(), d)) {
+      const TransactionGroup& group = call.ruleset.transaction_groups(d)[g];
+      if (group.step <= progress) group.prefilter.propose_all(proposed);
+    }
+  } else {
+    propose(call, transaction, d, kept->progress, progress);
+    for (const WaitingRule& waiting : kept->waiting.items()) proposed.add(waiting.rule);
+  }
+  kept->progress = progress;
+  for (const uint32_t number : proposed.sorted()) {
+    judge_transaction_rule(call, transaction, d, *kept, number);
+  }
+}
+
+void DetectorCore::propose(Call& call, Transaction& transaction, Direction d, uint8_t seen,
+                           uint8_t progress) {
+  for (const uint16_t g : call.ruleset.groups_of(transaction.protocol(), d)) {
+    const TransactionGroup& group = call.ruleset.transaction_groups(d)[g];
+    if (group.step > progress) break;  // they are sorted by step
+    const bool is_new = group.step > seen || (group.step == 0 && seen == 0);
+    if (group.kind != BufferKind::grows && !is_new) continue;
+    propose_group(call, group, transaction, d);
+  }
+}
+
+void DetectorCore::propose_group(Call& call, const TransactionGroup& group, Transaction& transaction,
+                                 Direction d) {
+  ProposedRules& proposed = call.scratch.transaction_rules;
+  if (group.no_buffer) return group.prefilter.propose_all(proposed);
+  for (uint32_t instance = 0; instance < kMostInstances; ++instance) {
+    const auto view = transaction.buffer(group.buffer, d, instance);
+    if (!view) return;
+    std::span<const uint8_t> bytes = view->bytes;
+    if (group.chain != 0) {
+      const auto made = transformed(call, group.chain, bytes);
+      if (!made) {
+        scan_failed_ = true;
+        return;
+      }
+      bytes = *made;
+    } else if (group.kind == BufferKind::grows) {
+      const size_t longest = group.prefilter.longest();
+      const size_t carry = std::min(view->old_size, longest > 0 ? longest - 1 : 0);
+      bytes = bytes.subspan(view->old_size - carry);
+    }
+    counters_.scanned_bytes += bytes.size();
+    scan_failed_ |= !group.prefilter.propose(bytes, call.scratch.hyperscan.get(), proposed);
+    if (group.kind != BufferKind::list) return;
+  }
+}
+
+void DetectorCore::judge_transaction_rule(Call& call, Transaction& transaction, Direction d,
+                                          TransactionDetection& kept, uint32_t number) {
+  const auto decided = kept.decided.items();
+  if (std::find(decided.begin(), decided.end(), number) != decided.end()) return;
+  const DetectionRule& rule = call.ruleset.rule(number);
+  ++counters_.candidates;
+  if (!header_matches(call, rule, d)) return;
+  ++counters_.verified;
+
+  WaitingRule* before = nullptr;
+  for (WaitingRule& waiting : kept.waiting.items()) {
+    if (waiting.rule == number) before = &waiting;
+  }
+  uint32_t matched = before != nullptr && !limits_.reference ? before->matched_parts : 0;
+  bool waits = false, failed = false;
+  for (size_t i = 0; i < rule.parts.size() && !failed; ++i) {
+    const uint32_t bit = uint32_t{1} << i;
+    if ((matched & bit) != 0) continue;
+    switch (part_of_transaction(call, rule.parts[i], transaction, d)) {
+      case Part::matched:
+        matched |= bit;
+        break;
+      case Part::waits:
+        waits = true;
+        break;
+      case Part::failed:
+        failed = true;
+        break;
+    }
+  }
+  if (waits && !failed) {
+    if (before != nullptr) {
+      before->matched_parts = matched;
+    } else if (!limits_.reference) {
+      wait_in_transaction(kept, number, matched);
+    }
+    return;
+  }
+  if (before != nullptr) kept.waiting.remove_if([&](const WaitingRule& w) { return w.rule == number; });
+  if (failed) return;
+  // Decided once, whatever the session's state makes of it.
+  if (kept.decided.size() >= limits_.rules_per_transaction || !kept.decided.push_back(number)) {
+    ++counters_.transaction_rules_lost;
+  }
+  if (checks_match(call, rule, d, &transaction)) found(call, number, d, false, &transaction);
+}
+
+void DetectorCore::wait_in_transaction(TransactionDetection& kept, uint32_t number, uint32_t matched_parts) {
+  if (kept.waiting.size() >= limits_.rules_per_transaction ||
+      !kept.waiting.push_back({number, matched_parts})) {
+    ++counters_.transaction_rules_lost;
+  }
+}
+
+DetectorCore::Part DetectorCore::part_of_transaction(Call& call, const BufferPart& part,
+                                                     Transaction& transaction, Direction d) {
+  const bool over = transaction.progress(d) >= transaction.last_step(d);
+  if (part.of_payload()) {
+    return payload_part(call, part, d) ? Part::matched : over ? Part::failed : Part::waits;
+  }
+  const BufferInfo& info = info_of(part.buffer);
+  // What the other side said is asked of its own direction.
+  const Direction of = info.direction == BufferDirection::either      ? d
+                       : info.direction == BufferDirection::to_server ? Direction::to_server
+                                                                      : Direction::to_client;
+  if (transaction.progress(of) < info.step) {
+    // Its direction is over and never came there: it does not exist.
+    if (transaction.progress(of) < transaction.last_step(of)) return Part::waits;
+    return part.absent || part.absent_or_else ? Part::matched : Part::failed;
+  }
+  if (info.kind == BufferKind::list) return list_part(call, part, transaction, of);
+  const auto view = transaction.buffer(part.buffer, of, 0);
+  const bool more = info.kind == BufferKind::grows && transaction.progress(of) < transaction.last_step(of) &&
+                    (!view || !view->complete);
+  if (!view) {
+    if (more) return Part::waits;
+    return part.absent || part.absent_or_else ? Part::matched : Part::failed;
+  }
+  if (part.absent) return Part::failed;
+  if (more && part.late && view->bytes.size() < kLateBytes) return Part::waits;
+  MatchBytes bytes;
+  bytes.bytes = view->bytes;
+  bytes.base = view->base;
+  bytes.old_size = view->old_size;
+  bytes.complete = !more;
+  if (bytes_match(call, part, bytes)) return Part::matched;
+  return more ? Part::waits : Part::failed;
+}
+
+DetectorCore::Part DetectorCore::list_part(Call& call, const BufferPart& part, Transaction& transaction,
+                                           Direction d) {
+  uint32_t instance = 0;
+  for (; instance < kMostInstances; ++instance) {
+    const auto view = transaction.buffer(part.buffer, d, instance);
+    if (!view) break;
+    if (part.absent) return Part::failed;
+    MatchBytes bytes;
+    bytes.bytes = view->bytes;
+    if (bytes_match(call, part, bytes)) return Part::matched;
+  }
+  const bool none = instance == 0;
+  return none && (part.absent || part.absent_or_else) ? Part::matched : Part::failed;
+}
+
+bool DetectorCore::payload_part(Call& call, const BufferPart& part, Direction d) {
+  MatchBytes bytes;
+  bytes.packet_like = true;
+  for (const StreamView& stream : call.inspected.streams) {
+    if (stream.direction != d) continue;
+    bytes.bytes = stream.view.bytes;
+    bytes.base = stream.view.base;
+    bytes.old_size = stream.view.old_size;
+    if (!bytes.bytes.empty() && bytes_match(call, part, bytes)) return true;
+  }
+  if (d != call.packet.direction || call.packet.payload.empty()) return false;
+  if (call.packet.protocol == 6 && call.packet.stream_part) return false;
+  bytes = MatchBytes{};
+  bytes.packet_like = true;
+  bytes.bytes = call.packet.payload;
+  return bytes_match(call, part, bytes);
+}
+
+}  // namespace weir::inspection

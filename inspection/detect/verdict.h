@@ -1,0 +1,62 @@
+// From what rules found in one packet to what becomes of it: one pure function.
+//
+// The order of rules (pass, drop, reject, alert; compile/rule_order.h) has been applied before: findings come
+// in it. Source of the meaning of actions and scopes: Suricata 8's documentation, "Rule types and
+// categorization" and "Action order".
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "inspection/detect/alert.h"
+
+namespace weir::inspection {
+
+/// ids: nothing is held back. test: decided as in ips, but all is forwarded. ips: inline.
+enum class InspectMode : uint8_t { ids, test, ips };
+
+/// What a rule's pass or drop is about. Of drop, Weir makes the session in any case: a dropped packet would
+/// be sent again.
+enum class ActionScope : uint8_t { packet, session };
+
+/// What a threshold made of a finding. `quiet`: no alert, but the action is taken; `void_`: as if the rule
+/// had not matched.
+enum class Thresholded : uint8_t { no, quiet, void_ };
+
+/// One rule that matched.
+struct Finding {
+  uint32_t order = 0;  // the rule's place in the ruleset's order
+  const RuleInfo* rule = nullptr;
+  ActionScope scope = ActionScope::packet;
+  bool noalert = false;
+  Thresholded thresholded = Thresholded::no;
+  bool from_stream = false;
+  Direction direction = Direction::to_server;
+  Transaction* transaction = nullptr;
+
+  bool alerts = false;  // out: it becomes an event
+};
+
+/// Who gets a reset (TCP) or an unreachable (else), seen from the packet.
+enum class RejectTo : uint8_t { nobody, source, destination, both };
+
+struct DetectionVerdict {
+  bool forward = true;        // this packet may be sent
+  bool drop_session = false;  // nor is anything later of the session sent; true again for each such packet
+  bool would_drop = false;    // mode test: ips would have dropped here
+  bool pass_session = false;  // a pass rule: nothing later of the session is inspected
+  bool failed = false;        // not judged to the end (an error of the matcher): the profile's `fail` decides
+  RejectTo reject = RejectTo::nobody;
+  const RuleInfo* rule = nullptr;  // which dropped, or passed the session; null of a tombstone
+};
+
+struct Decision {
+  DetectionVerdict verdict;
+  uint32_t alerts = 0;      // findings with `alerts` set
+  uint32_t over_limit = 0;  // would have alerted, but for the limit; their actions count
+};
+
+/// `findings` in the order of rules. Sets `alerts` in each, and nothing else.
+Decision decide(std::span<Finding> findings, InspectMode mode, uint32_t alert_limit);
+
+}  // namespace weir::inspection
