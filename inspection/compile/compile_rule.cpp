@@ -182,6 +182,10 @@ class RuleCompiler {
     out_.noalert = true;
     return ok();
   }
+  // Only a pass rule makes no alert by itself.
+  Status take(const ast::AlertToo&) {
+    return rule_.action == ast::Action::pass ? refuse("alert in a pass rule") : ok();
+  }
   // Hints and what events alone are about: they do not change what matches.
   Status take(const ast::Tag&) { return ok(); }
   Status take(const ast::Bypass&) { return ok(); }
@@ -195,6 +199,7 @@ class RuleCompiler {
   Status take(const ast::EngineEvent& e) {
     return refuse(e.source == ast::EngineEvent::Source::app_layer ? "app-layer-event" : "decode-event");
   }
+  Status take(const ast::TlsStates&) { return refuse("ssl_state"); }
   Status take(const ast::FileHash&) { return refuse("a list of file hashes"); }
 
   const ast::Rule& rule_;

@@ -155,13 +155,14 @@ bool packet_matches(const ast::VlanId& check, const PacketView& packet) {
   const size_t count = std::min<size_t>(packet.vlan_count, std::size(packet.vlans));
   if (count == 0) return false;
   const auto holds = [&](size_t layer) { return check.compare.matches(packet.vlans[layer] & 0xfffU); };
-  if (check.all || check.layer == -1) {
+  if (check.all || check.any) {
     size_t matching = 0;
     for (size_t i = 0; i < count; ++i) matching += holds(i) ? 1 : 0;
     return check.all ? matching == count : matching > 0;
   }
-  if (check.layer == -2) return holds(count - 1);
-  return static_cast<size_t>(check.layer) < count && holds(static_cast<size_t>(check.layer));
+  // Below zero it counts from the innermost.
+  const int layer = check.layer >= 0 ? check.layer : static_cast<int>(count) + check.layer;
+  return layer >= 0 && static_cast<size_t>(layer) < count && holds(static_cast<size_t>(layer));
 }
 
 bool packet_matches(const ast::BitFlags& check, const PacketView& packet) {
@@ -182,8 +183,8 @@ bool packet_matches(const ast::BitFlags& check, const PacketView& packet) {
       return (seen & asked) == asked;
     case ast::BitFlags::Mode::any_of:
       return (seen & asked) != 0;
-    case ast::BitFlags::Mode::none_of:
-      return (seen & asked) == 0;
+    case ast::BitFlags::Mode::not_all_of:
+      return (seen & asked) != asked;
   }
   return false;
 }

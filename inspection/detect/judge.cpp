@@ -35,7 +35,7 @@ void HttpBuffers::fill(const HttpRequest& request, HttpStage stage) {
   if (stage == HttpStage::request_line) return;
   const std::string_view lines = request.header_lines();
   set_size(Buffer::http_header, headers_without_cookies(lines, room(Buffer::http_header)));
-  for (const BufferInfo& info : buffer_table()) {
+  for (const HttpBufferInfo& info : buffer_table()) {
     if (info.header.empty()) continue;
     size_t size = header_values(lines, info.header, room(info.buffer));
     if (info.buffer == Buffer::http_host) size = normalise_host(room(info.buffer).first(size));
@@ -133,7 +133,7 @@ void Judge::request(HttpStage stage) {
   if (!ruleset_.has_http(stage)) return;
   memory_.http.fill(*http_, stage);
   scratch_.candidates.clear();
-  for (const BufferInfo& info : buffer_table()) {
+  for (const HttpBufferInfo& info : buffer_table()) {
     const RuleGroup& group = ruleset_.http(stage, info.buffer);
     if (!group.empty()) propose(group, memory_.http.view(info.buffer));
   }

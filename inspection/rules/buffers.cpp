@@ -2,8 +2,8 @@
 
 namespace weir::inspection {
 
-const std::array<BufferInfo, kBufferCount>& buffer_table() {
-  static constexpr std::array<BufferInfo, kBufferCount> kTable = {{
+const std::array<HttpBufferInfo, kBufferCount>& buffer_table() {
+  static constexpr std::array<HttpBufferInfo, kBufferCount> kTable = {{
       {Buffer::payload, "pkt_data", "", false, ""},
       {Buffer::http_uri, "http.uri", "http_uri", false, ""},
       {Buffer::http_uri_raw, "http.uri.raw", "http_raw_uri", false, ""},

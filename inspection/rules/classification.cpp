@@ -64,4 +64,6 @@ std::optional<Classification> find_classification(std::string_view name) {
   return *found;
 }
 
+std::span<const Classification> all_classifications() { return kClasses; }
+
 }  // namespace weir::inspection

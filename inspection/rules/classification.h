@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace weir::inspection {
@@ -15,5 +16,8 @@ struct Classification {
 
 /// The class of that name, or nothing.
 std::optional<Classification> find_classification(std::string_view name);
+
+/// All classes that Suricata ships, by name.
+std::span<const Classification> all_classifications();
 
 }  // namespace weir::inspection

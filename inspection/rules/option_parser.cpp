@@ -261,7 +261,7 @@ Parsed<void> unused_buffer(const OptionContext& context) {
 
 /// A keyword that names a buffer, sticky or in the older way after the content.
 std::optional<Parsed<void>> handle_buffer(OptionContext& context, const Option& option) {
-  for (const BufferInfo& info : buffer_table()) {
+  for (const HttpBufferInfo& info : buffer_table()) {
     const bool sticky = option.name.text == info.sticky;
     const bool modifier = !info.modifier.empty() && option.name.text == info.modifier;
     if (!sticky && !modifier) continue;

@@ -108,7 +108,7 @@ struct NumberFormat {
 
 struct ByteTest {
   enum class Op : uint8_t { less, greater, equal, less_equal, greater_equal, bit_and, bit_or };
-  Operand bytes;  // how many, 1..8 binary, ..23 as text
+  Operand bytes;  // how many, 1..8 binary, ..23 as text; 0 of text: as far as there are digits
   Op op = Op::equal;
   bool negated = false;
   Operand value;
@@ -230,14 +230,15 @@ struct HeaderNumber {
 
 struct VlanId {
   Compare compare;
-  int8_t layer = -1;  // 0 outermost, -2 innermost, -1 any
-  bool all = false;   // every layer has to match
+  bool any = true;   // one of the layers; else `layer`
+  bool all = false;  // every layer has to match
+  int8_t layer = 0;  // 0 is the outermost, -1 the innermost
 };
 
 /// `flags` and `fragbits`: bits that are looked at and how.
 struct BitFlags {
   enum class Field : uint8_t { tcp_flags, fragment_bits };
-  enum class Mode : uint8_t { exact, all_of, any_of, none_of };
+  enum class Mode : uint8_t { exact, all_of, any_of, not_all_of };  // none, '+', '*', '!'
   Field field = Field::tcp_flags;
   Mode mode = Mode::exact;
   uint8_t bits = 0;     // tcp: as in the header (FIN 1 ... CWR 128); fragment_bits: reserved 4, DF 2, MF 1
@@ -365,9 +366,16 @@ struct TlsVersion {
   uint16_t version = 0;  // 0x0301 ...; 0: none that has a name
 };
 
-/// `ssl_version` and `ssl_state`: one of several.
+/// `tls.version` and `ssl_version`: one of several.
 struct TlsVersions {
-  std::vector<TlsVersion> versions;  // negated: it may be none of these
+  std::vector<TlsVersion> versions;  // negated: it may not be this one
+};
+
+/// `ssl_state`: how far the handshake is, one of several.
+struct TlsStates {
+  enum class State : uint8_t { client_hello, server_hello, client_keyx, server_keyx, unknown };
+  std::vector<State> states;
+  bool negated = false;
 };
 
 struct TlsCertificateTime {
@@ -379,6 +387,8 @@ struct TlsCertificateTime {
 
 struct Bypass {};
 struct NoAlert {};
+/// `alert`: an alert also of a rule whose action makes none (pass).
+struct AlertToo {};
 /// `prefilter`: the keyword before it selects the rule's packets (a hint for speed).
 struct Prefilter {};
 struct Target {
@@ -390,7 +400,7 @@ using OptionValue =
     std::variant<Content, Pcre, IsDataAt, ByteTest, ByteJump, ByteExtract, ByteMath, BufferSize, Absent,
                  Base64Decode, Dataset, Datarep, PayloadSize, HeaderNumber, VlanId, BitFlags, IpOption,
                  SameIp, StreamSize, FlowNumber, TransactionNumber, Flow, FlowBits, FlowInt, HostBits,
-                 Threshold, Tag, AppLayerProtocol, EngineEvent, FileHash, TlsVersions, TlsCertificateTime,
-                 Bypass, NoAlert, Prefilter, Target>;
+                 Threshold, Tag, AppLayerProtocol, EngineEvent, FileHash, TlsVersions, TlsStates,
+                 TlsCertificateTime, Bypass, NoAlert, AlertToo, Prefilter, Target>;
 
 }  // namespace weir::inspection::ast

@@ -34,7 +34,7 @@ enum class Buffer : uint8_t {
 inline constexpr size_t kBufferCount = 12;
 
 /// What is known of a buffer: its keywords, when it is complete, where it comes from.
-struct BufferInfo {
+struct HttpBufferInfo {
   Buffer buffer;
   std::string_view sticky;    // "http.uri": the contents that follow look into it
   std::string_view modifier;  // "http_uri": the content before looks into it; empty if there is none
@@ -43,7 +43,7 @@ struct BufferInfo {
 };
 
 /// One row for each buffer, in the order of the enum.
-const std::array<BufferInfo, kBufferCount>& buffer_table();
+const std::array<HttpBufferInfo, kBufferCount>& buffer_table();
 
 /// One `content` with its modifiers.
 struct Content {

@@ -88,8 +88,10 @@ struct Rule {
   uint32_t source = 0, destination = 0;              // indices into ParsedRuleset::addresses
   uint32_t source_ports = 0, destination_ports = 0;  // indices into ParsedRuleset::ports
   bool both_ways = false;                            // "<>"
-  std::vector<BufferUse> uses;                       // uses[0] is the payload without transforms, always
-  std::vector<std::string> slots;                    // the variables of byte_extract and byte_math
+  /// What the session has to speak, by the header or by the keywords; unknown: does not matter.
+  AppProtocol app = AppProtocol::unknown;
+  std::vector<BufferUse> uses;     // uses[0] is the payload without transforms, always
+  std::vector<std::string> slots;  // the variables of byte_extract and byte_math
   std::vector<Option> options;
   uint32_t gid = 1, sid = 0, rev = 0;
   uint8_t priority = 3;  // 1..255, of its classtype or its own

@@ -30,7 +30,7 @@ Parsed<void> check_positions(const Content& content) {
 }
 
 Parsed<void> check_buffer(size_t at, Buffer buffer, const Rule& rule) {
-  const BufferInfo& info = buffer_table()[static_cast<size_t>(buffer)];
+  const HttpBufferInfo& info = buffer_table()[static_cast<size_t>(buffer)];
   if (buffer == Buffer::payload) return {};
   if (rule.protocol != RuleProtocol::http && rule.protocol != RuleProtocol::tcp) {
     return refuse(at, info.sticky, "HTTP buffers need the protocol http or tcp.");

@@ -26,8 +26,10 @@ std::vector<LogicalLine> split_rule_lines(std::string_view text) {
     std::string_view line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     if (line.ends_with('\r')) line.remove_suffix(1);
-    const bool continues = line.ends_with('\\');
-    if (continues) line.remove_suffix(1);
+    // Blanks behind the backslash are not seen by whoever writes it, and do not count.
+    const size_t last = line.find_last_not_of(" \t");
+    const bool continues = last != std::string_view::npos && line[last] == '\\';
+    if (continues) line = line.substr(0, last);
     current.pieces.push_back({current.text.size(), ++number});
     current.text += line;
     // A comment does not swallow the rule below it, whatever its last byte is.

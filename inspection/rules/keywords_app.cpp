@@ -1,0 +1,442 @@
+// Keywords about the application protocol: what is spoken, numbers of DNS and TLS, files, data sets, events.
+#include <algorithm>
+
+#include "inspection/rules/content_bytes.h"
+#include "inspection/rules/keyword.h"
+#include "inspection/rules/protocol_names.h"
+#include "inspection/rules/value_text.h"
+
+namespace weir::inspection::ast {
+
+namespace {
+
+tl::unexpected<ParseError> wrong_at(Token at, const OptionText& option, std::string message) {
+  return refuse(at.at, option.name.text, std::move(message));
+}
+
+// --- app-layer-protocol ---
+
+Parsed<void> on_app_protocol(RuleContext& context, const OptionText& option, const Keyword&) {
+  using Mode = AppLayerProtocol::Mode;
+  const auto pieces = split(unquote_if_quoted(option.value), ',');
+  AppLayerProtocol protocol;
+  Token name = pieces[0];
+  protocol.negated = name.text.starts_with('!');
+  if (protocol.negated) name = name.sub(1).trimmed();
+  const AppName* known = find_app_name(name.text);
+  if (known == nullptr && name.text != "failed" && name.text != "unknown") {
+    return wrong_at(name, option, "'" + std::string(name.text) + "' is no application protocol.");
+  }
+  protocol.name = name.text;
+  protocol.protocol = known != nullptr        ? known->protocol
+                      : name.text == "failed" ? AppProtocol::failed
+                                              : AppProtocol::unknown;
+  if (pieces.size() > 2) return wrong(option, "The value is a protocol and perhaps a mode.");
+  if (pieces.size() == 2) {
+    static constexpr std::pair<std::string_view, Mode> kModes[] = {
+        {"direction", Mode::direction}, {"final", Mode::final},        {"either", Mode::either},
+        {"to_server", Mode::to_server}, {"toserver", Mode::to_server}, {"to_client", Mode::to_client},
+        {"toclient", Mode::to_client},  {"original", Mode::original}};
+    const auto mode = std::find_if(std::begin(kModes), std::end(kModes),
+                                   [&](const auto& row) { return row.first == pieces[1].text; });
+    if (mode == std::end(kModes)) return wrong_at(pieces[1], option, "This mode is unknown.");
+    protocol.mode = mode->second;
+  }
+  if (context.rule.app != AppProtocol::unknown) {
+    return wrong(option, "The rule's application protocol is known already.");
+  }
+  context.add(option, std::move(protocol));
+  return {};
+}
+
+// --- events ---
+
+Parsed<void> on_event(RuleContext& context, const OptionText& option, const Keyword& keyword) {
+  EngineEvent event;
+  event.source = static_cast<EngineEvent::Source>(keyword.number);
+  const std::string_view text = unquote_if_quoted(option.value).text;
+  if (text.empty() || text.find_first_of(" \t,") != std::string_view::npos) {
+    return wrong(option, "The value is the name of an event.");
+  }
+  event.name = text;
+  if (event.source == EngineEvent::Source::app_layer) {
+    const size_t dot = text.find('.');
+    const AppName* app = find_app_name(text.substr(0, dot));
+    if (app == nullptr) return wrong(option, "It begins with no application protocol.");
+    if (dot == std::string_view::npos || dot + 1 == text.size())
+      return wrong(option, "The event's name is missing.");
+    event.protocol = app->name;
+    event.name = text.substr(dot + 1);
+    if (app->protocol == AppProtocol::unknown) {
+      context.refuse_support(option, "The protocol " + std::string(app->name) + " is not parsed.");
+    } else if (auto ok = context.need_protocol(option, app->protocol); !ok) {
+      return ok;
+    }
+  }
+  context.add(option, std::move(event));
+  return {};
+}
+
+// --- numbers of transactions ---
+
+std::optional<uint64_t> record_type(std::string_view text) {
+  static constexpr std::pair<std::string_view, uint64_t> kTypes[] = {
+      {"a", 1},      {"ns", 2},     {"cname", 5},   {"soa", 6},    {"null", 10},  {"ptr", 12},
+      {"hinfo", 13}, {"mx", 15},    {"txt", 16},    {"aaaa", 28},  {"loc", 29},   {"srv", 33},
+      {"naptr", 35}, {"kx", 36},    {"cert", 37},   {"opt", 41},   {"ds", 43},    {"sshfp", 44},
+      {"rrsig", 46}, {"nsec", 47},  {"dnskey", 48}, {"nsec3", 50}, {"tlsa", 52},  {"cds", 59},
+      {"svcb", 64},  {"https", 65}, {"spf", 99},    {"tkey", 249}, {"tsig", 250}, {"ixfr", 251},
+      {"axfr", 252}, {"any", 255},  {"uri", 256},   {"caa", 257}};
+  for (const auto& [name, number] : kTypes) {
+    if (equal_nocase(text, name)) return number;
+  }
+  return std::nullopt;
+}
+
+std::optional<uint64_t> answer_code(std::string_view text) {
+  static constexpr std::string_view kCodes[] = {"noerror", "formerr", "servfail", "nxdomain",
+                                                "notimp",  "refused", "yxdomain", "yxrrset",
+                                                "nxrrset", "notauth", "notzone"};
+  for (uint64_t i = 0; i < std::size(kCodes); ++i) {
+    if (equal_nocase(text, kCodes[i])) return i;
+  }
+  return std::nullopt;
+}
+
+Parsed<void> on_number(RuleContext& context, const OptionText& option, const Keyword& keyword) {
+  TransactionNumber number;
+  number.number = static_cast<NumberId>(keyword.number);
+  const bool dns = number.number == NumberId::dns_opcode || number.number == NumberId::dns_rcode ||
+                   number.number == NumberId::dns_rrtype;
+  const uint64_t max = number.number == NumberId::dns_opcode           ? 255
+                       : number.number == NumberId::file_size          ? std::numeric_limits<uint64_t>::max()
+                       : number.number == NumberId::tls_cert_chain_len ? std::numeric_limits<uint32_t>::max()
+                                                                       : 65'535;
+  const auto read = [&](std::string_view text) -> std::optional<uint64_t> {
+    text = trim(text);
+    if (number.number == NumberId::dns_rrtype) {
+      if (const auto named = record_type(text)) return named;
+    }
+    if (number.number == NumberId::dns_rcode) {
+      if (const auto named = answer_code(text)) return named;
+    }
+    return read_size(text, max);
+  };
+  Token value = unquote_if_quoted(option.value);
+  if (number.number == NumberId::file_size) {
+    if (context.has_file_size) return wrong(option, "It stands twice.");
+    context.has_file_size = true;
+    if (value.text.find(',') != std::string_view::npos) {
+      context.refuse_support(option, "A direction of the file cannot be given.");
+      return {};
+    }
+  }
+  const auto compare = read_compare(value.text, max, read);
+  if (!compare) return wrong(option, "The comparison cannot be read, or never holds.");
+  number.compare = *compare;
+  const AppProtocol protocol = dns                                             ? AppProtocol::dns
+                               : number.number == NumberId::tls_cert_chain_len ? AppProtocol::tls
+                                                                               : AppProtocol::unknown;
+  if (auto ok = context.need_protocol(option, protocol); !ok) return ok;
+  context.add(option, number);
+  return {};
+}
+
+// --- TLS ---
+
+std::optional<uint16_t> tls_version(std::string_view text) {
+  static constexpr std::pair<std::string_view, uint16_t> kVersions[] = {
+      {"sslv2", 0x0200}, {"sslv3", 0x0300},  {"1.0", 0x0301},         {"tls1.0", 0x0301},
+      {"1.1", 0x0302},   {"tls1.1", 0x0302}, {"1.2", 0x0303},         {"tls1.2", 0x0303},
+      {"1.3", 0x0304},   {"tls1.3", 0x0304}, {"tls1.3-draft", 0x7f00}};
+  for (const auto& [name, version] : kVersions) {
+    if (equal_nocase(text, name)) return version;
+  }
+  const auto raw = text.starts_with("0x") ? read_number(text, 0xffff) : std::nullopt;
+  return raw ? std::optional(static_cast<uint16_t>(*raw)) : std::nullopt;
+}
+
+Parsed<void> on_tls_versions(RuleContext& context, const OptionText& option, const Keyword& keyword) {
+  if (auto ok = context.need_protocol(option, AppProtocol::tls); !ok) return ok;
+  TlsVersions versions;
+  const bool one = keyword.number != 0;
+  for (Token piece : split(unquote_if_quoted(option.value), ',')) {
+    TlsVersion version;
+    version.negated = piece.text.starts_with('!');
+    if (version.negated) piece = piece.sub(1).trimmed();
+    const auto number = tls_version(piece.text);
+    if (!number) return wrong_at(piece, option, "'" + std::string(piece.text) + "' is no version.");
+    version.version = *number;
+    versions.versions.push_back(version);
+  }
+  if (one && versions.versions.size() != 1) return wrong(option, "It takes one version.");
+  context.add(option, std::move(versions));
+  return {};
+}
+
+Parsed<void> on_tls_state(RuleContext& context, const OptionText& option, const Keyword&) {
+  using State = TlsStates::State;
+  static constexpr std::pair<std::string_view, State> kStates[] = {{"client_hello", State::client_hello},
+                                                                   {"server_hello", State::server_hello},
+                                                                   {"client_keyx", State::client_keyx},
+                                                                   {"server_keyx", State::server_keyx},
+                                                                   {"unknown", State::unknown}};
+  if (auto ok = context.need_protocol(option, AppProtocol::tls); !ok) return ok;
+  TlsStates states;
+  Token value = unquote_if_quoted(option.value);
+  states.negated = value.text.starts_with('!');
+  if (states.negated) value = value.sub(1).trimmed();
+  const bool bars = value.text.find('|') != std::string_view::npos;
+  for (const Token& piece : split(value, bars ? '|' : ',')) {
+    const auto found = std::find_if(std::begin(kStates), std::end(kStates),
+                                    [&](const auto& row) { return row.first == piece.text; });
+    if (found == std::end(kStates)) return wrong_at(piece, option, "This state is unknown.");
+    states.states.push_back(found->second);
+  }
+  context.add(option, std::move(states));
+  return {};
+}
+
+/// Days from 1970-01-01 to a date of the Gregorian calendar.
+int64_t days_from_civil(int64_t year, unsigned month, unsigned day) {
+  year -= month <= 2 ? 1 : 0;
+  const int64_t era = (year >= 0 ? year : year - 399) / 400;
+  const auto of_era = static_cast<unsigned>(year - era * 400);
+  const unsigned of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+  const unsigned days = of_era * 365 + of_era / 4 - of_era / 100 + of_year;
+  return era * 146'097 + static_cast<int64_t>(days) - 719'468;
+}
+
+/// "2016", "2016-07", "2016-07-20", and with a time "2016-07-20T12:34:56" or a blank between: seconds of UTC.
+std::optional<uint64_t> date_seconds(std::string_view text) {
+  uint64_t fields[6] = {1970, 1, 1, 0, 0, 0};
+  static constexpr std::string_view kEnds[6] = {"-", "-", "T ", ":", ":", ""};
+  static constexpr uint64_t kMax[6] = {9'999, 12, 31, 23, 59, 60};
+  text = trim(text);
+  for (unsigned i = 0; i < 6; ++i) {
+    const size_t end = kEnds[i].empty() ? std::string_view::npos : text.find_first_of(kEnds[i]);
+    const auto number = read_number(text.substr(0, end), kMax[i]);
+    if (!number || (i >= 1 && i <= 2 && *number == 0) || (i == 0 && *number < 1970)) return std::nullopt;
+    fields[i] = *number;
+    if (end == std::string_view::npos) {
+      const int64_t days = days_from_civil(static_cast<int64_t>(fields[0]), static_cast<unsigned>(fields[1]),
+                                           static_cast<unsigned>(fields[2]));
+      return static_cast<uint64_t>(days) * 86'400 + fields[3] * 3'600 + fields[4] * 60 + fields[5];
+    }
+    text.remove_prefix(end + 1);
+  }
+  return std::nullopt;
+}
+
+Parsed<void> on_tls_date(RuleContext& context, const OptionText& option, const Keyword& keyword) {
+  if (auto ok = context.need_protocol(option, AppProtocol::tls); !ok) return ok;
+  constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
+  std::string_view text = unquote_if_quoted(option.value).text;
+  TransactionNumber number;
+  number.number = static_cast<NumberId>(keyword.number);
+  const size_t range = text.find("<>");
+  const bool before = range == std::string_view::npos && take_prefix(text, "<");
+  const bool after = range == std::string_view::npos && !before && take_prefix(text, ">");
+  const auto first = date_seconds(text.substr(0, range));
+  const auto last = range == std::string_view::npos ? first : date_seconds(text.substr(range + 2));
+  if (!first || !last || *last < *first || (before && *first == 0)) {
+    return wrong(option,
+                 "The value is a date as 2016-07-20, perhaps with < or > before it, or 'date<>date'.");
+  }
+  number.compare = {Compare::Op::inside,
+                    before  ? 0
+                    : after ? *first + 1
+                            : *first,
+                    before  ? *first - 1
+                    : after ? kMax
+                            : *last};
+  context.add(option, number);
+  return {};
+}
+
+Parsed<void> on_tls_validity(RuleContext& context, const OptionText& option, const Keyword& keyword) {
+  if (auto ok = context.need_protocol(option, AppProtocol::tls); !ok) return ok;
+  context.add(option, TlsCertificateTime{static_cast<TlsCertificateTime::Kind>(keyword.number)});
+  return {};
+}
+
+// --- older keywords that are a content in a buffer ---
+
+enum ContentForm { kFileName, kFileExtension, kTlsSubject, kTlsIssuer, kTlsFingerprint };
+
+Parsed<void> on_content_form(RuleContext& context, const OptionText& option, const Keyword& keyword) {
+  Content content;
+  Token value = option.value;
+  content.negated = value.text.starts_with('!');
+  if (content.negated) value = value.sub(1).trimmed();
+  auto inner = unquote(option, value);
+  if (!inner) return tl::unexpected(inner.error());
+  auto bytes = read_content_bytes(*inner, option.name.text);
+  if (!bytes) return tl::unexpected(bytes.error());
+  content.bytes = std::move(*bytes);
+  BufferId buffer = BufferId::file_name;
+  switch (keyword.number) {
+    case kFileName:
+      content.nocase = true;
+      break;
+    case kFileExtension:
+      content.bytes.insert(0, ".");
+      content.nocase = content.ends_with = true;
+      break;
+    case kTlsSubject:
+      buffer = BufferId::tls_cert_subject;
+      break;
+    case kTlsIssuer:
+      buffer = BufferId::tls_cert_issuer;
+      break;
+    default:
+      buffer = BufferId::tls_cert_fingerprint;
+      content.nocase = content.starts_with = content.ends_with = true;
+  }
+  if (auto ok = context.need_protocol(option, info_of(buffer).protocol); !ok) return ok;
+  content.use = context.use_of(buffer);
+  context.add(option, std::move(content));
+  return {};
+}
+
+Parsed<void> on_file_hash(RuleContext& context, const OptionText& option, const Keyword& keyword) {
+  FileHash hash;
+  hash.kind = static_cast<FileHash::Kind>(keyword.number);
+  Token value = unquote_if_quoted(option.value);
+  hash.negated = value.text.starts_with('!');
+  if (hash.negated) value = value.sub(1).trimmed();
+  if (value.text.empty()) return wrong(option, "The name of the list is missing.");
+  hash.list = value.text;
+  context.add(option, std::move(hash));
+  return {};
+}
+
+// --- data sets ---
+
+std::optional<DatasetType> dataset_type(std::string_view text) {
+  if (text == "string") return DatasetType::string;
+  if (text == "md5") return DatasetType::md5;
+  if (text == "sha256") return DatasetType::sha256;
+  if (text == "ip" || text == "ipv6") return DatasetType::ip;
+  if (text == "ipv4") return DatasetType::ipv4;
+  return std::nullopt;
+}
+
+Parsed<void> read_dataset_word(RuleContext& context, const OptionText& option, Token piece, Dataset& set) {
+  const auto pair = words(piece);
+  if (pair.size() == 1 && pair[0].text == "remove_key") {
+    context.refuse_support(option, "Data sets in JSON are not read.");
+    return {};
+  }
+  if (pair.size() != 2) return wrong_at(piece, option, "Each part is a word and its value.");
+  const std::string_view word = pair[0].text, value = pair[1].text;
+  const auto number = read_size(value, std::numeric_limits<uint64_t>::max());
+  if (word == "type") {
+    const auto type = dataset_type(value);
+    if (!type) return wrong_at(piece, option, "type is string, md5, sha256, ip or ipv4.");
+    set.type = *type;
+  } else if (word == "load" || word == "save" || word == "state") {
+    if (word != "save") set.load = value;
+    if (word != "load") set.save = value;
+  } else if ((word == "memcap" || word == "hashsize") && number) {
+    (word == "memcap" ? set.memcap : set.hashsize) = *number;
+  } else if (word == "format" || word == "context_key" || word == "value_key" || word == "array_key") {
+    context.refuse_support(option, "Data sets in JSON are not read.");
+  } else {
+    return wrong_at(piece, option, "'" + std::string(word) + "' is unknown here.");
+  }
+  return {};
+}
+
+Parsed<void> on_dataset(RuleContext& context, const OptionText& option, const Keyword&) {
+  static constexpr std::pair<std::string_view, SetOperation> kOps[] = {{"set", SetOperation::set},
+                                                                       {"unset", SetOperation::unset},
+                                                                       {"isset", SetOperation::isset},
+                                                                       {"isnotset", SetOperation::isnotset}};
+  if (!context.sticky) return wrong(option, "It needs a sticky buffer before it.");
+  const auto pieces = split(unquote_if_quoted(option.value), ',');
+  const auto op = std::find_if(std::begin(kOps), std::end(kOps),
+                               [&](const auto& row) { return row.first == pieces[0].text; });
+  if (op == std::end(kOps) || pieces.size() < 2 || pieces[1].text.empty()) {
+    return wrong(option, "The value is 'set|unset|isset|isnotset, name, ...'.");
+  }
+  Dataset set;
+  set.operation = op->second;
+  set.name = pieces[1].text;
+  for (size_t i = 2; i < pieces.size(); ++i) {
+    if (auto ok = read_dataset_word(context, option, pieces[i], set); !ok) return ok;
+  }
+  set.use = context.use;
+  context.add_looking(option, std::move(set));
+  return {};
+}
+
+constexpr Keyword event(std::string_view name, EngineEvent::Source source, std::string_view note,
+                        std::string_view means) {
+  return {name,  KeywordGroup::app,       Value::required, on_event, Support::refused, note,
+          means, static_cast<int>(source)};
+}
+
+constexpr Keyword number(std::string_view name, KeywordGroup group, NumberId id, std::string_view means,
+                         Support support = Support::yes, std::string_view note = {}) {
+  return {name, group, Value::required, on_number, support, note, means, static_cast<int>(id)};
+}
+
+constexpr std::string_view kNoHash = "Hashes of files are not computed yet.";
+constexpr std::string_view kNoSets = "Data sets are not kept yet.";
+constexpr KeywordGroup kTls = KeywordGroup::tls, kFile = KeywordGroup::file;
+constexpr Value kValue = Value::required;
+constexpr Keyword kKeywords[] = {
+    {"app-layer-protocol", KeywordGroup::app, kValue, on_app_protocol, Support::yes, "",
+     "the session speaks that protocol"},
+    event("app-layer-event", EngineEvent::Source::app_layer, "Events of the parsers are not raised yet.",
+          "the parser found that anomaly"),
+    event("decode-event", EngineEvent::Source::decode, "Events of decoding are not raised yet.",
+          "a packet's headers have that fault"),
+    event("engine-event", EngineEvent::Source::decode, "Events of decoding are not raised yet.",
+          "older name of decode-event"),
+    event("stream-event", EngineEvent::Source::stream, "Events of reassembly are not raised yet.",
+          "the TCP session has that fault"),
+    number("dns.opcode", KeywordGroup::dns, NumberId::dns_opcode, "the operation asked for"),
+    number("dns.rcode", KeywordGroup::dns, NumberId::dns_rcode, "the answer's code, by number or name"),
+    number("dns.rrtype", KeywordGroup::dns, NumberId::dns_rrtype, "the type asked for, by number or name"),
+    number("tls.cert_chain_len", kTls, NumberId::tls_cert_chain_len, "how many certificates were sent"),
+    {"tls.version", kTls, kValue, on_tls_versions, Support::yes, "", "the version agreed on", 1},
+    {"ssl_version", kTls, kValue, on_tls_versions, Support::yes, "", "one of these versions, or none with !",
+     0},
+    {"ssl_state", kTls, kValue, on_tls_state, Support::refused,
+     "The states of the handshake are not told apart.", "how far the handshake is"},
+    {"tls_cert_notbefore", kTls, kValue, on_tls_date, Support::yes, "",
+     "when the certificate begins to be valid", static_cast<int>(NumberId::tls_cert_not_before)},
+    {"tls_cert_notafter", kTls, kValue, on_tls_date, Support::yes, "", "when it ends to be valid",
+     static_cast<int>(NumberId::tls_cert_not_after)},
+    {"tls_cert_expired", kTls, Value::none, on_tls_validity, Support::yes, "", "it is valid no more",
+     static_cast<int>(TlsCertificateTime::Kind::expired)},
+    {"tls_cert_valid", kTls, Value::none, on_tls_validity, Support::yes, "", "it is valid now",
+     static_cast<int>(TlsCertificateTime::Kind::valid)},
+    {"tls.subject", kTls, kValue, on_content_form, Support::yes, "", "a content in tls.cert_subject",
+     kTlsSubject},
+    {"tls.issuerdn", kTls, kValue, on_content_form, Support::yes, "", "a content in tls.cert_issuer",
+     kTlsIssuer},
+    {"tls.fingerprint", kTls, kValue, on_content_form, Support::yes, "", "all of tls.cert_fingerprint",
+     kTlsFingerprint},
+    {"filename", kFile, kValue, on_content_form, Support::yes, "", "a content in file.name, without case",
+     kFileName},
+    {"fileext", kFile, kValue, on_content_form, Support::yes, "",
+     "the end of file.name behind a dot, without case", kFileExtension},
+    number("filesize", kFile, NumberId::file_size, "bytes of the file, once it is complete"),
+    {"filemd5", kFile, kValue, on_file_hash, Support::refused, kNoHash, "its MD5 is in a list",
+     static_cast<int>(FileHash::Kind::md5)},
+    {"filesha1", kFile, kValue, on_file_hash, Support::refused, kNoHash, "its SHA-1 is in a list",
+     static_cast<int>(FileHash::Kind::sha1)},
+    {"filesha256", kFile, kValue, on_file_hash, Support::refused, kNoHash, "its SHA-256 is in a list",
+     static_cast<int>(FileHash::Kind::sha256)},
+    {"dataset", KeywordGroup::payload, kValue, on_dataset, Support::refused, kNoSets,
+     "the buffer's value is in a set, or is added to it"},
+};
+
+}  // namespace
+
+std::span<const Keyword> app_keywords() { return kKeywords; }
+
+}  // namespace weir::inspection::ast
