@@ -39,7 +39,7 @@ class AddressClasses {
     uint32_t wider = kNone;  // a Whole of a lower number
   };
 
-  /// Throws std::bad_alloc.
+  /// Null: there is no memory for it.
   static std::shared_ptr<const AddressClasses> build(std::span<const PrefixSet> sets);
 
   /// The addresses' classes in no particular domain: their numbers in classes().

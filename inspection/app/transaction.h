@@ -101,6 +101,7 @@ class Transaction {
 
   uint64_t id = 0;          // counts from 0 in its session, as EVE's tx_id
   uint64_t app_events = 0;  // bits by the protocol's own list of anomalies (app-layer-event)
+  bool logged = false;      // the engine has written its event
   TransactionDetection* detection[2] =
       {};  // by direction; owned by the detector, given back when the transaction ends
 };

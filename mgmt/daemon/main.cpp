@@ -1,4 +1,5 @@
-// weir: the hub. `weir run -c FILE` starts it, `weir check -c FILE` says whether a configuration is right.
+// weir: the hub. `weir run -c FILE` starts it, `weir check -c FILE` says whether a configuration is right,
+// `weir inspect` runs a capture through the inspection engine.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -8,6 +9,7 @@
 #include "mgmt/config/check.h"
 #include "mgmt/config/reader.h"
 #include "mgmt/daemon/hub.h"
+#include "mgmt/daemon/inspect_command.h"
 #include "mgmt/daemon/machine.h"
 #include "mgmt/daemon/signals.h"
 #include "mgmt/events/log.h"
@@ -60,10 +62,12 @@ int main(int argc, char** argv) {
   for (CLI::App* command : {run_command, check_command}) {
     command->add_option("-c,--config", file, "The configuration file")->required();
   }
+  const weir::daemon::InspectCommand inspect_command(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
+  if (inspect_command.parsed()) return inspect_command.run();
   return run_command->parsed() ? run(file) : weir::config::run_check(file, std::cout, std::cerr);
 }

@@ -1,0 +1,29 @@
+// Which protocol a session speaks, told by its first bytes in one direction and never by its ports alone.
+//
+// Pure; reads nothing beyond `bytes`. What says `more` may be asked again with more bytes from the same
+// beginning.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "inspection/app/transaction.h"
+
+namespace weir::inspection {
+
+struct Recognition {
+  enum class Answer : uint8_t { yes, no, more };
+  Answer answer = Answer::no;
+  AppProtocol protocol = AppProtocol::unknown;
+  bool from_server = false;  // these bytes are an answer: who sent them is the server
+};
+
+/// Bytes after which a stream that nobody recognised is none.
+inline constexpr size_t kRecogniseLimit = 2'048;
+
+/// The beginning of a TCP stream of that direction.
+Recognition recognise_stream(Direction direction, std::span<const uint8_t> bytes);
+/// One datagram. The ports only keep apart what looks alike: multicast DNS and LLMNR are not DNS.
+Recognition recognise_datagram(std::span<const uint8_t> bytes, uint16_t src_port, uint16_t dst_port);
+
+}  // namespace weir::inspection

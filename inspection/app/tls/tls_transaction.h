@@ -1,0 +1,66 @@
+// A TLS handshake as rules and events ask for it. One for each session. Worker thread; all that it grows lies
+// in the worker's pool.
+#pragma once
+
+#include "inspection/app/tls/certificate.h"
+#include "inspection/app/tls/hello.h"
+#include "inspection/app/transaction.h"
+
+namespace weir::inspection {
+
+/// Anomalies, by Suricata's names: bits of Transaction::app_events.
+enum class TlsEvent : uint8_t {
+#define TLS_EVENT(id, name) id,
+#include "inspection/app/tls/tls_events.def"
+#undef TLS_EVENT
+};
+std::span<const std::string_view> tls_event_names();
+
+class TlsTransaction final : public Transaction {
+ public:
+  static constexpr size_t kMaxCertificates = 32;
+
+  explicit TlsTransaction(BytePool& pool) noexcept : sides_{Side(pool), Side(pool)} {}
+
+  AppProtocol protocol() const override { return AppProtocol::tls; }
+  uint8_t progress(Direction direction) const override { return side(direction).progress; }
+  uint8_t last_step(Direction) const override { return TlsStep::complete; }
+  std::optional<BufferView> buffer(BufferId buffer, Direction direction, uint32_t instance) override;
+  std::optional<uint64_t> number(NumberId number, Direction direction, uint32_t instance) const override;
+  void judged(BufferId, Direction) override {}
+
+  // What the event `tls` says.
+  const TlsHello& hello(Direction direction) const { return side(direction).hello; }
+  /// The first certificate of that side, and how many there are.
+  const Certificate& certificate(Direction direction) const { return side(direction).certificate; }
+  size_t certificate_count(Direction direction) const { return side(direction).count; }
+  std::span<const uint8_t> certificate_bytes(Direction direction, size_t index) const;
+  /// What was agreed, or offered while nothing is agreed.
+  uint16_t version() const;
+  /// An earlier session goes on: no certificate was shown.
+  bool resumed() const;
+  /// The `index`-th protocol name that side offers or has chosen; empty beyond the last.
+  std::span<const uint8_t> alpn(Direction direction, size_t index) const;
+
+  // The parser's side.
+  struct Side {
+    explicit Side(BytePool& pool) noexcept : hello(pool), certificate(pool), chain(pool) {}
+    uint8_t progress = TlsStep::none;
+    TlsHello hello;
+    Certificate certificate;
+    PoolBytes chain;  // certificates, one after the other
+    std::array<Certificate::Piece, kMaxCertificates> pieces{};
+    size_t count = 0;
+  };
+  Side& side(Direction direction) { return sides_[static_cast<size_t>(direction)]; }
+  const Side& side(Direction direction) const { return sides_[static_cast<size_t>(direction)]; }
+  void raise(TlsEvent event) { app_events |= uint64_t{1} << static_cast<unsigned>(event); }
+  void advance_to(Direction direction, uint8_t step) {
+    if (side(direction).progress < step) side(direction).progress = step;
+  }
+
+ private:
+  Side sides_[2];
+};
+
+}  // namespace weir::inspection

@@ -1,0 +1,498 @@
+#include "inspection/engine/engine.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "inspection/app/recognise.h"
+
+namespace weir::inspection {
+
+namespace {
+
+constexpr uint8_t kTcp = 6, kUdp = 17;
+constexpr size_t kMaxPayload = 65'535;
+
+Direction other_way(Direction direction) { return opposite(direction); }
+
+}  // namespace
+
+const char* name_of(DropReason reason) {
+  static constexpr const char* kNames[] = {"none",
+                                           "rules",
+                                           "flow drop",
+                                           "stream error",
+                                           "stream reassembly",
+                                           "stream midstream",
+                                           "applayer error",
+                                           "flow memcap",
+                                           "defrag error",
+                                           "stream error",
+                                           "ttl"};
+  static_assert(std::size(kNames) == static_cast<size_t>(DropReason::count_));
+  return kNames[static_cast<size_t>(reason)];
+}
+
+/// Alerts of the packet at hand, on their way to whoever writes them.
+class Engine::Sink final : public AlertSink {
+ public:
+  Sink(Engine& engine, const EngineSession* session, const EnginePacket& packet)
+      : engine_(engine), session_(session), packet_(packet) {}
+  void alert(const RuleAlert& alert) override { engine_.events_->alert(session_, packet_, alert); }
+
+ private:
+  Engine& engine_;
+  const EngineSession* session_;
+  const EnginePacket& packet_;
+};
+
+Engine::Engine(const EngineSettings& settings)
+    : settings_(settings),
+      pool_(settings.memory),
+      scratch_(std::make_unique_for_overwrite<uint8_t[]>(kMaxPayload)) {
+  parsers_.http = settings.http;
+}
+
+Engine::~Engine() {
+  if (detector_ != nullptr) detector_->forget(nobody_);
+}
+
+Result<std::unique_ptr<Engine>> Engine::create(unsigned worker, const EngineSettings& settings) {
+  std::unique_ptr<Engine> engine(new Engine(settings));
+  auto detector = Detector::create(worker, settings.detector, engine->pool_);
+  if (!detector) return tl::unexpected(std::move(detector.error()));
+  engine->detector_ = std::move(*detector);
+  return engine;
+}
+
+EngineSession* Engine::open(const EnginePacket& first, uint64_t id) {
+  auto* const session = make_in<EngineSession>(pool_, pool_);
+  if (session == nullptr) {
+    ++counters_.exceptions[static_cast<size_t>(Ceiling::session_memory)];
+    return nullptr;
+  }
+  const PacketView& view = first.view;
+  bool from_server = view.protocol == kTcp && (view.tcp_flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck) &&
+                     (settings_.stream.midstream || settings_.stream.async_oneside);
+  if (view.protocol == kUdp && !view.payload.empty()) {
+    const Recognition told = recognise_datagram(view.payload, view.src_port, view.dst_port);
+    from_server = told.answer == Recognition::Answer::yes && told.from_server;
+  }
+  session->client = from_server ? view.dst : view.src;
+  session->server = from_server ? view.src : view.dst;
+  session->client_port = from_server ? view.dst_port : view.src_port;
+  session->server_port = from_server ? view.src_port : view.dst_port;
+  session->protocol = view.protocol;
+  session->vlan_count = view.vlan_count;
+  std::copy_n(view.vlans, 3, session->vlans);
+  session->icmp_type = first.icmp_type;
+  session->icmp_code = first.icmp_code;
+  session->id = id;
+  session->facts.start_ns = view.time_ns;
+  if (view.protocol == kTcp) {
+    session->tcp = make_in<TcpTrack>(pool_, pool_, settings_.stream);
+    if (session->tcp == nullptr) {
+      ++counters_.exceptions[static_cast<size_t>(Ceiling::session_memory)];
+      destroy_in(pool_, session);
+      return nullptr;
+    }
+  }
+  ++counters_.sessions;
+  ++counters_.sessions_open;
+  return session;
+}
+
+Direction Engine::direction_of(const EngineSession& session, const EnginePacket& packet) {
+  const PacketView& view = packet.view;
+  if (view.src == session.client && view.src_port == session.client_port) {
+    // A session with itself: the first packet's way, unless only the other fits.
+    return Direction::to_server;
+  }
+  return Direction::to_client;
+}
+
+EngineVerdict Engine::inspect(EngineSession* session, EnginePacket& packet, const DetectionProfile& profile,
+                              EngineEvents& events) {
+  packet_ = &packet;
+  profile_ = &profile;
+  events_ = &events;
+  verdict_ = {};
+  packet_judged_ = no_inspection_ = false;
+  ++counters_.packets;
+  counters_.bytes += packet.view.ip.size();
+  if (session == nullptr) {
+    judge_alone(packet);
+    conclude(nullptr);
+    return verdict_;
+  }
+  packet.view.direction = direction_of(*session, packet);
+  count(*session, packet);
+  if (session->dropped) {
+    block(DropReason::flow_drop, true);
+  } else if (session->bypassed) {
+    ++counters_.bypassed_packets;
+    verdict_.bypass = true;
+  } else if (settings_.stream.is_inline && packet.ttl < settings_.min_ttl) {
+    ++counters_.low_ttl;
+    block(DropReason::ttl, false);
+  } else if (session->tcp != nullptr && !packet.l4_broken) {
+    tcp_packet(*session, packet);
+    if (verdict_.new_session) return verdict_;
+  } else {
+    datagram(*session, packet);
+  }
+  conclude(session);
+  return verdict_;
+}
+
+void Engine::count(EngineSession& session, const EnginePacket& packet) {
+  const auto way = static_cast<size_t>(packet.view.direction);
+  SessionFacts& facts = session.facts;
+  ++facts.packets[way];
+  facts.bytes[way] += packet.view.ip.size();
+  session.last_ns = std::max(session.last_ns, packet.view.time_ns);
+  session.last_number = packet.view.number;
+  if (facts.packets[0] != 0 && facts.packets[1] != 0) session.answered = true;
+  if (session.tcp == nullptr) facts.established = session.answered;
+}
+
+bool Engine::mind_conflict(EngineSession& session, EnginePacket& packet) {
+  const PoolBytes& raw = session.side(packet.view.direction).raw;
+  if (!session.tcp->contradicts(packet, raw.view())) return true;
+  if (settings_.stream.on_conflict == OnConflict::drop_session) {
+    ++counters_.conflicts;
+    session.dropped = true;
+    session.dropped_for = DropReason::stream_error;
+    block(DropReason::stream_error, true);
+    return false;
+  }
+  ++counters_.rewritten;
+  verdict_.rewritten = true;
+  const size_t size = std::min(packet.view.payload.size(), kMaxPayload);
+  std::memcpy(scratch_.get(), packet.view.payload.data(), size);
+  session.tcp->rewrite(packet.view.direction, packet.view.seq, {scratch_.get(), size}, raw.view());
+  packet.view.payload = {scratch_.get(), size};
+  return true;
+}
+
+void Engine::rewrite(const EngineSession& session, const EnginePacket& packet,
+                     std::span<uint8_t> payload) const {
+  session.tcp->rewrite(packet.view.direction, packet.view.seq, payload,
+                       session.side(packet.view.direction).raw.view());
+}
+
+void Engine::tcp_packet(EngineSession& session, EnginePacket& packet) {
+  TcpTrack& tcp = *session.tcp;
+  const Direction own = packet.view.direction;
+  const uint8_t flags = packet.view.tcp_flags;
+  if ((flags & kTcpSyn) != 0) ++((flags & kTcpAck) != 0 ? counters_.tcp_synack : counters_.tcp_syn);
+  if ((flags & kTcpRst) != 0) ++counters_.tcp_rst;
+  if (packet.checksum_bad) {
+    // Its receiver discards it.
+    ++counters_.bad_checksum;
+    if (settings_.stream.is_inline) return block(DropReason::checksum, false);
+    return judge(session, own, true);
+  }
+  if (settings_.stream.is_inline && !mind_conflict(session, packet)) return;
+  const bool was_followed = tcp.followed();
+  const TcpFate fate = tcp.track(packet);
+  if (fate == TcpFate::reuse) {
+    verdict_.new_session = true;
+    return;
+  }
+  if (!was_followed && tcp.followed()) {
+    ++counters_.tcp_sessions;
+    if (tcp.midstream()) ++counters_.midstream_pickups;
+  }
+  SessionFacts& facts = session.facts;
+  facts.established = tcp.established();
+  facts.midstream = tcp.midstream();
+  facts.closed = tcp.closed();
+  tcp_fate(session, packet, fate);
+  if (!verdict_.forward || session.bypassed) return;
+  if (fate == TcpFate::tracked) {
+    // What the other end sent and this packet acknowledges comes first: it was sent before.
+    collect(session, other_way(own));
+    collect(session, own);
+  }
+  judge(session, own, true);
+}
+
+void Engine::tcp_fate(EngineSession& session, EnginePacket& packet, TcpFate fate) {
+  switch (fate) {
+    case TcpFate::tracked:
+    case TcpFate::retransmit:
+      packet.view.stream_part = session.tcp->followed();
+      return;
+    case TcpFate::untracked:
+      if (session.tcp->state() == TcpState::none && !session.policy_applied)
+        except(session, Ceiling::midstream, DropReason::stream_midstream);
+      return;
+    case TcpFate::no_memory:
+      except(session, Ceiling::reassembly_memory, DropReason::stream_memcap);
+      // Never sent unrecorded.
+      if (settings_.stream.is_inline && verdict_.forward) block(DropReason::stream_memcap, false);
+      return;
+    case TcpFate::out_of_window:
+    case TcpFate::bad_timestamp:
+    case TcpFate::bad_ack:
+    case TcpFate::bad_reset:
+    case TcpFate::bad_flags:
+      if (!settings_.stream.is_inline) return;
+      ++counters_.stream_errors;
+      block(DropReason::stream_error, false);
+      return;
+    case TcpFate::reuse:
+      return;
+  }
+}
+
+void Engine::collect(EngineSession& session, Direction direction) {
+  TcpChunk chunk;
+  while (session.tcp->next_chunk(direction, chunk)) {
+    if (chunk.gap != 0) {
+      stream_gap(session, direction, chunk.gap);
+    } else {
+      stream_bytes(session, direction, chunk.bytes);
+    }
+  }
+  session.facts.stream_bytes[static_cast<size_t>(direction)] = session.tcp->side(direction).offset;
+  if (session.tcp->drained(direction)) stream_end(session, direction);
+}
+
+void Engine::stream_bytes(EngineSession& session, Direction direction, std::span<const uint8_t> bytes) {
+  session.facts.stream_bytes[static_cast<size_t>(direction)] += bytes.size();
+  while (!bytes.empty()) {
+    // A piece and what is carried over fit the largest block.
+    const auto piece = bytes.first(std::min<size_t>(bytes.size(), BytePool::kLargest / 2));
+    bytes = bytes.subspan(piece.size());
+    if (!session.encrypted) keep_raw(session, direction, piece);
+    app_bytes(session, direction, piece);
+  }
+}
+
+void Engine::keep_raw(EngineSession& session, Direction direction, std::span<const uint8_t> bytes) {
+  EngineSession::Side& side = session.side(direction);
+  if (side.raw.size() + bytes.size() > BytePool::kLargest) {
+    // It cannot wait for the next packet of its direction.
+    if (side.judged < side.raw.size()) judge(session, direction, false);
+    const size_t keep = std::min<size_t>(settings_.stream_window, BytePool::kLargest / 2);
+    if (side.raw.size() > keep) {
+      const size_t over = side.raw.size() - keep;
+      side.raw.drop_front(over);
+      side.raw_base += over;
+      side.judged = static_cast<uint32_t>(side.raw.size());
+    }
+  }
+  if (side.raw.append(bytes)) return;
+  // Rules on the stream no longer see it whole; what is parsed of it they do.
+  side.raw_base += side.raw.size() + bytes.size();
+  side.raw.reset();
+  side.judged = 0;
+  except(session, Ceiling::reassembly_memory, DropReason::stream_memcap);
+}
+
+void Engine::stream_gap(EngineSession& session, Direction direction, uint64_t size) {
+  ++counters_.gaps;
+  counters_.gap_bytes += size;
+  EngineSession::Side& side = session.side(direction);
+  if (side.judged < side.raw.size()) judge(session, direction, false);
+  side.raw_base += side.raw.size() + size;
+  side.raw.reset();
+  side.judged = 0;
+  if (session.parser != nullptr && !session.app_failed) {
+    handle(session, direction, session.parser->gap(direction, size, packet_->view.time_ns));
+    side.unjudged = true;
+  } else if (session.parser == nullptr && !side.recognised) {
+    side.recognised = true;
+    side.waiting.reset();
+    session.facts.app[static_cast<size_t>(direction)] = AppProtocol::failed;
+    session.facts.app_decided[static_cast<size_t>(direction)] = true;
+  }
+}
+
+void Engine::stream_end(EngineSession& session, Direction direction) {
+  EngineSession::Side& side = session.side(direction);
+  if (side.ended) return;
+  side.ended = true;
+  if (session.parser == nullptr || session.app_failed) return;
+  handle(session, direction, session.parser->end_of_stream(direction, packet_->view.time_ns));
+  side.unjudged = true;
+}
+
+void Engine::datagram(EngineSession& session, EnginePacket& packet) {
+  if (session.protocol == kUdp && !packet.l4_broken && !packet.view.payload.empty() && !packet.checksum_bad)
+    app_bytes(session, packet.view.direction, packet.view.payload);
+  if (packet.checksum_bad && settings_.stream.is_inline) {
+    ++counters_.bad_checksum;
+    return block(DropReason::checksum, false);
+  }
+  judge(session, packet.view.direction, true);
+}
+
+void Engine::judge(EngineSession& session, Direction direction, bool first_of_packet) {
+  EngineSession::Side& side = session.side(direction);
+  const std::span<Transaction* const> transactions =
+      session.parser != nullptr ? session.parser->transactions() : std::span<Transaction* const>{};
+  const bool skip = session.dropped || session.detection.passed() || no_inspection_;
+  EnginePacket made;
+  EnginePacket* packet = packet_;
+  if (packet->view.direction != direction) {
+    // The other way: a packet that holds nothing speaks for it.
+    made.view.time_ns = packet_->view.time_ns;
+    made.view.number = packet_->view.number;
+    made.view.direction = direction;
+    made.view.src = packet_->view.dst;
+    made.view.dst = packet_->view.src;
+    made.view.src_port = packet_->view.dst_port;
+    made.view.dst_port = packet_->view.src_port;
+    made.view.protocol = packet_->view.protocol;
+    made.view.stream_part = true;
+    made.source =
+        packet_->source == PacketSource::flow_end ? PacketSource::flow_end : PacketSource::stream_end;
+    made.link_type = packet_->link_type;
+    packet = &made;
+  }
+  if (!skip) {
+    StreamView stream{direction, {}};
+    stream.view.bytes = side.raw.view();
+    stream.view.old_size = side.judged;
+    stream.view.base = side.raw_base;
+    stream.view.complete = session.tcp != nullptr && session.tcp->drained(direction);
+    const bool fresh = side.judged < side.raw.size();
+    const std::span<const StreamView> streams(&stream, fresh ? 1 : 0);
+    Inspected inspected{packet->view, session.facts, streams, transactions};
+    inspected.packet_judged = packet_judged_ || packet == &made;
+    const std::span<const uint8_t> payload = packet->view.payload;
+    if (session.encrypted) packet->view.payload = {};
+    Sink sink(*this, &session, *packet);
+    take(detector_->inspect(*profile_, session.detection, inspected, sink));
+    packet->view.payload = payload;
+  }
+  if (packet == packet_) packet_judged_ = packet_judged_ || first_of_packet || !skip;
+  side.judged = static_cast<uint32_t>(side.raw.size());
+  if (side.raw.size() > settings_.stream_window) {
+    const size_t over = side.raw.size() - settings_.stream_window;
+    side.raw.drop_front(over);
+    side.raw_base += over;
+    side.judged = static_cast<uint32_t>(side.raw.size());
+  }
+  side.unjudged = false;
+  if (session.detection.dropped() && settings_.stream.is_inline) {
+    session.dropped = true;
+    if (session.dropped_for == DropReason::none) session.dropped_for = DropReason::rules;
+  }
+  if (session.parser != nullptr) {
+    log_transactions(session, *packet, false);
+    release_transactions(session);
+  }
+}
+
+void Engine::judge_alone(EnginePacket& packet) {
+  SessionFacts facts;
+  facts.start_ns = packet.view.time_ns;
+  const Inspected inspected{packet.view, facts, {}, {}};
+  Sink sink(*this, nullptr, packet);
+  take(detector_->inspect(*profile_, nobody_, inspected, sink));
+  detector_->forget(nobody_);
+}
+
+void Engine::take(const DetectionVerdict& verdict) {
+  verdict_.would_drop = verdict_.would_drop || verdict.would_drop;
+  if (verdict.reject != RejectTo::nobody) verdict_.reject = verdict.reject;
+  if (verdict.forward || !verdict_.forward) return;
+  verdict_.forward = false;
+  verdict_.drop_session = verdict.drop_session;
+  verdict_.rule = verdict.rule;
+  verdict_.reason = DropReason::rules;
+}
+
+void Engine::block(DropReason reason, bool whole_session) {
+  verdict_.forward = false;
+  verdict_.drop_session = verdict_.drop_session || whole_session;
+  if (verdict_.reason == DropReason::none) verdict_.reason = reason;
+}
+
+void Engine::except(EngineSession& session, Ceiling ceiling, DropReason reason) {
+  ++counters_.exceptions[static_cast<size_t>(ceiling)];
+  const ExceptionPolicy policy = settings_.policies[static_cast<size_t>(ceiling)];
+  if (policy == ExceptionPolicy::ignore) return;
+  session.policy_applied = true;
+  session.policy_ceiling = ceiling;
+  session.policy = policy;
+  switch (policy) {
+    case ExceptionPolicy::ignore:
+      return;
+    case ExceptionPolicy::reject:
+      verdict_.reject = RejectTo::both;
+      [[fallthrough]];
+    case ExceptionPolicy::drop_flow:
+      session.dropped = true;
+      session.dropped_for = reason;
+      return block(reason, true);
+    case ExceptionPolicy::drop_packet:
+      return block(reason, false);
+    case ExceptionPolicy::bypass:
+      session.bypassed = true;
+      verdict_.bypass = true;
+      return;
+    case ExceptionPolicy::pass_flow:
+      session.detection.set_passed();
+      return;
+    case ExceptionPolicy::pass_packet:
+      no_inspection_ = true;
+      return;
+  }
+}
+
+void Engine::conclude(EngineSession* session) {
+  if (verdict_.forward) {
+    ++counters_.accepted;
+  } else {
+    ++(verdict_.reject != RejectTo::nobody ? counters_.rejected : counters_.blocked);
+    ++counters_.drops[static_cast<size_t>(verdict_.reason)];
+    if (session != nullptr && verdict_.drop_session) session->dropped = true;
+  }
+  events_->judged(session, *packet_, verdict_);
+}
+
+void Engine::end(EngineSession* session, uint64_t now_ns, const DetectionProfile& profile,
+                 EngineEvents& events) {
+  EnginePacket last;
+  packet_ = &last;
+  profile_ = &profile;
+  events_ = &events;
+  verdict_ = {};
+  packet_judged_ = true;
+  no_inspection_ = false;
+  last.view.time_ns = std::min(now_ns, session->last_ns);
+  last.view.number = session->last_number;
+  last.view.src = session->client;
+  last.view.dst = session->server;
+  last.view.src_port = session->client_port;
+  last.view.dst_port = session->server_port;
+  last.view.protocol = session->protocol;
+  last.view.stream_part = true;
+  last.source = PacketSource::flow_end;
+  if (session->tcp != nullptr && !session->dropped && !session->bypassed) {
+    session->tcp->flush();
+    for (const Direction direction : {Direction::to_server, Direction::to_client})
+      collect(*session, direction);
+    for (const Direction direction : {Direction::to_server, Direction::to_client})
+      stream_end(*session, direction);
+    for (const Direction direction : {Direction::to_server, Direction::to_client}) {
+      const EngineSession::Side& side = session->side(direction);
+      if (side.unjudged || side.judged < side.raw.size()) judge(*session, direction, false);
+    }
+  }
+  if (session->parser != nullptr) {
+    log_transactions(*session, last, true);
+    parser_over(*session);
+  }
+  events.ended(*session);
+  detector_->forget(session->detection);
+  destroy_in(pool_, session->tcp);
+  destroy_in(pool_, session);
+  --counters_.sessions_open;
+}
+
+}  // namespace weir::inspection

@@ -1,0 +1,157 @@
+// The inspection engine of one worker: packets of sessions in, verdicts and events out.
+//
+//   track the stream -> parse what is in order -> judge (Detector) -> verdict -> events
+//
+// The same class runs in the hub's workers and in the offline tool. Who owns the table of sessions (the data
+// path's, or offline/session_table) asks for an entry with open(), gives every packet of the session to
+// inspect(), and ends it with end(). After create() nothing is allocated but from the pool, and no call
+// blocks. Worker thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "dataplane/net/result.h"
+#include "inspection/detect/detector.h"
+#include "inspection/engine/exception_policy.h"
+#include "inspection/engine/packet.h"
+#include "inspection/engine/parsers.h"
+#include "inspection/engine/session.h"
+
+namespace weir::inspection {
+
+struct EngineSettings {
+  size_t memory = size_t{64} << 20;  // the pool: entries, streams, parsers, detection
+  StreamSettings stream;
+  uint32_t stream_window = 16'384;  // bytes of a stream that rules still see when more comes
+  uint8_t min_ttl = 0;              // inline: what would not reach its receiver is dropped, below this
+  bool bypass_encrypted = true;     // TLS after its handshake is not looked at
+  ExceptionPolicies policies{};
+  HttpLimits http;
+  DetectorLimits detector;
+};
+
+struct EngineCounters {
+  EventCount packets, bytes;
+  EventCount sessions, sessions_open;
+  EventCount tcp_sessions, tcp_syn, tcp_synack, tcp_rst, midstream_pickups;
+  EventCount gaps, gap_bytes;
+  EventCount stream_errors;  // inline: dropped, since the receiver would discard them
+  EventCount rewritten;      // inline: other bytes than those seen first
+  EventCount conflicts;      // inline: the same, and the session was dropped for it
+  EventCount bad_checksum, low_ttl;
+  EventCount bypassed_packets;
+  EventCount accepted, blocked, rejected;
+  std::array<EventCount, static_cast<size_t>(DropReason::count_)> drops;
+  ExceptionCounters exceptions;
+};
+
+/// What becomes of a packet.
+struct EngineVerdict {
+  bool forward = true;
+  bool drop_session = false;  // nor is anything later of the session sent
+  bool would_drop = false;    // mode test
+  bool bypass = false;        // nothing later of the session has to come here
+  bool new_session = false;   // these ends begin anew: end(), open(), inspect() again
+  bool rewritten = false;     // before it is sent: Engine::rewrite()
+  RejectTo reject = RejectTo::nobody;
+  DropReason reason = DropReason::none;
+  const RuleInfo* rule = nullptr;
+};
+
+/// Where the engine's findings go. Called on the worker while it inspects: copies what it needs, never
+/// blocks.
+class EngineEvents {
+ public:
+  virtual ~EngineEvents() = default;
+  /// `session` is null for a packet that belongs to none.
+  virtual void alert(const EngineSession* session, const EnginePacket& packet, const RuleAlert& alert) = 0;
+  /// A transaction is complete, or its session ends.
+  virtual void transaction(const EngineSession& session, const EnginePacket& packet,
+                           Transaction& transaction) = 0;
+  /// The transactions of the session moved: for files, which end before their transaction does.
+  virtual void moved(const EngineSession& session, const EnginePacket& packet,
+                     std::span<Transaction* const> transactions) = 0;
+  /// After everything else of a packet.
+  virtual void judged(const EngineSession* session, const EnginePacket& packet,
+                      const EngineVerdict& verdict) = 0;
+  /// The last word about a session.
+  virtual void ended(const EngineSession& session) = 0;
+};
+
+class Engine {
+ public:
+  static Result<std::unique_ptr<Engine>> create(unsigned worker, const EngineSettings& settings);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// An entry for a session that begins with this packet; null: the pool is at its ceiling (counted; the
+  /// policy for session_memory decides). Says who the client is, which is not always the sender.
+  EngineSession* open(const EnginePacket& first, uint64_t id);
+  /// Which way a packet of the session goes.
+  static Direction direction_of(const EngineSession& session, const EnginePacket& packet);
+  /// Judges one packet; sets its direction and what belongs to it. `session` may be null.
+  EngineVerdict inspect(EngineSession* session, EnginePacket& packet, const DetectionProfile& profile,
+                        EngineEvents& events);
+  /// After `rewritten`: puts the bytes seen first into the packet's payload. The caller mends the checksum.
+  void rewrite(const EngineSession& session, const EnginePacket& packet, std::span<uint8_t> payload) const;
+  /// The session is over: what waits is judged, its events are written, its memory goes back.
+  void end(EngineSession* session, uint64_t now_ns, const DetectionProfile& profile, EngineEvents& events);
+
+  const EngineCounters& counters() const { return counters_; }
+  const DetectorCounters& detection() const { return detector_->counters(); }
+  const HttpCounters& http() const { return parsers_.http_counters; }
+  const BytePool& pool() const { return pool_; }
+
+ private:
+  class Sink;
+  explicit Engine(const EngineSettings& settings);
+
+  void count(EngineSession& session, const EnginePacket& packet);
+  void tcp_packet(EngineSession& session, EnginePacket& packet);
+  void tcp_fate(EngineSession& session, EnginePacket& packet, TcpFate fate);
+  bool mind_conflict(EngineSession& session, EnginePacket& packet);
+  void datagram(EngineSession& session, EnginePacket& packet);
+  void collect(EngineSession& session, Direction direction);
+  void stream_bytes(EngineSession& session, Direction direction, std::span<const uint8_t> bytes);
+  void keep_raw(EngineSession& session, Direction direction, std::span<const uint8_t> bytes);
+  void stream_gap(EngineSession& session, Direction direction, uint64_t size);
+  void stream_end(EngineSession& session, Direction direction);
+
+  // engine_app.cpp
+  void app_bytes(EngineSession& session, Direction direction, std::span<const uint8_t> bytes);
+  void recognised(EngineSession& session, Direction direction, AppProtocol protocol,
+                  std::span<const uint8_t> bytes);
+  bool start_parser(EngineSession& session, AppProtocol protocol);
+  void run_parser(EngineSession& session, Direction direction, std::span<const uint8_t> bytes);
+  void handle(EngineSession& session, Direction direction, const Advance& step);
+  void change_protocol(EngineSession& session, Direction direction, std::span<const uint8_t> rest);
+  void parser_over(EngineSession& session);
+  void log_transactions(EngineSession& session, const EnginePacket& packet, bool all);
+  void release_transactions(EngineSession& session);
+
+  void judge(EngineSession& session, Direction direction, bool first_of_packet);
+  void judge_alone(EnginePacket& packet);
+  void take(const DetectionVerdict& verdict);
+  void except(EngineSession& session, Ceiling ceiling, DropReason reason);
+  void block(DropReason reason, bool whole_session);
+  void conclude(EngineSession* session);
+
+  EngineSettings settings_;
+  BytePool pool_;
+  ParserShared parsers_;
+  std::unique_ptr<Detector> detector_;
+  std::unique_ptr<uint8_t[]> scratch_;  // one payload, rewritten
+  EngineCounters counters_;
+  SessionDetection nobody_;  // of packets without a session
+  // Of the packet at hand:
+  EnginePacket* packet_ = nullptr;
+  const DetectionProfile* profile_ = nullptr;
+  EngineEvents* events_ = nullptr;
+  EngineVerdict verdict_;
+  bool packet_judged_ = false;
+  bool no_inspection_ = false;  // of this packet, by an exception policy
+};
+
+}  // namespace weir::inspection

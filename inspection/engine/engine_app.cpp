@@ -1,0 +1,174 @@
+// The application's side of the engine: which protocol it is, its parser, its transactions.
+#include "inspection/app/recognise.h"
+#include "inspection/engine/engine.h"
+
+namespace weir::inspection {
+
+namespace {
+
+constexpr uint8_t kTcp = 6;
+
+size_t index(Direction direction) { return static_cast<size_t>(direction); }
+
+}  // namespace
+
+void Engine::app_bytes(EngineSession& session, Direction direction, std::span<const uint8_t> bytes) {
+  if (session.app_failed || session.encrypted) return;
+  EngineSession::Side& side = session.side(direction);
+  if (session.parser != nullptr) {
+    if (!side.recognised) {
+      // The other direction has told it. This one may say otherwise, which is worth an event.
+      side.recognised = true;
+      const Recognition told = session.tcp != nullptr
+                                   ? recognise_stream(direction, bytes)
+                                   : Recognition{Recognition::Answer::yes, session.facts.protocol, false};
+      const bool other = told.answer == Recognition::Answer::yes && told.protocol != session.facts.protocol;
+      session.mismatched = session.mismatched || other;
+      session.facts.app[index(direction)] = other ? told.protocol : session.facts.protocol;
+      session.facts.app_decided[index(direction)] = true;
+    }
+    return run_parser(session, direction, bytes);
+  }
+  if (side.recognised) return;
+  std::span<const uint8_t> begin = bytes;
+  if (!side.waiting.empty()) {
+    if (!side.waiting.append(bytes)) return except(session, Ceiling::app_memory, DropReason::app_layer_error);
+    begin = side.waiting.view();
+  }
+  const Recognition told = session.tcp != nullptr
+                               ? recognise_stream(direction, begin)
+                               : recognise_datagram(begin, packet_->view.src_port, packet_->view.dst_port);
+  switch (told.answer) {
+    case Recognition::Answer::yes:
+      return recognised(session, direction, told.protocol, begin);
+    case Recognition::Answer::more:
+      if (side.waiting.empty() && !side.waiting.append(bytes))
+        except(session, Ceiling::app_memory, DropReason::app_layer_error);
+      return;
+    case Recognition::Answer::no:
+      side.recognised = true;
+      side.waiting.reset();
+      session.facts.app[index(direction)] = AppProtocol::failed;
+      session.facts.app_decided[index(direction)] = true;
+      if (session.side(opposite(direction)).recognised && session.facts.protocol == AppProtocol::unknown)
+        session.facts.protocol = AppProtocol::failed;
+      return;
+  }
+}
+
+void Engine::recognised(EngineSession& session, Direction direction, AppProtocol protocol,
+                        std::span<const uint8_t> bytes) {
+  EngineSession::Side& side = session.side(direction);
+  side.recognised = true;
+  session.facts.app[index(direction)] = protocol;
+  session.facts.app_decided[index(direction)] = true;
+  session.facts.protocol = protocol;
+  if (!start_parser(session, protocol)) return;
+  EngineSession::Side& other = session.side(opposite(direction));
+  // Bytes that were sent before, and that their own direction could not tell yet.
+  if (!other.waiting.empty()) {
+    PoolBytes waiting = std::move(other.waiting);
+    app_bytes(session, opposite(direction), waiting.view());
+  }
+  if (session.parser != nullptr && !session.app_failed) {
+    if (side.waiting.empty()) return run_parser(session, direction, bytes);
+    PoolBytes waiting = std::move(side.waiting);
+    run_parser(session, direction, waiting.view());
+  }
+}
+
+bool Engine::start_parser(EngineSession& session, AppProtocol protocol) {
+  session.parser = make_parser(pool_, parsers_, protocol, session.protocol == kTcp, session.next_tx);
+  if (session.parser != nullptr) return true;
+  session.app_failed = true;
+  except(session, Ceiling::app_memory, DropReason::app_layer_error);
+  return false;
+}
+
+void Engine::run_parser(EngineSession& session, Direction direction, std::span<const uint8_t> bytes) {
+  // Each round consumes or makes something; the count only guards against a parser that does neither.
+  for (unsigned idle = 0; idle < 16;) {
+    const Advance step = session.parser->advance(direction, bytes, packet_->view.time_ns);
+    session.side(direction).unjudged = true;
+    bytes = bytes.subspan(std::min(step.consumed, bytes.size()));
+    idle = step.consumed == 0 ? idle + 1 : 0;
+    handle(session, direction, step);
+    if (session.app_failed || session.encrypted || session.dropped) return;
+    if (step.next == Next::other) return change_protocol(session, direction, bytes);
+    if (step.next != Next::again) return;
+    judge(session, direction, false);
+    if (session.dropped) return;
+  }
+}
+
+void Engine::handle(EngineSession& session, Direction direction, const Advance& step) {
+  (void)direction;
+  switch (step.error) {
+    case AppError::none:
+      break;
+    case AppError::memory:
+      except(session, Ceiling::app_memory, DropReason::app_layer_error);
+      break;
+    case AppError::transactions:
+      except(session, Ceiling::app_transactions, DropReason::app_layer_error);
+      break;
+    case AppError::malformed:
+      except(session, Ceiling::app_malformed, DropReason::app_layer_error);
+      break;
+  }
+  events_->moved(session, *packet_, session.parser->transactions());
+  if (step.next != Next::ended) return;
+  if (session.facts.protocol == AppProtocol::tls && step.error == AppError::none &&
+      settings_.bypass_encrypted) {
+    session.encrypted = true;
+    // Of the handshake only what is not judged yet is still needed.
+    for (EngineSession::Side& side : session.sides) side.waiting.reset();
+  }
+}
+
+void Engine::change_protocol(EngineSession& session, Direction direction, std::span<const uint8_t> rest) {
+  // The old protocol's transactions are judged and written before the new one begins.
+  for (const Direction way : {direction, opposite(direction)}) {
+    if (session.side(way).unjudged) judge(session, way, false);
+  }
+  if (session.dropped) return;
+  log_transactions(session, *packet_, true);
+  session.previous = session.facts.protocol;
+  parser_over(session);
+  session.facts.protocol = AppProtocol::unknown;
+  for (const Direction way : {Direction::to_server, Direction::to_client}) {
+    session.side(way).recognised = false;
+    session.side(way).waiting.reset();
+    session.facts.app[index(way)] = AppProtocol::unknown;
+    session.facts.app_decided[index(way)] = false;
+  }
+  if (!rest.empty()) app_bytes(session, direction, rest);
+}
+
+void Engine::log_transactions(EngineSession& session, const EnginePacket& packet, bool all) {
+  for (Transaction* const transaction : session.parser->transactions()) {
+    if (transaction->logged || (!all && !is_over(*transaction))) continue;
+    transaction->logged = true;
+    events_->transaction(session, packet, *transaction);
+  }
+}
+
+void Engine::release_transactions(EngineSession& session) {
+  // What is over and was not judged in its other direction waits for that direction's packet.
+  if (session.sides[0].unjudged || session.sides[1].unjudged) return;
+  release_over(*session.parser, [&](Transaction& transaction) {
+    session.next_tx = std::max(session.next_tx, transaction.id + 1);
+    detector_->forget(transaction);
+  });
+}
+
+void Engine::parser_over(EngineSession& session) {
+  for (Transaction* const transaction : session.parser->transactions()) {
+    session.next_tx = std::max(session.next_tx, transaction->id + 1);
+    detector_->forget(*transaction);
+  }
+  session.parser->destroy();
+  session.parser = nullptr;
+}
+
+}  // namespace weir::inspection

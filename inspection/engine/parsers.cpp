@@ -1,0 +1,23 @@
+#include "inspection/engine/parsers.h"
+
+#include "inspection/app/dns/dns_parser.h"
+#include "inspection/app/http/parser.h"
+#include "inspection/app/tls/tls_parser.h"
+
+namespace weir::inspection {
+
+AppParser* make_parser(BytePool& pool, ParserShared& shared, AppProtocol protocol, bool over_tcp,
+                       uint64_t first_tx) {
+  switch (protocol) {
+    case AppProtocol::http1:
+      return HttpParser::make(pool, shared.http, shared.http_counters);
+    case AppProtocol::dns:
+      return make_dns_parser(pool, over_tcp, first_tx);
+    case AppProtocol::tls:
+      return make_tls_parser(pool, first_tx);
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace weir::inspection

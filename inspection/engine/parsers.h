@@ -1,0 +1,21 @@
+// The parser of each protocol, by its name. The one place that knows them all.
+#pragma once
+
+#include "inspection/app/app_parser.h"
+#include "inspection/app/http/limits.h"
+#include "inspection/memory/byte_pool.h"
+
+namespace weir::inspection {
+
+/// What the parsers of one worker share.
+struct ParserShared {
+  HttpLimits http;
+  HttpCounters http_counters;
+};
+
+/// Null: the pool is at its ceiling, or the protocol is not parsed. `first_tx`: the id of the session's next
+/// transaction. `shared` outlives the parser.
+AppParser* make_parser(BytePool& pool, ParserShared& shared, AppProtocol protocol, bool over_tcp,
+                       uint64_t first_tx);
+
+}  // namespace weir::inspection

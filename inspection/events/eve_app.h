@@ -1,0 +1,16 @@
+// What events say of a transaction: EVE's object of its protocol. Offline tool and writer thread; allocates.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "inspection/app/transaction.h"
+
+namespace weir::inspection {
+
+/// Puts the protocol's object (`http`, `dns`, `tls`) into an event.
+void add_app_object(nlohmann::ordered_json& json, Transaction& transaction);
+/// The anomalies' names, one for each bit of app_events; empty beyond them.
+std::string_view app_event_name(AppProtocol protocol, unsigned bit);
+
+}  // namespace weir::inspection

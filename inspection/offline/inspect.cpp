@@ -1,0 +1,154 @@
+#include "inspection/offline/inspect.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "inspection/offline/stats.h"
+#include "inspection/rules/class_table.h"
+#include "inspection/rules/language.h"
+
+namespace weir::inspection::offline {
+
+namespace {
+
+Result<std::string> file_text(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return fail(ErrorCode::io, file + ": cannot be read");
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+/// The capture's way: decoder -> sessions -> engines.
+class Run final : public PacketTaker {
+ public:
+  Run(const OfflineSettings& settings, std::vector<std::unique_ptr<Engine>> engines,
+      std::shared_ptr<const DetectionProfile> profile, EveWriter& eve)
+      : settings_(settings),
+        engines_(std::move(engines)),
+        profile_(std::move(profile)),
+        eve_(eve),
+        defragmenter_(settings.defrag),
+        decoder_(settings_.decode, defragmenter_, *this),
+        sessions_(settings.timeouts, settings.use_vlans, settings.use_levels) {}
+
+  void all(Capture& capture) {
+    Frame frame;
+    while (capture.next(frame)) {
+      last_ns_ = std::max(last_ns_, frame.time_ns);
+      decoder_.decode(frame, capture.link_type());
+      sessions_.expire(last_ns_, [this](EngineSession* session, bool) { end(session, "timeout"); });
+    }
+    sessions_.end_all([this](EngineSession* session, bool) { end(session, "shutdown"); });
+    eve_.stats(stats_tree(decoder_.counters(), engines_), last_ns_);
+  }
+
+  void take(EnginePacket& packet) override {
+    Engine* engine = engines_.front().get();
+    EngineSession* session = nullptr;
+    if (SessionTable::wants_session(packet)) {
+      EngineSession*& slot =
+          sessions_.find(packet, [this](EngineSession* over, bool) { end(over, "timeout"); });
+      if (slot == nullptr) slot = begin(packet);
+      session = slot;
+      if (session != nullptr) engine = engine_of(*session);
+      const EngineVerdict verdict = engine->inspect(session, packet, *profile_, eve_);
+      if (!verdict.new_session) return;
+      // Its ends begin anew.
+      end(session, "tcp_reuse");
+      slot = session = begin(packet);
+    }
+    if (session != nullptr) engine = engine_of(*session);
+    engine->inspect(session, packet, *profile_, eve_);
+  }
+
+ private:
+  Engine* engine_of(const EngineSession& session) const {
+    return engines_[session.id % engines_.size()].get();
+  }
+  EngineSession* begin(const EnginePacket& packet) {
+    const uint64_t id = next_id_++;
+    return engines_[id % engines_.size()]->open(packet, id);
+  }
+  void end(EngineSession* session, const char* reason) {
+    eve_.set_end_reason(reason);
+    engine_of(*session)->end(session, last_ns_, *profile_, eve_);
+  }
+
+  const OfflineSettings& settings_;
+  std::vector<std::unique_ptr<Engine>> engines_;
+  std::shared_ptr<const DetectionProfile> profile_;
+  EveWriter& eve_;
+  Defragmenter defragmenter_;
+  Decoder decoder_;
+  SessionTable sessions_;
+  uint64_t next_id_ = 1;
+  uint64_t last_ns_ = 0;
+};
+
+Result<ast::ParsedRuleset> read_rules(const InspectRequest& request) {
+  ast::ClassTable classes = ast::ClassTable::defaults();
+  ast::RuleReader reader(std::move(classes));
+  ast::ParsedRuleset rules;
+  for (const std::string& file : request.rules) {
+    auto text = file_text(file);
+    if (!text) return tl::unexpected(std::move(text.error()));
+    reader.read(file, *text, rules);
+  }
+  return rules;
+}
+
+/// Says which rules were refused; how many.
+size_t tell_refused(const ast::ParsedRuleset& rules, const DetectionRuleset& compiled, std::ostream& err) {
+  size_t refused = rules.refused;
+  for (const ast::Issue& issue : rules.issues) err << "weir: " << ast::to_string(issue, rules) << '\n';
+  for (const ast::Issue& issue : compiled.issues()) err << "weir: " << ast::to_string(issue, rules) << '\n';
+  return refused + compiled.issues().size();
+}
+
+Status run(InspectRequest& request, std::ostream& err, size_t& refused) {
+  auto rules = read_rules(request);
+  if (!rules) return tl::unexpected(std::move(rules.error()));
+  DetectionCompileOptions options;
+  options.workers = request.workers;
+  auto compiled = DetectionRuleset::compile(*rules, options);
+  if (!compiled) return tl::unexpected(std::move(compiled.error()));
+  refused = tell_refused(*rules, **compiled, err);
+  std::vector<std::string> unbound;
+  auto profile =
+      DetectionProfile::bind(*compiled, request.settings.variables, request.settings.mode, &unbound);
+  if (!profile) return tl::unexpected(std::move(profile.error()));
+  for (const std::string& sentence : unbound) err << "weir: " << sentence << '\n';
+  if (request.strict && refused + unbound.size() > 0) {
+    refused += unbound.size();
+    return {};
+  }
+  std::vector<std::unique_ptr<Engine>> engines;
+  request.settings.engine.detector.reference = request.reference;
+  for (unsigned worker = 0; worker < request.workers; ++worker) {
+    auto engine = Engine::create(worker, request.settings.engine);
+    if (!engine) return tl::unexpected(std::move(engine.error()));
+    engines.push_back(std::move(*engine));
+  }
+  auto eve = EveWriter::open(request.eve, request.settings.eve, request.settings.engine.stream.is_inline);
+  if (!eve) return tl::unexpected(std::move(eve.error()));
+  auto capture = Capture::open(request.pcap);
+  if (!capture) return tl::unexpected(std::move(capture.error()));
+  Run(request.settings, std::move(engines), std::move(*profile), **eve).all(*capture);
+  // A capture that is cut short is still a capture: what could be read was inspected.
+  if (!capture->error().empty()) err << "weir: " << request.pcap << ": " << capture->error() << '\n';
+  return (*eve)->finish();
+}
+
+}  // namespace
+
+int run_inspect(InspectRequest request, std::ostream& err) {
+  size_t refused = 0;
+  if (request.workers == 0) request.workers = 1;
+  if (const Status status = run(request, err, refused); !status) {
+    err << "weir: " << status.error().message << '\n';
+    return kInspectFailed;
+  }
+  return request.strict && refused > 0 ? kInspectRefused : kInspectOk;
+}
+
+}  // namespace weir::inspection::offline

@@ -1,0 +1,283 @@
+#include "inspection/offline/settings.h"
+
+#include <algorithm>
+#include <cctype>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
+
+namespace weir::inspection::offline {
+
+namespace {
+
+using Json = nlohmann::json;
+
+/// The value at "stream.reassembly.depth"; null if there is none. Members of lists go by their number, or by
+/// the one key that they have.
+const Json* at_path(const Json& root, std::string_view path) {
+  const Json* here = &root;
+  while (!path.empty()) {
+    const size_t dot = path.find('.');
+    const std::string word(path.substr(0, dot));
+    path = dot == std::string_view::npos ? std::string_view{} : path.substr(dot + 1);
+    if (here->is_array()) {
+      const bool number = !word.empty() && std::all_of(word.begin(), word.end(),
+                                                       [](unsigned char c) { return std::isdigit(c); });
+      const size_t index = number && word.size() < 6 ? std::stoul(word) : here->size();
+      if (index >= here->size()) return nullptr;
+      here = &(*here)[index];
+      continue;
+    }
+    const auto found = here->is_object() ? here->find(word) : here->end();
+    if (!here->is_object() || found == here->end()) return nullptr;
+    here = &*found;
+  }
+  return here;
+}
+
+void set_path(Json& root, const std::string& path, const std::string& value) {
+  Json* here = &root;
+  std::istringstream words(path);
+  for (std::string word; std::getline(words, word, '.');) {
+    if (here->is_array()) {
+      const bool number = !word.empty() && std::all_of(word.begin(), word.end(),
+                                                       [](unsigned char c) { return std::isdigit(c); });
+      if (!number || word.size() > 4 || std::stoul(word) >= here->size()) return;
+      here = &(*here)[std::stoul(word)];
+    } else {
+      if (!here->is_object()) *here = Json::object();
+      here = &(*here)[word];
+    }
+  }
+  *here = value;
+}
+
+std::string text_of(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  return value.is_null() ? std::string() : value.dump();
+}
+
+bool yes(const Json& value) {
+  if (value.is_boolean()) return value.get<bool>();
+  std::string text = text_of(value);
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text == "yes" || text == "true" || text == "1" || text == "on";
+}
+
+/// "1mb", "64 KiB", 4096.
+std::optional<uint64_t> size_of(const Json& value) {
+  const std::string text = text_of(value);
+  size_t at = 0;
+  uint64_t number = 0;
+  while (at < text.size() && std::isdigit(static_cast<unsigned char>(text[at])) &&
+         number < (uint64_t{1} << 40))
+    number = number * 10 + static_cast<uint64_t>(text[at++] - '0');
+  if (at == 0) return std::nullopt;
+  while (at < text.size() && text[at] == ' ') ++at;
+  const char unit =
+      at < text.size() ? static_cast<char>(std::tolower(static_cast<unsigned char>(text[at]))) : 'b';
+  return unit == 'k' ? number << 10 : unit == 'm' ? number << 20 : unit == 'g' ? number << 30 : number;
+}
+
+class Reader {
+ public:
+  explicit Reader(const Json& root) : root_(root) {}
+  const Json* at(std::string_view path) const { return at_path(root_, path); }
+  void flag(std::string_view path, bool& out) const {
+    if (const Json* value = at(path)) out = yes(*value);
+  }
+  template <typename T>
+  void size(std::string_view path, T& out) const {
+    const Json* const value = at(path);
+    if (value == nullptr) return;
+    if (const auto size = size_of(*value)) out = static_cast<T>(*size);
+  }
+  void word(std::string_view path, std::string& out) const {
+    if (const Json* value = at(path); value != nullptr && value->is_string()) out = value->get<std::string>();
+  }
+
+ private:
+  const Json& root_;
+};
+
+void read_policies(const Reader& reader, bool is_inline, ExceptionPolicies& policies) {
+  const auto read = [&](std::string_view path) -> std::optional<ExceptionPolicy> {
+    const Json* const value = reader.at(path);
+    if (value == nullptr || text_of(*value) == "auto") return std::nullopt;
+    return exception_policy(text_of(*value));
+  };
+  // One for all, which inline is drop-flow, and one for each.
+  const ExceptionPolicy all = read("exception-policy").value_or(automatic(is_inline));
+  policies.fill(all);
+  constexpr std::pair<Ceiling, std::string_view> kPaths[] = {
+      {Ceiling::session_memory, "flow.memcap-policy"},
+      {Ceiling::reassembly_memory, "stream.reassembly.memcap-policy"},
+      {Ceiling::midstream, "stream.midstream-policy"},
+      {Ceiling::app_memory, "app-layer.error-policy"},
+      {Ceiling::app_transactions, "app-layer.error-policy"},
+      {Ceiling::app_malformed, "app-layer.error-policy"}};
+  for (const auto& [ceiling, path] : kPaths) {
+    if (const auto policy = read(path)) policies[static_cast<size_t>(ceiling)] = *policy;
+  }
+}
+
+void read_stream(const Reader& reader, OfflineSettings& out) {
+  StreamSettings& stream = out.engine.stream;
+  reader.flag("stream.midstream", stream.midstream);
+  reader.flag("stream.async-oneside", stream.async_oneside);
+  reader.size("stream.reassembly.depth", stream.depth);
+  if (const Json* policy = reader.at("stream.reassembly.urgent.policy"))
+    stream.urgent_inline = text_of(*policy) == "inline";
+  reader.flag("stream.checksum-validation", out.decode.checksums);
+}
+
+void read_timeouts(const Reader& reader, FlowTimeouts& out) {
+  constexpr std::pair<std::string_view, FlowTimeouts::Of FlowTimeouts::*> kKinds[] = {
+      {"default", &FlowTimeouts::other},
+      {"tcp", &FlowTimeouts::tcp},
+      {"udp", &FlowTimeouts::udp},
+      {"icmp", &FlowTimeouts::icmp}};
+  for (const auto& [name, member] : kKinds) {
+    const std::string base = "flow-timeouts." + std::string(name) + ".";
+    reader.size(base + "new", (out.*member).fresh);
+    reader.size(base + "established", (out.*member).established);
+    reader.size(base + "closed", (out.*member).closed);
+    reader.size(base + "bypassed", (out.*member).bypassed);
+  }
+}
+
+void read_decoder(const Reader& reader, OfflineSettings& out) {
+  reader.flag("decoder.vxlan.enabled", out.decode.vxlan);
+  reader.flag("decoder.geneve.enabled", out.decode.geneve);
+  reader.flag("decoder.teredo.enabled", out.decode.teredo);
+  reader.flag("decoder.erspan.typeI.enabled", out.decode.erspan_type1);
+  reader.flag("vlan.use-for-tracking", out.use_vlans);
+  reader.flag("decoder.recursion-level.use-for-tracking", out.use_levels);
+}
+
+void alert_options(const Json& options, EveSettings& eve) {
+  const Reader reader(options);
+  reader.flag("payload", eve.payload);
+  reader.flag("payload-printable", eve.payload_printable);
+  reader.flag("packet", eve.packet);
+  reader.flag("verdict", eve.verdict);
+  reader.flag("metadata", eve.metadata);
+  if (const Json* metadata = reader.at("metadata"); metadata != nullptr && metadata->is_object()) {
+    eve.metadata = true;
+    reader.flag("metadata.app-layer", eve.app_layer);
+    reader.flag("metadata.rule.metadata", eve.metadata);
+    reader.flag("metadata.rule.raw", eve.rule_text);
+    reader.flag("metadata.rule.reference", eve.references);
+  }
+}
+
+void one_type(const std::string& name, const Json& options, EveSettings& eve) {
+  if (const Json* enabled = at_path(options, "enabled"); enabled != nullptr && !yes(*enabled)) return;
+  const std::pair<std::string_view, bool EveSettings::*> kTypes[] = {
+      {"alert", &EveSettings::alert}, {"anomaly", &EveSettings::anomaly}, {"drop", &EveSettings::drop},
+      {"flow", &EveSettings::flow},   {"netflow", &EveSettings::netflow}, {"http", &EveSettings::http},
+      {"tls", &EveSettings::tls},     {"dns", &EveSettings::dns},         {"files", &EveSettings::fileinfo},
+      {"stats", &EveSettings::stats}};
+  for (const auto& [known, member] : kTypes) {
+    if (name == known) eve.*member = true;
+  }
+  const Reader reader(options);
+  if (name == "alert") alert_options(options, eve);
+  if (name == "drop") reader.flag("alerts", eve.drop_alerts);
+  if (name == "dns") {
+    reader.flag("requests", eve.dns_requests);
+    reader.flag("responses", eve.dns_responses);
+    if (const Json* types = reader.at("types"); types != nullptr && types->is_array()) {
+      for (const Json& type : *types) eve.dns_types.push_back(text_of(type));
+    }
+  }
+  if (name == "tls") {
+    reader.flag("extended", eve.tls_extended);
+    if (const Json* custom = reader.at("custom"); custom != nullptr && custom->is_array()) {
+      eve.tls_custom = true;
+      for (const Json& field : *custom) eve.tls_fields.push_back(text_of(field));
+    }
+  }
+}
+
+/// The eve-log's own settings; without any, all that is written by default.
+void read_eve(const Reader& reader, EveSettings& eve) {
+  const Json* const outputs = reader.at("outputs");
+  if (outputs == nullptr || !outputs->is_array()) return;
+  bool first = true;
+  for (const Json& output : *outputs) {
+    const Json* const log = at_path(output, "eve-log");
+    if (log == nullptr) continue;
+    if (const Json* enabled = at_path(*log, "enabled"); enabled != nullptr && !yes(*enabled)) continue;
+    const Json* const types = at_path(*log, "types");
+    if (types == nullptr || !types->is_array()) continue;
+    if (first) {
+      eve.alert = eve.anomaly = eve.drop = eve.flow = eve.netflow = eve.http = eve.tls = eve.dns =
+          eve.fileinfo = eve.stats = false;
+      first = false;
+    }
+    Reader(*log).flag("community-id", eve.community_id);
+    Reader(*log).size("community-id-seed", eve.community_seed);
+    for (const Json& type : *types) {
+      if (type.is_string()) one_type(type.get<std::string>(), Json::object(), eve);
+      if (!type.is_object()) continue;
+      for (const auto& [name, options] : type.items())
+        one_type(name, options.is_object() ? options : Json::object(), eve);
+    }
+  }
+}
+
+void read_variables(const Json& root, ast::RuleVariables& out) {
+  const std::pair<std::string_view, std::map<std::string, std::string, std::less<>> ast::RuleVariables::*>
+      kGroups[] = {{"vars.address-groups", &ast::RuleVariables::addresses},
+                   {"vars.port-groups", &ast::RuleVariables::ports}};
+  for (const auto& [path, member] : kGroups) {
+    const Json* const group = at_path(root, path);
+    if (group == nullptr || !group->is_object()) continue;
+    for (const auto& [name, value] : group->items()) (out.*member)[name] = text_of(value);
+  }
+}
+
+}  // namespace
+
+OfflineSettings::OfflineSettings() : variables(ast::RuleVariables::defaults()) {
+  engine.memory = size_t{256} << 20;
+}
+
+Result<OfflineSettings> read_settings(const std::string& file) {
+  std::ifstream in(file);
+  if (!in) return fail(ErrorCode::io, file + ": cannot be read");
+  const Json root = Json::parse(in, nullptr, false);
+  if (root.is_discarded() || !root.is_object()) return fail(ErrorCode::invalid, file + ": no JSON object");
+  Json config = root.value("config", Json::object());
+  if (!config.is_object()) config = Json::object();
+  if (const auto set = root.find("set"); set != root.end() && set->is_object()) {
+    for (const auto& [path, value] : set->items()) set_path(config, path, text_of(value));
+  }
+  OfflineSettings out;
+  const auto top = [&](const char* name, bool& flag) {
+    if (const auto found = root.find(name); found != root.end()) flag = yes(*found);
+  };
+  top("ips", out.engine.stream.is_inline);
+  top("checksums", out.decode.checksums);
+  top("midstream", out.engine.stream.midstream);
+  const Reader reader(config);
+  if (out.engine.stream.is_inline) out.mode = InspectMode::ips;
+  out.eve.drop = out.engine.stream.is_inline;
+  const bool checksums = out.decode.checksums;
+  read_stream(reader, out);
+  out.decode.checksums = out.decode.checksums && checksums;
+  read_policies(reader, out.engine.stream.is_inline, out.engine.policies);
+  read_timeouts(reader, out.timeouts);
+  read_decoder(reader, out);
+  read_eve(reader, out.eve);
+  reader.size("packet-alert-max", out.engine.detector.alerts_per_packet);
+  reader.word("classification-file", out.classification_file);
+  reader.word("threshold-file", out.threshold_file);
+  read_variables(root, out.variables);
+  return out;
+}
+
+}  // namespace weir::inspection::offline

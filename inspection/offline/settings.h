@@ -1,0 +1,32 @@
+// What `weir inspect` was told: of the engine, of decoding, of events. Read from a JSON file that describes
+// an existing Suricata's settings (ips, checksums, midstream, vars, set, config).
+#pragma once
+
+#include <string>
+
+#include "dataplane/net/result.h"
+#include "inspection/engine/engine.h"
+#include "inspection/offline/decode.h"
+#include "inspection/offline/eve_writer.h"
+#include "inspection/offline/session_table.h"
+#include "inspection/rules/header_sets.h"
+
+namespace weir::inspection::offline {
+
+struct OfflineSettings {
+  OfflineSettings();
+  EngineSettings engine;
+  DecodeSettings decode;
+  EveSettings eve;
+  FlowTimeouts timeouts;
+  OverlapPolicy defrag = OverlapPolicy::bsd;
+  bool use_vlans = true, use_levels = true;
+  InspectMode mode = InspectMode::ids;
+  ast::RuleVariables variables;
+  std::string classification_file, threshold_file;  // empty: none is named
+};
+
+/// Reads a settings file on top of the defaults. The error names what is wrong.
+Result<OfflineSettings> read_settings(const std::string& file);
+
+}  // namespace weir::inspection::offline

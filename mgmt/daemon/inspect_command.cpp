@@ -1,0 +1,40 @@
+#include "mgmt/daemon/inspect_command.h"
+
+#include <iostream>
+
+#include "inspection/offline/inspect.h"
+
+namespace weir::daemon {
+
+InspectCommand::InspectCommand(CLI::App& app)
+    : command_(app.add_subcommand("inspect", "Run a capture through the inspection engine; needs no root")) {
+  command_->add_option("--rules", rules_, "Files of Suricata rules")->required();
+  command_->add_option("--pcap", pcap_, "The capture, pcap or pcapng")->required();
+  command_->add_option("--eve", eve_, "Where the events go, EVE JSON; - is the standard output")->required();
+  command_->add_option("--opts", opts_, "A JSON file of settings, as an existing Suricata has them");
+  command_->add_option("--workers", workers_, "Engines that share the sessions")->check(CLI::Range(1, 64));
+  command_->add_flag("--strict", strict_, "Exit 64 if a rule is refused");
+  command_->add_flag("--reference", reference_,
+                     "Hold every rule against every buffer, without any short cut");
+}
+
+int InspectCommand::run() const {
+  inspection::offline::InspectRequest request;
+  if (!opts_.empty()) {
+    auto settings = inspection::offline::read_settings(opts_);
+    if (!settings) {
+      std::cerr << "weir: " << settings.error().message << '\n';
+      return inspection::offline::kInspectFailed;
+    }
+    request.settings = std::move(*settings);
+  }
+  request.rules = rules_;
+  request.pcap = pcap_;
+  request.eve = eve_;
+  request.workers = workers_;
+  request.strict = strict_;
+  request.reference = reference_;
+  return inspection::offline::run_inspect(std::move(request), std::cerr);
+}
+
+}  // namespace weir::daemon
