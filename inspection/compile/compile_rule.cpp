@@ -305,11 +305,10 @@ Status RuleCompiler::choose_directions() {
     to_server_part |= d == BufferDirection::to_server;
     to_client_part |= d == BufferDirection::to_client;
   }
-  // What one side and the other said: decided when the answer is there.
+  if (to_server_part) client = false;
   if (to_client_part) server = false;
-  if (to_server_part && !to_client_part) client = false;
   if (!server && !client) {
-    return fail(ErrorCode::invalid, "its buffers are of the other direction than its flow");
+    return fail(ErrorCode::invalid, "its buffers and its flow are not of one direction");
   }
   out_.direction = {server, client};
   return {};

@@ -61,11 +61,16 @@ DetectionVerdict DetectorCore::inspect(const DetectionProfile& profile, SessionD
   Call call{profile, ruleset, *scratch, session, inspected, inspected.packet, inspected.facts};
   begin(call);
   // A packet that the engine made to end a session has no bytes of its own.
-  if (!inspected.packet_judged && !(call.packet.ip.empty() && call.packet.frame.empty())) {
-    judge_ip_only(call);
-    judge_packet(call);
+  const bool with_packet = !inspected.packet_judged && !(call.packet.ip.empty() && call.packet.frame.empty());
+  if (with_packet) judge_ip_only(call);
+  const StreamView* own = nullptr;
+  for (const StreamView& stream : inspected.streams) {
+    if (stream.direction == call.packet.direction) own = &stream;
   }
-  for (const StreamView& stream : inspected.streams) judge_stream(call, stream);
+  judge_bytes(call, with_packet, own);
+  for (const StreamView& stream : inspected.streams) {
+    if (&stream != own) judge_bytes(call, false, &stream);
+  }
   for (Transaction* const transaction : inspected.transactions) {
     judge_transaction(call, *transaction, call.packet.direction);
   }
@@ -124,37 +129,27 @@ bool DetectorCore::packet_rule_matches(Call& call, uint32_t number) {
   return parts_match(call, rule, payload) && checks_match(call, rule, d, nullptr);
 }
 
-void DetectorCore::judge_packet(Call& call) {
+void DetectorCore::propose_packet(Call& call) {
   const PacketView& packet = call.packet;
-  const Direction d = packet.direction;
   const PayloadSource source = packet_source(packet);
   ProposedRules& proposed = call.scratch.packet_rules;
-  proposed.clear();
-  for (const uint32_t number : call.ruleset.headers(source, d)) proposed.add(number);
-  if (!packet.payload.empty()) {
-    const auto propose = [&](PayloadSource from) {
-      const PrefilterGroup& group = call.ruleset.payload(from, d);
-      if (limits_.reference) {
-        group.propose_all(proposed);
-      } else {
-        counters_.scanned_bytes += packet.payload.size();
-        scan_failed_ |= !group.propose(packet.payload, call.scratch.hyperscan.get(), proposed);
-      }
-    };
-    propose(source);
-    if (source == PayloadSource::tcp_packet && !packet.stream_part) propose(PayloadSource::tcp_stream);
-  }
-  for (const uint32_t number : proposed.sorted()) {
-    if (packet_rule_matches(call, number)) found(call, number, d, false, nullptr);
-  }
+  for (const uint32_t number : call.ruleset.headers(source, packet.direction)) proposed.add(number);
+  if (packet.payload.empty()) return;
+  const auto propose = [&](PayloadSource from) {
+    const PrefilterGroup& group = call.ruleset.payload(from, packet.direction);
+    if (limits_.reference) return group.propose_all(proposed);
+    counters_.scanned_bytes += packet.payload.size();
+    scan_failed_ |= !group.propose(packet.payload, call.scratch.hyperscan.get(), proposed);
+  };
+  propose(source);
+  if (source == PayloadSource::tcp_packet && !packet.stream_part) propose(PayloadSource::tcp_stream);
 }
 
-void DetectorCore::judge_stream(Call& call, const StreamView& stream) {
+void DetectorCore::propose_stream(Call& call, const StreamView& stream) {
   const std::span<const uint8_t> bytes = stream.view.bytes;
   if (bytes.size() <= stream.view.old_size) return;
   const PrefilterGroup& group = call.ruleset.payload(PayloadSource::tcp_stream, stream.direction);
   ProposedRules& proposed = call.scratch.stream_rules;
-  proposed.clear();
   if (limits_.reference) {
     group.propose_all(proposed);
   } else {
@@ -172,13 +167,40 @@ void DetectorCore::judge_stream(Call& call, const StreamView& stream) {
     list.remove_if([&](const WaitingStreamRule& w) { return w.until <= stream.view.base; });
     for (const WaitingStreamRule& w : list.items()) proposed.add(w.rule);
   }
-  for (const uint32_t number : proposed.sorted()) judge_stream_rule(call, stream, number);
 }
 
-void DetectorCore::judge_stream_rule(Call& call, const StreamView& stream, uint32_t number) {
+void DetectorCore::judge_bytes(Call& call, bool with_packet, const StreamView* stream) {
+  ProposedRules& packet_rules = call.scratch.packet_rules;
+  ProposedRules& stream_rules = call.scratch.stream_rules;
+  packet_rules.clear();
+  stream_rules.clear();
+  if (with_packet) propose_packet(call);
+  if (stream != nullptr) propose_stream(call, *stream);
+  // Both in one order of rules, so that flow bits are written before they are read. What matches in the
+  // stream is not held against the packet as well.
+  const std::span<const uint32_t> packets = packet_rules.sorted(), streams = stream_rules.sorted();
+  size_t p = 0, s = 0;
+  while (p < packets.size() || s < streams.size()) {
+    const uint32_t number =
+        s == streams.size() || (p < packets.size() && packets[p] < streams[s]) ? packets[p] : streams[s];
+    bool matched = false;
+    if (s < streams.size() && streams[s] == number) {
+      matched = judge_stream_rule(call, *stream, number);
+      ++s;
+    }
+    if (p < packets.size() && packets[p] == number) {
+      if (!matched && packet_rule_matches(call, number)) {
+        found(call, number, call.packet.direction, false, nullptr);
+      }
+      ++p;
+    }
+  }
+}
+
+bool DetectorCore::judge_stream_rule(Call& call, const StreamView& stream, uint32_t number) {
   const DetectionRule& rule = call.ruleset.rule(number);
   ++counters_.candidates;
-  if (!header_matches(call, rule, stream.direction)) return;
+  if (!header_matches(call, rule, stream.direction)) return false;
   ++counters_.verified;
   MatchBytes payload;
   payload.bytes = stream.view.bytes;
@@ -205,12 +227,12 @@ void DetectorCore::judge_stream_rule(Call& call, const StreamView& stream, uint3
   // The block that brings the last byte which the rule needs is the one in which it matches.
   payload.must_be_new = payload_parts == 1 && positive && plain;
   const bool matched = parts_match(call, rule, payload);
-  if (matched && checks_match(call, rule, stream.direction, nullptr)) {
-    found(call, number, stream.direction, true, nullptr);
-  }
+  const bool is_found = matched && checks_match(call, rule, stream.direction, nullptr);
+  if (is_found) found(call, number, stream.direction, true, nullptr);
   // One literal with nothing beside it need not be looked at again.
   const bool more = checks > 1 || !rule.fast.exact;
   if (matched || (more && rule.fast.part >= 0)) wait_in_stream(call, stream, number, matched);
+  return is_found;
 }
 
 WaitingStreamRule* DetectorCore::waiting_in_stream(Call& call, Direction d, uint32_t number) {

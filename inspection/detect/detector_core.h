@@ -48,9 +48,11 @@ class DetectorCore final : public Detector {
   // detector.cpp
   void begin(Call& call);
   void judge_ip_only(Call& call);
-  void judge_packet(Call& call);
-  void judge_stream(Call& call, const StreamView& stream);
-  void judge_stream_rule(Call& call, const StreamView& stream, uint32_t number);
+  /// Rules on the packet and on a stream's new bytes; null: there are none of its direction.
+  void judge_bytes(Call& call, bool with_packet, const StreamView* stream);
+  void propose_packet(Call& call);
+  void propose_stream(Call& call, const StreamView& stream);
+  bool judge_stream_rule(Call& call, const StreamView& stream, uint32_t number);
   bool packet_rule_matches(Call& call, uint32_t number);
   SessionState* state_of(SessionDetection& session);
   WaitingStreamRule* waiting_in_stream(Call& call, Direction d, uint32_t number);

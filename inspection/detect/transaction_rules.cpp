@@ -165,18 +165,14 @@ DetectorCore::Part DetectorCore::part_of_transaction(Call& call, const BufferPar
     return payload_part(call, part, d) ? Part::matched : over ? Part::failed : Part::waits;
   }
   const BufferInfo& info = info_of(part.buffer);
-  // What the other side said is asked of its own direction.
-  const Direction of = info.direction == BufferDirection::either      ? d
-                       : info.direction == BufferDirection::to_server ? Direction::to_server
-                                                                      : Direction::to_client;
-  if (transaction.progress(of) < info.step) {
+  if (transaction.progress(d) < info.step) {
     // Its direction is over and never came there: it does not exist.
-    if (transaction.progress(of) < transaction.last_step(of)) return Part::waits;
+    if (transaction.progress(d) < transaction.last_step(d)) return Part::waits;
     return part.absent || part.absent_or_else ? Part::matched : Part::failed;
   }
-  if (info.kind == BufferKind::list) return list_part(call, part, transaction, of);
-  const auto view = transaction.buffer(part.buffer, of, 0);
-  const bool more = info.kind == BufferKind::grows && transaction.progress(of) < transaction.last_step(of) &&
+  if (info.kind == BufferKind::list) return list_part(call, part, transaction, d);
+  const auto view = transaction.buffer(part.buffer, d, 0);
+  const bool more = info.kind == BufferKind::grows && transaction.progress(d) < transaction.last_step(d) &&
                     (!view || !view->complete);
   if (!view) {
     if (more) return Part::waits;
