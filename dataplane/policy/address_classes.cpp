@@ -87,6 +87,7 @@ std::shared_ptr<const AddressClasses> AddressClasses::build(std::span<const Pref
   const std::vector<Member> members = members_of(sets);
   Numbers numbers(built->owns_, built->sets_, built->wholes_);
   std::unordered_map<uint64_t, uint32_t> known_classes;
+  known_classes.reserve(members.size());
   built->classes_.push_back({});
   std::vector<Around> around;
   std::vector<PrefixMap::Entry> entries;
@@ -112,7 +113,6 @@ std::shared_ptr<const AddressClasses> AddressClasses::build(std::span<const Pref
 
     if (i < members.size() && members[i].domain == first.domain) continue;
     auto map = PrefixMap::build(entries);
-    if (map == nullptr) return nullptr;
     if (first.domain.valid()) {
       built->of_domains_.push_back({first.domain, std::move(map)});
     } else {

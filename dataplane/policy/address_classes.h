@@ -39,7 +39,7 @@ class AddressClasses {
     uint32_t wider = kNone;  // a Whole of a lower number
   };
 
-  /// Null: there is no memory for it.
+  /// Throws std::bad_alloc.
   static std::shared_ptr<const AddressClasses> build(std::span<const PrefixSet> sets);
 
   /// The addresses' classes in no particular domain: their numbers in classes().

@@ -26,8 +26,14 @@ namespace weir::dataplane {
 
 /// Four words: what is intersected at once.
 using RuleBlock = uint64_t __attribute__((vector_size(32), may_alias));
+/// A bit for each word that is not 0.
+inline uint32_t words_with_bits(RuleBlock block) {
+  const __m256i none = _mm256_cmpeq_epi64(reinterpret_cast<__m256i>(block), _mm256_setzero_si256());
+  return static_cast<uint32_t>(_mm256_movemask_pd(_mm256_castsi256_pd(none))) ^ 0xf;
+}
 inline constexpr uint32_t kRulesPerWord = 64;
 inline constexpr uint32_t kWordsPerBlock = 4;
+inline constexpr uint32_t kWordsPerLine = 8;
 
 /// A row in memory: its summary, then its words, each a whole number of blocks. Aligned to 32 bytes.
 using Row = const uint64_t*;
@@ -44,8 +50,9 @@ class RowShape {
   uint32_t size() const { return summary_ + words_; }  // in words
   const uint64_t* words_of(Row row) const { return row + summary_; }
   uint64_t* words_of(uint64_t* row) const { return row + summary_; }
-  const RuleBlock& block(Row row, uint32_t index) const {
-    return *reinterpret_cast<const RuleBlock*>(row + summary_ + index * kWordsPerBlock);
+  const RuleBlock& block_of(Row row, uint32_t index) const { return block(words_of(row), index); }
+  static const RuleBlock& block(const uint64_t* words, uint32_t index) {
+    return *reinterpret_cast<const RuleBlock*>(words + index * kWordsPerBlock);
   }
 
  private:
@@ -61,8 +68,9 @@ class RowMemory {
   /// Of 8-byte words, not initialised; one or more lines if `whole_lines`, else not across a line if it fits
   /// one. Four words behind it may be read, too. Throws std::bad_alloc.
   uint64_t* take(size_t words, bool whole_lines) {
-    const size_t in_line = next_ % kLine;
-    if (whole_lines || (words <= kLine && in_line + words > kLine)) next_ += (kLine - in_line) % kLine;
+    const size_t in_line = next_ % kWordsPerLine;
+    if (whole_lines || (words <= kWordsPerLine && in_line + words > kWordsPerLine))
+      next_ += (kWordsPerLine - in_line) % kWordsPerLine;
     if (chunks_.empty() || next_ + words + kBehind > size_) add_chunk(words + kBehind);
     uint64_t* at = chunks_.back().get() + next_;
     next_ += words;
@@ -71,7 +79,7 @@ class RowMemory {
   size_t bytes() const { return bytes_; }
 
  private:
-  static constexpr size_t kLine = 8, kBehind = 4;
+  static constexpr size_t kBehind = 4;
   static constexpr size_t kHugePage = 2 << 20;
 
   void add_chunk(size_t least) {
@@ -133,7 +141,17 @@ class Rows {
 };
 
 /// A row's summary, as many words as RowShape::summaries(), then the words with a bit, in order.
-using PackedRow = const uint64_t*;
+struct PackedRow {
+  const uint64_t* summary = nullptr;
+  uint32_t size = 0;  // in words
+
+  /// Asks for all its lines: which of them are read is known only when the other rows are there.
+  void prefetch() const {
+    __builtin_prefetch(summary);
+    __builtin_prefetch(summary + kWordsPerLine);
+    for (uint32_t w = 2 * kWordsPerLine; w < size; w += kWordsPerLine) __builtin_prefetch(summary + w);
+  }
+};
 
 namespace detail {
 /// Where the four words of a block come from, for each set of them that is there.
@@ -163,12 +181,13 @@ class PackedRows {
   PackedRow add(const RowShape& shape, Row row) {
     uint32_t words = 0;
     for (uint32_t i = 0; i < shape.summaries(); ++i) words += static_cast<uint32_t>(std::popcount(row[i]));
-    uint64_t* packed = memory_.take(shape.summaries() + words, false);
+    const uint32_t size = shape.summaries() + words;
+    uint64_t* packed = memory_.take(size, false);
     uint64_t* to = std::copy_n(row, shape.summaries(), packed);
     for (uint32_t w = 0; w < shape.words(); ++w) {
       if (const uint64_t word = shape.words_of(row)[w]; word != 0) *to++ = word;
     }
-    return packed;
+    return {packed, size};
   }
   /// Four words of a packed row: of those that `summary`, one word of its summary, stands for, the
   /// `nibble`-th four. `words`: the first word that is kept for `summary`.

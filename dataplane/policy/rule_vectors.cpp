@@ -116,7 +116,6 @@ class RuleVectors::Compiler {
                                         : PrefixSet{&s.prefixes, nullptr});
     }
     out_.classes_ = AddressClasses::build(sets);
-    if (out_.classes_ == nullptr) throw std::bad_alloc();
   }
 
   /// Where rules with the same ends stand together, and apart from them those with one end open: so that the
@@ -207,10 +206,12 @@ class RuleVectors::Compiler {
     }
     const std::vector<std::array<Row, 2>> of_class = class_rows(of_source);
     loose_->summarize();
+    const PackedRow none = out_.packed_.add(out_.rows_.shape(), out_.rows_.make());
     std::unordered_map<Row, PackedRow> packed;
+    packed.reserve(of_class.size());
     const auto pack = [&](Row row) -> PackedRow {
-      if (row == nullptr) return nullptr;
-      const auto [at, is_new] = packed.emplace(row, nullptr);
+      if (row == nullptr) return none;
+      const auto [at, is_new] = packed.emplace(row, PackedRow{});
       if (is_new) at->second = out_.packed_.add(out_.rows_.shape(), row);
       return at->second;
     };

@@ -66,32 +66,53 @@ class RuleVectors {
     std::shared_ptr<const PolicyGroup> group;  // or, if null,
     std::vector<net::Prefix> prefixes;         // a rule's own
   };
-  /// The rows of one side of one session.
+  /// The rows of one side of one session. Nearly all have two of addresses; more only if its domain has
+  /// prefixes of its own or rules ask for its attachment.
   struct Chosen {
+    static constexpr unsigned kUsual = 2, kMost = 5;
     DomainRows domain;
-    PackedRow addresses[5];
-    const uint64_t* words[5];  // what the part of the summary that is looked at stands for
+    const uint64_t* addresses[kMost];  // summaries
     unsigned count = 0;
 
-    void add(PackedRow row, uint32_t summaries) {
-      if (row == nullptr) return;
-      addresses[count] = row;
-      words[count++] = row + summaries;
+    void add(const PackedRow& row) {
+      row.prefetch();
+      addresses[count++] = row.summary;
     }
-    uint64_t summary(uint32_t i) const {
+  };
+  /// Comes along the rows of one side, a word of their summaries at a time.
+  template <bool kMore>
+  class Along {
+   public:
+    Along(const Chosen& chosen, const RowShape& shape)
+        : chosen_(chosen),
+          all_(shape.words_of(chosen.domain.all)),
+          fits_(shape.words_of(chosen.domain.fits)) {
+      for (unsigned n = 0; n < count(); ++n) words_[n] = chosen.addresses[n] + shape.summaries();
+    }
+    /// Has to be called for i = 0, 1, 2, ...; gives the words that have a bit.
+    uint64_t look_at(uint32_t i) {
       uint64_t some = 0;
-      for (unsigned n = 0; n < count; ++n) some |= addresses[n][i];
-      return domain.all[i] | (domain.fits[i] & some);
+      for (unsigned n = 0; n < count(); ++n) some |= summaries_[n] = chosen_.addresses[n][i];
+      return chosen_.domain.all[i] | (chosen_.domain.fits[i] & some);
     }
-    RuleBlock block(const RowShape& shape, uint32_t i, unsigned nibble, uint32_t b) const {
+    /// `b` of all blocks, which is the `nibble`-th of what is looked at.
+    RuleBlock block(uint32_t b, unsigned nibble) const {
       RuleBlock some{};
-      for (unsigned n = 0; n < count; ++n) some |= PackedRows::block(addresses[n][i], words[n], nibble);
-      return shape.block(domain.all, b) | (shape.block(domain.fits, b) & some);
+      for (unsigned n = 0; n < count(); ++n) some |= PackedRows::block(summaries_[n], words_[n], nibble);
+      return RowShape::block(all_, b) | (RowShape::block(fits_, b) & some);
     }
-    /// Comes to the next part of the summary.
-    void pass(uint32_t i) {
-      for (unsigned n = 0; n < count; ++n) words[n] += std::popcount(addresses[n][i]);
+    /// What was looked at is done with.
+    void pass() {
+      for (unsigned n = 0; n < count(); ++n) words_[n] += std::popcount(summaries_[n]);
     }
+
+   private:
+    static constexpr unsigned kRows = kMore ? Chosen::kMost : Chosen::kUsual;
+    unsigned count() const { return kMore ? chosen_.count : kRows; }
+    const Chosen& chosen_;
+    const uint64_t *all_, *fits_;
+    const uint64_t* words_[kRows];  // that the part of the summary which is looked at stands for
+    uint64_t summaries_[kRows];
   };
   class Compiler;
 
@@ -99,7 +120,15 @@ class RuleVectors {
   /// Calls `take(bit of the first rule, bits)` for each word of the blocks from `begin` to `end` in which
   /// rules match, in order, until it returns true.
   template <typename Take>
-  bool walk(Chosen from, Chosen to, Row service, uint32_t begin, uint32_t end, Take&& take) const;
+  bool walk(const Chosen& from, const Chosen& to, Row service, uint32_t begin, uint32_t end,
+            Take&& take) const {
+    const bool more = from.count > Chosen::kUsual || to.count > Chosen::kUsual;
+    return more ? walk_rows<true>(from, to, service, begin, end, take)
+                : walk_rows<false>(from, to, service, begin, end, take);
+  }
+  template <bool kMore, typename Take>
+  bool walk_rows(const Chosen& from, const Chosen& to, Row service, uint32_t begin, uint32_t end,
+                 Take& take) const;
   Chosen choose(const Side& side, const DomainRows& domain, uint32_t map, AttachmentId attachment, uint32_t c,
                 const net::IpAddress& address) const;
 
@@ -119,38 +148,39 @@ inline RuleVectors::Chosen RuleVectors::choose(const Side& side, const DomainRow
                                                const net::IpAddress& address) const {
   Chosen chosen;
   chosen.domain = domain;
-  const uint32_t summaries = rows_.shape().summaries();
-  for (const PackedRow row : side.of_class[c]) chosen.add(row, summaries);
+  for (const PackedRow& row : side.of_class[c]) chosen.add(row);
   if (map != kNoMap) [[unlikely]] {
-    for (const PackedRow row : side.of_class[classes_->find_in(map, address)]) chosen.add(row, summaries);
+    for (const PackedRow& row : side.of_class[classes_->find_in(map, address)]) chosen.add(row);
   }
   if (!side.of_attachment.empty()) [[unlikely]] {
     const auto at = side.of_attachment.find(attachment.value);
-    if (at != side.of_attachment.end()) chosen.add(at->second, summaries);
+    if (at != side.of_attachment.end()) chosen.add(at->second);
   }
   return chosen;
 }
 
-template <typename Take>
-bool RuleVectors::walk(Chosen from, Chosen to, Row service, uint32_t begin, uint32_t end, Take&& take) const {
+template <bool kMore, typename Take>
+bool RuleVectors::walk_rows(const Chosen& from, const Chosen& to, Row service, uint32_t begin, uint32_t end,
+                            Take& take) const {
   constexpr uint32_t kBlocks = 64 / kWordsPerBlock;  // of one word of a summary
   const RowShape& shape = rows_.shape();
+  Along<kMore> of_from(from, shape), of_to(to, shape);
   for (uint32_t i = 0; i < shape.summaries(); ++i) {
-    uint64_t somewhere = service[i] & from.summary(i) & to.summary(i);
+    uint64_t somewhere = service[i] & of_from.look_at(i) & of_to.look_at(i);
     while (somewhere != 0) {
       const unsigned nibble = static_cast<unsigned>(std::countr_zero(somewhere)) / kWordsPerBlock;
       somewhere &= ~(uint64_t{0xf} << nibble * kWordsPerBlock);
       const uint32_t b = i * kBlocks + nibble;
       if (b < begin || b >= end) [[unlikely]]
         continue;
-      const RuleBlock found =
-          shape.block(service, b) & from.block(shape, i, nibble, b) & to.block(shape, i, nibble, b);
-      for (uint32_t w = 0; w < kWordsPerBlock; ++w) {
-        if (found[w] != 0 && take((b * kWordsPerBlock + w) * kRulesPerWord, found[w])) return true;
+      const RuleBlock found = shape.block_of(service, b) & of_from.block(b, nibble) & of_to.block(b, nibble);
+      for (uint32_t there = words_with_bits(found); there != 0; there &= there - 1) {
+        const auto w = static_cast<uint32_t>(std::countr_zero(there));
+        if (take((b * kWordsPerBlock + w) * kRulesPerWord, found[w])) return true;
       }
     }
-    from.pass(i);
-    to.pass(i);
+    of_from.pass();
+    of_to.pass();
   }
   return false;
 }
@@ -159,6 +189,8 @@ template <typename Take>
 uint32_t RuleVectors::find_first(size_t connection, const PolicyQuery& query, Take&& take) const {
   const Pair& pair = pairs_[connection];
   const auto [src, dst] = classes_->find(query.tuple.src, query.tuple.dst);
+  __builtin_prefetch(&from_.of_class[src]);
+  __builtin_prefetch(&to_.of_class[dst]);
   const Chosen from = choose(from_, pair.from, pair.from_map, query.ingress, src, query.tuple.src);
   const Chosen to = choose(to_, pair.to, pair.to_map, query.egress, dst, query.tuple.dst);
   const Row service = services_.find(query.tuple.protocol, number_of(query));

@@ -13,19 +13,22 @@ constexpr size_t kLookAhead = 64;  // bytes that are put aside at a time when a 
 
 }  // namespace
 
-HttpParser::HttpParser(BytePool& pool, const HttpLimits& limits, HttpCounters& counters) noexcept
+HttpParser::HttpParser(BytePool& pool, const HttpLimits& limits, HttpCounters& counters,
+                       uint64_t first_tx) noexcept
     : pool_(pool),
       limits_(limits),
       counters_(counters),
       lanes_{Lane(*this, Direction::to_server, pool), Lane(*this, Direction::to_client, pool)},
-      list_(pool) {}
+      list_(pool),
+      next_id_(first_tx) {}
 
 HttpParser::~HttpParser() {
   for (size_t i = 0; i < tx_count(); ++i) destroy_in(pool_, &tx_at(i));
 }
 
-HttpParser* HttpParser::make(BytePool& pool, const HttpLimits& limits, HttpCounters& counters) {
-  return make_in<HttpParser>(pool, pool, limits, counters);
+HttpParser* HttpParser::make(BytePool& pool, const HttpLimits& limits, HttpCounters& counters,
+                             uint64_t first_tx) {
+  return make_in<HttpParser>(pool, pool, limits, counters, first_tx);
 }
 
 void HttpParser::destroy() { destroy_in(pool_, this); }

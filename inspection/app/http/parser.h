@@ -17,10 +17,12 @@ namespace weir::inspection {
 
 class HttpParser final : public AppParser {
  public:
-  /// Null: the pool is at its ceiling. `limits` and `counters` outlive the parser. Worker.
-  static HttpParser* make(BytePool& pool, const HttpLimits& limits, HttpCounters& counters);
+  /// Null: the pool is at its ceiling. `limits` and `counters` outlive the parser; `first_tx` is the id of
+  /// the session's next transaction. Worker.
+  static HttpParser* make(BytePool& pool, const HttpLimits& limits, HttpCounters& counters,
+                          uint64_t first_tx = 0);
   /// For make().
-  HttpParser(BytePool& pool, const HttpLimits& limits, HttpCounters& counters) noexcept;
+  HttpParser(BytePool& pool, const HttpLimits& limits, HttpCounters& counters, uint64_t first_tx) noexcept;
   ~HttpParser();
   HttpParser(const HttpParser&) = delete;
   HttpParser& operator=(const HttpParser&) = delete;
@@ -124,7 +126,7 @@ class HttpParser final : public AppParser {
   HttpCounters& counters_;
   Lane lanes_[2];
   PoolBytes list_;  // Transaction*, oldest first
-  uint64_t next_id_ = 0;
+  uint64_t next_id_;
   uint64_t now_ns_ = 0;
   uint64_t work_ = 0;  // of the call under way
   AppError error_ = AppError::none;
