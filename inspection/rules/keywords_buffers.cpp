@@ -244,10 +244,14 @@ constexpr Keyword kTransforms[] = {
     transform("xor", Kind::xor_key, Value::required, "exclusive or with a key in hexadecimal"),
     transform("pcrexform", Kind::pcre_capture, Value::required, "the first group of a regular expression"),
     transform("from_base64", Kind::from_base64, Value::optional, "decoded base64"),
-    transform("domain", Kind::domain, Value::none, "the registered domain of a host name"),
-    transform("tld", Kind::top_level_domain, Value::none, "its top level, by the public suffixes"),
-    transform("gunzip", Kind::gunzip, Value::optional, "decompressed gzip"),
-    transform("zlib_deflate", Kind::zlib_deflate, Value::optional, "decompressed zlib"),
+    transform("domain", Kind::domain, Value::none, "the registered domain of a host name", Support::refused,
+              "The list of public suffixes is not kept yet."),
+    transform("tld", Kind::top_level_domain, Value::none, "its top level, by the public suffixes",
+              Support::refused, "The list of public suffixes is not kept yet."),
+    transform("gunzip", Kind::gunzip, Value::optional, "decompressed gzip", Support::refused,
+              "It is not decompressed yet."),
+    transform("zlib_deflate", Kind::zlib_deflate, Value::optional, "decompressed zlib", Support::refused,
+              "It is not decompressed yet."),
 };
 
 }  // namespace

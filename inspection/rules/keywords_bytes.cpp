@@ -8,7 +8,7 @@ namespace weir::inspection::ast {
 
 namespace {
 
-constexpr int64_t kMaxOffset = 65'535;
+constexpr int64_t kMaxOffset = std::numeric_limits<int32_t>::max();
 constexpr unsigned kMaxBinaryBytes = 8, kMaxTextBytes = 23;
 
 tl::unexpected<ParseError> wrong_at(Token at, const OptionText& option, std::string message) {

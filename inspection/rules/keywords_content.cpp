@@ -211,23 +211,29 @@ Parsed<void> read_pcre_flags(const OptionText& option, Token flags, Pcre& pcre,
   return {};
 }
 
-/// ", flow:name" or ", pkt:a, pkt:b" behind the flags: what the groups are kept as, in order.
+std::optional<PcreCapture::Store> capture_store(std::string_view word) {
+  using Store = PcreCapture::Store;
+  if (word == "flow") return Store::flow;
+  if (word == "pkt") return Store::packet;
+  if (word == "alert") return Store::alert;
+  return std::nullopt;
+}
+
+/// ", flow:name" or ", pkt:a, alert:b" behind the flags: what the groups are kept as, in order.
 Parsed<void> read_pcre_captures(const OptionText& option, Token text, Pcre& pcre) {
   uint16_t group = 0;
   for (const Token& piece : split(text, ',')) {
     const size_t colon = piece.text.find(':');
-    const std::string_view store = piece.text.substr(0, colon);
-    if (colon == std::string_view::npos || colon + 1 == piece.text.size() ||
-        (store != "flow" && store != "pkt")) {
-      return refuse(piece.at, option.name.text, "A capture is 'flow:name' or 'pkt:name'.");
+    const auto store = capture_store(piece.text.substr(0, colon));
+    if (colon == std::string_view::npos || colon + 1 == piece.text.size() || !store) {
+      return refuse(piece.at, option.name.text, "A capture is 'flow:name', 'pkt:name' or 'alert:name'.");
     }
-    pcre.captures.push_back({++group, store == "flow" ? PcreCapture::Store::flow : PcreCapture::Store::packet,
-                             std::string(piece.text.substr(colon + 1))});
+    pcre.captures.push_back({++group, *store, std::string(piece.text.substr(colon + 1))});
   }
   return {};
 }
 
-/// Groups that are named `flow_x` or `pkt_x` in the pattern are kept as well.
+/// Groups that are named `flow_x`, `pkt_x` or `alert_x` in the pattern are kept as well.
 void read_named_captures(Pcre& pcre) {
   uint16_t group = 0;
   bool in_class = false;
@@ -246,26 +252,26 @@ void read_named_captures(Pcre& pcre) {
       if ((rest.starts_with('?') && !named) || rest.starts_with('*')) continue;
       ++group;
       const std::string_view name = named ? rest.substr(skip, rest.find('>') - skip) : std::string_view();
-      const bool flow = name.starts_with("flow_"), packet = name.starts_with("pkt_");
-      if (flow || packet) {
-        pcre.captures.push_back({group, flow ? PcreCapture::Store::flow : PcreCapture::Store::packet,
-                                 std::string(name.substr(flow ? 5 : 4))});
-      }
+      const size_t bar = name.find('_');
+      const auto store = bar == std::string_view::npos ? std::nullopt : capture_store(name.substr(0, bar));
+      if (store) pcre.captures.push_back({group, *store, std::string(name.substr(bar + 1))});
     }
   }
 }
 
 Parsed<void> on_pcre(RuleContext& context, const OptionText& option, const Keyword&) {
   Pcre pcre;
-  auto inner = take_quoted(option, pcre.negated);
-  if (!inner) return tl::unexpected(inner.error());
-  const std::string_view text = inner->text;
+  Token value = option.value;
+  pcre.negated = value.text.starts_with('!');
+  if (pcre.negated) value = value.sub(1).trimmed();
+  const Token inner = unquote_if_quoted(value);  // its slashes are quotation enough
+  const std::string_view text = inner.text;
   // The last slash ends the pattern, unless it stands among captures, whose names have none.
   const size_t end = text.rfind('/');
   if (!text.starts_with('/') || end == 0) return wrong(option, "The value is not \"/pattern/flags\".");
   if (end == 1) return wrong(option, "The pattern is empty.");
   pcre.pattern = text.substr(1, end - 1);
-  const Token behind = inner->sub(end + 1);
+  const Token behind = inner.sub(end + 1);
   const size_t comma = behind.text.find(',');
   std::optional<BufferId> buffer;
   if (auto ok = read_pcre_flags(option, behind.sub(0, comma).trimmed(), pcre, buffer); !ok) return ok;

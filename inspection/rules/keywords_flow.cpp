@@ -251,7 +251,8 @@ constexpr std::string_view kNoHostTable = "What is remembered of hosts is not ke
 constexpr Keyword kKeywords[] = {
     {"flow", kGroup, Value::required, on_flow, Support::yes, "", "direction and state of the session"},
     {"flowbits", kGroup, Value::required, on_flowbits, Support::yes, "", "marks of the session"},
-    {"flowint", kGroup, Value::required, on_flowint, Support::yes, "", "counters of the session"},
+    {"flowint", kGroup, Value::required, on_flowint, Support::refused,
+     "Counters of sessions are not kept yet.", "counters of the session"},
     {"xbits", kGroup, Value::required, on_xbits, Support::refused, kNoHostTable,
      "marks of hosts and pairs of hosts"},
     {"hostbits", kGroup, Value::required, on_hostbits, Support::refused, kNoHostTable, "marks of hosts"},

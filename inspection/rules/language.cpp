@@ -62,7 +62,8 @@ Parsed<void> read_options(RuleContext& context, Token options) {
     auto option = next_option(rest);
     if (!option) return tl::unexpected(option.error());
     if (option->name.text.empty() && !option->has_value) continue;  // ";;"
-    if (auto ok = read_option(context, *option); !ok) return ok;
+    // Behind what is not supported other keywords may look wrong; they are read for what they need only.
+    if (auto ok = read_option(context, *option); !ok && context.unsupported.empty()) return ok;
     if (!context.skip_reason.empty()) return {};
   }
   return {};
@@ -137,7 +138,6 @@ void RuleReader::read(std::string_view file, std::string_view text, ParsedRulese
       continue;
     }
     for (const ParseError& error : context.unsupported) issue(Issue::Kind::unsupported, error);
-    // Behind a buffer that is not known other keywords may look wrong; what is not supported is told first.
     if (!read && context.unsupported.empty()) issue(Issue::Kind::wrong, read.error());
     if (!read || !context.unsupported.empty()) {
       ++out.refused;

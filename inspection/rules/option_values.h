@@ -72,10 +72,10 @@ struct Content {
   bool is_relative() const { return distance.has_value() || within.has_value(); }
 };
 
-/// One captured group of a pcre, by its place in the pattern: `(?P<flow_name>...)` or `pkt:name` in its
-/// flags.
+/// One captured group of a pcre, by its place in the pattern: `(?P<flow_name>...)`, or `flow:name` behind its
+/// flags. `alert` ones are told in the alert's event.
 struct PcreCapture {
-  enum class Store : uint8_t { flow, packet };
+  enum class Store : uint8_t { flow, packet, alert };
   uint16_t group = 1;
   Store store = Store::flow;
   std::string name;
