@@ -95,6 +95,12 @@ def _tunnel(name):
                 at_most=True)
 
 
+def _translated(row_id):
+    return Gate(f"{row_id}: Weir, source NAT", f"source NAT / none, {row_id}, rx and tx included",
+                _quotient(_Costs(row_id, "Weir, source NAT", True), _Costs(row_id, "Weir, no NAT", True)), 1.15,
+                at_most=True)
+
+
 TUNNELS = ("GENEVE", "GENEVE with IP", "GRE", "IP in IP", "VXLAN over IPv6", "GRE over IPv6")
 
 GATES = (
@@ -107,6 +113,8 @@ GATES = (
     _beside("vxlan-1k-imix", 1.25),
     _beside("vxlan-1k-ipv6", 1.25),
     *(_tunnel(name) for name in TUNNELS),
+    _translated("nat-1k"),
+    _translated("nat-64k"),
     Gate("handoff", "cycles per handed-over packet, both cores", lambda run: _summary(list(_Costs("handoff").by_turn(run).values())), 80,
          at_most=True),
 )

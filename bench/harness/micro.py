@@ -184,16 +184,25 @@ def routes_rows(build):
 
 _TUNNELS = (("VXLAN", "vxlan"), ("GENEVE", "geneve"), ("GENEVE with IP", "geneve_ip"), ("GRE", "gre"),
             ("IP in IP", "ipip"), ("VXLAN over IPv6", "vxlan_v6"), ("GRE over IPv6", "gre_v6"))
+_TRANSLATIONS = (("Weir, source NAT", "ipv4_translated"), ("Weir, no NAT", "ipv4"))
 
 
 def way_rows(build):
-    """[Row] What the feed does not make: other tunnels than VXLAN over IPv4, and packets that are handed over. On
-    memory ports, whose rx and tx are included."""
+    """[Row] What the feed does not make: other tunnels than VXLAN over IPv4, translated sessions, and packets that are
+    handed over. On memory ports, whose rx and tx are included."""
     def case(name, which, checked):
         return functools.partial(MicroContender, name, build, "way", f"{which}/1024/manual_time", "cycles", checked)
 
+    def nat(sessions):
+        return [functools.partial(MicroContender, name, build, "way",
+                                  f"vxlan_to_vxlan/{which}/sessions:{sessions}/iterations:2000/manual_time", "cycles",
+                                  forwarded) for name, which in _TRANSLATIONS]
+
     forwarded = "each packet was forwarded, by the hub's counters; tests/packet judges the bytes"
     return [
+        *(Row(f"nat-{word}", f"64 bytes, {word} sessions, both ways, with and without source NAT to a pool",
+              "way of a packet", nat(count), seconds=1.0, subject="Weir, source NAT")
+          for word, count in (("1k", 1_024), ("64k", 65_536))),
         Row("tunnels", "64 bytes, 1k sessions, the same tunnel on both sides", "way of a packet",
             [case(f"Weir, {name}", f"tunnels/{which}", forwarded) for name, which in _TUNNELS], seconds=1.0,
             subject="Weir, VXLAN"),

@@ -125,24 +125,6 @@ void rewrite_packet(std::span<uint8_t> packet, uint16_t l4_offset, bool transpor
   rewrite_transport(packet.data() + l4_offset, packet.size() - l4_offset, addresses, to, all);
 }
 
-void rewrite_ipv4(uint8_t* packet, uint16_t l4_offset, const NewEnds4& to) {
-  auto& ip = *reinterpret_cast<net::Ipv4Header*>(packet);
-  ip.checksum = net::checksum_changed(ip.checksum, to.address_change);
-  const uint64_t addresses = __builtin_bswap64(to.addresses);
-  static_assert(offsetof(net::Ipv4Header, dst) == offsetof(net::Ipv4Header, src) + 4);
-  std::memcpy(packet + offsetof(net::Ipv4Header, src), &addresses, sizeof addresses);
-  uint8_t* l4 = packet + l4_offset;
-  const uint32_t ports = __builtin_bswap32(to.ports);
-  std::memcpy(l4, &ports, sizeof ports);
-  if (ip.protocol == net::kProtoTcp) {
-    auto& tcp = *reinterpret_cast<net::TcpHeader*>(l4);
-    tcp.checksum = net::checksum_changed(tcp.checksum, to.ends_change);
-    return;
-  }
-  auto& udp = *reinterpret_cast<net::UdpHeader*>(l4);
-  udp.checksum = net::udp_checksum_changed(udp.checksum, to.ends_change);
-}
-
 bool rewrite_icmp_error(std::span<uint8_t> packet, uint16_t l4_offset, const Tuple& from, const Tuple& to) {
   const bool v4 = to.src.is_v4();
   const size_t quote_offset = l4_offset + sizeof(net::IcmpHeader);

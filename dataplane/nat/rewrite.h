@@ -6,10 +6,15 @@
 // changed and nothing else. Any thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "dataplane/core/tuple.h"
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/headers.h"
+#include "dataplane/net/plain.h"
 
 namespace weir::dataplane {
 
@@ -18,17 +23,28 @@ namespace weir::dataplane {
 /// but fragments other than the first. ICMP: `to.src_port` is the identifier, of messages that have one.
 void rewrite_packet(std::span<uint8_t> packet, uint16_t l4_offset, bool transport, const Tuple& to);
 
-/// For code per packet: other ends, and by what they change the checksums (net::checksum_folded()), which is
-/// known when a session begins. In host order, source before destination from the top.
-struct NewEnds4 {
-  uint64_t addresses;
-  uint32_t ports;
-  uint16_t address_change;  // of the IP header
-  uint16_t ends_change;     // of TCP and UDP: addresses and ports
-};
-/// The same as rewrite_packet() for IPv4 with TCP or UDP, whole or the first fragment, with the ends that the
-/// changes were counted from. Not to be done twice.
-void rewrite_ipv4(uint8_t* packet, uint16_t l4_offset, const NewEnds4& to);
+/// The same as rewrite_packet() for IPv4 with TCP or UDP, whole or the first fragment, for code per packet:
+/// the changes were counted when the session began. Not to be done twice.
+[[gnu::always_inline]] inline void rewrite_ipv4(uint8_t* packet, uint16_t l4_offset, const WireEnds4& to) {
+  // TTL, protocol and checksum as one word, as decrement_ttl() reads them next: a narrower store would not be
+  // forwarded to it.
+  uint8_t* at = packet + offsetof(net::Ipv4Header, ttl);
+  auto word = net::detail::read<uint32_t>(at);
+  const auto sum = net::be16::raw(static_cast<uint16_t>(word >> 16));
+  word = (word & 0xffff) | uint32_t{net::checksum_changed(sum, to.address_change).raw()} << 16;
+  std::memcpy(at, &word, sizeof word);
+  static_assert(offsetof(net::Ipv4Header, dst) == offsetof(net::Ipv4Header, src) + 4);
+  std::memcpy(packet + offsetof(net::Ipv4Header, src), &to.addresses, sizeof to.addresses);
+  uint8_t* l4 = packet + l4_offset;
+  std::memcpy(l4, &to.ports, sizeof to.ports);
+  if ((word >> 8 & 0xff) == net::kProtoTcp) {
+    auto& tcp = *reinterpret_cast<net::TcpHeader*>(l4);
+    tcp.checksum = net::checksum_changed(tcp.checksum, to.ends_change);
+    return;
+  }
+  auto& udp = *reinterpret_cast<net::UdpHeader*>(l4);
+  udp.checksum = net::udp_checksum_changed(udp.checksum, to.ends_change);
+}
 
 /// An ICMP error about a packet of a session that is translated (RFC 5508 section 4). The error travels to
 /// where `to.dst` is: packets of the session that go the same way arrive as `from` and leave as `to`, and the

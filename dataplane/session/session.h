@@ -115,9 +115,18 @@ static_assert(sizeof(SessionCold) == 128);
 /// which come to them, with the ends that the session itself has. And the neighbours of a half-open session
 /// in the list of those, from the oldest to the newest.
 struct alignas(64) SessionTranslation {
-  net::Ipv6 src, dst;  // IpAddress::bits
-  uint16_t src_port = 0, dst_port = 0;
-  uint32_t source_binding = 0;       // BindingIndex that `src` is held by
+  /// IPv4: as a session begins, so that the ends of either direction are read alike.
+  struct Ends4 {
+    uint32_t address[2];  // host order; source, destination
+    uint16_t port[2];
+    uint16_t domain[2];  // the session's
+  };
+  union {
+    Ends4 ends4;
+    net::Ipv6 ends6[2] = {};
+  };
+  uint16_t port6[2] = {};
+  uint32_t source_binding = 0;       // BindingIndex that the source is held by
   uint32_t destination_binding = 0;  // that the initiator's packets were sent to
   // IPv4: by what the checksums of the initiator's packets change (net::checksum_folded()), those of the
   // responder's by the complement. Of the addresses, for the IP header; of addresses and ports.

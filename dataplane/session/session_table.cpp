@@ -100,6 +100,8 @@ Result<std::unique_ptr<SessionTable>> SessionTable::create(uint32_t capacity, Ti
   table->cold_ = reinterpret_cast<SessionCold*>(base + layout.cold);
   table->tcp_ = reinterpret_cast<TcpWindow*>(base + layout.tcp);
   table->translations_ = reinterpret_cast<SessionTranslation*>(base + layout.translations);
+  table->translation_offset_ =
+      reinterpret_cast<char*>(table->translations_) - reinterpret_cast<char*>(table->sessions_);
   table->buckets_ = reinterpret_cast<Bucket*>(base + layout.buckets);
   table->free_ring_ = reinterpret_cast<uint32_t*>(base + layout.free_ring);
   table->wheel_ = reinterpret_cast<uint32_t*>(base + layout.wheel);
@@ -157,25 +159,9 @@ Tuple SessionTable::leaving(SessionIndex index, Direction direction) const {
     return direction == Direction::forward ? own : own.reversed();
   }
   const SessionTranslation& t = translations_[index];
-  Tuple leaves{{}, {}, t.src_port, t.dst_port, s.protocol};
-  for (const auto& [bits, end] : {std::pair(t.src, &leaves.src), std::pair(t.dst, &leaves.dst)}) {
-    end->family = (s.flags & Session::kIpv6) != 0 ? net::Family::ipv6 : net::Family::ipv4;
-    end->bits = bits;
-  }
-  return leaves;
-}
-
-bool SessionTable::holds_translated(const Session& s, Direction direction, const Key4& key) const {
-  // Either direction's key is read and one is taken, since a core would guess half of the directions wrong.
-  const SessionTranslation& t = translations_[index_of(s)];
-  const auto ends = [](uint64_t first, uint64_t second) { return first << 32 | second; };
-  const uint64_t mask = uint64_t{0} - static_cast<uint64_t>(direction);  // all ones: reverse
-  const auto chosen = [mask](uint64_t there, uint64_t back) { return there ^ ((there ^ back) & mask); };
-  const uint64_t addresses = chosen(ends(s.address4[0], s.address4[1]), ends(t.dst.lo, t.src.lo));
-  const uint64_t ports = chosen(ends(s.port[0], s.port[1]), ends(t.dst_port, t.src_port));
-  const auto other = static_cast<uint64_t>((s.domain[static_cast<size_t>(direction)] ^ key.domain) |
-                                           (s.protocol ^ key.protocol) | (s.flags & Session::kIpv6));
-  return ((addresses ^ ends(key.src, key.dst)) | (ports ^ ends(key.src_port, key.dst_port)) | other) == 0;
+  if ((s.flags & Session::kIpv6) != 0) return {t.ends6[0], t.ends6[1], t.port6[0], t.port6[1], s.protocol};
+  return {net::Ipv4{t.ends4.address[0]}, net::Ipv4{t.ends4.address[1]}, t.ends4.port[0], t.ends4.port[1],
+          s.protocol};
 }
 
 bool SessionTable::holds_translated(const Session& s, Direction direction, const Key6& key) const {
@@ -186,8 +172,8 @@ bool SessionTable::holds_translated(const Session& s, Direction direction, const
            s.port[1] == key.dst_port && s.domain[0] == key.domain;
   }
   const SessionTranslation& t = translations_[index_of(s)];
-  return t.dst == key.src && t.src == key.dst && t.dst_port == key.src_port && t.src_port == key.dst_port &&
-         s.domain[1] == key.domain;
+  return t.ends6[1] == key.src && t.ends6[0] == key.dst && t.port6[1] == key.src_port &&
+         t.port6[0] == key.dst_port && s.domain[1] == key.domain;
 }
 
 // --- insert and remove ---
@@ -203,10 +189,8 @@ void SessionTable::fill_addresses(SessionIndex index, const Key6& forward) {
   cold_[index].address6[1] = forward.dst;
 }
 
-static net::Ipv6 bits_of(uint32_t address) { return {0, address}; }
-static net::Ipv6 bits_of(const net::Ipv6& address) { return address; }
-
-static void note_changes(const Key4& from, const Key4& to, SessionTranslation& t) {
+static void note_leaving(const Key4& from, const Key4& to, uint16_t reverse_domain, SessionTranslation& t) {
+  t.ends4 = {{to.src, to.dst}, {to.src_port, to.dst_port}, {from.domain, reverse_domain}};
   const auto change = [](uint32_t before, uint32_t after) {
     return net::checksum_change(net::be32::of(before).raw(), net::be32::of(after).raw());
   };
@@ -215,7 +199,12 @@ static void note_changes(const Key4& from, const Key4& to, SessionTranslation& t
   t.address_change = net::checksum_folded(addresses);
   t.ends_change = net::checksum_folded(addresses + change(ports(from), ports(to)));
 }
-static void note_changes(const Key6&, const Key6&, SessionTranslation&) {}
+static void note_leaving(const Key6&, const Key6& to, uint16_t, SessionTranslation& t) {
+  t.ends6[0] = to.src;
+  t.ends6[1] = to.dst;
+  t.port6[0] = to.src_port;
+  t.port6[1] = to.dst_port;
+}
 
 template <typename Key>
 SessionIndex SessionTable::insert_leaving(const Key& forward, const Key& leaves, uint16_t reverse_domain,
@@ -224,11 +213,8 @@ SessionIndex SessionTable::insert_leaving(const Key& forward, const Key& leaves,
   if (index == kNoSession) return index;
   sessions_[index].flags |= Session::kTranslated;
   SessionTranslation& t = translations_[index];
-  t = {.src = bits_of(leaves.src),
-       .dst = bits_of(leaves.dst),
-       .src_port = leaves.src_port,
-       .dst_port = leaves.dst_port};
-  note_changes(forward, leaves, t);
+  t = {};
+  note_leaving(forward, leaves, reverse_domain, t);
   return index;
 }
 

@@ -77,7 +77,7 @@ class SessionTable {
     if (tcp) prefetch(&tcp_[index_of(*ahead.session)]);
   }
   /// Behind it: the line of a translated session, for tables that have some.
-  void prefetch_translation(const Ahead& ahead) const { prefetch(&translations_[index_of(*ahead.session)]); }
+  void prefetch_translation(const Ahead& ahead) const { prefetch(&translation_of(*ahead.session)); }
   struct Found {
     Session* session;
     Direction direction;
@@ -115,6 +115,8 @@ class SessionTable {
   /// Of one with Session::kTranslated.
   SessionTranslation& translation(SessionIndex index) { return translations_[index]; }
   const SessionTranslation& translation(SessionIndex index) const { return translations_[index]; }
+  /// Of a translated IPv4 session: the ends with which its packets leave that travel in `direction`.
+  [[gnu::always_inline]] void leaving4(const Session& s, Direction direction, WireEnds4& out) const;
   /// The ends with which a packet of the session leaves that travels in `direction`.
   Tuple leaving(SessionIndex index, Direction direction) const;
   const Session& at(SessionIndex index) const;
@@ -174,11 +176,18 @@ class SessionTable {
     matches &= matches - 1;
     return matches & (matches - 1);
   }
+  const SessionTranslation& translation_of(const Session& s) const {
+    static_assert(sizeof(Session) == sizeof(SessionTranslation));
+    return *reinterpret_cast<const SessionTranslation*>(reinterpret_cast<const char*>(&s) +
+                                                        translation_offset_);
+  }
   /// The session is in use, and this is its key in that direction.
   bool holds(const Session& s, Direction direction, const Key4& key) const;
   bool holds(const Session& s, Direction direction, const Key6& key) const;
+  static __m128i turned(const void* ends, Direction direction);
+  static bool is_key(const void* ends, const Session& s, Direction direction, const Key4& key, uint32_t asked,
+                     uint32_t flags);
   /// The same of a translated one, whose reverse key is no mirror of the other.
-  bool holds_translated(const Session& s, Direction direction, const Key4& key) const;
   bool holds_translated(const Session& s, Direction direction, const Key6& key) const;
   template <typename Key>
   Hit find_key(const Key& key, uint32_t hash) const;
@@ -196,6 +205,7 @@ class SessionTable {
 
   Bucket* buckets_ = nullptr;  // bucket_count_ heads, then the overflow buckets
   Session* sessions_ = nullptr;
+  std::ptrdiff_t translation_offset_ = 0;  // bytes from a session to its translation: both are a line
   TcpWindow* tcp_ = nullptr;
   SessionTranslation* translations_ = nullptr;
   uint32_t bucket_count_ = 0;
@@ -238,31 +248,60 @@ inline bool SessionTable::found(const Ahead& ahead, const Key6& key, Found& out)
   out = {ahead.session, ahead.direction};
   return holds(*ahead.session, ahead.direction, key);
 }
-/// A session's first 16 bytes, turned around for its reverse direction, are the key's, but for the protocol,
-/// which lies behind them, with the flags.
-inline bool SessionTable::holds(const Session& s, Direction direction, const Key4& key) const {
+inline __m128i SessionTable::turned(const void* ends, Direction direction) {
   static_assert(offsetof(Session, address4) == 0 && offsetof(Session, port) == 8 &&
                 offsetof(Session, domain) == 12);
-  static_assert(offsetof(Session, protocol) == 16 && offsetof(Session, flags) == 18);
-  static_assert(offsetof(Key4, src_port) == 8 && offsetof(Key4, domain) == 12 &&
-                offsetof(Key4, protocol) == 14);
+  static_assert(offsetof(SessionTranslation, ends4) == 0 && offsetof(SessionTranslation::Ends4, port) == 8 &&
+                offsetof(SessionTranslation::Ends4, domain) == 12);
   constexpr uint8_t kNone = 0x80;
   alignas(16) static constexpr uint8_t kTurn[2][16] = {
       {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, kNone, kNone},
       {4, 5, 6, 7, 0, 1, 2, 3, 10, 11, 8, 9, 14, 15, kNone, kNone}};
+  const auto load = [](const void* at) { return _mm_loadu_si128(static_cast<const __m128i*>(at)); };
+  return _mm_shuffle_epi8(load(ends), load(kTurn[static_cast<size_t>(direction)]));
+}
+/// `ends`, turned around for the reverse direction, are the key's, but for the protocol, which lies in the
+/// session behind its own, with the flags: of those in `asked` it has `flags`.
+inline bool SessionTable::is_key(const void* ends, const Session& s, Direction direction, const Key4& key,
+                                 uint32_t asked, uint32_t flags) {
+  static_assert(offsetof(Session, protocol) == 16 && offsetof(Session, flags) == 18);
+  static_assert(offsetof(Key4, src_port) == 8 && offsetof(Key4, domain) == 12 &&
+                offsetof(Key4, protocol) == 14);
   alignas(16) static constexpr uint8_t kCompared[16] = {255, 255, 255, 255, 255, 255, 255, 255,
                                                         255, 255, 255, 255, 255, 255, 0,   0};
-  constexpr uint32_t kProtocol = 0xff, kFlags = (Session::kIpv6 | Session::kTranslated | Session::kFree)
-                                                << 16;
   const auto load = [](const void* at) { return _mm_loadu_si128(static_cast<const __m128i*>(at)); };
-  const __m128i turned = _mm_shuffle_epi8(load(&s), load(kTurn[static_cast<size_t>(direction)]));
   uint32_t rest;
   __builtin_memcpy(&rest, &s.protocol, sizeof rest);
-  if (_mm_testz_si128(_mm_xor_si128(turned, load(&key)), load(kCompared)) != 0 &&
-      (rest & (kProtocol | kFlags)) == key.protocol) [[likely]] {
+  // The flags first: of a translated session they fail, in both directions, and a core learns that.
+  return (rest & (0xff | asked << 16)) == (key.protocol | flags << 16) &&
+         _mm_testz_si128(_mm_xor_si128(turned(ends, direction), load(&key)), load(kCompared)) != 0;
+}
+inline bool SessionTable::holds(const Session& s, Direction direction, const Key4& key) const {
+  constexpr uint32_t kAsked = Session::kIpv6 | Session::kTranslated | Session::kFree;
+  if (is_key(&s, s, direction, key, kAsked, 0)) [[likely]]
     return true;
-  }
-  return (s.flags & Session::kTranslated) != 0 && holds_translated(s, direction, key);
+  // The reverse key of a translated one is no mirror of the other. Chosen without a branch, since a core
+  // would guess half of the directions wrong.
+  const auto back = std::ptrdiff_t{0} - static_cast<std::ptrdiff_t>(direction);  // all ones: reverse
+  const auto* ends = reinterpret_cast<const char*>(&s) + (translation_offset_ & back);
+  return is_key(ends, s, direction, key, kAsked, Session::kTranslated);
+}
+inline void SessionTable::leaving4(const Session& s, Direction direction, WireEnds4& out) const {
+  // From host order in ends that leave by it: the translation's forward, the session's own turned around.
+  constexpr uint8_t kNone = 0x80;
+  alignas(16) static constexpr uint8_t kWrite[2][16] = {
+      {3, 2, 1, 0, 7, 6, 5, 4, 9, 8, 11, 10, kNone, kNone, kNone, kNone},
+      {7, 6, 5, 4, 3, 2, 1, 0, 11, 10, 9, 8, kNone, kNone, kNone, kNone}};
+  const auto there = static_cast<std::ptrdiff_t>(direction) - 1;  // all ones: forward
+  const auto* ends = reinterpret_cast<const char*>(&s) + (translation_offset_ & there);
+  const auto load = [](const void* at) { return _mm_loadu_si128(static_cast<const __m128i*>(at)); };
+  const __m128i wire = _mm_shuffle_epi8(load(ends), load(kWrite[static_cast<size_t>(direction)]));
+  out.addresses = static_cast<uint64_t>(_mm_cvtsi128_si64(wire));
+  out.ports = static_cast<uint32_t>(_mm_extract_epi32(wire, 2));
+  const SessionTranslation& t = translation_of(s);
+  const auto turn = static_cast<uint16_t>(~there);
+  out.address_change = t.address_change ^ turn;
+  out.ends_change = t.ends_change ^ turn;
 }
 inline bool SessionTable::holds(const Session& s, Direction direction, const Key6& key) const {
   if ((s.flags & Session::kTranslated) != 0) [[unlikely]]

@@ -53,11 +53,11 @@ Next send_other(WorkerContext& ctx, rte_mbuf* mbuf, AdjacencyTable::View next_ho
   return Next::go_on();
 }
 
-/// The packet, which no segment with SYN is, goes to `next_hop`. On go_on it is queued for tx.
-[[gnu::always_inline]] inline Next send_plain(WorkerContext& ctx, const AttachmentTable::Reader& attachments,
-                                              rte_mbuf* mbuf, const AdjacencyTable::View& next_hop) {
+/// The packet, which no segment with SYN is, goes to `next_hop` by its attachment `egress`, null if that has
+/// gone. On go_on it is queued for tx.
+[[gnu::always_inline]] inline Next send_plain(WorkerContext& ctx, const Attachment* egress, rte_mbuf* mbuf,
+                                              const AdjacencyTable::View& next_hop) {
   const PacketMeta& meta = meta_of(mbuf);
-  const Attachment* egress = attachments.find(next_hop.attachment);
   if (egress == nullptr) [[unlikely]]
     return Next::drop(DropReason::stale_attachment);
   if (!egress->plain || meta.ip_offset != sizeof(net::EthHeader) || !fits(mbuf, meta, *egress)) [[unlikely]]

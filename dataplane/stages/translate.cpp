@@ -23,31 +23,10 @@ DropReason reason_of(BindingRefused refused) {
 
 }  // namespace
 
-Next translate(WorkerContext& ctx, rte_mbuf* mbuf, const AdjacencyTable::View& next_hop) {
+Next translate_other(WorkerContext& ctx, rte_mbuf* mbuf, SessionTable::Found found) {
   const PacketMeta& meta = meta_of(mbuf);
-  const Session& session = ctx.sessions->at(meta.session);
-  if ((session.flags & Session::kTranslated) == 0) return Next::go_on();
-  const Attachment* egress = ctx.snapshot->attachment(next_hop.attachment);
-  if (egress == nullptr || meta.ttl <= 1 || meta.ip_length > egress->mtu) [[unlikely]]
-    return Next::go_on();
-  if (meta.plain && meta.is_v4()) [[likely]] {
-    uint8_t* ip = data_of(mbuf) + meta.ip_offset;
-    // Both are read and one is taken, since a core would guess half of the directions wrong.
-    const SessionTranslation& t = ctx.sessions->translation(meta.session);
-    const uint64_t there = t.src.lo << 32 | t.dst.lo;
-    const uint64_t back = uint64_t{session.address4[1]} << 32 | session.address4[0];
-    const uint32_t ports_there = static_cast<uint32_t>(t.src_port) << 16 | t.dst_port;
-    const uint32_t ports_back = static_cast<uint32_t>(session.port[1]) << 16 | session.port[0];
-    const uint64_t mask = uint64_t{0} - static_cast<uint64_t>(meta.direction);  // all ones: reverse
-    rewrite_ipv4(ip, meta.l4_offset,
-                 {.addresses = there ^ ((there ^ back) & mask),
-                  .ports = ports_there ^ ((ports_there ^ ports_back) & static_cast<uint32_t>(mask)),
-                  .address_change = static_cast<uint16_t>(t.address_change ^ mask),
-                  .ends_change = static_cast<uint16_t>(t.ends_change ^ mask)});
-    return Next::go_on();
-  }
   const std::span<uint8_t> packet(data_of(mbuf) + meta.ip_offset, meta.ip_length);
-  const Tuple to = ctx.sessions->leaving(meta.session, meta.direction);
+  const Tuple to = ctx.sessions->leaving(ctx.sessions->index_of(*found.session), found.direction);
   if (meta.icmp == net::IcmpKind::error) [[unlikely]] {
     return rewrite_icmp_error(packet, meta.l4_offset, meta.tuple(), to)
                ? Next::go_on()

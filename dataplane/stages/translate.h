@@ -5,15 +5,31 @@
 #pragma once
 
 #include "dataplane/decide/first_packet.h"
+#include "dataplane/nat/rewrite.h"
 #include "dataplane/worker/context.h"
 #include "dataplane/worker/leave.h"
 
 namespace weir::dataplane {
 
-/// Gives the packet the ends with which its session's packets of that direction leave; of an ICMP error those
-/// of the packet that it quotes, too. Not to be done twice. A packet that `next_hop` will not take
-/// (TTL, MTU) stays as it is, since it is told about to its sender. After inspection, before rewrite().
-Next translate(WorkerContext& ctx, rte_mbuf* mbuf, const AdjacencyTable::View& next_hop);
+/// What is not plain IPv4 (stages/inner.h). (translate.cpp)
+[[gnu::noinline]] Next translate_other(WorkerContext& ctx, rte_mbuf* mbuf, SessionTable::Found found);
+
+/// Gives the packet the ends with which packets of `found.session` leave that travel in `found.direction`; of
+/// an ICMP error those of the packet that it quotes, too. Not to be done twice. The session is translated. A
+/// packet that `egress` will not take (TTL, MTU) stays as it is, since it is told about to its sender. After
+/// inspection, before rewrite().
+[[gnu::always_inline]] inline Next translate(WorkerContext& ctx, rte_mbuf* mbuf,
+                                             const SessionTable::Found& found, const Attachment* egress) {
+  const PacketMeta& meta = meta_of(mbuf);
+  if (egress == nullptr || meta.ttl <= 1 || meta.ip_length > egress->mtu) [[unlikely]]
+    return Next::go_on();
+  if (!meta.plain || !meta.is_v4()) [[unlikely]]
+    return translate_other(ctx, mbuf, found);
+  WireEnds4 ends;
+  ctx.sessions->leaving4(*found.session, found.direction, ends);
+  rewrite_ipv4(data_of(mbuf) + meta.ip_offset, meta.l4_offset, ends);
+  return Next::go_on();
+}
 
 /// The binding at a pool's address that a packet was sent to which came by `ingress`; kNoBinding: it was not,
 /// or there is none.

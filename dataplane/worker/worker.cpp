@@ -129,8 +129,13 @@ namespace {
   AdjacencyTable::View next_hop;
   if (const Next next = find_next_hop(ctx, mbuf, next_hop); !next.goes_on()) return next;
   if (meta_of(mbuf).session != kNoSession) {  // else a reset, made as it leaves
-    if ((ctx.sessions->at(meta_of(mbuf).session).flags & Session::kMarked) != 0) mark(ctx, mbuf);
-    if (const Next next = translate(ctx, mbuf, next_hop); !next.goes_on()) return next;
+    Session& session = ctx.sessions->at(meta_of(mbuf).session);
+    if ((session.flags & Session::kMarked) != 0) mark(ctx, mbuf);
+    if ((session.flags & Session::kTranslated) != 0) {
+      const Attachment* egress = ctx.snapshot->attachment(next_hop.attachment);
+      const SessionTable::Found found{&session, meta_of(mbuf).direction};
+      if (const Next next = translate(ctx, mbuf, found, egress); !next.goes_on()) return next;
+    }
   }
   return send_other(ctx, mbuf, next_hop);
 }
@@ -282,25 +287,30 @@ void Worker::forward_owned(Burst& burst, const LookupAhead& lookups) {
     if (lookups.found(i, meta, found) && lookup.settled(*ctx_.sessions, mbuf, found, next_hop)) [[likely]] {
       count(ctx_, *found.session, found.direction, meta.ip_length);
       found.session->last_seen = ctx_.tick;
+      const Attachment* egress = attachments.find(next_hop.attachment);
       if (const uint16_t flags = found.session->flags | inspected;
           (flags & (kWait | Session::kTranslated | Session::kMarked)) != 0) [[unlikely]] {
-        meta.session = ctx_.sessions->index_of(*found.session);
-        meta.direction = found.direction;
-        meta.adjacency = found.session->adjacency[static_cast<size_t>(found.direction)];
-        // From the first one of an inspected session on they wait for each other, so that none is overtaken.
-        if ((flags & kWait) != 0) {
-          note_session_use(ctx_, meta);
-          burst.packets[waiting++] = mbuf;
-          inspected = kWait;
-          continue;
+        if ((flags & (kWait | Session::kMarked)) != 0) {
+          meta.session = ctx_.sessions->index_of(*found.session);
+          meta.direction = found.direction;
+          meta.adjacency = found.session->adjacency[static_cast<size_t>(found.direction)];
+          // From the first one of an inspected session on they wait for each other, so that none is
+          // overtaken.
+          if ((flags & kWait) != 0) {
+            note_session_use(ctx_, meta);
+            burst.packets[waiting++] = mbuf;
+            inspected = kWait;
+            continue;
+          }
+          mark(ctx_, mbuf);
         }
-        if ((flags & Session::kMarked) != 0) mark(ctx_, mbuf);
-        lookups.after_translated(i, burst.size);
-        const AdjacencyTable::View copy = next_hop;  // else it has to lie in memory, for all packets
-        next = translate(ctx_, mbuf, copy);
+        if ((flags & Session::kTranslated) != 0) {
+          lookups.after_translated(i, burst.size);
+          next = translate(ctx_, mbuf, found, egress);
+        }
       }
       if (next.goes_on()) [[likely]]
-        next = send_plain(ctx_, attachments, mbuf, next_hop);
+        next = send_plain(ctx_, egress, mbuf, next_hop);
     } else if (next = session_unsettled(ctx_, mbuf); next.goes_on()) {
       if (((ctx_.sessions->at(meta.session).flags | inspected) & kWait) == 0) {
         next = send_on(ctx_, mbuf);

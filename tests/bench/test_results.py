@@ -125,6 +125,12 @@ class Gates(unittest.TestCase):
         self.assertEqual(found["tunnels: GENEVE with IP"].status, gates.HOLDS)
         self.assertEqual(found["tunnels: GRE"].status, gates.OPEN)
 
+    def test_translation_is_judged_beside_none_turn_by_turn(self):
+        nat = row(result("Weir, source NAT", [108.0, 216.0, 109.0]), result("Weir, no NAT", [100.0, 200.0, 100.0]),
+                  id="nat-1k")
+        found = self.judged(nat)["nat-1k: Weir, source NAT"]
+        self.assertEqual((found.value, found.status), (1.08, gates.HOLDS))
+
     def test_a_file_keeps_them_and_the_table_shows_them(self):
         one = run(self.row_of(150.0, ("Open vSwitch, EMC", 380.0)))
         one.gates = gates.judge(one)
