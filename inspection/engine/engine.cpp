@@ -52,9 +52,7 @@ Engine::Engine(const EngineSettings& settings)
   parsers_.http = settings.http;
 }
 
-Engine::~Engine() {
-  if (detector_ != nullptr) detector_->forget(nobody_);
-}
+Engine::~Engine() = default;
 
 Result<std::unique_ptr<Engine>> Engine::create(unsigned worker, const EngineSettings& settings) {
   std::unique_ptr<Engine> engine(new Engine(settings));
@@ -73,6 +71,14 @@ EngineSession* Engine::open(const EnginePacket& first, uint64_t id) {
   const PacketView& view = first.view;
   bool from_server = view.protocol == kTcp && (view.tcp_flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck) &&
                      (settings_.stream.midstream || settings_.stream.async_oneside);
+  if (view.protocol == kTcp && settings_.stream.midstream && (view.tcp_flags & kTcpSyn) == 0 &&
+      !view.payload.empty()) {
+    // Picked up in the middle: who is the server only its bytes can tell.
+    const auto tells = [&](Direction direction) {
+      return recognise_stream(direction, view.payload).answer == Recognition::Answer::yes;
+    };
+    from_server = !tells(Direction::to_server) && tells(Direction::to_client);
+  }
   if (view.protocol == kUdp && !view.payload.empty()) {
     const Recognition told = recognise_datagram(view.payload, view.src_port, view.dst_port);
     from_server = told.answer == Recognition::Answer::yes && told.from_server;
@@ -131,7 +137,7 @@ EngineVerdict Engine::inspect(EngineSession* session, EnginePacket& packet, cons
   } else if (session->bypassed) {
     ++counters_.bypassed_packets;
     verdict_.bypass = true;
-  } else if (settings_.stream.is_inline && packet.ttl < settings_.min_ttl) {
+  } else if (settings_.enforce && packet.ttl < settings_.min_ttl) {
     ++counters_.low_ttl;
     block(DropReason::ttl, false);
   } else if (session->tcp != nullptr && !packet.l4_broken) {
@@ -189,11 +195,11 @@ void Engine::tcp_packet(EngineSession& session, EnginePacket& packet) {
   if (packet.checksum_bad) {
     // Its receiver discards it.
     ++counters_.bad_checksum;
-    if (settings_.stream.is_inline) return block(DropReason::checksum, false);
+    if (settings_.enforce) return block(DropReason::checksum, false);
     return judge(session, own, true);
   }
-  if (settings_.stream.is_inline && !mind_conflict(session, packet)) return;
-  const bool was_followed = tcp.followed();
+  if (settings_.enforce && !mind_conflict(session, packet)) return;
+  const bool was_followed = tcp.followed(), was_established = tcp.established();
   const TcpFate fate = tcp.track(packet);
   if (fate == TcpFate::reuse) {
     verdict_.new_session = true;
@@ -201,10 +207,14 @@ void Engine::tcp_packet(EngineSession& session, EnginePacket& packet) {
   }
   if (!was_followed && tcp.followed()) {
     ++counters_.tcp_sessions;
-    if (tcp.midstream()) ++counters_.midstream_pickups;
+    if (tcp.midstream()) {
+      ++counters_.midstream_pickups;
+      pick_up_policy(session);
+    }
   }
   SessionFacts& facts = session.facts;
-  facts.established = tcp.established();
+  // As Suricata: the handshake's last packet is not yet one of an established session, unless it has data.
+  facts.established = was_established || (tcp.established() && !packet.view.payload.empty());
   facts.midstream = tcp.midstream();
   facts.closed = tcp.closed();
   tcp_fate(session, packet, fate);
@@ -215,6 +225,15 @@ void Engine::tcp_packet(EngineSession& session, EnginePacket& packet) {
     collect(session, own);
   }
   judge(session, own, true);
+}
+
+void Engine::pick_up_policy(EngineSession& session) {
+  // Where sessions may be picked up, nothing is dropped for it; where only one direction may be missing, the
+  // policy for those without a handshake still holds.
+  const ExceptionPolicy policy = settings_.policies[static_cast<size_t>(Ceiling::midstream)];
+  const bool passes = policy == ExceptionPolicy::pass_flow || policy == ExceptionPolicy::bypass;
+  if (passes || !settings_.stream.midstream)
+    except(session, Ceiling::midstream, DropReason::stream_midstream);
 }
 
 void Engine::tcp_fate(EngineSession& session, EnginePacket& packet, TcpFate fate) {
@@ -230,14 +249,14 @@ void Engine::tcp_fate(EngineSession& session, EnginePacket& packet, TcpFate fate
     case TcpFate::no_memory:
       except(session, Ceiling::reassembly_memory, DropReason::stream_memcap);
       // Never sent unrecorded.
-      if (settings_.stream.is_inline && verdict_.forward) block(DropReason::stream_memcap, false);
+      if (settings_.enforce && verdict_.forward) block(DropReason::stream_memcap, false);
       return;
     case TcpFate::out_of_window:
     case TcpFate::bad_timestamp:
     case TcpFate::bad_ack:
     case TcpFate::bad_reset:
     case TcpFate::bad_flags:
-      if (!settings_.stream.is_inline) return;
+      if (!settings_.enforce) return;
       ++counters_.stream_errors;
       block(DropReason::stream_error, false);
       return;
@@ -320,9 +339,11 @@ void Engine::stream_end(EngineSession& session, Direction direction) {
 }
 
 void Engine::datagram(EngineSession& session, EnginePacket& packet) {
-  if (session.protocol == kUdp && !packet.l4_broken && !packet.view.payload.empty() && !packet.checksum_bad)
+  if (session.protocol == kUdp && !packet.l4_broken && !packet.view.payload.empty() &&
+      !(packet.checksum_bad && settings_.enforce)) {
     app_bytes(session, packet.view.direction, packet.view.payload);
-  if (packet.checksum_bad && settings_.stream.is_inline) {
+  }
+  if (packet.checksum_bad && settings_.enforce) {
     ++counters_.bad_checksum;
     return block(DropReason::checksum, false);
   }
@@ -377,7 +398,7 @@ void Engine::judge(EngineSession& session, Direction direction, bool first_of_pa
     side.judged = static_cast<uint32_t>(side.raw.size());
   }
   side.unjudged = false;
-  if (session.detection.dropped() && settings_.stream.is_inline) {
+  if (session.detection.dropped() && settings_.enforce) {
     session.dropped = true;
     if (session.dropped_for == DropReason::none) session.dropped_for = DropReason::rules;
   }
@@ -392,12 +413,15 @@ void Engine::judge_alone(EnginePacket& packet) {
   facts.start_ns = packet.view.time_ns;
   const Inspected inspected{packet.view, facts, {}, {}};
   Sink sink(*this, nullptr, packet);
-  take(detector_->inspect(*profile_, nobody_, inspected, sink));
-  detector_->forget(nobody_);
+  // What is decided once for a session is decided for each of these.
+  SessionDetection nobody;
+  take(detector_->inspect(*profile_, nobody, inspected, sink));
+  detector_->forget(nobody);
 }
 
 void Engine::take(const DetectionVerdict& verdict) {
   verdict_.would_drop = verdict_.would_drop || verdict.would_drop;
+  verdict_.passed = verdict_.passed || verdict.pass_session;
   if (verdict.reject != RejectTo::nobody) verdict_.reject = verdict.reject;
   if (verdict.forward || !verdict_.forward) return;
   verdict_.forward = false;

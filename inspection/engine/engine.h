@@ -23,6 +23,7 @@ namespace weir::inspection {
 struct EngineSettings {
   size_t memory = size_t{64} << 20;  // the pool: entries, streams, parsers, detection
   StreamSettings stream;
+  bool enforce = false;             // what is not to be sent is not: IPS
   uint32_t stream_window = 16'384;  // bytes of a stream that rules still see when more comes
   uint8_t min_ttl = 0;              // inline: what would not reach its receiver is dropped, below this
   bool bypass_encrypted = true;     // TLS after its handshake is not looked at
@@ -52,6 +53,7 @@ struct EngineVerdict {
   bool drop_session = false;  // nor is anything later of the session sent
   bool would_drop = false;    // mode test
   bool bypass = false;        // nothing later of the session has to come here
+  bool passed = false;        // a pass rule decided
   bool new_session = false;   // these ends begin anew: end(), open(), inspect() again
   bool rewritten = false;     // before it is sent: Engine::rewrite()
   RejectTo reject = RejectTo::nobody;
@@ -110,6 +112,7 @@ class Engine {
 
   void count(EngineSession& session, const EnginePacket& packet);
   void tcp_packet(EngineSession& session, EnginePacket& packet);
+  void pick_up_policy(EngineSession& session);
   void tcp_fate(EngineSession& session, EnginePacket& packet, TcpFate fate);
   bool mind_conflict(EngineSession& session, EnginePacket& packet);
   void datagram(EngineSession& session, EnginePacket& packet);
@@ -144,7 +147,6 @@ class Engine {
   std::unique_ptr<Detector> detector_;
   std::unique_ptr<uint8_t[]> scratch_;  // one payload, rewritten
   EngineCounters counters_;
-  SessionDetection nobody_;  // of packets without a session
   // Of the packet at hand:
   EnginePacket* packet_ = nullptr;
   const DetectionProfile* profile_ = nullptr;

@@ -107,6 +107,18 @@ std::string hex_with_colons(Bytes bytes) {
   return text;
 }
 
+std::string eve_address(const net::IpAddress& address) {
+  if (address.is_v4()) return net::to_string(address);
+  std::array<uint8_t, 16> raw{};
+  address.bits.store(raw.data());
+  std::string text;
+  for (size_t i = 0; i < raw.size(); i += 2) {
+    if (i > 0) text += ':';
+    text += to_hex(Bytes(raw).subspan(i, 2));
+  }
+  return text;
+}
+
 std::string eve_time(uint64_t ns) {
   const auto seconds = static_cast<std::time_t>(ns / 1'000'000'000);
   std::tm utc{};

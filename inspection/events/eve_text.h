@@ -20,6 +20,8 @@ std::string to_base64(std::span<const uint8_t> bytes);
 /// "aa:bb:cc", lower case.
 std::string hex_with_colons(std::span<const uint8_t> bytes);
 std::string to_hex(std::span<const uint8_t> bytes);
+/// As Suricata writes them: IPv6 with all its digits.
+std::string eve_address(const net::IpAddress& address);
 /// "1970-01-01T00:00:00.000000+0000".
 std::string eve_time(uint64_t ns_since_1970);
 /// "TCP", "UDP", "ICMP", "IPv6-ICMP", "SCTP"; else the number as three digits, as Suricata has it.

@@ -28,6 +28,23 @@ const Header* header_at(Bytes bytes, size_t at = 0) {
   return reinterpret_cast<const Header*>(bytes.data() + at);
 }
 
+/// What belongs to the header: of some messages of ICMP more than 8 bytes (RFC 792, RFC 950, RFC 1256).
+size_t icmp_header_size(bool v4, Bytes message) {
+  if (!v4) return sizeof(net::IcmpHeader);
+  switch (message[0]) {
+    case 9:  // router advertisement: addresses
+      return sizeof(net::IcmpHeader) + size_t{message[4]} * message[5] * 4;
+    case net::kIcmpTimestamp:
+    case net::kIcmpTimestampReply:
+      return 20;
+    case net::kIcmpAddressMask:
+    case net::kIcmpAddressMaskReply:
+      return 12;
+    default:
+      return sizeof(net::IcmpHeader);
+  }
+}
+
 }  // namespace
 
 void Decoder::decode(const Frame& frame, int link_type) {
@@ -322,7 +339,7 @@ void Decoder::l4(EnginePacket& packet, const Context& context) {
       packet.checksum_bad = !checksum_right(packet, l4);
       packet.icmp_type = icmp->type;
       packet.icmp_code = icmp->code;
-      view.l4_header = l4.first(sizeof *icmp);
+      view.l4_header = l4.first(std::min(icmp_header_size(view.src.is_v4(), l4), l4.size()));
       view.payload = l4.subspan(sizeof *icmp);
       break;
     }

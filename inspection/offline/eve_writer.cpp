@@ -109,9 +109,9 @@ void EveWriter::add_ends(Json& json, const EngineSession* session, const EngineP
       of_flow ? (turned ? session->client_port : session->server_port) : packet->view.dst_port;
   const uint8_t protocol = of_flow ? session->protocol : packet->view.protocol;
   const bool ports = has_ports(protocol) && (of_flow || !packet->fragment);
-  json["src_ip"] = net::to_string(src);
+  json["src_ip"] = eve_address(src);
   if (ports) json["src_port"] = src_port;
-  json["dest_ip"] = net::to_string(dst);
+  json["dest_ip"] = eve_address(dst);
   if (ports) json["dest_port"] = dst_port;
   json["proto"] = eve_protocol(protocol);
   json["ip_v"] = src.is_v4() ? 4 : 6;
@@ -199,8 +199,8 @@ void EveWriter::add_session(Json& json, const EngineSession& session) const {
   flow["bytes_toserver"] = facts.bytes[0];
   flow["bytes_toclient"] = facts.bytes[1];
   flow["start"] = eve_time(facts.start_ns);
-  flow["src_ip"] = net::to_string(session.client);
-  flow["dest_ip"] = net::to_string(session.server);
+  flow["src_ip"] = eve_address(session.client);
+  flow["dest_ip"] = eve_address(session.server);
   if (has_ports(session.protocol)) {
     flow["src_port"] = session.client_port;
     flow["dest_port"] = session.server_port;
@@ -212,9 +212,11 @@ void EveWriter::add_packet(Json& json, const EnginePacket& packet) const {
       packet.source == PacketSource::wire && packet.level == 0 ? packet.view.frame : packet.view.ip;
   if (bytes.empty()) return;
   json["packet"] = to_base64(bytes);
-  const char* const name = pcap_datalink_val_to_name(packet.link_type);
-  Json info{{"linktype", packet.link_type}};
-  if (packet.link_type == 228) {
+  // What came out of a tunnel, or was made here, begins with its IP header.
+  const int type = packet.level > 0 || packet.view.frame.empty() ? DLT_RAW : packet.link_type;
+  const char* const name = pcap_datalink_val_to_name(type);
+  Json info{{"linktype", type}};
+  if (type == DLT_IPV4) {
     info["linktype_name"] = "IPv4";
   } else if (name != nullptr) {
     info["linktype_name"] = name;
@@ -238,8 +240,8 @@ void EveWriter::alert(const EngineSession* session, const EnginePacket& packet, 
   if (packet.outer != nullptr) {
     const EnginePacket& outer = *packet.outer;
     Json& tunnel = json["tunnel"];
-    tunnel["src_ip"] = net::to_string(outer.view.src);
-    tunnel["dest_ip"] = net::to_string(outer.view.dst);
+    tunnel["src_ip"] = eve_address(outer.view.src);
+    tunnel["dest_ip"] = eve_address(outer.view.dst);
     if (has_ports(outer.view.protocol)) {
       tunnel["src_port"] = outer.view.src_port;
       tunnel["dest_port"] = outer.view.dst_port;
@@ -250,6 +252,7 @@ void EveWriter::alert(const EngineSession* session, const EnginePacket& packet, 
     tunnel["pkt_src"] = source_name(outer);
   }
   json["alert"] = alert_object(session, packet, alert);
+  if (alert.transaction != nullptr) add_forwarded_for(json, *alert.transaction, packet.view.direction);
   if (alert.transaction != nullptr && settings_.app_layer) add_app_object(json, *alert.transaction);
   if (session != nullptr) {
     add_protocols(json, *session);
@@ -262,12 +265,32 @@ void EveWriter::alert(const EngineSession* session, const EnginePacket& packet, 
   pending_.push_back(std::move(json));
 }
 
+void EveWriter::add_forwarded_for(Json& json, Transaction& transaction, Direction direction) const {
+  if (settings_.xff == EveSettings::Xff::none || transaction.protocol() != AppProtocol::http1) return;
+  const auto& http = static_cast<const HttpTransaction&>(transaction);
+  std::string list(http.field(Direction::to_server, settings_.xff_header));
+  if (list.empty()) return;
+  // A reverse proxy has added the last one, a forward proxy stands behind the first.
+  const size_t comma = settings_.xff_reverse ? list.rfind(',') : list.find(',');
+  std::string one = settings_.xff_reverse ? (comma == std::string::npos ? list : list.substr(comma + 1))
+                                          : list.substr(0, comma);
+  one.erase(0, one.find_first_not_of(" \t"));
+  one.erase(one.find_last_not_of(" \t") + 1);
+  const auto address = net::parse_ip(one);
+  if (!address) return;
+  if (settings_.xff == EveSettings::Xff::extra_data) {
+    json["alert"]["xff"] = eve_address(*address);
+    return;
+  }
+  // The client's place in this event.
+  json[direction == Direction::to_client ? "dest_ip" : "src_ip"] = eve_address(*address);
+}
+
 void EveWriter::judged(const EngineSession* session, const EnginePacket& packet,
                        const EngineVerdict& verdict) {
   for (Json& json : pending_) {
     if (settings_.verdict) {
-      const bool dropped = !verdict.forward;
-      json["verdict"]["action"] = dropped ? "drop" : "alert";
+      json["verdict"]["action"] = !verdict.forward ? "drop" : verdict.passed ? "pass" : "alert";
       if (verdict.reject != RejectTo::nobody)
         json["verdict"]["reject-target"] = verdict.reject == RejectTo::source        ? "to_client"
                                            : verdict.reject == RejectTo::destination ? "to_server"

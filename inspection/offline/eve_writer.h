@@ -21,6 +21,10 @@ struct EveSettings {
   bool payload = false, payload_printable = false, packet = false, metadata = true, verdict = false;
   bool rule_text = false, references = false;
   bool app_layer = true;  // what the transaction says, in alerts
+  enum class Xff : uint8_t { none, extra_data, overwrite };
+  Xff xff = Xff::none;  // what becomes of the address that a proxy names
+  bool xff_reverse = true;
+  std::string xff_header = "x-forwarded-for";
   bool drop_alerts = true, drop_flows_all = false;
   bool tls_extended = true, tls_custom = false;
   std::vector<std::string> tls_fields;  // of `custom`
@@ -68,6 +72,7 @@ class EveWriter final : public EngineEvents {
   void add_payload(Json& json, const EngineSession* session, const EnginePacket& packet,
                    const RuleAlert& alert) const;
   void add_packet(Json& json, const EnginePacket& packet) const;
+  void add_forwarded_for(Json& json, Transaction& transaction, Direction direction) const;
   void drop_event(const EngineSession* session, const EnginePacket& packet, const EngineVerdict& verdict);
   void files(const EngineSession& session, const EnginePacket& packet, Transaction& transaction, bool last);
   void app_events(const EngineSession& session, const EnginePacket& packet, const Transaction& transaction);

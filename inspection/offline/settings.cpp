@@ -125,6 +125,8 @@ void read_policies(const Reader& reader, bool is_inline, ExceptionPolicies& poli
 
 void read_stream(const Reader& reader, OfflineSettings& out) {
   StreamSettings& stream = out.engine.stream;
+  if (const Json* value = reader.at("stream.inline"); value != nullptr && text_of(*value) != "auto")
+    stream.is_inline = yes(*value);
   reader.flag("stream.midstream", stream.midstream);
   reader.flag("stream.async-oneside", stream.async_oneside);
   reader.size("stream.reassembly.depth", stream.depth);
@@ -202,6 +204,47 @@ void one_type(const std::string& name, const Json& options, EveSettings& eve) {
   }
 }
 
+void read_xff(const Reader& reader, EveSettings& eve) {
+  bool enabled = false;
+  reader.flag("xff.enabled", enabled);
+  if (!enabled) return;
+  std::string mode = "extra-data", deployment = "reverse";
+  reader.word("xff.mode", mode);
+  reader.word("xff.deployment", deployment);
+  reader.word("xff.header", eve.xff_header);
+  eve.xff = mode == "overwrite" ? EveSettings::Xff::overwrite : EveSettings::Xff::extra_data;
+  eve.xff_reverse = deployment != "forward";
+  std::transform(eve.xff_header.begin(), eve.xff_header.end(), eve.xff_header.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+}
+
+/// The policies of the receiving systems; only one for all addresses is looked at.
+void read_host_policy(const Reader& reader, OfflineSettings& out) {
+  const Json* const policies = reader.at("host-os-policy");
+  if (policies == nullptr || !policies->is_object()) return;
+  constexpr std::pair<std::string_view, TcpOverlap> kKnown[] = {{"windows", TcpOverlap::bsd},
+                                                                {"bsd", TcpOverlap::bsd},
+                                                                {"bsd-right", TcpOverlap::last},
+                                                                {"linux", TcpOverlap::linux_},
+                                                                {"old-linux", TcpOverlap::old_linux},
+                                                                {"solaris", TcpOverlap::solaris},
+                                                                {"hpux10", TcpOverlap::bsd},
+                                                                {"hpux11", TcpOverlap::solaris},
+                                                                {"irix", TcpOverlap::bsd},
+                                                                {"macos", TcpOverlap::bsd},
+                                                                {"vista", TcpOverlap::first},
+                                                                {"windows2k3", TcpOverlap::bsd},
+                                                                {"first", TcpOverlap::first},
+                                                                {"last", TcpOverlap::last}};
+  for (const auto& [name, hosts] : policies->items()) {
+    const std::string text = hosts.dump();
+    if (text.find("0.0.0.0/0") == std::string::npos) continue;
+    for (const auto& [known, policy] : kKnown) {
+      if (name == known) out.engine.stream.overlap = policy;
+    }
+  }
+}
+
 /// The eve-log's own settings; without any, all that is written by default.
 void read_eve(const Reader& reader, EveSettings& eve) {
   const Json* const outputs = reader.at("outputs");
@@ -218,6 +261,7 @@ void read_eve(const Reader& reader, EveSettings& eve) {
           eve.fileinfo = eve.stats = false;
       first = false;
     }
+    read_xff(Reader(*log), eve);
     Reader(*log).flag("community-id", eve.community_id);
     Reader(*log).size("community-id-seed", eve.community_seed);
     for (const Json& type : *types) {
@@ -264,13 +308,21 @@ Result<OfflineSettings> read_settings(const std::string& file) {
   top("checksums", out.decode.checksums);
   top("midstream", out.engine.stream.midstream);
   const Reader reader(config);
-  if (out.engine.stream.is_inline) out.mode = InspectMode::ips;
-  out.eve.drop = out.engine.stream.is_inline;
+  // Streams can be put together as if inline without anything being dropped.
+  const bool ips = out.engine.stream.is_inline;
+  out.engine.enforce = ips;
+  if (ips) out.mode = InspectMode::ips;
+  out.eve.drop = ips;
   const bool checksums = out.decode.checksums;
   read_stream(reader, out);
   out.decode.checksums = out.decode.checksums && checksums;
-  read_policies(reader, out.engine.stream.is_inline, out.engine.policies);
+  read_policies(reader, ips, out.engine.policies);
   read_timeouts(reader, out.timeouts);
+  read_host_policy(reader, out);
+  reader.size("app-layer.protocols.http.libhtp.default-config.request-body-limit",
+              out.engine.http.request_body_limit);
+  reader.size("app-layer.protocols.http.libhtp.default-config.response-body-limit",
+              out.engine.http.response_body_limit);
   read_decoder(reader, out);
   read_eve(reader, out.eve);
   reader.size("packet-alert-max", out.engine.detector.alerts_per_packet);

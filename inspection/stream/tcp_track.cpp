@@ -284,6 +284,10 @@ bool TcpTrack::newer_wins(uint32_t seq, uint32_t end, const Record& old) const {
       return true;
     case TcpOverlap::linux_:
       return before(seq, old.seq) || (seq == old.seq && before(old.end(), end));
+    case TcpOverlap::old_linux:
+      return !before(old.seq, seq);
+    case TcpOverlap::solaris:
+      return !before(end, old.end());
     case TcpOverlap::bsd:
       return before(seq, old.seq);
   }

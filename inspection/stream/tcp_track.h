@@ -35,7 +35,7 @@ const char* name_of(TcpState state);
 
 /// Whose bytes count where segments overlap before they were handed out, when watching (Novak and Sturges,
 /// Target-Based TCP Stream Reassembly, 2007). Inline it is always the first.
-enum class TcpOverlap : uint8_t { first, bsd, linux_, last };
+enum class TcpOverlap : uint8_t { first, bsd, linux_, old_linux, solaris, last };
 /// Inline: what becomes of a packet that contradicts what was seen.
 enum class OnConflict : uint8_t { rewrite, drop_session };
 

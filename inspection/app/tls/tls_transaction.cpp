@@ -109,7 +109,7 @@ std::optional<uint64_t> TlsTransaction::number(NumberId number, Direction direct
     case NumberId::tls_version:
       return of.hello.seen ? std::optional<uint64_t>(version()) : std::nullopt;
     case NumberId::tls_cert_chain_len:
-      return of.progress >= TlsStep::certificate ? std::optional<uint64_t>(of.count) : std::nullopt;
+      return of.count > 0 ? std::optional<uint64_t>(of.count) : std::nullopt;
     case NumberId::tls_cert_not_before:
       return of.certificate.has_times ? std::optional<uint64_t>(of.certificate.not_before) : std::nullopt;
     case NumberId::tls_cert_not_after:
