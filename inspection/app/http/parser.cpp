@@ -64,7 +64,7 @@ void HttpParser::complete_everything() {
   for (size_t i = 0; i < tx_count(); ++i) {
     HttpTransaction& tx = tx_at(i);
     for (const Direction direction : {Direction::to_server, Direction::to_client}) {
-      if (tx.side(direction).progress < HttpStep::complete) close_file(tx, direction, true);
+      if (tx.side(direction).progress < HttpStep::complete) tx.close_file(direction, true);
       tx.side(direction).progress = HttpStep::complete;
     }
   }
@@ -205,12 +205,7 @@ Advance HttpParser::gap(Direction direction, uint64_t size, uint64_t now_ns) {
       l.tx->form_->data = {};
       l.tx->form_->read = side.body.total();
     }
-    for (size_t i = 0; i < l.tx->file_count(direction); ++i) {
-      HttpTransaction::FileEntry entry = l.tx->file_entry(direction, i);
-      if (entry.state != HttpFile::State::open) continue;
-      entry.gaps = true;
-      l.tx->put_file(direction, i, entry);
-    }
+    l.tx->gap_in_file(direction, size);
     return {};
   }
   lose_track(l);

@@ -114,8 +114,7 @@ class HttpParser final : public AppParser {
   Step read_form(Lane& lane, bool last);
   bool on_form(Lane& lane, http::MultipartReader::Take take);
   bool add_form_file(HttpTransaction& tx);
-  bool note_file(HttpTransaction& tx, Direction direction, size_t more);
-  void close_file(HttpTransaction& tx, Direction direction, bool truncated);
+  bool open_file(HttpTransaction& tx, Direction direction);
   void told_by_body(Lane& lane);
   uint64_t body_limit(Direction direction) const {
     return direction == Direction::to_server ? limits_.request_body_limit : limits_.response_body_limit;

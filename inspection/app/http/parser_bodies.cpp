@@ -20,33 +20,20 @@ size_t HttpParser::Lane::room() const {
 }
 
 bool HttpParser::Lane::append(Bytes bytes) {
-  const bool form = direction == Direction::to_server && tx->form_ != nullptr;
-  return tx->side(direction).body.append(bytes, parser.limits_) &&
-         (form || parser.note_file(*tx, direction, bytes.size()));
-}
-
-/// Bytes of the file that the whole body is.
-bool HttpParser::note_file(HttpTransaction& tx, Direction direction, size_t more) {
-  if (tx.file_count(direction) == 0) {
-    const bool to_server = direction == Direction::to_server;
-    if (to_server && tx.method() != "POST" && tx.method() != "PUT") return true;
-    if (!to_server && !tx.has_request_ && !tx.has_response_) return true;
-    if (!(to_server ? tx.name_request_file() : tx.name_response_file())) return false;
-  }
-  const size_t index = tx.file_count(direction) - 1;
-  HttpTransaction::FileEntry entry = tx.file_entry(direction, index);
-  entry.size += more;
-  tx.put_file(direction, index, entry);
+  if (!tx->side(direction).body.append(bytes, parser.limits_)) return false;
+  if (direction == Direction::to_server && tx->form_ != nullptr) return true;  // its files are in it
+  if (!parser.open_file(*tx, direction)) return false;
+  tx->add_to_file(direction, bytes);
   return true;
 }
 
-void HttpParser::close_file(HttpTransaction& tx, Direction direction, bool truncated) {
-  if (tx.file_count(direction) == 0) return;
-  const size_t index = tx.file_count(direction) - 1;
-  HttpTransaction::FileEntry entry = tx.file_entry(direction, index);
-  if (entry.state != HttpFile::State::open) return;
-  entry.state = truncated ? HttpFile::State::truncated : HttpFile::State::closed;
-  tx.put_file(direction, index, entry);
+/// The file that the whole body is.
+bool HttpParser::open_file(HttpTransaction& tx, Direction direction) {
+  if (tx.file_count(direction) > 0) return true;
+  if (direction == Direction::to_server) {
+    return (tx.method() != "POST" && tx.method() != "PUT") || tx.name_request_file();
+  }
+  return (!tx.has_request_ && !tx.has_response_) || tx.name_response_file();
 }
 
 HttpParser::Step HttpParser::begin_body(Lane& lane, BodyReader::Kind kind, uint64_t length) {
@@ -156,7 +143,7 @@ HttpParser::Step HttpParser::end_body(Lane& lane) {
   HttpTransaction& tx = *lane.tx;
   HttpTransaction::Side& side = tx.side(lane.direction);
   const bool cut = lane.body->beyond_limit() || lane.body->truncated();
-  if (lane.direction == Direction::to_client || tx.form_ == nullptr) close_file(tx, lane.direction, cut);
+  if (lane.direction == Direction::to_client || tx.form_ == nullptr) tx.close_file(lane.direction, cut);
   side.body.complete();
   if (lane.body->kind() != BodyReader::Kind::chunked || lane.closed) return complete(lane);
   side.progress = HttpStep::trailer;
@@ -202,7 +189,7 @@ bool HttpParser::on_form(Lane& lane, MultipartReader::Take take) {
     case MultipartReader::Take::file_end:
       if (form.window.total() == 0) tx.raise(HttpEvent::multipart_no_filedata);
       form.window.complete();
-      close_file(tx, Direction::to_server, false);
+      tx.close_file(Direction::to_server, lane.body->beyond_limit() || lane.body->truncated());
       return true;
     case MultipartReader::Take::data:
     case MultipartReader::Take::more:
@@ -235,9 +222,8 @@ HttpParser::Step HttpParser::read_form(Lane& lane, bool last) {
     if (!form.data.empty()) {
       const size_t size = std::min(form.data.size(), form.window.room(limits_));
       if (size == 0) return Step::full;
-      if (!form.window.append(form.data.first(size), limits_) || !note_file(tx, Direction::to_server, size)) {
-        return no_memory();
-      }
+      if (!form.window.append(form.data.first(size), limits_)) return no_memory();
+      tx.add_to_file(Direction::to_server, form.data.first(size));
       form.data = form.data.subspan(size);
       work_ += size;
       continue;

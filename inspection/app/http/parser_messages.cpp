@@ -267,7 +267,7 @@ HttpParser::Step HttpParser::complete(Lane& lane) {
 /// Bytes are missing where they had to be understood.
 void HttpParser::lose_track(Lane& lane) {
   if (lane.tx != nullptr) {
-    close_file(*lane.tx, lane.direction, true);
+    lane.tx->close_file(lane.direction, true);
     complete(lane);
   }
   if (lane.direction == Direction::to_client) {

@@ -80,6 +80,7 @@ HttpTransaction::HttpTransaction(BytePool& pool, const HttpLimits& limits) noexc
 HttpTransaction::~HttpTransaction() {
   drop_computed();
   destroy_in(pool_, form_);
+  for (Side& side : sides_) destroy_in(pool_, side.hash);
 }
 
 void HttpTransaction::drop_computed() {
@@ -322,7 +323,8 @@ HttpFile HttpTransaction::file(Direction direction, size_t index) const {
   return {.name = as_text(side(direction).names.view()).substr(entry.name_at, entry.name_size),
           .size = entry.size,
           .state = entry.state,
-          .gaps = entry.gaps};
+          .gaps = entry.gaps,
+          .digests = entry.digests};
 }
 
 }  // namespace weir::inspection

@@ -9,6 +9,7 @@
 
 #include "inspection/app/http/body_window.h"
 #include "inspection/app/http/events.h"
+#include "inspection/app/http/file_hash.h"
 #include "inspection/app/http/limits.h"
 #include "inspection/app/http/message_head.h"
 #include "inspection/app/http/multipart.h"
@@ -24,9 +25,11 @@ class HttpParser;
 struct HttpFile {
   enum class State : uint8_t { open, closed, truncated };
   std::string_view name;
-  uint64_t size = 0;  // decoded bytes that were seen
+  uint64_t size = 0;  // decoded bytes, with those that are missing
   State state = State::open;
   bool gaps = false;
+  /// Of what was seen before the first gap, once it is not open; only those of HttpLimits::file_hashes count.
+  http::FileDigests digests;
 };
 
 class HttpTransaction final : public Transaction {
@@ -84,6 +87,7 @@ class HttpTransaction final : public Transaction {
     uint64_t size = 0;
     HttpFile::State state = HttpFile::State::open;
     bool gaps = false;
+    http::FileDigests digests;
   };
   /// What is known of one direction.
   struct Side {
@@ -94,8 +98,9 @@ class HttpTransaction final : public Transaction {
     uint64_t raw_bytes = 0;
     uint64_t decoder_made = 0;  // by all layers of the decoder
     uint8_t progress = HttpStep::none;
-    PoolBytes names;  // of files
-    PoolBytes files;  // FileEntry
+    PoolBytes names;                 // of files
+    PoolBytes files;                 // FileEntry
+    http::FileHash* hash = nullptr;  // of the file under way
   };
   /// The files of a form.
   struct Form {
@@ -135,6 +140,10 @@ class HttpTransaction final : public Transaction {
   [[nodiscard]] bool name_request_file();
   FileEntry file_entry(Direction direction, size_t index) const;
   void put_file(Direction direction, size_t index, const FileEntry& entry);
+  /// The file under way, that is the last one. Nothing happens if there is none.
+  void add_to_file(Direction direction, std::span<const uint8_t> bytes);
+  void gap_in_file(Direction direction, uint64_t size);
+  void close_file(Direction direction, bool truncated);
 
   // In transaction.cpp.
   std::optional<BufferView> from_line(BufferId buffer, Direction direction);

@@ -187,8 +187,42 @@ bool HttpTransaction::add_file(Direction direction, std::string_view name) {
   FileEntry entry;
   entry.name_at = static_cast<uint32_t>(s.names.size());
   entry.name_size = static_cast<uint32_t>(name.size());
+  destroy_in(pool_, std::exchange(s.hash, nullptr));
+  if (limits_.file_hashes != 0 && (s.hash = make_in<http::FileHash>(pool_, limits_.file_hashes)) == nullptr)
+    return false;
   return s.names.append(as_bytes(name)) &&
          s.files.append({reinterpret_cast<const uint8_t*>(&entry), sizeof entry});
+}
+
+void HttpTransaction::add_to_file(Direction direction, std::span<const uint8_t> bytes) {
+  if (file_count(direction) == 0) return;
+  const size_t index = file_count(direction) - 1;
+  FileEntry entry = file_entry(direction, index);
+  if (entry.state != HttpFile::State::open) return;  // one more than are told apart
+  entry.size += bytes.size();
+  put_file(direction, index, entry);
+  if (side(direction).hash != nullptr && !entry.gaps) side(direction).hash->update(bytes);
+}
+
+void HttpTransaction::gap_in_file(Direction direction, uint64_t size) {
+  if (file_count(direction) == 0) return;
+  const size_t index = file_count(direction) - 1;
+  FileEntry entry = file_entry(direction, index);
+  if (entry.state != HttpFile::State::open) return;
+  entry.gaps = true;
+  entry.size += size;
+  put_file(direction, index, entry);
+}
+
+void HttpTransaction::close_file(Direction direction, bool truncated) {
+  if (file_count(direction) == 0) return;
+  const size_t index = file_count(direction) - 1;
+  FileEntry entry = file_entry(direction, index);
+  if (entry.state != HttpFile::State::open) return;
+  entry.state = truncated || entry.gaps ? HttpFile::State::truncated : HttpFile::State::closed;
+  if (side(direction).hash != nullptr) entry.digests = side(direction).hash->finish();
+  destroy_in(pool_, std::exchange(side(direction).hash, nullptr));
+  put_file(direction, index, entry);
 }
 
 /// The path, when nobody said a name.

@@ -204,6 +204,44 @@ TEST(HttpForms, FilesAreToldApart) {
   }
 }
 
+TEST(HttpForms, AFileThatIsCutIsTruncated) {
+  HttpLimits limits;
+  limits.request_body_limit = 100;
+  const std::string body =
+      "--B\r\nContent-Disposition: f; filename=a\r\n\r\n" + std::string(500, 'x') + "\r\n--B--\r\n";
+  const std::string head =
+      "POST /f HTTP/1.1\r\nHost: h\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: " +
+      std::to_string(body.size()) + "\r\n\r\n";
+  Reading limited(limits), closed;
+  limited.client(head + body);
+  closed.client(head + body.substr(0, 100)).close();
+  limited.close();
+  const std::string size = std::to_string(100 - body.find("xxx"));
+  EXPECT_EQ(limited.done.at(0).files, std::vector<std::string>{"a:" + size + ":truncated"});
+  EXPECT_EQ(closed.done.at(0).files, std::vector<std::string>{"a:" + size + ":truncated"});
+}
+
+TEST(HttpFiles, HaveChecksumsWhenAsked) {
+  HttpLimits limits;
+  limits.file_hashes = http::kHashMd5 | http::kHashSha256;
+  Reading reading(limits);
+  reading.judging = false;
+  reading.client(kGet).server("HTTP/1.1 200 x\r\nContent-Length: 3\r\n\r\na").server("bc");
+  const auto& tx = static_cast<HttpTransaction&>(*reading.parser().transactions()[0]);
+  const HttpFile file = tx.file(Direction::to_client, 0);
+  const auto hex = [](auto& digest) {
+    std::string text;
+    for (const uint8_t byte : digest) {
+      text += "0123456789abcdef"[byte >> 4];
+      text += "0123456789abcdef"[byte & 15];
+    }
+    return text;
+  };
+  EXPECT_EQ(hex(file.digests.md5), "900150983cd24fb0d6963f7d28e17f72");
+  EXPECT_EQ(hex(file.digests.sha256), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(hex(file.digests.sha1), std::string(40, '0'));
+}
+
 TEST(HttpForms, OddOnesAreTold) {
   const auto events = [](const std::string& type, const std::string& body) {
     Reading reading;

@@ -336,7 +336,7 @@ TEST(HttpMessages, AGapInABodyIsStepped) {
   reading.client(kGet).server("HTTP/1.1 200 x\r\nContent-Length: 1\r\n\r\na");
   ASSERT_EQ(reading.done.size(), 2U);
   EXPECT_EQ(reading.done[0]["file.data<"], "abcghi");
-  EXPECT_EQ(reading.done[0].files.at(0), "/a:6:closed:gaps");
+  EXPECT_EQ(reading.done[0].files.at(0), "/a:9:truncated:gaps");
   EXPECT_EQ(reading.done[1]["file.data<"], "a");
 }
 
