@@ -112,7 +112,7 @@ class HttpParser final : public AppParser {
   Step end_body(Lane& lane);
   Step take_trailer(Lane& lane, http::Bytes& source);
   Step read_form(Lane& lane, bool last);
-  bool on_form(Lane& lane, http::MultipartReader::Take take);
+  bool on_form(Lane& lane, http::MultipartReader::Take take, bool cut);
   bool add_form_file(HttpTransaction& tx);
   bool open_file(HttpTransaction& tx, Direction direction);
   void told_by_body(Lane& lane);

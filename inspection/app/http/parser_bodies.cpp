@@ -174,7 +174,7 @@ HttpParser::Step HttpParser::take_trailer(Lane& lane, Bytes& source) {
 }
 
 /// What the form's reader told. False: the pool is at its ceiling.
-bool HttpParser::on_form(Lane& lane, MultipartReader::Take take) {
+bool HttpParser::on_form(Lane& lane, MultipartReader::Take take, bool cut) {
   HttpTransaction& tx = *lane.tx;
   HttpTransaction::Form& form = *tx.form_;
   switch (take) {
@@ -189,7 +189,7 @@ bool HttpParser::on_form(Lane& lane, MultipartReader::Take take) {
     case MultipartReader::Take::file_end:
       if (form.window.total() == 0) tx.raise(HttpEvent::multipart_no_filedata);
       form.window.complete();
-      tx.close_file(Direction::to_server, lane.body->beyond_limit() || lane.body->truncated());
+      tx.close_file(Direction::to_server, cut);
       return true;
     case MultipartReader::Take::data:
     case MultipartReader::Take::more:
@@ -233,12 +233,12 @@ HttpParser::Step HttpParser::read_form(Lane& lane, bool last) {
     const MultipartReader::Take take = form.reader.take(rest);
     form.read += before - rest.size();
     if (take == MultipartReader::Take::data) form.data = form.reader.data();
-    if (!on_form(lane, take)) return no_memory();
+    if (!on_form(lane, take, false)) return no_memory();
     if (form.next_file) return Step::full;
     if (take == MultipartReader::Take::more) break;
   }
   if (last) {
-    on_form(lane, form.reader.finish());
+    on_form(lane, form.reader.finish(), lane.body->beyond_limit() || lane.body->truncated());
     if (form.reader.bad_header()) tx.raise(HttpEvent::multipart_invalid_header);
     if (form.reader.incomplete()) tx.raise(HttpEvent::multipart_generic_error);
   }
