@@ -1,9 +1,10 @@
-// weir_gendocs FOLDER: writes configuration.md, change-options.md and drops.md into the folder, docs/ as a
-// rule.
+// weir_gendocs FOLDER: writes configuration.md, change-options.md, drops.md and rules.md into the folder,
+// docs/ as a rule.
 #include <cstdio>
 #include <fstream>
 #include <string>
 
+#include "inspection/rules/keyword_docs.h"
 #include "mgmt/config/markdown.h"
 
 namespace {
@@ -27,6 +28,7 @@ int main(int argc, char** argv) {
   const std::string folder = argv[1];
   const bool written = write_file(folder + "/configuration.md", weir::config::configuration_markdown()) &&
                        write_file(folder + "/change-options.md", weir::config::change_options_markdown()) &&
-                       write_file(folder + "/drops.md", weir::config::drops_markdown());
+                       write_file(folder + "/drops.md", weir::config::drops_markdown()) &&
+                       write_file(folder + "/rules.md", weir::inspection::ast::rules_markdown());
   return written ? 0 : 1;
 }

@@ -1,5 +1,5 @@
 // weir: the hub. `weir run -c FILE` starts it, `weir check -c FILE` says whether a configuration is right,
-// `weir inspect` runs a capture through the inspection engine.
+// `weir inspect` runs a capture through the inspection engine, `weir rules check` judges files of rules.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +11,7 @@
 #include "mgmt/daemon/hub.h"
 #include "mgmt/daemon/inspect_command.h"
 #include "mgmt/daemon/machine.h"
+#include "mgmt/daemon/rules_command.h"
 #include "mgmt/daemon/signals.h"
 #include "mgmt/events/log.h"
 
@@ -63,11 +64,13 @@ int main(int argc, char** argv) {
     command->add_option("-c,--config", file, "The configuration file")->required();
   }
   const weir::daemon::InspectCommand inspect_command(app);
+  const weir::daemon::RulesCommand rules_command(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
   if (inspect_command.parsed()) return inspect_command.run();
+  if (rules_command.parsed()) return rules_command.run();
   return run_command->parsed() ? run(file) : weir::config::run_check(file, std::cout, std::cerr);
 }

@@ -9,8 +9,12 @@
 #include <iterator>
 #include <set>
 
+#include <nlohmann/json.hpp>
+
 #include "inspection/compile/detection_ruleset.h"
+#include "inspection/compile/rules_report.h"
 #include "inspection/rules/keyword.h"
+#include "inspection/rules/keyword_docs.h"
 #include "keyword_rows.h"
 
 namespace weir::inspection::ast {
@@ -427,6 +431,53 @@ TEST(RuleVariablesBinding, VariablesThatDoubleThemselvesAreCutOff) {
   const auto expression = parse_address_expression("$V15");
   ASSERT_TRUE(expression);
   EXPECT_FALSE(bind_addresses(*expression, variables));
+}
+
+// --- docs and reports ---
+
+TEST(RuleDocs, AreUpToDate) {
+  std::ifstream file(WEIR_SOURCE_DIR "/docs/rules.md", std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_EQ(text, rules_markdown())
+      << "run `weir_gendocs docs` in the source folder, and commit what it writes";
+}
+
+TEST(RuleDocs, NameEveryKeyword) {
+  const std::string text = rules_markdown();
+  for (const Keyword& keyword : keywords()) {
+    EXPECT_NE(text.find("`" + std::string(keyword.name) + "`"), std::string::npos) << keyword.name;
+  }
+}
+
+TEST(RuleReports, SayWhatRulesNeedAndWhyTheyAreSlow) {
+  const ParsedRuleset parsed = parse(
+      "alert http any any -> any any (http.uri; content:\"/a|20|b\"; http.host; dotprefix; content:\".x\"; "
+      "sid:1;)\n"
+      "alert tcp any any -> any any (pcre:\"/[a-z]+/\"; sid:2;)\n"
+      "alert tcp any any -> any any (content:\"ab\"; sid:3;)\n"
+      "alert tcp any any -> any any (pcre:\"/abcdef[0-9]/\"; sid:4;)\n"
+      "alert tcp any any -> any any (lua:x; sid:5;)\n");
+  const auto compiled = DetectionRuleset::compile(parsed, {});
+  ASSERT_TRUE(compiled);
+  const RulesReport report = make_rules_report(parsed, **compiled);
+  EXPECT_EQ(report.loaded, 4U);
+  EXPECT_EQ(report.refused, 1U);
+  ASSERT_EQ(report.rules.size(), 4U);
+  EXPECT_EQ(report.rules[0].moment, "transaction");
+  EXPECT_EQ(report.rules[0].buffers, (std::vector<std::string>{"http.uri", "http.host (transformed)"}));
+  EXPECT_EQ(report.rules[0].literal, "/a|20|b");
+  EXPECT_EQ(report.rules[0].slow, "");
+  EXPECT_NE(report.rules[1].slow.find("pcre without a content"), std::string::npos);
+  EXPECT_EQ(report.rules[2].slow, "Its longest literal has 2 bytes.");
+  EXPECT_EQ(report.rules[3].slow, "");
+  const std::string text = print_rules_report(report, parsed, true);
+  for (const char* part : {"4 rules load, 1 are refused, 0 left out, 2 are slow.", "a.rules:5:31",
+                           "not supported", "lua", "/a|20|b", "a.rules:2"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << '\n' << text;
+  }
+  const auto json = rules_report_json(report, parsed);
+  EXPECT_EQ(json["issues"][0]["keyword"], "lua");
+  EXPECT_EQ(json["rules"].size(), 4U);
 }
 
 // --- the public rules ---
