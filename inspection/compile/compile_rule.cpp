@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "inspection/app/app_events.h"
+
 namespace weir::inspection {
 
 namespace {
@@ -150,6 +152,8 @@ class RuleCompiler {
   }
   Status take(const ast::TransactionNumber& c) {
     out_.packet_checks.emplace_back(c);
+    of_certificate_ |= c.number == NumberId::tls_cert_chain_len ||
+                       c.number == NumberId::tls_cert_not_before || c.number == NumberId::tls_cert_not_after;
     transaction_keyword_ = true;
     return ok();
   }
@@ -160,6 +164,7 @@ class RuleCompiler {
   }
   Status take(const ast::TlsCertificateTime& c) {
     out_.packet_checks.emplace_back(c);
+    of_certificate_ = true;
     transaction_keyword_ = true;
     return ok();
   }
@@ -184,7 +189,8 @@ class RuleCompiler {
   }
   // Only a pass rule makes no alert by itself.
   Status take(const ast::AlertToo&) {
-    return rule_.action == ast::Action::pass ? refuse("alert in a pass rule") : ok();
+    out_.alert_too = rule_.action == ast::Action::pass;
+    return ok();
   }
   // Hints and what events alone are about: they do not change what matches.
   Status take(const ast::Tag&) { return ok(); }
@@ -196,9 +202,7 @@ class RuleCompiler {
   Status take(const ast::Datarep&) { return refuse("datarep"); }
   Status take(const ast::FlowInt&) { return refuse("flowint"); }
   Status take(const ast::HostBits&) { return refuse("xbits"); }
-  Status take(const ast::EngineEvent& e) {
-    return refuse(e.source == ast::EngineEvent::Source::app_layer ? "app-layer-event" : "decode-event");
-  }
+  Status take(const ast::EngineEvent& e);
   Status take(const ast::TlsStates&) { return refuse("ssl_state"); }
   Status take(const ast::FileHash&) { return refuse("a list of file hashes"); }
 
@@ -209,7 +213,7 @@ class RuleCompiler {
   std::vector<bool> used_;
   int decode_use_ = -1;
   bool payload_positions_ = false, payload_size_ = false, packet_keyword_ = false, session_keyword_ = false;
-  bool transaction_keyword_ = false, app_keyword_ = false, reads_bits_ = false;
+  bool transaction_keyword_ = false, app_keyword_ = false, reads_bits_ = false, of_certificate_ = false;
 };
 
 bool is_any(const ast::SetTerm& term) { return term.kind == ast::SetTerm::Kind::any && !term.negated; }
@@ -287,6 +291,21 @@ Status RuleCompiler::take(const ast::FlowBits& c) {
   return {};
 }
 
+Status RuleCompiler::take(const ast::EngineEvent& e) {
+  if (e.source != ast::EngineEvent::Source::app_layer) return refuse("decode-event");
+  for (const AppProtocol protocol : {AppProtocol::http1, AppProtocol::tls, AppProtocol::dns}) {
+    if (name_of(protocol) != e.protocol) continue;
+    if (const auto bit = app_event_bit(protocol, e.name)) {
+      out_.app_events |= uint64_t{1} << *bit;
+      out_.is_app = true;
+      out_.app = protocol;
+      transaction_keyword_ = true;
+      return {};
+    }
+  }
+  return refuse("the event " + e.protocol + "." + e.name);
+}
+
 Status RuleCompiler::check_limits() const {
   if (out_.parts.size() > kMostParts) return refuse("a rule with more than 31 buffers");
   if (out_.slots > kMostSlots) return refuse("a rule with more than 32 variables");
@@ -299,7 +318,8 @@ Status RuleCompiler::check_limits() const {
 Status RuleCompiler::choose_directions() {
   bool server = !out_.flow.to_client || out_.flow.to_server;
   bool client = !out_.flow.to_server || out_.flow.to_client;
-  bool to_server_part = false, to_client_part = false;
+  // Certificates that count are the server's.
+  bool to_server_part = false, to_client_part = of_certificate_;
   for (const BufferPart& part : out_.parts) {
     const BufferDirection d = info_of(part.buffer).direction;
     to_server_part |= d == BufferDirection::to_server;

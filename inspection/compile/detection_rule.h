@@ -15,6 +15,7 @@
 #include "inspection/detect/alert.h"
 #include "inspection/detect/verdict.h"
 #include "inspection/rules/option_values.h"
+#include "inspection/rules/threshold_config.h"
 
 namespace weir::inspection {
 
@@ -87,11 +88,18 @@ struct FlowBitEffect {
   uint16_t bit = 0;
 };
 
+/// A suppression of threshold.config, its addresses by index into the ruleset's table.
+struct RuleSuppression {
+  ast::Suppression::Of of = ast::Suppression::Of::all;
+  uint32_t addresses = 0;
+};
+
 struct DetectionRule {
   RuleInfo info;
   RuleKind kind = RuleKind::packet;
   ActionScope scope = ActionScope::packet;
   bool noalert = false;
+  bool alert_too = false;  // of a pass rule
 
   // The header. Sets are named by index into the ruleset's tables.
   uint32_t source = 0, destination = 0, source_ports = 0, destination_ports = 0;
@@ -104,11 +112,14 @@ struct DetectionRule {
   std::array<bool, 2> direction{true, true};  // judged in which direction
 
   std::vector<PacketCheck> packet_checks;  // those of flow bits last
+  uint64_t app_events = 0;                 // bits that the transaction has to have raised
   std::vector<BufferPart> parts;
   uint16_t slots = 0;  // of byte_extract and byte_math
 
   std::vector<FlowBitEffect> flowbits;
   std::vector<ast::Threshold> thresholds;
+  std::vector<ast::RateFilter> rate_filters;
+  std::vector<RuleSuppression> suppressions;
 
   // Which part, and which of its checks, proposes the rule; -1: none does.
   struct FastPattern {

@@ -6,7 +6,6 @@
 
 #include "inspection/compile/compile_rule.h"
 #include "inspection/compile/fast_pattern.h"
-#include "inspection/compile/rule_order.h"
 
 namespace weir::inspection {
 
@@ -117,9 +116,10 @@ Result<std::shared_ptr<const DetectionRuleset>> DetectionRuleset::compile(
                               rule.line, rule.column, rule.sid, "", compiled.error().message});
       continue;
     }
+    if (options.thresholds != nullptr) out->configure(*compiled, rule, *options.thresholds);
     out->rules_.push_back(std::move(*compiled));
   }
-  sort_rules(out->rules_);
+  sort_rules(out->rules_, options.action_order);
   choose_fast_patterns(out->rules_);
   for (uint32_t i = 0; i < out->rules_.size(); ++i) out->place(out->rules_[i], i);
   out->list_groups();
@@ -128,6 +128,27 @@ Result<std::shared_ptr<const DetectionRuleset>> DetectionRuleset::compile(
   }
   if (auto status = out->make_scratch(options); !status) return tl::unexpected(std::move(status).error());
   return out;
+}
+
+void DetectionRuleset::configure(DetectionRule& rule, const ast::Rule& parsed,
+                                 const ast::ThresholdConfig& config) {
+  for (const ast::ConfiguredThreshold& configured : config.thresholds) {
+    if (!configured.rule.names(parsed)) continue;
+    // What is said of this very rule stands for its own; what is said of all does not.
+    if (configured.rule.sid != 0)
+      std::erase_if(rule.thresholds, [](const ast::Threshold& own) {
+        return own.type != ast::Threshold::Type::detection_filter;
+      });
+    if (configured.rule.sid != 0 || rule.thresholds.empty()) rule.thresholds.push_back(configured.threshold);
+  }
+  for (const ast::RateFilter& filter : config.rate_filters) {
+    if (filter.rule.names(parsed)) rule.rate_filters.push_back(filter);
+  }
+  for (const ast::Suppression& suppression : config.suppressions) {
+    if (!suppression.rule.names(parsed)) continue;
+    const bool all = suppression.of == ast::Suppression::Of::all;
+    rule.suppressions.push_back({suppression.of, all ? 0 : addresses_.intern(suppression.addresses)});
+  }
 }
 
 void DetectionRuleset::place(const DetectionRule& rule, uint32_t number) {

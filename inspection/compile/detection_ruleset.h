@@ -15,6 +15,7 @@
 #include "inspection/compile/detection_rule.h"
 #include "inspection/compile/flowbit_names.h"
 #include "inspection/compile/prefilter_group.h"
+#include "inspection/compile/rule_order.h"
 #include "inspection/compile/transform_chains.h"
 
 namespace weir::inspection {
@@ -24,6 +25,10 @@ struct DetectionCompileOptions {
   unsigned threads = 1;  // databases that are compiled at once
   /// Shared by all rulesets of the process; null: names of this ruleset alone.
   std::shared_ptr<FlowBitNames> flowbit_names;
+  /// Limits and suppressions beside the rules' own; null: none. Read during compile() alone.
+  const ast::ThresholdConfig* thresholds = nullptr;
+  /// Which actions' rules come first.
+  std::vector<ast::Action> action_order{kUsualActionOrder.begin(), kUsualActionOrder.end()};
   /// Work that one match of a regular expression may take (PCRE2's unit).
   uint32_t pcre_match_limit = 3'500;
 };
@@ -108,6 +113,7 @@ class DetectionRuleset {
 #undef APP
       ;
   static size_t index(Direction d) { return static_cast<size_t>(d); }
+  void configure(DetectionRule& rule, const ast::Rule& parsed, const ast::ThresholdConfig& config);
   void place(const DetectionRule& rule, uint32_t number);
   void place_payload(const DetectionRule& rule, uint32_t number, Direction d);
   void place_transaction(const DetectionRule& rule, uint32_t number, Direction d);

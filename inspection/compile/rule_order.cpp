@@ -7,20 +7,10 @@ namespace weir::inspection {
 
 namespace {
 
-int action_order(ast::Action action) {
-  switch (action) {
-    case ast::Action::pass:
-      return 0;
-    case ast::Action::drop:
-      return 1;
-    case ast::Action::reject:
-    case ast::Action::reject_dst:
-    case ast::Action::reject_both:
-      return 2;
-    case ast::Action::alert:
-      return 3;
-  }
-  return 3;
+/// All kinds of reject are one action here. What is not named comes last.
+size_t action_order(ast::Action action, std::span<const ast::Action> actions) {
+  if (action == ast::Action::reject_dst || action == ast::Action::reject_both) action = ast::Action::reject;
+  return static_cast<size_t>(std::find(actions.begin(), actions.end(), action) - actions.begin());
 }
 
 int flowbit_order(const DetectionRule& rule) {
@@ -34,12 +24,13 @@ int flowbit_order(const DetectionRule& rule) {
 
 }  // namespace
 
-void sort_rules(std::vector<DetectionRule>& rules) {
+void sort_rules(std::vector<DetectionRule>& rules, std::span<const ast::Action> actions) {
   // Sorting moves whole rules; the keys are made once, beside them.
-  std::vector<std::tuple<int, int, uint8_t, size_t>> keys;
+  std::vector<std::tuple<size_t, int, uint8_t, size_t>> keys;
   keys.reserve(rules.size());
   for (size_t i = 0; i < rules.size(); ++i) {
-    keys.emplace_back(action_order(rules[i].info.action), flowbit_order(rules[i]), rules[i].info.severity, i);
+    keys.emplace_back(action_order(rules[i].info.action, actions), flowbit_order(rules[i]),
+                      rules[i].info.severity, i);
   }
   std::sort(keys.begin(), keys.end());
   std::vector<DetectionRule> sorted;

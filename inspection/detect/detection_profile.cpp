@@ -27,7 +27,7 @@ bool has_negation(const ast::SetTerm& term, const ast::RuleVariables& variables,
 
 Result<std::shared_ptr<const DetectionProfile>> DetectionProfile::bind(
     std::shared_ptr<const DetectionRuleset> ruleset, const ast::RuleVariables& variables, InspectMode mode,
-    std::vector<std::string>* unbound) {
+    DropScope drop_scope, std::vector<std::string>* unbound) {
   std::shared_ptr<DetectionProfile> profile(new DetectionProfile);
   const auto report = [&](const ast::SetExpression& expression, const std::string& sentence) {
     if (unbound != nullptr) unbound->push_back(expression.text + ": " + sentence);
@@ -50,6 +50,7 @@ Result<std::shared_ptr<const DetectionProfile>> DetectionProfile::bind(
   }
   profile->ruleset_ = std::move(ruleset);
   profile->mode_ = mode;
+  profile->drop_scope_ = drop_scope;
   return profile;
 }
 

@@ -20,10 +20,12 @@ class DetectionProfile {
   static Result<std::shared_ptr<const DetectionProfile>> bind(std::shared_ptr<const DetectionRuleset> ruleset,
                                                               const ast::RuleVariables& variables,
                                                               InspectMode mode,
+                                                              DropScope drop_scope = DropScope::session,
                                                               std::vector<std::string>* unbound = nullptr);
 
   const DetectionRuleset& ruleset() const { return *ruleset_; }
   InspectMode mode() const { return mode_; }
+  DropScope drop_scope() const { return drop_scope_; }
   const AddressSet& addresses(uint32_t index) const { return addresses_[index].set; }
   /// Written with a negated member, itself or by a variable: Suricata then judges rules of addresses alone by
   /// packet, not by session.
@@ -38,6 +40,7 @@ class DetectionProfile {
   DetectionProfile() = default;
   std::shared_ptr<const DetectionRuleset> ruleset_;
   InspectMode mode_ = InspectMode::ids;
+  DropScope drop_scope_ = DropScope::session;
   std::vector<Addresses> addresses_;
   std::vector<PortSet> ports_;
 };

@@ -277,9 +277,12 @@ void DetectorCore::found(Call& call, uint32_t number, Direction d, bool from_str
   }
   Finding finding;
   finding.order = number;
+  finding.place = static_cast<uint32_t>(findings_.size());
   finding.rule = &rule.info;
   finding.scope = from_stream ? ActionScope::session : rule.scope;
+  finding.action = rule.info.action;
   finding.noalert = rule.noalert;
+  finding.alert_too = rule.alert_too;
   finding.from_stream = from_stream;
   finding.direction = d;
   finding.transaction = transaction;
@@ -306,33 +309,50 @@ void DetectorCore::set_flowbit(Call& call, uint16_t bit) {
   }
 }
 
-Thresholded DetectorCore::apply_thresholds(Call& call, const DetectionRule& rule, Direction d) {
-  Thresholded worst = Thresholded::no;
-  for (uint32_t part = 0; part < rule.thresholds.size(); ++part) {
-    bool lost = false;
-    const Thresholded one = thresholds_.count(rule.thresholds[part], rule.info, part, call.packet,
-                                              source(call, d), destination(call, d), lost);
-    if (lost) ++counters_.thresholds_lost;
-    worst = std::max(worst, one);
+void DetectorCore::apply_thresholds(Call& call, const DetectionRule& rule, Finding& finding) {
+  const net::IpAddress& from = source(call, finding.direction);
+  const net::IpAddress& to = destination(call, finding.direction);
+  bool lost = false;
+  for (const RuleSuppression& suppression : rule.suppressions) {
+    using Of = ast::Suppression::Of;
+    const auto of = suppression.of;
+    const auto holds = [&](const net::IpAddress& a) {
+      return call.profile.addresses(suppression.addresses).contains(a);
+    };
+    const bool quiet =
+        of == Of::all || (of != Of::destination && holds(from)) || (of != Of::source && holds(to));
+    if (quiet) finding.thresholded = Thresholded::quiet;
   }
-  if (worst != Thresholded::no) ++counters_.suppressed;
-  return worst;
+  for (uint32_t part = 0; part < rule.thresholds.size() && finding.thresholded == Thresholded::no; ++part) {
+    finding.thresholded =
+        thresholds_.count(rule.thresholds[part], rule.info, part, call.packet, from, to, lost);
+  }
+  for (uint32_t part = 0; part < rule.rate_filters.size(); ++part) {
+    const ast::RateFilter& filter = rule.rate_filters[part];
+    if (thresholds_.rate_exceeded(filter, rule.info, part, call.packet, from, to, lost)) {
+      finding.action = filter.new_action;
+    }
+  }
+  if (lost) ++counters_.thresholds_lost;
+  if (finding.thresholded != Thresholded::no) ++counters_.suppressed;
 }
 
 DetectionVerdict DetectorCore::conclude(Call& call, AlertSink& sink) {
-  std::stable_sort(findings_.begin(), findings_.end(),
-                   [](const Finding& a, const Finding& b) { return a.order < b.order; });
+  // std::stable_sort takes memory from the heap.
+  std::sort(findings_.begin(), findings_.end(), [](const Finding& a, const Finding& b) {
+    return a.order != b.order ? a.order < b.order : a.place < b.place;
+  });
   for (Finding& finding : findings_) {
     const DetectionRule& rule = call.ruleset.rule(finding.order);
-    finding.thresholded = apply_thresholds(call, rule, finding.direction);
+    apply_thresholds(call, rule, finding);
     // A pass makes the rest void: it is not counted either.
-    if (rule.info.action == ast::Action::pass && finding.thresholded != Thresholded::void_) break;
+    if (finding.action == ast::Action::pass && finding.thresholded != Thresholded::void_) break;
   }
   const InspectMode mode = call.profile.mode();
-  Decision decision = decide(findings_, mode, limits_.alerts_per_packet);
+  Decision decision = decide(findings_, mode, call.profile.drop_scope(), limits_.alerts_per_packet);
   for (const Finding& finding : findings_) {
     if (!finding.alerts) continue;
-    const ast::Action action = finding.rule->action;
+    const ast::Action action = finding.action;
     const bool blocks = action != ast::Action::alert && action != ast::Action::pass;
     ++counters_.alerts;
     call.session.alerted_ = true;
@@ -361,6 +381,9 @@ void DetectorCore::forget(Transaction& transaction) {
 void DetectorCore::forget(SessionDetection& session) {
   destroy_in(pool_, session.state_);
   session.state_ = nullptr;
+  session.ruleset_ = session.dropped_by_ = 0;
+  session.dropped_ = session.passed_ = session.alerted_ = false;
+  for (const size_t d : {0, 1}) session.ip_only_done_[d] = session.protocol_done_[d] = false;
 }
 
 }  // namespace weir::inspection

@@ -70,7 +70,8 @@ class Detector {
   virtual DetectionVerdict inspect(const DetectionProfile& profile, SessionDetection& session,
                                    const Inspected& inspected, AlertSink& sink) = 0;
 
-  /// Gives back what is kept for it. To be called before it ends; may be called twice.
+  /// Gives back what is kept for it. To be called before it ends; may be called twice. A session is then as
+  /// new.
   virtual void forget(Transaction& transaction) = 0;
   virtual void forget(SessionDetection& session) = 0;
 

@@ -61,7 +61,7 @@ class DetectorCore final : public Detector {
   void apply_flowbits(Call& call, const DetectionRule& rule);
   void set_flowbit(Call& call, uint16_t bit);
   DetectionVerdict conclude(Call& call, AlertSink& sink);
-  Thresholded apply_thresholds(Call& call, const DetectionRule& rule, Direction d);
+  void apply_thresholds(Call& call, const DetectionRule& rule, Finding& finding);
 
   // rule_checks.cpp
   bool header_matches(const Call& call, const DetectionRule& rule, Direction d) const;

@@ -299,17 +299,10 @@ bool transaction_matches(const ast::TransactionNumber& check, const Transaction&
 bool transaction_matches(const ast::TlsVersions& check, const Transaction& transaction, Direction direction) {
   const auto version = transaction.number(NumberId::tls_version, direction, 0);
   if (!version) return false;
-  bool any_positive = false, one = false;
-  for (const ast::TlsVersion& asked : check.versions) {
-    const bool same = asked.version == *version;
-    if (asked.negated) {
-      if (same) return false;
-    } else {
-      any_positive = true;
-      one |= same;
-    }
-  }
-  return one || !any_positive;
+  // One of them has to hold, a negated one too.
+  return std::any_of(check.versions.begin(), check.versions.end(), [&](const ast::TlsVersion& asked) {
+    return (asked.version == *version) != asked.negated;
+  });
 }
 
 bool transaction_matches(const ast::TlsCertificateTime& check, const Transaction& transaction,

@@ -18,12 +18,12 @@ uint64_t mix(uint64_t h, uint64_t value) {
 ThresholdTable::ThresholdTable(uint32_t entries)
     : buckets_(std::bit_ceil(std::max<size_t>(entries / kWays, 1))), entries_(buckets_ * kWays) {}
 
-ThresholdTable::Key ThresholdTable::key_of(const ast::Threshold& threshold, const RuleInfo& rule,
-                                           uint32_t part, const PacketView& packet,
-                                           const net::IpAddress& source, const net::IpAddress& destination) {
+ThresholdTable::Key ThresholdTable::key_of(ast::Threshold::Track track, const RuleInfo& rule, uint32_t part,
+                                           const PacketView& packet, const net::IpAddress& source,
+                                           const net::IpAddress& destination) {
   using Track = ast::Threshold::Track;
   Key key{rule.gid, rule.sid, part, 0, {}, {}};
-  switch (threshold.track) {
+  switch (track) {
     case Track::by_source:
       key.one = source;
       break;
@@ -83,7 +83,7 @@ Thresholded ThresholdTable::count(const ast::Threshold& threshold, const RuleInf
   using Type = ast::Threshold::Type;
   bool is_new = false;
   Entry& entry =
-      find(key_of(threshold, rule, part, packet, source, destination), packet.time_ns, is_new, lost);
+      find(key_of(threshold.track, rule, part, packet, source, destination), packet.time_ns, is_new, lost);
   if (threshold.type == Type::backoff) {
     if (is_new) {
       entry.next = threshold.count;
@@ -117,6 +117,31 @@ Thresholded ThresholdTable::count(const ast::Threshold& threshold, const RuleInf
       break;
   }
   return Thresholded::no;
+}
+
+bool ThresholdTable::rate_exceeded(const ast::RateFilter& filter, const RuleInfo& rule, uint32_t part,
+                                   const PacketView& packet, const net::IpAddress& source,
+                                   const net::IpAddress& destination, bool& lost) {
+  constexpr uint64_t kSecond = 1'000'000'000;
+  // Apart from the thresholds of the same rule.
+  constexpr uint32_t kOfFilters = 0x8000'0000;
+  bool is_new = false;
+  Entry& entry = find(key_of(filter.track, rule, part | kOfFilters, packet, source, destination),
+                      packet.time_ns, is_new, lost);
+  const uint64_t now = packet.time_ns;
+  if (entry.next > 0) {
+    if (now < entry.next) return true;
+    entry.next = 0;
+    is_new = true;
+  }
+  if (is_new || now - entry.start_ns >= filter.seconds * kSecond) {
+    entry.start_ns = now;
+    entry.length_ns = (uint64_t{filter.seconds} + filter.timeout) * kSecond;
+    entry.count = 0;
+  }
+  if (++entry.count <= filter.count) return false;
+  if (filter.timeout > 0) entry.next = now + filter.timeout * kSecond;
+  return true;
 }
 
 }  // namespace weir::inspection

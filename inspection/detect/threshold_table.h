@@ -10,6 +10,7 @@
 
 #include "inspection/detect/inspected.h"
 #include "inspection/detect/verdict.h"
+#include "inspection/rules/threshold_config.h"
 
 namespace weir::inspection {
 
@@ -22,6 +23,10 @@ class ThresholdTable {
   Thresholded count(const ast::Threshold& threshold, const RuleInfo& rule, uint32_t part,
                     const PacketView& packet, const net::IpAddress& source, const net::IpAddress& destination,
                     bool& lost);
+  /// Counts one match and says whether the filter's action stands for the rule's.
+  bool rate_exceeded(const ast::RateFilter& filter, const RuleInfo& rule, uint32_t part,
+                     const PacketView& packet, const net::IpAddress& source,
+                     const net::IpAddress& destination, bool& lost);
 
  private:
   struct Key {
@@ -35,10 +40,10 @@ class ThresholdTable {
     bool used = false;
     uint64_t start_ns = 0, length_ns = 0;
     uint32_t count = 0;
-    uint64_t next = 0;  // of backoff
+    uint64_t next = 0;  // of backoff: the next count that alerts; of a rate filter: until when it acts
   };
   static constexpr size_t kWays = 8;
-  static Key key_of(const ast::Threshold& threshold, const RuleInfo& rule, uint32_t part,
+  static Key key_of(ast::Threshold::Track track, const RuleInfo& rule, uint32_t part,
                     const PacketView& packet, const net::IpAddress& source,
                     const net::IpAddress& destination);
   Entry& find(const Key& key, uint64_t now_ns, bool& is_new, bool& lost);

@@ -2,6 +2,7 @@
 // has matched in part, and alerts once for one direction of a transaction.
 #include <algorithm>
 
+#include "inspection/app/app_parser.h"
 #include "inspection/detect/detector_core.h"
 
 namespace weir::inspection {
@@ -14,6 +15,13 @@ constexpr size_t kLateBytes = 8 * 1024;
 
 // More values of one list are not looked at; parsers stop earlier.
 constexpr uint32_t kMostInstances = 4'096;
+
+bool decided_in(const Transaction& transaction, Direction d, uint32_t number) {
+  const TransactionDetection* const kept = transaction.detection[static_cast<size_t>(d)];
+  if (kept == nullptr) return false;
+  const auto decided = kept->decided.items();
+  return std::find(decided.begin(), decided.end(), number) != decided.end();
+}
 
 }  // namespace
 
@@ -33,7 +41,7 @@ TransactionDetection* DetectorCore::kept_for(Call& call, Transaction& transactio
 
 void DetectorCore::judge_transaction(Call& call, Transaction& transaction, Direction d) {
   const uint8_t progress = transaction.progress(d);
-  if (progress == 0) return;
+  if (progress == 0 && transaction.app_events == 0) return;
   if (!call.ruleset.groups_of(transaction.protocol(), d).empty()) hold_rules(call, transaction, d, progress);
   // From now on only what follows is new, whether or not a rule looked at it.
   for (const BufferInfo& info : buffer_infos()) {
@@ -106,9 +114,9 @@ void DetectorCore::propose_group(Call& call, const TransactionGroup& group, Tran
 
 void DetectorCore::judge_transaction_rule(Call& call, Transaction& transaction, Direction d,
                                           TransactionDetection& kept, uint32_t number) {
-  const auto decided = kept.decided.items();
-  if (std::find(decided.begin(), decided.end(), number) != decided.end()) return;
+  if (decided_in(transaction, d, number)) return;
   const DetectionRule& rule = call.ruleset.rule(number);
+  if (rule.app_events != 0 && decided_in(transaction, opposite(d), number)) return;
   ++counters_.candidates;
   if (!header_matches(call, rule, d)) return;
   ++counters_.verified;
@@ -118,7 +126,9 @@ void DetectorCore::judge_transaction_rule(Call& call, Transaction& transaction, 
     if (waiting.rule == number) before = &waiting;
   }
   uint32_t matched = before != nullptr && !limits_.reference ? before->matched_parts : 0;
-  bool waits = false, failed = false;
+  // An anomaly may still come, from either side.
+  bool waits = (transaction.app_events & rule.app_events) != rule.app_events,
+       failed = waits && is_over(transaction);
   for (size_t i = 0; i < rule.parts.size() && !failed; ++i) {
     const uint32_t bit = uint32_t{1} << i;
     if ((matched & bit) != 0) continue;

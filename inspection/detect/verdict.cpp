@@ -21,51 +21,50 @@ RejectTo reject_of(ast::Action action) {
 
 }  // namespace
 
-Decision decide(std::span<Finding> findings, InspectMode mode, uint32_t alert_limit) {
+Decision decide(std::span<Finding> findings, InspectMode mode, DropScope drop_scope, uint32_t alert_limit) {
   Decision decision;
   DetectionVerdict& verdict = decision.verdict;
-  bool dropped = false;
-  bool passed = false;
+  bool dropped = false, whole_session = false, passed = false;
+  const auto tell = [&](Finding& finding) {
+    if (finding.noalert || finding.thresholded == Thresholded::quiet) return;
+    if (decision.alerts == alert_limit) {
+      ++decision.over_limit;
+      return;
+    }
+    finding.alerts = true;
+    ++decision.alerts;
+  };
   for (Finding& finding : findings) {
     finding.alerts = false;
     if (passed || finding.thresholded == Thresholded::void_) continue;
-    const ast::Action action = finding.rule->action;
-    if (action == ast::Action::pass) {
+    if (finding.action == ast::Action::pass) {
       // What comes after it in the order is void for this packet, whatever its scope.
       passed = true;
       if (finding.scope == ActionScope::session) {
         verdict.pass_session = true;
         verdict.rule = finding.rule;
       }
+      if (finding.alert_too) tell(finding);
       continue;
     }
-    if (drops(action) && !dropped) {
+    if (drops(finding.action)) {
+      if (!dropped) {
+        verdict.rule = finding.rule;
+        verdict.reject = reject_of(finding.action);
+      }
       dropped = true;
-      verdict.rule = finding.rule;
-      verdict.reject = reject_of(action);
+      whole_session |= finding.scope == ActionScope::session || drop_scope == DropScope::session;
     }
-    if (finding.noalert || finding.thresholded == Thresholded::quiet) continue;
-    if (decision.alerts == alert_limit) {
-      ++decision.over_limit;
-      continue;
-    }
-    finding.alerts = true;
-    ++decision.alerts;
+    tell(finding);
   }
   if (!dropped) return decision;
-  switch (mode) {
-    case InspectMode::ips:
-      verdict.forward = false;
-      verdict.drop_session = true;
-      break;
-    case InspectMode::test:
-      verdict.would_drop = true;
-      verdict.reject = RejectTo::nobody;
-      break;
-    case InspectMode::ids:
-      verdict.reject = RejectTo::nobody;
-      break;
+  if (mode == InspectMode::ips) {
+    verdict.forward = false;
+    verdict.drop_session = whole_session;
+    return decision;
   }
+  verdict.would_drop = mode == InspectMode::test;
+  verdict.reject = RejectTo::nobody;
   return decision;
 }
 

@@ -15,9 +15,12 @@ namespace weir::inspection {
 /// ids: nothing is held back. test: decided as in ips, but all is forwarded. ips: inline.
 enum class InspectMode : uint8_t { ids, test, ips };
 
-/// What a rule's pass or drop is about. Of drop, Weir makes the session in any case: a dropped packet would
-/// be sent again.
+/// What a rule's pass or drop is about.
 enum class ActionScope : uint8_t { packet, session };
+
+/// What a drop ends. session: always the whole of it, since TCP sends a dropped packet again. by_rule: as
+/// Suricata does, the packet alone for rules that are about packets alone.
+enum class DropScope : uint8_t { session, by_rule };
 
 /// What a threshold made of a finding. `quiet`: no alert, but the action is taken; `void_`: as if the rule
 /// had not matched.
@@ -26,9 +29,12 @@ enum class Thresholded : uint8_t { no, quiet, void_ };
 /// One rule that matched.
 struct Finding {
   uint32_t order = 0;  // the rule's place in the ruleset's order
+  uint32_t place = 0;  // among the findings of the packet, as they were made
   const RuleInfo* rule = nullptr;
+  ast::Action action = ast::Action::alert;  // the rule's, unless a rate filter says otherwise
   ActionScope scope = ActionScope::packet;
   bool noalert = false;
+  bool alert_too = false;  // a pass that is told
   Thresholded thresholded = Thresholded::no;
   bool from_stream = false;
   Direction direction = Direction::to_server;
@@ -57,6 +63,6 @@ struct Decision {
 };
 
 /// `findings` in the order of rules. Sets `alerts` in each, and nothing else.
-Decision decide(std::span<Finding> findings, InspectMode mode, uint32_t alert_limit);
+Decision decide(std::span<Finding> findings, InspectMode mode, DropScope drop_scope, uint32_t alert_limit);
 
 }  // namespace weir::inspection

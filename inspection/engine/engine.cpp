@@ -423,9 +423,10 @@ void Engine::take(const DetectionVerdict& verdict) {
   verdict_.would_drop = verdict_.would_drop || verdict.would_drop;
   verdict_.passed = verdict_.passed || verdict.pass_session;
   if (verdict.reject != RejectTo::nobody) verdict_.reject = verdict.reject;
-  if (verdict.forward || !verdict_.forward) return;
+  if (verdict.forward) return;
+  verdict_.drop_session = verdict_.drop_session || verdict.drop_session;
+  if (!verdict_.forward) return;
   verdict_.forward = false;
-  verdict_.drop_session = verdict.drop_session;
   verdict_.rule = verdict.rule;
   verdict_.reason = DropReason::rules;
 }

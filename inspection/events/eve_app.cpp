@@ -25,15 +25,4 @@ void add_app_object(nlohmann::ordered_json& json, Transaction& transaction) {
   }
 }
 
-std::string_view app_event_name(AppProtocol protocol, unsigned bit) {
-  if (protocol == AppProtocol::http1) {
-    const bool known = bit < static_cast<unsigned>(HttpEvent::count);
-    return known ? name_of(static_cast<HttpEvent>(bit)) : std::string_view{};
-  }
-  std::span<const std::string_view> names;
-  if (protocol == AppProtocol::dns) names = dns_event_names();
-  if (protocol == AppProtocol::tls) names = tls_event_names();
-  return bit < names.size() ? names[bit] : std::string_view{};
-}
-
 }  // namespace weir::inspection

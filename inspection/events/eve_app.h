@@ -4,13 +4,12 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "inspection/app/app_events.h"
 #include "inspection/app/transaction.h"
 
 namespace weir::inspection {
 
 /// Puts the protocol's object (`http`, `dns`, `tls`) into an event.
 void add_app_object(nlohmann::ordered_json& json, Transaction& transaction);
-/// The anomalies' names, one for each bit of app_events; empty beyond them.
-std::string_view app_event_name(AppProtocol protocol, unsigned bit);
 
 }  // namespace weir::inspection

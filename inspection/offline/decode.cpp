@@ -183,6 +183,7 @@ void Decoder::ip(Bytes bytes, const Context& context) {
 EnginePacket Decoder::make(const Context& context) const {
   EnginePacket packet;
   packet.view.time_ns = time_ns_;
+  packet.view.wall_seconds = time_ns_ / 1'000'000'000;
   packet.view.number = number_;
   packet.view.frame = frame_;
   std::copy_n(context.vlans, 3, packet.view.vlans);

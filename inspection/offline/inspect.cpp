@@ -110,12 +110,24 @@ Status run(InspectRequest& request, std::ostream& err, size_t& refused) {
   if (!rules) return tl::unexpected(std::move(rules.error()));
   DetectionCompileOptions options;
   options.workers = request.workers;
+  if (!request.settings.action_order.empty()) options.action_order = request.settings.action_order;
+  ast::ThresholdConfig thresholds;
+  if (!request.settings.threshold_file.empty()) {
+    auto text = file_text(request.settings.threshold_file);
+    if (!text) return tl::unexpected(std::move(text.error()));
+    thresholds = ast::parse_threshold_config(*text);
+    for (const ast::Issue& issue : thresholds.issues) {
+      err << "weir: " << request.settings.threshold_file << ':' << issue.line << ": " << issue.message
+          << '\n';
+    }
+    options.thresholds = &thresholds;
+  }
   auto compiled = DetectionRuleset::compile(*rules, options);
   if (!compiled) return tl::unexpected(std::move(compiled.error()));
   refused = tell_refused(*rules, **compiled, err);
   std::vector<std::string> unbound;
-  auto profile =
-      DetectionProfile::bind(*compiled, request.settings.variables, request.settings.mode, &unbound);
+  auto profile = DetectionProfile::bind(*compiled, request.settings.variables, request.settings.mode,
+                                        DropScope::by_rule, &unbound);
   if (!profile) return tl::unexpected(std::move(profile.error()));
   for (const std::string& sentence : unbound) err << "weir: " << sentence << '\n';
   if (request.strict && refused + unbound.size() > 0) {

@@ -284,6 +284,20 @@ void read_variables(const Json& root, ast::RuleVariables& out) {
   }
 }
 
+void read_action_order(const Reader& reader, std::vector<ast::Action>& out) {
+  const Json* const list = reader.at("action-order");
+  if (list == nullptr || !list->is_array()) return;
+  const std::pair<std::string_view, ast::Action> kWords[] = {{"pass", ast::Action::pass},
+                                                             {"drop", ast::Action::drop},
+                                                             {"reject", ast::Action::reject},
+                                                             {"alert", ast::Action::alert}};
+  for (const Json& word : *list) {
+    for (const auto& [name, action] : kWords) {
+      if (text_of(word) == name) out.push_back(action);
+    }
+  }
+}
+
 }  // namespace
 
 OfflineSettings::OfflineSettings() : variables(ast::RuleVariables::defaults()) {
@@ -328,6 +342,7 @@ Result<OfflineSettings> read_settings(const std::string& file) {
   reader.size("packet-alert-max", out.engine.detector.alerts_per_packet);
   reader.word("classification-file", out.classification_file);
   reader.word("threshold-file", out.threshold_file);
+  read_action_order(reader, out.action_order);
   read_variables(root, out.variables);
   return out;
 }

@@ -10,6 +10,7 @@
 #include "inspection/offline/eve_writer.h"
 #include "inspection/offline/session_table.h"
 #include "inspection/rules/header_sets.h"
+#include "inspection/rules/rule_ast.h"
 
 namespace weir::inspection::offline {
 
@@ -24,6 +25,7 @@ struct OfflineSettings {
   InspectMode mode = InspectMode::ids;
   ast::RuleVariables variables;
   std::string classification_file, threshold_file;  // empty: none is named
+  std::vector<ast::Action> action_order;            // empty: the usual one
 };
 
 /// Reads a settings file on top of the defaults. The error names what is wrong.

@@ -372,9 +372,8 @@ Parsed<void> on_dataset(RuleContext& context, const OptionText& option, const Ke
 }
 
 constexpr Keyword event(std::string_view name, EngineEvent::Source source, std::string_view note,
-                        std::string_view means) {
-  return {name,  KeywordGroup::app,       Value::required, on_event, Support::refused, note,
-          means, static_cast<int>(source)};
+                        std::string_view means, Support support = Support::refused) {
+  return {name, KeywordGroup::app, Value::required, on_event, support, note, means, static_cast<int>(source)};
 }
 
 constexpr Keyword number(std::string_view name, KeywordGroup group, NumberId id, std::string_view means,
@@ -389,8 +388,8 @@ constexpr Value kValue = Value::required;
 constexpr Keyword kKeywords[] = {
     {"app-layer-protocol", KeywordGroup::app, kValue, on_app_protocol, Support::yes, "",
      "the session speaks that protocol"},
-    event("app-layer-event", EngineEvent::Source::app_layer, "Events of the parsers are not raised yet.",
-          "the parser found that anomaly"),
+    event("app-layer-event", EngineEvent::Source::app_layer, "Those that the parser raises.",
+          "the parser found that anomaly", Support::partly),
     event("decode-event", EngineEvent::Source::decode, "Events of decoding are not raised yet.",
           "a packet's headers have that fault"),
     event("engine-event", EngineEvent::Source::decode, "Events of decoding are not raised yet.",

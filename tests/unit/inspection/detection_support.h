@@ -128,6 +128,8 @@ class FakeTransaction final : public Transaction {
     list[0].bytes += more;
     list[0].complete = complete;
   }
+  /// As if the buffer were new.
+  void judge_again(BufferId buffer_id, Direction d) { buffers_[{buffer_id, d}][0].judged = 0; }
   void set(NumberId number_id, std::vector<uint64_t> values) { numbers_[number_id] = std::move(values); }
 
  private:

@@ -320,7 +320,7 @@ TEST(Detector, AnUnknownVariableMatchesNothingAndIsNamed) {
   auto ruleset = DetectionRuleset::compile(parsed, {});
   ASSERT_TRUE(ruleset);
   std::vector<std::string> unbound;
-  auto profile = DetectionProfile::bind(*ruleset, {}, InspectMode::ids, &unbound);
+  auto profile = DetectionProfile::bind(*ruleset, {}, InspectMode::ids, DropScope::session, &unbound);
   ASSERT_TRUE(profile);
   ASSERT_EQ(unbound.size(), 1u);
   EXPECT_NE(unbound[0].find("NOBODY"), std::string::npos);

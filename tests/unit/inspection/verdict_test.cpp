@@ -16,6 +16,7 @@ struct Found {
   ActionScope scope = ActionScope::packet;
   bool noalert = false;
   Thresholded thresholded = Thresholded::no;
+  bool alert_too = false;
 };
 
 struct Row {
@@ -27,6 +28,7 @@ struct Row {
   bool forward = true, drop_session = false, would_drop = false, pass_session = false;
   RejectTo reject = RejectTo::nobody;
   uint32_t by = 0;
+  DropScope drop_scope = DropScope::session;
 };
 
 constexpr auto kSession = ActionScope::session;
@@ -93,6 +95,25 @@ const std::vector<Row>& rows() {
        .alerts = {},
        .pass_session = true,
        .by = 1},
+      {.name = "drop of a packet alone",
+       .mode = InspectMode::ips,
+       .found = {{1, Action::drop, kPacket}},
+       .alerts = {1},
+       .forward = false,
+       .by = 1,
+       .drop_scope = DropScope::by_rule},
+      {.name = "one of several drops is about the session",
+       .mode = InspectMode::ips,
+       .found = {{1, Action::drop, kPacket}, {2, Action::drop, kSession}},
+       .alerts = {1, 2},
+       .forward = false,
+       .drop_session = true,
+       .by = 1,
+       .drop_scope = DropScope::by_rule},
+      {.name = "a pass that is told",
+       .mode = InspectMode::ips,
+       .found = {{.sid = 1, .action = Action::pass, .alert_too = true}, {2, Action::drop}},
+       .alerts = {1}},
       {.name = "noalert drops all the same",
        .mode = InspectMode::ips,
        .found = {{1, Action::drop, kPacket, true}},
@@ -135,12 +156,14 @@ TEST(Verdict, Table) {
       infos[i].sid = row.found[i].sid;
       infos[i].action = row.found[i].action;
       findings[i].rule = &infos[i];
+      findings[i].action = row.found[i].action;
       findings[i].scope = row.found[i].scope;
       findings[i].noalert = row.found[i].noalert;
+      findings[i].alert_too = row.found[i].alert_too;
       findings[i].thresholded = row.found[i].thresholded;
       findings[i].alerts = true;  // has to be set anew
     }
-    const Decision decision = decide(findings, row.mode, 3);
+    const Decision decision = decide(findings, row.mode, row.drop_scope, 3);
     std::vector<uint32_t> alerts;
     for (const Finding& finding : findings) {
       if (finding.alerts) alerts.push_back(finding.rule->sid);
@@ -160,7 +183,7 @@ TEST(Verdict, CountsWhatTheLimitCut) {
   RuleInfo info;
   std::vector<Finding> findings(5);
   for (Finding& finding : findings) finding.rule = &info;
-  const Decision decision = decide(findings, InspectMode::ids, 2);
+  const Decision decision = decide(findings, InspectMode::ids, DropScope::session, 2);
   EXPECT_EQ(decision.alerts, 2u);
   EXPECT_EQ(decision.over_limit, 3u);
 }
