@@ -148,7 +148,8 @@ DecoderLayer::Status DecoderLayer::machine(Bytes& in, std::span<uint8_t>& out) {
         if (out.empty()) return Status::ok;
         if (!zlib_open_ && !begin_body()) return Status::error;
         const Status status = inflate_body(in, out);
-        if (status != Status::ok || part_ == Part::body) return status;
+        // A member that came to its end has proved itself, whatever follows it.
+        if (status != Status::ok || part_ == Part::body || mode_ == Mode::trying) return status;
         continue;
       }
       case Part::tail: {

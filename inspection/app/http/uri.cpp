@@ -141,7 +141,7 @@ size_t without_dots(std::span<uint8_t> path) {
 
 Target split_target(std::string_view target, bool method_is_connect) {
   Target parts;
-  if (method_is_connect) {
+  if (method_is_connect && !target.starts_with('/')) {
     parts.authority = target;
     return parts;
   }

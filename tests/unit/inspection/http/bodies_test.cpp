@@ -96,6 +96,8 @@ std::vector<BodyRow> rows() {
       {"broken_size", "Content-Encoding: gzip\r\n", altered_at_end(gzip(kText), 2), kText, ""},
       {"trailing_garbage", "Content-Encoding: gzip\r\n", gzip(kText) + "garbage", kText, ""},
       {"two_members", "Content-Encoding: gzip\r\n", gzip("one ") + gzip("two"), "one two", ""},
+      {"broken_member_behind_a_short_one", "Content-Encoding: gzip\r\n",
+       gzip("one") + "\x1f\x8b\x08\0\0\0\0\0\0\x03\xff\xff"s, "one", "gzip_decompression_failed"},
       {"extra_field", "Content-Encoding: gzip\r\n", with_flags(4, "\x03\0xyz"s), kText, ""},
       {"file_name", "Content-Encoding: gzip\r\n", with_flags(8, "name\0"s), kText, ""},
       {"name_and_comment", "Content-Encoding: gzip\r\n", with_flags(24, "a\0b\0"s), kText, ""},

@@ -303,6 +303,13 @@ TEST(HttpMessages, ATunnelBelongsToAnotherProtocol) {
   EXPECT_EQ(reading.parser().advance(Direction::to_server, http::as_bytes("\x16"), 0).next, Next::other);
 }
 
+TEST(HttpMessages, ATunnelToAPathHasNoHost) {
+  Reading reading;
+  reading.client("CONNECT / HTTP/1.1\r\nA: b\r\n\r\n").close();
+  EXPECT_EQ(reading.done.at(0)["http.host"], "(none)");
+  EXPECT_EQ(reading.done.at(0)["http.uri"], "/");
+}
+
 TEST(HttpMessages, ARefusedTunnelGoesOn) {
   Reading reading;
   reading.client("CONNECT a.b:443 HTTP/1.1\r\nHost: a.b\r\n\r\n")
