@@ -15,7 +15,8 @@ namespace {
 
 using config::Config;
 
-constexpr std::array<std::string_view, 5> kKinds = {"domain", "attachment", "connection", "policy", "nat"};
+constexpr std::array<std::string_view, 6> kKinds = {"domain", "attachment", "connection",
+                                                    "group",  "policy",     "nat"};
 
 std::string_view word_of(model::Origin origin) { return origin == model::Origin::file ? "file" : "api"; }
 
@@ -57,6 +58,7 @@ Json list_of(std::string_view kind, const control::Configured& all) {
   if (kind == "domain") return list_of(kind, config.domains, origins.domains);
   if (kind == "attachment") return list_of(kind, config.attachments, origins.attachments);
   if (kind == "connection") return list_of(kind, config.connections, origins.connections);
+  if (kind == "group") return list_of(kind, config.objects.groups, origins.groups);
   if (kind == "nat") return list_of(kind, config.nat, origins.nat);
   Json rows = list_of(kind, config.policy, origins.policy);
   for (size_t i = 0; i < all.rules.size(); ++i) rows[i].update(row_of(all.rules[i]));

@@ -88,6 +88,7 @@ constexpr std::pair<std::string_view, std::string_view> kKinds[] = {
     {"attachment", "Add, remove or replace attachments"},
     {"route", "Add, remove or replace routes"},
     {"connection", "Add, remove or replace connections between domains"},
+    {"group", "The groups that policy rules name; add, remove or replace them"},
     {"policy", "The policy rules; add, remove or replace them"},
     {"nat", "Address translation, its rules and what is taken of its pools; add, remove or replace rules"}};
 

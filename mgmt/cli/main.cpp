@@ -31,7 +31,8 @@ using weir::cli::show;
 /// Whose lists the hub has, as GET /v1/NAME.
 constexpr std::pair<const char*, const char*> kLists[] = {
     {"domains", "Domains, and whether they are of the file or made at run time"},
-    {"connections", "Which domains are connected"}};
+    {"connections", "Which domains are connected"},
+    {"groups", "The groups that policy rules name, and whether they are of the file or made at run time"}};
 
 struct Options {
   std::string socket = "/run/weir/weir.sock";

@@ -20,7 +20,7 @@ namespace weir::config {
 enum class ChangeVerb : uint8_t { add, remove, replace };
 
 /// What a change is about, and by what it is known:
-///   Domain, Attachment   their name
+///   Domain, Attachment, Group   their name
 ///   Connection           its two domains, in either order
 ///   PolicyRule           its id
 ///   Nat                  its name; one that is added goes behind the others
@@ -29,7 +29,7 @@ enum class ChangeVerb : uint8_t { add, remove, replace };
 ///                        blackhole takes all routes to that prefix; `replace` by one that is not `ecmp` does
 ///                        too.
 /// `remove` looks at nothing else of the subject.
-using ChangeSubject = std::variant<Domain, Attachment, Route, Connection, PolicyRule, Nat>;
+using ChangeSubject = std::variant<Domain, Attachment, Route, Connection, PolicyRule, Nat, Group>;
 
 /// Where a policy rule goes. `add` without one: to the end. `replace` without one: it stays where it is.
 struct RulePlace {

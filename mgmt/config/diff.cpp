@@ -146,7 +146,6 @@ ConfigDiff diff_settings(const Config& old, const Config& next) {
   }
   diff_ports(old, next, result.restart);
   result.prefixes = diff_list(old.objects.prefixes, next.objects.prefixes);
-  result.groups = diff_list(old.objects.groups, next.objects.groups);
   result.services = diff_list(old.objects.services, next.objects.services);
   result.profiles = diff_list(old.profiles, next.profiles);
   return result;
@@ -158,6 +157,7 @@ ConfigDiff diff(const Config& old, const Config& next) {
   result.attachments = diff_list(old.attachments, next.attachments);
   result.routes = diff_list(old.routes, next.routes);
   result.connections = diff_list(old.connections, next.connections);
+  result.groups = diff_list(old.objects.groups, next.objects.groups);
   result.policy = diff_list(old.policy, next.policy);
   result.policy.reordered = reordered(old.policy, next.policy);
   result.nat = diff_list(old.nat, next.nat);

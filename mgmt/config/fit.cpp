@@ -6,6 +6,7 @@
 #include "dataplane/core/rule_effects.h"
 #include "mgmt/config/choices.h"
 #include "mgmt/config/problem.h"
+#include "mgmt/config/tag_expression.h"
 #include "mgmt/config/values.h"
 
 namespace weir::config {
@@ -118,6 +119,17 @@ std::string misfit_of_timeouts(const std::vector<const PolicyRule*>& rules) {
   return "all rules together have " + std::to_string(sets.size()) +
          " different sets of time-outs, and at most " + std::to_string(dataplane::kMaxRuleTimeouts) +
          " are possible";
+}
+
+std::string misfit_of_parts(const Group& group) {
+  const bool empty = group.domains.empty() && group.attachments.empty() && group.prefixes.empty() &&
+                     group.groups.empty() && group.match.empty();
+  return empty ? "the group is empty; it needs domains, attachments, prefixes, groups or match" : "";
+}
+
+std::string misfit_of_match(const Group& group) {
+  const auto expression = TagExpression::parse(group.match);
+  return expression ? "" : expression.error();
 }
 
 }  // namespace weir::config

@@ -28,6 +28,10 @@ std::string misfit_of_sides(const PolicyRule& rule);
 std::string misfit_of_protocol(const PolicyRule& rule);
 /// A profile where nothing is inspected.
 std::string misfit_of_profile(const PolicyRule& rule);
+/// A group without any part.
+std::string misfit_of_parts(const Group& group);
+/// A `match` that is no expression over tags.
+std::string misfit_of_match(const Group& group);
 /// More different sets of time-outs than sessions can name.
 std::string misfit_of_timeouts(const std::vector<const PolicyRule*>& rules);
 

@@ -20,7 +20,11 @@ constexpr KeySpec kKeys[] = {
      .fallback_help = "any",
      .help = "The domain whose addresses it has; without one it counts in every domain."},
 
-    {.path = "group[].name", .kind = ValueKind::name, .required = true, .help = "Its name, unique."},
+    {.path = "group[].name",
+     .kind = ValueKind::name,
+     .required = true,
+     .identity = Identity::required,
+     .help = "Its name, unique."},
     {.path = "group[].domains",
      .kind = ValueKind::name,
      .list = true,

@@ -17,8 +17,8 @@ namespace {
 
 using Kind = Node::Kind;
 
-constexpr std::array<std::string_view, 6> kChangeable = {"domain",     "attachment", "route",
-                                                         "connection", "policy",     "nat"};
+constexpr std::array<std::string_view, 7> kChangeable = {"domain", "attachment", "route", "connection",
+                                                         "group",  "policy",     "nat"};
 const std::vector<std::string_view> kVerbs = {"add", "remove", "replace"};
 
 std::string mismatch(const std::string& expected, Kind found) {

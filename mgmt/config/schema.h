@@ -19,7 +19,7 @@ void check_schema(Document& document, Problems& problems);
 /// be changed at run time. What a removal says has to be what names the thing.
 void check_changes_schema(Document& document, Problems& problems);
 
-/// "domain", "attachment", "route", "connection", "policy", "nat": what can be changed at run time.
+/// "domain", "attachment", "route", "connection", "group", "policy", "nat": what can be changed at run time.
 std::span<const std::string_view> changeable_kinds();
 
 /// What is wrong with `text` as the value of one key (or of an element of its list), in the words of

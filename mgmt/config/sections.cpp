@@ -518,6 +518,7 @@ ChangeSubject read_subject(std::string_view kind, const Document& document, cons
   if (kind == "attachment") return read_attachment(t);
   if (kind == "route") return read_route(t);
   if (kind == "connection") return read_connection(t);
+  if (kind == "group") return read_group(t);
   if (kind == "nat") return read_nat(t);
   return read_policy_rule(t);
 }

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "mgmt/config/fit.h"
+#include "mgmt/config/group_cycles.h"
 #include "mgmt/config/tag_expression.h"
 #include "mgmt/config/toml_values.h"
 #include "mgmt/config/validate.h"
@@ -46,78 +47,29 @@ void check_group(const Validation& v, const Group& group, const Node& table) {
   constexpr std::string_view kParts[] = {"domains", "attachments", "prefixes", "groups", "match"};
   if (std::none_of(std::begin(kParts), std::end(kParts),
                    [&](std::string_view part) { return table.find(part) != nullptr; })) {
-    v.report.at(table, "group[]",
-                "the group is empty; it needs domains, attachments, prefixes, groups or match");
+    v.report.at(table, "group[]", misfit_of_parts(group));
   }
   check_names(v, v.domains, table, "domains");
   check_names(v, v.attachments, table, "attachments");
   check_names(v, v.groups, table, "groups");
   const Node* match = table.get("match");
   if (match == nullptr) return;
-  if (const auto expression = TagExpression::parse(group.match); !expression)
-    v.report.at(*match, "group[].match", expression.error());
+  if (std::string why = misfit_of_match(group); !why.empty())
+    v.report.at(*match, "group[].match", std::move(why));
 }
 
-/// Finds groups that contain themselves. Each cycle is told once, at the name that closes it.
-class Cycles {
- public:
-  explicit Cycles(const Validation& v) : v_(v), states_(v.draft.groups.size()) {}
-
-  void run() {
-    for (size_t g = 0; g < states_.size(); ++g) visit(g);
-  }
-
- private:
-  enum class State : uint8_t { fresh, open, done };
-  struct Open {
-    size_t group;
-    size_t next = 0;  // in its list
-  };
-
-  const Group& group(size_t g) const { return v_.draft.config.objects.groups[g]; }
-
-  /// Without recursion: a file may nest them as deep as it likes.
-  void visit(size_t first) {
-    if (states_[first] != State::fresh) return;
-    open(first);
-    while (!path_.empty()) {
-      Open& top = path_.back();
-      const auto& inner = group(top.group).groups;
-      if (top.next == inner.size()) {
-        states_[top.group] = State::done;
-        path_.pop_back();
-        continue;
-      }
-      const std::string& name = inner[top.next++];
-      const size_t* found = v_.groups.find(name);
-      if (found == nullptr) continue;
-      if (states_[*found] == State::open) {
-        report(*v_.draft.groups[top.group]->find("groups"), name, *found);
-      } else if (states_[*found] == State::fresh) {
-        open(*found);
-      }
-    }
-  }
-  void open(size_t g) {
-    states_[g] = State::open;
-    path_.push_back({g});
-  }
-  /// `list` is where the group's `name` stands, which may have bad elements beside it.
-  void report(const Node& list, const std::string& name, size_t closes) const {
+/// At the name that closes the cycle; the list may have bad elements beside it.
+void check_cycles(const Validation& v) {
+  std::vector<const Group*> groups;
+  for (const Group& group : v.draft.config.objects.groups) groups.push_back(&group);
+  const auto find = [&](const std::string& name) { return v.groups.find(name); };
+  find_group_cycles(groups, find, [&](const GroupCycle& cycle) {
+    const Node& list = *v.draft.groups[cycle.group]->find("groups");
     const auto at = std::find_if(list.children.begin(), list.children.end(),
-                                 [&](const Node& element) { return element.text == name; });
-    std::string names;
-    const auto from =
-        std::find_if(path_.begin(), path_.end(), [&](const Open& o) { return o.group == closes; });
-    for (auto o = from; o != path_.end(); ++o) names += in_quotes(group(o->group).name) + " contains ";
-    v_.report.at(*at, "group[].groups",
-                 "groups contain each other: " + names + in_quotes(group(closes).name));
-  }
-
-  const Validation& v_;
-  std::vector<State> states_;
-  std::vector<Open> path_;
-};
+                                 [&](const Node& element) { return element.text == cycle.name; });
+    v.report.at(*at, "group[].groups", cycle.message);
+  });
+}
 
 void check_service(const Validation& v, const Service& service, const Node& table) {
   if (table.get("protocol") == nullptr) return;
@@ -135,7 +87,7 @@ void validate_objects(const Validation& v) {
   check_prefixes(v);
   for (size_t i = 0; i < objects.groups.size() && !v.report.full(); ++i)
     check_group(v, objects.groups[i], *v.draft.groups[i]);
-  Cycles(v).run();
+  check_cycles(v);
   for (size_t i = 0; i < objects.services.size() && !v.report.full(); ++i)
     check_service(v, objects.services[i], *v.draft.services[i]);
 }

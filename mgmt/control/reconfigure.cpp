@@ -41,12 +41,14 @@ FileConfig FileConfig::of(config::Config config) {
   auto attachments = std::exchange(config.attachments, {});
   auto routes = std::exchange(config.routes, {});
   auto connections = std::exchange(config.connections, {});
+  auto groups = std::exchange(config.objects.groups, {});
   auto policy = std::exchange(config.policy, {});
   auto settings = std::make_shared<const config::Config>(config);
   config.domains = std::move(domains);
   config.attachments = std::move(attachments);
   config.routes = std::move(routes);
   config.connections = std::move(connections);
+  config.objects.groups = std::move(groups);
   config.policy = std::move(policy);
   return {std::make_shared<const config::Config>(std::move(config)), std::move(settings), {}};
 }
@@ -68,7 +70,8 @@ RuleBuild build_rules(const config::Config& config, unsigned workers) {
 }
 
 model::Settings settings_of(const config::Config& config, model::Rulesets rulesets) {
-  return {config.timeouts, config.tcp, config.profiles, std::move(rulesets), config.objects};
+  return {config.timeouts,        config.tcp, config.profiles, std::move(rulesets), config.objects.prefixes,
+          config.objects.services};
 }
 
 ReadOutcome read_again(const ReadJob& job) {

@@ -25,7 +25,7 @@ using ByTags = std::map<std::vector<std::string>, Tagged>;
 
 ByTags by_tags(const GroupInput& input) {
   ByTags all;
-  for (const config::TaggedPrefix& p : input.objects.prefixes) {
+  for (const config::TaggedPrefix& p : input.prefixes) {
     std::vector<std::string> tags = p.tags;
     sort_out(tags);
     all[std::move(tags)].prefixes.push_back(&p);
@@ -58,13 +58,14 @@ void add_matching(PolicyGroup& group, const std::string& match, const ByTags& ta
 }  // namespace
 
 PolicyGroups build_groups(const GroupInput& input, const PolicyGroups& before) {
-  const bool uses_tags = std::any_of(input.objects.groups.begin(), input.objects.groups.end(),
-                                     [](const config::Group& g) { return !g.match.empty(); });
+  const bool uses_tags = std::any_of(input.groups.begin(), input.groups.end(),
+                                     [](const config::Group* g) { return !g->match.empty(); });
   const ByTags tagged = uses_tags ? by_tags(input) : ByTags();
   std::unordered_map<std::string_view, AttachmentId> ids;
   for (const GroupInput::Member& a : input.attachments) ids.emplace(a.config->name, a.id);
   PolicyGroups groups;
-  for (const config::Group& g : input.objects.groups) {
+  for (const config::Group* configured : input.groups) {
+    const config::Group& g = *configured;
     PolicyGroup group;
     group.name = g.name;
     for (const std::string& name : g.domains) group.domains.push_back(input.domain(name));
@@ -82,13 +83,13 @@ PolicyGroups build_groups(const GroupInput& input, const PolicyGroups& before) {
   return groups;
 }
 
-GroupClosures close_groups(const config::PolicyObjects& objects, const PolicyGroups& groups) {
+GroupClosures close_groups(const std::vector<const config::Group*>& configured, const PolicyGroups& groups) {
   std::unordered_map<std::string_view, const config::Group*> by_name;
-  for (const config::Group& g : objects.groups) by_name.emplace(g.name, &g);
+  for (const config::Group* g : configured) by_name.emplace(g->name, g);
   GroupClosures closures;
-  for (const config::Group& g : objects.groups) {
-    std::set<std::string_view> all{g.name};
-    std::vector<const config::Group*> left{&g};
+  for (const config::Group* g : configured) {
+    std::set<std::string_view> all{g->name};
+    std::vector<const config::Group*> left{g};
     while (!left.empty()) {
       const config::Group* next = left.back();
       left.pop_back();
@@ -96,16 +97,16 @@ GroupClosures close_groups(const config::PolicyObjects& objects, const PolicyGro
         if (all.insert(name).second) left.push_back(by_name.at(name));
       }
     }
-    auto& closure = closures[g.name];
+    auto& closure = closures[g->name];
     for (const std::string_view name : all) closure.push_back(groups.find(name)->second);
   }
   return closures;
 }
 
-GroupedAttachments::GroupedAttachments(const config::PolicyObjects& objects) {
-  for (const config::Group& g : objects.groups) {
-    named_.insert(g.attachments.begin(), g.attachments.end());
-    if (auto expression = config::TagExpression::parse(g.match))
+GroupedAttachments::GroupedAttachments(const std::vector<const config::Group*>& groups) {
+  for (const config::Group* g : groups) {
+    named_.insert(g->attachments.begin(), g->attachments.end());
+    if (auto expression = config::TagExpression::parse(g->match))
       expressions_.push_back(std::move(*expression));
   }
 }

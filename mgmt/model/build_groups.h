@@ -19,7 +19,8 @@ namespace weir::model {
 using PolicyGroups = std::map<std::string, std::shared_ptr<const dataplane::PolicyGroup>, std::less<>>;
 
 struct GroupInput {
-  const config::PolicyObjects& objects;  // all that they name exists, and no group contains itself
+  std::vector<const config::Group*> groups;  // all that they name exists, and none contains itself
+  const std::vector<config::TaggedPrefix>& prefixes;
   struct Member {
     const config::Attachment* config;
     dataplane::AttachmentId id;
@@ -34,13 +35,13 @@ PolicyGroups build_groups(const GroupInput& input, const PolicyGroups& before);
 /// For each group itself and all that it contains, however deep, in the order of their names.
 using GroupClosures =
     std::map<std::string, std::vector<std::shared_ptr<const dataplane::PolicyGroup>>, std::less<>>;
-GroupClosures close_groups(const config::PolicyObjects& objects, const PolicyGroups& groups);
+GroupClosures close_groups(const std::vector<const config::Group*>& configured, const PolicyGroups& groups);
 
 /// Whether a change of attachments may change a group, so that the policy has to be made anew.
 class GroupedAttachments {
  public:
   GroupedAttachments() = default;
-  explicit GroupedAttachments(const config::PolicyObjects& objects);
+  explicit GroupedAttachments(const std::vector<const config::Group*>& groups);
   /// Null: it is not there before, or after.
   bool touched(const config::Attachment* before, const config::Attachment* after) const;
   /// Some group has it by name.

@@ -66,11 +66,11 @@ TimeoutSets build_timeouts(const PolicyInput& input, const TimeoutSets& before) 
 class RuleMaker {
  public:
   RuleMaker(const PolicyInput& input, const PolicyState& next)
-      : input_(input), profiles_(next.profiles), closures_(close_groups(input.groups.objects, next.groups)) {
+      : input_(input), profiles_(next.profiles), closures_(close_groups(input.groups.groups, next.groups)) {
     for (size_t i = 0; i < next.timeouts.size(); ++i) {
       if (next.timeouts[i]) timeouts_.emplace(*next.timeouts[i], static_cast<TimeoutsIndex>(i + 1));
     }
-    for (const config::Service& s : input.groups.objects.services) services_.emplace(s.name, terms_of(s));
+    for (const config::Service& s : input.services) services_.emplace(s.name, terms_of(s));
   }
 
   PolicyRule make(const config::PolicyRule& from) const;

@@ -36,6 +36,7 @@ struct PolicyInput {
   std::vector<const config::PolicyRule*> rules;  // in order; all that they name exists
   const std::vector<config::Profile>& profiles;  // each with compiled rules
   const Rulesets& rulesets;
+  const std::vector<config::Service>& services;
   GroupInput groups;
   std::set<DomainPair> connected;  // both directions of each connection, and each domain with itself
   bool decide_all_again = false;   // whatever else has changed, every pair gets a version that is new

@@ -26,6 +26,7 @@ class FileChanges {
   config::Difference<config::Attachment> attachments_;
   config::Difference<config::Route> routes_;
   config::Difference<config::Connection> connections_;
+  config::Difference<config::Group> groups_;
   bool policy_ = false, nat_ = false;
 };
 

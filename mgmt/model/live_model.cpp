@@ -128,6 +128,7 @@ void LiveModel::write_to(config::Config& config, Origins* origins, bool with_rou
   config.attachments.clear();
   config.routes.clear();
   config.connections.clear();
+  config.objects.groups.clear();
   config.policy.clear();
   config.nat.clear();
   whose = {};
@@ -147,6 +148,10 @@ void LiveModel::write_to(config::Config& config, Origins* origins, bool with_rou
   for (const auto& [names, connection] : connections_) {
     config.connections.push_back(connection.config);
     whose.connections.push_back(connection.origin);
+  }
+  for (const auto& [name, group] : groups_) {
+    config.objects.groups.push_back(group.config);
+    whose.groups.push_back(group.origin);
   }
   for (const RuleRecord& rule : *policy_) {
     config.policy.push_back(rule.config);
@@ -223,6 +228,12 @@ void LiveModel::withdraw(AttachmentId id, bool withdrawn, std::vector<Problem>& 
   }
 }
 
+std::vector<const config::Group*> LiveModel::configured_groups() const {
+  std::vector<const config::Group*> groups;
+  for (const auto& [name, record] : groups_) groups.push_back(&record.config);
+  return groups;
+}
+
 bool LiveModel::rebuild_nat() {
   NatInput input{{}, {}, facts_.workers, [this](std::string_view name) { return domain(name)->id; }};
   for (const NatRecord& rule : nat_rules_) input.rules.push_back(&rule.config);
@@ -238,7 +249,11 @@ void LiveModel::rebuild_policy() {
   PolicyInput input{{},
                     settings_.profiles,
                     settings_.rulesets,
-                    {settings_.objects, {}, [this](std::string_view name) { return domain(name)->id; }},
+                    settings_.services,
+                    {configured_groups(),
+                     settings_.prefixes,
+                     {},
+                     [this](std::string_view name) { return domain(name)->id; }},
                     {},
                     rebuild_nat()};
   for (const auto& [name, record] : attachments_)

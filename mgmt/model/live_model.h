@@ -63,6 +63,11 @@ struct ConnectionRecord {
   Origin origin = Origin::file;
 };
 
+struct GroupRecord {
+  config::Group config;
+  Origin origin = Origin::file;
+};
+
 struct RuleRecord {
   config::PolicyRule config;
   Origin origin = Origin::file;
@@ -79,7 +84,8 @@ struct Settings {
   config::Tcp tcp;
   std::vector<config::Profile> profiles;
   Rulesets rulesets;
-  config::PolicyObjects objects;
+  std::vector<config::TaggedPrefix> prefixes;
+  std::vector<config::Service> services;
 };
 
 /// The large tables; they outlive the model.
@@ -96,7 +102,7 @@ constexpr uint32_t tunnel_entries(uint32_t attachments) { return 3 * attachments
 
 /// Whose the things of a configuration are, by place in its lists.
 struct Origins {
-  std::vector<Origin> domains, attachments, connections, policy, nat;
+  std::vector<Origin> domains, attachments, connections, groups, policy, nat;
 };
 
 class LiveModel {
@@ -110,6 +116,7 @@ class LiveModel {
   const std::map<std::string, DomainRecord, std::less<>>& domains() const { return domains_; }
   const std::map<std::string, AttachmentRecord, std::less<>>& attachments() const { return attachments_; }
   const std::map<Names, ConnectionRecord>& connections() const { return connections_; }
+  const std::map<std::string, GroupRecord, std::less<>>& groups() const { return groups_; }
   const std::vector<RuleRecord>& policy() const { return *policy_; }
   const std::vector<NatRecord>& nat() const { return nat_rules_; }
   const Tables& tables() const { return tables_; }
@@ -123,8 +130,8 @@ class LiveModel {
   /// Who wants a member of a route; null: a blackhole. Nothing: a gateway brings it.
   std::optional<Origin> origin_of(const DomainRecord& domain, const net::Prefix& prefix,
                                   const dataplane::NextHop* member) const;
-  /// Fills in what a file says of domains, attachments, routes, connections, policy and nat; routes only if
-  /// `with_routes`. `origins` may be null.
+  /// Fills in what a file says of domains, attachments, routes, connections, groups, policy and nat; routes
+  /// only if `with_routes`. `origins` may be null.
   void write_to(config::Config& config, Origins* origins = nullptr, bool with_routes = true) const;
   /// The ways through the underlay that somebody goes.
   using VisitPath = std::function<void(const UnderlayPath&, const std::shared_ptr<dataplane::UnderlayHop>&)>;
@@ -166,6 +173,7 @@ class LiveModel {
   };
   const DomainRecord* domain(std::string_view name) const;
   const AttachmentRecord* attachment(std::string_view name) const;
+  std::vector<const config::Group*> configured_groups() const;
   /// Address translation, and then the policy, which depends on it.
   void rebuild_policy();
   /// True: sessions may be translated otherwise than before, so that each has to be decided again.
@@ -186,6 +194,7 @@ class LiveModel {
   std::map<std::string, DomainRecord, std::less<>> domains_;
   std::map<std::string, AttachmentRecord, std::less<>> attachments_;
   std::map<Names, ConnectionRecord> connections_;
+  std::map<std::string, GroupRecord, std::less<>> groups_;
   std::shared_ptr<const std::vector<RuleRecord>> policy_;
   std::vector<NatRecord> nat_rules_;
   std::map<dataplane::TunnelKey, std::string> tunnels_;  // whose they are

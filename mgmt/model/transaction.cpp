@@ -96,6 +96,11 @@ void Transaction::apply(Verb verb, const RulePlace&, const config::Attachment& s
        [&] { return "attachment " + in_quotes(subject.name); });
 }
 
+void Transaction::apply(Verb verb, const RulePlace&, const config::Group& subject) {
+  edit(groups_, model_.groups_, subject.name, verb, subject,
+       [&] { return "group " + in_quotes(subject.name); });
+}
+
 void Transaction::apply(Verb verb, const RulePlace&, const config::Connection& subject) {
   edit(connections_, model_.connections_, names_of(subject), verb, subject,
        [&] { return "connection of " + in_quotes(subject.a) + " and " + in_quotes(subject.b); });
@@ -391,6 +396,7 @@ ChangeList Transaction::changes() const {
   }
   routes.end();
   list_edits(connections_, Lines(list, "connection", "connections"));
+  list_edits(groups_, Lines(list, "group", "groups"));
   if (rules_) list_rules(*model_.policy_, *rules_, Lines(list, "policy", "policy rules"));
   if (nat_rules_) list_rules(model_.nat_rules_, *nat_rules_, Lines(list, "nat", "nat rules"));
   return list;

@@ -134,6 +134,7 @@ class Transaction {
   };
   using DomainEdit = Edit<DomainRecord, config::Domain>;
   using AttachmentEdit = Edit<AttachmentRecord, config::Attachment>;
+  using GroupEdit = Edit<GroupRecord, config::Group>;
   using ConnectionEdit = Edit<ConnectionRecord, config::Connection>;
   struct Member {
     const config::Route* route = nullptr;  // the caller's, or one of owned_
@@ -154,6 +155,7 @@ class Transaction {
   void apply(Verb verb, const RulePlace& place, const config::Attachment& subject);
   void apply(Verb verb, const RulePlace& place, const config::Route& subject);
   void apply(Verb verb, const RulePlace& place, const config::Connection& subject);
+  void apply(Verb verb, const RulePlace& place, const config::Group& subject);
   void apply(Verb verb, const RulePlace& place, const config::PolicyRule& subject);
   void apply(Verb verb, const RulePlace& place, const config::Nat& subject);
   /// What an ordered list of the model becomes by a file.
@@ -195,9 +197,10 @@ class Transaction {
   void check_nat();
   bool will_have_route(const std::string& domain, const net::Prefix& prefix) const;
   void check_objects();
-  const config::PolicyObjects& objects() const {
-    return settings_ ? settings_->objects : model_.settings_.objects;
-  }
+  void check_group(const config::Group& group);
+  void check_group_cycles();
+  const Settings& settings() const { return settings_ ? *settings_ : model_.settings_; }
+  std::vector<const config::Group*> groups() const;
   void check_exposed();
   void check_room();
 
@@ -208,6 +211,7 @@ class Transaction {
   std::vector<dataplane::NextHop> make_members(const DomainRecord& domain, const net::Prefix& prefix,
                                                const RouteEdit& edit, DomainRecord::Route& route);
   void plan_connections(Plan& plan);
+  void plan_groups();
   void plan_snapshot(Plan& plan);
   void count_outer(Plan& plan, const config::Attachment& a, int by);
   void drop_attachment(Plan& plan, const AttachmentEdit& edit);
@@ -223,6 +227,7 @@ class Transaction {
   AttachmentRecord* last_record_ = nullptr;
   std::deque<config::Route> owned_;  // routes of the model, as they are
   std::map<LiveModel::Names, ConnectionEdit> connections_;
+  std::map<std::string, GroupEdit, std::less<>> groups_;
   std::optional<std::vector<RuleRecord>> rules_;
   std::optional<std::vector<NatRecord>> nat_rules_;
   std::optional<Settings> settings_;

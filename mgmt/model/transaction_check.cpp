@@ -5,6 +5,7 @@
 #include "dataplane/policy/policy.h"
 #include "mgmt/config/choices.h"
 #include "mgmt/config/fit.h"
+#include "mgmt/config/group_cycles.h"
 #include "mgmt/config/nat_fit.h"
 #include "mgmt/config/toml_values.h"
 #include "mgmt/config/values.h"
@@ -421,46 +422,17 @@ void Transaction::check_connections() {
   }
 }
 
-/// What is named by groups and prefixes has to stay.
-void Transaction::check_objects() {
-  const bool all = settings_.has_value();
-  const bool domains_go = std::any_of(domains_.begin(), domains_.end(), [](const auto& e) {
-    return e.second.before != nullptr && !e.second.after;
-  });
-  const bool members_go = std::any_of(attachments_.begin(), attachments_.end(), [&](const auto& e) {
-    return e.second.before != nullptr && !e.second.after && model_.grouped_.names(e.first);
-  });
-  if (!all && !domains_go && !members_go) return;
-  const auto say = [&](const config::Location& where, const char* key, const std::string& what,
-                       const std::string& name) {
-    problem(where, key, what + " names " + in_quotes(name) + ", which would not be there");
-  };
-  if (all || domains_go) {
-    for (const config::TaggedPrefix& p : objects().prefixes) {
-      if (!p.domain.empty() && !has_domain(p.domain))
-        say(p.where, "prefix[].domain", "prefix " + name_of(p), p.domain);
-    }
-  }
-  for (const config::Group& g : objects().groups) {
-    for (const std::string& name : g.domains) {
-      if (!has_domain(name)) say(g.where, "group[].domains", "group " + in_quotes(g.name), name);
-    }
-    for (const std::string& name : g.attachments) {
-      if (attachment(name) == nullptr)
-        say(g.where, "group[].attachments", "group " + in_quotes(g.name), name);
-    }
-  }
-}
-
 namespace {
 
 /// The names of some things, to be found and to be named when one is not.
 class KnownNames {
  public:
+  explicit KnownNames(const char* kind) : kind_(kind) {}
   template <typename Things>
   KnownNames(const char* kind, const Things& things) : kind_(kind) {
-    for (const auto& thing : things) names_.insert(thing.name);
+    for (const auto& thing : things) add(thing.name);
   }
+  void add(std::string_view name) { names_.insert(name); }
   /// Empty if there is such a thing.
   std::string missing(const std::string& name) const {
     if (names_.contains(name)) return "";
@@ -472,10 +444,92 @@ class KnownNames {
   std::set<std::string_view> names_;
 };
 
+KnownNames names_of(const std::vector<const config::Group*>& groups) {
+  KnownNames names("group");
+  for (const config::Group* group : groups) names.add(group->name);
+  return names;
+}
+
 }  // namespace
 
+/// As they will be, in the order of their names. Only once nothing is added any more.
+std::vector<const config::Group*> Transaction::groups() const {
+  std::vector<const config::Group*> all;
+  for (const auto& [name, edit] : groups_) {
+    if (edit.after) all.push_back(&*edit.after);
+  }
+  for (const auto& [name, record] : model_.groups_) {
+    if (!groups_.contains(name)) all.push_back(&record.config);
+  }
+  std::sort(all.begin(), all.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
+  return all;
+}
+
+/// What is named by groups and prefixes has to be there.
+void Transaction::check_objects() {
+  const bool domains_go = std::any_of(domains_.begin(), domains_.end(), [](const auto& e) {
+    return e.second.before != nullptr && !e.second.after;
+  });
+  const bool members_go = std::any_of(attachments_.begin(), attachments_.end(), [&](const auto& e) {
+    return e.second.before != nullptr && !e.second.after && model_.grouped_.names(e.first);
+  });
+  if (settings_ || domains_go) {
+    for (const config::TaggedPrefix& p : settings().prefixes) {
+      if (!p.domain.empty() && !has_domain(p.domain))
+        problem(p.where, "prefix[].domain",
+                "prefix " + name_of(p) + " names " + in_quotes(p.domain) + ", which would not be there");
+    }
+  }
+  if (!domains_go && !members_go && groups_.empty()) return;
+  for (const config::Group* group : groups()) check_group(*group);
+  if (!groups_.empty()) check_group_cycles();
+}
+
+void Transaction::check_group(const config::Group& group) {
+  const bool is_new = groups_.contains(group.name);
+  const auto say = [&](const char* key, const std::string& why) {
+    if (!why.empty())
+      problem(group.where, std::string("group[]") + key, "group " + in_quotes(group.name) + ": " + why);
+  };
+  const auto missing = [&](const char* key, const std::string& name, const std::string& why) {
+    if (is_new) return say(key, why);
+    problem(group.where, std::string("group[]") + key,
+            "group " + in_quotes(group.name) + " names " + in_quotes(name) + ", which would not be there");
+  };
+  for (const std::string& name : group.domains) {
+    if (!has_domain(name)) missing(".domains", name, no_domain(name));
+  }
+  for (const std::string& name : group.attachments) {
+    if (attachment(name) == nullptr) missing(".attachments", name, config::no_such("attachment", name));
+  }
+  if (!is_new) return;
+  say("", config::misfit_of_parts(group));
+  if (!group.match.empty()) say(".match", config::misfit_of_match(group));
+}
+
+/// Also names groups that are not there: both need to know all of them.
+void Transaction::check_group_cycles() {
+  const std::vector<const config::Group*> all = groups();
+  const KnownNames known = names_of(all);
+  std::map<std::string_view, size_t> places;
+  for (size_t i = 0; i < all.size(); ++i) {
+    places.emplace(all[i]->name, i);
+    for (const std::string& name : all[i]->groups) {
+      if (std::string why = known.missing(name); !why.empty())
+        problem(all[i]->where, "group[].groups", "group " + in_quotes(all[i]->name) + ": " + std::move(why));
+    }
+  }
+  const auto find = [&](const std::string& name) {
+    const auto at = places.find(name);
+    return at != places.end() ? &at->second : nullptr;
+  };
+  config::find_group_cycles(all, find, [&](const config::GroupCycle& cycle) {
+    problem(all[cycle.group]->where, "group[].groups", cycle.message);
+  });
+}
+
 void Transaction::check_policy() {
-  const auto& profiles = settings_ ? settings_->profiles : model_.settings_.profiles;
+  const auto& profiles = settings().profiles;
   const auto has_profile = [&](const std::string& name) {
     return std::any_of(profiles.begin(), profiles.end(),
                        [&](const config::Profile& p) { return p.name == name; });
@@ -488,7 +542,7 @@ void Transaction::check_policy() {
       }
     }
   }
-  if (!rules_ && !settings_) return;
+  if (!rules_ && !settings_ && groups_.empty()) return;
   if (rules_ && rules_->size() > model_.facts_.policy_rules) {
     problem({}, "policy[]",
             "there would be " + std::to_string(rules_->size()) + " rules, and limits.policy_rules allows " +
@@ -498,7 +552,7 @@ void Transaction::check_policy() {
   for (const RuleRecord& record : rules_ ? *rules_ : *model_.policy_) rules.push_back(&record.config);
   if (std::string why = config::misfit_of_timeouts(rules); !why.empty())
     problem({}, "policy[].timeouts", std::move(why));
-  const KnownNames groups("group", objects().groups), services("service", objects().services);
+  const KnownNames groups = names_of(this->groups()), services("service", settings().services);
   for (const config::PolicyRule* at : rules) {
     const config::PolicyRule& rule = *at;
     const auto say = [&](std::string key, std::string why) {

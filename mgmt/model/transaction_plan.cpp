@@ -279,17 +279,26 @@ void Transaction::plan_connections(Plan& plan) {
   }
 }
 
+void Transaction::plan_groups() {
+  for (auto& [name, edit] : groups_) {
+    if (edit.after) {
+      model_.groups_.insert_or_assign(name, GroupRecord{*std::move(edit.after), edit.origin});
+    } else {
+      model_.groups_.erase(name);
+    }
+  }
+  if (!groups_.empty()) model_.grouped_ = GroupedAttachments(model_.configured_groups());
+}
+
 void Transaction::plan_snapshot(Plan& plan) {
   const bool first = model_.snapshots_ == 0;
-  const bool policy_touched = rules_ || nat_rules_ || settings_ || groups_touched_ || !domains_.empty() ||
-                              !connections_.empty() || first;
+  const bool policy_touched = rules_ || nat_rules_ || settings_ || groups_touched_ || !groups_.empty() ||
+                              !domains_.empty() || !connections_.empty() || first;
   if (!policy_touched && !plan.outer_changed_) return;
   if (nat_rules_) model_.nat_rules_ = std::move(*nat_rules_);
   if (rules_) model_.policy_ = std::make_shared<const std::vector<RuleRecord>>(std::move(*rules_));
-  if (settings_) {
-    model_.settings_ = std::move(*settings_);
-    model_.grouped_ = GroupedAttachments(model_.settings_.objects);
-  }
+  if (settings_) model_.settings_ = std::move(*settings_);
+  plan_groups();
   if (policy_touched) model_.rebuild_policy();
   plan.snapshot = model_.snapshot();
   // Under another policy a route may not lead elsewhere for a moment to those that the old one lets through.

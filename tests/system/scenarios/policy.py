@@ -175,6 +175,40 @@ def groups(world):
     expect(rules["watched"]["sessions"] > rules["grouped"]["sessions"], f"what watches counts all: {rules}")
 
 
+@scenario("policy.groups-at-run-time", "a group changed by weirctl lets in and cuts, and config save keeps it")
+def groups_at_run_time(world):
+    world.build()
+    world.config.policy.clear()
+    world.config.group.append({"name": "clients", "prefixes": ["10.99.0.0/16"]})
+    world.config.policy.append({"id": "grouped", "action": "allow", "from": {"groups": ["clients"]}, "protocol": "tcp"})
+    world.start()
+    hub, a, b = world.hub, world.a, world.b
+    EchoServer(world.lab, b.namespace, b.address, 80)
+    expect(not can_connect(a.namespace, b.address, 80), "who is not in the group connects")
+    refused = hub.ctl("group", "remove", "clients", check=False)
+    expect(refused.exit != 0 and "grouped" in refused.stderr + refused.stdout, f"a group that a rule names: {refused}")
+    hub.ctl("group", "add", "spoke-a", "--attachments", a.name)
+    hub.ctl("group", "replace", "clients", "--groups", "spoke-a")
+    expect("~ group clients" in hub.ctl("config", "diff").stdout, hub.ctl("config", "diff").stdout)
+    with tcp_connect(a.namespace, b.address, 80) as client:
+        expect(echo_works(client), "who is in the group now does not reach the server")
+        hub.ctl("group", "replace", "clients", "--prefixes", "10.99.0.0/16")
+        before = hub.drops()
+        client.settimeout(1.0)
+        client.sendall(b"still there?")
+        try:
+            answer = client.recv(100)
+        except TimeoutError:
+            answer = b""
+        expect(answer == b"", "the session goes on though its end left the group")
+        expect(grown(hub, before, "policy_default_deny") >= 1, f"drops: {hub.drops()}")
+    hub.ctl("group", "replace", "clients", "--attachments", a.name, "--comment", "at run time")
+    hub.ctl("config", "save")
+    groups = {group["name"]: group for group in hub.ctl_json("groups")["groups"]}
+    expect(groups["clients"]["origin"] == "file" and groups["clients"]["attachments"] == [a.name], f"{groups}")
+    expect(can_connect(a.namespace, b.address, 80), "after the configuration was saved")
+
+
 @scenario("policy.reject", "a rejected TCP session is reset at once, and a ping is told that it is prohibited")
 def reject(world):
     world.build()

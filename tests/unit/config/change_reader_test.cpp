@@ -133,13 +133,13 @@ TEST(ChangeReader, NamesWhatIsWrongInTheWordsOfTheFile) {
       {"a kind that only the file changes", "[[add.port]]\n[[add.profile]]\n",
        "batch.toml:1:7: add.port: this is changed in the file, by a reload or a restart; at run time there "
        "are "
-       "\"domain\", \"attachment\", \"route\", \"connection\", \"policy\" and \"nat\"\n"
+       "\"domain\", \"attachment\", \"route\", \"connection\", \"group\", \"policy\" and \"nat\"\n"
        "batch.toml:2:7: add.profile: this is changed in the file, by a reload or a restart; at run time "
        "there are "
-       "\"domain\", \"attachment\", \"route\", \"connection\", \"policy\" and \"nat\"\n"},
+       "\"domain\", \"attachment\", \"route\", \"connection\", \"group\", \"policy\" and \"nat\"\n"},
       {"no such kind", "[[add.spoke]]\n",
        "batch.toml:1:7: add.spoke: no such kind of thing; there are \"domain\", \"attachment\", \"route\", "
-       "\"connection\", \"policy\" and \"nat\"\n"},
+       "\"connection\", \"group\", \"policy\" and \"nat\"\n"},
       {"no list", "[add.domain]\nname = \"x\"\n",
        "batch.toml:1:1: add.domain: expected a list of tables, each written as [[add.domain]], found a "
        "table\n"},

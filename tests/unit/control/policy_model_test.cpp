@@ -3,6 +3,7 @@
 
 #include "fakes.h"
 #include "mgmt/config/change_reader.h"
+#include "mgmt/config/writer.h"
 #include "mgmt/control/rule_counts.h"
 
 namespace weir::test {
@@ -139,6 +140,118 @@ TEST_F(PolicyModel, AGroupThatChangesMovesThePairsOfItsRulesOnly) {
   hub.use(network(groups("10.1.0.0/24") + rules));
   EXPECT_EQ(decides(0, 1), "none");
   EXPECT_EQ(decides(0, 2), "out");
+}
+
+TEST_F(PolicyModel, GroupsChangeAtRunTime) {
+  hub.use(network(
+      "[[group]]\nname = \"a\"\nprefixes = [\"10.0.0.0/24\"]\n" +
+      rule("in", "from = { domains = [\"prod\"], groups = [\"a\"] }\nto = { domains = [\"prod\"] }")));
+  const uint32_t in = version("prod", "prod"), out = version("prod", "shared"),
+                 back = version("shared", "prod");
+  EXPECT_EQ(change("[[add.group]]\nname = \"b\"\nattachments = [\"s1\"]\n"), "");
+  EXPECT_EQ(version("prod", "prod"), in) << "no rule names it yet";
+  EXPECT_EQ(decides(1, 0), "none");
+  EXPECT_EQ(change("[[replace.group]]\nname = \"a\"\ngroups = [\"b\"]\n"), "");
+  EXPECT_EQ(decides(0, 1), "none");
+  EXPECT_EQ(decides(1, 0), "in");
+  const uint32_t replaced = version("prod", "prod");
+  EXPECT_NE(replaced, in);
+  EXPECT_EQ(version("prod", "shared"), out) << "no rule of this pair names the group";
+  EXPECT_EQ(version("shared", "prod"), back);
+  EXPECT_EQ(change("[[replace.group]]\nname = \"b\"\nattachments = [\"s0\", \"s1\"]\n"), "");
+  EXPECT_EQ(decides(0, 1), "in") << "by the group within the group";
+  EXPECT_NE(version("prod", "prod"), replaced);
+  EXPECT_EQ(version("prod", "shared"), out);
+  const uint32_t last = version("prod", "prod");
+  EXPECT_EQ(
+      change("[[replace.group]]\nname = \"b\"\nattachments = [\"s1\", \"s0\"]\ncomment = \"as before\"\n"),
+      "");
+  EXPECT_EQ(version("prod", "prod"), last) << "it has what it had";
+}
+
+TEST_F(PolicyModel, ATagOfAGroupMadeAtRunTimeFollowsAttachments) {
+  hub.use(network(""));
+  EXPECT_EQ(change("[[add.group]]\nname = \"late\"\nmatch = \"late\"\n"
+                   "[[add.policy]]\nid = \"late\"\naction = \"allow\"\nfrom = { groups = [\"late\"] }\n"),
+            "");
+  EXPECT_EQ(decides(0, 2), "none");
+  EXPECT_EQ(
+      change("[[replace.attachment]]\nname = \"s0\"\ndomain = \"prod\"\ntags = [\"late\"]\nvxlan = { "
+             "vni = 10, local = \"198.18.0.1\", remote = \"198.18.0.10\" }\ngateway = [\"10.0.0.1/24\"]\n"),
+      "");
+  EXPECT_EQ(decides(0, 2), "late");
+}
+
+TEST_F(PolicyModel, GroupsAtRunTimeAreHeldToTheSame) {
+  hub.use(
+      network("[[group]]\nname = \"clients\"\nattachments = [\"s1\"]\n"
+              "[[group]]\nname = \"all\"\ngroups = [\"clients\"]\n" +
+              rule("r", "from = { groups = [\"all\"] }")));
+  const auto refused = [&](const std::string& text, const std::string& why) {
+    const auto before = hub.snapshot->policy;
+    EXPECT_EQ(change(text), why);
+    EXPECT_EQ(hub.snapshot->policy, before);
+  };
+  const std::string add = "[[add.group]]\nname = \"x\"\n",
+                    replace = "[[replace.group]]\nname = \"clients\"\n";
+  refused(
+      add,
+      "group[]: group \"x\": the group is empty; it needs domains, attachments, prefixes, groups or match");
+  refused(add + "domains = [\"prd\"]\n", "group[].domains: group \"x\": no domain is called \"prd\"");
+  refused(add + "attachments = [\"s7\"]\n",
+          "group[].attachments: group \"x\": no attachment is called \"s7\"");
+  refused(add + "groups = [\"client\"]\n",
+          "group[].groups: group \"x\": no group is called \"client\"; the nearest is \"clients\"");
+  refused(add + "groups = [\"x\"]\n", "group[].groups: groups contain each other: \"x\" contains \"x\"");
+  refused(replace + "groups = [\"all\"]\n",
+          "group[].groups: groups contain each other: \"all\" contains \"clients\" contains \"all\"");
+  refused(add + "match = \"web and\"\n",
+          "group[].match: group \"x\": expected a tag, \"not\" or \"(\", found the end");
+  refused(add + "prefixes = [\"10.0.0.0/8\"]\n" + add + "prefixes = [\"10.0.0.0/8\"]\n",
+          "group \"x\" is there already");
+  refused("[[remove.group]]\nname = \"x\"\n", "there is no group \"x\"");
+  const auto at = [&](size_t n) {
+    return "test.toml:" + std::to_string(hub.file->objects.groups[n].where.line) + ":1: ";
+  };
+  refused("[[remove.group]]\nname = \"clients\"\n",
+          at(1) + "group[].groups: group \"all\": no group is called \"clients\"");
+  refused("[[remove.group]]\nname = \"all\"\n",
+          "test.toml:" + std::to_string(hub.file->policy[0].where.line) +
+              ":1: policy[].from.groups: rule \"r\": no group is called \"all\"");
+  // Together they may go, whatever their order.
+  EXPECT_EQ(change("[[remove.group]]\nname = \"clients\"\n[[remove.group]]\nname = \"all\"\n"
+                   "[[remove.policy]]\nid = \"r\"\n"),
+            "");
+  EXPECT_TRUE(hub.live->groups().empty());
+}
+
+/// A reload leaves what somebody at run time wants so, and says where both want something else.
+TEST_F(PolicyModel, AReloadKeepsGroupsOfRunTime) {
+  const auto file = [](const char* prefix) {
+    return network("[[group]]\nname = \"a\"\nprefixes = [\"" + std::string(prefix) + "\"]\n" +
+                   rule("a", "from = { groups = [\"a\"] }") + rule("b", "from = { domains = [\"shared\"] }"));
+  };
+  hub.use(file("10.0.0.0/24"));
+  EXPECT_EQ(change("[[add.group]]\nname = \"mine\"\nattachments = [\"s1\"]\n"
+                   "[[replace.group]]\nname = \"a\"\ngroups = [\"mine\"]\n"),
+            "");
+  hub.use(file("10.0.0.0/24"));
+  EXPECT_EQ(decides(1, 0), "a") << "the file says the same as before";
+  config::Config saved = *hub.file;
+  model::Origins origins;
+  hub.live->write_to(saved, &origins);
+  ASSERT_EQ(saved.objects.groups.size(), 2u);
+  EXPECT_EQ(saved.objects.groups[0].groups, std::vector<std::string>{"mine"});
+  EXPECT_EQ(origins.groups, (std::vector{model::Origin::api, model::Origin::api}));
+  const auto problems = hub.try_use(parse(file("10.0.0.0/25")));
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_EQ(problems[0].message,
+            "group \"a\" has been changed in the file and at run time; undo one of them, or save the "
+            "configuration");
+  hub.use(config::to_toml(saved));
+  hub.live->write_to(saved, &origins);
+  EXPECT_EQ(origins.groups, (std::vector{model::Origin::file, model::Origin::file}))
+      << "now it is the file's";
 }
 
 TEST_F(PolicyModel, ARuleThatMovesTakesOnlyItsOwnPairsAlong) {
