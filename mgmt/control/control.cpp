@@ -1,5 +1,7 @@
 #include "mgmt/control/control.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <array>
 #include <random>
@@ -48,7 +50,8 @@ Control::Control(ControlParts parts, model::StartFacts facts, std::unique_ptr<mo
       icmp_errors_(parts_.dataplane, file_.settings->limits.icmp_errors_per_second),
       rule_counts_(parts_.dataplane),
       now_(now),
-      started_(now) {
+      started_(now),
+      compiler_([] { pthread_setname_np(pthread_self(), "weir-compiler"); }) {
   neighbors_.on_unreachable([this](const Punt& punt) { icmp_errors_.on_unreachable(punt, now_); });
   // A model of which nothing was planned yet has none.
   if (const auto& policy = parts_.dataplane.current().policy; policy != nullptr)
@@ -223,7 +226,7 @@ void Control::start_reading() {
 /// transaction is under way that waits for the workers.
 bool Control::make_changes() {
   bool worked = false;
-  while (!installing_) {
+  while (!installing_ && !judging_) {
     std::vector<config::Problem> warnings;
     for (const auto& [attachment, withdrawn] : std::exchange(withdrawals_, {}))
       model_->withdraw(attachment, withdrawn, warnings);
@@ -241,13 +244,14 @@ bool Control::make_changes() {
     if (!read_ && transactions_waiting_.empty()) break;
     if (worked && parts_.dataplane.now() > now_ + kChangesPerTurn) break;
     worked = true;
+    auto next = std::make_shared<Judgement>();
     if (read_) {
-      carry_out(*std::exchange(read_, nullptr));
+      next->read = std::exchange(read_, nullptr);
     } else {
-      Request next = std::move(transactions_waiting_.front());
+      next->request = std::move(transactions_waiting_.front());
       transactions_waiting_.pop_front();
-      carry_out(std::move(next));
     }
+    begin(std::move(next));
   }
   return worked;
 }
@@ -268,49 +272,118 @@ void Control::follow_macs(std::vector<AttachmentTable::Retired>& retired) {
   if (moved) parts_.dataplane.publish(model_->snapshot());
 }
 
-void Control::carry_out(Request request) {
-  model::Transaction transaction(*model_, model::Origin::api);
-  for (const config::ModelChange& change : request.changes) transaction.add(change);
-  ChangeView view;
-  view.problems = in_words(transaction.check());
-  if (view.problems.empty() && request.dry_run) {
-    model::ChangeList list = transaction.changes();
-    view.notes = in_words(transaction.warnings());
-    view.changes = std::move(list.lines);
-    view.changes_total = list.total;
-  } else if (view.problems.empty() && plan(transaction, view, request.reply)) {
+void Control::begin(std::shared_ptr<Judgement> next) {
+  next->transaction.emplace(*model_, next->read != nullptr ? model::Origin::file : model::Origin::api);
+  next->beside = takes_long(*next);
+  if (!next->beside) {
+    judge(*next);
+    return decide(*next);
+  }
+  judging_ = next;
+  compiler_.run([this, next = std::move(next), &mailbox = parts_.mailbox] {
+    judge(*next);
+    mailbox.deliver([this] {
+      auto judged = std::exchange(judging_, nullptr);
+      for (const auto& change : std::exchange(judged_, {})) change();
+      decide(*judged);
+      let_go(std::move(judged));
+    });
+  });
+}
+
+/// Whether judging it goes through the whole of a large policy, the one that is there or the one to come.
+bool Control::takes_long(const Judgement& next) const {
+  size_t work = model_->policy_work();
+  if (next.read != nullptr) {
+    if (!next.read->things) return false;
+    const config::Config& file = *next.read->next.whole;
+    work += file.policy.size() * model::LiveModel::kWorkOfRule;
+    for (const config::Group& group : file.objects.groups) work += group.prefixes.size();
+    return work > kWorkPerTurn;
+  }
+  bool policy = false;
+  for (const config::ModelChange& change : next.request.changes) {
+    policy |= !std::holds_alternative<config::Attachment>(change.subject) &&
+              !std::holds_alternative<config::Route>(change.subject);
+    const auto* group = std::get_if<config::Group>(&change.subject);
+    work += group != nullptr ? group->prefixes.size() : 1;
+  }
+  return policy && work + next.request.changes.size() * model::LiveModel::kWorkOfRule > kWorkPerTurn;
+}
+
+/// Control's thread or the compiler's: looks at the model only.
+void Control::judge(Judgement& next) {
+  try {
+    model::Transaction& transaction = *next.transaction;
+    if (next.read != nullptr) {
+      next.view.problems = std::move(next.read->problems);
+      if (!next.view.problems.empty()) return;
+      next.read->things->add_to(transaction);
+      transaction.settings(settings_of(*next.read->next.whole, std::move(next.read->rulesets)));
+    }
+    for (const config::ModelChange& change : next.request.changes) transaction.add(change);
+    next.view.problems = in_words(transaction.check());
+    if (!next.view.problems.empty()) return;
+    next.changes = transaction.changes();
+    if (next.request.dry_run) next.view.notes = in_words(transaction.warnings());
+  } catch (const std::bad_alloc&) {  // what it held is free again
+    next.view.problems.assign(1, "not enough memory to judge the changes");
+  }
+}
+
+void Control::decide(Judgement& judged) {
+  if (judged.read != nullptr) return decide_reload(judged);
+  decide_request(judged);
+}
+
+void Control::decide_request(Judgement& judged) {
+  ChangeView& view = judged.view;
+  if (view.problems.empty() && judged.request.dry_run) {
+    view.changes = std::move(judged.changes.lines);
+    view.changes_total = judged.changes.total;
+  } else if (view.problems.empty() && plan(judged, judged.request.reply)) {
     return install();
-  } else if (!request.dry_run) {
+  } else if (!judged.request.dry_run) {
     for (const std::string& problem : view.problems) parts_.log.debug("refused: {}", problem);
     parts_.log.warn("changes refused, nothing was changed: {}{}", view.problems.front(),
                     view.problems.size() > 1 ? "; and more" : "");
   }
-  request.reply(std::move(view));
+  judged.request.reply(std::move(view));
 }
 
-void Control::carry_out(ReadOutcome& outcome) {
-  ChangeView view;
-  view.problems = std::move(outcome.problems);
-  if (view.problems.empty()) {
-    model::Transaction transaction(*model_, model::Origin::file);
-    outcome.things->add_to(transaction);
-    transaction.settings(settings_of(*outcome.next.whole, std::move(outcome.rulesets)));
-    view.problems = in_words(transaction.check());
+void Control::decide_reload(Judgement& judged) {
+  ChangeView& view = judged.view;
+  ReadOutcome& outcome = *judged.read;
+  if (outcome.things) {
     view.changes = std::move(outcome.changes);
     view.changes_total = view.changes.size();
     view.notes = std::move(outcome.notes);
-    if (view.problems.empty() && plan(transaction, view, {})) {
-      file_ = std::move(outcome.next);
-      parts_.log.set_level(spdlog::level::from_str(file_.settings->log.level));
-      return install();
-    }
+  }
+  if (view.problems.empty() && plan(judged, {})) {
+    std::swap(file_, outcome.next);
+    parts_.log.set_level(spdlog::level::from_str(file_.settings->log.level));
+    return install();
   }
   answer_reload(view);
 }
 
+/// What changes what the compiler may be reading waits until it does not.
+void Control::unless_judging(std::function<void()> change) {
+  if (judging_ == nullptr) return change();
+  judged_.push_back(std::move(change));
+}
+
+/// Gives back the memory of something large, beside control.
+void Control::let_go(std::shared_ptr<const void> thing) {
+  if (thing == nullptr) return;
+  compiler_.run([thing = std::move(thing)]() mutable { thing.reset(); });
+}
+
 /// Changes the model; what is left are the tables that workers read: install(). False if the kernel refuses
-/// to steer what comes to the hub: then nothing was changed, and `view` tells so.
-bool Control::plan(model::Transaction& transaction, ChangeView& view, ChangeReply reply) {
+/// to steer what comes to the hub: then nothing was changed, and the view tells so.
+bool Control::plan(Judgement& judged, ChangeReply reply) {
+  model::Transaction& transaction = *judged.transaction;
+  ChangeView& view = judged.view;
   std::vector<const config::Attachment*> coming;
   std::vector<config::Attachment> leaving;
   transaction.for_each_attachment([&](const config::Attachment* before, const config::Attachment* now) {
@@ -321,23 +394,39 @@ bool Control::plan(model::Transaction& transaction, ChangeView& view, ChangeRepl
     view.problems.push_back(widened.error().message);
     return false;
   }
-  model::ChangeList list = transaction.changes();
+  model::ChangeList& list = judged.changes;
   if (!view.changes.empty())
     list.counts += (list.counts.empty() ? "" : ", ") + ("settings ~" + std::to_string(view.changes.size()));
   std::move(list.lines.begin(), list.lines.end(), std::back_inserter(view.changes));
   view.changes_total += list.total;
   parts_.log.info("changed: {}", list.counts.empty() ? "nothing" : list.counts);
   for (const std::string& line : view.changes) parts_.log.debug("changed: {}", line);
-  installing_.emplace(Installation{transaction.plan(), std::move(leaving), {}, std::move(reply)});
+  installing_.emplace(
+      Installation{transaction.plan(kWorkPerTurn), std::move(leaving), {}, std::move(reply), nullptr});
   for (std::string& warning : in_words(installing_->plan.warnings)) view.notes.push_back(std::move(warning));
   log_notes(view.notes);
   installing_->view = view;
   return true;
 }
 
+/// A large policy, beside control, which changes nothing of the model before it is there.
+void Control::compile() {
+  compiler_.run([this, &mailbox = parts_.mailbox, &model = *model_] {
+    const auto compiled = std::make_shared<model::CompiledPolicy>(model.compile_policy());
+    mailbox.deliver([this, compiled] {
+      *compiled = model_->take(std::move(*compiled));
+      installing_->before = compiled;
+      installing_->plan.uncompiled = false;
+      installing_->plan.snapshot = model_->snapshot();
+      install();
+    });
+  });
+}
+
 /// See model::Plan: what makes less possible, then the snapshot, then what makes more possible, and no worker
 /// is in the midst of two of them.
 void Control::install() {
+  if (installing_->plan.uncompiled) return compile();
   installing_->plan.narrow();
   if (installing_->plan.snapshot == nullptr) return widen();
   parts_.dataplane.after_grace_period([this] { publish(); });
@@ -363,6 +452,13 @@ void Control::widen() {
   if (const Status narrowed = steering_.narrow(installation.leaving); !narrowed)
     parts_.log.error("{}", narrowed.error().message);
   answer(installation);
+  // Workers have it no more by then, nor has the last snapshot.
+  if (installation.before == nullptr) return;
+  parts_.dataplane.after_grace_period(
+      [this, before = std::move(installation.before), rules = std::move(plan.rules_before)]() mutable {
+        let_go(std::move(before));
+        let_go(std::move(rules));
+      });
 }
 
 /// Keeps what was replaced until no worker can see it.
@@ -375,7 +471,8 @@ void Control::retire(model::Plan& plan) {
   };
   const auto kept = std::make_shared<Kept>(
       Kept{std::move(plan.retired), std::move(plan.retired_hops), std::move(plan.removed_slots)});
-  parts_.dataplane.after_grace_period([this, kept] { model_->tables().tunnels->release(kept->slots); });
+  parts_.dataplane.after_grace_period(
+      [this, kept] { unless_judging([this, kept] { model_->tables().tunnels->release(kept->slots); }); });
 }
 
 void Control::attachments_changed(const model::Plan& plan) {
@@ -402,7 +499,9 @@ void Control::settle_routes() {
   Routes& routes = model_->tables().routes;
   auto pending = std::make_shared<Routes::PendingPtr>(routes.take_pending());
   if (*pending == nullptr) return;
-  parts_.dataplane.after_grace_period([&routes, pending] { routes.finish(std::move(*pending)); });
+  parts_.dataplane.after_grace_period([this, &routes, pending] {
+    unless_judging([&routes, pending] { routes.finish(std::move(*pending)); });
+  });
 }
 
 /// One sweep over all sessions at a time, for all ids that went meanwhile: sessions first, then packets that
@@ -420,10 +519,12 @@ void Control::purge() {
                                                       std::exchange(gone_adjacencies_, {})});
   parts_.dataplane.purge(gone->attachments, gone->domains, [this, gone] {
     parts_.dataplane.after_quiescence([this, gone] {
-      for (const AdjacencyId id : gone->adjacencies) parts_.adjacencies.release(id);
-      for (const AttachmentId id : gone->attachments) model_->release(id);
-      for (const DomainId id : gone->domains) model_->release(id);
-      purging_ = false;
+      unless_judging([this, gone] {
+        for (const AdjacencyId id : gone->adjacencies) parts_.adjacencies.release(id);
+        for (const AttachmentId id : gone->attachments) model_->release(id);
+        for (const DomainId id : gone->domains) model_->release(id);
+        purging_ = false;
+      });
     });
   });
 }
@@ -453,6 +554,7 @@ void Control::answer_reload(const ChangeView& view) {
 
 void Control::abandon() {
   listings_.clear();
+  if (judging_ && judging_->read == nullptr) judging_->request.reply(refused("the hub is stopping"));
   if (installing_ && installing_->reply)
     std::exchange(installing_->reply, [](ChangeView) {})(refused("the hub is stopping"));
   for (const Request& waiting : std::exchange(transactions_waiting_, {}))

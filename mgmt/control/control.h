@@ -8,7 +8,8 @@
 // Whatever changes what is configured is a transaction on the model (model/transaction.h), one after the
 // other: requests, and reloads when the file has been read. Most are done in one turn. One that changes
 // policy or anything else that lies in the snapshot takes two grace periods; what comes meanwhile waits for
-// its end.
+// its end. Where there is much policy, a change of it is judged and compiled on a thread beside control
+// (`compiler_`), which only reads the model; control changes nothing of that meanwhile.
 #pragma once
 
 #include <deque>
@@ -111,6 +112,8 @@ class Control {
   static constexpr dataplane::NanoTime kStall = 10 * dataplane::kNanosPerMilli;
   /// No transaction is begun in a turn that is older than that.
   static constexpr dataplane::NanoTime kChangesPerTurn = 4 * dataplane::kNanosPerMilli;
+  /// So much policy (LiveModel::policy_work()) is judged and compiled within a turn; more of it beside.
+  static constexpr size_t kWorkPerTurn = 2'000;
   static constexpr size_t kMaxWaiting = 16;  // reloads, and as many transactions
 
   /// `model` is what `file` says, and what it made last is what the data plane was created with.
@@ -136,7 +139,7 @@ class Control {
   /// After the last turn: whoever still waits for an answer gets none, or is told that the hub is stopping.
   void abandon();
   /// A reload or a transaction is under way, or waits.
-  bool busy() const { return !reloads_.empty() || installing_ || !transactions_waiting_.empty(); }
+  bool busy() const { return !reloads_.empty() || judging_ || installing_ || !transactions_waiting_.empty(); }
 
   // --- looking in ---
   /// A copy, for other threads too.
@@ -159,12 +162,22 @@ class Control {
     bool dry_run = false;
     ChangeReply reply;
   };
+  /// A transaction from when its turn comes until plan(): one of `read` and `request` is what it is about.
+  struct Judgement {
+    std::shared_ptr<ReadOutcome> read;
+    Request request;
+    std::optional<model::Transaction> transaction;
+    ChangeView view;
+    model::ChangeList changes;
+    bool beside = false;  // of control: there is much to let go of, too
+  };
   /// A transaction between plan() and its end.
   struct Installation {
     model::Plan plan;
     std::vector<config::Attachment> leaving;  // as they were configured
     ChangeView view;
-    ChangeReply reply;  // empty: it is a reload
+    ChangeReply reply;                   // empty: it is a reload
+    std::shared_ptr<const void> before;  // what was compiled and is not any more
   };
 
   // Packets and time.
@@ -180,10 +193,17 @@ class Control {
   void start_reading();
   bool make_changes();
   void follow_macs(std::vector<dataplane::AttachmentTable::Retired>& retired);
-  void carry_out(Request request);
-  void carry_out(ReadOutcome& outcome);
-  bool plan(model::Transaction& transaction, ChangeView& view, ChangeReply reply);
+  void begin(std::shared_ptr<Judgement> next);
+  bool takes_long(const Judgement& next) const;
+  static void judge(Judgement& next);
+  void decide(Judgement& judged);
+  void decide_request(Judgement& judged);
+  void decide_reload(Judgement& judged);
+  bool plan(Judgement& judged, ChangeReply reply);
+  void compile();
   void install();
+  void unless_judging(std::function<void()> change);
+  void let_go(std::shared_ptr<const void> thing);
   void publish();
   void widen();
   void retire(model::Plan& plan);
@@ -213,7 +233,9 @@ class Control {
   std::map<std::string, uint64_t> pools_exhausted_;  // as was told
   bool macs_asked_ = true;                           // a port's MAC may be another one now
 
-  std::shared_ptr<ReadOutcome> read_;  // what the builder has read of the file, until its turn comes
+  std::shared_ptr<ReadOutcome> read_;         // what the builder has read of the file, until its turn comes
+  std::shared_ptr<Judgement> judging_;        // the compiler reads the model for it
+  std::deque<std::function<void()>> judged_;  // what waits for the end of that
   std::optional<Installation> installing_;
   std::deque<ChangeReply> reloads_waiting_;  // for the reload after the one that is under way
   std::deque<ChangeReply> reloads_;          // for the one that is under way
@@ -232,6 +254,7 @@ class Control {
   uint64_t reload_count_ = 0;
   std::string last_reload_;
   uint64_t stalls_ = 0;
+  Builder compiler_;  // ends first: its jobs read the model
 };
 
 }  // namespace weir::control

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "dataplane/core/time.h"
 #include "mgmt/model/build_attachment.h"
@@ -234,28 +235,30 @@ std::vector<const config::Group*> LiveModel::configured_groups() const {
   return groups;
 }
 
-bool LiveModel::rebuild_nat() {
-  NatInput input{{}, {}, facts_.workers, [this](std::string_view name) { return domain(name)->id; }};
-  for (const NatRecord& rule : nat_rules_) input.rules.push_back(&rule.config);
-  for (const auto& [name, record] : domains_) input.domains.push_back(record.id);
-  auto next = build_nat(input, nat_);
-  if (next == nat_) return false;
-  nat_ = std::move(next);
-  nat_changed_at_ = compiled_.last_version;
-  return true;
+size_t LiveModel::policy_work() const {
+  size_t work = policy_->size() * kWorkOfRule;
+  for (const auto& [name, record] : groups_) work += record.config.prefixes.size();
+  return work;
 }
 
-void LiveModel::rebuild_policy() {
+CompiledPolicy LiveModel::compile_policy() const {
+  const auto id_of = [this](std::string_view name) { return domain(name)->id; };
+  CompiledPolicy next{nullptr, compiled_.nat_changed_at, {}};
+  NatInput nat{{}, {}, facts_.workers, id_of};
+  for (const NatRecord& rule : nat_rules_) nat.rules.push_back(&rule.config);
+  for (const auto& [name, record] : domains_) nat.domains.push_back(record.id);
+  next.nat = build_nat(nat, compiled_.nat);
+  // Then sessions may be translated otherwise than before, so each has to be decided again.
+  const bool nat_changed = next.nat != compiled_.nat;
+  if (nat_changed) next.nat_changed_at = compiled_.policy.last_version;
+
   PolicyInput input{{},
                     settings_.profiles,
                     settings_.rulesets,
                     settings_.services,
-                    {configured_groups(),
-                     settings_.prefixes,
-                     {},
-                     [this](std::string_view name) { return domain(name)->id; }},
+                    {configured_groups(), settings_.prefixes, {}, id_of},
                     {},
-                    rebuild_nat()};
+                    nat_changed};
   for (const auto& [name, record] : attachments_)
     input.groups.attachments.push_back({&record.config, record.id});
   for (const RuleRecord& rule : *policy_) input.rules.push_back(&rule.config);
@@ -265,7 +268,12 @@ void LiveModel::rebuild_policy() {
     input.connected.insert({a, b});
     input.connected.insert({b, a});
   }
-  compiled_ = build_policy(input, compiled_);
+  next.policy = build_policy(input, compiled_.policy);
+  return next;
+}
+
+CompiledPolicy LiveModel::take(CompiledPolicy compiled) {
+  return std::exchange(compiled_, std::move(compiled));
 }
 
 std::unique_ptr<Snapshot> LiveModel::snapshot() {
@@ -273,7 +281,7 @@ std::unique_ptr<Snapshot> LiveModel::snapshot() {
   snapshot->version = ++snapshots_;
   snapshot->workers = facts_.workers;
   snapshot->timeouts = ticks_of(settings_.timeouts);
-  for (const auto& own : compiled_.timeouts)
+  for (const auto& own : compiled_.policy.timeouts)
     snapshot->rule_timeouts.push_back(ticks_of(own ? with(settings_.timeouts, *own) : settings_.timeouts));
   snapshot->tcp = rules_of(settings_.tcp);
   for (const PortFacts& port : facts_.ports) {
@@ -290,10 +298,10 @@ std::unique_ptr<Snapshot> LiveModel::snapshot() {
   snapshot->tunnels = tables_.tunnels;
   snapshot->attachments = tables_.attachments;
   snapshot->domains = domain_slots_;
-  snapshot->policy = compiled_.policy;
-  snapshot->profiles = compiled_.profiles;
-  snapshot->nat = nat_;
-  snapshot->nat_changed_at = nat_changed_at_;
+  snapshot->policy = compiled_.policy.policy;
+  snapshot->profiles = compiled_.policy.profiles;
+  snapshot->nat = compiled_.nat;
+  snapshot->nat_changed_at = compiled_.nat_changed_at;
   snapshot->adjacencies = tables_.adjacencies;
   snapshot->board = tables_.board;
   snapshot->routes = &tables_.routes;

@@ -88,6 +88,13 @@ struct Settings {
   std::vector<config::Service> services;
 };
 
+/// What LiveModel::compile_policy() makes.
+struct CompiledPolicy {
+  std::shared_ptr<const dataplane::NatTable> nat;  // null: nothing is translated
+  uint32_t nat_changed_at = 0;                     // Snapshot::nat_changed_at
+  PolicyState policy;                              // and profiles
+};
+
 /// The large tables; they outlive the model.
 struct Tables {
   dataplane::Routes& routes;
@@ -141,6 +148,15 @@ class LiveModel {
 
   /// What the workers read, with the small tables as they are.
   std::unique_ptr<dataplane::Snapshot> snapshot();
+  /// How much there is to go through for a change of the policy: a point for each prefix of a group, and as
+  /// many as a rule costs for each of those.
+  size_t policy_work() const;
+  static constexpr size_t kWorkOfRule = 10;
+  /// Address translation and policy of what is configured now. Only reads, so any thread may call it while
+  /// control changes nothing. Throws std::bad_alloc.
+  CompiledPolicy compile_policy() const;
+  /// They are what the next snapshot() has. The ones before, whose memory takes long to give back.
+  CompiledPolicy take(CompiledPolicy compiled);
 
   /// Ids that every worker has purged since they were given up.
   void release(dataplane::AttachmentId id) { attachment_ids_.release(id); }
@@ -174,10 +190,6 @@ class LiveModel {
   const DomainRecord* domain(std::string_view name) const;
   const AttachmentRecord* attachment(std::string_view name) const;
   std::vector<const config::Group*> configured_groups() const;
-  /// Address translation, and then the policy, which depends on it.
-  void rebuild_policy();
-  /// True: sessions may be translated otherwise than before, so that each has to be decided again.
-  [[nodiscard]] bool rebuild_nat();
   /// What a route of the domain is configured to lead to; null: there is no such route.
   const std::vector<dataplane::NextHop>* members(const DomainRecord& domain, const net::Prefix& prefix) const;
   /// Those that are not withdrawn.
@@ -206,9 +218,7 @@ class LiveModel {
   std::set<std::pair<dataplane::DomainId, net::Prefix>> absent_;  // routes withheld with all their members
   Settings settings_;
 
-  std::shared_ptr<const dataplane::NatTable> nat_;  // null: nothing is translated
-  uint32_t nat_changed_at_ = 0;                     // Snapshot::nat_changed_at
-  PolicyState compiled_;                            // profiles and policy as they are in the snapshot
+  CompiledPolicy compiled_;  // as it is in the snapshot
   GroupedAttachments grouped_;
   std::vector<std::shared_ptr<const dataplane::Domain>> domain_slots_;
   uint64_t snapshots_ = 0;

@@ -31,6 +31,9 @@ class Plan {
   void narrow();
   /// Null: neither policy nor anything else that lies in the snapshot has changed.
   std::unique_ptr<dataplane::Snapshot> snapshot;
+  /// There is a snapshot to come: LiveModel::compile_policy() is left to the caller, who then takes what it
+  /// makes and asks the model for a snapshot.
+  bool uncompiled = false;
   void widen();
 
   // After widen():
@@ -54,6 +57,8 @@ class Plan {
   std::vector<std::string> changed_attachments;
 
   std::vector<Problem> warnings;
+  /// To be let go on whatever thread: there may be much of it.
+  std::shared_ptr<const void> rules_before;
 
  private:
   friend class Transaction;
@@ -122,8 +127,9 @@ class Transaction {
   using VisitAttachment =
       std::function<void(const config::Attachment* before, const config::Attachment* now)>;
   void for_each_attachment(const VisitAttachment& visit) const;
-  /// Changes the model. Once, after a check() that found nothing.
-  Plan plan();
+  /// Changes the model. Once, after a check() that found nothing. A policy of more than `most_work`
+  /// (LiveModel::policy_work()) is not compiled here: Plan::uncompiled.
+  Plan plan(size_t most_work = ~size_t{0});
 
  private:
   template <typename Record, typename Config>
@@ -212,7 +218,7 @@ class Transaction {
                                                const RouteEdit& edit, DomainRecord::Route& route);
   void plan_connections(Plan& plan);
   void plan_groups();
-  void plan_snapshot(Plan& plan);
+  void plan_snapshot(Plan& plan, size_t most_work);
   void count_outer(Plan& plan, const config::Attachment& a, int by);
   void drop_attachment(Plan& plan, const AttachmentEdit& edit);
 

@@ -2,6 +2,7 @@
 // can fail; check() has found that everything has room and fits.
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "mgmt/config/toml_values.h"
 #include "mgmt/model/build_attachment.h"
@@ -53,7 +54,7 @@ void Plan::widen() {
   removed_slots = tables_->tunnels->take_removed();
 }
 
-Plan Transaction::plan() {
+Plan Transaction::plan(size_t most_work) {
   assert(problems_.empty());
   Plan plan(model_.tables_);
   for (auto& [name, edit] : attachments_) {
@@ -68,7 +69,7 @@ Plan Transaction::plan() {
     if (!edit.after && edit.before != nullptr) model_.attachments_.erase(name);
   }
   plan_connections(plan);
-  plan_snapshot(plan);
+  plan_snapshot(plan, most_work);
   for (Origin* origin : adopted_) *origin = Origin::file;
   return plan;
 }
@@ -290,17 +291,21 @@ void Transaction::plan_groups() {
   if (!groups_.empty()) model_.grouped_ = GroupedAttachments(model_.configured_groups());
 }
 
-void Transaction::plan_snapshot(Plan& plan) {
+void Transaction::plan_snapshot(Plan& plan, size_t most_work) {
   const bool first = model_.snapshots_ == 0;
   const bool policy_touched = rules_ || nat_rules_ || settings_ || groups_touched_ || !groups_.empty() ||
                               !domains_.empty() || !connections_.empty() || first;
   if (!policy_touched && !plan.outer_changed_) return;
   if (nat_rules_) model_.nat_rules_ = std::move(*nat_rules_);
-  if (rules_) model_.policy_ = std::make_shared<const std::vector<RuleRecord>>(std::move(*rules_));
+  if (rules_) {
+    plan.rules_before =
+        std::exchange(model_.policy_, std::make_shared<const std::vector<RuleRecord>>(std::move(*rules_)));
+  }
   if (settings_) model_.settings_ = std::move(*settings_);
   plan_groups();
-  if (policy_touched) model_.rebuild_policy();
-  plan.snapshot = model_.snapshot();
+  plan.uncompiled = policy_touched && model_.policy_work() > most_work;
+  if (policy_touched && !plan.uncompiled) model_.take(model_.compile_policy());
+  if (!plan.uncompiled) plan.snapshot = model_.snapshot();
   // Under another policy a route may not lead elsewhere for a moment to those that the old one lets through.
   for (const Plan::SetRoute& route : plan.routed_) {
     if (model_.tables_.routes.find(route.domain, route.prefix) != nullptr) {

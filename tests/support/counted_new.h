@@ -1,6 +1,7 @@
 // operator new and delete that count, for tests of what something costs in memory.
 //
-// Replaces them for the whole program: include it in one source file of a binary of its own. One thread.
+// Replaces them for the whole program: include it in one source file of a binary of its own. Each thread
+// counts for itself.
 #pragma once
 
 #include <malloc.h>
@@ -11,9 +12,10 @@
 
 namespace weir::test::counted_new {
 
-uint64_t allocations = 0;  // so far
-int64_t live = 0;          // bytes in use
-int64_t most = 0;          // at a time, since somebody set it
+thread_local uint64_t allocations = 0;  // so far
+thread_local uint64_t frees = 0;
+thread_local int64_t live = 0;  // bytes in use
+thread_local int64_t most = 0;  // at a time, since somebody set it
 
 namespace detail {
 
@@ -37,7 +39,10 @@ void* counted(size_t size, std::align_val_t alignment) {
 }
 
 void uncounted(void* p) {
-  if (p != nullptr) live -= static_cast<int64_t>(malloc_usable_size(p));
+  if (p != nullptr) {
+    live -= static_cast<int64_t>(malloc_usable_size(p));
+    ++frees;
+  }
   std::free(p);
 }
 
