@@ -16,6 +16,11 @@ constexpr size_t kLateBytes = 8 * 1024;
 // More values of one list are not looked at; parsers stop earlier.
 constexpr uint32_t kMostInstances = 4'096;
 
+/// A form brings several files, one after the other: names and contents come until its direction is over.
+bool comes_bit_by_bit(const BufferInfo& info) {
+  return info.kind == BufferKind::grows || info.id == BufferId::file_name;
+}
+
 bool decided_in(const Transaction& transaction, Direction d, uint32_t number) {
   const TransactionDetection* const kept = transaction.detection[static_cast<size_t>(d)];
   if (kept == nullptr) return false;
@@ -81,7 +86,8 @@ void DetectorCore::propose(Call& call, Transaction& transaction, Direction d, ui
     const TransactionGroup& group = call.ruleset.transaction_groups(d)[g];
     if (group.step > progress) break;  // they are sorted by step
     const bool is_new = group.step > seen || (group.step == 0 && seen == 0);
-    if (group.kind != BufferKind::grows && !is_new) continue;
+    const bool goes_on = !group.no_buffer && comes_bit_by_bit(info_of(group.buffer));
+    if (!goes_on && !is_new) continue;
     propose_group(call, group, transaction, d);
   }
 }
@@ -196,7 +202,8 @@ DetectorCore::Part DetectorCore::part_of_transaction(Call& call, const BufferPar
   bytes.old_size = view->old_size;
   bytes.complete = !more;
   if (bytes_match(call, part, bytes)) return Part::matched;
-  return more ? Part::waits : Part::failed;
+  // The next file of a form may be the one.
+  return more || (info.kind == BufferKind::grows && !over) ? Part::waits : Part::failed;
 }
 
 DetectorCore::Part DetectorCore::list_part(Call& call, const BufferPart& part, Transaction& transaction,
@@ -210,6 +217,9 @@ DetectorCore::Part DetectorCore::list_part(Call& call, const BufferPart& part, T
     bytes.bytes = view->bytes;
     if (bytes_match(call, part, bytes)) return Part::matched;
   }
+  const bool more =
+      comes_bit_by_bit(info_of(part.buffer)) && transaction.progress(d) < transaction.last_step(d);
+  if (more) return Part::waits;
   const bool none = instance == 0;
   return none && (part.absent || part.absent_or_else) ? Part::matched : Part::failed;
 }

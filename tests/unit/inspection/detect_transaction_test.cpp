@@ -93,6 +93,28 @@ TEST(TransactionRules, EachValueOfAListByItself) {
   EXPECT_EQ(ask({"xa.org", "a.org"}), Sids{2});
 }
 
+TEST(TransactionRules, FilesOfAFormComeOneAfterTheOther) {
+  DetectionBench bench(make_profile(
+      "alert http any any -> any any (file.data; content:\"first\"; file.name; content:\"two\"; sid:1;)\n"
+      "alert http any any -> any any (file.data; content:\"the first\"; file.data; content:\"second\"; "
+      "sid:2;)\n"
+      "alert http any any -> any any (file.data; content:\"first\"; content:\"second\"; sid:3;)\n"
+      "alert http any any -> any any (file.name; content:\"two\"; sid:4;)\n"
+      "alert http any any -> any any (file.name; absent; sid:5;)"));
+  FakeTransaction tx = http();
+  tx.advance(kServer, HttpStep::body);
+  EXPECT_EQ(bench.move(tx), Sids{});
+  tx.add(BufferId::file_name, kServer, "one");
+  tx.set(BufferId::file_data, kServer, "the first");
+  EXPECT_EQ(bench.move(tx), Sids{});
+  tx.add(BufferId::file_name, kServer, "two");
+  tx.set(BufferId::file_data, kServer, "the second");
+  EXPECT_EQ(bench.move(tx), (Sids{1, 2, 4}));
+  tx.advance(kServer, HttpStep::complete);
+  EXPECT_EQ(bench.move(tx), Sids{});
+  bench.forget(tx);
+}
+
 TEST(TransactionRules, Absent) {
   DetectionBench bench(make_profile(
       "alert http any any -> any any (http.uri; content:\"/u\"; http.referer; absent; sid:1;)\n"
