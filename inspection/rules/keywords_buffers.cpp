@@ -59,7 +59,8 @@ Parsed<void> on_sticky(RuleContext& context, const OptionText& option, const Key
       return wrong(option, "It needs base64_decode before it.");
     }
   }
-  if (info.kind == BufferKind::list) {
+  // Each naming of a list may mean another value of it, and file.data another file of a form.
+  if (info.kind == BufferKind::list || buffer == BufferId::file_data) {
     context.rule.uses.push_back({buffer, {}});
     context.use = static_cast<uint16_t>(context.rule.uses.size() - 1);
   } else {
