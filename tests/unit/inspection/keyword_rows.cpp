@@ -311,6 +311,10 @@ constexpr KeywordRow kRows[] = {
     {"prefilter", "icmp", "itype:8; prefilter;"},
     {"prefilter", "icmp", "prefilter;", kBad},
     // applications
+    {"app-layer-event", "dns", "app-layer-event:dns.z_flag_set;"},
+    {"app-layer-event", "tcp", "app-layer-event:tls.invalid_record_type;"},
+    {"app-layer-event", "tcp", "app-layer-event:z_flag_set;", kBad},
+    {"app-layer-event", "tcp", "app-layer-event:dns.;", kBad},
     {"app-layer-protocol", "tcp", "app-layer-protocol:!http;"},
     {"app-layer-protocol", "tcp", "app-layer-protocol:!tls,either;"},
     {"app-layer-protocol", "tcp", "app-layer-protocol:failed;"},
