@@ -299,6 +299,20 @@ Parsed<void> on_content_form(RuleContext& context, const OptionText& option, con
   return {};
 }
 
+/// Where files are not stored it changes nothing, as in Suricata without its file-store.
+Parsed<void> on_filestore(RuleContext&, const OptionText& option, const Keyword&) {
+  if (!option.has_value) return {};
+  static constexpr std::string_view kWords[] = {"request",   "response", "both",     "to_server",
+                                                "to_client", "toserver", "toclient", "file",
+                                                "tx",        "ssn",      "flow"};
+  for (const Token& piece : split(unquote_if_quoted(option.value), ',')) {
+    if (std::find(std::begin(kWords), std::end(kWords), piece.text) == std::end(kWords)) {
+      return wrong_at(piece, option, "It is a direction and a scope.");
+    }
+  }
+  return {};
+}
+
 Parsed<void> on_file_hash(RuleContext& context, const OptionText& option, const Keyword& keyword) {
   FileHash hash;
   hash.kind = static_cast<FileHash::Kind>(keyword.number);
@@ -371,8 +385,8 @@ Parsed<void> on_dataset(RuleContext& context, const OptionText& option, const Ke
   return {};
 }
 
-constexpr Keyword event(std::string_view name, EngineEvent::Source source, std::string_view note,
-                        std::string_view means, Support support = Support::refused) {
+constexpr Keyword event(std::string_view name, EngineEvent::Source source, Support support,
+                        std::string_view note, std::string_view means) {
   return {name, KeywordGroup::app, Value::required, on_event, support, note, means, static_cast<int>(source)};
 }
 
@@ -388,14 +402,15 @@ constexpr Value kValue = Value::required;
 constexpr Keyword kKeywords[] = {
     {"app-layer-protocol", KeywordGroup::app, kValue, on_app_protocol, Support::yes, "",
      "the session speaks that protocol"},
-    event("app-layer-event", EngineEvent::Source::app_layer, "Those that the parser raises.",
-          "the parser found that anomaly", Support::partly),
-    event("decode-event", EngineEvent::Source::decode, "Events of decoding are not raised yet.",
-          "a packet's headers have that fault"),
-    event("engine-event", EngineEvent::Source::decode, "Events of decoding are not raised yet.",
-          "older name of decode-event"),
-    event("stream-event", EngineEvent::Source::stream, "Events of reassembly are not raised yet.",
-          "the TCP session has that fault"),
+    event("app-layer-event", EngineEvent::Source::app_layer, Support::partly,
+          "Events that the parsers of HTTP, TLS and DNS raise; a rule on another one is refused.",
+          "the parser found that anomaly"),
+    event("decode-event", EngineEvent::Source::decode, Support::refused,
+          "Events of decoding are not raised yet.", "a packet's headers have that fault"),
+    event("engine-event", EngineEvent::Source::decode, Support::refused,
+          "Events of decoding are not raised yet.", "older name of decode-event"),
+    event("stream-event", EngineEvent::Source::stream, Support::refused,
+          "Events of reassembly are not raised yet.", "the TCP session has that fault"),
     number("dns.opcode", KeywordGroup::dns, NumberId::dns_opcode, "the operation asked for"),
     number("dns.rcode", KeywordGroup::dns, NumberId::dns_rcode, "the answer's code, by number or name"),
     number("dns.rrtype", KeywordGroup::dns, NumberId::dns_rrtype, "the type asked for, by number or name"),
@@ -424,6 +439,8 @@ constexpr Keyword kKeywords[] = {
     {"fileext", kFile, kValue, on_content_form, Support::yes, "",
      "the end of file.name behind a dot, without case", kFileExtension},
     number("filesize", kFile, NumberId::file_size, "bytes of the file, once it is complete"),
+    {"filestore", kFile, Value::optional, on_filestore, Support::partly,
+     "The rule matches as without it; files are not stored.", "the file is stored"},
     {"filemd5", kFile, kValue, on_file_hash, Support::refused, kNoHash, "its MD5 is in a list",
      static_cast<int>(FileHash::Kind::md5)},
     {"filesha1", kFile, kValue, on_file_hash, Support::refused, kNoHash, "its SHA-1 is in a list",

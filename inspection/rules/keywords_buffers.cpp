@@ -18,20 +18,6 @@ constexpr std::array<std::string_view, 13> kModifiers = {
     "http_raw_header",  "http_raw_host", "http_raw_uri",   "http_server_body", "http_stat_code",
     "http_stat_msg",    "http_uri",      "http_user_agent"};
 
-/// Buffers whose values nobody computes yet, and why.
-constexpr std::pair<BufferId, std::string_view> kRefused[] = {
-    {BufferId::ja3_hash, "JA3 is not computed yet."},   {BufferId::ja3_string, "JA3 is not computed yet."},
-    {BufferId::ja3s_hash, "JA3S is not computed yet."}, {BufferId::ja3s_string, "JA3S is not computed yet."},
-    {BufferId::ja4_hash, "JA4 is not computed yet."},
-};
-
-std::string_view why_refused(BufferId buffer) {
-  for (const auto& [id, why] : kRefused) {
-    if (id == buffer) return why;
-  }
-  return {};
-}
-
 Parsed<void> leave_buffer(RuleContext& context, const OptionText& option) {
   if (context.sticky && context.use_is_empty) {
     return wrong(option,
@@ -96,16 +82,15 @@ std::vector<Keyword> make_buffer_keywords() {
         : info.keyword.find("hdr") != info.keyword.npos || info.keyword.starts_with("ip.")
             ? KeywordGroup::packet
             : KeywordGroup::payload;
-    const std::string_view why = why_refused(info.id);
-    const Support support = why.empty() ? Support::yes : Support::refused;
     const int number = static_cast<int>(info.id);
-    rows.push_back({info.keyword, group, Value::optional, on_sticky, support, why, "sticky buffer", number});
+    rows.push_back(
+        {info.keyword, group, Value::optional, on_sticky, Support::yes, "", "sticky buffer", number});
     if (info.modifier.empty()) continue;
     if (std::find(kModifiers.begin(), kModifiers.end(), info.modifier) != kModifiers.end()) {
-      rows.push_back({info.modifier, group, Value::none, on_modifier, support, why,
+      rows.push_back({info.modifier, group, Value::none, on_modifier, Support::yes, "",
                       "older form: the content before it looks into that buffer", number});
     } else {
-      rows.push_back({info.modifier, group, Value::optional, on_sticky, support, why,
+      rows.push_back({info.modifier, group, Value::optional, on_sticky, Support::yes, "",
                       "another name of the sticky buffer", number});
     }
   }

@@ -29,7 +29,6 @@ const Names kRefused[] = {
     {KeywordGroup::flow, "Not evaluated.", {"flow.elephant", "app-layer-state"}},
     {KeywordGroup::effect, "What is logged is set in the profile, not by rules.", {"config"}},
     {KeywordGroup::effect, "Pieces of protocols have no names here.", {"frame"}},
-    {KeywordGroup::file, "Files are not stored.", {"filestore"}},
     {KeywordGroup::file, "The kinds of files are not told apart yet.", {"filemagic", "file.magic"}},
     {KeywordGroup::tls, "Certificates are not stored.", {"tls.store", "tlsstore"}},
     {kOther,
