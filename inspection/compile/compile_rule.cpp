@@ -67,7 +67,7 @@ class RuleCompiler {
   Status choose_directions();
   void choose_kind();
   RuleKind kind_of_payload() const;
-  bool is_ip_only() const;
+  bool has_header_alone() const;
 
   /// Where the check goes: into the part of its buffer, or into the decoding before it.
   void add(uint16_t use, ByteCheck check) {
@@ -200,8 +200,8 @@ class RuleCompiler {
 
   Status take(const ast::Dataset&) { return refuse("dataset"); }
   Status take(const ast::Datarep&) { return refuse("datarep"); }
-  Status take(const ast::FlowInt&) { return refuse("flowint"); }
-  Status take(const ast::HostBits&) { return refuse("xbits"); }
+  Status take(const ast::FlowInt& c);
+  Status take(const ast::HostBits& c);
   Status take(const ast::EngineEvent& e);
   Status take(const ast::TlsStates&) { return refuse("ssl_state"); }
   Status take(const ast::FileHash&) { return refuse("a list of file hashes"); }
@@ -267,7 +267,7 @@ void RuleCompiler::close_parts() {
   }
   // Flow bits last: whatever fails before them saves looking for them in the session.
   std::stable_partition(out_.packet_checks.begin(), out_.packet_checks.end(), [](const PacketCheck& check) {
-    return !std::holds_alternative<FlowBitCheck>(check);
+    return !std::holds_alternative<FlowBitCheck>(check) && !std::holds_alternative<HostBitCheck>(check);
   });
 }
 
@@ -288,6 +288,36 @@ Status RuleCompiler::take(const ast::FlowBits& c) {
                   : c.op == Op::unset ? FlowBitEffect::Op::unset
                                       : FlowBitEffect::Op::toggle;
   for (const uint16_t bit : bits) out_.flowbits.push_back({op, bit});
+  return {};
+}
+
+Status RuleCompiler::take(const ast::FlowInt& c) {
+  using Op = ast::FlowInt::Op;
+  session_keyword_ = true;
+  // Counters and bits of one name have nothing to do with each other.
+  const auto name = context_.flowbits.intern("flowint " + c.name);
+  const auto other = c.other.empty() ? name : context_.flowbits.intern("flowint " + c.other);
+  if (!name || !other) return fail(ErrorCode::exhausted, "there are too many names of counters");
+  const int32_t other_name = c.other.empty() ? -1 : int32_t{*other};
+  if (c.op == Op::set || c.op == Op::add || c.op == Op::subtract) {
+    out_.flowints.push_back({c.op, *name, c.value, other_name});
+  } else {
+    out_.packet_checks.emplace_back(FlowIntCheck{c.op, *name, c.value, other_name});
+  }
+  return {};
+}
+
+Status RuleCompiler::take(const ast::HostBits& c) {
+  using Op = ast::FlowBits::Op;
+  if (c.track == ast::HostBits::Track::transaction) return refuse("xbits of a transaction");
+  const auto bit = context_.flowbits.intern("hostbit " + c.name);
+  if (!bit) return fail(ErrorCode::exhausted, "there are too many names of bits");
+  if (c.op == Op::isset || c.op == Op::isnotset) {
+    reads_bits_ = true;
+    out_.packet_checks.emplace_back(HostBitCheck{c.op == Op::isnotset, *bit, c.track});
+  } else {
+    out_.hostbits.push_back({c.op, *bit, c.track, c.expire_seconds});
+  }
   return {};
 }
 
@@ -334,9 +364,9 @@ Status RuleCompiler::choose_directions() {
   return {};
 }
 
-bool RuleCompiler::is_ip_only() const {
+bool RuleCompiler::has_header_alone() const {
   return out_.parts.empty() && !packet_keyword_ && !session_keyword_ && !transaction_keyword_ &&
-         !app_keyword_ && !reads_bits_ && !out_.is_app && out_.any_ports && rule_.protocol.hook.empty() &&
+         !app_keyword_ && !reads_bits_ && !out_.is_app && rule_.protocol.hook.empty() &&
          rule_.protocol.tcp_part == ast::TcpPart::both;
 }
 
@@ -361,7 +391,7 @@ void RuleCompiler::choose_kind() {
     out_.scope = ActionScope::session;
   } else if (of_payload) {
     out_.kind = kind_of_payload();
-  } else if (is_ip_only()) {
+  } else if (has_header_alone() && out_.any_ports) {
     out_.kind = RuleKind::ip_only;
     out_.scope = ActionScope::session;
   } else if (app_keyword_ && !packet_keyword_ && !session_keyword_ && !reads_bits_ && out_.parts.empty()) {
@@ -369,6 +399,7 @@ void RuleCompiler::choose_kind() {
     out_.scope = ActionScope::session;
   } else {
     out_.kind = RuleKind::packet;
+    out_.addresses_alone = has_header_alone();
     if (out_.is_app) out_.scope = ActionScope::session;
   }
 }

@@ -76,11 +76,36 @@ struct FlowBitCheck {
   bool negated = false;        // isnotset
   std::vector<uint16_t> bits;  // one of them is enough
 };
+/// A counter of the session, by number of its name.
+struct FlowIntCheck {
+  ast::FlowInt::Op op = ast::FlowInt::Op::isset;  // one that asks
+  uint16_t name = 0;
+  uint32_t value = 0;
+  int32_t other = -1;  // another counter instead of `value`
+};
+struct FlowIntEffect {
+  ast::FlowInt::Op op = ast::FlowInt::Op::set;  // set, add, subtract
+  uint16_t name = 0;
+  uint32_t value = 0;
+  int32_t other = -1;
+};
+struct HostBitCheck {
+  bool negated = false;
+  uint16_t bit = 0;
+  ast::HostBits::Track track = ast::HostBits::Track::source;
+};
+struct HostBitEffect {
+  ast::FlowBits::Op op = ast::FlowBits::Op::set;  // set, unset, toggle
+  uint16_t bit = 0;
+  ast::HostBits::Track track = ast::HostBits::Track::source;
+  uint32_t expire_seconds = 300;
+};
+
 /// What is asked of the packet, the session and the transaction beside bytes; all have to hold.
 using PacketCheck =
     std::variant<ast::PayloadSize, ast::HeaderNumber, ast::VlanId, ast::BitFlags, ast::IpOption, ast::SameIp,
-                 ast::StreamSize, ast::FlowNumber, ast::TransactionNumber, FlowBitCheck,
-                 ast::AppLayerProtocol, ast::TlsVersions, ast::TlsCertificateTime>;
+                 ast::StreamSize, ast::FlowNumber, ast::TransactionNumber, FlowBitCheck, FlowIntCheck,
+                 HostBitCheck, ast::AppLayerProtocol, ast::TlsVersions, ast::TlsCertificateTime>;
 
 struct FlowBitEffect {
   enum class Op : uint8_t { set, unset, toggle };
@@ -104,6 +129,7 @@ struct DetectionRule {
   // The header. Sets are named by index into the ruleset's tables.
   uint32_t source = 0, destination = 0, source_ports = 0, destination_ports = 0;
   bool both_ways = false;
+  bool addresses_alone = false;                   // it asks for addresses and ports, and for nothing else
   bool any_addresses = false, any_ports = false;  // nothing to ask of them, whatever the profile
   ast::Layer layer = ast::Layer::any;
   bool is_app = false;
@@ -117,6 +143,8 @@ struct DetectionRule {
   uint16_t slots = 0;  // of byte_extract and byte_math
 
   std::vector<FlowBitEffect> flowbits;
+  std::vector<FlowIntEffect> flowints;
+  std::vector<HostBitEffect> hostbits;
   std::vector<ast::Threshold> thresholds;
   std::vector<ast::RateFilter> rate_filters;
   std::vector<RuleSuppression> suppressions;

@@ -44,7 +44,8 @@ uint8_t step_of_numbers(const DetectionRule& rule) {
           step = std::max(step, HttpStep::headers);
           break;
         case NumberId::file_size:
-          step = std::max(step, HttpStep::body);
+          // Known when the last byte is there.
+          step = std::max(step, HttpStep::complete);
           break;
         case NumberId::dns_opcode:
         case NumberId::dns_rcode:

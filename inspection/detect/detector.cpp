@@ -34,7 +34,8 @@ DetectorCore::DetectorCore(unsigned worker, const DetectorLimits& limits, BytePo
       limits_(limits),
       pool_(pool),
       scratch_bytes_(limits.transform_bytes),
-      thresholds_(limits.threshold_entries) {
+      thresholds_(limits.threshold_entries),
+      host_bits_(limits.threshold_entries) {
   findings_.reserve(limits.findings_per_packet);
 }
 
@@ -271,6 +272,8 @@ void DetectorCore::found(Call& call, uint32_t number, Direction d, bool from_str
   const DetectionRule& rule = call.ruleset.rule(number);
   ++counters_.matched;
   apply_flowbits(call, rule);
+  apply_flowints(call, rule);
+  apply_hostbits(call, rule, d);
   if (findings_.size() == limits_.findings_per_packet) {
     ++counters_.findings_lost;
     return;
@@ -279,7 +282,10 @@ void DetectorCore::found(Call& call, uint32_t number, Direction d, bool from_str
   finding.order = number;
   finding.place = static_cast<uint32_t>(findings_.size());
   finding.rule = &rule.info;
-  finding.scope = from_stream ? ActionScope::session : rule.scope;
+  // Addresses with a negation are as good as addresses alone, whatever the ports.
+  const bool addresses =
+      rule.addresses_alone && (call.profile.negated(rule.source) || call.profile.negated(rule.destination));
+  finding.scope = from_stream || addresses ? ActionScope::session : rule.scope;
   finding.action = rule.info.action;
   finding.noalert = rule.noalert;
   finding.alert_too = rule.alert_too;
@@ -287,26 +293,6 @@ void DetectorCore::found(Call& call, uint32_t number, Direction d, bool from_str
   finding.direction = d;
   finding.transaction = transaction;
   findings_.push_back(finding);
-}
-
-void DetectorCore::apply_flowbits(Call& call, const DetectionRule& rule) {
-  for (const FlowBitEffect& effect : rule.flowbits) {
-    const bool has = call.session.state_ != nullptr && call.session.state_->has(effect.bit);
-    const bool wants =
-        effect.op == FlowBitEffect::Op::set || (effect.op == FlowBitEffect::Op::toggle && !has);
-    if (wants && !has) set_flowbit(call, effect.bit);
-    if (!wants && has) {
-      call.session.state_->flowbits.remove_if([&](uint16_t bit) { return bit == effect.bit; });
-    }
-  }
-}
-
-void DetectorCore::set_flowbit(Call& call, uint16_t bit) {
-  SessionState* const state = state_of(call.session);
-  if (state == nullptr || state->flowbits.size() >= limits_.flowbits_per_session ||
-      !state->flowbits.push_back(bit)) {
-    ++counters_.flowbits_lost;
-  }
 }
 
 void DetectorCore::apply_thresholds(Call& call, const DetectionRule& rule, Finding& finding) {
@@ -331,6 +317,7 @@ void DetectorCore::apply_thresholds(Call& call, const DetectionRule& rule, Findi
     const ast::RateFilter& filter = rule.rate_filters[part];
     if (thresholds_.rate_exceeded(filter, rule.info, part, call.packet, from, to, lost)) {
       finding.action = filter.new_action;
+      finding.by_rate_filter = true;
     }
   }
   if (lost) ++counters_.thresholds_lost;

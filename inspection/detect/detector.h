@@ -54,6 +54,7 @@ struct DetectorCounters {
   EventCount transaction_rules_lost;  // rules_per_transaction
   EventCount flowbits_lost;
   EventCount transforms_lost;  // transform_bytes
+  EventCount hostbits_lost;    // threshold_entries too
   EventCount thresholds_lost;  // threshold_entries: the rule alerts as if it had none
   EventCount memory_lost;      // the pool is at its ceiling
 };

@@ -9,6 +9,7 @@
 
 #include "inspection/detect/byte_matcher.h"
 #include "inspection/detect/detector.h"
+#include "inspection/detect/host_bits.h"
 #include "inspection/detect/scratch_bytes.h"
 #include "inspection/detect/session_state.h"
 #include "inspection/detect/threshold_table.h"
@@ -60,6 +61,8 @@ class DetectorCore final : public Detector {
   void found(Call& call, uint32_t number, Direction d, bool from_stream, Transaction* transaction);
   void apply_flowbits(Call& call, const DetectionRule& rule);
   void set_flowbit(Call& call, uint16_t bit);
+  void apply_flowints(Call& call, const DetectionRule& rule);
+  void apply_hostbits(Call& call, const DetectionRule& rule, Direction d);
   DetectionVerdict conclude(Call& call, AlertSink& sink);
   void apply_thresholds(Call& call, const DetectionRule& rule, Finding& finding);
 
@@ -69,6 +72,8 @@ class DetectorCore final : public Detector {
   bool checks_match(const Call& call, const DetectionRule& rule, Direction d,
                     const Transaction* transaction) const;
   bool flow_matches(const Call& call, const ast::Flow& flow) const;
+  bool flowint_holds(const Call& call, const FlowIntCheck& check) const;
+  bool hostbit_is_set(const Call& call, ast::HostBits::Track track, uint16_t bit, Direction d) const;
   /// Every part of a rule that is not of a transaction, with `payload` for its payload.
   bool parts_match(Call& call, const DetectionRule& rule, const MatchBytes& payload);
   bool bytes_match(Call& call, const BufferPart& part, MatchBytes bytes);
@@ -106,6 +111,7 @@ class DetectorCore final : public Detector {
   size_t transformed_count_ = 0;
   std::vector<Finding> findings_;  // room for findings_per_packet
   ThresholdTable thresholds_;
+  HostBitTable host_bits_;
   bool scan_failed_ = false;
 };
 

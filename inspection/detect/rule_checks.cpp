@@ -44,6 +44,10 @@ bool DetectorCore::checks_match(const Call& call, const DetectionRule& rule, Dir
       const bool any = state != nullptr && std::any_of(c.bits.begin(), c.bits.end(),
                                                        [&](uint16_t bit) { return state->has(bit); });
       return any != c.negated;
+    } else if constexpr (std::is_same_v<Check, FlowIntCheck>) {
+      return flowint_holds(call, c);
+    } else if constexpr (std::is_same_v<Check, HostBitCheck>) {
+      return hostbit_is_set(call, c.track, c.bit, d) != c.negated;
     } else if constexpr (std::is_same_v<Check, ast::StreamSize>) {
       return session_matches(c, call.facts);
     } else if constexpr (std::is_same_v<Check, ast::FlowNumber>) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "inspection/memory/pool_list.h"
 
@@ -16,16 +17,32 @@ struct WaitingStreamRule {
   uint64_t after = 0;  // it matched up to here: its next match lies behind
 };
 
+/// A counter of the session.
+struct FlowInt {
+  uint16_t name = 0;
+  uint32_t value = 0;
+};
+
 struct SessionState {
   explicit SessionState(BytePool& pool) noexcept
-      : flowbits(pool), streams{PoolList<WaitingStreamRule>(pool), PoolList<WaitingStreamRule>(pool)} {}
+      : flowbits(pool),
+        flowints(pool),
+        streams{PoolList<WaitingStreamRule>(pool), PoolList<WaitingStreamRule>(pool)} {}
 
   bool has(uint16_t bit) const {
     const auto bits = flowbits.items();
     return std::find(bits.begin(), bits.end(), bit) != bits.end();
   }
 
+  std::optional<uint32_t> flowint(uint16_t name) const {
+    for (const FlowInt& number : flowints.items()) {
+      if (number.name == name) return number.value;
+    }
+    return std::nullopt;
+  }
+
   PoolList<uint16_t> flowbits;
+  PoolList<FlowInt> flowints;
   std::array<PoolList<WaitingStreamRule>, 2> streams;  // by direction
 };
 

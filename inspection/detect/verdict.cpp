@@ -51,6 +51,7 @@ Decision decide(std::span<Finding> findings, InspectMode mode, DropScope drop_sc
       if (!dropped) {
         verdict.rule = finding.rule;
         verdict.reject = reject_of(finding.action);
+        verdict.by_rate_filter = finding.by_rate_filter;
       }
       dropped = true;
       whole_session |= finding.scope == ActionScope::session || drop_scope == DropScope::session;

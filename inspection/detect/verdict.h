@@ -34,7 +34,8 @@ struct Finding {
   ast::Action action = ast::Action::alert;  // the rule's, unless a rate filter says otherwise
   ActionScope scope = ActionScope::packet;
   bool noalert = false;
-  bool alert_too = false;  // a pass that is told
+  bool alert_too = false;       // a pass that is told
+  bool by_rate_filter = false;  // `action` is a rate filter's
   Thresholded thresholded = Thresholded::no;
   bool from_stream = false;
   Direction direction = Direction::to_server;
@@ -52,6 +53,7 @@ struct DetectionVerdict {
   bool would_drop = false;    // mode test: ips would have dropped here
   bool pass_session = false;  // a pass rule: nothing later of the session is inspected
   bool failed = false;        // not judged to the end (an error of the matcher): the profile's `fail` decides
+  bool by_rate_filter = false;  // it drops because its rule matched too often
   RejectTo reject = RejectTo::nobody;
   const RuleInfo* rule = nullptr;  // which dropped, or passed the session; null of a tombstone
 };

@@ -19,6 +19,7 @@ Direction other_way(Direction direction) { return opposite(direction); }
 const char* name_of(DropReason reason) {
   static constexpr const char* kNames[] = {"none",
                                            "rules",
+                                           "threshold detection_filter",
                                            "flow drop",
                                            "stream error",
                                            "stream reassembly",
@@ -428,7 +429,7 @@ void Engine::take(const DetectionVerdict& verdict) {
   if (!verdict_.forward) return;
   verdict_.forward = false;
   verdict_.rule = verdict.rule;
-  verdict_.reason = DropReason::rules;
+  verdict_.reason = verdict.by_rate_filter ? DropReason::rate_filter : DropReason::rules;
 }
 
 void Engine::block(DropReason reason, bool whole_session) {

@@ -18,6 +18,7 @@ namespace weir::inspection {
 enum class DropReason : uint8_t {
   none,
   rules,
+  rate_filter,    // a rule that matched too often
   flow_drop,      // the session was dropped before
   stream_error,   // its receiver would discard it, or it contradicts what was seen
   stream_memcap,  // could not be recorded

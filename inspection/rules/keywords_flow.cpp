@@ -247,15 +247,13 @@ constexpr Keyword flow_number(std::string_view name, FlowField field, std::strin
 }
 
 constexpr KeywordGroup kGroup = KeywordGroup::flow;
-constexpr std::string_view kNoHostTable = "What is remembered of hosts is not kept yet.";
 constexpr Keyword kKeywords[] = {
     {"flow", kGroup, Value::required, on_flow, Support::yes, "", "direction and state of the session"},
     {"flowbits", kGroup, Value::required, on_flowbits, Support::yes, "", "marks of the session"},
-    {"flowint", kGroup, Value::required, on_flowint, Support::refused,
-     "Counters of sessions are not kept yet.", "counters of the session"},
-    {"xbits", kGroup, Value::required, on_xbits, Support::refused, kNoHostTable,
+    {"flowint", kGroup, Value::required, on_flowint, Support::yes, "", "counters of the session"},
+    {"xbits", kGroup, Value::required, on_xbits, Support::partly, "'track tx' is refused.",
      "marks of hosts and pairs of hosts"},
-    {"hostbits", kGroup, Value::required, on_hostbits, Support::refused, kNoHostTable, "marks of hosts"},
+    {"hostbits", kGroup, Value::required, on_hostbits, Support::yes, "", "marks of hosts"},
     {"stream_size", kGroup, Value::required, on_stream_size, Support::yes, "",
      "bytes of TCP's streams so far"},
     flow_number("flow.age", kAge, "seconds since the session began"),

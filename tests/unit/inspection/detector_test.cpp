@@ -142,6 +142,56 @@ TEST(Detector, FlowBitsHaveACeiling) {
   EXPECT_EQ(bench.datagram("is"), (Sids{20, 21, 22, 23}));
 }
 
+TEST(Detector, CountersOfTheSession) {
+  DetectionBench bench(
+      make_profile("alert udp any any -> any any (content:\"up\"; flowint:n,+,2; noalert; sid:1;)\n"
+                   "alert udp any any -> any any (content:\"is\"; flowint:n,isnotset; sid:2;)\n"
+                   "alert udp any any -> any any (content:\"is\"; flowint:n,>,3; sid:3;)\n"
+                   "alert udp any any -> any any (content:\"set\"; flowint:m,=,4; noalert; sid:4;)\n"
+                   "alert udp any any -> any any (content:\"is\"; flowint:n,==,m; sid:5;)\n"
+                   "alert udp any any -> any any (content:\"down\"; flowint:n,-,1; noalert; sid:6;)"));
+  EXPECT_EQ(bench.datagram("is"), Sids{2});
+  bench.datagram("up");
+  EXPECT_EQ(bench.datagram("is"), Sids{});
+  bench.datagram("up");
+  EXPECT_EQ(bench.datagram("is"), Sids{3});
+  bench.datagram("set");
+  EXPECT_EQ(bench.datagram("is"), (Sids{3, 5}));
+  bench.datagram("down");
+  EXPECT_EQ(bench.datagram("is"), Sids{});
+}
+
+TEST(Detector, BitsOfHostsOutliveSessionsAndEnd) {
+  struct Row {
+    const char* set;
+    const char* isset;
+    bool same_source, same_destination, matches;
+  };
+  const Row rows[] = {
+      {"xbits:set,b,track ip_src,expire 10", "xbits:isset,b,track ip_src", true, false, true},
+      {"xbits:set,b,track ip_src,expire 10", "xbits:isset,b,track ip_src", false, true, false},
+      {"xbits:set,b,track ip_dst,expire 10", "xbits:isset,b,track ip_dst", false, true, true},
+      {"xbits:set,b,track ip_dst,expire 10", "xbits:isset,b,track ip_src", false, true, false},
+      {"xbits:set,b,track ip_pair,expire 10", "xbits:isset,b,track ip_pair", true, true, true},
+      {"xbits:set,b,track ip_pair,expire 10", "xbits:isset,b,track ip_pair", true, false, false},
+      {"hostbits:set,b,src", "hostbits:isset,b,src", true, false, true},
+      {"hostbits:set,b,src", "hostbits:isset,c,src", true, false, false},
+      {"hostbits:set,b,both", "hostbits:isset,b,dst", false, true, true},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(std::string(row.set) + " " + row.isset);
+    DetectionBench bench(make_profile(std::string("alert udp any any -> any any (content:\"set\"; ") +
+                                      row.set + "; sid:1;)\nalert udp any any -> any any (content:\"is\"; " +
+                                      row.isset + "; sid:2;)"));
+    EXPECT_EQ(bench.datagram("set"), Sids{1});
+    if (!row.same_source) bench.packet.src = net::Ipv4{0x0a000009};
+    if (!row.same_destination) bench.packet.dst = net::Ipv4{0xc0000209};
+    EXPECT_EQ(bench.datagram("is"), row.matches ? Sids{2} : Sids{});
+    bench.packet.time_ns += 301'000'000'000;
+    EXPECT_EQ(bench.datagram("is"), Sids{}) << "its time is over";
+  }
+}
+
 TEST(Detector, Thresholds) {
   struct Row {
     const char* options;
