@@ -489,13 +489,13 @@ std::string read_corpus(const char* name) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-TEST(PublicRules, AtLeast98OfAHundredLoad) {
+TEST(PublicRules, AtLeast99OfAHundredLoad) {
   const std::string text = read_corpus("et-open/et-open.rules");
   if (text.empty()) GTEST_SKIP() << "WEIR_CORPUS is not set.";
   const ParsedRuleset parsed = parse(text);
   const size_t all = parsed.rules.size() + parsed.refused + parsed.skipped;
   EXPECT_EQ(all, 25'809U);
-  EXPECT_GE(parsed.rules.size() * 100, all * 98);
+  EXPECT_GE(parsed.rules.size() * 100, all * 99);
   for (const Issue& issue : parsed.issues) {
     EXPECT_EQ(issue.kind, Issue::Kind::unsupported) << to_string(issue, parsed);
     EXPECT_FALSE(issue.keyword.empty());
