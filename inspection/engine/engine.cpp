@@ -335,8 +335,13 @@ void Engine::stream_end(EngineSession& session, Direction direction) {
   if (side.ended) return;
   side.ended = true;
   if (session.parser == nullptr || session.app_failed) return;
-  handle(session, direction, session.parser->end_of_stream(direction, packet_->view.time_ns));
+  const Advance step = session.parser->end_of_stream(direction, packet_->view.time_ns);
+  handle(session, direction, step);
   side.unjudged = true;
+  if (step.next != Next::again || session.app_failed) return;
+  // What a decoder still held is more than one window: judged, then the rest.
+  judge(session, direction, false);
+  if (!session.dropped) run_parser(session, direction, {});
 }
 
 void Engine::datagram(EngineSession& session, EnginePacket& packet) {

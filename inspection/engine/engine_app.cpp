@@ -91,7 +91,7 @@ void Engine::run_parser(EngineSession& session, Direction direction, std::span<c
     const Advance step = session.parser->advance(direction, bytes, packet_->view.time_ns);
     session.side(direction).unjudged = true;
     bytes = bytes.subspan(std::min(step.consumed, bytes.size()));
-    idle = step.consumed == 0 ? idle + 1 : 0;
+    idle = step.consumed == 0 && step.work == 0 ? idle + 1 : 0;
     handle(session, direction, step);
     if (session.app_failed || session.encrypted || session.dropped) return;
     if (step.next == Next::other) return change_protocol(session, direction, bytes);
