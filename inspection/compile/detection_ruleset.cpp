@@ -290,15 +290,21 @@ Status DetectionRuleset::make_scratch(const DetectionCompileOptions& options) {
   for (unsigned worker = 0; worker < options.workers; ++worker) {
     auto pcre = PcreScratch::create(options.pcre_match_limit);
     if (!pcre) return tl::unexpected(std::move(pcre).error());
-    auto scratch = std::make_unique<DetectionScratch>(
-        DetectionScratch{nullptr, ProposedRules(rules_.size()), ProposedRules(rules_.size()),
-                         ProposedRules(rules_.size()), std::move(*pcre)});
+    auto scratch = std::make_unique<DetectionScratch>(DetectionScratch{
+        nullptr, ProposedRules(rules_.size()), ProposedRules(rules_.size()), ProposedRules(rules_.size()),
+        std::move(*pcre), std::make_unique<EventCount[]>(rules_.size())});
     for (PrefilterGroup* group : all_groups()) {
       if (auto status = group->grow(scratch->hyperscan); !status) return status;
     }
     scratch_.push_back(std::move(scratch));
   }
   return {};
+}
+
+uint64_t DetectionRuleset::limit_hits(uint32_t number) const {
+  uint64_t sum = 0;
+  for (const auto& scratch : scratch_) sum += scratch->limit_hits[number];
+  return sum;
 }
 
 DetectionRuleset::Sizes DetectionRuleset::sizes() const {

@@ -17,6 +17,7 @@
 #include "inspection/compile/prefilter_group.h"
 #include "inspection/compile/rule_order.h"
 #include "inspection/compile/transform_chains.h"
+#include "inspection/event_count.h"
 
 namespace weir::inspection {
 
@@ -58,6 +59,7 @@ struct DetectionScratch {
   ScratchPtr hyperscan;
   ProposedRules packet_rules, stream_rules, transaction_rules;
   PcreScratch pcre;
+  std::unique_ptr<EventCount[]> limit_hits;  // by rule
 };
 
 class DetectionRuleset {
@@ -99,6 +101,9 @@ class DetectionRuleset {
   DetectionScratch* scratch(unsigned worker) const {
     return worker < scratch_.size() ? scratch_[worker].get() : nullptr;
   }
+
+  /// How often verifying the rule was given up at a ceiling of its work, over all workers. Any thread.
+  uint64_t limit_hits(uint32_t number) const;
 
   struct Sizes {
     size_t databases = 0, literals = 0, database_bytes = 0, scratch_bytes = 0;

@@ -127,7 +127,10 @@ bool DetectorCore::packet_rule_matches(Call& call, uint32_t number) {
   MatchBytes payload;
   payload.bytes = call.packet.payload;
   payload.packet_like = true;
-  return parts_match(call, rule, payload) && checks_match(call, rule, d, nullptr);
+  const uint64_t limits = limits_reached();
+  const bool matched = parts_match(call, rule, payload);
+  call.scratch.limit_hits[number] += limits_reached() - limits;
+  return matched && checks_match(call, rule, d, nullptr);
 }
 
 void DetectorCore::propose_packet(Call& call) {
@@ -227,7 +230,9 @@ bool DetectorCore::judge_stream_rule(Call& call, const StreamView& stream, uint3
   }
   // The block that brings the last byte which the rule needs is the one in which it matches.
   payload.must_be_new = payload_parts == 1 && positive && plain;
+  const uint64_t limits = limits_reached();
   const bool matched = parts_match(call, rule, payload);
+  call.scratch.limit_hits[number] += limits_reached() - limits;
   const bool is_found = matched && checks_match(call, rule, stream.direction, nullptr);
   if (is_found) found(call, number, stream.direction, true, nullptr);
   // One literal with nothing beside it need not be looked at again.

@@ -77,6 +77,8 @@ class DetectorCore final : public Detector {
   /// Every part of a rule that is not of a transaction, with `payload` for its payload.
   bool parts_match(Call& call, const DetectionRule& rule, const MatchBytes& payload);
   bool bytes_match(Call& call, const BufferPart& part, MatchBytes bytes);
+  /// Of all rules so far; what it grew by while one was verified is that one's.
+  uint64_t limits_reached() const { return counters_.pcre_limits + counters_.step_limits; }
   std::optional<std::span<const uint8_t>> transformed(Call& call, ChainId chain,
                                                       std::span<const uint8_t> bytes);
   MatchMemory match_memory(Call& call) {

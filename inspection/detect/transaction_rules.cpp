@@ -135,6 +135,7 @@ void DetectorCore::judge_transaction_rule(Call& call, Transaction& transaction, 
   // An anomaly may still come, from either side.
   bool waits = (transaction.app_events & rule.app_events) != rule.app_events,
        failed = waits && is_over(transaction);
+  const uint64_t limits = limits_reached();
   for (size_t i = 0; i < rule.parts.size() && !failed; ++i) {
     const uint32_t bit = uint32_t{1} << i;
     if ((matched & bit) != 0) continue;
@@ -150,6 +151,7 @@ void DetectorCore::judge_transaction_rule(Call& call, Transaction& transaction, 
         break;
     }
   }
+  call.scratch.limit_hits[number] += limits_reached() - limits;
   if (waits && !failed) {
     if (before != nullptr) {
       before->matched_parts = matched;

@@ -176,6 +176,7 @@ TEST(ByteMatcher, ARegularExpressionGivesUpAtItsLimit) {
   DetectionBench bench(profile);
   EXPECT_EQ(bench.datagram(std::string(200, 'a') + "b"), Sids{});
   EXPECT_EQ(bench.counters().pcre_limits, 1u);
+  EXPECT_EQ(profile->ruleset().limit_hits(0), 1u);
   EXPECT_EQ(bench.datagram("aaaa"), Sids{1});
 }
 
