@@ -83,6 +83,8 @@ struct Snapshot {
   /// Sessions whose policy version is not above this were decided by other rules of translation: a change of
   /// those moves all policy versions.
   uint32_t nat_changed_at = 0;
+  /// Sessions that no rule matches are told as those that a logged rule refuses.
+  bool log_default_deny = false;
   // One each for the hub's life, owned by control.
   AdjacencyTable* adjacencies = nullptr;
   AttachmentBoard* board = nullptr;  // null: all are usable, none is probed

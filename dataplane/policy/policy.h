@@ -16,12 +16,13 @@
 #include "dataplane/core/ids.h"
 #include "dataplane/core/rule_effects.h"
 #include "dataplane/core/tuple.h"
+#include "inspection/events/event.h"
 #include "inspection/name_answer.h"
 
 namespace weir::dataplane {
 
-/// `reject` is a deny that tells the sender so.
-enum class PolicyAction : uint8_t { allow, deny, inspect, reject };
+/// What events tell, too. `reject` is a deny that tells the sender so.
+using PolicyAction = inspection::PolicyWord;
 
 /// Does not let the session through.
 constexpr bool refuses(PolicyAction action) {

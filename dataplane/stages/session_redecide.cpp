@@ -3,6 +3,7 @@
 #include "dataplane/stages/session_slow.h"
 #include "dataplane/stages/translate.h"
 #include "dataplane/worker/half_open.h"
+#include "dataplane/worker/policy_log.h"
 #include "dataplane/worker/session_life.h"
 
 namespace weir::dataplane {
@@ -28,6 +29,13 @@ Next cut(WorkerContext& ctx, SessionIndex index, Change change, DropReason reaso
   count(ctx, kCut, change);
   end_session(ctx, index, inspection::FlowEnd::purged);
   return reason == DropReason::policy_reject ? Next::punt(PuntReason::reject) : Next::drop(reason);
+}
+
+/// The same of a session that was decided again.
+Next cut(WorkerContext& ctx, const PacketMeta& meta, SessionIndex index, Change change,
+         const FirstDecision& decision) {
+  if (decision.last_step == Step::policy) log_cut(ctx, index, decision, meta.direction, meta.ip_length);
+  return cut(ctx, index, change, decision.drop);
 }
 
 /// Points one direction at `next_hop`. False: its MAC is not known.
@@ -88,7 +96,7 @@ Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index) 
   }
   // An attachment that is down may come back, and what was allowed is still: the session waits for it.
   if (decision.drop == DropReason::attachment_down) return Next::drop(DropReason::attachment_down);
-  if (decision.drop != DropReason::none) return cut(ctx, index, change, decision.drop);
+  if (decision.drop != DropReason::none) return cut(ctx, meta, index, change, decision);
   if (!keeps_translation(ctx, index, decision)) return cut(ctx, index, change, DropReason::nat_changed);
   // In another domain the replies would have another key.
   if (decision.to_domain.index() != session.domain[1]) return cut(ctx, index, change, DropReason::no_route);
@@ -122,7 +130,7 @@ Next accept_other_ingress(WorkerContext& ctx, PacketMeta& meta, SessionIndex ind
     const FirstDecision decision =
         decide_first_packet(snapshot, first_packet_of(ctx, index, tuple, meta.ingress));
     if (decision.drop == DropReason::attachment_down) return Next::drop(decision.drop);
-    if (decision.drop != DropReason::none) return cut(ctx, index, Change::route, decision.drop);
+    if (decision.drop != DropReason::none) return cut(ctx, meta, index, Change::route, decision);
     if (!take_policy(ctx, index, decision)) return cut(ctx, index, Change::route, DropReason::inspect_limit);
   }
   const AdjacencyId back = find_adjacency(snapshot, way.next_hop, source);

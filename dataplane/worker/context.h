@@ -13,12 +13,12 @@
 #include "dataplane/fragment/fragment_table.h"
 #include "dataplane/nat/bindings.h"
 #include "dataplane/policy/rule_hits.h"
-#include "dataplane/policy/rule_log.h"
 #include "dataplane/session/session_table.h"
 #include "dataplane/worker/dataplane.h"
 #include "dataplane/worker/packet.h"
 #include "dataplane/worker/pending.h"
 #include "dataplane/worker/policer.h"
+#include "dataplane/worker/rule_log.h"
 #include "dataplane/worker/profile.h"
 #include "inspection/inspector.h"
 

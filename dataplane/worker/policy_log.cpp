@@ -1,41 +1,42 @@
 #include "dataplane/worker/policy_log.h"
 
+#include <string_view>
+
 #include "dataplane/net/headers.h"
+#include "dataplane/worker/session_life.h"
 
 namespace weir::dataplane {
 
 namespace {
 
-using inspection::PolicyWord;
-
-PolicyWord word_of(PolicyAction action) {
-  switch (action) {
-    case PolicyAction::allow:
-      return PolicyWord::allow;
-    case PolicyAction::deny:
-      return PolicyWord::deny;
-    case PolicyAction::reject:
-      return PolicyWord::reject;
-    case PolicyAction::inspect:
-      return PolicyWord::inspect;
-  }
-  return PolicyWord::deny;
+bool is_logged(const Snapshot& snapshot, RuleIndex rule) {
+  constexpr auto kLogged = RuleEffects::kAtStart | RuleEffects::kAtEnd;
+  if (rule == kDefaultDeny) return snapshot.log_default_deny;
+  return (snapshot.policy->rules()[rule].effects.log & kLogged) != 0;
 }
 
-/// What both kinds of events have; nothing: the rule is not logged, or has used up its budget.
-bool begin_event(WorkerContext& ctx, const FirstPacket& packet, const FirstDecision& decision,
-                 RuleIndex index, inspection::Event& event) {
-  constexpr auto kLogged = RuleEffects::kAtStart | RuleEffects::kAtEnd;
-  const Snapshot& snapshot = *ctx.snapshot;
-  const PolicyRule& rule = snapshot.policy->rules()[index];
-  if ((rule.effects.log & kLogged) == 0) return false;
-  const auto suppressed = ctx.rule_log.take(index, ctx.now);
+/// False: the rule is not logged, or has used up its budget.
+bool begin_event(WorkerContext& ctx, RuleIndex rule, inspection::Event& event) {
+  if (!is_logged(*ctx.snapshot, rule)) return false;
+  const auto suppressed = ctx.rule_log.take(rule, ctx.now);
   if (!suppressed) {
     ctx.counters.rule_events_suppressed.add();
     return false;
   }
   event.time_ns = ctx.now;
   event.suppressed = *suppressed;
+  return true;
+}
+
+void name_rule(const Snapshot& snapshot, RuleIndex rule, inspection::FlowInfo& flow) {
+  flow.policy_rule.assign(rule != kDefaultDeny ? std::string_view(snapshot.policy->rules()[rule].id) : "");
+}
+
+/// The same of a session that is not there.
+bool begin_event(WorkerContext& ctx, const FirstPacket& packet, const FirstDecision& decision, RuleIndex rule,
+                 inspection::Event& event) {
+  if (!begin_event(ctx, rule, event)) return false;
+  const Snapshot& snapshot = *ctx.snapshot;
   inspection::FlowInfo& flow = event.flow;
   const Tuple& tuple = packet.tuple;
   flow.start_ns = ctx.now;
@@ -48,7 +49,7 @@ bool begin_event(WorkerContext& ctx, const FirstPacket& packet, const FirstDecis
   } else {
     flow.src_port = decision.icmp_type;
   }
-  flow.policy_rule.assign(rule.id);
+  name_rule(snapshot, rule, flow);
   if (const Domain* from = snapshot.domain(decision.from_domain)) flow.from_domain.assign(from->name);
   if (const Domain* to = snapshot.domain(decision.to_domain)) flow.to_domain.assign(to->name);
   if (const Attachment* attachment = snapshot.attachment(packet.ingress))
@@ -65,7 +66,7 @@ void log_watched(WorkerContext& ctx, const FirstPacket& packet, const FirstDecis
     if (!begin_event(ctx, packet, decision, rule, event)) continue;
     event.kind = inspection::EventKind::watch;
     event.packet_length = length;
-    event.policy_action = word_of(ctx.snapshot->policy->rules()[rule].action);
+    event.policy_action = ctx.snapshot->policy->rules()[rule].action;
     ctx.events.push(event);
   }
 }
@@ -74,12 +75,24 @@ void log_refused(WorkerContext& ctx, const FirstPacket& packet, const FirstDecis
                  uint16_t length) {
   log_watched(ctx, packet, decision, length);
   inspection::Event event;
-  if (decision.policy.rule == kDefaultDeny ||
-      !begin_event(ctx, packet, decision, decision.policy.rule, event))
-    return;
+  if (!begin_event(ctx, packet, decision, decision.policy.rule, event)) return;
   event.kind = inspection::EventKind::drop;
   event.packet_length = length;
   event.drop_reason.assign(info(decision.drop).name);
+  ctx.events.push(event);
+}
+
+void log_cut(WorkerContext& ctx, SessionIndex index, const FirstDecision& decision, Direction direction,
+             uint16_t length) {
+  inspection::Event event;
+  if (!begin_event(ctx, decision.policy.rule, event)) return;
+  event.kind = inspection::EventKind::drop;
+  event.packet_length = length;
+  event.drop_reason.assign(info(decision.drop).name);
+  event.flow = flow_info(ctx, index);
+  name_rule(*ctx.snapshot, decision.policy.rule, event.flow);
+  event.flow_stats = flow_so_far(ctx, index);
+  event.alert.to_client = direction == Direction::reverse;
   ctx.events.push(event);
 }
 

@@ -147,6 +147,7 @@ struct Events {
   bool flow = true;
   uint32_t flow_interval = 0;            // seconds; 0: at the end of a session only
   uint32_t rule_events_per_second = 10;  // per policy rule and worker
+  bool default_deny = false;
   Location where;
 };
 

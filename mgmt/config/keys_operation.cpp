@@ -155,6 +155,14 @@ constexpr KeySpec kKeys[] = {
          "rule are told a second and worker. How many more there were is told with the next one, and counted "
          "(`rule_events_suppressed`). 0: none is told."},
 
+    {.path = "events.default_deny",
+     .kind = ValueKind::boolean,
+     .fallback = "false",
+     .change = Change::restart,
+     .help = "Whether sessions that no policy rule matches are told as those that a rule with `log` refuses, "
+             "within "
+             "`events.rule_events_per_second` for all of them."},
+
     {.path = "port[].name",
      .kind = ValueKind::name,
      .required = true,

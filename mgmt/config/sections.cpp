@@ -259,6 +259,7 @@ void read_singles(const Table& root, Config& out) {
   events.get("flow", out.events.flow);
   events.get("flow_interval", out.events.flow_interval);
   events.get("rule_events_per_second", out.events.rule_events_per_second);
+  events.get("default_deny", out.events.default_deny);
   out.events.where = events.where();
 }
 

@@ -315,7 +315,8 @@ Values single_values(const Config& c) {
           {"events.eve", toml(c.events.eve)},
           {"events.flow", toml(c.events.flow)},
           {"events.flow_interval", toml(c.events.flow_interval)},
-          {"events.rule_events_per_second", toml(c.events.rule_events_per_second)}};
+          {"events.rule_events_per_second", toml(c.events.rule_events_per_second)},
+          {"events.default_deny", toml(c.events.default_deny)}};
 }
 
 std::string name_of(const Port& x) { return x.name; }

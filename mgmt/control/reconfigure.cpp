@@ -70,8 +70,10 @@ RuleBuild build_rules(const config::Config& config, unsigned workers) {
 }
 
 model::Settings settings_of(const config::Config& config, model::Rulesets rulesets) {
-  return {config.timeouts,        config.tcp, config.profiles, std::move(rulesets), config.objects.prefixes,
-          config.objects.services};
+  return {config.timeouts,           config.tcp,
+          config.profiles,           std::move(rulesets),
+          config.objects.prefixes,   config.objects.services,
+          config.events.default_deny};
 }
 
 ReadOutcome read_again(const ReadJob& job) {

@@ -302,6 +302,7 @@ std::unique_ptr<Snapshot> LiveModel::snapshot() {
   snapshot->profiles = compiled_.policy.profiles;
   snapshot->nat = compiled_.nat;
   snapshot->nat_changed_at = compiled_.nat_changed_at;
+  snapshot->log_default_deny = settings_.log_default_deny;
   snapshot->adjacencies = tables_.adjacencies;
   snapshot->board = tables_.board;
   snapshot->routes = &tables_.routes;

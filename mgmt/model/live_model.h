@@ -86,6 +86,7 @@ struct Settings {
   Rulesets rulesets;
   std::vector<config::TaggedPrefix> prefixes;
   std::vector<config::Service> services;
+  bool log_default_deny = false;
 };
 
 /// What LiveModel::compile_policy() makes.

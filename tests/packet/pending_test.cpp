@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <map>
 
 #include "tests/packet/spokes.h"
@@ -60,8 +61,8 @@ class StandIn final : public inspection::NameFinder {
 struct Pending : testing::Test {
   /// red to blue: "one" by `action`, then "two" rejected if `reject_two`, all else by `rest`.
   SnapshotBuilder rules(PolicyAction action = PolicyAction::allow, PolicyAction rest = PolicyAction::deny,
-                        IfUnknown unknown = IfUnknown::next) {
-    SnapshotBuilder b = network_without_rules();
+                        IfUnknown unknown = IfUnknown::next, uint16_t workers = 1) {
+    SnapshotBuilder b = network_without_rules(true, workers);
     b.rule({.id = "one",
             .action = action,
             .from = {"red"},
@@ -305,6 +306,125 @@ TEST_F(Pending, NobodyIsOvertakenWithinABurst) {
   for (size_t i = 0; i < 5; ++i)
     expect_sent({got[i]}, kB, inner_forwarded(kA, kB, udp(order[i].first, 2000, order[i].second)));
   EXPECT_EQ(hub.plane().counters(0).pending_held.get(), 2u);
+}
+
+/// Each worker holds what is its own, wherever packets arrive, and answers arrive elsewhere than requests.
+TEST_F(Pending, EachOfSeveralWorkersDecidesItsOwn) {
+  constexpr uint16_t kSessions = 64;
+  for (const dataplane::WorkerIndex workers : std::vector<dataplane::WorkerIndex>{2, 3, 4}) {
+    SCOPED_TRACE(workers);
+    HubOptions o = options();
+    o.workers = workers;
+    TestHub hub(rules(PolicyAction::allow, PolicyAction::deny, IfUnknown::next, workers).build(), o);
+    const auto queue = [&](int n) { return static_cast<uint16_t>(n % workers); };
+    for (uint16_t s = 0; s < kSessions; ++s)
+      hub.inject(from_spoke(kA, kB, udp(1000 + s, 2000, "first")), queue(s));
+    hub.settle();
+    for (uint16_t s = 0; s < kSessions; ++s)
+      hub.inject(from_spoke(kB, kA, udp(2000, 1000 + s, "answer")), queue(s + 1));
+    hub.settle();
+    EXPECT_TRUE(hub.sent().empty());
+    unsigned held = 0;
+    for (dataplane::WorkerIndex w = 0; w < workers; ++w) {
+      const auto of_worker = hub.plane().counters(w).pending_held.get();
+      EXPECT_GT(of_worker, 0u) << "worker " << unsigned{w} << " has none: this run shows nothing";
+      held += static_cast<unsigned>(of_worker);
+    }
+    EXPECT_EQ(held, 2u * kSessions);
+    EXPECT_EQ(log.open, kSessions);
+    hub.moved();
+    for (uint16_t s = 0; s < kSessions; ++s) {
+      SCOPED_TRACE(s);
+      const bool passes = s % 2 == 0;
+      hub.inject(from_spoke(kA, kB, udp(1000 + s, 2000, passes ? "one" : "none")), queue(s + 2));
+      hub.settle();
+      const auto got = hub.sent();
+      ASSERT_EQ(got.size(), passes ? 3u : 0u);
+      if (!passes) continue;
+      expect_sent({got[0]}, kB, inner_forwarded(kA, kB, udp(1000 + s, 2000, "first")));
+      expect_sent({got[1]}, kA, inner_forwarded(kB, kA, udp(2000, 1000 + s, "answer")));
+      expect_sent({got[2]}, kB, inner_forwarded(kA, kB, udp(1000 + s, 2000, "one")));
+    }
+    const Counts moved = hub.moved();
+    EXPECT_EQ(moved.at("pending_sessions"), -kSessions);
+    EXPECT_EQ(moved.at("pending_held"), -2 * kSessions);
+    EXPECT_EQ(moved.at("drop policy_deny"), kSessions / 2 * 3);
+    EXPECT_EQ(hub.plane().rule_hits(0).sessions, kSessions / 2u);
+    EXPECT_EQ(hub.plane().rule_hits(2).sessions, kSessions / 2u);
+    EXPECT_EQ(log.open, 0);
+    // What is decided goes on as ever, both ways.
+    EXPECT_EQ(hub.pass_through(from_spoke(kB, kA, udp(2000, 1000, "more")), queue(3)).size(), 1u);
+  }
+}
+
+/// A rule that asks for a name and inspects: what waited is inspected before it goes on.
+TEST_F(Pending, WhatWaitedIsInspectedOnceItsRuleIsKnown) {
+  const std::string path = testing::TempDir() + "weir_pending_tests.rules";
+  std::ofstream(path)
+      << "drop udp any any -> any any (msg:\"an attack\"; content:\"attack\"; sid:1; rev:1;)\n";
+  const auto built = inspection::build_ruleset({path}, 1);
+  ASSERT_TRUE(built.has_value());
+  ASSERT_EQ(built->loaded, 1u);
+  SnapshotBuilder b = rules(PolicyAction::inspect);
+  b.profile({.name = "ips",
+             .on_drop = dataplane::OnDrop::silent,
+             .fail = dataplane::FailMode::closed,
+             .ruleset = built->ruleset});
+  HubOptions o = options();
+  o.inspection.flows = 2;
+  TestHub hub(b.build(), o);
+  const auto say = [&](uint16_t port, const char* text) {
+    return hub.pass_through(from_spoke(kA, kB, udp(port, 2000, text)));
+  };
+  EXPECT_TRUE(say(1, "abc").empty());
+  hub.moved();
+  EXPECT_EQ(say(1, "one").size(), 2u);
+  EXPECT_EQ(hub.moved().at("inspected_packets"), 2);
+  EXPECT_EQ(say(1, "harmless").size(), 1u);
+  EXPECT_TRUE(hub.events().empty());
+  EXPECT_TRUE(say(1, "an attack").empty()) << "it is inspected as any other from then on";
+  EXPECT_EQ(hub.events().size(), 2u) << "an alert and a drop";
+  // The packet that waits is the attack.
+  EXPECT_TRUE(say(2, "an attack").empty());
+  EXPECT_TRUE(hub.events().empty()) << "nobody has looked at it yet";
+  EXPECT_TRUE(say(2, "one").empty());
+  const auto events = hub.events();
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[0].alert.sid, 1u);
+  EXPECT_EQ(events[0].flow.policy_rule.view(), "one");
+  // Another rule decides, which does not inspect.
+  EXPECT_TRUE(say(3, "an attack").empty());
+  EXPECT_TRUE(say(3, "none").empty());
+  EXPECT_TRUE(hub.events().empty());
+  EXPECT_EQ(log.open, 0);
+}
+
+/// Inspection has no room for the session by the time that its rule is known.
+TEST_F(Pending, WithoutRoomForInspectionTheProfileDecides) {
+  const std::string path = testing::TempDir() + "weir_pending_tests.rules";
+  std::ofstream(path)
+      << "drop udp any any -> any any (msg:\"an attack\"; content:\"attack\"; sid:1; rev:1;)\n";
+  for (const auto fail : {dataplane::FailMode::closed, dataplane::FailMode::open}) {
+    SnapshotBuilder b = rules(PolicyAction::inspect);
+    b.profile({.name = "ips",
+               .on_drop = dataplane::OnDrop::silent,
+               .fail = fail,
+               .ruleset = inspection::build_ruleset({path}, 1).value().ruleset});
+    HubOptions o = options();
+    o.inspection.flows = 1;
+    TestHub hub(b.build(), o);
+    EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(1, 2000, "one"))).size(), 1u);
+    EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp(2, 2000, "abc"))).empty());
+    hub.moved();
+    const bool open = fail == dataplane::FailMode::open;
+    EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(2, 2000, "one"))).size(), open ? 2u : 0u);
+    const Counts moved = hub.moved();
+    EXPECT_EQ(moved.at("pending_held"), -1);
+    if (!open) {
+      EXPECT_EQ(moved.at("drop inspect_limit"), 2);
+    }
+    EXPECT_EQ(log.open, 0);
+  }
 }
 
 TEST_F(Pending, IcmpErrorsAboutItPass) {

@@ -176,8 +176,74 @@ TEST(RuleLog, ARuleThatWatchesTellsWhatItWouldDo) {
     const auto events = hub.events();
     ASSERT_EQ(events.size(), 1u);
     EXPECT_EQ(events[0].kind, EventKind::watch);
-    EXPECT_EQ(events[0].policy_action, inspection::PolicyWord::reject);
+    EXPECT_EQ(events[0].policy_action, PolicyAction::reject);
     EXPECT_EQ(events[0].flow.policy_rule.view(), "trial");
+  }
+}
+
+TEST(RuleLog, WhatNoRuleMatchesIsToldIfItIsSaidSo) {
+  for (const bool told : {false, true}) {
+    SnapshotBuilder b = network_without_rules();
+    b.rule({.id = "udp", .action = PolicyAction::allow, .protocol = 17});
+    auto snapshot = b.build();
+    snapshot->log_default_deny = told;
+    TestHub hub(std::move(snapshot), {.rule_events_per_second = 4});
+    for (uint16_t i = 0; i < 6; ++i) hub.pass_through(from_spoke(kA, kB, tcp(kSyn, 1, 0, "", i)));
+    const auto events = hub.events();
+    ASSERT_EQ(events.size(), told ? 4u : 0u);
+    EXPECT_EQ(hub.moved(), dropped(DropReason::policy_default_deny, 6) +
+                               (told ? Counts({{"rule_events_suppressed", 2}}) : Counts()));
+    if (!told) continue;
+    EXPECT_EQ(events[0].kind, EventKind::drop);
+    EXPECT_EQ(events[0].drop_reason.view(), "policy_default_deny");
+    EXPECT_EQ(events[0].flow.policy_rule.view(), "");
+    EXPECT_EQ(events[0].flow.from_domain.view(), "red");
+    EXPECT_EQ(events[0].flow.dst_port, 80);
+    hub.pass_seconds(1);
+    hub.pass_through(from_spoke(kA, kB, tcp(kSyn, 1, 0, "", 7)));
+    EXPECT_EQ(hub.events().at(0).suppressed, 2u);
+  }
+}
+
+TEST(RuleLog, ALiveSessionThatIsDeniedAfterAChangeIsToldToo) {
+  struct Row {
+    const char* name;
+    PolicyAction action;
+    uint8_t log;
+    bool rule, told;
+  };
+  const Row rows[] = {{"denied", PolicyAction::deny, kBoth, true, true},
+                      {"rejected", PolicyAction::reject, RuleEffects::kAtStart, true, true},
+                      {"not logged", PolicyAction::deny, 0, true, false},
+                      {"no rule", PolicyAction::deny, 0, false, true}};
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    SnapshotBuilder b = network_without_rules();
+    b.rule({.id = "all", .action = PolicyAction::allow});
+    TestHub hub(b.build());
+    ASSERT_EQ(hub.pass_through(from_spoke(kA, kB, udp())).size(), 1u);
+    ASSERT_EQ(hub.pass_through(from_spoke(kB, kA, udp(2000, 1000))).size(), 1u);
+    SnapshotBuilder other = network_without_rules();
+    if (row.rule) other.rule({.id = "no", .action = row.action, .effects = {.log = row.log}});
+    auto next = later_than(hub, other);
+    next->log_default_deny = !row.rule;
+    hub.publish(std::move(next));
+    hub.moved();
+    EXPECT_TRUE(hub.pass_through(from_spoke(kB, kA, udp(2000, 1000))).empty());
+    EXPECT_EQ(hub.moved().at("cut_policy"), 1);
+    const auto events = hub.events();
+    ASSERT_EQ(events.size(), row.told ? 1u : 0u);
+    for (const auto& punt : hub.plane().take_punts(8)) hub.plane().discard(punt, DropReason::policy_reject);
+    if (!row.told) continue;
+    EXPECT_EQ(events[0].kind, EventKind::drop);
+    EXPECT_EQ(events[0].drop_reason.view(), !row.rule                            ? "policy_default_deny"
+                                            : row.action == PolicyAction::reject ? "policy_reject"
+                                                                                 : "policy_deny");
+    EXPECT_EQ(events[0].flow.policy_rule.view(), row.rule ? "no" : "");
+    EXPECT_NE(events[0].flow.flow_id, 0u) << "that of its flow record";
+    EXPECT_EQ(events[0].flow.src_port, 1'000u) << "the initiator's, whoever's packet it was";
+    EXPECT_TRUE(events[0].alert.to_client);
+    EXPECT_EQ(events[0].flow_stats.packets_to_client, 1u);
   }
 }
 

@@ -88,6 +88,8 @@ const ChangeRow kRows[] = {
     {"events.flow_interval", "flow_interval = 28", "flow_interval = 9", "! events.flow_interval (restart)\n"},
     {"events.rule_events_per_second", "rule_events_per_second = 29", "rule_events_per_second = 9",
      "! events.rule_events_per_second (restart)\n"},
+    {"events.default_deny", "default_deny = true", "default_deny = false",
+     "! events.default_deny (restart)\n"},
     {"timeouts.tcp_handshake", "tcp_handshake = 1", "tcp_handshake = 9", "~ timeouts.tcp_handshake\n"},
     {"timeouts.tcp_established", "tcp_established = 2", "tcp_established = 9",
      "~ timeouts.tcp_established\n"},

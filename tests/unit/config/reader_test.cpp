@@ -67,6 +67,7 @@ TEST(ReadConfig, ReadsLimitsAndTimeouts) {
   EXPECT_EQ(c.limits.hosts, 128u);
   EXPECT_EQ(c.events.flow_interval, 28u);
   EXPECT_EQ(c.events.rule_events_per_second, 29u);
+  EXPECT_TRUE(c.events.default_deny);
   EXPECT_EQ(c.timeouts.tcp_handshake, 1u);
   EXPECT_EQ(c.timeouts.tcp_established, 2u);
   EXPECT_EQ(c.timeouts.tcp_closing, 3u);

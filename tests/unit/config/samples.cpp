@@ -162,6 +162,7 @@ eve = "eve.json"
 flow = false
 flow_interval = 28
 rule_events_per_second = 29
+default_deny = true
 [[port]]
 name = "wan0"
 driver = "af_packet"
