@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo demo-down test test-long lint format bench bench-check bench-micro docs install uninstall clean
+.PHONY: help deps build demo demo-down test test-long lint format bench bench-check bench-micro conformance docs install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test: deps ## every test: unit, packet, the same under sanitizers, system, fuzz 
 
 test-long: deps ## the same, with the fuzzers at work for ten minutes each, the threads under TSan, changes under load at full size, the model at length
 	@scripts/test-all --long
+
+conformance: build ## a public suite for Suricata rules, run through `weir inspect` (WEIR_CORPUS names it)
+	@tests/conformance/run
 
 lint: build ## format, headers that compile alone, clang-tidy on what changed
 	@scripts/lint

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "inspection/app/app_events.h"
+#include "inspection/detect/packet_events.h"
 
 namespace weir::inspection {
 
@@ -211,6 +212,7 @@ class RuleCompiler {
   DetectionRule out_;
   std::vector<BufferPart> parts_;  // by use
   std::vector<bool> used_;
+  bool event_keyword_ = false;
   int decode_use_ = -1;
   bool payload_positions_ = false, payload_size_ = false, packet_keyword_ = false, session_keyword_ = false;
   bool transaction_keyword_ = false, app_keyword_ = false, reads_bits_ = false, of_certificate_ = false;
@@ -322,7 +324,14 @@ Status RuleCompiler::take(const ast::HostBits& c) {
 }
 
 Status RuleCompiler::take(const ast::EngineEvent& e) {
-  if (e.source != ast::EngineEvent::Source::app_layer) return refuse("decode-event");
+  if (e.source != ast::EngineEvent::Source::app_layer) {
+    const bool stream = e.source == ast::EngineEvent::Source::stream && !e.name.starts_with("stream.");
+    const auto event = packet_event_of((stream ? "stream." : "") + e.name);
+    if (!event) return refuse("the event " + e.name);
+    event_keyword_ = true;
+    out_.packet_checks.emplace_back(*event);
+    return {};
+  }
   for (const AppProtocol protocol : {AppProtocol::http1, AppProtocol::tls, AppProtocol::dns}) {
     if (name_of(protocol) != e.protocol) continue;
     if (const auto bit = app_event_bit(protocol, e.name)) {
@@ -386,7 +395,9 @@ void RuleCompiler::choose_kind() {
       of_application = true;
     }
   }
-  if (of_application) {
+  if (event_keyword_ && out_.parts.empty() && !transaction_keyword_) {
+    out_.kind = RuleKind::event;
+  } else if (of_application) {
     out_.kind = RuleKind::transaction;
     out_.scope = ActionScope::session;
   } else if (of_payload) {

@@ -13,6 +13,7 @@
 
 #include "inspection/compile/pcre_code.h"
 #include "inspection/detect/alert.h"
+#include "inspection/detect/packet_events.h"
 #include "inspection/detect/verdict.h"
 #include "inspection/rules/option_values.h"
 #include "inspection/rules/threshold_config.h"
@@ -27,6 +28,7 @@ enum class RuleKind : uint8_t {
   stream,         // TCP payload put in order; packets only where they are outside the stream
   packet_stream,  // both: positions counted from the begin of a packet are meant as well
   transaction,    // buffers of the application
+  event,          // something is wrong with a packet or its stream
 };
 
 inline constexpr size_t kMostParts = 31;  // a bit for each is kept while a rule has matched in part
@@ -104,7 +106,7 @@ struct HostBitEffect {
 /// What is asked of the packet, the session and the transaction beside bytes; all have to hold.
 using PacketCheck =
     std::variant<ast::PayloadSize, ast::HeaderNumber, ast::VlanId, ast::BitFlags, ast::IpOption, ast::SameIp,
-                 ast::StreamSize, ast::FlowNumber, ast::TransactionNumber, FlowBitCheck, FlowIntCheck,
+                 ast::StreamSize, ast::FlowNumber, ast::TransactionNumber, PacketEvent, FlowBitCheck, FlowIntCheck,
                  HostBitCheck, ast::AppLayerProtocol, ast::TlsVersions, ast::TlsCertificateTime>;
 
 struct FlowBitEffect {

@@ -163,6 +163,9 @@ void DetectionRuleset::place(const DetectionRule& rule, uint32_t number) {
       case RuleKind::protocol_only:
         protocol_only_[index(d)].push_back(number);
         break;
+      case RuleKind::event:
+        events_[index(d)].push_back(number);
+        break;
       case RuleKind::transaction:
         place_transaction(rule, number, d);
         slow |= rule.fast.part < 0 && !rule.parts.empty();

@@ -82,6 +82,8 @@ class DetectionRuleset {
 
   std::span<const uint32_t> ip_only(Direction d) const { return ip_only_[index(d)]; }
   std::span<const uint32_t> protocol_only(Direction d) const { return protocol_only_[index(d)]; }
+  /// Rules on what is wrong with a packet or its stream.
+  std::span<const uint32_t> events(Direction d) const { return events_[index(d)]; }
   /// Packet rules that look into no payload: the header and the session's state decide.
   std::span<const uint32_t> headers(PayloadSource source, Direction d) const {
     return headers_[static_cast<size_t>(source)][index(d)];
@@ -135,7 +137,7 @@ class DetectionRuleset {
   std::vector<uint32_t> slow_;
   TransformChains chains_;
   ast::SetTable addresses_, ports_;
-  std::array<std::vector<uint32_t>, 2> ip_only_, protocol_only_;
+  std::array<std::vector<uint32_t>, 2> ip_only_, protocol_only_, events_;
   std::array<std::array<std::vector<uint32_t>, 2>, kPayloadSources> headers_;
   std::array<std::array<PrefilterGroup, 2>, kPayloadSources> payload_;
   std::array<std::vector<TransactionGroup>, 2> transaction_groups_;

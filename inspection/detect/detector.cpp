@@ -63,6 +63,8 @@ DetectionVerdict DetectorCore::inspect(const DetectionProfile& profile, SessionD
   begin(call);
   // A packet that the engine made to end a session has no bytes of its own.
   const bool with_packet = !inspected.packet_judged && !(call.packet.ip.empty() && call.packet.frame.empty());
+  judge_events(call);
+  if (call.packet.invalid) return conclude(call, sink);
   if (with_packet) judge_ip_only(call);
   const StreamView* own = nullptr;
   for (const StreamView& stream : inspected.streams) {
@@ -114,6 +116,18 @@ void DetectorCore::judge_ip_only(Call& call) {
     }
   }
   call.session.protocol_done_[i] = done;
+}
+
+void DetectorCore::judge_events(Call& call) {
+  if (!call.packet.events.any()) return;
+  const Direction d = call.packet.direction;
+  for (const uint32_t number : call.ruleset.events(d)) {
+    const DetectionRule& rule = call.ruleset.rule(number);
+    // Of a packet that could not be read nothing is known but that.
+    const bool header =
+        call.packet.invalid ? rule.layer == ast::Layer::any && !rule.is_app : header_matches(call, rule, d);
+    if (header && checks_match(call, rule, d, nullptr)) found(call, number, d, false, nullptr);
+  }
 }
 
 bool DetectorCore::packet_rule_matches(Call& call, uint32_t number) {

@@ -48,6 +48,7 @@ class DetectorCore final : public Detector {
 
   // detector.cpp
   void begin(Call& call);
+  void judge_events(Call& call);
   void judge_ip_only(Call& call);
   /// Rules on the packet and on a stream's new bytes; null: there are none of its direction.
   void judge_bytes(Call& call, bool with_packet, const StreamView* stream);

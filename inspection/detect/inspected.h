@@ -11,6 +11,7 @@
 
 #include "dataplane/net/address.h"
 #include "inspection/app/transaction.h"
+#include "inspection/detect/packet_events.h"
 #include "inspection/direction.h"
 
 namespace weir::inspection {
@@ -38,6 +39,8 @@ struct PacketView {
   uint16_t window = 0;
   uint8_t tcp_flags = 0;
   bool stream_part = false;  // in order, or recorded: not outside the stream
+  PacketEvents events;       // what is wrong with it
+  bool invalid = false;      // no IP packet could be read: only rules on what is wrong are held against it
 };
 
 /// What rules ask of a session. Kept by the engine, up to date with this packet.

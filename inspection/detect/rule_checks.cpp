@@ -48,6 +48,8 @@ bool DetectorCore::checks_match(const Call& call, const DetectionRule& rule, Dir
       return flowint_holds(call, c);
     } else if constexpr (std::is_same_v<Check, HostBitCheck>) {
       return hostbit_is_set(call, c.track, c.bit, d) != c.negated;
+    } else if constexpr (std::is_same_v<Check, PacketEvent>) {
+      return call.packet.events.has(c);
     } else if constexpr (std::is_same_v<Check, ast::StreamSize>) {
       return session_matches(c, call.facts);
     } else if constexpr (std::is_same_v<Check, ast::FlowNumber>) {

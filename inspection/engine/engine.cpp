@@ -12,6 +12,25 @@ namespace {
 constexpr uint8_t kTcp = 6, kUdp = 17;
 constexpr size_t kMaxPayload = 65'535;
 
+/// What rules and anomalies call it.
+void raise(TcpFate fate, PacketEvents& events) {
+  switch (fate) {
+    case TcpFate::retransmit:
+      return events.raise(PacketEvent::stream_pkt_retransmission);
+    case TcpFate::out_of_window:
+      return events.raise(PacketEvent::stream_est_packet_out_of_window);
+    case TcpFate::bad_timestamp:
+      return events.raise(PacketEvent::stream_pkt_invalid_timestamp);
+    case TcpFate::bad_ack:
+      events.raise(PacketEvent::stream_est_invalid_ack);
+      return events.raise(PacketEvent::stream_pkt_invalid_ack);
+    case TcpFate::bad_reset:
+      return events.raise(PacketEvent::stream_rst_invalid_ack);
+    default:
+      return;
+  }
+}
+
 Direction other_way(Direction direction) { return opposite(direction); }
 
 }  // namespace
@@ -201,7 +220,10 @@ void Engine::tcp_packet(EngineSession& session, EnginePacket& packet) {
   }
   if (settings_.enforce && !mind_conflict(session, packet)) return;
   const bool was_followed = tcp.followed(), was_established = tcp.established();
+  const bool had_depth = tcp.side(own).depth_reached;
   const TcpFate fate = tcp.track(packet);
+  if (tcp.side(own).depth_reached && !had_depth)
+    packet.view.events.raise(PacketEvent::stream_reassembly_depth_reached);
   if (fate == TcpFate::reuse) {
     verdict_.new_session = true;
     return;
@@ -238,6 +260,7 @@ void Engine::pick_up_policy(EngineSession& session) {
 }
 
 void Engine::tcp_fate(EngineSession& session, EnginePacket& packet, TcpFate fate) {
+  raise(fate, packet.view.events);
   switch (fate) {
     case TcpFate::tracked:
     case TcpFate::retransmit:
@@ -314,6 +337,9 @@ void Engine::keep_raw(EngineSession& session, Direction direction, std::span<con
 void Engine::stream_gap(EngineSession& session, Direction direction, uint64_t size) {
   ++counters_.gaps;
   counters_.gap_bytes += size;
+  // At a session's end what is missing may only not have been captured.
+  if (packet_->source != PacketSource::flow_end)
+    packet_->view.events.raise(PacketEvent::stream_reassembly_seq_gap);
   EngineSession::Side& side = session.side(direction);
   if (side.judged < side.raw.size()) judge(session, direction, false);
   side.raw_base += side.raw.size() + size;
@@ -394,6 +420,7 @@ void Engine::judge(EngineSession& session, Direction direction, bool first_of_pa
     Sink sink(*this, &session, *packet);
     take(detector_->inspect(*profile_, session.detection, inspected, sink));
     packet->view.payload = payload;
+    packet->view.events = {};  // told once, however often the packet is judged
   }
   if (packet == packet_) packet_judged_ = packet_judged_ || first_of_packet || !skip;
   side.judged = static_cast<uint32_t>(side.raw.size());

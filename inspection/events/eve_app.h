@@ -2,7 +2,6 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
-#include <string_view>
 
 #include "inspection/app/app_events.h"
 #include "inspection/app/transaction.h"

@@ -45,6 +45,36 @@ size_t icmp_header_size(bool v4, Bytes message) {
   }
 }
 
+/// What is wrong with a chain of IPv6 extension headers.
+PacketEvents extension_events(Bytes packet, uint8_t next) {
+  PacketEvents events;
+  bool fragment_seen = false;
+  size_t at = sizeof(net::Ipv6Header);
+  for (unsigned i = 0; i < net::kMaxExtensionHeaders; ++i) {
+    const bool fragment = next == net::kProtoFragment;
+    if (next != net::kProtoHopByHop && next != net::kProtoRouting && next != net::kProtoDestOptions &&
+        !fragment)
+      break;
+    const size_t size = packet.size() - at < 8 ? SIZE_MAX : fragment ? 8 : (packet[at + 1] + 1u) * 8u;
+    if (size > packet.size() - at) {
+      events.raise(PacketEvent::ipv6_trunc_exthdr);
+      break;
+    }
+    if (fragment) {
+      const uint16_t word = u16(packet, at + 2);
+      const bool more = (word & 1) != 0;
+      if (fragment_seen) events.raise(PacketEvent::ipv6_exthdr_dupl_fh);
+      if (word >> 3 == 0 && !more) events.raise(PacketEvent::ipv6_exthdr_useless_fh);
+      if (more && (packet.size() - at - 8) % 8 != 0) events.raise(PacketEvent::ipv6_frag_invalid_length);
+      fragment_seen = true;
+      if (word >> 3 != 0) break;
+    }
+    next = packet[at];
+    at += size;
+  }
+  return events;
+}
+
 }  // namespace
 
 void Decoder::decode(const Frame& frame, int link_type) {
@@ -94,10 +124,7 @@ void Decoder::link(Bytes bytes, int link_type, Context context) {
 
 void Decoder::ethernet(Bytes bytes, Context context) {
   const auto* eth = header_at<net::EthHeader>(bytes);
-  if (eth == nullptr) {
-    ++counters_.invalid;
-    return;
-  }
+  if (eth == nullptr) return broken(PacketEvent::ethernet_pkt_too_small, context);
   by_type(eth->type.host(), bytes.subspan(sizeof *eth), context);
 }
 
@@ -126,10 +153,8 @@ void Decoder::by_type(uint16_t type, Bytes bytes, Context context) {
 
 void Decoder::vlan(Bytes bytes, Context context) {
   const auto* tag = header_at<net::VlanTag>(bytes);
-  if (tag == nullptr || context.vlan_count == 3) {
-    ++counters_.invalid;
-    return;
-  }
+  if (tag == nullptr) return broken(PacketEvent::vlan_header_too_small, context);
+  if (context.vlan_count == 3) return broken(PacketEvent::vlan_too_many_layers, context);
   ++(context.vlan_count == 0 ? counters_.vlan : counters_.vlan_qinq);
   context.vlans[context.vlan_count++] = static_cast<uint16_t>(tag->tci.host() & 0xfff);
   by_type(tag->type.host(), bytes.subspan(sizeof *tag), context);
@@ -138,10 +163,7 @@ void Decoder::vlan(Bytes bytes, Context context) {
 void Decoder::mpls(Bytes bytes, Context context) {
   ++counters_.mpls;
   for (;;) {
-    if (bytes.size() < 4) {
-      ++counters_.invalid;
-      return;
-    }
+    if (bytes.size() < 4) return broken(PacketEvent::mpls_header_too_small, context);
     const bool bottom = (bytes[2] & 1) != 0;
     bytes = bytes.subspan(4);
     if (bottom) break;
@@ -196,14 +218,22 @@ EnginePacket Decoder::make(const Context& context) const {
   return packet;
 }
 
+void Decoder::broken(PacketEvent event, const Context& context) {
+  ++counters_.invalid;
+  EnginePacket packet = make(context);
+  packet.view.invalid = true;
+  packet.view.events.raise(event);
+  taker_.take(packet);
+}
+
 void Decoder::ipv4(Bytes bytes, const Context& context) {
   const auto* header = header_at<net::Ipv4Header>(bytes);
-  if (header == nullptr || header->version() != 4 || header->header_length() < sizeof *header ||
-      header->header_length() > bytes.size() || header->total_length.host() < header->header_length() ||
-      header->total_length.host() > bytes.size()) {
-    ++counters_.invalid;
-    return;
-  }
+  if (header == nullptr) return broken(PacketEvent::ipv4_pkt_too_small, context);
+  if (header->version() != 4) return broken(PacketEvent::ipv4_wrong_ip_version, context);
+  if (header->header_length() < sizeof *header) return broken(PacketEvent::ipv4_hlen_too_small, context);
+  if (header->total_length.host() < header->header_length())
+    return broken(PacketEvent::ipv4_iplen_smaller_than_hlen, context);
+  if (header->total_length.host() > bytes.size()) return broken(PacketEvent::ipv4_trunc_pkt, context);
   ++counters_.ipv4;
   EnginePacket packet = make(context);
   PacketView& view = packet.view;
@@ -231,14 +261,24 @@ void Decoder::ipv4(Bytes bytes, const Context& context) {
 }
 
 void Decoder::ipv6(Bytes bytes, const Context& context) {
+  const auto* header = header_at<net::Ipv6Header>(bytes);
+  if (header == nullptr) return broken(PacketEvent::ipv6_pkt_too_small, context);
+  if (header->version() != 6) return broken(PacketEvent::ipv6_wrong_ip_version, context);
+  const size_t total = sizeof *header + header->payload_length.host();
+  if (total > bytes.size()) return broken(PacketEvent::ipv6_trunc_pkt, context);
+  const PacketEvents events = extension_events(bytes.first(total), header->next_header);
   net::IpView ip;
-  const auto error = net::parse_ipv6(bytes, ip);
-  if (error == net::ParseError::truncated && ip.length == 0) {
+  if (net::parse_ipv6(bytes, ip) != net::ParseError::none) {
+    // The addresses are there; the chain of headers behind them is not to be read.
     ++counters_.invalid;
-    return;
-  }
-  if (error != net::ParseError::none) {
-    ++counters_.invalid;
+    EnginePacket packet = make(context);
+    packet.view.ip = packet.view.ip_header = bytes.first(total);
+    packet.view.src = net::Ipv6::load(header->src);
+    packet.view.dst = net::Ipv6::load(header->dst);
+    packet.view.protocol = header->next_header;
+    packet.view.events = events;
+    packet.l4_broken = true;
+    taker_.take(packet);
     return;
   }
   ++counters_.ipv6;
@@ -248,6 +288,7 @@ void Decoder::ipv6(Bytes bytes, const Context& context) {
   view.src = ip.src;
   view.dst = ip.dst;
   view.protocol = ip.protocol;
+  view.events = events;
   packet.ttl = ip.ttl;
   view.ip_header = view.ip.first(std::min<size_t>(ip.l4_offset, view.ip.size()));
   if (ip.fragment && (ip.more_fragments || ip.fragment_offset != 0)) {
@@ -274,10 +315,18 @@ bool Decoder::whole(EnginePacket& packet, const FragmentPiece& given, const Cont
   piece.vlan = context.vlan_count > 0 ? context.vlans[0] : uint16_t{0};
   std::vector<uint8_t> header, payload;
   uint8_t next_header = 0;
-  const bool complete = defragmenter_.add(piece, time_ns_, header, payload, next_header);
+  bool overlap = false, too_large = false;
+  const bool complete =
+      defragmenter_.add(piece, time_ns_, {header, payload, next_header, overlap, too_large});
+  const bool ipv4 = packet.view.src.is_v4();
+  if (overlap)
+    packet.view.events.raise(ipv4 ? PacketEvent::ipv4_frag_overlap : PacketEvent::ipv6_frag_overlap);
+  if (too_large) {
+    packet.view.events.raise(ipv4 ? PacketEvent::ipv4_frag_pkt_too_large
+                                  : PacketEvent::ipv6_frag_pkt_too_large);
+  }
   if (complete && context.level < kMaxLevel && header.size() + payload.size() <= 65'535) {
-    const bool v4 = packet.view.src.is_v4();
-    if (v4) {
+    if (ipv4) {
       const auto total = static_cast<uint16_t>(header.size() + payload.size());
       header[2] = static_cast<uint8_t>(total >> 8);
       header[3] = static_cast<uint8_t>(total);
@@ -301,7 +350,7 @@ bool Decoder::whole(EnginePacket& packet, const FragmentPiece& given, const Cont
     header.insert(header.end(), payload.begin(), payload.end());
     Context rebuilt = context;
     rebuilt.rebuilt = true;
-    v4 ? ipv4(header, rebuilt) : ipv6(header, rebuilt);
+    ipv4 ? this->ipv4(header, rebuilt) : ipv6(header, rebuilt);
   }
   packet.fragment = true;
   taker_.take(packet);
@@ -336,7 +385,11 @@ void Decoder::l4(EnginePacket& packet, const Context& context) {
       ++(view.src.is_v4() ? counters_.icmpv4 : counters_.icmpv6);
       const auto* icmp = header_at<net::IcmpHeader>(l4);
       packet.l4_broken = icmp == nullptr;
-      if (icmp == nullptr) break;
+      if (icmp == nullptr) {
+        view.events.raise(view.src.is_v4() ? PacketEvent::icmpv4_pkt_too_small
+                                           : PacketEvent::icmpv6_pkt_too_small);
+        break;
+      }
       packet.checksum_bad = !checksum_right(packet, l4);
       packet.icmp_type = icmp->type;
       packet.icmp_code = icmp->code;
@@ -396,10 +449,10 @@ void Decoder::udp(EnginePacket& packet, const Context& context) {
   const Bytes l4 = view.payload;
   const auto* header = header_at<net::UdpHeader>(l4);
   packet.l4_broken = header == nullptr;
-  if (packet.l4_broken) return;
+  if (packet.l4_broken) return view.events.raise(PacketEvent::udp_pkt_too_small);
   const size_t length = header->length.host();
   packet.l4_broken = length < sizeof *header || length > l4.size();
-  if (packet.l4_broken) return;
+  if (packet.l4_broken) return view.events.raise(PacketEvent::udp_len_invalid);
   packet.checksum_bad = header->checksum.raw() != 0 && !checksum_right(packet, l4.first(length));
   view.src_port = header->src_port.host();
   view.dst_port = header->dst_port.host();

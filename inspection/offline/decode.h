@@ -68,6 +68,8 @@ class Decoder {
   void ip(Bytes bytes, const Context& context);
   void ipv4(Bytes bytes, const Context& context);
   void ipv6(Bytes bytes, const Context& context);
+  /// A packet of which nothing but what is wrong with it can be said.
+  void broken(PacketEvent event, const Context& context);
   EnginePacket make(const Context& context) const;
   void l4(EnginePacket& packet, const Context& context);
   void tcp(EnginePacket& packet);

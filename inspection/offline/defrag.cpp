@@ -57,9 +57,9 @@ bool Defragmenter::build(const Tracker& tracker, std::vector<uint8_t>& payload) 
   return std::find(owner.begin(), owner.end(), 0) == owner.end();
 }
 
-bool Defragmenter::add(const FragmentPiece& piece, uint64_t now_ns, std::vector<uint8_t>& header,
-                       std::vector<uint8_t>& payload, uint8_t& next_header) {
+bool Defragmenter::add(const FragmentPiece& piece, uint64_t now_ns, Told told) {
   expire(now_ns);
+  told.too_large = piece.offset + piece.data.size() + 40 > 65'535;
   if (piece.offset + piece.data.size() > 65'535) return false;
   const Key key{piece.src, piece.dst, piece.id, piece.protocol, piece.level, piece.vlan};
   auto [it, fresh] = trackers_.try_emplace(key);
@@ -75,16 +75,20 @@ bool Defragmenter::add(const FragmentPiece& piece, uint64_t now_ns, std::vector<
     tracker.next_header = piece.next_header;
   }
   if (!piece.more) {
-    const auto end = static_cast<uint32_t>(piece.offset + piece.data.size());
-    if (!tracker.has_last || end > tracker.length) tracker.length = end;
+    const auto last = static_cast<uint32_t>(piece.offset + piece.data.size());
+    if (!tracker.has_last || last > tracker.length) tracker.length = last;
     tracker.has_last = true;
   }
+  const uint32_t end = piece.offset + static_cast<uint32_t>(piece.data.size());
+  told.overlap = std::any_of(tracker.parts.begin(), tracker.parts.end(), [&](const Part& part) {
+    return part.offset < end && piece.offset < part.end();
+  });
   tracker.held += piece.data.size();
   tracker.parts.push_back({piece.offset, {piece.data.begin(), piece.data.end()}});
   if (!tracker.has_first || !tracker.has_last || tracker.held < tracker.length) return false;
-  if (!build(tracker, payload)) return false;
-  header = std::move(tracker.header);
-  next_header = tracker.next_header;
+  if (!build(tracker, told.payload)) return false;
+  told.header = std::move(tracker.header);
+  told.next_header = tracker.next_header;
   trackers_.erase(it);
   return true;
 }

@@ -36,10 +36,17 @@ class Defragmenter {
                         uint64_t timeout_ns = 60'000'000'000u)
       : policy_(policy), limit_(trackers), timeout_ns_(timeout_ns) {}
 
-  /// True: the datagram is whole. `header` and `payload` are what it is made of then, and `next_header` the
-  /// first fragment's.
-  bool add(const FragmentPiece& piece, uint64_t now_ns, std::vector<uint8_t>& header,
-           std::vector<uint8_t>& payload, uint8_t& next_header);
+  /// What is told of a fragment; the first three if the datagram is whole: what it is made of, and the first
+  /// fragment's next header.
+  struct Told {
+    std::vector<uint8_t>& header;
+    std::vector<uint8_t>& payload;
+    uint8_t& next_header;
+    bool& overlap;    // it covers bytes that another brought
+    bool& too_large;  // it reaches beyond the longest datagram
+  };
+  /// True: the datagram is whole.
+  bool add(const FragmentPiece& piece, uint64_t now_ns, Told told);
   uint64_t timeouts() const { return timeouts_; }
 
  private:

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "inspection/app/app_events.h"
 #include "inspection/app/http/transaction.h"
 #include "inspection/events/eve_app.h"
 #include "inspection/events/eve_http.h"
@@ -137,7 +138,7 @@ Json EveWriter::header(const char* type, uint64_t time_ns, const EngineSession* 
     const uint16_t* const vlans = packet != nullptr ? packet->view.vlans : session->vlans;
     json["vlan"] = std::vector<uint16_t>(vlans, vlans + tags);
   }
-  add_ends(json, session, packet, ends);
+  if (packet == nullptr || !packet->view.invalid) add_ends(json, session, packet, ends);
   if (packet != nullptr) json["pkt_src"] = source_name(*packet);
   if (settings_.community_id && session != nullptr) {
     const bool icmp = is_icmp(session->protocol);

@@ -396,6 +396,7 @@ constexpr Keyword number(std::string_view name, KeywordGroup group, NumberId id,
 }
 
 constexpr std::string_view kNoHash = "Hashes of files are not computed yet.";
+constexpr std::string_view kSomeEvents = "Those that are raised; a rule on another is refused.";
 constexpr std::string_view kNoSets = "Data sets are not kept yet.";
 constexpr KeywordGroup kTls = KeywordGroup::tls, kFile = KeywordGroup::file;
 constexpr Value kValue = Value::required;
@@ -405,12 +406,12 @@ constexpr Keyword kKeywords[] = {
     event("app-layer-event", EngineEvent::Source::app_layer, Support::partly,
           "Events that the parsers of HTTP, TLS and DNS raise; a rule on another one is refused.",
           "the parser found that anomaly"),
-    event("decode-event", EngineEvent::Source::decode, Support::refused,
-          "Events of decoding are not raised yet.", "a packet's headers have that fault"),
-    event("engine-event", EngineEvent::Source::decode, Support::refused,
-          "Events of decoding are not raised yet.", "older name of decode-event"),
-    event("stream-event", EngineEvent::Source::stream, Support::refused,
-          "Events of reassembly are not raised yet.", "the TCP session has that fault"),
+    event("decode-event", EngineEvent::Source::decode, Support::partly,
+          kSomeEvents, "a packet's headers have that fault"),
+    event("engine-event", EngineEvent::Source::decode, Support::partly,
+          kSomeEvents, "older name of decode-event"),
+    event("stream-event", EngineEvent::Source::stream, Support::partly,
+          kSomeEvents, "the TCP session has that fault"),
     number("dns.opcode", KeywordGroup::dns, NumberId::dns_opcode, "the operation asked for"),
     number("dns.rcode", KeywordGroup::dns, NumberId::dns_rcode, "the answer's code, by number or name"),
     number("dns.rrtype", KeywordGroup::dns, NumberId::dns_rrtype, "the type asked for, by number or name"),

@@ -1,0 +1,48 @@
+// TLS handshakes on hostile bytes: records in any portions, both ways, hellos, certificates; every buffer can
+// be asked for, and all memory goes back.
+#include <cstdlib>
+#include <span>
+
+#include "inspection/app/tls/tls_parser.h"
+#include "inspection/events/eve_tls.h"
+
+using namespace weir::inspection;
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size < 3) return 0;
+  BytePool pool(4 << 20);
+  const size_t portion = 1u + data[0];
+  // The first part is the client's, the rest the server's.
+  std::span<const uint8_t> bytes(data + 3, size - 3);
+  const size_t of_client = std::min<size_t>(bytes.size(), static_cast<size_t>(data[1]) << 8 | data[2]);
+  {
+    Certificate certificate(pool);
+    (void)read_certificate(bytes, certificate);
+  }
+  AppParser* const parser = make_tls_parser(pool, 0);
+  if (parser == nullptr) std::abort();
+  const auto feed = [&](Direction way, std::span<const uint8_t> part) {
+    while (!part.empty()) {
+      const auto piece = part.first(std::min(portion, part.size()));
+      part = part.subspan(piece.size());
+      if (parser->advance(way, piece, 0).consumed != piece.size()) std::abort();
+    }
+  };
+  feed(Direction::to_server, bytes.first(of_client));
+  feed(Direction::to_client, bytes.subspan(of_client));
+  for (Transaction* const tx : parser->transactions()) {
+    auto& tls = *static_cast<TlsTransaction*>(tx);
+    for (const BufferInfo& info : buffer_infos()) {
+      for (const Direction way : {Direction::to_server, Direction::to_client}) {
+        for (uint32_t i = 0; i < 64 && tls.buffer(info.id, way, i); ++i) {
+        }
+      }
+    }
+    (void)tls_object(tls).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  }
+  parser->end_of_stream(Direction::to_server, 0);
+  parser->end_of_stream(Direction::to_client, 0);
+  parser->destroy();
+  if (pool.used() != 0) std::abort();
+  return 0;
+}
