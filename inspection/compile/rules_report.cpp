@@ -22,6 +22,8 @@ std::string_view name_of(RuleKind kind) {
       return "stream";
     case RuleKind::packet_stream:
       return "packet and stream";
+    case RuleKind::event:
+      return "event";
     case RuleKind::transaction:
       return "transaction";
   }

@@ -1,17 +1,21 @@
 #include "mgmt/daemon/inspect_command.h"
 
+#include <filesystem>
 #include <iostream>
 
 #include "inspection/offline/inspect.h"
+#include "mgmt/config/reader.h"
 
 namespace weir::daemon {
 
 InspectCommand::InspectCommand(CLI::App& app)
     : command_(app.add_subcommand("inspect", "Run a capture through the inspection engine; needs no root")) {
-  command_->add_option("--rules", rules_, "Files of Suricata rules")->required();
+  command_->add_option("--rules", rules_, "Files of Suricata rules");
   command_->add_option("--pcap", pcap_, "The capture, pcap or pcapng")->required();
   command_->add_option("--eve", eve_, "Where the events go, EVE JSON; - is the standard output")->required();
   command_->add_option("--opts", opts_, "A JSON file of settings, as an existing Suricata has them");
+  command_->add_option("-c,--config", config_,
+                       "A hub's configuration: the rules of its first profile are added");
   command_->add_option("--workers", workers_, "Engines that share the sessions")->check(CLI::Range(1, 64));
   command_->add_flag("--strict", strict_, "Exit 64 if a rule is refused");
   command_->add_flag("--reference", reference_,
@@ -29,6 +33,22 @@ int InspectCommand::run() const {
     request.settings = std::move(*settings);
   }
   request.rules = rules_;
+  if (!config_.empty()) {
+    const auto config = config::read_config(config_);
+    if (!config) {
+      for (const auto& problem : config.error()) std::cerr << "weir: " << config::to_string(problem) << '\n';
+      return inspection::offline::kInspectFailed;
+    }
+    if (!config->profiles.empty()) {
+      const std::filesystem::path folder = std::filesystem::path(config_).parent_path();
+      for (const std::string& file : config->profiles.front().rule_files)
+        request.rules.push_back(folder / file);
+    }
+  }
+  if (request.rules.empty()) {
+    std::cerr << "weir: inspect needs rules: name files with --rules, or a configuration with a profile\n";
+    return inspection::offline::kInspectFailed;
+  }
   request.pcap = pcap_;
   request.eve = eve_;
   request.workers = workers_;
