@@ -136,7 +136,7 @@ TEST(DnsParser, AnswersOfAllSectionsAreNamed) {
   put(message, name("example.org"));
   put16(message, kDnsA);
   put16(message, 1);
-  for (const uint8_t last : {1, 2})
+  for (const uint8_t last : {uint8_t{1}, uint8_t{2}})
     put(message, {0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, last});
   DnsTransaction dns(pool, Direction::to_client);
   ASSERT_TRUE(dns.read(message));
