@@ -16,16 +16,8 @@
 // Two passes before the clock runs prove that a contender was given these bytes: their number and CRC-32C.
 // `planted` is 1 if a request that one real rule is about alerts, or a literal put into a block is found.
 //
-// inspect/parts builds the engine up step by step from its own classes (inspection/engine_parts.h says what
-// each step includes) and passes the same bytes through every depth in turns, the whole engine last. It tells
-// in cycles per byte, from the medians of the passes: `feed`; `reassembly`, `parsing`, `prefilter`,
-// `verification`, each the difference to the depth before it; `logging`, the median of an alert as the worker
-// writes it times alerts per byte (verification is without it); `whole`; and `rest`, the whole without all of
-// these: flow look-up, handshakes, acknowledgements, rules without contents, opening and closing. A
-// difference of two measurements can come out below zero where it is smaller than their noise. The last depth
-// must report as many alerts as the whole engine.
-//
-// inspect/eve is to_eve_json() of those alerts, which the writer's thread does besides: no part of the whole.
+// inspect/eve is to_eve_json() of the alerts, which the writer's thread does besides: no part of the
+// engine's.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -35,12 +27,12 @@
 #include <vector>
 
 #include "bench/inspection/corpus.h"
-#include "bench/inspection/engine_parts.h"
 #include "bench/inspection/engine_sessions.h"
 #include "bench/inspection/http_traffic.h"
 #include "bench/inspection/reference_database.h"
 #include "bench/measure.h"
 #include "dataplane/net/checksum.h"
+#include "inspection/engine/ruleset.h"
 #include "inspection/events/eve.h"
 
 namespace weir::bench {
@@ -213,11 +205,7 @@ enum class Rules { real, demo, none };
 
 Result<inspection::RulesetBuild> build_rules(Rules rules) {
   if (rules == Rules::none) {
-    inspection::RulesetBuild build;
-    auto ruleset = inspection::Ruleset::compile({}, 1);
-    if (!ruleset) return tl::unexpected(ruleset.error());
-    build.ruleset = std::move(*ruleset);
-    return build;
+    return inspection::compile_rules({}, 1);
   }
   const auto path = rules == Rules::real ? find_corpus_rules() : find_in_repository("conf/demo/demo.rules");
   if (!path) return tl::unexpected(path.error());
@@ -248,108 +236,6 @@ void engine(benchmark::State& state, Rules rules) {
     state.counters["planted"] = contender.alerts_on(kPlantedRequest, kPlantedSid) ? 1 : 0;
   }
   if (const std::string trouble = contender.trouble(); !trouble.empty()) skip(state, trouble);
-}
-
-/// Passes through one depth, and what each of them cost.
-template <typename Consumer>
-class TimedPasses {
- public:
-  explicit TimedPasses(Consumer& consumer) : consumer_(consumer) {}
-  void pass(uint64_t number) {
-    const double begin = CpuCycles::now();
-    traffic().pass(number, consumer_);
-    cycles_.push_back(CpuCycles::now() - begin);
-  }
-  double cycles_per_byte() {
-    const auto middle = cycles_.begin() + static_cast<std::ptrdiff_t>(cycles_.size() / 2);
-    std::nth_element(cycles_.begin(), middle, cycles_.end());
-    return *middle / static_cast<double>(traffic().bytes());
-  }
-
- private:
-  Consumer& consumer_;
-  std::vector<double> cycles_;
-};
-
-/// One depth of the engine, and its passes.
-template <Depth kDepth>
-struct Part {
-  PartialEngine<kDepth> engine;
-  TimedPasses<PartialEngine<kDepth>> passes{engine};
-  explicit Part(const inspection::Ruleset& ruleset) : engine(ruleset, kStreams) {}
-};
-
-/// All depths of the engine.
-struct Parts {
-  Part<Depth::feed> feed;
-  Part<Depth::reassembly> reassembly;
-  Part<Depth::parsing> parsing;
-  Part<Depth::prefilter> prefilter;
-  Part<Depth::verification> verification;
-  explicit Parts(const inspection::Ruleset& rules)
-      : feed(rules), reassembly(rules), parsing(rules), prefilter(rules), verification(rules) {}
-
-  template <typename Each>
-  void for_all(Each each) {
-    each(feed, "feed");
-    each(reassembly, "reassembly");
-    each(parsing, "parsing");
-    each(prefilter, "prefilter");
-    each(verification, "verification");
-  }
-  bool failed() {
-    bool any = false;
-    for_all([&any](const auto& part, const char*) { any |= part.engine.failed(); });
-    return any;
-  }
-  /// The counters of the case, for `alerts` in `bytes`; `whole` are the whole engine's cycles per byte.
-  void tell(benchmark::State& state, double whole, uint64_t alerts, uint64_t bytes) {
-    const auto per_byte = [bytes](double total) { return total / static_cast<double>(bytes); };
-    double before = 0;
-    for_all([&](auto& part, const char* name) {
-      const double cycles = part.passes.cycles_per_byte();
-      state.counters[name] = cycles - before;
-      before = cycles;
-    });
-    const double cycles_per_event = verification.engine.cycles_per_event();
-    const double logging = per_byte(cycles_per_event * static_cast<double>(alerts));
-    state.counters["verification"].value -= logging;
-    state.counters["logging"] = logging;
-    state.counters["whole"] = whole;
-    state.counters["rest"] = whole - before;
-    state.counters["cycles_per_event"] = cycles_per_event;
-    state.counters["scanned_per_byte"] = per_byte(static_cast<double>(prefilter.engine.scanned_bytes()));
-    state.counters["requests_per_kb"] = per_kb(parsing.engine.requests(), bytes);
-    state.counters["candidates_per_kb"] = per_kb(verification.engine.candidates(), bytes);
-    state.counters["alerts_per_kb"] = per_kb(alerts, bytes);
-  }
-};
-
-/// One pass through every depth an iteration, all with the same bytes.
-void parts(benchmark::State& state) {
-  const auto& build = real_rules();
-  if (!build) return skip(state, build.error().message);
-  auto sessions = EngineSessions::create(build->ruleset, kStreams);
-  if (!sessions) return skip(state, sessions.error().message);
-  EngineSessions& engine = **sessions;
-  Parts all(*build->ruleset);
-  TimedPasses<EngineSessions> whole(engine);
-  uint64_t bytes = 0;
-  while (state.KeepRunning()) {
-    const uint64_t number = next_pass();
-    all.for_all([number](auto& part, const char*) { part.passes.pass(number); });
-    whole.pass(number);
-    bytes += traffic().bytes();
-  }
-  const uint64_t alerts = engine.counters().alerts, found = all.verification.engine.events();
-  all.tell(state, whole.cycles_per_byte(), alerts, bytes);
-  if (found != alerts) {
-    skip(state, "the parts find " + std::to_string(found) + " alerts and the whole engine " +
-                    std::to_string(alerts) +
-                    ": bench/inspection/engine_parts.cpp is not what the engine does");
-  }
-  if (all.failed()) skip(state, "a part refused a segment, or Hyperscan returned an error");
-  if (const std::string trouble = engine.trouble(); !trouble.empty()) skip(state, trouble);
 }
 
 struct Alerts {
@@ -391,7 +277,6 @@ BENCHMARK(hs_scan)->Name("inspect/hs_scan")->Apply(common);
 BENCHMARK_CAPTURE(engine, real, Rules::real)->Name("inspect/engine")->Apply(common);
 BENCHMARK_CAPTURE(engine, demo, Rules::demo)->Name("inspect/engine_demo_rules")->Apply(common);
 BENCHMARK_CAPTURE(engine, none, Rules::none)->Name("inspect/engine_no_rules")->Apply(common);
-BENCHMARK(parts)->Name("inspect/parts")->Apply(common);
 BENCHMARK(eve)->Name("inspect/eve")->Apply(common);
 
 }  // namespace

@@ -36,10 +36,10 @@ struct RulesetBuild {
   size_t loaded = 0;
 };
 
-/// Reads and compiles rule files. `workers` sets of Hyperscan scratch are allocated with it, one for each
-/// worker's index. Fails as a whole only if a file cannot be read or Hyperscan refuses the database; a rule
-/// that is wrong or needs what is not supported is listed in `refused` and left out.
-/// Builder thread; takes up to seconds.
+/// Reads and compiles rule files, with Suricata's own values for the variables that rules name. `workers`
+/// sets of scratch memory are allocated with it, one for each worker's index. Fails as a whole only if a file
+/// cannot be read or the matcher does not get what it needs; a rule that is wrong or needs what is not
+/// supported is listed in `refused` and left out. Builder thread; takes up to seconds.
 Result<RulesetBuild> build_ruleset(const std::vector<std::string>& files, unsigned workers);
 
 /// Parses without compiling for matching: what `weir check` needs.
@@ -48,7 +48,13 @@ Result<RulesetBuild> check_rules(const std::vector<std::string>& files);
 struct InspectorLimits {
   uint32_t flows = 8'192;
   uint32_t stream_window = 4'096;       // bytes kept per direction
-  uint32_t out_of_order_segments = 16;  // per direction
+  uint32_t out_of_order_segments = 16;  // of full size, per direction
+
+  /// Of each session beside its windows: entry, state of its streams, parser, what rules have matched so far.
+  static constexpr uint32_t kSessionBytes = 8 * 1'024;
+  static constexpr uint64_t kLeastMemory = uint64_t{4} << 20;
+  /// Bytes that all these sessions may grow together: what one does not need is another's.
+  uint64_t memory() const;
 };
 
 /// Names one inspected session inside one Inspector. Zero is none.
@@ -57,11 +63,17 @@ struct FlowHandle {
   bool valid() const { return value != 0; }
 };
 
-/// One packet of an inspected session, IP header onward already checked by the caller.
+/// One packet of an inspected session, or one datagram put together of its fragments; headers were checked by
+/// the caller. Spans reach into the packet.
 struct Packet {
   Direction direction = Direction::to_server;
-  uint64_t now_ns = 0;               // monotonic
-  std::span<const uint8_t> payload;  // after the L4 header
+  uint64_t now_ns = 0;                 // monotonic
+  std::span<const uint8_t> ip_header;  // with options; of IPv6 with the extension headers
+  std::span<const uint8_t> l4_header;  // TCP with options, UDP, ICMP; empty of other protocols
+  std::span<const uint8_t> payload;    // after the L4 header
+  /// The payload again, if bytes that contradict those seen first may be put right in it; else such a packet
+  /// is not sent.
+  std::span<uint8_t> writable;
   // TCP only:
   uint32_t seq = 0;
   uint32_t ack = 0;
@@ -76,7 +88,9 @@ enum class Action : uint8_t {
 
 struct Verdict {
   Action action = Action::pass;
-  uint32_t sid = 0;  // of the rule that dropped, 0 if none
+  uint32_t sid = 0;        // of the rule that dropped, 0 if none
+  bool reject = false;     // both ends are to be told, whatever the profile says of drops
+  bool rewritten = false;  // `writable` has other bytes now: the L4 checksum has to be made anew
 };
 
 /// One worker counts; any thread may read.
@@ -86,12 +100,12 @@ struct InspectorCounters {
   EventCount alerts;
   EventCount drops;
   EventCount flows_open;
-  EventCount flow_limit;         // open() refused: pool empty
-  EventCount segments_recorded;  // out of order
+  EventCount flow_limit;         // open() refused: as many as there may be
+  EventCount memory_limit;       // the pool is used up: the packet was not sent
   EventCount segment_limit;      // could not be recorded
-  EventCount segment_conflicts;  // contradicted what was seen, or lay outside the stream; not sent
-  EventCount http_cut;           // requests whose URI or headers were longer than what is kept
-  EventCount scan_errors;        // Hyperscan returned an error
+  EventCount segment_conflicts;  // its receiver would discard it, or it contradicts what was seen; not sent
+  EventCount rewritten;          // the same, and put right
+  EventCount scan_errors;        // not judged to the end, so not sent
   EventCount events_lost;        // the sink was full
 };
 

@@ -1,5 +1,5 @@
 """The inspection row: what a byte of HTTP payload costs Weir's engine, a loop that copies and checksums, and a bare
-Hyperscan scan with the frozen reference database; and where the engine's cycles go.
+Hyperscan scan with the frozen reference database; and what its events cost the writer's thread.
 
 All of it is build/.../bench/weir_inspect_bench; the head of bench/inspect_bench.cpp says what each case includes. One
 process serves one turn, so that each sets up only what it measures. Without the corpus of real rules the engine and
@@ -19,10 +19,7 @@ NO_CORPUS = "no corpus"  # how the binary's sentence begins
 SETUP_SECONDS = 120  # to read and compile the rules on a slow machine; then it has hung
 PROOF_SECONDS = 0.001  # of measuring, where only the proof is wanted
 COPY, SCAN, ENGINE = "inspect/copy_checksum", "inspect/hs_scan", "inspect/engine"
-PARTS_CASE, EVE_CASE = "inspect/parts", "inspect/eve"
-# Of the engine's cycles per byte. Logging is what the worker does of it; what the writer's thread does besides is no
-# part of them.
-PARTS = ("reassembly", "parsing", "prefilter", "verification", "logging", "rest", "feed")
+EVE_CASE = "inspect/eve"
 EVE = "EVE on the writer's thread"
 
 
@@ -69,13 +66,6 @@ def _parse(done, cases):
         raise Failed(f"the benchmark ended with code {done.returncode}, without {', '.join(absent) or 'an error'}"
                      f"{': ' + said[-1] if said else ''}")
     return entries
-
-
-def split(entries):
-    """Cycles per byte of the engine's parts, the feed and the rest among them; with EVE's."""
-    parts = {name: entries[PARTS_CASE][name] for name in PARTS}
-    parts[EVE] = entries[EVE_CASE]["cycles_per_byte"]
-    return parts
 
 
 def matches_per_kb(entry):
@@ -135,9 +125,9 @@ class BareScan(InspectionContender):
 
 
 class WeirEngine(InspectionContender):
-    """Its turn measures the parts too."""
+    """Its turn measures the writing of its events too."""
     name, case = "Weir's engine", ENGINE
-    CASES = (ENGINE, PARTS_CASE, EVE_CASE)
+    CASES = (ENGINE, EVE_CASE)
 
     def verify_found(self, own):
         if own["planted"] != 1:
@@ -149,7 +139,7 @@ class WeirEngine(InspectionContender):
         entries = run_cases(self.build, self.CASES, seconds)
         sample = self.sample(entries[ENGINE])
         sample.extra["alerts per KB"] = sample.extra.pop("matches per KB")
-        sample.extra.update(split(entries))
+        sample.extra[EVE] = entries[EVE_CASE]["cycles_per_byte"]
         return sample
 
 
@@ -157,8 +147,8 @@ CONTENDERS = (WeirEngine, CopyChecksum, BareScan)
 
 
 def rows(build, seconds=0.3):
-    """One run of everything: contender -> {cycles_per_byte, bytes_per_second, matches_per_kb, parts}, or the sentence
-    why it is not there. Only the engine has parts (cycles per byte), others an empty dict."""
+    """One run of everything: contender -> {cycles_per_byte, bytes_per_second, matches_per_kb, eve}, or the sentence
+    why it is not there. `eve` is the engine's alone, in cycles per byte; None of the others."""
     found = {}
     for contender in CONTENDERS:
         cases = contender.CASES if contender is WeirEngine else [contender.case]
@@ -172,7 +162,7 @@ def rows(build, seconds=0.3):
             "cycles_per_byte": entry["cycles_per_byte"],
             "bytes_per_second": entry["bytes_per_second"],
             "matches_per_kb": matches_per_kb(entry),
-            "parts": split(entries) if contender is WeirEngine else {},
+            "eve": entries[EVE_CASE]["cycles_per_byte"] if contender is WeirEngine else None,
         }
     return found
 
@@ -182,8 +172,7 @@ def inspection_row(build):
         id="inspection", title="HTTP requests inspected, payload bytes per second", group="inspection",
         contenders=[_factory(contender, build) for contender in CONTENDERS], unit="bytes/s", higher_is_better=True,
         note="The scan has the literals of all rules of the corpus, the engine those rules that it supports: see how "
-             "many at its verification. The engine's parts are in cycles per byte; the rest is what is in none of "
-             "them. Small differences may come out below zero.")
+             "many at its verification. The engine reassembles and parses besides.")
 
 
 def _factory(contender, build):

@@ -1,5 +1,7 @@
 #include "bench/inspection/engine_sessions.h"
 
+#include <array>
+
 #include <algorithm>
 
 namespace weir::bench {
@@ -58,6 +60,12 @@ void EngineSessions::packet(const Session& session, Direction direction, uint8_t
   inspection::Packet packet;
   packet.direction = direction;
   packet.now_ns = now_ns_ += 1'000;
+  // What a packet does not carry by value: the largest window, no options.
+  static constexpr std::array<uint8_t, 20> kIpHeader = {0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6};
+  static constexpr std::array<uint8_t, 20> kTcpHeader = {0, 0, 0, 0, 0,      0, 0,    0,
+                                                         0, 0, 0, 0, 5 << 4, 0, 0xff, 0xff};
+  packet.ip_header = kIpHeader;
+  packet.l4_header = kTcpHeader;
   packet.payload = payload;
   packet.seq = to_server ? session.client_next : session.server_next;
   packet.ack = to_server ? session.server_next : session.client_next;
@@ -96,8 +104,8 @@ std::string EngineSessions::trouble() const {
     return count == 0 ? std::string() : std::string(what) + " " + std::to_string(count) + ". ";
   };
   return told("packets that did not pass", not_passed_) + told("flow_limit", c.flow_limit) +
-         told("segments_recorded", c.segments_recorded) + told("segment_limit", c.segment_limit) +
-         told("segment_conflicts", c.segment_conflicts) + told("http_cut", c.http_cut) +
+         told("memory_limit", c.memory_limit) + told("segment_limit", c.segment_limit) +
+         told("segment_conflicts", c.segment_conflicts) + told("rewritten", c.rewritten) +
          told("scan_errors", c.scan_errors) + told("events_lost", c.events_lost);
 }
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "dataplane/net/result.h"
-#include "inspection/compile/ruleset.h"
+#include "inspection/engine/ruleset.h"
 #include "inspection/inspector.h"
 
 namespace weir::bench {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/stages/fragments.h"
 #include "dataplane/stages/tcp_reset.h"
@@ -13,12 +14,15 @@ namespace weir::dataplane {
 namespace {
 
 /// `transport` is the whole packet or datagram from its transport header on, of which `header` bytes are
-/// that.
-inspection::Packet packet_of(const PacketMeta& meta, net::Bytes transport, size_t header, NanoTime now) {
+/// that; `ip_header` lies before it.
+inspection::Packet packet_of(const PacketMeta& meta, net::Bytes ip_header, net::Bytes transport,
+                             size_t header, NanoTime now) {
   inspection::Packet packet;
   packet.direction = meta.direction == Direction::forward ? inspection::Direction::to_server
                                                           : inspection::Direction::to_client;
   packet.now_ns = now;
+  packet.ip_header = ip_header;
+  packet.l4_header = transport.first(header);
   packet.payload = transport.subspan(header);
   if (meta.protocol() == net::kProtoTcp) {
     const auto& tcp = *reinterpret_cast<const net::TcpHeader*>(transport.data());
@@ -27,6 +31,18 @@ inspection::Packet packet_of(const PacketMeta& meta, net::Bytes transport, size_
     packet.tcp_flags = tcp.flags;
   }
   return packet;
+}
+
+/// The TCP checksum of a segment whose payload was changed (RFC 9293 section 3.1).
+void fill_tcp_checksum(rte_mbuf* mbuf, const PacketMeta& meta) {
+  uint8_t* ip = data_of(mbuf) + meta.ip_offset;
+  const uint32_t length = meta.ip_length - meta.l4_offset;
+  const net::Bytes addresses = meta.is_v4() ? net::Bytes(ip + offsetof(net::Ipv4Header, src), 8)
+                                            : net::Bytes(ip + offsetof(net::Ipv6Header, src), 32);
+  auto& tcp = *reinterpret_cast<net::TcpHeader*>(ip + meta.l4_offset);
+  tcp.checksum = net::be16();
+  const uint64_t sum = net::pseudo_header_sum(addresses, net::kProtoTcp, length);
+  tcp.checksum = net::be16::raw(net::checksum_finish(net::checksum_add(sum, {ip + meta.l4_offset, length})));
 }
 
 /// Adds to an alert what inspection does not know: the session's counts.
@@ -113,8 +129,13 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
   }
   ctx.counters.inspected_packets.add();
   SessionSink sink(ctx, meta.session);
-  const inspection::Verdict verdict =
-      ctx.inspector->inspect(flow, *profile.ruleset, packet_of(meta, transport, header, ctx.now), sink);
+  inspection::Packet packet =
+      packet_of(meta, bytes_of(mbuf).subspan(meta.ip_offset, meta.l4_offset), transport, header, ctx.now);
+  if (!meta.fragment && meta.protocol() == net::kProtoTcp) {
+    packet.writable = {data_of(mbuf) + meta.ip_offset + meta.payload_offset, packet.payload.size()};
+  }
+  const inspection::Verdict verdict = ctx.inspector->inspect(flow, *profile.ruleset, packet, sink);
+  if (verdict.rewritten) fill_tcp_checksum(mbuf, meta);
   if (meta.fragment) [[unlikely]]
     settle_fragments(ctx, verdict.action);
   switch (verdict.action) {
@@ -126,7 +147,7 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
       break;
   }
   session.flags |= Session::kDropped;
-  if (profile.on_drop == OnDrop::reset) {
+  if (profile.on_drop == OnDrop::reset || verdict.reject) {
     session.flags |= Session::kResetOnDrop;
     // Of a datagram in pieces the transport header need not be in this one; who goes on sending is told then.
     if (!meta.fragment) {
@@ -143,7 +164,8 @@ inspection::Packet packet_of(rte_mbuf* mbuf, NanoTime now) {
   const PacketMeta& meta = meta_of(mbuf);
   const net::Bytes transport =
       bytes_of(mbuf).subspan(meta.ip_offset + meta.l4_offset, meta.ip_length - meta.l4_offset);
-  return packet_of(meta, transport, meta.payload_offset - meta.l4_offset, now);
+  return packet_of(meta, bytes_of(mbuf).subspan(meta.ip_offset, meta.l4_offset), transport,
+                   meta.payload_offset - meta.l4_offset, now);
 }
 
 void inspect(WorkerContext& ctx, Burst& burst) {

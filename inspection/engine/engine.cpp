@@ -245,6 +245,8 @@ void Engine::tcp_packet(EngineSession& session, EnginePacket& packet) {
   if (fate == TcpFate::tracked) {
     // What the other end sent and this packet acknowledges comes first: it was sent before.
     collect(session, other_way(own));
+    const EngineSession::Side& other = session.side(other_way(own));
+    if (settings_.stream.strict && other.judged < other.raw.size()) judge(session, other_way(own), false);
     collect(session, own);
   }
   judge(session, own, true);
@@ -259,12 +261,30 @@ void Engine::pick_up_policy(EngineSession& session) {
     except(session, Ceiling::midstream, DropReason::stream_midstream);
 }
 
+/// It has bytes from before those that are kept, which can no longer be compared.
+static bool is_older(const EngineSession& session, const EnginePacket& packet) {
+  const PacketView& view = packet.view;
+  const auto kept = static_cast<uint32_t>(session.side(view.direction).raw.size());
+  return !view.payload.empty() &&
+         static_cast<int32_t>(view.seq - (session.tcp->side(view.direction).delivered - kept)) < 0;
+}
+
 void Engine::tcp_fate(EngineSession& session, EnginePacket& packet, TcpFate fate) {
   raise(fate, packet.view.events);
   switch (fate) {
     case TcpFate::tracked:
     case TcpFate::retransmit:
-      packet.view.stream_part = session.tcp->followed();
+      packet.view.stream_part =
+          session.tcp->followed() && !(settings_.stream.strict && is_older(session, packet));
+      return;
+    case TcpFate::early:
+      ++counters_.stream_errors;
+      block(DropReason::stream_error, false);
+      return;
+    case TcpFate::past_gap:
+      ++counters_.stream_errors;
+      session.dropped_for = DropReason::stream_error;
+      block(DropReason::stream_error, true);
       return;
     case TcpFate::untracked:
       if (session.tcp->state() == TcpState::none && !session.policy_applied)
@@ -418,9 +438,12 @@ void Engine::judge(EngineSession& session, Direction direction, bool first_of_pa
     const std::span<const uint8_t> payload = packet->view.payload;
     if (session.encrypted) packet->view.payload = {};
     Sink sink(*this, &session, *packet);
-    take(detector_->inspect(*profile_, session.detection, inspected, sink));
+    const DetectionVerdict found = detector_->inspect(*profile_, session.detection, inspected, sink);
     packet->view.payload = payload;
     packet->view.events = {};  // told once, however often the packet is judged
+    take(found);
+    // What was not judged to its end waits for the packet that brings it again, or for the next one.
+    if (found.failed) return;
   }
   if (packet == packet_) packet_judged_ = packet_judged_ || first_of_packet || !skip;
   side.judged = static_cast<uint32_t>(side.raw.size());
@@ -455,6 +478,7 @@ void Engine::judge_alone(EnginePacket& packet) {
 void Engine::take(const DetectionVerdict& verdict) {
   verdict_.would_drop = verdict_.would_drop || verdict.would_drop;
   verdict_.passed = verdict_.passed || verdict.pass_session;
+  verdict_.failed = verdict_.failed || verdict.failed;
   if (verdict.reject != RejectTo::nobody) verdict_.reject = verdict.reject;
   if (verdict.forward) return;
   verdict_.drop_session = verdict_.drop_session || verdict.drop_session;
@@ -542,11 +566,13 @@ void Engine::end(EngineSession* session, uint64_t now_ns, const DetectionProfile
       if (side.unjudged || side.judged < side.raw.size()) judge(*session, direction, false);
     }
   }
-  if (session->parser != nullptr) {
-    log_transactions(*session, last, true);
-    parser_over(*session);
-  }
+  if (session->parser != nullptr) log_transactions(*session, last, true);
   events.ended(*session);
+  abandon(session);
+}
+
+void Engine::abandon(EngineSession* session) {
+  if (session->parser != nullptr) parser_over(*session);
   detector_->forget(session->detection);
   destroy_in(pool_, session->tcp);
   destroy_in(pool_, session);

@@ -52,6 +52,7 @@ struct EngineVerdict {
   bool forward = true;
   bool drop_session = false;  // nor is anything later of the session sent
   bool would_drop = false;    // mode test
+  bool failed = false;        // not judged to its end: an error of the matcher
   bool bypass = false;        // nothing later of the session has to come here
   bool passed = false;        // a pass rule decided
   bool new_session = false;   // these ends begin anew: end(), open(), inspect() again
@@ -100,6 +101,9 @@ class Engine {
   void rewrite(const EngineSession& session, const EnginePacket& packet, std::span<uint8_t> payload) const;
   /// The session is over: what waits is judged, its events are written, its memory goes back.
   void end(EngineSession* session, uint64_t now_ns, const DetectionProfile& profile, EngineEvents& events);
+
+  /// The session goes without a last word: nothing of it is judged any more, its memory goes back.
+  void abandon(EngineSession* session);
 
   const EngineCounters& counters() const { return counters_; }
   const DetectorCounters& detection() const { return detector_->counters(); }

@@ -40,6 +40,9 @@ TcpFate TcpTrack::track(const EnginePacket& packet) {
   direct_ = {};
   mut(packet.view.direction).flags |= packet.view.tcp_flags;
   if (is(packet, kTcpSyn) && (is(packet, kTcpFin) || is(packet, kTcpRst))) return TcpFate::bad_flags;
+  if (settings_.strict) {
+    if (const TcpFate fate = guard(packet); fate != TcpFate::tracked) return fate;
+  }
   if (state_ == TcpState::none) return first_packet(packet);
   if (is(packet, kTcpRst)) return on_reset(packet);
   if (is(packet, kTcpSyn)) return on_syn(packet);
@@ -88,8 +91,13 @@ TcpFate TcpTrack::first_packet(const EnginePacket& packet) {
   } else {
     state_ = TcpState::syn_sent;
   }
-  if (!packet.view.payload.empty()) return insert(own, packet.view.seq + 1, packet.view.payload);  // RFC 7413
-  return TcpFate::tracked;
+  return syn_payload(own, packet);
+}
+
+/// Data with a SYN (RFC 7413).
+TcpFate TcpTrack::syn_payload(Side& own, const EnginePacket& packet) {
+  if (packet.view.payload.empty()) return TcpFate::tracked;
+  return settings_.strict ? TcpFate::early : insert(own, packet.view.seq + 1, packet.view.payload);
 }
 
 TcpFate TcpTrack::pick_up(const EnginePacket& packet) {
@@ -130,7 +138,7 @@ TcpFate TcpTrack::on_syn(const EnginePacket& packet) {
     own.wscale = packet.has_wscale ? packet.wscale : uint8_t{0};
     own.has_timestamp = false;
     learn_timestamp(packet);
-    return TcpFate::tracked;
+    return settings_.strict ? syn_payload(own, packet) : TcpFate::tracked;
   }
   if (own.seen_syn && own.isn == seq && state_ != TcpState::syn_sent) return TcpFate::retransmit;
   if (state_ != TcpState::syn_sent || direction == Direction::to_server) return TcpFate::bad_flags;
@@ -149,8 +157,7 @@ TcpFate TcpTrack::on_syn(const EnginePacket& packet) {
   other.edge = ack + packet.view.window;  // of a SYN it is never scaled
   other.has_window = true;
   state_ = TcpState::syn_recv;
-  if (!packet.view.payload.empty()) return insert(own, seq + 1, packet.view.payload);
-  return TcpFate::tracked;
+  return syn_payload(own, packet);
 }
 
 TcpFate TcpTrack::on_reset(const EnginePacket& packet) {

@@ -47,6 +47,9 @@ struct StreamSettings {
   uint32_t session_records = 262'144;  // bytes that one direction may have recorded
   TcpOverlap overlap = TcpOverlap::bsd;
   OnConflict on_conflict = OnConflict::rewrite;
+  /// Inline, where nobody but this hub looks: no byte is sent that its receiver could read otherwise than it
+  /// was judged. Data waits for the handshake, resets end nothing, and a server that begins anew is believed.
+  bool strict = false;
   bool urgent_inline = true;  // urgent bytes belong to the stream
 };
 
@@ -60,6 +63,8 @@ enum class TcpFate : uint8_t {
   bad_ack,
   bad_reset,
   bad_flags,
+  early,      // strict: data that its receiver cannot have agreed to yet, or that lies behind its end
+  past_gap,   // strict: the receiver has bytes that were never judged
   no_memory,  // could not be recorded
   reuse,      // a new session with the same ends begins: end this one, begin another with this packet
 };
@@ -125,6 +130,12 @@ class TcpTrack {
 
  private:
   Side& mut(Direction direction) { return sides_[static_cast<size_t>(direction)]; }
+  /// strict: what is decided before the state is asked. tracked: nothing, go on. (tcp_strict.cpp)
+  TcpFate guard(const EnginePacket& packet);
+  TcpFate guard_syn(const EnginePacket& packet);
+  TcpFate guard_handshake(const EnginePacket& packet);
+  bool begun_with_syn() const { return sides_[0].seen_syn && !midstream_; }
+  TcpFate syn_payload(Side& side, const EnginePacket& packet);
   TcpFate first_packet(const EnginePacket& packet);
   TcpFate on_syn(const EnginePacket& packet);
   TcpFate on_reset(const EnginePacket& packet);
@@ -147,6 +158,7 @@ class TcpTrack {
   const StreamSettings& settings_;
   TcpState state_ = TcpState::none;
   bool was_established_ = false, midstream_ = false, flushing_ = false, async_ = false;
+  bool confirmed_ = false;                   // strict: the client has acknowledged the SYN-ACK
   Direction closer_ = Direction::to_server;  // whose FIN came first
   std::array<Side, 2> sides_;
   // Inline, in order, nothing recorded: the packet's own bytes, not copied.

@@ -6,8 +6,7 @@
 
 #include "dataplane/io/buffers.h"
 #include "dataplane/worker/dataplane.h"
-#include "inspection/app/http_request.h"
-#include "inspection/stream/segment_pool.h"
+#include "inspection/inspector.h"
 
 namespace weir::config {
 
@@ -16,13 +15,6 @@ namespace {
 // One packet buffer: rte_mempool's object header, rte_mbuf, our private area (PacketMeta), headroom, data.
 constexpr uint64_t kObjectHeader = 64, kMbuf = 128, kPrivate = 128, kHeadroom = 128;
 constexpr uint64_t kBeforeData = kObjectHeader + kMbuf + kPrivate + kHeadroom;
-/// Of each inspected session, beside its windows and what HTTP needs: its tuple and names for events, TCP
-/// state, what alerted.
-constexpr uint64_t kFlowBytes = 1'024;
-/// Room for a segment that came out of order; an Inspector has two for each session, but enough for two
-/// sessions that fill both directions (inspection/detect/inspector.cpp).
-constexpr uint64_t kSegmentBytes =
-    inspection::SegmentPool::kSlotBytes + sizeof(inspection::SegmentPool::Slot);
 /// An adjacency with its share of the index (dataplane/fib/adjacency_table.cpp).
 constexpr uint64_t kAdjacencyBytes = 80;
 constexpr uint64_t kBindingBytes = 96;
@@ -72,7 +64,6 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
   const auto workers = std::max<uint32_t>(1, static_cast<uint32_t>(config.workers.cores.size()));
   const uint32_t session_share = (l.sessions + workers - 1) / workers;
   const uint32_t inspected_share = (l.inspected_sessions + workers - 1) / workers;
-  const uint64_t segments = std::max(2 * uint64_t{inspected_share}, 4 * uint64_t{l.out_of_order_segments});
 
   MemoryPlan plan;
   const auto add = [&](std::string what, uint64_t bytes, bool eal, std::string formula) {
@@ -96,13 +87,11 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
       "workers x event_queue, rounded up, x " + number(sizeof(inspection::Event)));
   add("sessions", workers * uint64_t{session_bytes(session_share)}, false,
       "workers x a table of " + number(session_share) + " (sessions / workers)");
-  const uint64_t flow_bytes = sizeof(inspection::HttpRequest) + kFlowBytes;
-  add("inspection",
-      workers * (uint64_t{inspected_share} * (2 * uint64_t{l.stream_window} + flow_bytes) +
-                 segments * kSegmentBytes),
-      false,
-      "inspected_sessions x (2 x stream_window + about " + number(flow_bytes) + " + 2 segments x " +
-          number(kSegmentBytes) + "), touched as sessions come");
+  const inspection::InspectorLimits inspected{inspected_share, l.stream_window, l.out_of_order_segments};
+  add("inspection", workers * inspected.memory(), false,
+      "inspected_sessions x (2 x stream_window + about " + number(inspection::InspectorLimits::kSessionBytes) +
+          "), at least " + number(inspection::InspectorLimits::kLeastMemory) +
+          " a worker, touched as sessions need it");
   const dataplane::FragmentLimits fragments = dataplane::worker_share(
       dataplane::FragmentLimits{l.held_fragments, l.fragmented_datagrams, l.fragments_per_datagram}, workers);
   add("fragments", workers * (2 * dataplane::FragmentTable::bytes(fragments) + dataplane::kDatagramRoom),

@@ -14,12 +14,9 @@ from harness import inspection
 from harness.contender import Failed, Missing
 
 CYCLES = {inspection.COPY: 1.0, inspection.SCAN: 30.0, inspection.ENGINE: 20.0, inspection.EVE_CASE: 2.0}
-PARTS = dict(zip(inspection.PARTS, (0.5, 5.5, 8.5, 1.0, 0.25, 3.75, 0.5)))
 
 
 def entry(case, **changes):
-    if case == inspection.PARTS_CASE:
-        return {"run_name": case, "run_type": "iteration", "whole": 20.0, **PARTS}
     return {"run_name": case, "run_type": "iteration", "cycles_per_byte": CYCLES[case], "bytes": 4e6,
             "bytes_per_second": 2e9, "proof_bytes": 1000.0, "proof_crc": float(0x1234abcd), "planted": 1.0,
             "rules": 70.0, "rules_refused": 7.0, "literals": 190.0,
@@ -36,7 +33,7 @@ class InspectionRow(unittest.TestCase):
 
     def benchmark(self, code=0, text=None, **changes):
         """Puts a program there that prints all cases; `changes`: case's last word -> what is otherwise."""
-        entries = [entry(case, **changes.get(case.rsplit("/", 1)[1], {})) for case in (*CYCLES, inspection.PARTS_CASE)]
+        entries = [entry(case, **changes.get(case.rsplit("/", 1)[1], {})) for case in CYCLES]
         with open(f"{self.build}/output", "w", encoding="utf-8") as file:
             file.write(json.dumps({"benchmarks": entries}) if text is None else text)
         path = f"{self.build}/bench/weir_inspect_bench"
@@ -75,11 +72,11 @@ class InspectionRow(unittest.TestCase):
         self.assertIn("--benchmark_filter=^(inspect/hs_scan)$", call)
         self.assertIn("--benchmark_min_time=1.500", call)
 
-    def test_the_engine_tells_its_parts_in_the_same_turn(self):
+    def test_the_engine_tells_what_its_events_cost_in_the_same_turn(self):
         self.benchmark()
         extra = inspection.WeirEngine(self.build).measure(2.0).extra
         self.assertEqual(len(self.calls()), 1)
-        self.assertEqual(extra, {"cycles per byte": 20.0, "alerts per KB": 0.25, **PARTS, inspection.EVE: 2.0})
+        self.assertEqual(extra, {"cycles per byte": 20.0, "alerts per KB": 0.25, inspection.EVE: 2.0})
 
     def test_other_bytes_are_no_comparison(self):
         for changed in ({"proof_bytes": 999.0}, {"proof_crc": 1.0}):
@@ -122,8 +119,8 @@ class InspectionRow(unittest.TestCase):
         found = inspection.rows(self.build)
         self.assertEqual(set(found), {kind.name for kind in inspection.CONTENDERS})
         self.assertEqual(found["Weir's engine"]["matches_per_kb"], 0.25)
-        self.assertEqual(found["Weir's engine"]["parts"], {**PARTS, inspection.EVE: 2.0})
-        self.assertEqual(found["copy and checksum"]["parts"], {})
+        self.assertEqual(found["Weir's engine"]["eve"], 2.0)
+        self.assertIsNone(found["copy and checksum"]["eve"])
         self.benchmark(code=1, text="")
         self.assertTrue(all(isinstance(reason, str) for reason in inspection.rows(self.build).values()))
 

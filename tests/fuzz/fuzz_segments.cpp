@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "inspection/compile/ruleset.h"
-#include "inspection/rules/rule_parser.h"
+#include "inspection/engine/ruleset.h"
+#include "inspection/rules/language.h"
 
 using namespace weir::inspection;
 
@@ -23,16 +23,16 @@ class NullSink final : public EventSink {
 };
 
 std::shared_ptr<const Ruleset> make_ruleset() {
-  ParsedRules parsed;
-  RuleParser().parse_file(
+  ast::ParsedRuleset parsed;
+  ast::RuleReader().read(
       "fuzz.rules",
       "drop tcp any any -> any any (flow:to_server; content:\"EVIL\"; sid:1;)\n"
       "alert tcp any any -> any any (content:\"A\"; content:\"B\"; within:9; content:!\"C\"; sid:2;)\n"
       "alert http any any -> any any (http.uri; content:\"/a\"; http.host; content:\"h\"; sid:3;)\n",
       parsed);
-  auto ruleset = Ruleset::compile(std::move(parsed.rules), 1);
-  if (!ruleset) std::abort();
-  return *ruleset;
+  auto build = compile_rules(parsed, 1);
+  if (!build || !build->refused.empty()) std::abort();
+  return build->ruleset;
 }
 
 /// What the server's application can read.
@@ -72,6 +72,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     packet.seq = seq;
     packet.ack = ack;
     packet.tcp_flags = flags;
+    std::array<uint8_t, 20> header{};
+    header[12] = 5 << 4;
+    header[13] = flags;
+    header[14] = header[15] = 0xff;  // the largest window
+    packet.l4_header = header;
     packet.payload = payload;
     return inspector->inspect(handle, *ruleset, packet, sink).action;
   };

@@ -4,8 +4,6 @@
 #include <gtest/gtest.h>
 
 #include "dataplane/session/session_table.h"
-#include "inspection/app/http_request.h"
-#include "inspection/stream/segment_pool.h"
 #include "tests/unit/config/samples.h"
 
 namespace weir::config::test {
@@ -78,12 +76,11 @@ TEST(MemoryPlan, CountsBothKindsOfBuffers) {
 }
 
 TEST(MemoryPlan, SharesSessionsOutOverWorkers) {
-  Config config = machine("[limits]\nsessions = 1000\ninspected_sessions = 10\nstream_window = 1000\n");
+  Config config = machine("[limits]\nsessions = 1000\ninspected_sessions = 3000\nstream_window = 2000\n");
   config.workers.cores = {1, 2, 3};
   const MemoryPlan plan = memory_plan(config, hundred_each);
   EXPECT_EQ(bytes_of(plan, "sessions"), 3u * 334 * 100);
-  EXPECT_EQ(bytes_of(plan, "inspection"), 3u * (4 * (2 * 1'000 + sizeof(inspection::HttpRequest) + 1'024) +
-                                                4 * 16 * (2'048 + sizeof(inspection::SegmentPool::Slot))));
+  EXPECT_EQ(bytes_of(plan, "inspection"), 3u * (1'000 * (2 * 2'000 + 8 * 1'024)));
 }
 
 TEST(MemoryPlan, RingsOfAPowerOfTwoTakeTheNextOne) {
@@ -95,12 +92,12 @@ TEST(MemoryPlan, RingsOfAPowerOfTwoTakeTheNextOne) {
 TEST(MemoryPlan, SurvivesTheLargestLimits) {
   Config config = machine(
       "[limits]\nsessions = 67108864\npacket_buffers = 4194304\nring_size = 65536\nadjacencies = 1048575\n"
-      "inspected_sessions = 4194304\nstream_window = 1048576\nout_of_order_segments = 1024\nevent_queue = "
+      "inspected_sessions = 4194304\nstream_window = 32768\nout_of_order_segments = 1024\nevent_queue = "
       "1048576\n");
   config.workers.cores.resize(64);
   const MemoryPlan plan = memory_plan(config, &dataplane::SessionTable::bytes_for);
-  EXPECT_GT(plan.total_bytes, 8ull << 40) << "4 Mi sessions with two windows of 1 MiB each";
-  EXPECT_LT(plan.total_bytes, 16ull << 40);
+  EXPECT_GT(plan.total_bytes, 256ull << 30) << "4 Mi sessions with two windows of 32 KiB each";
+  EXPECT_LT(plan.total_bytes, 1ull << 40);
 }
 
 TEST(MemoryPlan, PrintsItsFormulas) {

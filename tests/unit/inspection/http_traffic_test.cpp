@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "inspection/app/http_request.h"
+#include "inspection/engine/parsers.h"
 
 namespace weir::bench {
 namespace {
 
-using inspection::HttpRequest;
+using namespace inspection;
 
 /// Takes all segments, in their order.
 struct Recorder {
@@ -39,21 +39,28 @@ TEST(HttpTraffic, IsMadeOfWholeRequests) {
   const auto streams = segments_of(traffic, 0);
   uint64_t bytes = 0;
   for (size_t s = 0; s < streams.size(); ++s) {
-    HttpRequest parser;
-    parser.reset(true);
-    size_t requests = 0, complete = 0;
+    BytePool pool(8 << 20);
+    ParserShared shared;
+    shared.http.transactions = 4'096;
+    AppParser* const parser = make_parser(pool, shared, AppProtocol::http1, true, 0);
+    ASSERT_NE(parser, nullptr);
     for (const std::string& segment : streams[s]) {
       EXPECT_LE(segment.size(), HttpTraffic::kSegmentBytes);
       bytes += segment.size();
       std::span<const uint8_t> rest(reinterpret_cast<const uint8_t*>(segment.data()), segment.size());
-      while (!rest.empty()) {
-        const HttpRequest::Step step = parser.advance(rest);
-        ASSERT_NE(step.point, HttpRequest::Point::not_http);
-        requests += step.point == HttpRequest::Point::request_line;
-        complete += step.point == HttpRequest::Point::headers;
+      Advance step;
+      do {
+        step = parser->advance(Direction::to_server, rest, 0);
+        ASSERT_EQ(step.error, AppError::none);
         rest = rest.subspan(step.consumed);
-      }
+      } while (step.next == Next::again);
     }
+    size_t requests = 0, complete = 0;
+    for (const Transaction* const transaction : parser->transactions()) {
+      ++requests;
+      complete += transaction->progress(Direction::to_server) == HttpStep::complete;
+    }
+    parser->destroy();
     EXPECT_EQ(requests, traffic.streams()[s].requests);
     EXPECT_EQ(complete, requests);
   }

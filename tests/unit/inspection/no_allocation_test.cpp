@@ -41,7 +41,12 @@ class CountingSink final : public EventSink {
 };
 
 Packet packet_of(Direction d, uint32_t seq, uint32_t ack, uint8_t flags, std::string_view payload) {
+  static std::array<uint8_t, 20> ip, header;
+  ip = ip_header(flags != 0 ? 6 : 17);
+  header = tcp_header(flags);
   Packet packet;
+  packet.ip_header = ip;
+  packet.l4_header = std::span(header).first(flags != 0 ? 20 : 8);
   packet.direction = d;
   packet.seq = seq;
   packet.ack = ack;

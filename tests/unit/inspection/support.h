@@ -4,15 +4,16 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "inspection/compile/ruleset.h"
+#include "inspection/engine/ruleset.h"
 #include "inspection/inspector.h"
-#include "inspection/rules/rule_parser.h"
+#include "inspection/rules/language.h"
 
 namespace weir::inspection::test {
 
@@ -24,17 +25,17 @@ inline std::span<const uint8_t> bytes_of(std::string_view text) {
 
 /// Compiles rules that all have to be good.
 inline std::shared_ptr<const Ruleset> compile(std::string_view rules, unsigned workers = 1) {
-  ParsedRules parsed;
-  RuleParser().parse_file("test.rules", rules, parsed);
-  for (const RuleIssue& issue : parsed.issues) {
-    ADD_FAILURE() << issue.line << ':' << issue.column << ' ' << issue.keyword << ": " << issue.message;
-  }
-  auto ruleset = Ruleset::compile(std::move(parsed.rules), workers);
-  if (!ruleset) {
-    ADD_FAILURE() << ruleset.error().message;
+  ast::ParsedRuleset parsed;
+  ast::RuleReader().read("test.rules", rules, parsed);
+  auto build = compile_rules(parsed, workers);
+  if (!build) {
+    ADD_FAILURE() << build.error().message;
     return nullptr;
   }
-  return *ruleset;
+  for (const RuleIssue& issue : build->refused) {
+    ADD_FAILURE() << issue.line << ':' << issue.column << ' ' << issue.keyword << ": " << issue.message;
+  }
+  return build->ruleset;
 }
 
 class RecordingSink final : public EventSink {
@@ -78,12 +79,34 @@ inline std::unique_ptr<Inspector> make_inspector(InspectorLimits limits = {.flow
   return inspector ? std::move(*inspector) : nullptr;
 }
 
+/// The part of a TCP header that packets do not carry by value: the largest window, no options.
+inline std::array<uint8_t, 20> tcp_header(uint8_t flags) {
+  std::array<uint8_t, 20> header{};
+  header[12] = 5 << 4;
+  header[13] = flags;
+  header[14] = header[15] = 0xff;
+  return header;
+}
+
+/// An IPv4 header without options.
+inline std::array<uint8_t, 20> ip_header(uint8_t protocol) {
+  std::array<uint8_t, 20> header{};
+  header[0] = 0x45;
+  header[8] = 64;
+  header[9] = protocol;
+  return header;
+}
+
 /// One session in an Inspector. Positions count bytes from the beginning of a direction's stream.
 class Session {
  public:
   Session(Inspector& inspector, std::shared_ptr<const Ruleset> ruleset, RecordingSink& sink,
           const FlowInfo& info = flow_info())
-      : inspector_(inspector), ruleset_(std::move(ruleset)), sink_(sink), handle_(inspector.open(info)) {}
+      : inspector_(inspector),
+        ruleset_(std::move(ruleset)),
+        sink_(sink),
+        info_(info),
+        handle_(inspector.open(info)) {}
   ~Session() { inspector_.close(handle_); }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -116,7 +139,13 @@ class Session {
     Packet packet;
     packet.direction = d;
     packet.now_ns = ++now_;
-    packet.payload = bytes_of(payload);
+    const auto ip = ip_header(info_.protocol);
+    const auto header = tcp_header(flags);
+    packet.ip_header = ip;
+    packet.l4_header = std::span(header).first(info_.protocol == 6 ? 20 : 8);
+    std::vector<uint8_t> bytes(payload.begin(), payload.end());
+    packet.payload = bytes;
+    if (mends) packet.writable = bytes;
     packet.seq = seq;
     packet.ack = ack;
     packet.tcp_flags = flags;
@@ -125,11 +154,13 @@ class Session {
     return verdict.action;
   }
   uint32_t last_sid = 0;
+  bool mends = false;  // bytes that contradict the first ones are put right
 
  private:
   Inspector& inspector_;
   std::shared_ptr<const Ruleset> ruleset_;
   RecordingSink& sink_;
+  FlowInfo info_;
   FlowHandle handle_;
   uint32_t isn_[2] = {1000, 9000};
   uint64_t now_ = 0;

@@ -1,0 +1,312 @@
+// The Inspector of inspector.h: the hub's sessions on the engine, packets in their order, inline.
+#include <algorithm>
+#include <new>
+
+#include "inspection/app/http/transaction.h"
+#include "inspection/engine/engine.h"
+#include "inspection/engine/ruleset.h"
+#include "inspection/inspector.h"
+
+namespace weir::inspection {
+
+namespace {
+
+constexpr uint32_t kIndexBits = 24;  // of a handle; the rest is a generation
+constexpr uint32_t kIndexMask = (1U << kIndexBits) - 1;
+constexpr uint32_t kNoFlow = kIndexMask;
+constexpr uint8_t kTcp = 6, kUdp = 17, kIcmp = 1, kIcmp6 = 58;
+
+constexpr uint32_t kFullSegment = 2'048;  // what a record of a segment of 1,460 bytes takes
+
+struct Flow {
+  FlowInfo info;
+  EngineSession* session = nullptr;  // from the first packet on
+  bool open = false;
+  bool dropped = false;
+  uint8_t generation = 0;
+  uint32_t dropped_by = 0;  // sid
+  uint32_t next_free = 0;
+};
+
+/// Window scale and timestamps (RFC 7323) of a TCP header whose length was checked.
+void read_tcp_options(std::span<const uint8_t> header, EnginePacket& packet) {
+  constexpr uint8_t kEnd = 0, kNothing = 1, kScale = 3, kTimestamp = 8;
+  constexpr size_t kFixed = 20;
+  for (size_t at = kFixed; at < header.size();) {
+    const uint8_t kind = header[at];
+    if (kind == kEnd) return;
+    if (kind == kNothing) {
+      ++at;
+      continue;
+    }
+    if (at + 1 >= header.size()) return;
+    const size_t size = header[at + 1];
+    if (size < 2 || at + size > header.size()) return;
+    if (kind == kScale && size == 3) {
+      packet.has_wscale = true;
+      packet.wscale = header[at + 2];
+    } else if (kind == kTimestamp && size == 10) {
+      const auto word = [&](size_t from) {
+        return uint32_t{header[from]} << 24 | uint32_t{header[from + 1]} << 16 |
+               uint32_t{header[from + 2]} << 8 | header[from + 3];
+      };
+      packet.has_timestamp = true;
+      packet.timestamp = word(at + 2);
+      packet.timestamp_echo = word(at + 6);
+    }
+    at += size;
+  }
+}
+
+EnginePacket engine_packet(const FlowInfo& flow, const Packet& packet) {
+  EnginePacket out;
+  PacketView& view = out.view;
+  const bool to_server = packet.direction == Direction::to_server;
+  view.time_ns = packet.now_ns;
+  view.direction = packet.direction;
+  view.src = to_server ? flow.src : flow.dst;
+  view.dst = to_server ? flow.dst : flow.src;
+  view.protocol = flow.protocol;
+  if (flow.protocol == kTcp || flow.protocol == kUdp) {
+    view.src_port = to_server ? flow.src_port : flow.dst_port;
+    view.dst_port = to_server ? flow.dst_port : flow.src_port;
+  }
+  view.ip = packet.ip_header;
+  view.ip_header = packet.ip_header;
+  view.l4_header = packet.l4_header;
+  view.payload = packet.payload;
+  view.seq = packet.seq;
+  view.ack = packet.ack;
+  view.tcp_flags = packet.tcp_flags;
+  if (flow.src.is_v4() ? packet.ip_header.size() >= 20 : packet.ip_header.size() >= 40)
+    out.ttl = packet.ip_header[flow.src.is_v4() ? 8 : 7];
+  const std::span<const uint8_t> l4 = packet.l4_header;
+  if (flow.protocol == kTcp && l4.size() >= 20) {
+    view.window = static_cast<uint16_t>(l4[14] << 8 | l4[15]);
+    out.urgent = static_cast<uint16_t>(l4[18] << 8 | l4[19]);
+    read_tcp_options(l4, out);
+  } else if ((flow.protocol == kIcmp || flow.protocol == kIcmp6) && l4.size() >= 2) {
+    out.icmp_type = l4[0];
+    out.icmp_code = l4[1];
+  }
+  return out;
+}
+
+EngineSettings settings_of(const InspectorLimits& limits) {
+  EngineSettings settings;
+  settings.memory = limits.memory();
+  settings.enforce = true;
+  settings.stream_window = limits.stream_window;
+  settings.stream.is_inline = true;
+  settings.stream.strict = true;
+  settings.stream.midstream = true;  // a policy may begin to inspect a session at any time
+  settings.stream.session_records = std::max(limits.out_of_order_segments, 1U) * kFullSegment;
+  return settings;
+}
+
+class InlineInspector final : public Inspector, private EngineEvents {
+ public:
+  InlineInspector(std::unique_ptr<Engine> engine, uint32_t flows)
+      : engine_(std::move(engine)), flows_(flows) {
+    for (uint32_t i = 0; i < flows; ++i) flows_[i].next_free = i + 1 < flows ? i + 1 : kNoFlow;
+  }
+  ~InlineInspector() override {
+    for (Flow& flow : flows_) {
+      if (flow.session != nullptr) engine_->abandon(flow.session);
+    }
+  }
+
+  FlowHandle open(const FlowInfo& info) override;
+  Verdict inspect(FlowHandle handle, const Ruleset& ruleset, const Packet& packet, EventSink& sink) override;
+  void close(FlowHandle handle) override;
+  const InspectorCounters& counters() const override { return counters_; }
+
+ private:
+  Flow* find(FlowHandle handle) {
+    const uint32_t index = (handle.value & kIndexMask) - 1;
+    if (!handle.valid() || index >= flows_.size()) return nullptr;
+    Flow& flow = flows_[index];
+    return flow.open && flow.generation == handle.value >> kIndexBits ? &flow : nullptr;
+  }
+  EngineVerdict judge(Flow& flow, EnginePacket& packet, const Ruleset& ruleset);
+  Verdict refuse(Flow& flow, const EngineVerdict& verdict);
+  void push(EventKind kind, const RuleInfo& rule, bool blocked, Direction direction,
+            Transaction* transaction);
+
+  // EngineEvents, of the packet at hand
+  void alert(const EngineSession* session, const EnginePacket& packet, const RuleAlert& alert) override;
+  void transaction(const EngineSession&, const EnginePacket&, Transaction&) override {}
+  void moved(const EngineSession&, const EnginePacket&, std::span<Transaction* const>) override {}
+  void judged(const EngineSession*, const EnginePacket&, const EngineVerdict&) override {}
+  void ended(const EngineSession&) override {}
+
+  std::unique_ptr<Engine> engine_;
+  std::vector<Flow> flows_;
+  uint32_t free_ = 0;
+  uint64_t next_id_ = 1;
+  InspectorCounters counters_;
+  // Of the packet at hand:
+  const Flow* flow_ = nullptr;
+  const Packet* packet_ = nullptr;
+  EventSink* sink_ = nullptr;
+  Direction alert_direction_ = Direction::to_server;  // of the last alert
+  Event event_;
+};
+
+FlowHandle InlineInspector::open(const FlowInfo& info) {
+  if (free_ == kNoFlow) {
+    ++counters_.flow_limit;
+    return {};
+  }
+  const uint32_t index = free_;
+  Flow& flow = flows_[index];
+  free_ = flow.next_free;
+  const uint8_t generation = flow.generation;
+  flow = Flow{};
+  flow.info = info;
+  flow.open = true;
+  flow.generation = generation;
+  ++counters_.flows_open;
+  return {static_cast<uint32_t>(generation) << kIndexBits | (index + 1)};
+}
+
+void InlineInspector::close(FlowHandle handle) {
+  Flow* flow = find(handle);
+  if (flow == nullptr) return;
+  if (flow->session != nullptr) engine_->abandon(flow->session);
+  flow->session = nullptr;
+  flow->open = false;
+  ++flow->generation;
+  flow->next_free = free_;
+  free_ = static_cast<uint32_t>(flow - flows_.data());
+  --counters_.flows_open;
+}
+
+/// One packet of a session that has an entry, or gets one.
+EngineVerdict InlineInspector::judge(Flow& flow, EnginePacket& packet, const Ruleset& ruleset) {
+  EngineVerdict verdict;
+  for (int round = 0; round < 2; ++round) {
+    if (flow.session == nullptr) flow.session = engine_->open(packet, next_id_++);
+    if (flow.session == nullptr) {
+      ++counters_.memory_limit;
+      verdict.forward = false;
+      return verdict;
+    }
+    verdict = engine_->inspect(flow.session, packet, ruleset.profile(), *this);
+    if (!verdict.new_session) break;
+    engine_->abandon(flow.session);  // its ends begin anew
+    flow.session = nullptr;
+  }
+  return verdict;
+}
+
+Verdict InlineInspector::inspect(FlowHandle handle, const Ruleset& ruleset, const Packet& packet,
+                                 EventSink& sink) {
+  Flow* flow = find(handle);
+  if (flow == nullptr) return {.action = Action::drop_packet};
+  ++counters_.packets;
+  counters_.bytes += packet.payload.size();
+  if (flow->dropped) return {.action = Action::drop_session, .sid = flow->dropped_by};
+  flow_ = flow;
+  packet_ = &packet;
+  sink_ = &sink;
+  alert_direction_ = packet.direction;
+  EnginePacket seen = engine_packet(flow->info, packet);
+  const EngineVerdict verdict = judge(*flow, seen, ruleset);
+  if (!verdict.forward) return refuse(*flow, verdict);
+  if (verdict.failed) {
+    ++counters_.scan_errors;
+    return {.action = Action::drop_packet};
+  }
+  if (!verdict.rewritten) return {};
+  if (packet.writable.size() != packet.payload.size()) {
+    ++counters_.segment_conflicts;
+    return {.action = Action::drop_packet};
+  }
+  engine_->rewrite(*flow->session, seen, packet.writable);
+  ++counters_.rewritten;
+  return {.rewritten = true};
+}
+
+Verdict InlineInspector::refuse(Flow& flow, const EngineVerdict& verdict) {
+  switch (verdict.reason) {
+    case DropReason::stream_memcap:
+      ++counters_.segment_limit;
+      break;
+    case DropReason::stream_error:
+    case DropReason::stream_midstream:
+      ++counters_.segment_conflicts;
+      break;
+    default:
+      break;
+  }
+  if (!verdict.drop_session)
+    return {.action = Action::drop_packet, .reject = verdict.reject != RejectTo::nobody};
+  flow.dropped = true;
+  flow.dropped_by = verdict.rule != nullptr ? verdict.rule->sid : 0;
+  ++counters_.drops;
+  if (verdict.rule != nullptr) push(EventKind::drop, *verdict.rule, true, alert_direction_, nullptr);
+  return {
+      .action = Action::drop_session, .sid = flow.dropped_by, .reject = verdict.reject != RejectTo::nobody};
+}
+
+void InlineInspector::alert(const EngineSession*, const EnginePacket&, const RuleAlert& alert) {
+  ++counters_.alerts;
+  alert_direction_ = alert.direction;
+  push(EventKind::alert, *alert.rule, alert.blocked, alert.direction, alert.transaction);
+}
+
+void InlineInspector::push(EventKind kind, const RuleInfo& rule, bool blocked, Direction direction,
+                           Transaction* transaction) {
+  event_ = Event{};
+  event_.kind = kind;
+  event_.time_ns = packet_->now_ns;
+  event_.flow = flow_->info;
+  event_.packet_length = static_cast<uint16_t>(std::min<size_t>(packet_->payload.size(), UINT16_MAX));
+  AlertBody& body = event_.alert;
+  body.gid = rule.gid;
+  body.sid = rule.sid;
+  body.rev = rule.rev;
+  body.priority = rule.severity;
+  body.blocked = blocked;
+  body.to_client = direction == Direction::to_client;
+  body.signature.assign(rule.signature);
+  body.category.assign(rule.category);
+  if (kind == EventKind::drop) event_.drop_reason.assign("inspect_drop");
+  if (transaction != nullptr && transaction->protocol() == AppProtocol::http1) {
+    auto& http = static_cast<HttpTransaction&>(*transaction);
+    body.http_method.assign(http.method());
+    body.http_url.assign(http.raw_uri());
+    body.http_host.assign(http.hostname());
+  }
+  if (!sink_->push(event_)) ++counters_.events_lost;
+}
+
+}  // namespace
+
+uint64_t InspectorLimits::memory() const {
+  const uint64_t session = kSessionBytes + 2 * uint64_t{stream_window};
+  return std::max(kLeastMemory, flows * session);
+}
+
+Result<std::unique_ptr<Inspector>> Inspector::create(unsigned worker, const InspectorLimits& limits) {
+  if (limits.flows == 0 || limits.flows >= kNoFlow) {
+    return fail(ErrorCode::invalid, "the number of inspected sessions has to lie between 1 and 16777214");
+  }
+  if (limits.stream_window < 1'024 || limits.stream_window > BytePool::kLargest / 2) {
+    return fail(ErrorCode::invalid, "the stream window has to lie between 1024 bytes and 32 KiB");
+  }
+  if (limits.out_of_order_segments > 1'024) {
+    return fail(ErrorCode::invalid, "at most 1024 out-of-order segments may be kept for a direction");
+  }
+  try {
+    auto engine = Engine::create(worker, settings_of(limits));
+    if (!engine) return tl::unexpected(std::move(engine.error()));
+    return std::unique_ptr<Inspector>(std::make_unique<InlineInspector>(std::move(*engine), limits.flows));
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorCode::exhausted,
+                "there is too little memory for " + std::to_string(limits.flows) + " inspected sessions");
+  }
+}
+
+}  // namespace weir::inspection
