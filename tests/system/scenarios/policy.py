@@ -186,7 +186,7 @@ def groups_at_run_time(world):
     EchoServer(world.lab, b.namespace, b.address, 80)
     expect(not can_connect(a.namespace, b.address, 80), "who is not in the group connects")
     refused = hub.ctl("group", "remove", "clients", check=False)
-    expect(refused.exit != 0 and "grouped" in refused.stderr + refused.stdout, f"a group that a rule names: {refused}")
+    expect(refused.returncode != 0 and "grouped" in refused.stderr + refused.stdout, f"a group that a rule names: {refused}")
     hub.ctl("group", "add", "spoke-a", "--attachments", a.name)
     hub.ctl("group", "replace", "clients", "--groups", "spoke-a")
     expect("~ group clients" in hub.ctl("config", "diff").stdout, hub.ctl("config", "diff").stdout)
