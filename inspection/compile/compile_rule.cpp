@@ -143,7 +143,7 @@ class RuleCompiler {
   Status take(const ast::SameIp& c) { return take_packet(c); }
   Status take(const ast::StreamSize& c) {
     out_.packet_checks.emplace_back(c);
-    session_keyword_ = payload_positions_ = true;
+    session_keyword_ = true;
     return ok();
   }
   Status take(const ast::FlowNumber& c) {
