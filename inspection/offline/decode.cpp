@@ -16,7 +16,7 @@ using Bytes = std::span<const uint8_t>;
 
 constexpr uint16_t kEtherMpls = 0x8847, kEtherMplsMulticast = 0x8848, kEtherPppoeSession = 0x8864,
                    kEtherQinQOld = 0x9100, kEtherErspan2 = 0x88be, kEtherErspan3 = 0x22eb,
-                   kEtherGrePpp = 0x880b, kEtherPppMarker = 0x0021, kEtherNsh = 0x894f;
+                   kEtherGrePpp = 0x880b;
 constexpr uint8_t kProtoSctp = 132;
 
 uint16_t u16(Bytes bytes, size_t at) { return static_cast<uint16_t>(bytes[at] << 8 | bytes[at + 1]); }

@@ -76,11 +76,10 @@ const char* flow_state(const EngineSession& session) {
 
 }  // namespace
 
-Result<std::unique_ptr<EveWriter>> EveWriter::open(const std::string& file, const EveSettings& settings,
-                                                   bool is_inline) {
+Result<std::unique_ptr<EveWriter>> EveWriter::open(const std::string& file, const EveSettings& settings) {
   std::FILE* const out = file == "-" ? stdout : std::fopen(file.c_str(), "w");
   if (out == nullptr) return fail(ErrorCode::io, file + ": cannot be written");
-  return std::unique_ptr<EveWriter>(new EveWriter(out, settings, is_inline));
+  return std::unique_ptr<EveWriter>(new EveWriter(out, settings));
 }
 
 EveWriter::~EveWriter() {

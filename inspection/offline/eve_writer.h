@@ -37,8 +37,7 @@ struct EveSettings {
 class EveWriter final : public EngineEvents {
  public:
   /// "-" is the standard output.
-  static Result<std::unique_ptr<EveWriter>> open(const std::string& file, const EveSettings& settings,
-                                                 bool is_inline);
+  static Result<std::unique_ptr<EveWriter>> open(const std::string& file, const EveSettings& settings);
   ~EveWriter() override;
   EveWriter(const EveWriter&) = delete;
   EveWriter& operator=(const EveWriter&) = delete;
@@ -60,8 +59,7 @@ class EveWriter final : public EngineEvents {
 
  private:
   using Json = nlohmann::ordered_json;
-  EveWriter(std::FILE* file, const EveSettings& settings, bool is_inline)
-      : file_(file), settings_(settings), inline_(is_inline) {}
+  EveWriter(std::FILE* file, const EveSettings& settings) : file_(file), settings_(settings) {}
   enum class Ends : uint8_t { packet, flow, flow_reversed };
   Json header(const char* type, uint64_t time_ns, const EngineSession* session, const EnginePacket* packet,
               Ends ends);
@@ -80,7 +78,6 @@ class EveWriter final : public EngineEvents {
 
   std::FILE* file_;
   EveSettings settings_;
-  bool inline_;
   const char* end_reason_ = "timeout";
   bool failed_ = false;
   /// Files of transactions under way that have their event, by direction.

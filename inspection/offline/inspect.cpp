@@ -141,7 +141,7 @@ Status run(InspectRequest& request, std::ostream& err, size_t& refused) {
     if (!engine) return tl::unexpected(std::move(engine.error()));
     engines.push_back(std::move(*engine));
   }
-  auto eve = EveWriter::open(request.eve, request.settings.eve, request.settings.engine.stream.is_inline);
+  auto eve = EveWriter::open(request.eve, request.settings.eve);
   if (!eve) return tl::unexpected(std::move(eve.error()));
   auto capture = Capture::open(request.pcap);
   if (!capture) return tl::unexpected(std::move(capture.error()));

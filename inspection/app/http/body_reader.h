@@ -82,8 +82,7 @@ class BodyReader {
   ChunkReader chunks_;
   Decoder* decoder_ = nullptr;
   Kind kind_ = Kind::none;
-  bool invalid_chunk_ = false, bomb_ = false, beyond_limit_ = false, no_memory_ = false,
-       decoder_waits_ = true;
+  bool invalid_chunk_ = false, bomb_ = false, beyond_limit_ = false, no_memory_ = false;
   uint64_t left_ = 0;
   uint64_t raw_ = 0, made_ = 0, work_ = 0;
 };

@@ -16,8 +16,7 @@ namespace {
 using Bytes = std::span<const uint8_t>;
 
 constexpr uint8_t kInteger = 0x02, kOid = 0x06, kUtcTime = 0x17, kGeneralizedTime = 0x18, kSequence = 0x30,
-                  kSet = 0x31, kOctets = 0x04, kBmp = 0x1e, kVersion = 0xa0, kExtensions = 0xa3,
-                  kBoolean = 0x01;
+                  kOctets = 0x04, kBmp = 0x1e, kVersion = 0xa0, kExtensions = 0xa3, kBoolean = 0x01;
 
 struct Attribute {
   std::array<uint8_t, 10> oid;

@@ -8,7 +8,7 @@ namespace {
 
 using Bytes = std::span<const uint8_t>;
 
-constexpr uint8_t kChangeCipher = 20, kAlert = 21, kHandshake = 22, kApplication = 23, kHeartbeat = 24;
+constexpr uint8_t kChangeCipher = 20, kHandshake = 22, kApplication = 23, kHeartbeat = 24;
 constexpr uint8_t kClientHello = 1, kServerHello = 2, kCertificate = 11, kServerHelloDone = 14;
 constexpr size_t kRecordHeader = 5, kMessageHeader = 4;
 constexpr size_t kMaxRecord = 16'384 + 2'048;  // RFC 5246 section 6.2.3
