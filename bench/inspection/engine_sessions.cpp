@@ -27,7 +27,7 @@ std::vector<inspection::Event> RingSink::latest() const {
 inspection::FlowInfo flow_info(size_t number) {
   inspection::FlowInfo info;
   info.flow_id = number;
-  info.src = *net::parse_ip("10.1.0.5");
+  info.src = *net::parse_ip("198.18.0.5");  // outside of what $HOME_NET is, as what attacks a server is
   info.dst = *net::parse_ip("10.2.0.80");
   info.src_port = static_cast<uint16_t>(40'000 + number % 20'000);
   info.dst_port = 80;
