@@ -18,8 +18,8 @@
 #include "dataplane/worker/packet.h"
 #include "dataplane/worker/pending.h"
 #include "dataplane/worker/policer.h"
-#include "dataplane/worker/rule_log.h"
 #include "dataplane/worker/profile.h"
+#include "dataplane/worker/rule_log.h"
 #include "inspection/inspector.h"
 
 namespace weir::dataplane {

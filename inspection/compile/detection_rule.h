@@ -106,8 +106,9 @@ struct HostBitEffect {
 /// What is asked of the packet, the session and the transaction beside bytes; all have to hold.
 using PacketCheck =
     std::variant<ast::PayloadSize, ast::HeaderNumber, ast::VlanId, ast::BitFlags, ast::IpOption, ast::SameIp,
-                 ast::StreamSize, ast::FlowNumber, ast::TransactionNumber, PacketEvent, FlowBitCheck, FlowIntCheck,
-                 HostBitCheck, ast::AppLayerProtocol, ast::TlsVersions, ast::TlsCertificateTime>;
+                 ast::StreamSize, ast::FlowNumber, ast::TransactionNumber, PacketEvent, FlowBitCheck,
+                 FlowIntCheck, HostBitCheck, ast::AppLayerProtocol, ast::TlsVersions,
+                 ast::TlsCertificateTime>;
 
 struct FlowBitEffect {
   enum class Op : uint8_t { set, unset, toggle };

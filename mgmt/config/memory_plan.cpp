@@ -89,9 +89,9 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
       "workers x a table of " + number(session_share) + " (sessions / workers)");
   const inspection::InspectorLimits inspected{inspected_share, l.stream_window, l.out_of_order_segments};
   add("inspection", workers * inspected.memory(), false,
-      "inspected_sessions x (2 x stream_window + about " + number(inspection::InspectorLimits::kSessionBytes) +
-          "), at least " + number(inspection::InspectorLimits::kLeastMemory) +
-          " a worker, touched as sessions need it");
+      "inspected_sessions x (2 x stream_window + about " +
+          number(inspection::InspectorLimits::kSessionBytes) + "), at least " +
+          number(inspection::InspectorLimits::kLeastMemory) + " a worker, touched as sessions need it");
   const dataplane::FragmentLimits fragments = dataplane::worker_share(
       dataplane::FragmentLimits{l.held_fragments, l.fragmented_datagrams, l.fragments_per_datagram}, workers);
   add("fragments", workers * (2 * dataplane::FragmentTable::bytes(fragments) + dataplane::kDatagramRoom),
