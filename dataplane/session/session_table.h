@@ -176,6 +176,7 @@ class SessionTable {
     matches &= matches - 1;
     return matches & (matches - 1);
   }
+  /// translation() of it, without its index.
   const SessionTranslation& translation_of(const Session& s) const {
     static_assert(sizeof(Session) == sizeof(SessionTranslation));
     return *reinterpret_cast<const SessionTranslation*>(reinterpret_cast<const char*>(&s) +
@@ -184,6 +185,7 @@ class SessionTable {
   /// The session is in use, and this is its key in that direction.
   bool holds(const Session& s, Direction direction, const Key4& key) const;
   bool holds(const Session& s, Direction direction, const Key6& key) const;
+  /// 16 bytes of ends that lie as a session's do, as a key of that direction has them.
   static __m128i turned(const void* ends, Direction direction);
   static bool is_key(const void* ends, const Session& s, Direction direction, const Key4& key, uint32_t asked,
                      uint32_t flags);

@@ -4,18 +4,17 @@
 
 #include <algorithm>
 
+#include "dataplane/net/headers.h"
 #include "inspection/detect/detector_core.h"
 
 namespace weir::inspection {
 
 namespace {
 
-constexpr uint8_t kTcp = 6, kUdp = 17;
-
 PayloadSource packet_source(const PacketView& packet) {
-  return packet.protocol == kTcp   ? PayloadSource::tcp_packet
-         : packet.protocol == kUdp ? PayloadSource::udp
-                                   : PayloadSource::other;
+  return packet.protocol == net::kProtoTcp   ? PayloadSource::tcp_packet
+         : packet.protocol == net::kProtoUdp ? PayloadSource::udp
+                                             : PayloadSource::other;
 }
 
 }  // namespace
@@ -136,7 +135,8 @@ bool DetectorCore::packet_rule_matches(Call& call, uint32_t number) {
   ++counters_.candidates;
   if (!header_matches(call, rule, d)) return false;
   // A rule on the stream is held against a packet only where its bytes are in no stream.
-  if (rule.kind == RuleKind::stream && call.packet.protocol == kTcp && call.packet.stream_part) return false;
+  if (rule.kind == RuleKind::stream && call.packet.protocol == net::kProtoTcp && call.packet.stream_part)
+    return false;
   ++counters_.verified;
   MatchBytes payload;
   payload.bytes = call.packet.payload;

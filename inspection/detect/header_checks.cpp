@@ -1,4 +1,5 @@
 #include "inspection/detect/header_checks.h"
+#include "dataplane/net/headers.h"
 
 #include <algorithm>
 #include <array>
@@ -9,7 +10,7 @@ namespace {
 
 using Bytes = std::span<const uint8_t>;
 
-constexpr uint8_t kTcp = 6, kUdp = 17, kSctp = 132, kIcmp = 1, kIcmpv6 = 58;
+constexpr uint8_t kSctp = 132;
 
 uint64_t be(Bytes bytes, size_t at, size_t size) {
   uint64_t value = 0;
@@ -32,7 +33,7 @@ bool has_v6(const PacketView& packet) {
 
 /// The body of the TCP option of that kind, without kind and length.
 std::optional<Bytes> tcp_option(const PacketView& packet, uint8_t kind) {
-  if (packet.protocol != kTcp || packet.l4_header.size() < 20) return std::nullopt;
+  if (packet.protocol != net::kProtoTcp || packet.l4_header.size() < 20) return std::nullopt;
   Bytes options = packet.l4_header.subspan(20);
   while (!options.empty() && options[0] != 0) {
     if (options[0] == 1) {
@@ -55,11 +56,13 @@ std::optional<uint64_t> tcp_option_number(const PacketView& packet, uint8_t kind
 bool has_icmp_id(const PacketView& packet) {
   if (packet.l4_header.empty()) return false;
   const uint8_t type = packet.l4_header[0];
-  if (packet.protocol == kIcmpv6) return type == 128 || type == 129;
+  if (packet.protocol == net::kProtoIcmpv6) return type == 128 || type == 129;
   return type == 0 || type == 8 || (type >= 13 && type <= 18);
 }
 
-bool is_icmp(const PacketView& packet) { return packet.protocol == kIcmp || packet.protocol == kIcmpv6; }
+bool is_icmp(const PacketView& packet) {
+  return packet.protocol == net::kProtoIcmp || packet.protocol == net::kProtoIcmpv6;
+}
 
 std::optional<uint64_t> icmp_number(const PacketView& packet, size_t at, size_t size, bool of_echo) {
   if (!is_icmp(packet) || (of_echo && !has_icmp_id(packet))) return std::nullopt;
@@ -89,11 +92,11 @@ std::optional<uint64_t> header_number(ast::HeaderNumber::Field field, const Pack
     case Field::fragment_offset:
       return has_v4(packet) ? std::optional(be(ip, 6, 2) & 0x1fff) : std::nullopt;
     case Field::tcp_seq:
-      return packet.protocol == kTcp ? read(packet.l4_header, 4, 4) : std::nullopt;
+      return packet.protocol == net::kProtoTcp ? read(packet.l4_header, 4, 4) : std::nullopt;
     case Field::tcp_ack:
-      return packet.protocol == kTcp ? read(packet.l4_header, 8, 4) : std::nullopt;
+      return packet.protocol == net::kProtoTcp ? read(packet.l4_header, 8, 4) : std::nullopt;
     case Field::tcp_window:
-      return packet.protocol == kTcp ? read(packet.l4_header, 14, 2) : std::nullopt;
+      return packet.protocol == net::kProtoTcp ? read(packet.l4_header, 14, 2) : std::nullopt;
     case Field::tcp_mss:
       return tcp_option_number(packet, 2, 2);
     case Field::tcp_wscale:
@@ -107,7 +110,7 @@ std::optional<uint64_t> header_number(ast::HeaderNumber::Field field, const Pack
     case Field::icmp_seq:
       return icmp_number(packet, 6, 2, true);
     case Field::icmpv6_mtu:
-      if (packet.protocol != kIcmpv6 || packet.l4_header.empty() || packet.l4_header[0] != 2)
+      if (packet.protocol != net::kProtoIcmpv6 || packet.l4_header.empty() || packet.l4_header[0] != 2)
         return std::nullopt;
       return icmp_number(packet, 4, 4, false);
     case Field::vlan_layers:
@@ -127,15 +130,15 @@ bool layer_matches(ast::Layer layer, const PacketView& packet) {
     case Layer::ipv6:
       return !packet.src.is_v4();
     case Layer::tcp:
-      return packet.protocol == kTcp;
+      return packet.protocol == net::kProtoTcp;
     case Layer::udp:
-      return packet.protocol == kUdp;
+      return packet.protocol == net::kProtoUdp;
     case Layer::icmp:
       return is_icmp(packet);
     case Layer::icmpv4:
-      return packet.protocol == kIcmp;
+      return packet.protocol == net::kProtoIcmp;
     case Layer::icmpv6:
-      return packet.protocol == kIcmpv6;
+      return packet.protocol == net::kProtoIcmpv6;
     case Layer::sctp:
       return packet.protocol == kSctp;
   }
@@ -168,7 +171,7 @@ bool packet_matches(const ast::VlanId& check, const PacketView& packet) {
 bool packet_matches(const ast::BitFlags& check, const PacketView& packet) {
   uint8_t bits = 0;
   if (check.field == ast::BitFlags::Field::tcp_flags) {
-    if (packet.protocol != kTcp) return false;
+    if (packet.protocol != net::kProtoTcp) return false;
     bits = packet.tcp_flags;
   } else {
     if (!has_v4(packet)) return false;
@@ -338,13 +341,13 @@ std::optional<Bytes> packet_buffer(BufferId buffer, const PacketView& packet, st
     case BufferId::ipv6_hdr:
       return has_v6(packet) ? std::optional(packet.ip_header) : std::nullopt;
     case BufferId::tcp_hdr:
-      return l4(packet.protocol == kTcp);
+      return l4(packet.protocol == net::kProtoTcp);
     case BufferId::udp_hdr:
-      return l4(packet.protocol == kUdp);
+      return l4(packet.protocol == net::kProtoUdp);
     case BufferId::icmpv4_hdr:
-      return l4(packet.protocol == kIcmp);
+      return l4(packet.protocol == net::kProtoIcmp);
     case BufferId::icmpv6_hdr:
-      return l4(packet.protocol == kIcmpv6);
+      return l4(packet.protocol == net::kProtoIcmpv6);
     default:
       return std::nullopt;
   }

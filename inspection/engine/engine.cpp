@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dataplane/net/headers.h"
 #include "inspection/app/recognise.h"
 
 namespace weir::inspection {
 
 namespace {
 
-constexpr uint8_t kTcp = 6, kUdp = 17;
 constexpr size_t kMaxPayload = 65'535;
 
 /// What rules and anomalies call it.
@@ -89,9 +89,10 @@ EngineSession* Engine::open(const EnginePacket& first, uint64_t id) {
     return nullptr;
   }
   const PacketView& view = first.view;
-  bool from_server = view.protocol == kTcp && (view.tcp_flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck) &&
+  bool from_server = view.protocol == net::kProtoTcp &&
+                     (view.tcp_flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck) &&
                      (settings_.stream.midstream || settings_.stream.async_oneside);
-  if (view.protocol == kTcp && settings_.stream.midstream && (view.tcp_flags & kTcpSyn) == 0 &&
+  if (view.protocol == net::kProtoTcp && settings_.stream.midstream && (view.tcp_flags & kTcpSyn) == 0 &&
       !view.payload.empty()) {
     // Picked up in the middle: who is the server only its bytes can tell.
     const auto tells = [&](Direction direction) {
@@ -99,7 +100,7 @@ EngineSession* Engine::open(const EnginePacket& first, uint64_t id) {
     };
     from_server = !tells(Direction::to_server) && tells(Direction::to_client);
   }
-  if (view.protocol == kUdp && !view.payload.empty()) {
+  if (view.protocol == net::kProtoUdp && !view.payload.empty()) {
     const Recognition told = recognise_datagram(view.payload, view.src_port, view.dst_port);
     from_server = told.answer == Recognition::Answer::yes && told.from_server;
   }
@@ -114,7 +115,7 @@ EngineSession* Engine::open(const EnginePacket& first, uint64_t id) {
   session->icmp_code = first.icmp_code;
   session->id = id;
   session->facts.start_ns = view.time_ns;
-  if (view.protocol == kTcp) {
+  if (view.protocol == net::kProtoTcp) {
     session->tcp = make_in<TcpTrack>(pool_, pool_, settings_.stream);
     if (session->tcp == nullptr) {
       ++counters_.exceptions[static_cast<size_t>(Ceiling::session_memory)];
@@ -391,7 +392,7 @@ void Engine::stream_end(EngineSession& session, Direction direction) {
 }
 
 void Engine::datagram(EngineSession& session, EnginePacket& packet) {
-  if (session.protocol == kUdp && !packet.l4_broken && !packet.view.payload.empty() &&
+  if (session.protocol == net::kProtoUdp && !packet.l4_broken && !packet.view.payload.empty() &&
       !(packet.checksum_bad && settings_.enforce)) {
     app_bytes(session, packet.view.direction, packet.view.payload);
   }

@@ -1,12 +1,11 @@
 // The application's side of the engine: which protocol it is, its parser, its transactions.
+#include "dataplane/net/headers.h"
 #include "inspection/app/recognise.h"
 #include "inspection/engine/engine.h"
 
 namespace weir::inspection {
 
 namespace {
-
-constexpr uint8_t kTcp = 6;
 
 size_t index(Direction direction) { return static_cast<size_t>(direction); }
 
@@ -78,7 +77,8 @@ void Engine::recognised(EngineSession& session, Direction direction, AppProtocol
 }
 
 bool Engine::start_parser(EngineSession& session, AppProtocol protocol) {
-  session.parser = make_parser(pool_, parsers_, protocol, session.protocol == kTcp, session.next_tx);
+  session.parser =
+      make_parser(pool_, parsers_, protocol, session.protocol == net::kProtoTcp, session.next_tx);
   if (session.parser != nullptr) return true;
   session.app_failed = true;
   except(session, Ceiling::app_memory, DropReason::app_layer_error);

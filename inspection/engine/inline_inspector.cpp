@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <new>
 
+#include "dataplane/net/headers.h"
 #include "inspection/app/http/transaction.h"
 #include "inspection/engine/engine.h"
 #include "inspection/engine/ruleset.h"
@@ -14,7 +15,6 @@ namespace {
 constexpr uint32_t kIndexBits = 24;  // of a handle; the rest is a generation
 constexpr uint32_t kIndexMask = (1U << kIndexBits) - 1;
 constexpr uint32_t kNoFlow = kIndexMask;
-constexpr uint8_t kTcp = 6, kUdp = 17, kIcmp = 1, kIcmp6 = 58;
 
 constexpr uint32_t kFullSegment = 2'048;  // what a record of a segment of 1,460 bytes takes
 
@@ -67,7 +67,7 @@ EnginePacket engine_packet(const FlowInfo& flow, const Packet& packet) {
   view.src = to_server ? flow.src : flow.dst;
   view.dst = to_server ? flow.dst : flow.src;
   view.protocol = flow.protocol;
-  if (flow.protocol == kTcp || flow.protocol == kUdp) {
+  if (flow.protocol == net::kProtoTcp || flow.protocol == net::kProtoUdp) {
     view.src_port = to_server ? flow.src_port : flow.dst_port;
     view.dst_port = to_server ? flow.dst_port : flow.src_port;
   }
@@ -81,11 +81,11 @@ EnginePacket engine_packet(const FlowInfo& flow, const Packet& packet) {
   if (flow.src.is_v4() ? packet.ip_header.size() >= 20 : packet.ip_header.size() >= 40)
     out.ttl = packet.ip_header[flow.src.is_v4() ? 8 : 7];
   const std::span<const uint8_t> l4 = packet.l4_header;
-  if (flow.protocol == kTcp && l4.size() >= 20) {
+  if (flow.protocol == net::kProtoTcp && l4.size() >= 20) {
     view.window = static_cast<uint16_t>(l4[14] << 8 | l4[15]);
     out.urgent = static_cast<uint16_t>(l4[18] << 8 | l4[19]);
     read_tcp_options(l4, out);
-  } else if ((flow.protocol == kIcmp || flow.protocol == kIcmp6) && l4.size() >= 2) {
+  } else if ((flow.protocol == net::kProtoIcmp || flow.protocol == net::kProtoIcmpv6) && l4.size() >= 2) {
     out.icmp_type = l4[0];
     out.icmp_code = l4[1];
   }

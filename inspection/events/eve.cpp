@@ -1,4 +1,5 @@
 #include "inspection/events/eve.h"
+#include "dataplane/net/headers.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -11,18 +12,17 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr uint8_t kIcmp = 1, kTcp = 6, kUdp = 17, kIcmp6 = 58;
 constexpr int64_t kNsPerSecond = 1'000'000'000;
 
 std::string protocol_name(uint8_t protocol) {
   switch (protocol) {
-    case kIcmp:
+    case net::kProtoIcmp:
       return "ICMP";
-    case kTcp:
+    case net::kProtoTcp:
       return "TCP";
-    case kUdp:
+    case net::kProtoUdp:
       return "UDP";
-    case kIcmp6:
+    case net::kProtoIcmpv6:
       return "IPv6-ICMP";
     default:
       return std::to_string(protocol);
@@ -42,8 +42,8 @@ void add_text(Json& object, const char* name, const FixedText<N>& text) {
 
 /// Who sent to whom: of an alert the packet, of a flow the session.
 void add_endpoints(Json& json, const FlowInfo& flow, bool swapped) {
-  const bool icmp = flow.protocol == kIcmp || flow.protocol == kIcmp6;
-  const bool ports = flow.protocol == kTcp || flow.protocol == kUdp;
+  const bool icmp = flow.protocol == net::kProtoIcmp || flow.protocol == net::kProtoIcmpv6;
+  const bool ports = flow.protocol == net::kProtoTcp || flow.protocol == net::kProtoUdp;
   json["src_ip"] = net::to_string(swapped ? flow.dst : flow.src);
   if (ports) json["src_port"] = swapped ? flow.dst_port : flow.src_port;
   json["dest_ip"] = net::to_string(swapped ? flow.src : flow.dst);
@@ -125,7 +125,7 @@ void add_flow(Json& json, const Event& event, int64_t offset_ns) {
   flow["reason"] = end_reason(stats.end);
   flow["alerted"] = stats.alerted;
   if (stats.end == FlowEnd::dropped) flow["action"] = "drop";
-  if (event.flow.protocol != kTcp) return;
+  if (event.flow.protocol != net::kProtoTcp) return;
   const auto both = static_cast<uint8_t>(stats.tcp_flags_to_server | stats.tcp_flags_to_client);
   json["tcp"] = {{"tcp_flags", hex_flags(both)},
                  {"tcp_flags_ts", hex_flags(stats.tcp_flags_to_server)},
@@ -139,7 +139,7 @@ void add_session_so_far(Json& json, const Event& event, int64_t offset_ns) {
   flow["start"] = eve_timestamp(info.start_ns, offset_ns);
   flow["src_ip"] = net::to_string(info.src);
   flow["dest_ip"] = net::to_string(info.dst);
-  if (info.protocol == kTcp || info.protocol == kUdp) {
+  if (info.protocol == net::kProtoTcp || info.protocol == net::kProtoUdp) {
     flow["src_port"] = info.src_port;
     flow["dest_port"] = info.dst_port;
   }
@@ -160,7 +160,7 @@ const char* policy_word(PolicyWord word) {
 }
 
 Json nat_object(const FlowInfo& flow) {
-  const bool ports = flow.protocol == kTcp || flow.protocol == kUdp;
+  const bool ports = flow.protocol == net::kProtoTcp || flow.protocol == net::kProtoUdp;
   Json nat;
   nat["src_ip"] = net::to_string(flow.leaves.src);
   if (ports) nat["src_port"] = flow.leaves.src_port;

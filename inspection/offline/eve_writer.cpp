@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "dataplane/net/headers.h"
 #include "inspection/app/app_events.h"
 #include "inspection/app/http/transaction.h"
 #include "inspection/events/eve_app.h"
@@ -16,10 +17,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr uint8_t kIcmp = 1, kTcp = 6, kUdp = 17, kIcmp6 = 58, kSctp = 132;
+constexpr uint8_t kSctp = 132;
 
-bool has_ports(uint8_t protocol) { return protocol == kTcp || protocol == kUdp || protocol == kSctp; }
-bool is_icmp(uint8_t protocol) { return protocol == kIcmp || protocol == kIcmp6; }
+bool has_ports(uint8_t protocol) {
+  return protocol == net::kProtoTcp || protocol == net::kProtoUdp || protocol == kSctp;
+}
 
 const char* source_name(const EnginePacket& packet) {
   const bool v4 = packet.view.src.is_v4();
@@ -74,6 +76,15 @@ const char* flow_state(const EngineSession& session) {
   }
 }
 
+/// What a session had so far.
+void add_counts(Json& flow, const SessionFacts& facts) {
+  flow["pkts_toserver"] = facts.packets[0];
+  flow["pkts_toclient"] = facts.packets[1];
+  flow["bytes_toserver"] = facts.bytes[0];
+  flow["bytes_toclient"] = facts.bytes[1];
+  flow["start"] = eve_time(facts.start_ns);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<EveWriter>> EveWriter::open(const std::string& file, const EveSettings& settings) {
@@ -115,7 +126,7 @@ void EveWriter::add_ends(Json& json, const EngineSession* session, const EngineP
   if (ports) json["dest_port"] = dst_port;
   json["proto"] = eve_protocol(protocol);
   json["ip_v"] = src.is_v4() ? 4 : 6;
-  if (is_icmp(protocol)) {
+  if (net::is_icmp(protocol)) {
     json["icmp_type"] = of_flow ? session->icmp_type : packet->icmp_type;
     json["icmp_code"] = of_flow ? session->icmp_code : packet->icmp_code;
   }
@@ -140,7 +151,7 @@ Json EveWriter::header(const char* type, uint64_t time_ns, const EngineSession* 
   if (packet == nullptr || !packet->view.invalid) add_ends(json, session, packet, ends);
   if (packet != nullptr) json["pkt_src"] = source_name(*packet);
   if (settings_.community_id && session != nullptr) {
-    const bool icmp = is_icmp(session->protocol);
+    const bool icmp = net::is_icmp(session->protocol);
     json["community_id"] = community_id(
         session->client, session->server, icmp ? session->icmp_type : session->client_port,
         icmp ? session->icmp_code : session->server_port, session->protocol, settings_.community_seed);
@@ -194,11 +205,7 @@ void EveWriter::add_protocols(Json& json, const EngineSession& session) const {
 void EveWriter::add_session(Json& json, const EngineSession& session) const {
   const SessionFacts& facts = session.facts;
   Json& flow = json["flow"];
-  flow["pkts_toserver"] = facts.packets[0];
-  flow["pkts_toclient"] = facts.packets[1];
-  flow["bytes_toserver"] = facts.bytes[0];
-  flow["bytes_toclient"] = facts.bytes[1];
-  flow["start"] = eve_time(facts.start_ns);
+  add_counts(flow, facts);
   flow["src_ip"] = eve_address(session.client);
   flow["dest_ip"] = eve_address(session.server);
   if (has_ports(session.protocol)) {
@@ -315,7 +322,7 @@ void EveWriter::drop_event(const EngineSession* session, const EnginePacket& pac
   } else if (!packet.view.src.is_v4()) {
     drop["hoplimit"] = packet.ttl;
   }
-  if (packet.view.protocol == kTcp && !packet.view.l4_header.empty()) {
+  if (packet.view.protocol == net::kProtoTcp && !packet.view.l4_header.empty()) {
     const uint8_t flags = packet.view.tcp_flags;
     drop["tcpseq"] = packet.view.seq;
     drop["tcpack"] = packet.view.ack;
@@ -328,7 +335,7 @@ void EveWriter::drop_event(const EngineSession* session, const EnginePacket& pac
     drop["fin"] = (flags & kTcpFin) != 0;
     drop["tcpres"] = 0;
     drop["tcpurgp"] = packet.urgent;
-  } else if (packet.view.protocol == kUdp && !packet.view.l4_header.empty()) {
+  } else if (packet.view.protocol == net::kProtoUdp && !packet.view.l4_header.empty()) {
     drop["udplen"] = packet.view.payload.size() + 8;
   }
   drop["reason"] = inspection::name_of(verdict.reason);
@@ -415,11 +422,7 @@ void EveWriter::ended(const EngineSession& session) {
   add_protocols(json, session);
   const SessionFacts& facts = session.facts;
   Json& flow = json["flow"];
-  flow["pkts_toserver"] = facts.packets[0];
-  flow["pkts_toclient"] = facts.packets[1];
-  flow["bytes_toserver"] = facts.bytes[0];
-  flow["bytes_toclient"] = facts.bytes[1];
-  flow["start"] = eve_time(facts.start_ns);
+  add_counts(flow, facts);
   flow["end"] = eve_time(session.last_ns);
   flow["age"] = (session.last_ns - std::min(session.last_ns, facts.start_ns)) / 1'000'000'000;
   flow["state"] = flow_state(session);

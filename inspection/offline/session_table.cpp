@@ -2,15 +2,14 @@
 
 #include <algorithm>
 
+#include "dataplane/net/headers.h"
 #include "dataplane/net/parse.h"
 
 namespace weir::inspection::offline {
 
 namespace {
 
-constexpr uint8_t kIcmp = 1, kTcp = 6, kUdp = 17, kIcmp6 = 58, kSctp = 132, kEsp = 50;
-
-bool is_icmp(uint8_t protocol) { return protocol == kIcmp || protocol == kIcmp6; }
+constexpr uint8_t kSctp = 132, kEsp = 50;
 
 /// Queries and their replies are one session; others are told apart by their type.
 uint16_t icmp_session_type(const EnginePacket& packet) {
@@ -25,10 +24,10 @@ uint16_t icmp_session_type(const EnginePacket& packet) {
 bool SessionTable::wants_session(const EnginePacket& packet) {
   if (packet.fragment || packet.l4_broken) return false;
   switch (packet.view.protocol) {
-    case kTcp:
-    case kUdp:
-    case kIcmp:
-    case kIcmp6:
+    case net::kProtoTcp:
+    case net::kProtoUdp:
+    case net::kProtoIcmp:
+    case net::kProtoIcmpv6:
     case kSctp:
     case kEsp:
       return true;
@@ -65,15 +64,15 @@ SessionTable::Key SessionTable::key_of(const EnginePacket& packet) const {
   key.high = turned ? view.src : view.dst;
   key.low_port = turned ? view.dst_port : view.src_port;
   key.high_port = turned ? view.src_port : view.dst_port;
-  if (is_icmp(view.protocol)) key.low_port = icmp_session_type(packet);
+  if (net::is_icmp(view.protocol)) key.low_port = icmp_session_type(packet);
   return key;
 }
 
 bool SessionTable::timed_out(const EngineSession& session, uint64_t now_ns) const {
-  const FlowTimeouts::Of& of = session.protocol == kTcp    ? timeouts_.tcp
-                               : session.protocol == kUdp  ? timeouts_.udp
-                               : is_icmp(session.protocol) ? timeouts_.icmp
-                                                           : timeouts_.other;
+  const FlowTimeouts::Of& of = session.protocol == net::kProtoTcp   ? timeouts_.tcp
+                               : session.protocol == net::kProtoUdp ? timeouts_.udp
+                               : net::is_icmp(session.protocol)     ? timeouts_.icmp
+                                                                    : timeouts_.other;
   uint32_t seconds = session.answered ? of.established : of.fresh;
   if (session.tcp != nullptr && session.tcp->followed()) {
     seconds = session.tcp->closed() ? of.closed : session.facts.established ? of.established : of.fresh;

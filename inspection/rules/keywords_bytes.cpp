@@ -161,6 +161,13 @@ std::optional<Token> behind_word(Token text, std::string_view word) {
   return text.sub(word.size()).trimmed();
 }
 
+/// `number` is what stands behind the word in `piece`.
+Parsed<uint16_t> read_multiplier(const OptionText& option, Token piece, Token number) {
+  const auto factor = read_number(number.text, 65'535);
+  if (!factor || *factor == 0) return wrong_at(piece, option, "The multiplier is a number from 1 to 65535.");
+  return static_cast<uint16_t>(*factor);
+}
+
 Parsed<void> on_byte_jump(RuleContext& context, const OptionText& option, const Keyword&) {
   const auto pieces = split(unquote_if_quoted(option.value), ',');
   if (pieces.size() < 2) return wrong(option, "The value begins with 'bytes, offset'.");
@@ -176,10 +183,9 @@ Parsed<void> on_byte_jump(RuleContext& context, const OptionText& option, const 
     } else if (piece.text == "from_end") {
       jump.from_end = true;
     } else if (const auto number = behind_word(piece, "multiplier")) {
-      const auto factor = read_number(number->text, 65'535);
-      if (!factor || *factor == 0)
-        return wrong_at(piece, option, "The multiplier is a number from 1 to 65535.");
-      jump.multiplier = static_cast<uint16_t>(*factor);
+      auto factor = read_multiplier(option, piece, *number);
+      if (!factor) return tl::unexpected(factor.error());
+      jump.multiplier = *factor;
     } else if (const auto behind = behind_word(piece, "post_offset")) {
       auto operand = read_operand(context, option, *behind, -kMaxOffset, kMaxOffset);
       if (!operand) return tl::unexpected(operand.error());
@@ -237,10 +243,9 @@ Parsed<void> on_byte_extract(RuleContext& context, const OptionText& option, con
     const Token& piece = pieces[i];
     if (flags.take(piece.text)) continue;
     if (const auto number = behind_word(piece, "multiplier")) {
-      const auto factor = read_number(number->text, 65'535);
-      if (!factor || *factor == 0)
-        return wrong_at(piece, option, "The multiplier is a number from 1 to 65535.");
-      extract.multiplier = static_cast<uint16_t>(*factor);
+      auto factor = read_multiplier(option, piece, *number);
+      if (!factor) return tl::unexpected(factor.error());
+      extract.multiplier = *factor;
     } else if (const auto to = behind_word(piece, "align")) {
       if (to->text != "2" && to->text != "4") return wrong_at(piece, option, "align is 2 or 4.");
       extract.align = to->text == "2" ? 2 : 4;
