@@ -13,6 +13,7 @@
 
 #include "dataplane/net/address.h"
 #include "dataplane/net/result.h"
+#include "inspection/detect/host_marks.h"
 #include "inspection/direction.h"
 #include "inspection/event_count.h"
 #include "inspection/events/event.h"
@@ -49,6 +50,7 @@ struct InspectorLimits {
   uint32_t flows = 8'192;
   uint32_t stream_window = 4'096;       // bytes kept per direction
   uint32_t out_of_order_segments = 16;  // of full size, per direction
+  uint32_t host_marks = 262'144;        // what rules remember of hosts, all workers together
 
   /// Of each session beside its windows: entry, state of its streams, parser, what rules have matched so far.
   static constexpr uint32_t kSessionBytes = 8 * 1'024;
@@ -106,13 +108,16 @@ struct InspectorCounters {
   EventCount segment_conflicts;  // its receiver would discard it, or it contradicts what was seen; not sent
   EventCount rewritten;          // the same, and put right
   EventCount scan_errors;        // not judged to the end, so not sent
+  EventCount host_marks_lost;    // what rules remember of hosts had to go before its time
   EventCount events_lost;        // the sink was full
 };
 
 class Inspector {
  public:
   /// Allocates all the memory that this worker's inspection will ever use.
-  static Result<std::unique_ptr<Inspector>> create(unsigned worker, const InspectorLimits& limits);
+  /// `marks` are all workers'.
+  static Result<std::unique_ptr<Inspector>> create(unsigned worker, const InspectorLimits& limits,
+                                                   std::shared_ptr<HostMarks> marks);
   virtual ~Inspector() = default;
 
   /// Starts to inspect a session. An invalid handle: the ceiling is reached (counted); the caller applies the

@@ -1,8 +1,7 @@
-// The host table: what is known of a host whose sessions live on several workers. Now: its budget of new
-// sessions; thresholds and observed names are to come.
+// The host table: the budget of new sessions of a host whose sessions live on several workers.
 //
-// The one structure of the data path that several workers write (DESIGN: no locks and no atomic
-// read-modify-write elsewhere). Fixed size; buckets of one cache line with four entries; an entry is a name
+// With inspection's table of host marks (inspection/detect/host_marks.h) the one structure of the data path
+// that several workers write (no locks and no atomic read-modify-write elsewhere). Fixed size; buckets of one cache line with four entries; an entry is a name
 // and a word, changed together by one 16-byte compare-and-swap, so that nobody counts for a host that has
 // just lost its entry. A host without an entry takes a free one of its bucket, or one that says no more than
 // a fresh one would. Two threads that do so at once may give it two entries: then its bound is the double for

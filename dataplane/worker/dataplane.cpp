@@ -190,7 +190,8 @@ class DataplaneImpl final : public Dataplane {
   std::atomic<const Snapshot*> root_;
   std::unique_ptr<rte_rcu_qsbr, FreeRte> qsbr_;
   TscClock clock_;
-  std::unique_ptr<SessionBudgets> budgets_;  // null: there are no bounds
+  std::unique_ptr<SessionBudgets> budgets_;       // null: there are no bounds
+  std::shared_ptr<inspection::HostMarks> marks_;  // of all workers
   std::vector<std::unique_ptr<Worker>> workers_;
   std::deque<Pending> pending_;
   std::deque<Retired> retired_;
@@ -218,6 +219,9 @@ Status DataplaneImpl::init(const DataplaneSettings& settings) {
     if (!budgets) return tl::unexpected(std::move(budgets.error()).context("host table"));
     budgets_ = std::move(*budgets);
   }
+  auto marks = inspection::HostMarks::create(settings.inspection.host_marks, secrets.next());
+  if (!marks) return tl::unexpected(std::move(marks.error()).context("inspection"));
+  marks_ = std::move(*marks);
   for (uint32_t i = 0; i < count; ++i) {
     if (auto status = init_worker(static_cast<WorkerIndex>(i), settings, secrets); !status) return status;
   }
@@ -244,7 +248,7 @@ Status DataplaneImpl::init_worker(WorkerIndex index, const DataplaneSettings& se
   ctx.half_open_limit = std::max(1u, (half_open + count - 1) / count);
   inspection::InspectorLimits limits = settings.inspection;
   limits.flows = (limits.flows + count - 1) / count;
-  auto inspector = inspection::Inspector::create(index, limits);
+  auto inspector = inspection::Inspector::create(index, limits, marks_);
   if (!inspector) return tl::unexpected(std::move(inspector.error()).context("inspection"));
   ctx.inspector = std::move(*inspector);
   ctx.bindings = std::make_unique<Bindings>(std::max<uint32_t>(settings.nat_bindings / count, 1), ctx.id,

@@ -138,11 +138,11 @@ inspection::FlowInfo flow_info(const WorkerContext& ctx, SessionIndex index) {
     flow.leaves = {leaves.src, leaves.dst, leaves.src_port, leaves.dst_port};
   }
   const auto name_of = [&](uint16_t slot, inspection::FixedText<32>& out) {
-    if (slot < snapshot.domains.size() && snapshot.domains[slot] != nullptr)
-      out.assign(snapshot.domains[slot]->name);
+    if (slot >= snapshot.domains.size() || snapshot.domains[slot] == nullptr) return DomainId{}.value;
+    out.assign(snapshot.domains[slot]->name);
+    return snapshot.domains[slot]->id.value;
   };
-  name_of(session.domain[0], flow.from_domain);
-  name_of(session.domain[1], flow.to_domain);
+  flow.domain = {name_of(session.domain[0], flow.from_domain), name_of(session.domain[1], flow.to_domain)};
   if (const Attachment* attachment = snapshot.attachment(cold.ingress))
     flow.attachment.assign(attachment->name);
   // The index names a rule only within the version that decided.

@@ -20,21 +20,22 @@ PayloadSource packet_source(const PacketView& packet) {
 }  // namespace
 
 Result<std::unique_ptr<Detector>> Detector::create(unsigned worker, const DetectorLimits& limits,
-                                                   BytePool& pool) {
+                                                   BytePool& pool, std::shared_ptr<HostMarks> marks) {
   try {
-    return std::make_unique<DetectorCore>(worker, limits, pool);
+    return std::make_unique<DetectorCore>(worker, limits, pool, std::move(marks));
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::exhausted, "there is not enough memory for detection's tables");
   }
 }
 
-DetectorCore::DetectorCore(unsigned worker, const DetectorLimits& limits, BytePool& pool)
+DetectorCore::DetectorCore(unsigned worker, const DetectorLimits& limits, BytePool& pool,
+                           std::shared_ptr<HostMarks> marks)
     : worker_(worker),
       limits_(limits),
       pool_(pool),
       scratch_bytes_(limits.transform_bytes),
-      thresholds_(limits.threshold_entries),
-      host_bits_(limits.threshold_entries) {
+      marks_(std::move(marks)),
+      host_bits_(*marks_) {
   findings_.reserve(limits.findings_per_packet);
 }
 
@@ -328,13 +329,13 @@ void DetectorCore::apply_thresholds(Call& call, const DetectionRule& rule, Findi
         of == Of::all || (of != Of::destination && holds(from)) || (of != Of::source && holds(to));
     if (quiet) finding.thresholded = Thresholded::quiet;
   }
-  for (uint32_t part = 0; part < rule.thresholds.size() && finding.thresholded == Thresholded::no; ++part) {
-    finding.thresholded =
-        thresholds_.count(rule.thresholds[part], rule.info, part, call.packet, from, to, lost);
-  }
+  const CountedMatch match{rule.info, call.packet, call.facts, source_host(call, finding.direction),
+                           destination_host(call, finding.direction)};
+  for (uint32_t part = 0; part < rule.thresholds.size() && finding.thresholded == Thresholded::no; ++part)
+    finding.thresholded = count_match(*marks_, rule.thresholds[part], part, match, lost);
   for (uint32_t part = 0; part < rule.rate_filters.size(); ++part) {
     const ast::RateFilter& filter = rule.rate_filters[part];
-    if (thresholds_.rate_exceeded(filter, rule.info, part, call.packet, from, to, lost)) {
+    if (rate_exceeded(*marks_, filter, part, match, lost)) {
       finding.action = filter.new_action;
       finding.by_rate_filter = true;
     }

@@ -13,6 +13,7 @@
 #include "inspection/compile/detection_ruleset.h"
 #include "inspection/detect/alert.h"
 #include "inspection/detect/detection_profile.h"
+#include "inspection/detect/host_marks.h"
 #include "inspection/detect/inspected.h"
 #include "inspection/detect/session_detection.h"
 #include "inspection/detect/verdict.h"
@@ -29,7 +30,6 @@ struct DetectorLimits {
   uint32_t rules_per_stream = 64;        // the same for a session's stream, for one direction
   uint32_t flowbits_per_session = 256;
   uint32_t transform_bytes = 512 * 1024;  // what transforms make, for one packet
-  uint32_t threshold_entries = 65'536;
   /// No prefilter, no grouping, no memory of candidates: every rule on every buffer. For tests.
   bool reference = false;
 };
@@ -54,16 +54,17 @@ struct DetectorCounters {
   EventCount transaction_rules_lost;  // rules_per_transaction
   EventCount flowbits_lost;
   EventCount transforms_lost;  // transform_bytes
-  EventCount hostbits_lost;    // threshold_entries too
-  EventCount thresholds_lost;  // threshold_entries: the rule alerts as if it had none
+  EventCount hostbits_lost;    // gave way before their time, in the table of all workers
+  EventCount thresholds_lost;  // the same of counts: they begin anew
   EventCount memory_lost;      // the pool is at its ceiling
 };
 
 class Detector {
  public:
-  /// Takes all the memory that this worker's detection needs beside `pool`, which has to outlive it.
+  /// Takes all the memory that this worker's detection needs beside `pool`, which has to outlive it. `marks`
+  /// are shared by all workers.
   static Result<std::unique_ptr<Detector>> create(unsigned worker, const DetectorLimits& limits,
-                                                  BytePool& pool);
+                                                  BytePool& pool, std::shared_ptr<HostMarks> marks);
   virtual ~Detector() = default;
 
   /// Judges one packet. Alerts go to `sink` before it returns. A session may come with another profile than

@@ -9,16 +9,17 @@
 
 #include "inspection/detect/byte_matcher.h"
 #include "inspection/detect/detector.h"
-#include "inspection/detect/host_bits.h"
+#include "inspection/detect/host_marks.h"
 #include "inspection/detect/scratch_bytes.h"
 #include "inspection/detect/session_state.h"
-#include "inspection/detect/threshold_table.h"
+#include "inspection/detect/thresholds.h"
 
 namespace weir::inspection {
 
 class DetectorCore final : public Detector {
  public:
-  DetectorCore(unsigned worker, const DetectorLimits& limits, BytePool& pool);
+  DetectorCore(unsigned worker, const DetectorLimits& limits, BytePool& pool,
+               std::shared_ptr<HostMarks> marks);
 
   DetectionVerdict inspect(const DetectionProfile& profile, SessionDetection& session,
                            const Inspected& inspected, AlertSink& sink) override;
@@ -92,6 +93,14 @@ class DetectorCore final : public Detector {
     return d == call.packet.direction ? call.packet.dst : call.packet.src;
   }
 
+  /// The same, as rules remember them.
+  static MarkedHost source_host(const Call& call, Direction d) {
+    return {source(call, d), call.facts.domain[static_cast<size_t>(d)]};
+  }
+  static MarkedHost destination_host(const Call& call, Direction d) {
+    return {destination(call, d), call.facts.domain[static_cast<size_t>(opposite(d))]};
+  }
+
   // transaction_rules.cpp
   void judge_transaction(Call& call, Transaction& transaction, Direction d);
   void hold_rules(Call& call, Transaction& transaction, Direction d, uint8_t progress);
@@ -113,8 +122,8 @@ class DetectorCore final : public Detector {
   std::array<Transformed, 64> transformed_{};
   size_t transformed_count_ = 0;
   std::vector<Finding> findings_;  // room for findings_per_packet
-  ThresholdTable thresholds_;
-  HostBitTable host_bits_;
+  std::shared_ptr<HostMarks> marks_;
+  HostBits host_bits_;
   bool scan_failed_ = false;
 };
 

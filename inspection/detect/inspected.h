@@ -56,6 +56,7 @@ struct SessionFacts {
   std::array<AppProtocol, 2> app{};             // told by each direction alone
   AppProtocol protocol = AppProtocol::unknown;  // the session's
   std::array<bool, 2> app_decided{};            // app[direction] is final
+  std::array<uint32_t, 2> domain{};             // whose address space it is: the client's, the server's
 };
 
 /// New bytes of one direction's stream: of the packet's own. In IPS mode those that it brought, in IDS mode

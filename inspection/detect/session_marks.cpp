@@ -91,30 +91,30 @@ bool DetectorCore::hostbit_is_set(const Call& call, ast::HostBits::Track track, 
                                   Direction d) const {
   using Track = ast::HostBits::Track;
   const uint64_t now = call.packet.time_ns;
-  const net::IpAddress &from = source(call, d), &to = destination(call, d);
-  if (track == Track::pair) return host_bits_.has(HostBitTable::of_pair(bit, from, to), now);
-  return (track == Track::destination || host_bits_.has(HostBitTable::of_host(bit, from), now)) &&
-         (track == Track::source || host_bits_.has(HostBitTable::of_host(bit, to), now));
+  const MarkedHost from = source_host(call, d), to = destination_host(call, d);
+  if (track == Track::pair) return host_bits_.has(HostBits::of_pair(bit, from, to), now);
+  return (track == Track::destination || host_bits_.has(HostBits::of_host(bit, from), now)) &&
+         (track == Track::source || host_bits_.has(HostBits::of_host(bit, to), now));
 }
 
 void DetectorCore::apply_hostbits(Call& call, const DetectionRule& rule, Direction d) {
   using Track = ast::HostBits::Track;
+  using Op = ast::FlowBits::Op;
   const uint64_t now = call.packet.time_ns;
   for (const HostBitEffect& effect : rule.hostbits) {
-    const uint64_t until = now + uint64_t{effect.expire_seconds} * 1'000'000'000;
-    const auto change = [&](const HostBitTable::Key& key) {
-      const bool sets = effect.op == ast::FlowBits::Op::set ||
-                        (effect.op == ast::FlowBits::Op::toggle && !host_bits_.has(key, now));
-      if (!sets) return host_bits_.unset(key);
-      if (!host_bits_.set(key, now, until)) ++counters_.hostbits_lost;
+    const auto change = [&](const MarkKey& key) {
+      if (effect.op == Op::unset) return host_bits_.unset(key);
+      const bool lost = effect.op == Op::toggle ? host_bits_.toggle(key, now, effect.expire_seconds)
+                                                : host_bits_.set(key, now, effect.expire_seconds);
+      if (lost) ++counters_.hostbits_lost;
     };
-    const net::IpAddress &from = source(call, d), &to = destination(call, d);
+    const MarkedHost from = source_host(call, d), to = destination_host(call, d);
     if (effect.track == Track::pair) {
-      change(HostBitTable::of_pair(effect.bit, from, to));
+      change(HostBits::of_pair(effect.bit, from, to));
       continue;
     }
-    if (effect.track != Track::destination) change(HostBitTable::of_host(effect.bit, from));
-    if (effect.track != Track::source) change(HostBitTable::of_host(effect.bit, to));
+    if (effect.track != Track::destination) change(HostBits::of_host(effect.bit, from));
+    if (effect.track != Track::source) change(HostBits::of_host(effect.bit, to));
   }
 }
 

@@ -74,9 +74,10 @@ Engine::Engine(const EngineSettings& settings)
 
 Engine::~Engine() = default;
 
-Result<std::unique_ptr<Engine>> Engine::create(unsigned worker, const EngineSettings& settings) {
+Result<std::unique_ptr<Engine>> Engine::create(unsigned worker, const EngineSettings& settings,
+                                               std::shared_ptr<HostMarks> marks) {
   std::unique_ptr<Engine> engine(new Engine(settings));
-  auto detector = Detector::create(worker, settings.detector, engine->pool_);
+  auto detector = Detector::create(worker, settings.detector, engine->pool_, std::move(marks));
   if (!detector) return tl::unexpected(std::move(detector.error()));
   engine->detector_ = std::move(*detector);
   return engine;

@@ -84,7 +84,9 @@ class EngineEvents {
 
 class Engine {
  public:
-  static Result<std::unique_ptr<Engine>> create(unsigned worker, const EngineSettings& settings);
+  /// `marks` are all workers'.
+  static Result<std::unique_ptr<Engine>> create(unsigned worker, const EngineSettings& settings,
+                                                std::shared_ptr<HostMarks> marks);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;

@@ -129,6 +129,11 @@ class InlineInspector final : public Inspector, private EngineEvents {
     return flow.open && flow.generation == handle.value >> kIndexBits ? &flow : nullptr;
   }
   EngineVerdict judge(Flow& flow, EnginePacket& packet, const Ruleset& ruleset);
+  void note_lost_marks() {
+    const DetectorCounters& detection = engine_->detection();
+    const uint64_t lost = detection.thresholds_lost + detection.hostbits_lost;
+    counters_.host_marks_lost += lost - counters_.host_marks_lost;
+  }
   Verdict refuse(Flow& flow, const EngineVerdict& verdict);
   void push(EventKind kind, const RuleInfo& rule, bool blocked, Direction direction,
             Transaction* transaction);
@@ -192,7 +197,11 @@ EngineVerdict InlineInspector::judge(Flow& flow, EnginePacket& packet, const Rul
       verdict.forward = false;
       return verdict;
     }
+    // The client is not always the initiator: a session may be taken up with its server's packet.
+    const bool turned = flow.session->client != flow.info.src;
+    flow.session->facts.domain = {flow.info.domain[turned ? 1 : 0], flow.info.domain[turned ? 0 : 1]};
     verdict = engine_->inspect(flow.session, packet, ruleset.profile(), *this);
+    note_lost_marks();
     if (!verdict.new_session) break;
     engine_->abandon(flow.session);  // its ends begin anew
     flow.session = nullptr;
@@ -289,7 +298,8 @@ uint64_t InspectorLimits::memory() const {
   return std::max(kLeastMemory, flows * session);
 }
 
-Result<std::unique_ptr<Inspector>> Inspector::create(unsigned worker, const InspectorLimits& limits) {
+Result<std::unique_ptr<Inspector>> Inspector::create(unsigned worker, const InspectorLimits& limits,
+                                                     std::shared_ptr<HostMarks> marks) {
   if (limits.flows == 0 || limits.flows >= kNoFlow) {
     return fail(ErrorCode::invalid, "the number of inspected sessions has to lie between 1 and 16777214");
   }
@@ -300,7 +310,7 @@ Result<std::unique_ptr<Inspector>> Inspector::create(unsigned worker, const Insp
     return fail(ErrorCode::invalid, "at most 1024 out-of-order segments may be kept for a direction");
   }
   try {
-    auto engine = Engine::create(worker, settings_of(limits));
+    auto engine = Engine::create(worker, settings_of(limits), std::move(marks));
     if (!engine) return tl::unexpected(std::move(engine.error()));
     return std::unique_ptr<Inspector>(std::make_unique<InlineInspector>(std::move(*engine), limits.flows));
   } catch (const std::bad_alloc&) {

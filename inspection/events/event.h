@@ -39,6 +39,8 @@ struct FlowInfo {
   uint16_t src_port = 0;  // 0 unless TCP or UDP; for ICMP the type
   uint16_t dst_port = 0;  // for ICMP the code
   uint8_t protocol = 0;
+  std::array<uint32_t, 2>
+      domain{};  // ids of the domains that the initiator's and the other's addresses are of
   FixedText<32> from_domain;
   FixedText<32> to_domain;
   FixedText<32> attachment;  // the initiator's

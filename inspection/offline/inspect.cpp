@@ -12,6 +12,9 @@ namespace weir::inspection::offline {
 
 namespace {
 
+/// Nobody chooses keys against a tool that is run by hand, and the same capture gives the same events.
+constexpr uint64_t kMarkSecret = 0x5851'f42d'4c95'7f2d;
+
 Result<std::string> file_text(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
   if (!in) return fail(ErrorCode::io, file + ": cannot be read");
@@ -134,10 +137,13 @@ Status run(InspectRequest& request, std::ostream& err, size_t& refused) {
     refused += unbound.size();
     return {};
   }
+  auto marks = HostMarks::create(request.settings.host_marks, kMarkSecret);
+  if (!marks) return tl::unexpected(std::move(marks.error()));
+  const std::shared_ptr<HostMarks> shared = std::move(*marks);
   std::vector<std::unique_ptr<Engine>> engines;
   request.settings.engine.detector.reference = request.reference;
   for (unsigned worker = 0; worker < request.workers; ++worker) {
-    auto engine = Engine::create(worker, request.settings.engine);
+    auto engine = Engine::create(worker, request.settings.engine, shared);
     if (!engine) return tl::unexpected(std::move(engine.error()));
     engines.push_back(std::move(*engine));
   }

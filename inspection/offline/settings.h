@@ -26,6 +26,7 @@ struct OfflineSettings {
   ast::RuleVariables variables;
   std::string classification_file, threshold_file;  // empty: none is named
   std::vector<ast::Action> action_order;            // empty: the usual one
+  uint32_t host_marks = 262'144;                    // entries of the table that all workers share
 };
 
 /// Reads a settings file on top of the defaults. The error names what is wrong.

@@ -87,6 +87,7 @@ struct Limits {
   uint32_t icmp_errors_per_second = 100;  // per attachment
   uint32_t inspected_sessions = 8'192;    // whole hub
   uint32_t stream_window = 4'096;         // bytes kept per direction of an inspected TCP session
+  uint32_t host_marks = 262'144;          // what inspection rules remember of hosts
   uint32_t out_of_order_segments = 16;    // recorded per direction of an inspected TCP session
   uint32_t nat_bindings = 65'536;         // to pools, whole hub
   uint32_t pending_sessions = 1'024;      // whose rule is not known yet, whole hub

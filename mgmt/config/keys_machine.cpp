@@ -1,5 +1,6 @@
 // Keys: the machine and what it may be made to hold: hub, eal, worker, control, limits.
 #include "dataplane/host/host_table.h"
+#include "inspection/detect/host_marks.h"
 #include "mgmt/config/choices.h"
 #include "mgmt/config/key_lists.h"
 
@@ -235,6 +236,15 @@ constexpr KeySpec kKeys[] = {
      .unit = "bytes",
      .change = Change::restart,
      .help = "Kept of each direction of an inspected TCP session."},
+    {.path = "limits.host_marks",
+     .kind = ValueKind::integer,
+     .fallback = "262144",
+     .min = 1'024,
+     .max = inspection::HostMarks::kMost,
+     .change = Change::restart,
+     .help = "What inspection rules remember of hosts, over all workers: counts of `threshold` and "
+             "`detection_filter`, bits of `hostbits` and `xbits`. When there is no room, the one whose time "
+             "ends first gives way."},
     {.path = "limits.out_of_order_segments",
      .kind = ValueKind::integer,
      .fallback = "16",

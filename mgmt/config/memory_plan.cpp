@@ -87,11 +87,13 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
       "workers x event_queue, rounded up, x " + number(sizeof(inspection::Event)));
   add("sessions", workers * uint64_t{session_bytes(session_share)}, false,
       "workers x a table of " + number(session_share) + " (sessions / workers)");
-  const inspection::InspectorLimits inspected{inspected_share, l.stream_window, l.out_of_order_segments};
+  const inspection::InspectorLimits inspected{inspected_share, l.stream_window, l.out_of_order_segments,
+                                              l.host_marks};
   add("inspection", workers * inspected.memory(), false,
       "inspected_sessions x (2 x stream_window + about " +
           number(inspection::InspectorLimits::kSessionBytes) + "), at least " +
           number(inspection::InspectorLimits::kLeastMemory) + " a worker, touched as sessions need it");
+  add("host marks", inspection::HostMarks::bytes_for(l.host_marks), false, "host_marks x 16, rounded up");
   const dataplane::FragmentLimits fragments = dataplane::worker_share(
       dataplane::FragmentLimits{l.held_fragments, l.fragmented_datagrams, l.fragments_per_datagram}, workers);
   add("fragments", workers * (2 * dataplane::FragmentTable::bytes(fragments) + dataplane::kDatagramRoom),

@@ -166,6 +166,7 @@ void read_limits(const Table& t, Limits& out) {
   t.get("icmp_errors_per_second", out.icmp_errors_per_second);
   t.get("inspected_sessions", out.inspected_sessions);
   t.get("stream_window", out.stream_window);
+  t.get("host_marks", out.host_marks);
   t.get("out_of_order_segments", out.out_of_order_segments);
   t.get("nat_bindings", out.nat_bindings);
   t.get("policy_rules", out.policy_rules);

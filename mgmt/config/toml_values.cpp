@@ -277,6 +277,7 @@ Values single_values(const Config& c) {
           {"limits.icmp_errors_per_second", toml(l.icmp_errors_per_second)},
           {"limits.inspected_sessions", toml(l.inspected_sessions)},
           {"limits.stream_window", toml(l.stream_window)},
+          {"limits.host_marks", toml(l.host_marks)},
           {"limits.out_of_order_segments", toml(l.out_of_order_segments)},
           {"limits.nat_bindings", toml(l.nat_bindings)},
           {"limits.pending_sessions", toml(l.pending_sessions)},

@@ -73,6 +73,7 @@ std::vector<WorkerView> worker_views(const Dataplane& dataplane, const std::vect
         {"segment_limit", i.segment_limit},
         {"segment_conflicts", i.segment_conflicts},
         {"rewritten", i.rewritten},
+        {"host_marks_lost", i.host_marks_lost},
         {"events_lost", c.events_lost.get()},
         {"rule_events_suppressed", c.rule_events_suppressed.get()},
         {"notes_lost", c.notes_lost.get()},

@@ -103,7 +103,7 @@ DataplaneSettings dataplane_settings(const config::Config& config) {
   settings.when_full = limits.when_full == config::WhenFull::refuse ? WhenFull::refuse : WhenFull::half_open;
   settings.budgets = config::session_budgets(limits);
   settings.inspection = {config.limits.inspected_sessions, config.limits.stream_window,
-                         config.limits.out_of_order_segments};
+                         config.limits.out_of_order_segments, config.limits.host_marks};
   return settings;
 }
 

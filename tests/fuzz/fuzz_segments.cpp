@@ -59,7 +59,8 @@ class Receiver {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const auto ruleset = make_ruleset();
   static const auto inspector =
-      *Inspector::create(0, {.flows = 2, .stream_window = 1024, .out_of_order_segments = 4});
+      *Inspector::create(0, {.flows = 2, .stream_window = 1024, .out_of_order_segments = 4},
+                         HostMarks::create(1'024, 1).value());
   NullSink sink;
   Receiver receiver;
   FlowInfo info;

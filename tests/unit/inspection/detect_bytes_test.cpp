@@ -23,7 +23,7 @@ TEST_P(ByteKeywords, Datagram) {
   DetectionBench bench(profile);
   EXPECT_EQ(bench.datagram(row.payload), expected);
   // Without the matcher's proposals: they must not be what decides.
-  DetectorLimits limits = DetectionBench::small();
+  DetectorLimits limits;
   limits.reference = true;
   DetectionBench reference(profile, limits);
   EXPECT_EQ(reference.datagram(row.payload), expected) << "reference";
@@ -161,7 +161,7 @@ TEST(ByteMatcher, GivesUpAfterItsSteps) {
   const auto profile = make_profile(
       "alert udp any any -> any any (content:\"aa\"; content:\"aa\"; distance:0; content:\"aa\"; distance:0; "
       "content:\"b\"; within:1; sid:1;)");
-  DetectorLimits limits = DetectionBench::small();
+  DetectorLimits limits;
   limits.steps_per_rule = 1'000;
   DetectionBench bench(profile, limits);
   const std::string hostile = std::string(400, 'a') + "cb";

@@ -167,7 +167,7 @@ TEST(DetectionOptions, ThreadsCompileTheSame) {
 TEST(DetectionMemory, AWorkerWithoutScratchJudgesNothingAndSaysSo) {
   const auto profile = make_profile(kRule);
   BytePool pool(size_t{1} << 16);
-  auto detector = Detector::create(3, DetectionBench::small(), pool);
+  auto detector = Detector::create(3, {}, pool, DetectionBench::few_marks());
   ASSERT_TRUE(detector);
   PacketView packet;
   SessionFacts facts;
@@ -185,7 +185,7 @@ TEST(DetectionMemory, WithoutPoolMemoryRulesStillAlertAndWhatCannotBeKeptIsCount
   BytePool pool(size_t{1} << 16);
   void* const all = pool.allocate(BytePool::kLargest);
   ASSERT_NE(all, nullptr);
-  auto detector = Detector::create(0, DetectionBench::small(), pool);
+  auto detector = Detector::create(0, {}, pool, DetectionBench::few_marks());
   ASSERT_TRUE(detector);
   PacketView packet;
   packet.ip = octets("E");

@@ -84,7 +84,7 @@ struct Session {
 /// What each packet of the session alerts, one list for each packet.
 std::vector<Sids> run(const std::shared_ptr<const DetectionProfile>& profile, const Session& session,
                       bool reference) {
-  DetectorLimits limits = DetectionBench::small();
+  DetectorLimits limits;
   limits.reference = reference;
   limits.alerts_per_packet = 200;
   limits.rules_per_stream = 200;

@@ -225,7 +225,7 @@ TEST(TransactionRules, HaveACeilingForEachTransaction) {
         "alert http any any -> any any (http.uri; content:\"/bad\"; http.request_body; content:\"x\"; sid:" +
         std::to_string(i) + ";)\n";
   }
-  DetectorLimits limits = DetectionBench::small();
+  DetectorLimits limits;
   limits.rules_per_transaction = 4;
   DetectionBench bench(make_profile(rules), limits);
   FakeTransaction tx = http();

@@ -66,7 +66,7 @@ TEST(DetectionAllocation, NoneForPacketsStreamsTransactions) {
   Transaction* const list[] = {&tx};
   CountingSink sink;
   BytePool pool(size_t{1} << 20);
-  auto detector = Detector::create(0, DetectionBench::small(), pool);
+  auto detector = Detector::create(0, {}, pool, DetectionBench::few_marks());
   ASSERT_TRUE(detector);
   bench.facts.protocol = AppProtocol::http1;
   tx.grow(BufferId::http_request_body, Direction::to_server, "so evil", true);

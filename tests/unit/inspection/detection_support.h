@@ -148,9 +148,10 @@ class FakeTransaction final : public Transaction {
 /// One worker's detection, and one session through it.
 class DetectionBench {
  public:
-  explicit DetectionBench(std::shared_ptr<const DetectionProfile> profile, DetectorLimits limits = small())
+  explicit DetectionBench(std::shared_ptr<const DetectionProfile> profile, DetectorLimits limits = {},
+                          std::shared_ptr<HostMarks> marks = few_marks())
       : profile_(std::move(profile)), pool_(size_t{1} << 20) {
-    auto made = Detector::create(0, limits, pool_);
+    auto made = Detector::create(0, limits, pool_, std::move(marks));
     if (!made) {
       ADD_FAILURE() << made.error().message;
       return;
@@ -172,11 +173,7 @@ class DetectionBench {
   DetectionBench(const DetectionBench&) = delete;
   DetectionBench& operator=(const DetectionBench&) = delete;
 
-  static DetectorLimits small() {
-    DetectorLimits limits;
-    limits.threshold_entries = 1'024;
-    return limits;
-  }
+  static std::shared_ptr<HostMarks> few_marks() { return HostMarks::create(1'024, 1).value(); }
 
   /// Turns the packet around.
   void from(Direction d) {

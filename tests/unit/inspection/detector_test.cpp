@@ -134,7 +134,7 @@ TEST(Detector, FlowBitsHaveACeiling) {
              "; flowbits:noalert; sid:1" + n + ";)\n";
     rules += "alert udp any any -> any any (content:\"is\"; flowbits:isset,b" + n + "; sid:2" + n + ";)\n";
   }
-  DetectorLimits limits = DetectionBench::small();
+  DetectorLimits limits;
   limits.flowbits_per_session = 4;
   DetectionBench bench(make_profile(rules), limits);
   bench.datagram("set");

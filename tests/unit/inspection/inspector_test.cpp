@@ -11,7 +11,7 @@ TEST(Inspector, RefusesImpossibleLimits) {
   for (const InspectorLimits& limits :
        {InspectorLimits{.flows = 0}, InspectorLimits{.flows = 1U << 24},
         InspectorLimits{.stream_window = 100}, InspectorLimits{.out_of_order_segments = 100'000}}) {
-    const auto inspector = Inspector::create(0, limits);
+    const auto inspector = Inspector::create(0, limits, HostMarks::create(1'024, 1).value());
     ASSERT_FALSE(inspector.has_value());
     EXPECT_EQ(inspector.error().code, ErrorCode::invalid);
   }

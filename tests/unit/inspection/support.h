@@ -74,7 +74,7 @@ inline FlowInfo flow_info(uint8_t protocol = 6) {
 }
 
 inline std::unique_ptr<Inspector> make_inspector(InspectorLimits limits = {.flows = 4}, unsigned worker = 0) {
-  auto inspector = Inspector::create(worker, limits);
+  auto inspector = Inspector::create(worker, limits, HostMarks::create(1'024, 1).value());
   EXPECT_TRUE(inspector.has_value());
   return inspector ? std::move(*inspector) : nullptr;
 }

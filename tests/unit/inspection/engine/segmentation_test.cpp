@@ -54,7 +54,7 @@ class Wire {
     EngineSettings settings;
     settings.memory = 4 << 20;
     settings.enforce = settings.stream.is_inline = mode == InspectMode::ips;
-    engine_ = std::move(Engine::create(0, settings).value());
+    engine_ = std::move(Engine::create(0, settings, HostMarks::create(1'024, 1).value()).value());
   }
   ~Wire() {
     finish();
