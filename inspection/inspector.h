@@ -5,6 +5,7 @@
 // flows, stream windows and out-of-order records come from pools that are sized then.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -30,6 +31,7 @@ struct RuleIssue {
 };
 
 class Ruleset;
+class FlowBitNames;
 
 struct RulesetBuild {
   std::shared_ptr<const Ruleset> ruleset;
@@ -38,10 +40,13 @@ struct RulesetBuild {
 };
 
 /// Reads and compiles rule files, with Suricata's own values for the variables that rules name. `workers`
-/// sets of scratch memory are allocated with it, one for each worker's index. Fails as a whole only if a file
-/// cannot be read or the matcher does not get what it needs; a rule that is wrong or needs what is not
-/// supported is listed in `refused` and left out. Builder thread; takes up to seconds.
-Result<RulesetBuild> build_ruleset(const std::vector<std::string>& files, unsigned workers);
+/// sets of scratch memory are allocated with it, one for each worker's index. `names` are the numbers that
+/// bits and counters of sessions and hosts have: with the same ones they survive a change of the ruleset;
+/// null: numbers of its own. Fails as a whole only if a file cannot be read or the matcher does not get what
+/// it needs; a rule that is wrong or needs what is not supported is listed in `refused` and left out. Builder
+/// thread; takes up to seconds.
+Result<RulesetBuild> build_ruleset(const std::vector<std::string>& files, unsigned workers,
+                                   std::shared_ptr<FlowBitNames> names = nullptr);
 
 /// Parses without compiling for matching: what `weir check` needs.
 Result<RulesetBuild> check_rules(const std::vector<std::string>& files);
@@ -82,6 +87,18 @@ struct Packet {
   uint8_t tcp_flags = 0;
 };
 
+/// A profile's rules. While sessions move from the ones before a reload to the new ones there are both: a
+/// session in the midst of a transaction goes on with those that it began with.
+struct RulesInUse {
+  RulesInUse(const Ruleset& current) : now(&current) {}  // NOLINT: there is but one
+  RulesInUse(const Ruleset& current, const Ruleset* old, uint32_t number)
+      : now(&current), before(old), generation(number) {}
+
+  const Ruleset* now;
+  const Ruleset* before = nullptr;  // null: none, or nobody may use them any more
+  uint32_t generation = 0;          // of `now`; that of `before` is one less
+};
+
 enum class Action : uint8_t {
   pass,          // send it
   drop_session,  // do not send it, nor anything later of the session
@@ -109,7 +126,11 @@ struct InspectorCounters {
   EventCount rewritten;          // the same, and put right
   EventCount scan_errors;        // not judged to the end, so not sent
   EventCount host_marks_lost;    // what rules remember of hosts had to go before its time
-  EventCount events_lost;        // the sink was full
+  EventCount rules_moved;        // sessions that went on with the rules of a reload
+  EventCount rules_moved_midst;  // of them in the midst of a transaction, since their time was over
+  /// Now, by the generation of their rules modulo 4: sessions in the midst of a transaction.
+  std::array<EventCount, 4> in_transaction;
+  EventCount events_lost;  // the sink was full
 };
 
 class Inspector {
@@ -124,9 +145,9 @@ class Inspector {
   /// profile's `fail`. `flow` is the initiator's original tuple and is kept for the events.
   virtual FlowHandle open(const FlowInfo& flow) = 0;
 
-  /// Judges one packet. `ruleset` is the profile's current one; when it differs from the one seen before, the
-  /// session goes on with the new one. Alerts and drops go to `sink`.
-  virtual Verdict inspect(FlowHandle, const Ruleset& ruleset, const Packet&, EventSink& sink) = 0;
+  /// Judges one packet by its profile's rules. When they are others than before, the session goes on with
+  /// them from its next transaction on, or with this packet if it is in none. Alerts and drops go to `sink`.
+  virtual Verdict inspect(FlowHandle, const RulesInUse& rules, const Packet&, EventSink& sink) = 0;
 
   /// Forgets the session and returns its memory to the pools.
   virtual void close(FlowHandle) = 0;

@@ -40,6 +40,8 @@ struct Profile {
   OnDrop on_drop = OnDrop::reset;
   FailMode fail = FailMode::closed;
   std::shared_ptr<const inspection::Ruleset> ruleset;
+  /// The one before a reload, for sessions that are in the midst of a transaction; null: there is none.
+  std::shared_ptr<const inspection::Ruleset> ruleset_before = nullptr;
 };
 
 struct PortInfo {
@@ -79,6 +81,7 @@ struct Snapshot {
   std::vector<std::shared_ptr<const Domain>> domains;  // by slot; null: free
   std::shared_ptr<const PolicyTable> policy;
   std::vector<Profile> profiles;        // by ProfileIndex
+  uint32_t rules_generation = 0;        // of their rulesets; those before are of the one before
   std::shared_ptr<const NatTable> nat;  // null: nothing is translated
   /// Sessions whose policy version is not above this were decided by other rules of translation: a change of
   /// those moves all policy versions.

@@ -134,7 +134,9 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
   if (!meta.fragment && meta.protocol() == net::kProtoTcp) {
     packet.writable = {data_of(mbuf) + meta.ip_offset + meta.payload_offset, packet.payload.size()};
   }
-  const inspection::Verdict verdict = ctx.inspector->inspect(flow, *profile.ruleset, packet, sink);
+  const inspection::RulesInUse rules(*profile.ruleset, profile.ruleset_before.get(),
+                                     ctx.snapshot->rules_generation);
+  const inspection::Verdict verdict = ctx.inspector->inspect(flow, rules, packet, sink);
   if (verdict.rewritten) fill_tcp_checksum(mbuf, meta);
   if (meta.fragment) [[unlikely]]
     settle_fragments(ctx, verdict.action);

@@ -122,13 +122,23 @@ Result<std::shared_ptr<const DetectionRuleset>> DetectionRuleset::compile(
   }
   sort_rules(out->rules_, options.action_order);
   choose_fast_patterns(out->rules_);
-  for (uint32_t i = 0; i < out->rules_.size(); ++i) out->place(out->rules_[i], i);
+  for (uint32_t i = 0; i < out->rules_.size(); ++i) {
+    out->place(out->rules_[i], i);
+    out->by_name_.emplace_back(out->rules_[i].info.name(), i);
+  }
+  std::sort(out->by_name_.begin(), out->by_name_.end());
   out->list_groups();
   if (auto status = out->compile_groups(options.threads); !status) {
     return tl::unexpected(std::move(status).error());
   }
   if (auto status = out->make_scratch(options); !status) return tl::unexpected(std::move(status).error());
   return out;
+}
+
+std::optional<uint32_t> DetectionRuleset::find(const RuleName& name) const {
+  const auto at = std::lower_bound(by_name_.begin(), by_name_.end(), std::pair(name, 0U));
+  if (at == by_name_.end() || at->first != name) return std::nullopt;
+  return at->second;
 }
 
 void DetectionRuleset::configure(DetectionRule& rule, const ast::Rule& parsed,

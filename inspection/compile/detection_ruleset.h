@@ -8,8 +8,10 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "inspection/compile/detection_rule.h"
@@ -72,6 +74,8 @@ class DetectionRuleset {
   /// Differs between any two rulesets of this process; never 0.
   uint32_t serial() const { return serial_; }
   const DetectionRule& rule(uint32_t index) const { return rules_[index]; }
+  /// The place of the rule of that name; nothing: there is none.
+  std::optional<uint32_t> find(const RuleName& name) const;
   std::span<const DetectionRule> rules() const { return rules_; }
   std::span<const ast::Issue> issues() const { return issues_; }
   /// Rules that no literal proposes, so that they are verified against all bytes of their kind.
@@ -133,6 +137,7 @@ class DetectionRuleset {
 
   uint32_t serial_ = 0;
   std::vector<DetectionRule> rules_;
+  std::vector<std::pair<RuleName, uint32_t>> by_name_;  // sorted
   std::vector<ast::Issue> issues_;
   std::vector<uint32_t> slow_;
   TransformChains chains_;

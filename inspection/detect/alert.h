@@ -3,6 +3,7 @@
 // Worker thread. Nothing is formatted here: the sink copies what it needs before it returns.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -13,8 +14,16 @@
 
 namespace weir::inspection {
 
+/// By which a rule is known in every ruleset.
+struct RuleName {
+  uint32_t gid = 0, sid = 0;
+  friend auto operator<=>(const RuleName&, const RuleName&) = default;
+};
+
 /// What events say of a rule. Lives as long as its ruleset; immutable.
 struct RuleInfo {
+  RuleName name() const { return {gid, sid}; }
+
   uint32_t gid = 1, sid = 0, rev = 0;
   uint8_t severity = 3;  // EVE's name for the priority
   ast::Action action = ast::Action::alert;

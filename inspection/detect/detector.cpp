@@ -3,6 +3,7 @@
 #include "inspection/detect/detector.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "dataplane/net/headers.h"
 #include "inspection/detect/detector_core.h"
@@ -85,12 +86,34 @@ void DetectorCore::begin(Call& call) {
   transformed_count_ = 0;
   findings_.clear();
   scan_failed_ = false;
+  if (call.session.ruleset_ == call.ruleset.serial()) return;
+  if (call.session.ruleset_ != 0) go_on_with_other_rules(call);
+  call.session.ruleset_ = call.ruleset.serial();
+}
+
+/// Finds `rules` again by their names; those that are gone go.
+template <typename List>
+static void rename_rules(List& rules, const DetectionRuleset& ruleset) {
+  constexpr uint32_t kGone = UINT32_MAX;
+  for (auto& known : rules.items()) known.rule = ruleset.find(known.name).value_or(kGone);
+  rules.remove_if([](const auto& known) { return known.rule == kGone; });
+}
+
+void DetectorCore::go_on_with_other_rules(Call& call) {
   SessionDetection& session = call.session;
-  if (session.ruleset_ == call.ruleset.serial()) return;
-  session.ruleset_ = call.ruleset.serial();
   for (const size_t d : {0, 1}) {
     session.ip_only_done_[d] = session.protocol_done_[d] = false;
-    if (session.state_ != nullptr) session.state_->streams[d].reset();
+    session.look_again_[d] = true;
+    if (session.state_ != nullptr) rename_rules(session.state_->streams[d], call.ruleset);
+  }
+  for (Transaction* const transaction : call.inspected.transactions) {
+    for (TransactionDetection* const kept : transaction->detection) {
+      if (kept == nullptr) continue;
+      rename_rules(kept->decided, call.ruleset);
+      // Which of a rule's parts matched says nothing of another text of it.
+      kept->waiting.reset();
+      kept->progress = 0;
+    }
   }
 }
 
@@ -173,7 +196,10 @@ void DetectorCore::propose_stream(Call& call, const StreamView& stream) {
     group.propose_all(proposed);
   } else {
     // A literal that ends in the new bytes begins at most its length minus one before them.
-    const size_t carry = std::min(stream.view.old_size, group.longest() > 0 ? group.longest() - 1 : 0);
+    // Other rules than before have not seen any of the window.
+    const bool again = std::exchange(call.session.look_again_[static_cast<size_t>(stream.direction)], false);
+    const size_t longest = again ? stream.view.old_size : group.longest() > 0 ? group.longest() - 1 : 0;
+    const size_t carry = std::min(stream.view.old_size, longest);
     const auto block = bytes.subspan(stream.view.old_size - carry);
     counters_.scanned_bytes += block.size();
     scan_failed_ |= !group.propose(block, call.scratch.hyperscan.get(), proposed);
@@ -274,7 +300,8 @@ void DetectorCore::wait_in_stream(Call& call, const StreamView& stream, uint32_t
   SessionState* const state = state_of(call.session);
   if (state == nullptr) return;
   auto& list = state->streams[static_cast<size_t>(stream.direction)];
-  if (list.size() >= limits_.rules_per_stream || !list.push_back({number, end, matched ? end : 0})) {
+  const RuleName name = call.ruleset.rule(number).info.name();
+  if (list.size() >= limits_.rules_per_stream || !list.push_back({number, name, end, matched ? end : 0})) {
     ++counters_.stream_rules_lost;
   }
 }
@@ -390,7 +417,8 @@ void DetectorCore::forget(SessionDetection& session) {
   session.state_ = nullptr;
   session.ruleset_ = session.dropped_by_ = 0;
   session.dropped_ = session.passed_ = session.alerted_ = false;
-  for (const size_t d : {0, 1}) session.ip_only_done_[d] = session.protocol_done_[d] = false;
+  for (const size_t d : {0, 1})
+    session.ip_only_done_[d] = session.protocol_done_[d] = session.look_again_[d] = false;
 }
 
 }  // namespace weir::inspection

@@ -68,7 +68,9 @@ class Detector {
   virtual ~Detector() = default;
 
   /// Judges one packet. Alerts go to `sink` before it returns. A session may come with another profile than
-  /// before: what was decided once and what matched in part is then decided anew, flow bits stay.
+  /// before. Its bits and counters stay, and what rules of the same gid and sid have matched: none alerts
+  /// twice in a transaction, or for the same bytes of a stream. Rules on addresses are asked again, and so is
+  /// a transaction that is under way, as far as its buffers are still there.
   virtual DetectionVerdict inspect(const DetectionProfile& profile, SessionDetection& session,
                                    const Inspected& inspected, AlertSink& sink) = 0;
 

@@ -49,6 +49,7 @@ class DetectorCore final : public Detector {
 
   // detector.cpp
   void begin(Call& call);
+  void go_on_with_other_rules(Call& call);
   void judge_events(Call& call);
   void judge_ip_only(Call& call);
   /// Rules on the packet and on a stream's new bytes; null: there are none of its direction.
@@ -111,7 +112,7 @@ class DetectorCore final : public Detector {
   Part part_of_transaction(Call& call, const BufferPart& part, Transaction& transaction, Direction d);
   Part list_part(Call& call, const BufferPart& part, Transaction& transaction, Direction d);
   bool payload_part(Call& call, const BufferPart& part, Direction d);
-  TransactionDetection* kept_for(Call& call, Transaction& transaction, Direction d);
+  TransactionDetection* kept_for(Transaction& transaction, Direction d);
   void wait_in_transaction(TransactionDetection& kept, uint32_t number, uint32_t matched_parts);
 
   const unsigned worker_;

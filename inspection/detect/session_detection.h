@@ -38,6 +38,7 @@ class SessionDetection {
   bool alerted_ = false;
   bool ip_only_done_[2] = {};  // by direction
   bool protocol_done_[2] = {};
+  bool look_again_[2] = {};  // the rules are others: what lies in the stream's window may start one of them
 };
 static_assert(sizeof(SessionDetection) <= 32);
 

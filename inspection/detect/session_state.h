@@ -5,6 +5,7 @@
 #include <array>
 #include <optional>
 
+#include "inspection/detect/alert.h"
 #include "inspection/memory/pool_list.h"
 
 namespace weir::inspection {
@@ -12,7 +13,8 @@ namespace weir::inspection {
 /// A rule whose literal stands in the window, but whose other checks do not hold yet; or one that has
 /// matched.
 struct WaitingStreamRule {
-  uint32_t rule = 0;
+  uint32_t rule = 0;   // in the ruleset at hand
+  RuleName name;       // in any other
   uint64_t until = 0;  // once the window begins at or behind this place, the literal is gone
   uint64_t after = 0;  // it matched up to here: its next match lies behind
 };
@@ -52,15 +54,19 @@ struct WaitingRule {
   uint32_t matched_parts = 0;  // a bit for each of its buffers
 };
 
+/// A rule of a transaction that alerted, or would have.
+struct DecidedRule {
+  uint32_t rule = 0;
+  RuleName name;
+};
+
 /// What rules have matched so far in one direction of a transaction.
 class TransactionDetection {
  public:
-  TransactionDetection(BytePool& pool, uint32_t ruleset_serial) noexcept
-      : waiting(pool), decided(pool), ruleset(ruleset_serial) {}
+  explicit TransactionDetection(BytePool& pool) noexcept : waiting(pool), decided(pool) {}
   PoolList<WaitingRule> waiting;
-  PoolList<uint32_t> decided;  // alerted, or would have
-  uint32_t ruleset = 0;        // serial
-  uint8_t progress = 0;        // groups of steps up to it were scanned
+  PoolList<DecidedRule> decided;
+  uint8_t progress = 0;  // groups of steps up to it were scanned
 };
 
 }  // namespace weir::inspection

@@ -25,20 +25,16 @@ bool decided_in(const Transaction& transaction, Direction d, uint32_t number) {
   const TransactionDetection* const kept = transaction.detection[static_cast<size_t>(d)];
   if (kept == nullptr) return false;
   const auto decided = kept->decided.items();
-  return std::find(decided.begin(), decided.end(), number) != decided.end();
+  return std::any_of(decided.begin(), decided.end(),
+                     [&](const DecidedRule& known) { return known.rule == number; });
 }
 
 }  // namespace
 
-TransactionDetection* DetectorCore::kept_for(Call& call, Transaction& transaction, Direction d) {
+TransactionDetection* DetectorCore::kept_for(Transaction& transaction, Direction d) {
   TransactionDetection*& kept = transaction.detection[static_cast<size_t>(d)];
-  if (kept != nullptr && kept->ruleset != call.ruleset.serial()) {
-    // Rules are other ones: the transaction is looked at again from its begin.
-    destroy_in(pool_, kept);
-    kept = nullptr;
-  }
   if (kept == nullptr) {
-    kept = make_in<TransactionDetection>(pool_, pool_, call.ruleset.serial());
+    kept = make_in<TransactionDetection>(pool_, pool_);
     if (kept == nullptr) ++counters_.memory_lost;
   }
   return kept;
@@ -58,7 +54,7 @@ void DetectorCore::judge_transaction(Call& call, Transaction& transaction, Direc
 }
 
 void DetectorCore::hold_rules(Call& call, Transaction& transaction, Direction d, uint8_t progress) {
-  TransactionDetection* const kept = kept_for(call, transaction, d);
+  TransactionDetection* const kept = kept_for(transaction, d);
   if (kept == nullptr) {
     scan_failed_ = true;  // what cannot be remembered cannot be judged
     return;
@@ -163,7 +159,8 @@ void DetectorCore::judge_transaction_rule(Call& call, Transaction& transaction, 
   if (before != nullptr) kept.waiting.remove_if([&](const WaitingRule& w) { return w.rule == number; });
   if (failed) return;
   // Decided once, whatever the session's state makes of it.
-  if (kept.decided.size() >= limits_.rules_per_transaction || !kept.decided.push_back(number)) {
+  if (kept.decided.size() >= limits_.rules_per_transaction ||
+      !kept.decided.push_back({number, rule.info.name()})) {
     ++counters_.transaction_rules_lost;
   }
   if (checks_match(call, rule, d, &transaction)) found(call, number, d, false, &transaction);

@@ -60,9 +60,11 @@ Result<RulesetBuild> check_rules(const std::vector<std::string>& files) {
   return build;
 }
 
-Result<RulesetBuild> compile_rules(const ast::ParsedRuleset& rules, unsigned workers) {
+Result<RulesetBuild> compile_rules(const ast::ParsedRuleset& rules, unsigned workers,
+                                   std::shared_ptr<FlowBitNames> names) {
   DetectionCompileOptions options;
   options.workers = workers;
+  options.flowbit_names = std::move(names);
   auto compiled = DetectionRuleset::compile(rules, options);
   if (!compiled) return tl::unexpected(std::move(compiled.error()));
   RulesetBuild build;
@@ -76,10 +78,11 @@ Result<RulesetBuild> compile_rules(const ast::ParsedRuleset& rules, unsigned wor
   return build;
 }
 
-Result<RulesetBuild> build_ruleset(const std::vector<std::string>& files, unsigned workers) {
+Result<RulesetBuild> build_ruleset(const std::vector<std::string>& files, unsigned workers,
+                                   std::shared_ptr<FlowBitNames> names) {
   auto rules = read_files(files);
   if (!rules) return tl::unexpected(std::move(rules.error()));
-  return compile_rules(*rules, workers);
+  return compile_rules(*rules, workers, std::move(names));
 }
 
 }  // namespace weir::inspection

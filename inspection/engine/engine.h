@@ -104,6 +104,11 @@ class Engine {
   /// The session is over: what waits is judged, its events are written, its memory goes back.
   void end(EngineSession* session, uint64_t now_ns, const DetectionProfile& profile, EngineEvents& events);
 
+  /// It is in the midst of a transaction: other rules than those that it began with would see a part of it.
+  static bool in_transaction(const EngineSession& session) {
+    return session.parser != nullptr && !session.parser->transactions().empty();
+  }
+
   /// The session goes without a last word: nothing of it is judged any more, its memory goes back.
   void abandon(EngineSession* session);
 

@@ -23,7 +23,9 @@ struct Flow {
   EngineSession* session = nullptr;  // from the first packet on
   bool open = false;
   bool dropped = false;
+  bool in_transaction = false;  // counted so, with its rules' generation
   uint8_t generation = 0;
+  uint32_t rules = 0;       // the generation that it was judged by last
   uint32_t dropped_by = 0;  // sid
   uint32_t next_free = 0;
 };
@@ -117,7 +119,7 @@ class InlineInspector final : public Inspector, private EngineEvents {
   }
 
   FlowHandle open(const FlowInfo& info) override;
-  Verdict inspect(FlowHandle handle, const Ruleset& ruleset, const Packet& packet, EventSink& sink) override;
+  Verdict inspect(FlowHandle handle, const RulesInUse& rules, const Packet& packet, EventSink& sink) override;
   void close(FlowHandle handle) override;
   const InspectorCounters& counters() const override { return counters_; }
 
@@ -128,6 +130,8 @@ class InlineInspector final : public Inspector, private EngineEvents {
     Flow& flow = flows_[index];
     return flow.open && flow.generation == handle.value >> kIndexBits ? &flow : nullptr;
   }
+  const Ruleset& rules_for(Flow& flow, const RulesInUse& rules);
+  void note_transaction(Flow& flow, bool in_transaction);
   EngineVerdict judge(Flow& flow, EnginePacket& packet, const Ruleset& ruleset);
   void note_lost_marks() {
     const DetectorCounters& detection = engine_->detection();
@@ -178,6 +182,7 @@ FlowHandle InlineInspector::open(const FlowInfo& info) {
 void InlineInspector::close(FlowHandle handle) {
   Flow* flow = find(handle);
   if (flow == nullptr) return;
+  note_transaction(*flow, false);
   if (flow->session != nullptr) engine_->abandon(flow->session);
   flow->session = nullptr;
   flow->open = false;
@@ -185,6 +190,29 @@ void InlineInspector::close(FlowHandle handle) {
   flow->next_free = free_;
   free_ = static_cast<uint32_t>(flow - flows_.data());
   --counters_.flows_open;
+}
+
+/// Those that the session's next packet is judged by, which it has then moved to.
+const Ruleset& InlineInspector::rules_for(Flow& flow, const RulesInUse& rules) {
+  if (flow.rules == rules.generation) return *rules.now;
+  if (flow.session != nullptr) {
+    if (flow.in_transaction && rules.before != nullptr && flow.rules + 1 == rules.generation)
+      return *rules.before;
+    ++counters_.rules_moved;
+    if (flow.in_transaction) ++counters_.rules_moved_midst;
+  }
+  const bool in_transaction = flow.in_transaction;
+  note_transaction(flow, false);
+  flow.rules = rules.generation;
+  note_transaction(flow, in_transaction);
+  return *rules.now;
+}
+
+void InlineInspector::note_transaction(Flow& flow, bool in_transaction) {
+  if (flow.in_transaction == in_transaction) return;
+  flow.in_transaction = in_transaction;
+  EventCount& count = counters_.in_transaction[flow.rules % counters_.in_transaction.size()];
+  in_transaction ? ++count : --count;
 }
 
 /// One packet of a session that has an entry, or gets one.
@@ -209,7 +237,7 @@ EngineVerdict InlineInspector::judge(Flow& flow, EnginePacket& packet, const Rul
   return verdict;
 }
 
-Verdict InlineInspector::inspect(FlowHandle handle, const Ruleset& ruleset, const Packet& packet,
+Verdict InlineInspector::inspect(FlowHandle handle, const RulesInUse& rules, const Packet& packet,
                                  EventSink& sink) {
   Flow* flow = find(handle);
   if (flow == nullptr) return {.action = Action::drop_packet};
@@ -221,7 +249,8 @@ Verdict InlineInspector::inspect(FlowHandle handle, const Ruleset& ruleset, cons
   sink_ = &sink;
   alert_direction_ = packet.direction;
   EnginePacket seen = engine_packet(flow->info, packet);
-  const EngineVerdict verdict = judge(*flow, seen, ruleset);
+  const EngineVerdict verdict = judge(*flow, seen, rules_for(*flow, rules));
+  note_transaction(*flow, flow->session != nullptr && Engine::in_transaction(*flow->session));
   if (!verdict.forward) return refuse(*flow, verdict);
   if (verdict.failed) {
     ++counters_.scan_errors;

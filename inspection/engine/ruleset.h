@@ -21,6 +21,7 @@ class Ruleset {
 };
 
 /// What build_ruleset() does once the files are read and parsed. Builder thread.
-Result<RulesetBuild> compile_rules(const ast::ParsedRuleset& rules, unsigned workers);
+Result<RulesetBuild> compile_rules(const ast::ParsedRuleset& rules, unsigned workers,
+                                   std::shared_ptr<FlowBitNames> names = nullptr);
 
 }  // namespace weir::inspection

@@ -116,7 +116,8 @@ struct Timeouts {  // seconds
   uint32_t udp = 60;
   uint32_t icmp = 15;
   uint32_t other = 120;
-  uint32_t fragment = 2;  // the rest of a datagram
+  uint32_t fragment = 2;       // the rest of a datagram
+  uint32_t reload_grace = 10;  // sessions under inspection stay with the rules before
   uint32_t tcp_half_closed = 120;
   uint32_t tcp_loose = 120;  // taken up in its midst, one end not seen yet
   uint32_t udp_unanswered = 30;

@@ -79,6 +79,15 @@ constexpr KeySpec kKeys[] = {
      .max = 60,
      .unit = "seconds",
      .help = "A datagram of which some fragments came: the others are waited for so long."},
+    {.path = "timeouts.reload_grace",
+     .kind = ValueKind::integer,
+     .fallback = "10",
+     .min = 0,
+     .max = 3'600,
+     .unit = "seconds",
+     .help =
+         "After a reload, how long inspected sessions may end the transaction that they are in by the rules "
+         "before. Then they go on with the new ones in its midst."},
 
     {.path = "tcp.strict_windows",
      .kind = ValueKind::boolean,

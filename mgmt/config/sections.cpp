@@ -205,6 +205,7 @@ void read_session_timeouts(const Table& t, Seconds& out) {
 void read_timeouts(const Table& t, Timeouts& out) {
   read_session_timeouts(t, out);
   t.get("fragment", out.fragment);
+  t.get("reload_grace", out.reload_grace);
   out.where = t.where();
 }
 

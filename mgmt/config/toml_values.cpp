@@ -302,6 +302,7 @@ Values single_values(const Config& c) {
           {"timeouts.icmp", toml(t.icmp)},
           {"timeouts.other", toml(t.other)},
           {"timeouts.fragment", toml(t.fragment)},
+          {"timeouts.reload_grace", toml(t.reload_grace)},
           {"timeouts.tcp_half_closed", toml(t.tcp_half_closed)},
           {"timeouts.tcp_loose", toml(t.tcp_loose)},
           {"timeouts.udp_unanswered", toml(t.udp_unanswered)},

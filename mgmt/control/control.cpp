@@ -104,6 +104,7 @@ bool Control::turn(NanoTime now, bool underlay_ready) {
   worked |= health_.tick(now);
   report_pools();
   parts_.dataplane.housekeeping();
+  settle_rules();
   worked |= make_changes();
   purge();
   if (parts_.dataplane.now() > now + kStall) ++stalls_;
@@ -215,7 +216,7 @@ void Control::enqueue(Request request) {
 void Control::start_reading() {
   if (!reloads_.empty() || reloads_waiting_.empty()) return;
   std::swap(reloads_, reloads_waiting_);
-  const ReadJob job{file_.whole, facts_.workers};
+  const ReadJob job{file_.whole, facts_.workers, parts_.names};
   parts_.builder.run([this, job, &mailbox = parts_.mailbox] {
     auto outcome = std::make_shared<ReadOutcome>(read_again_or_explain(job));
     mailbox.deliver([this, outcome] { read_ = outcome; });
@@ -241,11 +242,13 @@ bool Control::make_changes() {
     }
     log_notes(in_words(warnings));
     settle_routes();
-    if (!read_ && transactions_waiting_.empty()) break;
+    // At most two sets of rules are alive: a third waits until no session needs the first.
+    const bool reload = read_ != nullptr && (!read_->problems.empty() || !rules_moving());
+    if (!reload && transactions_waiting_.empty()) break;
     if (worked && parts_.dataplane.now() > now_ + kChangesPerTurn) break;
     worked = true;
     auto next = std::make_shared<Judgement>();
-    if (read_) {
+    if (reload) {
       next->read = std::exchange(read_, nullptr);
     } else {
       next->request = std::move(transactions_waiting_.front());
@@ -451,6 +454,7 @@ void Control::widen() {
   settle_routes();
   if (const Status narrowed = steering_.narrow(installation.leaving); !narrowed)
     parts_.log.error("{}", narrowed.error().message);
+  if (!installation.reply) rules_since_ = now_;
   answer(installation);
   // Workers have it no more by then, nor has the last snapshot.
   if (installation.before == nullptr) return;
@@ -459,6 +463,46 @@ void Control::widen() {
         let_go(std::move(before));
         let_go(std::move(rules));
       });
+}
+
+bool Control::rules_moving() const { return rules_going_ || !model_->rulesets_before().empty(); }
+
+uint64_t Control::sessions_on_old_rules() const {
+  uint64_t sessions = 0;
+  for (unsigned w = 0; w < parts_.dataplane.workers(); ++w) {
+    const auto& by_generation =
+        parts_.dataplane.inspection_counters(static_cast<WorkerIndex>(w)).in_transaction;
+    sessions += by_generation[(model_->rules_generation() - 1) % by_generation.size()];
+  }
+  return sessions;
+}
+
+/// Lets the rules before a reload go, once no session is in the midst of a transaction that began with them,
+/// or `timeouts.reload_grace` is over: then the rest is moved where it stands.
+void Control::settle_rules() {
+  if (model_->rulesets_before().empty() || installing_ || judging_) return;
+  const NanoTime grace = uint64_t{file_.settings->timeouts.reload_grace} * kNanosPerSecond;
+  const uint64_t sessions = sessions_on_old_rules();
+  if (sessions != 0 && now_ - rules_since_ < grace) return;
+  if (sessions != 0)
+    parts_.log.info("{} sessions go on with the new rules in the midst of a transaction", sessions);
+  const auto before = std::make_shared<const model::Rulesets>(model_->drop_rulesets_before());
+  rules_going_ = true;
+  parts_.dataplane.publish(model_->snapshot());
+  parts_.dataplane.after_grace_period([this, before] {
+    rules_going_ = false;
+    let_go(before);
+  });
+}
+
+RulesView Control::rules() const {
+  RulesView view;
+  view.generation = model_->rules_generation();
+  view.profiles = file_.profiles;
+  view.before = !model_->rulesets_before().empty();
+  view.sessions_before = view.before ? sessions_on_old_rules() : 0;
+  view.reload_waits = read_ != nullptr;
+  return view;
 }
 
 /// Keeps what was replaced until no worker can see it.

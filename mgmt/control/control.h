@@ -70,6 +70,8 @@ struct ControlParts {
   std::function<void(const AttachmentChange&)> on_attachment_change = {};
   /// ICMP errors for addresses that the kernel shares.
   std::vector<const underlay::IcmpSocket*> icmp = {};
+  /// What the rules at the start were compiled with.
+  std::shared_ptr<inspection::FlowBitNames> names = {};
 };
 
 /// What became of a reload or a transaction.
@@ -153,6 +155,7 @@ class Control {
     return explain_path(parts_.dataplane.current(), query);
   }
   void sessions(size_t max, SessionsReply reply);
+  RulesView rules() const;
   const Neighbors& neighbors() const { return neighbors_; }
   const Health& health() const { return health_; }
 
@@ -207,6 +210,9 @@ class Control {
   void publish();
   void widen();
   void retire(model::Plan& plan);
+  bool rules_moving() const;
+  uint64_t sessions_on_old_rules() const;
+  void settle_rules();
   void attachments_changed(const model::Plan& plan);
   void settle_routes();
   void purge();
@@ -251,6 +257,8 @@ class Control {
 
   std::map<uint64_t, SessionsReply> listings_;  // sessions(), until the workers have answered
   uint64_t next_listing_ = 0;
+  dataplane::NanoTime rules_since_ = 0;  // when all workers had the rules of the last reload
+  bool rules_going_ = false;             // a worker may still see those before
   uint64_t reload_count_ = 0;
   std::string last_reload_;
   uint64_t stalls_ = 0;

@@ -53,10 +53,11 @@ FileConfig FileConfig::of(config::Config config) {
   return {std::make_shared<const config::Config>(std::move(config)), std::move(settings), {}};
 }
 
-RuleBuild build_rules(const config::Config& config, unsigned workers) {
+RuleBuild build_rules(const config::Config& config, unsigned workers,
+                      const std::shared_ptr<inspection::FlowBitNames>& names) {
   RuleBuild all;
   for (const config::Profile& profile : config.profiles) {
-    auto built = inspection::build_ruleset(profile.rule_files, workers);
+    auto built = inspection::build_ruleset(profile.rule_files, workers, names);
     if (!built) {
       all.problems.push_back(
           {profile.where, "profile " + config::in_quotes(profile.name), built.error().message});
@@ -87,7 +88,7 @@ ReadOutcome read_again(const ReadJob& job) {
   outcome.problems = in_words(config::refusals(settings));
   if (!outcome.problems.empty()) return outcome;
   outcome.changes = lines_of(config::to_string(settings));
-  RuleBuild rules = build_rules(*next, job.workers);
+  RuleBuild rules = build_rules(*next, job.workers, job.names);
   outcome.problems = in_words(rules.problems);
   if (!outcome.problems.empty()) return outcome;
   outcome.notes = std::move(rules.refused);

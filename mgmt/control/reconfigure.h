@@ -32,7 +32,9 @@ struct RuleBuild {
   std::vector<std::string> refused;  // a line for each rule that was left out
   std::vector<config::Problem> problems;
 };
-RuleBuild build_rules(const config::Config& config, unsigned workers);
+/// `names`: of the whole hub, so that sessions keep their bits.
+RuleBuild build_rules(const config::Config& config, unsigned workers,
+                      const std::shared_ptr<inspection::FlowBitNames>& names);
 
 /// What the model takes from a file beside its things.
 model::Settings settings_of(const config::Config& config, model::Rulesets rulesets);
@@ -40,6 +42,7 @@ model::Settings settings_of(const config::Config& config, model::Rulesets rulese
 struct ReadJob {
   std::shared_ptr<const config::Config> before;  // the file as it was read the last time
   unsigned workers = 1;
+  std::shared_ptr<inspection::FlowBitNames> names;
 };
 
 struct ReadOutcome {

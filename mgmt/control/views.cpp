@@ -74,6 +74,8 @@ std::vector<WorkerView> worker_views(const Dataplane& dataplane, const std::vect
         {"segment_conflicts", i.segment_conflicts},
         {"rewritten", i.rewritten},
         {"host_marks_lost", i.host_marks_lost},
+        {"rules_moved", i.rules_moved},
+        {"rules_moved_midst", i.rules_moved_midst},
         {"events_lost", c.events_lost.get()},
         {"rule_events_suppressed", c.rule_events_suppressed.get()},
         {"notes_lost", c.notes_lost.get()},

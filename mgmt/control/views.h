@@ -47,6 +47,15 @@ struct ProfileView {
   uint64_t rules_refused = 0;
 };
 
+/// The rules of all profiles, and how a reload of them goes on.
+struct RulesView {
+  uint32_t generation = 0;  // counts reloads
+  std::vector<ProfileView> profiles;
+  bool before = false;           // those before the last reload are there still
+  uint64_t sessions_before = 0;  // that are in the midst of a transaction by those
+  bool reload_waits = false;     // one more was read, and waits until those before are gone
+};
+
 /// A pool of source NAT: what is taken of it now, and what happened since it was made.
 struct PoolView {
   std::string name, domain;

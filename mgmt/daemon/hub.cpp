@@ -181,7 +181,7 @@ Lines Hub::gather_addresses() {
 
 /// One transaction of all that the file has, before any worker looks.
 Lines Hub::make_model() {
-  control::RuleBuild rules = control::build_rules(*config_, facts_.workers);
+  control::RuleBuild rules = control::build_rules(*config_, facts_.workers, names_);
   if (!rules.problems.empty()) return in_words(rules.problems);
   for (const std::string& line : rules.refused) log_->warn("{}", line);
   file_.profiles = std::move(rules.profiles);
@@ -259,7 +259,7 @@ Lines Hub::start_control() {
                               hub_events_.put({c.at, c.attachment, c.domain, std::string(to_string(c.state)),
                                                std::string(to_string(c.was)), c.reason});
                             },
-                            std::move(icmp)},
+                            std::move(icmp), names_},
       facts_, std::move(model_), std::move(file_), dataplane_->now());
   if (const Status started = control_->start(); !started) return {started.error().message};
   return {};

@@ -300,6 +300,11 @@ std::unique_ptr<Snapshot> LiveModel::snapshot() {
   snapshot->domains = domain_slots_;
   snapshot->policy = compiled_.policy.policy;
   snapshot->profiles = compiled_.policy.profiles;
+  snapshot->rules_generation = rules_generation_;
+  for (Profile& profile : snapshot->profiles) {
+    const auto before = rulesets_before_.find(profile.name);
+    if (before != rulesets_before_.end()) profile.ruleset_before = before->second;
+  }
   snapshot->nat = compiled_.nat;
   snapshot->nat_changed_at = compiled_.nat_changed_at;
   snapshot->log_default_deny = settings_.log_default_deny;

@@ -159,6 +159,12 @@ class LiveModel {
   /// They are what the next snapshot() has. The ones before, whose memory takes long to give back.
   CompiledPolicy take(CompiledPolicy compiled);
 
+  /// The rulesets before the last reload, which sessions that are in the midst of a transaction go on with.
+  const Rulesets& rulesets_before() const { return rulesets_before_; }
+  uint32_t rules_generation() const { return rules_generation_; }
+  /// The next snapshot() has them no more. Returns them, since their memory takes long to give back.
+  Rulesets drop_rulesets_before() { return std::exchange(rulesets_before_, {}); }
+
   /// Ids that every worker has purged since they were given up.
   void release(dataplane::AttachmentId id) { attachment_ids_.release(id); }
   void release(dataplane::DomainId id) { domain_ids_.release(id); }
@@ -218,6 +224,8 @@ class LiveModel {
   std::set<dataplane::AttachmentId> withdrawn_;
   std::set<std::pair<dataplane::DomainId, net::Prefix>> absent_;  // routes withheld with all their members
   Settings settings_;
+  Rulesets rulesets_before_;
+  uint32_t rules_generation_ = 0;
 
   CompiledPolicy compiled_;  // as it is in the snapshot
   GroupedAttachments grouped_;

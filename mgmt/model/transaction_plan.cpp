@@ -301,7 +301,11 @@ void Transaction::plan_snapshot(Plan& plan, size_t most_work) {
     plan.rules_before =
         std::exchange(model_.policy_, std::make_shared<const std::vector<RuleRecord>>(std::move(*rules_)));
   }
-  if (settings_) model_.settings_ = std::move(*settings_);
+  if (settings_) {
+    model_.rulesets_before_ = std::move(model_.settings_.rulesets);
+    ++model_.rules_generation_;
+    model_.settings_ = std::move(*settings_);
+  }
   plan_groups();
   plan.uncompiled = policy_touched && model_.policy_work() > most_work;
   if (policy_touched && !plan.uncompiled) model_.take(model_.compile_policy());
