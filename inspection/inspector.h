@@ -110,6 +110,7 @@ struct Verdict {
   uint32_t sid = 0;        // of the rule that dropped, 0 if none
   bool reject = false;     // both ends are to be told, whatever the profile says of drops
   bool rewritten = false;  // `writable` has other bytes now: the L4 checksum has to be made anew
+  bool bypass = false;     // nothing later of the session can matter: close() it, and send the rest unseen
 };
 
 /// One worker counts; any thread may read.
@@ -121,6 +122,7 @@ struct InspectorCounters {
   EventCount flows_open;
   EventCount flow_limit;         // open() refused: as many as there may be
   EventCount memory_limit;       // the pool is used up: the packet was not sent
+  EventCount bypassed;           // sessions of which nothing later could matter
   EventCount segment_limit;      // could not be recorded
   EventCount segment_conflicts;  // its receiver would discard it, or it contradicts what was seen; not sent
   EventCount rewritten;          // the same, and put right

@@ -64,6 +64,7 @@ struct alignas(64) Session {
     kOwnTimeouts = 256,  // `cold.effects.timeouts` are not the hub's
     kMarked = 512,       // its packets get the DSCP `cold.effects.dscp`
     kPending = 1024,     // its rule is not known yet: see stages/pend.h
+    kBypassed = 2048,    // it was inspected, and nothing later of it can matter
   };
   uint32_t address4[2] = {};  // host order; [0] initiator, [1] responder; IPv6: see cold
   uint16_t port[2] = {};      // as in Tuple: initiator's, responder's

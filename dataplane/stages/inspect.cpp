@@ -142,13 +142,14 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
     settle_fragments(ctx, verdict.action);
   switch (verdict.action) {
     case inspection::Action::pass:
+      if (verdict.bypass) bypass_session(ctx, meta.session);
       return Next::go_on();
     case inspection::Action::drop_packet:
       return Next::drop(DropReason::inspect_limit);
     case inspection::Action::drop_session:
       break;
   }
-  session.flags |= Session::kDropped;
+  drop_session(ctx, meta.session);
   if (profile.on_drop == OnDrop::reset || verdict.reject) {
     session.flags |= Session::kResetOnDrop;
     // Of a datagram in pieces the transport header need not be in this one; who goes on sending is told then.

@@ -54,6 +54,10 @@ Next tcp_rare(WorkerContext& ctx, rte_mbuf* mbuf, Session& session, PacketMeta& 
     return Next::go_on();
   }
   session.last_seen = ctx.tick;
+  // Another connection between the same ends: what was found about the one before does not hold for it.
+  if (event == TcpEvent::reopen && (session.flags & Session::kBypassed) != 0 &&
+      !begin_inspection(ctx, meta.session))
+    return Next::drop(DropReason::inspect_limit);
   if (step.next == session.state) return Next::go_on();
   session.state = step.next;
   if (!is_half_open(step.next)) end_half_open(ctx, meta.session);

@@ -56,6 +56,9 @@ static bool is_unanswered_udp(const Session& session) {
 }
 
 uint32_t idle_timeout(const Timeouts& timeouts, const Session& session) {
+  // Its ends may believe in a dropped session as long as in any other: until then it must not begin anew.
+  const bool dropped = (session.flags & Session::kDropped) != 0;
+  if (dropped && session.state >= SessionState::established) return timeouts.tcp_established;
   switch (session.state) {
     case SessionState::syn_sent:
     case SessionState::syn_received:
@@ -63,7 +66,7 @@ uint32_t idle_timeout(const Timeouts& timeouts, const Session& session) {
     case SessionState::established:
       return timeouts.tcp_established;
     case SessionState::loose:
-      return timeouts.tcp_loose;
+      return dropped ? timeouts.tcp_established : timeouts.tcp_loose;
     case SessionState::fin_forward:
     case SessionState::fin_reverse:
       return timeouts.tcp_half_closed;
@@ -74,7 +77,7 @@ uint32_t idle_timeout(const Timeouts& timeouts, const Session& session) {
       break;
   }
   if (session.protocol == net::kProtoUdp)
-    return is_unanswered_udp(session) ? timeouts.udp_unanswered : timeouts.udp;
+    return is_unanswered_udp(session) && !dropped ? timeouts.udp_unanswered : timeouts.udp;
   return net::is_icmp(session.protocol) ? timeouts.icmp : timeouts.other;
 }
 
@@ -97,20 +100,45 @@ bool set_effects(WorkerContext& ctx, SessionIndex index, const RuleEffects& effe
   return other_timeouts;
 }
 
-bool set_inspection(WorkerContext& ctx, SessionIndex index, const PolicyDecision& decision) {
+bool begin_inspection(WorkerContext& ctx, SessionIndex index) {
   Session& session = ctx.sessions->at(index);
-  SessionCold& cold = ctx.sessions->cold(index);
-  if (decision.action != PolicyAction::inspect) {
-    close_inspection(ctx, session, cold);
-    return true;
-  }
-  session.profile = decision.profile;
-  if ((session.flags & Session::kInspected) != 0) return true;
+  session.flags = static_cast<uint16_t>(session.flags & ~Session::kBypassed);
   const FlowHandle flow = ctx.inspector->open(flow_info(ctx, index));
-  if (!flow.valid()) return ctx.snapshot->profiles[decision.profile].fail == FailMode::open;
-  cold.flow = flow.value;
+  if (!flow.valid()) return ctx.snapshot->profiles[session.profile].fail == FailMode::open;
+  ctx.sessions->cold(index).flow = flow.value;
   session.flags |= Session::kInspected;
   return true;
+}
+
+bool set_inspection(WorkerContext& ctx, SessionIndex index, const PolicyDecision& decision) {
+  Session& session = ctx.sessions->at(index);
+  if ((session.flags & Session::kDropped) != 0) return true;  // whatever policy says now
+  if (decision.action != PolicyAction::inspect) {
+    close_inspection(ctx, session, ctx.sessions->cold(index));
+    session.flags = static_cast<uint16_t>(session.flags & ~Session::kBypassed);
+    return true;
+  }
+  const bool same = session.profile == decision.profile;
+  session.profile = decision.profile;
+  // What one profile lets by another may want to see.
+  if ((session.flags & Session::kInspected) != 0 || (same && (session.flags & Session::kBypassed) != 0))
+    return true;
+  return begin_inspection(ctx, index);
+}
+
+void bypass_session(WorkerContext& ctx, SessionIndex index) {
+  Session& session = ctx.sessions->at(index);
+  close_inspection(ctx, session, ctx.sessions->cold(index));
+  session.flags |= Session::kBypassed;
+}
+
+void drop_session(WorkerContext& ctx, SessionIndex index) {
+  Session& session = ctx.sessions->at(index);
+  close_inspection(ctx, session, ctx.sessions->cold(index));
+  session.flags |= Session::kDropped;
+  // Taken up in its midst it would be taken up again if it gave way. One that has not got so far as to carry
+  // data begins with a SYN again, and is judged from there.
+  if (session.state == SessionState::loose) end_half_open(ctx, index);
 }
 
 inspection::FlowInfo flow_info(const WorkerContext& ctx, SessionIndex index) {

@@ -21,6 +21,14 @@ void log_start(WorkerContext& ctx, SessionIndex index);
 /// False: inspection has no room and the profile fails closed.
 bool set_inspection(WorkerContext& ctx, SessionIndex index, const PolicyDecision& decision);
 
+/// Opens a flow for a session whose profile is known, bypassed or not. False: as set_inspection().
+bool begin_inspection(WorkerContext& ctx, SessionIndex index);
+/// Nothing later of it can matter: it is forwarded as if it were not inspected, and costs no more than that.
+void bypass_session(WorkerContext& ctx, SessionIndex index);
+/// It becomes a tombstone: its entry stays, its inspection ends. It does not give way, and stays for as long
+/// as its ends may believe in it.
+void drop_session(WorkerContext& ctx, SessionIndex index);
+
 /// The session as events name it. Names of things that are gone meanwhile are empty.
 inspection::FlowInfo flow_info(const WorkerContext& ctx, SessionIndex index);
 

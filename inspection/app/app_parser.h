@@ -50,7 +50,8 @@ struct Advance {
   size_t consumed = 0;  // bytes of this call's span
   Next next = Next::more;
   AppError error = AppError::none;
-  uint64_t work = 0;  // bytes that this call looked at or made (decompressed), for the budget
+  uint64_t work = 0;       // bytes that this call looked at or made (decompressed), for the budget
+  bool encrypted = false;  // with `ended`: both directions are, so that nobody can read what follows
 };
 
 class AppParser {

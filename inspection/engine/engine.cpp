@@ -528,9 +528,24 @@ void Engine::except(EngineSession& session, Ceiling ceiling, DropReason reason) 
   }
 }
 
+/// Nothing later of it can matter: a pass rule decided, or all that can be read was judged.
+bool Engine::is_done(const EngineSession& session) {
+  if (session.detection.passed()) return true;
+  for (const EngineSession::Side& side : session.sides) {
+    if (side.unjudged || side.judged < side.raw.size()) return false;
+  }
+  const auto past_depth = [&](Direction direction) {
+    return session.tcp != nullptr && session.tcp->side(direction).depth_reached;
+  };
+  return session.encrypted || (past_depth(Direction::to_server) && past_depth(Direction::to_client));
+}
+
 void Engine::conclude(EngineSession* session) {
   if (verdict_.forward) {
     ++counters_.accepted;
+    if (settings_.bypass_done && session != nullptr && !session->dropped && !verdict_.failed &&
+        is_done(*session))
+      verdict_.bypass = session->bypassed = true;
   } else {
     ++(verdict_.reject != RejectTo::nobody ? counters_.rejected : counters_.blocked);
     ++counters_.drops[static_cast<size_t>(verdict_.reason)];

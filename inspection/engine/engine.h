@@ -27,6 +27,7 @@ struct EngineSettings {
   uint32_t stream_window = 16'384;  // bytes of a stream that rules still see when more comes
   uint8_t min_ttl = 0;              // inline: what would not reach its receiver is dropped, below this
   bool bypass_encrypted = true;     // TLS after its handshake is not looked at
+  bool bypass_done = false;         // a session of which nothing later can matter is not followed any more
   ExceptionPolicies policies{};
   HttpLimits http;
   DetectorLimits detector;
@@ -150,6 +151,7 @@ class Engine {
   void take(const DetectionVerdict& verdict);
   void except(EngineSession& session, Ceiling ceiling, DropReason reason);
   void block(DropReason reason, bool whole_session);
+  static bool is_done(const EngineSession& session);
   void conclude(EngineSession* session);
 
   EngineSettings settings_;

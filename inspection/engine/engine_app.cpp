@@ -118,8 +118,7 @@ void Engine::handle(EngineSession& session, Direction direction, const Advance& 
   }
   events_->moved(session, *packet_, session.parser->transactions());
   if (step.next != Next::ended) return;
-  if (session.facts.protocol == AppProtocol::tls && step.error == AppError::none &&
-      settings_.bypass_encrypted) {
+  if (step.encrypted && step.error == AppError::none && settings_.bypass_encrypted) {
     session.encrypted = true;
     // Of the handshake only what is not judged yet is still needed.
     for (EngineSession::Side& side : session.sides) side.waiting.reset();

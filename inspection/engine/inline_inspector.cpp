@@ -98,6 +98,7 @@ EngineSettings settings_of(const InspectorLimits& limits) {
   EngineSettings settings;
   settings.memory = limits.memory();
   settings.enforce = true;
+  settings.bypass_done = true;
   settings.stream_window = limits.stream_window;
   settings.stream.is_inline = true;
   settings.stream.strict = true;
@@ -256,14 +257,16 @@ Verdict InlineInspector::inspect(FlowHandle handle, const RulesInUse& rules, con
     ++counters_.scan_errors;
     return {.action = Action::drop_packet};
   }
-  if (!verdict.rewritten) return {};
-  if (packet.writable.size() != packet.payload.size()) {
-    ++counters_.segment_conflicts;
-    return {.action = Action::drop_packet};
+  if (verdict.rewritten) {
+    if (packet.writable.size() != packet.payload.size()) {
+      ++counters_.segment_conflicts;
+      return {.action = Action::drop_packet};
+    }
+    engine_->rewrite(*flow->session, seen, packet.writable);
+    ++counters_.rewritten;
   }
-  engine_->rewrite(*flow->session, seen, packet.writable);
-  ++counters_.rewritten;
-  return {.rewritten = true};
+  if (verdict.bypass) ++counters_.bypassed;
+  return {.rewritten = verdict.rewritten, .bypass = verdict.bypass};
 }
 
 Verdict InlineInspector::refuse(Flow& flow, const EngineVerdict& verdict) {

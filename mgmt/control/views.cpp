@@ -70,6 +70,7 @@ std::vector<WorkerView> worker_views(const Dataplane& dataplane, const std::vect
         {"inspected_sessions", i.flows_open},
         {"flow_limit", i.flow_limit},
         {"memory_limit", i.memory_limit},
+        {"bypassed", i.bypassed},
         {"segment_limit", i.segment_limit},
         {"segment_conflicts", i.segment_conflicts},
         {"rewritten", i.rewritten},

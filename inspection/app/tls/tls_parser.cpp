@@ -34,6 +34,7 @@ class TlsParser final : public AppParser {
     lane(direction).failed = true;
     finish(direction);
     done.next = over() ? Next::ended : Next::more;
+    done.encrypted = encrypted();
     return done;
   }
   Advance end_of_stream(Direction direction, uint64_t) override {
@@ -71,6 +72,8 @@ class TlsParser final : public AppParser {
   bool over() const {
     return (lanes_[0].encrypted || lanes_[0].failed) && (lanes_[1].encrypted || lanes_[1].failed);
   }
+  /// A lane that failed is none: whoever sends what is no TLS is read on.
+  bool encrypted() const { return lanes_[0].encrypted && lanes_[1].encrypted; }
   void finish(Direction direction) {
     if (transaction_ != nullptr) transaction_->advance_to(direction, TlsStep::complete);
     lane(direction).message.reset();
@@ -169,6 +172,7 @@ Advance TlsParser::advance(Direction direction, Bytes bytes, uint64_t) {
   }
   done.consumed = given;
   if (over()) done.next = Next::ended;
+  done.encrypted = encrypted();
   return done;
 }
 
