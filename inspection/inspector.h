@@ -59,6 +59,8 @@ struct InspectorLimits {
 
   /// Of each session beside its windows: entry, state of its streams, parser, what rules have matched so far.
   static constexpr uint32_t kSessionBytes = 8 * 1'024;
+  /// Of each session that is open, taken at the start.
+  static constexpr uint32_t kFlowBytes = 384;
   static constexpr uint64_t kLeastMemory = uint64_t{4} << 20;
   /// Bytes that all these sessions may grow together: what one does not need is another's.
   uint64_t memory() const;
@@ -120,6 +122,7 @@ struct InspectorCounters {
   EventCount alerts;
   EventCount drops;
   EventCount flows_open;
+  EventCount memory;             // bytes now that sessions have of the pool
   EventCount flow_limit;         // open() refused: as many as there may be
   EventCount memory_limit;       // the pool is used up: the packet was not sent
   EventCount bypassed;           // sessions of which nothing later could matter

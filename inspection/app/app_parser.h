@@ -69,6 +69,8 @@ class AppParser {
   virtual std::span<Transaction* const> transactions() = 0;
   /// Gives back every transaction for which is_over() holds. Use release_over().
   virtual void drop_over() = 0;
+  /// It knows nothing that a new one would not: it may be ended, and another made when bytes come.
+  virtual bool at_rest() const { return false; }
   /// Anomalies that belong to no transaction, as bits like Transaction::app_events; for the session.
   virtual uint64_t app_events() const = 0;
 

@@ -412,6 +412,14 @@ void DetectorCore::forget(Transaction& transaction) {
   }
 }
 
+void DetectorCore::forget_streams(SessionDetection& session) {
+  if (session.state_ == nullptr) return;
+  for (auto& stream : session.state_->streams) stream.reset();
+  if (!session.state_->flowbits.empty() || !session.state_->flowints.empty()) return;
+  destroy_in(pool_, session.state_);
+  session.state_ = nullptr;
+}
+
 void DetectorCore::forget(SessionDetection& session) {
   destroy_in(pool_, session.state_);
   session.state_ = nullptr;

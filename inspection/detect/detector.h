@@ -78,6 +78,8 @@ class Detector {
   /// new.
   virtual void forget(Transaction& transaction) = 0;
   virtual void forget(SessionDetection& session) = 0;
+  /// What rules have matched in part in its streams: what comes is another exchange.
+  virtual void forget_streams(SessionDetection& session) = 0;
 
   virtual const DetectorCounters& counters() const = 0;
 };

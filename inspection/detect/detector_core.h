@@ -25,6 +25,7 @@ class DetectorCore final : public Detector {
                            const Inspected& inspected, AlertSink& sink) override;
   void forget(Transaction& transaction) override;
   void forget(SessionDetection& session) override;
+  void forget_streams(SessionDetection& session) override;
   const DetectorCounters& counters() const override { return counters_; }
 
  private:

@@ -252,6 +252,32 @@ void Engine::tcp_packet(EngineSession& session, EnginePacket& packet) {
     collect(session, own);
   }
   judge(session, own, true);
+  if (session.parser != nullptr) rest(session);
+  if (session.resting) forget_history(session);
+}
+
+void Engine::drop_front(EngineSession::Side& side, size_t bytes) {
+  side.raw.drop_front(bytes);
+  side.raw_base += bytes;
+  side.hidden -= static_cast<uint32_t>(std::min<size_t>(side.hidden, bytes));
+  side.judged = static_cast<uint32_t>(side.raw.size());
+}
+
+/// And `gap` bytes that are not there.
+void Engine::drop_all(EngineSession::Side& side, uint64_t gap) {
+  side.raw_base += side.raw.size() + gap;
+  side.raw.reset();
+  side.judged = side.hidden = 0;
+}
+
+/// Between two exchanges rules need nothing of the streams, and what their receivers have acknowledged need
+/// not be compared with what is sent again: they will not read that.
+void Engine::forget_history(EngineSession& session) {
+  for (const Direction direction : {Direction::to_server, Direction::to_client}) {
+    const TcpTrack::Side& stream = session.tcp->side(direction);
+    const bool acknowledged = stream.has_ack && static_cast<int32_t>(stream.acked - stream.delivered) >= 0;
+    if (acknowledged && stream.first == nullptr) drop_all(session.side(direction), 0);
+  }
 }
 
 void Engine::pick_up_policy(EngineSession& session) {
@@ -341,18 +367,11 @@ void Engine::keep_raw(EngineSession& session, Direction direction, std::span<con
     // It cannot wait for the next packet of its direction.
     if (side.judged < side.raw.size()) judge(session, direction, false);
     const size_t keep = std::min<size_t>(settings_.stream_window, BytePool::kLargest / 2);
-    if (side.raw.size() > keep) {
-      const size_t over = side.raw.size() - keep;
-      side.raw.drop_front(over);
-      side.raw_base += over;
-      side.judged = static_cast<uint32_t>(side.raw.size());
-    }
+    if (side.raw.size() > keep) drop_front(side, side.raw.size() - keep);
   }
   if (side.raw.append(bytes)) return;
   // Rules on the stream no longer see it whole; what is parsed of it they do.
-  side.raw_base += side.raw.size() + bytes.size();
-  side.raw.reset();
-  side.judged = 0;
+  drop_all(side, bytes.size());
   except(session, Ceiling::reassembly_memory, DropReason::stream_memcap);
 }
 
@@ -364,9 +383,8 @@ void Engine::stream_gap(EngineSession& session, Direction direction, uint64_t si
     packet_->view.events.raise(PacketEvent::stream_reassembly_seq_gap);
   EngineSession::Side& side = session.side(direction);
   if (side.judged < side.raw.size()) judge(session, direction, false);
-  side.raw_base += side.raw.size() + size;
-  side.raw.reset();
-  side.judged = 0;
+  drop_all(side, size);
+  if (session.resting) wake(session);
   if (session.parser != nullptr && !session.app_failed) {
     handle(session, direction, session.parser->gap(direction, size, packet_->view.time_ns));
     side.unjudged = true;
@@ -429,9 +447,9 @@ void Engine::judge(EngineSession& session, Direction direction, bool first_of_pa
   }
   if (!skip) {
     StreamView stream{direction, {}};
-    stream.view.bytes = side.raw.view();
-    stream.view.old_size = side.judged;
-    stream.view.base = side.raw_base;
+    stream.view.bytes = side.raw.view().subspan(side.hidden);
+    stream.view.old_size = side.judged - side.hidden;
+    stream.view.base = side.raw_base + side.hidden;
     stream.view.complete = session.tcp != nullptr && session.tcp->drained(direction);
     const bool fresh = side.judged < side.raw.size();
     const std::span<const StreamView> streams(&stream, fresh ? 1 : 0);
@@ -449,12 +467,7 @@ void Engine::judge(EngineSession& session, Direction direction, bool first_of_pa
   }
   if (packet == packet_) packet_judged_ = packet_judged_ || first_of_packet || !skip;
   side.judged = static_cast<uint32_t>(side.raw.size());
-  if (side.raw.size() > settings_.stream_window) {
-    const size_t over = side.raw.size() - settings_.stream_window;
-    side.raw.drop_front(over);
-    side.raw_base += over;
-    side.judged = static_cast<uint32_t>(side.raw.size());
-  }
+  if (side.raw.size() > settings_.stream_window) drop_front(side, side.raw.size() - settings_.stream_window);
   side.unjudged = false;
   if (session.detection.dropped() && settings_.enforce) {
     session.dropped = true;

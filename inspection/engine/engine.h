@@ -133,6 +133,9 @@ class Engine {
   void keep_raw(EngineSession& session, Direction direction, std::span<const uint8_t> bytes);
   void stream_gap(EngineSession& session, Direction direction, uint64_t size);
   void stream_end(EngineSession& session, Direction direction);
+  static void drop_front(EngineSession::Side& side, size_t bytes);
+  static void drop_all(EngineSession::Side& side, uint64_t gap);
+  void forget_history(EngineSession& session);
 
   // engine_app.cpp
   void app_bytes(EngineSession& session, Direction direction, std::span<const uint8_t> bytes);
@@ -143,6 +146,8 @@ class Engine {
   void handle(EngineSession& session, Direction direction, const Advance& step);
   void change_protocol(EngineSession& session, Direction direction, std::span<const uint8_t> rest);
   void parser_over(EngineSession& session);
+  void rest(EngineSession& session);
+  void wake(EngineSession& session);
   void log_transactions(EngineSession& session, const EnginePacket& packet, bool all);
   void release_transactions(EngineSession& session);
 

@@ -14,6 +14,10 @@ size_t index(Direction direction) { return static_cast<size_t>(direction); }
 void Engine::app_bytes(EngineSession& session, Direction direction, std::span<const uint8_t> bytes) {
   if (session.app_failed || session.encrypted) return;
   EngineSession::Side& side = session.side(direction);
+  if (session.resting) {
+    wake(session);
+    if (session.parser == nullptr) return;
+  }
   if (session.parser != nullptr) {
     if (!side.recognised) {
       // The other direction has told it. This one may say otherwise, which is worth an event.
@@ -159,6 +163,25 @@ void Engine::release_transactions(EngineSession& session) {
     session.next_tx = std::max(session.next_tx, transaction.id + 1);
     detector_->forget(transaction);
   });
+}
+
+/// An exchange is over and none has begun: what it needed goes. Rules on the stream do not see the next one
+/// together with it, however they are cut into segments. Watching, an exchange is judged when its end is
+/// acknowledged, and the next may have begun by then, so there it does not come to that.
+void Engine::rest(EngineSession& session) {
+  if (!settings_.stream.strict || session.dropped || session.app_failed || !session.parser->at_rest()) return;
+  for (const EngineSession::Side& side : session.sides) {
+    if (side.unjudged || side.judged < side.raw.size()) return;
+  }
+  parser_over(session);
+  session.resting = true;
+  for (EngineSession::Side& side : session.sides) side.hidden = side.judged;
+  detector_->forget_streams(session.detection);
+}
+
+void Engine::wake(EngineSession& session) {
+  session.resting = false;
+  start_parser(session, session.facts.protocol);
 }
 
 void Engine::parser_over(EngineSession& session) {

@@ -29,6 +29,7 @@ struct Flow {
   uint32_t dropped_by = 0;  // sid
   uint32_t next_free = 0;
 };
+static_assert(sizeof(Flow) <= InspectorLimits::kFlowBytes);
 
 /// Window scale and timestamps (RFC 7323) of a TCP header whose length was checked.
 void read_tcp_options(std::span<const uint8_t> header, EnginePacket& packet) {
@@ -134,6 +135,7 @@ class InlineInspector final : public Inspector, private EngineEvents {
   const Ruleset& rules_for(Flow& flow, const RulesInUse& rules);
   void note_transaction(Flow& flow, bool in_transaction);
   EngineVerdict judge(Flow& flow, EnginePacket& packet, const Ruleset& ruleset);
+  void note_memory() { counters_.memory += engine_->pool().used() - counters_.memory; }
   void note_lost_marks() {
     const DetectorCounters& detection = engine_->detection();
     const uint64_t lost = detection.thresholds_lost + detection.hostbits_lost;
@@ -185,6 +187,7 @@ void InlineInspector::close(FlowHandle handle) {
   if (flow == nullptr) return;
   note_transaction(*flow, false);
   if (flow->session != nullptr) engine_->abandon(flow->session);
+  note_memory();
   flow->session = nullptr;
   flow->open = false;
   ++flow->generation;
@@ -251,6 +254,7 @@ Verdict InlineInspector::inspect(FlowHandle handle, const RulesInUse& rules, con
   alert_direction_ = packet.direction;
   EnginePacket seen = engine_packet(flow->info, packet);
   const EngineVerdict verdict = judge(*flow, seen, rules_for(*flow, rules));
+  note_memory();
   note_transaction(*flow, flow->session != nullptr && Engine::in_transaction(*flow->session));
   if (!verdict.forward) return refuse(*flow, verdict);
   if (verdict.failed) {

@@ -41,6 +41,7 @@ struct EngineSession {
     explicit Side(BytePool& pool) noexcept : raw(pool), waiting(pool) {}
     PoolBytes raw;  // the last bytes of the stream: `judged` of carry-over, then new ones
     uint32_t judged = 0;
+    uint32_t hidden = 0;      // of `judged`: of an exchange that is over, kept for comparison alone
     uint64_t raw_base = 0;    // the place of raw[0] in the stream
     PoolBytes waiting;        // the stream's beginning, while its protocol is not known
     bool recognised = false;  // whether this direction alone has told the protocol, or that it is none
@@ -60,6 +61,7 @@ struct EngineSession {
   bool bypassed = false;    // nothing of it is inspected
   bool encrypted = false;   // after the handshake: only headers are looked at
   bool app_failed = false;  // the parser gave up
+  bool resting = false;     // between two exchanges: there is no parser until bytes come
   bool mismatched = false;  // both directions told different protocols
   bool policy_applied = false;
   DropReason dropped_for = DropReason::none;

@@ -68,6 +68,7 @@ std::vector<WorkerView> worker_views(const Dataplane& dataplane, const std::vect
         {"inspection_drops", i.drops},
         {"scan_errors", i.scan_errors},
         {"inspected_sessions", i.flows_open},
+        {"inspection_memory", i.memory},
         {"flow_limit", i.flow_limit},
         {"memory_limit", i.memory_limit},
         {"bypassed", i.bypassed},

@@ -59,6 +59,14 @@ void HttpParser::drop_over() {
   if (kept == 0) list_.reset();
 }
 
+bool HttpParser::at_rest() const {
+  const auto between_messages = [](const Lane& lane) {
+    return lane.state == State::start && lane.tx == nullptr && !lane.closed && !lane.full &&
+           lane.pending.empty() && lane.back.empty();
+  };
+  return tx_count() == 0 && !ended_ && !other_ && between_messages(lanes_[0]) && between_messages(lanes_[1]);
+}
+
 /// Everything that is open will see nothing more.
 void HttpParser::complete_everything() {
   for (size_t i = 0; i < tx_count(); ++i) {

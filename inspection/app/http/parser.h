@@ -35,6 +35,7 @@ class HttpParser final : public AppParser {
   /// All are HttpTransactions.
   std::span<Transaction* const> transactions() override;
   void drop_over() override;
+  bool at_rest() const override;
   uint64_t app_events() const override { return 0; }
   void destroy() override;
 
