@@ -275,7 +275,7 @@ void Engine::drop_all(EngineSession::Side& side, uint64_t gap) {
 void Engine::forget_history(EngineSession& session) {
   for (const Direction direction : {Direction::to_server, Direction::to_client}) {
     const TcpTrack::Side& stream = session.tcp->side(direction);
-    const bool acknowledged = stream.has_ack && static_cast<int32_t>(stream.acked - stream.delivered) >= 0;
+    const bool acknowledged = static_cast<int32_t>(stream.acked - stream.delivered) >= 0;
     if (acknowledged && stream.first == nullptr) drop_all(session.side(direction), 0);
   }
 }

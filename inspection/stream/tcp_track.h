@@ -79,7 +79,7 @@ class TcpTrack {
  public:
   struct Side {
     bool seen_syn = false, anchored = false, fin = false, fin_acked = false, reset = false;
-    bool has_window = false, has_ack = false, depth_reached = false, ended = false;
+    bool has_window = false, depth_reached = false, ended = false;
     uint8_t wscale = 0, flags = 0;
     bool has_timestamp = false;
     uint32_t isn = 0;

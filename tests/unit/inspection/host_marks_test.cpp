@@ -146,7 +146,7 @@ TEST(HostMarks, ThreadsThatDriveEachOtherOutLoseCountsAndNothingElse) {
       HostBits bits(*marks);
       for (uint32_t i = 0; i < 50'000; ++i) {
         // Each host's bit has an end of its own: a mark that is a mixture of two would show.
-        const uint32_t n = random() % 64;
+        const auto n = static_cast<uint32_t>(random() % 64);
         const MarkKey key = HostBits::of_host(1, host(n));
         bits.set(key, 0, 100 + n);
         if (random() % 4 == 0) bits.unset(key);

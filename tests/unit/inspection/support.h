@@ -106,13 +106,17 @@ class Session {
         ruleset_(std::move(ruleset)),
         sink_(sink),
         info_(info),
-        handle_(inspector.open(info)) {}
+        handle_(inspector.open(info)),
+        rules(*ruleset_) {}
   ~Session() { inspector_.close(handle_); }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
   bool opened() const { return handle_.valid(); }
-  void use(std::shared_ptr<const Ruleset> ruleset) { ruleset_ = std::move(ruleset); }
+  void use(std::shared_ptr<const Ruleset> ruleset) {
+    ruleset_ = std::move(ruleset);
+    rules = *ruleset_;
+  }
   void start_at(uint32_t client_isn, uint32_t server_isn) {
     isn_[0] = client_isn;
     isn_[1] = server_isn;
@@ -149,7 +153,7 @@ class Session {
     packet.seq = seq;
     packet.ack = ack;
     packet.tcp_flags = flags;
-    const Verdict verdict = inspector_.inspect(handle_, *ruleset_, packet, sink_);
+    const Verdict verdict = inspector_.inspect(handle_, rules, packet, sink_);
     last_sid = verdict.sid;
     return verdict.action;
   }
@@ -164,6 +168,9 @@ class Session {
   FlowHandle handle_;
   uint32_t isn_[2] = {1000, 9000};
   uint64_t now_ = 0;
+
+ public:
+  RulesInUse rules;  // the ruleset's alone, unless a test says otherwise
 };
 
 }  // namespace weir::inspection::test

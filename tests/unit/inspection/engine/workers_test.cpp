@@ -43,7 +43,7 @@ void write_capture(const fs::path& file) {
   put32(out, DLT_RAW);
   std::mt19937 random(11);
   for (uint32_t i = 0; i < 800; ++i) {
-    const uint32_t session = random() % 40;
+    const auto session = static_cast<uint32_t>(random() % 40);
     const Octets packet =
         datagram(static_cast<uint8_t>(session % 3), static_cast<uint8_t>(session % 2),
                  static_cast<uint16_t>(1'000 + session), random() % 4 == 0 ? "first" : "second");
