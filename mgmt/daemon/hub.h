@@ -16,6 +16,7 @@
 #include "dataplane/io/port.h"
 #include "dataplane/io/xdp_steering.h"
 #include "dataplane/worker/dataplane.h"
+#include "inspection/compile/flowbit_names.h"
 #include "mgmt/api/server.h"
 #include "mgmt/api/source.h"
 #include "mgmt/control/builder.h"

@@ -609,6 +609,94 @@ TEST_F(ControlTest, ReloadsThatComeTogetherAreAllAnswered) {
   EXPECT_LE(control_->status().reloads, 2u);
 }
 
+/// The file with rules, which a reload compiles.
+class RulesReload : public ControlTest {
+ protected:
+  RulesReload() {
+    std::ofstream(folder_ + "/one.rules") << "alert tcp any any -> any any (content:\"x\"; sid:1;)\n";
+    write(kTwoClouds + "[[profile]]\nname = \"ips\"\nrules = [\"one.rules\"]\n");
+    EXPECT_TRUE(reload().problems.empty());
+  }
+  const Profile& profile() const { return dataplane_->current().profiles.at(0); }
+  /// Workers' sessions in the midst of a transaction, by rules of that generation.
+  inspection::EventCount& in_transaction(uint32_t generation) {
+    auto& by_generation = dataplane_->inspector_counters.in_transaction;
+    return by_generation[generation % by_generation.size()];
+  }
+  void turn_until_a_reload_waits() {
+    constexpr int kSlice = 10, kSlices = 3'000;  // ms
+    for (int i = 0; i < kSlices && !control_->rules().reload_waits; ++i) {
+      pollfd fd{mailbox_.fd(), POLLIN, 0};
+      poll(&fd, 1, kSlice);
+      control_->turn(now_, false);
+    }
+    ASSERT_TRUE(control_->rules().reload_waits);
+  }
+};
+
+TEST_F(RulesReload, RulesThatNobodyNeedsGoAtOnce) {
+  const auto first = profile().ruleset;
+  const uint32_t generation = dataplane_->current().rules_generation;
+  reload();
+  EXPECT_EQ(dataplane_->current().rules_generation, generation + 1);
+  EXPECT_NE(profile().ruleset, first);
+  EXPECT_EQ(profile().ruleset_before, nullptr);
+  EXPECT_FALSE(control_->rules().before);
+}
+
+TEST_F(RulesReload, AThirdWaitsUntilNoSessionNeedsTheFirst) {
+  const auto first = profile().ruleset;
+  const uint32_t generation = dataplane_->current().rules_generation;
+  in_transaction(generation) += 3;
+  reload();
+  const auto second = profile().ruleset;
+  EXPECT_EQ(profile().ruleset_before, first);
+  EXPECT_EQ(control_->rules().sessions_before, 3u);
+  // Whatever else is published meanwhile has both.
+  config::Domain other;
+  other.name = "other";
+  transact({{config::ChangeVerb::add, other}});
+  EXPECT_EQ(profile().ruleset_before, first);
+
+  bool answered = false;
+  control_->reload([&](const ChangeView& view) {
+    EXPECT_TRUE(view.problems.empty());
+    answered = true;
+  });
+  turn_until_a_reload_waits();
+  EXPECT_EQ(profile().ruleset, second);
+  EXPECT_EQ(profile().ruleset_before, first);
+  EXPECT_FALSE(answered);
+
+  in_transaction(generation) -= 3;
+  settle();
+  EXPECT_TRUE(answered);
+  EXPECT_EQ(dataplane_->current().rules_generation, generation + 2);
+  EXPECT_NE(profile().ruleset, second);
+  EXPECT_FALSE(control_->rules().reload_waits);
+}
+
+TEST_F(RulesReload, AfterItsGraceSessionsGoOnWhereTheyStand) {
+  in_transaction(dataplane_->current().rules_generation) += 1;
+  reload();
+  now_ += 9 * kNanosPerSecond;
+  control_->turn(now_, false);
+  EXPECT_TRUE(control_->rules().before);
+  now_ += 1 * kNanosPerSecond;
+  control_->turn(now_, false);
+  EXPECT_EQ(profile().ruleset_before, nullptr);
+  EXPECT_NE(log_text_.str().find("1 sessions go on with the new rules"), std::string::npos)
+      << log_text_.str();
+}
+
+TEST_F(RulesReload, ARefusedReloadWaitsForNobody) {
+  in_transaction(dataplane_->current().rules_generation) += 1;
+  reload();
+  write("nonsense");
+  EXPECT_FALSE(reload().problems.empty());
+  EXPECT_TRUE(control_->rules().before);
+}
+
 TEST_F(ControlTest, PuntsGoWhereTheyBelong) {
   Punt arp;
   arp.reason = PuntReason::underlay_arp;
