@@ -6,7 +6,7 @@ import time
 
 from lab.hub import LOCATION
 from lab.scenario import expect, scenario
-from lab.traffic import EchoServer, HttpServer, can_connect, echo_works, http_get, tcp_connect
+from lab.traffic import EchoServer, HttpServer, NumberedLoad, can_connect, echo_works, http_get, tcp_connect
 
 RULES = """\
 drop http any any -> any any (msg:"path traversal in a request"; flow:established,to_server; \
@@ -133,6 +133,56 @@ def rules_reload(world):
         except ConnectionResetError:
             got = b"reset"
         expect(got == b"reset", f"the new rule does not hold: {got}")
+
+
+THRESHOLD = ('alert tcp any any -> any any (msg:"knocking"; flow:established,to_server; content:"knock"; '
+             'threshold:type threshold,track by_src,count 4,seconds 300; sid:1000021; rev:1;)\n')
+
+
+LOGIN = ('alert tcp any any -> any any (msg:"login"; flow:established,to_server; content:"please login"; '
+         'flowbits:set,logged.in; sid:1000020; rev:1;)\n')
+
+
+@scenario("inspect.reload-state", "reloads under inspected load: no packet lost, bits and counts go on by name",
+          time_limit=90)
+def reload_state(world):
+    build(world, THRESHOLD + LOGIN)
+    world.config.policy.insert(0, {"id": "inspected-load", "action": "inspect", "protocol": "udp",
+                                   "from": {"domains": ["red"]}, "to": {"domains": ["blue"]},
+                                   "profile": "default"})
+    world.start()
+    hub, a, b = world.hub, world.a, world.b
+    EchoServer(world.lab, b.namespace, b.address, 7)
+    with tcp_connect(a.namespace, b.address, 7) as known, tcp_connect(a.namespace, b.address, 7) as stranger:
+        expect(echo_works(known, b"please login"), "the session does not work to begin with")
+        expect(all(echo_works(known, b"knock") for _ in range(3)), "the session does not go on")
+        load = NumberedLoad(world.binaries, a.namespace, b.namespace, b.address, pps=5000, seconds=8, flows=4)
+        with open(world.lab.path("test.rules"), "w") as handle:
+            for number in range(20):  # these have the numbers that the bit had
+                handle.write(f'alert tcp any any -> any any (msg:"bit"; content:"nothing"; flowbits:set,bit{number}; '
+                             f'sid:{1000100 + number}; rev:1;)\n')
+            for bit, sid in (("logged.in", 1000022), ("bit0", 1000023)):
+                handle.write(f'drop tcp any any -> any any (msg:"{bit}"; flow:established,to_server; '
+                             f'content:"delete by {bit}"; flowbits:isset,{bit}; sid:{sid}; rev:1;)\n')
+            handle.write(THRESHOLD)
+        for _ in range(3):
+            hub.reload()
+            time.sleep(0.5)
+        expect(load.running(), "the load ended before the reloads did: this run shows nothing")
+        expect(not any(e["alert"]["signature_id"] == 1000021 for e in hub.events("alert")), "three are not four")
+        expect(echo_works(known, b"knock"), "the session did not survive the reloads")
+        hub.wait_event("alert", signature_id=1000021)
+        expect(echo_works(known, b"delete by bit0"), "a bit that nobody set holds")
+        expect(echo_works(stranger, b"delete by logged.in"), "another session has the bit")
+        known.sendall(b"delete by logged.in")
+        try:
+            got = known.recv(100)
+        except ConnectionResetError:
+            got = b"reset"
+        expect(got == b"reset", f"the bit did not survive: {got}")
+    account = load.finish()
+    expect(account["lost"] == 0 and account["reordered"] == 0, f"{account}, drops {hub.drops()}")
+    world.note(f"{account['sent']} inspected packets sent over three reloads, 0 lost")
 
 
 @scenario("inspect.bad-rule", "an unsupported keyword refuses that rule alone, with file, line and keyword")
