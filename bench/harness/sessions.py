@@ -8,7 +8,7 @@ from .weir import Weir
 
 IDLE_SECONDS = 1  # without packets, after which a session ends
 STEADY_SHARE = 0.05  # by which the table may have grown or shrunk, of what was made
-TRIES = 8  # runs, until that is so
+LONGEST_SECONDS = 15  # of runs until that is so: three times as long as Open vSwitch waits before it looks again
 SLOTS = 65_536  # visits until the feed comes back to a session's place, where by then another one is
 
 
@@ -40,7 +40,7 @@ class Sustained:
         self.feed.run_seconds(self.warm_seconds, self.alive)
         self._rest()
         before, made, total = self.known(), self.made(), None
-        for _ in range(TRIES):
+        while total is None or total.seconds < LONGEST_SECONDS:
             sample = self.run(seconds)
             total = sample if total is None else _added(total, sample)
             created, known = self.made() - made, self.known()
