@@ -1,9 +1,9 @@
 // The same as way_bench.cpp for what the feed of `make bench` does not make: other tunnels than VXLAN over
-// IPv4, and packets that are handed over to another worker.
+// IPv4, VLANs of a port in their place, and packets that are handed over to another worker.
 //
-// tunnels: both sides behind tunnels of the same kind, IPv4 inside. handoff: two workers that take turns on
-// one core, of which the first receives everything; `cycles` is per handed-over packet, on both workers
-// together, less what one worker takes alone for the same packets.
+// tunnels: both sides behind tunnels of the same kind, or VLANs of the port, IPv4 inside. handoff: two
+// workers that take turns on one core, of which the first receives everything; `cycles` is per handed-over
+// packet, on both workers together, less what one worker takes alone for the same packets.
 #include <x86intrin.h>
 
 #include <algorithm>
@@ -31,6 +31,10 @@ Tunnel tunnel_of(TunnelKind kind, bool v6, bool ethernet, size_t spoke) {
   Tunnel t;
   t.kind = kind;
   t.ethernet = ethernet;
+  if (kind == TunnelKind::native) {
+    t.vlan = static_cast<uint16_t>(20 + spoke);
+    return t;
+  }
   t.id = dataplane::over_udp(kind) ? 20 + static_cast<uint32_t>(spoke) : 0;
   t.udp_port = kind == TunnelKind::geneve ? dataplane::kGenevePort : dataplane::kVxlanPort;
   t.remote = *net::parse_ip(v6 ? kPeer6[spoke] : kPeer4[spoke]);
@@ -40,7 +44,7 @@ Tunnel tunnel_of(TunnelKind kind, bool v6, bool ethernet, size_t spoke) {
 
 SnapshotBuilder network_of(const Tunnel& b, const Tunnel& c) {
   SnapshotBuilder n;
-  n.port("p0", {{2, 0, 0, 0, 0, 1}}, kHubAddress).address(kHubAddress6);
+  n.port("p0", kPortMac, kHubAddress).address(kHubAddress6);
   n.domain("red").domain("blue");
   n.attachment("a", "red", kA.vni, kA.tunnel_end,
                "10.1.0.1/24");  // so that b and c have the MACs of kB and kC
@@ -54,14 +58,17 @@ SnapshotBuilder network_of(const Tunnel& b, const Tunnel& c) {
 
 Bytes to_hub(const Tunnel& t, const Spoke& spoke, const Bytes& frame, uint16_t entropy) {
   PacketBuilder b;
-  b.ether({{2, 0, 0, 0, 0, 1}}, spoke.tunnel_mac).ip(net::to_string(t.remote), net::to_string(t.local));
   const auto type = static_cast<uint16_t>(frame[12] << 8 | frame[13]);
+  const Bytes packet(frame.begin() + 14, frame.end());
+  if (t.kind == TunnelKind::native)
+    return b.ether(kPortMac, spoke.host_mac).vlan(t.vlan).type(type).payload(packet).build();
+  b.ether(kPortMac, spoke.tunnel_mac).ip(net::to_string(t.remote), net::to_string(t.local));
   if (t.kind == TunnelKind::vxlan) b.udp(entropy, t.udp_port).no_checksum().vxlan(t.id);
   if (t.kind == TunnelKind::geneve)
     b.udp(entropy, t.udp_port).no_checksum().geneve(t.id, t.ethernet ? uint16_t{0x6558} : type);
   if (t.kind == TunnelKind::gre) b.gre(type, {});
   if (t.kind == TunnelKind::ipip) b.type(4);
-  return b.frame(t.ethernet ? frame : Bytes(frame.begin() + 14, frame.end())).build();
+  return b.frame(t.ethernet ? frame : packet).build();
 }
 
 /// One frame of each direction of `sessions` sessions in random order, and what opens them.
@@ -192,6 +199,7 @@ BENCHMARK_CAPTURE(tunnels, gre, TunnelKind::gre, false, false)->Apply(options);
 BENCHMARK_CAPTURE(tunnels, ipip, TunnelKind::ipip, false, false)->Apply(options);
 BENCHMARK_CAPTURE(tunnels, vxlan_v6, TunnelKind::vxlan, true, true)->Apply(options);
 BENCHMARK_CAPTURE(tunnels, gre_v6, TunnelKind::gre, true, false)->Apply(options);
+BENCHMARK_CAPTURE(tunnels, native, TunnelKind::native, false, true)->Apply(options);
 BENCHMARK(handoff)->Apply(options);
 
 }  // namespace

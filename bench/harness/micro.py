@@ -183,7 +183,8 @@ def routes_rows(build):
 
 
 _TUNNELS = (("VXLAN", "vxlan"), ("GENEVE", "geneve"), ("GENEVE with IP", "geneve_ip"), ("GRE", "gre"),
-            ("IP in IP", "ipip"), ("VXLAN over IPv6", "vxlan_v6"), ("GRE over IPv6", "gre_v6"))
+            ("IP in IP", "ipip"), ("VXLAN over IPv6", "vxlan_v6"), ("GRE over IPv6", "gre_v6"),
+            ("VLANs of a port", "native"))
 _TRANSLATIONS = (("Weir, source NAT", "ipv4_translated"), ("Weir, no NAT", "ipv4"))
 
 
@@ -203,7 +204,7 @@ def way_rows(build):
         *(Row(f"nat-{word}", f"64 bytes, {word} sessions, both ways, with and without source NAT to a pool",
               "way of a packet", nat(count), seconds=1.0, subject="Weir, source NAT")
           for word, count in (("1k", 1_024), ("64k", 65_536))),
-        Row("tunnels", "64 bytes, 1k sessions, the same tunnel on both sides", "way of a packet",
+        Row("tunnels", "64 bytes, 1k sessions, the same tunnel on both sides, or VLANs of the port", "way of a packet",
             [case(f"Weir, {name}", f"tunnels/{which}", forwarded) for name, which in _TUNNELS], seconds=1.0,
             subject="Weir, VXLAN"),
         Row("handoff", "1k sessions, all received by one of two workers", "way of a packet",
