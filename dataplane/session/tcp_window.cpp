@@ -120,6 +120,8 @@ void note(TcpWindow& window, Direction direction, const TcpSegment& segment) {
   } else {
     note_loose(window, direction, in_units);
   }
+  // Who has sent a SYN says nothing else before it is answered, but RST (RFC 9293 section 3.10.7.3). So that
+  // SYN was not its own, or an old one, and no SYN+ACK answers it.
   if (!has(segment, kSyn)) sender.flags &= static_cast<uint8_t>(~TcpSide::kReopening);
 }
 

@@ -40,7 +40,7 @@ struct TcpSide {
   enum Flags : uint8_t {
     kOfferedScale = 0x0f,  // of its SYN's option; 15: there was none
     kKnown = 0x10,         // it has sent something
-    kReopening = 0x20,     // it sent a SYN while the session was live
+    kReopening = 0x20,     // the last that it sent is a SYN, while the session was live
     kTold = 0x40,          // not known yet, but its peer has acknowledged what it must have sent
   };
   uint32_t end = 0;      // behind the last that it has sent
@@ -64,9 +64,11 @@ struct alignas(32) TcpWindow {
   TcpSide side[2];  // by direction in which it sends
 
   /// A segment with ACK and without SYN, FIN and RST of a session whose two ends are known: if it lies within
-  /// the windows it moves them. False: it lies outside, and nothing has moved.
+  /// the windows it moves them. False: it lies outside, or shows that a SYN was not its sender's; nothing has
+  /// moved, and follow_tcp() has the answer.
   bool take(Direction direction, uint32_t seq, uint32_t ack, uint32_t end, uint16_t window) {
-    if (!contains(direction, seq, ack, end)) [[unlikely]]
+    const bool reopening = (side[static_cast<size_t>(direction)].flags & TcpSide::kReopening) != 0;
+    if (static_cast<int>(reopening) | static_cast<int>(!contains(direction, seq, ack, end))) [[unlikely]]
       return false;
     note(direction, ack, end, window);
     return true;

@@ -156,7 +156,7 @@ bool fits(const std::vector<Service>& services, uint8_t protocol, uint16_t numbe
 
 /// On the source as it is and the destination as translated.
 Way ask_policy(const Network& net, const Decision& d, const FirstQuery& q, const Hop& hop) {
-  Way way{hop, "policy_default_deny", {}, {}};
+  Way way{hop, "policy_default_deny", {}, {}, false};
   const bool icmp = q.ends.protocol == kIcmp || q.ends.protocol == kIcmpv6;
   const uint16_t number = icmp ? q.icmp_type : d.leaves.dst_port;
   for (size_t i = 0; i < net.rules.size(); ++i) {
@@ -169,9 +169,10 @@ Way ask_policy(const Network& net, const Decision& d, const FirstQuery& q, const
       continue;
     }
     way.rule = i;
-    way.refused = rule.action == Action::allow  ? ""
-                  : rule.action == Action::deny ? "policy_deny"
-                                                : "policy_reject";
+    way.refused = rule.action == Action::deny     ? "policy_deny"
+                  : rule.action == Action::reject ? "policy_reject"
+                                                  : "";
+    way.inspected = rule.action == Action::inspect;
     break;
   }
   return way;

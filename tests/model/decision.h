@@ -44,6 +44,7 @@ struct Way {
   std::string refused;         // the reason; empty: it is allowed
   std::optional<size_t> rule;  // that decided
   std::vector<size_t> watched;
+  bool inspected = false;
 };
 
 enum class Source { as_is, fixed, pool };

@@ -17,6 +17,7 @@ std::string Model::judge_first(Arrival& a) {
     s->tcp = TcpConnection::begin(p, net_.tcp);
     if (!s->tcp) return expect_refused(a, {"not_a_session_start"});
   }
+  if (!pays(a)) return expect_refused(a, {"session_budget"});
 
   const int worker = a.worker();
   const Domain from = net_.domain_of(a.ingress);
@@ -72,6 +73,12 @@ std::string Model::judge_first(Arrival& a) {
   s->leaves = d.leaves;
   s->ingress = a.ingress;
   s->ways[0] = allowed;
+  s->maybe_inspected = s->surely_inspected = way->inspected;
+  for (const Way& w : d.there) {
+    if (std::find(allowed.begin(), allowed.end(), w.hop) == allowed.end()) continue;
+    s->maybe_inspected |= w.inspected;
+    s->surely_inspected &= w.inspected;
+  }
   s->ways[1] = d.back;
   for (Side side : {0, 1}) {
     if (s->ways[side].size() == 1) s->hop[side] = s->ways[side][0];
@@ -109,7 +116,40 @@ std::string Model::judge_first(Arrival& a) {
   enter(s);
   ++a.counts.created;
   count_hits(*way);
+  bool over = false;
+  if (Wrong wrong = inspect(a, *s, over); over || !wrong.empty()) return wrong;
   return leaves_by(a, *s, 0, s->ways[0]);
+}
+
+/// A first packet costs its host, its attachment and its domain what a budget says, whatever becomes of it;
+/// who has nothing left costs those behind it nothing.
+bool Model::pays(const Arrival& a) {
+  constexpr uint64_t kSecond = 1'000'000'000, kTick = uint64_t{1} << 27;
+  const auto takes = [this](Beginner& who, const Budget& budget) {
+    if (budget.per_second == 0) return true;
+    const uint64_t now = now_ * kTick, cost = kSecond / budget.per_second;
+    const uint64_t paid = std::max(now, who.paid_until) + cost;
+    if (paid > now + kSecond) return false;
+    who.paid_until = paid;
+    return true;
+  };
+  const Domain domain = net_.domain_of(a.ingress);
+  return takes(hosts_[{domain, a.ends.src}], net_.of_host) &&
+         takes(attachments_[a.ingress], net_.of_attachment) && takes(domains_[domain], net_.of_domain);
+}
+
+/// Budgets of half-open sessions, of all workers together.
+bool Model::has_half_open_left(Domain domain, const Address& host, Attachment ingress) const {
+  const auto has = [this](const Budget& budget, auto&& is_theirs) {
+    const auto theirs = std::count_if(sessions_.begin(), sessions_.end(), [&](const SessionPtr& s) {
+      return s->counted_half_open && is_theirs(*s);
+    });
+    return budget.half_open == 0 || theirs < static_cast<long>(budget.half_open);
+  };
+  return has(net_.of_host,
+             [&](const Session& s) { return s.domain[0] == domain && s.ends[0].src == host; }) &&
+         has(net_.of_attachment, [&](const Session& s) { return s.ingress == ingress; }) &&
+         has(net_.of_domain, [&](const Session& s) { return s.domain[0] == domain; });
 }
 
 /// With several workers what is sent to a pool's port is its worker's; where peers may use the pool as well
@@ -124,7 +164,8 @@ void Model::count_hits(const Way& way) {
   for (const size_t watching : way.watched) ++hits_[watching];
 }
 
-/// Limits: half-open sessions first, then the table. Sets a.no_room if the session is rightly refused.
+/// Limits: half-open sessions first, by budgets, since nobody gives way to one who is over his own; then the
+/// table. Sets a.no_room if the session is rightly refused.
 std::string Model::admit(Arrival& a, bool half_open) {
   const int worker = a.worker();
   const auto may_give_way = [&](bool half_open_only) {
@@ -137,6 +178,8 @@ std::string Model::admit(Arrival& a, bool half_open) {
     a.no_room = true;
     return expect_refused(a, {reason});
   };
+  if (half_open && !has_half_open_left(net_.domain_of(a.ingress), a.ends.src, a.ingress))
+    return refuse("half_open_limit");
   if (half_open && half_open_of(worker) >= net_.half_open) {
     if (!may_give_way(true)) return refuse("half_open_limit");
     if (Wrong wrong = make_room(a, true); !wrong.empty()) return wrong;

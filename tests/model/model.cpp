@@ -2,6 +2,7 @@
 #include "tests/model/model.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace weir::model {
 
@@ -106,6 +107,7 @@ std::string Model::judge_known(Arrival& a, const SessionPtr& session, Side side)
     ++s.packets[side];
     s.last = now_;
   }
+  if (Wrong wrong = inspect(a, s, over); over || !wrong.empty()) return wrong;
   return leaves_by(a, s, side, hops);
 }
 
@@ -149,6 +151,9 @@ std::string Model::redecide(Arrival& a, const SessionPtr& session, Side side, bo
       });
   if (allowed.empty() || chose_refused) return cut(a, session, reasons);
   if (!keeps_translation(s, d)) return cut(a, session, {"nat_changed"});
+  const auto is_inspected = [](const Way& way) { return way.refused.empty() && way.inspected; };
+  s.maybe_inspected = std::any_of(there.begin(), there.end(), is_inspected);
+  s.surely_inspected = std::all_of(there.begin(), there.end(), is_inspected);
   s.ways[0] = allowed;
   if (!s.hop[0] || std::find(allowed.begin(), allowed.end(), *s.hop[0]) == allowed.end()) {
     s.hop[0].reset();
@@ -203,12 +208,17 @@ std::string Model::redecide(Arrival& a, const SessionPtr& session, Side side, bo
       if (s.hop[0] && w.hop == *s.hop[0]) way = &w;
     }
     if (!way->refused.empty()) return cut(a, session, {way->refused});
+    s.maybe_inspected = s.surely_inspected = way->inspected;
   }
   s.ways[1] = back;
   if (unresolved(1)) return expect_refused(a, {"punt resolve"});
   s.hop[1].reset();
   if (back.size() == 1) s.hop[1] = back[0];
+  const bool half_open = std::exchange(s.counted_half_open, false);
   s.ingress = a.ingress;
+  if (half_open && !has_half_open_left(s.domain[0], s.ends[0].src, s.ingress))
+    return cut(a, session, {"half_open_limit"});
+  s.counted_half_open = half_open;
   over = false;
   return {};
 }
@@ -227,8 +237,7 @@ std::string Model::cut(Arrival& a, const SessionPtr& session, const std::vector<
 std::string Model::judge_tcp(Arrival& a, Session& s, Side side, bool& over) {
   using Fate = TcpConnection::Fate;
   const TcpState before = s.tcp->state;
-  const bool passed = a.sent != nullptr || a.refused->reason == "punt ttl_exceeded";
-  const Fate fate = s.tcp->follow(side, a.packet, net_.tcp, passed);
+  const Fate fate = s.tcp->follow(side, a.packet, net_.tcp);
   const bool bare_syn = (a.packet.flags & (kSyn | kAck | kRst)) == kSyn;
   over = true;
   switch (fate) {
@@ -236,9 +245,6 @@ std::string Model::judge_tcp(Arrival& a, Session& s, Side side, bool& over) {
       return expect_refused(a, {"tcp_outside_window"});
     case Fate::refused:
       return expect_refused(a, {"tcp_unexpected"});
-    case Fate::either:
-      if (!passed) return expect_refused(a, {"tcp_outside_window"});
-      break;
     case Fate::passes:
       break;
     case Fate::ignored:
@@ -284,6 +290,21 @@ std::string Model::judge_icmp(Arrival& a, Session& s, Side side, bool& over) {
   over = false;
   ++s.packets[side];
   s.last = now_;
+  return {};
+}
+
+/// Of an inspected session's datagrams one with the mark drops the session, both ways and for good. What is
+/// not going to be sent is not looked at, nor is what an ICMP error quotes.
+std::string Model::inspect(Arrival& a, Session& s, bool& over) {
+  over = true;
+  if (s.dropped) return expect_refused(a, {"session_dropped"});
+  const Packet& p = a.packet;
+  const bool marked =
+      p.protocol == kUdp && p.ttl > 1 && s.maybe_inspected &&
+      std::search(p.payload.begin(), p.payload.end(), kMark.begin(), kMark.end()) != p.payload.end();
+  s.dropped = marked && (s.surely_inspected || a.sent == nullptr);
+  if (s.dropped) return expect_refused(a, {"inspect_drop"});
+  over = false;
   return {};
 }
 

@@ -97,6 +97,9 @@ class Model {
     std::optional<Hop> hop[2];  // where each side's packets go; nothing: any legal one
     std::vector<Hop> ways[2];   // of which it is one
     bool translated = false;
+    // By the ways that it may go: a rule may name attachments.
+    bool surely_inspected = false, maybe_inspected = false;
+    bool dropped = false;  // by inspection: nothing of it passes any more
     Binding* source = nullptr;
     Binding* sent_to = nullptr;
     std::optional<TcpConnection> tcp;
@@ -151,6 +154,10 @@ class Model {
     uint64_t began = 0;
   };
   using DatagramName = std::tuple<Attachment, Address, Address, uint32_t, uint8_t>;
+  /// Who has begun sessions.
+  struct Beginner {
+    uint64_t paid_until = 0;  // ns
+  };
   /// Empty: right. What is wrong otherwise.
   using Wrong = std::string;
 
@@ -162,8 +169,11 @@ class Model {
   Wrong cut(Arrival& a, const SessionPtr& session, const std::vector<std::string>& reasons);
   Wrong judge_tcp(Arrival& a, Session& s, Side side, bool& over);
   Wrong judge_icmp(Arrival& a, Session& s, Side side, bool& over);
+  Wrong inspect(Arrival& a, Session& s, bool& over);
   // first.cpp
   Wrong judge_first(Arrival& a);
+  bool pays(const Arrival& a);
+  bool has_half_open_left(Domain domain, const Address& host, Attachment ingress) const;
   Wrong admit(Arrival& a, bool half_open);
   Wrong make_room(Arrival& a, bool half_open_only);
   void count_hits(const Way& way);
@@ -202,6 +212,9 @@ class Model {
   std::multimap<std::pair<Domain, Ends>, std::pair<SessionPtr, Side>> by_ends_;
   std::vector<std::unique_ptr<Binding>> bindings_;
   std::map<DatagramName, Datagram> datagrams_;
+  std::map<std::pair<Domain, Address>, Beginner> hosts_;
+  std::map<Attachment, Beginner> attachments_;
+  std::map<Domain, Beginner> domains_;
   std::vector<uint64_t> hits_;
   bool hits_unsure_ = false;
 };

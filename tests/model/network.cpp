@@ -44,7 +44,7 @@ std::string rules_of(const Network& n) {
   for (const auto& [a, b] : n.connections)
     if (a < b) out += " " + std::to_string(a) + "-" + std::to_string(b);
   for (const Rule& r : n.rules) {
-    static const char* const names[] = {"allow", "deny", "reject"};
+    static const char* const names[] = {"allow", "deny", "reject", "inspect"};
     out += std::string("; ") + (r.watch ? "watch " : "") + names[static_cast<int>(r.action)] + " from" +
            words(r.from) + " to" + words(r.to);
     for (const Service& s : r.services)
@@ -68,9 +68,20 @@ std::string rules_of(const Network& n) {
 }
 
 std::string to_string(const Network& n) {
-  std::string out = routes_of(n) + rules_of(n) + numbers("down ", n.down) + " known";
+  std::string out = routes_of(n) + rules_of(n);
+  const std::pair<const char*, const Budget&> budgets[] = {
+      {"host", n.of_host}, {"attachment", n.of_attachment}, {"domain", n.of_domain}};
+  for (const auto& [whose, b] : budgets) {
+    out += std::string("; a ") + whose + " " + std::to_string(b.per_second) + " a second, " +
+           std::to_string(b.half_open) + " half open";
+  }
+  out += numbers("; down ", n.down) + " known";
   for (const auto& [a, address] : n.neighbours) out += " " + std::to_string(a) + "/" + to_string(address);
   return out;
+}
+
+bool Network::inspects() const {
+  return std::any_of(rules.begin(), rules.end(), [](const Rule& r) { return r.action == Action::inspect; });
 }
 
 bool Network::is_gateway(Attachment a, const Address& address) const {

@@ -50,7 +50,7 @@ struct Service {
   uint8_t protocol = 0;               // 0: any
   uint16_t first = 0, last = 65'535;  // destination ports, ICMP types
 };
-enum class Action { allow, deny, reject };
+enum class Action { allow, deny, reject, inspect };
 struct Rule {
   Action action = Action::allow;
   RuleEnd from, to;
@@ -93,6 +93,12 @@ struct TcpOptions {
   bool strict = false, mid_stream = false, one_sided = false, reset_idle = false;
 };
 
+/// What one host, attachment or domain may begin; 0: there is no bound.
+struct Budget {
+  unsigned per_second = 0;  // first packets; as many may come at once
+  unsigned half_open = 0;
+};
+
 struct Network {
   unsigned workers = 1;
   unsigned domains = 0;
@@ -109,6 +115,7 @@ struct Network {
   unsigned half_open = 1'024;  // a worker's half-open sessions
   bool gives_way = true;       // limits.when_full
   unsigned bindings = 1'024;   // a worker's
+  Budget of_host, of_attachment, of_domain;
   // What changes by itself.
   std::set<Attachment> down;
   std::set<std::pair<Attachment, Address>> neighbours;  // whose MAC is known
@@ -117,6 +124,7 @@ struct Network {
   Domain domain_of(Attachment a) const { return attachments[static_cast<size_t>(a)].domain; }
   bool usable(Attachment a) const { return down.count(a) == 0; }
   bool translates() const { return !fixed.empty() || !published.empty() || !pools.empty(); }
+  bool inspects() const;
   bool is_gateway(Attachment a, const Address& address) const;
 };
 

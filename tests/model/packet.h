@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace weir::model {
@@ -34,6 +35,9 @@ Address moved(const Address& a, const Prefix& from, const Prefix& to);
 
 constexpr uint8_t kIcmp = 1, kTcp = 6, kUdp = 17, kIcmpv6 = 58;
 constexpr uint8_t kFin = 1, kSyn = 2, kRst = 4, kPsh = 8, kAck = 16;
+
+/// What inspection drops a datagram's session for.
+constexpr std::string_view kMark = "a mark";
 
 /// One IP packet, whole. Fields that its protocol has not are zero.
 struct Packet {

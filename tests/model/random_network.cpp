@@ -134,7 +134,7 @@ Service random_service(Random& random) {
   }
 }
 
-void make_rules(Network& n, Random& random) {
+void make_rules(Network& n, Random& random, const NetworkKind& kind) {
   n.rules.clear();
   const auto count = random.below(12);
   for (uint64_t i = 0; i < count; ++i) {
@@ -145,8 +145,14 @@ void make_rules(Network& n, Random& random) {
     rule.to = random_end(n, random, six);
     while (random.percent(40)) rule.services.push_back(random_service(random));
     rule.watch = random.percent(15);
+    if (kind.inspection && random.percent(40)) {  // of UDP: a stream's inspection is not the model's business
+      rule.action = Action::inspect;
+      rule.services = {{kUdp, 0, 65'535}};
+    }
     n.rules.push_back(rule);
   }
+  if (kind.inspection && random.percent(30))
+    n.rules.push_back({Action::inspect, {}, {}, {{kUdp, 0, 65'535}}});
   if (random.percent(75)) n.rules.push_back({});  // allow all
 }
 
@@ -214,6 +220,16 @@ void make_translation(Network& n, Random& random, const NetworkKind& kind) {
   }
 }
 
+/// Rates by which a second is divided without a rest, so that no two ways of counting differ.
+void make_budgets(Network& n, Random& random) {
+  const auto one = [&](const std::vector<unsigned>& rates, const std::vector<unsigned>& half_open) -> Budget {
+    return {random.percent(50) ? random.of(rates) : 0, random.percent(50) ? random.of(half_open) : 0};
+  };
+  n.of_host = one({1, 2, 4, 5}, {1, 2, 3});
+  n.of_attachment = one({4, 5, 8, 10}, {2, 3, 5});
+  n.of_domain = one({5, 8, 10, 16}, {3, 5, 8});
+}
+
 void make_neighbours(Network& n) {
   n.neighbours.clear();
   for (Attachment a = 0; a < static_cast<int>(n.attachments.size()); ++a) {
@@ -251,11 +267,12 @@ Network random_network(Random& random, const NetworkKind& kind) {
   }
   make_routes(n, random);
   make_connections(n, random);
-  make_rules(n, random);
+  make_rules(n, random, kind);
   make_translation(n, random, kind);
   make_neighbours(n);
   n.tcp = {random.percent(25), random.percent(25), random.percent(25), random.percent(40)};
   n.gives_way = random.percent(60);
+  if (kind.budgets) make_budgets(n, random);
   if (kind.small_tables) {
     n.sessions = static_cast<unsigned>(random.between(8, 60));
     n.half_open = static_cast<unsigned>(random.between(2, 30));
@@ -268,7 +285,7 @@ bool change_something(Network& n, Random& random, const NetworkKind& kind) {
   switch (random.below(10)) {
     case 0:
     case 1:
-      make_rules(n, random);
+      make_rules(n, random, kind);
       return false;
     case 2:
       if (!n.rules.empty() && random.percent(50)) {

@@ -10,6 +10,8 @@ struct NetworkKind {
   unsigned workers = 1;
   bool translation = true;
   bool small_tables = false;  // sessions and pools are used up
+  bool budgets = false;       // of new and of half-open sessions
+  bool inspection = false;    // some rules have sessions inspected
 };
 Network random_network(Random& random, const NetworkKind& kind);
 

@@ -122,7 +122,10 @@ Rig::Impl::Impl(const Network& network, uint64_t secret)
   settings.event_queue = 64;
   settings.flow_events = false;
   settings.fragments = {4'096, 4'096, 64};
-  settings.inspection = {.flows = 4};
+  settings.inspection = {.flows = std::min(network.sessions, 512u) * workers, .stream_window = 1'024};
+  const auto limits = [](const Budget& b) { return BudgetLimits{b.per_second, b.half_open}; };
+  settings.budgets = {limits(network.of_host), limits(network.of_attachment), limits(network.of_domain),
+                      4'096};
   settings.secret = secret;
   plane = require(Dataplane::create(settings, {port.get()}, pool, config.snapshot(network)));
   now = (plane->now() / kTick + 2) * kTick;

@@ -1,7 +1,14 @@
 #include "tests/model/rig_config.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
 #include <stdexcept>
+
+#include "inspection/inspector.h"
 
 namespace weir::model {
 
@@ -19,6 +26,35 @@ std::vector<Out> all(const List& list, Convert&& convert) {
   std::vector<Out> out;
   for (const auto& item : list) out.push_back(convert(item));
   return out;
+}
+
+PolicyAction action_of(Action action) {
+  switch (action) {
+    case Action::allow:
+      return PolicyAction::allow;
+    case Action::deny:
+      return PolicyAction::deny;
+    case Action::reject:
+      return PolicyAction::reject;
+    case Action::inspect:
+      return PolicyAction::inspect;
+  }
+  throw std::logic_error("no such action");
+}
+
+/// One rule, for kMark. Built once for all runs.
+std::shared_ptr<const inspection::Ruleset> marks(unsigned workers) {
+  static std::map<unsigned, std::shared_ptr<const inspection::Ruleset>> built;
+  auto& ruleset = built[workers];
+  if (ruleset != nullptr) return ruleset;
+  const auto path =
+      std::filesystem::temp_directory_path() / ("weir_model_" + std::to_string(getpid()) + ".rules");
+  std::ofstream(path) << "drop udp any any -> any any (msg:\"a mark\"; content:\"" << kMark
+                      << "\"; sid:1; rev:1;)\n";
+  auto made = inspection::build_ruleset({path.string()}, workers);
+  std::filesystem::remove(path);
+  if (!made || made->loaded != 1) throw std::runtime_error("the rule for marks is refused");
+  return ruleset = made->ruleset;
 }
 
 bool same(const Pool& a, const Pool& b) {
@@ -68,6 +104,7 @@ RigConfig::RigConfig(const Network& n) {
   timeouts.fragment = t.fragment;
   builder_.timeouts(timeouts);
   builder_.tcp({n.tcp.strict, n.tcp.mid_stream, n.tcp.one_sided, n.tcp.reset_idle});
+  builder_.profile({.name = "marks", .on_drop = OnDrop::silent, .ruleset = marks(n.workers)});
 }
 
 std::unique_ptr<Snapshot> RigConfig::snapshot(const Network& n) {
@@ -136,9 +173,7 @@ void RigConfig::write_policy(const Network& n) {
     const Rule& r = n.rules[i];
     PolicyRule rule;
     rule.id = "r" + std::to_string(i);
-    rule.action = r.action == Action::allow  ? PolicyAction::allow
-                  : r.action == Action::deny ? PolicyAction::deny
-                                             : PolicyAction::reject;
+    rule.action = action_of(r.action);
     rule.from = end_of(r.from);
     rule.to = end_of(r.to);
     rule.services = all<ServiceTerm>(r.services, [](const Service& s) {

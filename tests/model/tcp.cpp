@@ -165,7 +165,7 @@ void TcpConnection::note_loose(Side from, const Segment& s) {
     sender.known = true;
     sender.told = false;
     sender.offered = {};
-    sender.reopening = Reopening::no;
+    sender.reopening = false;
   }
   if (receiver.known) return note_known(from, s);
   sender.sent = later(s.end, sender.sent);
@@ -200,8 +200,7 @@ bool TcpConnection::within(Side from, const Segment& s) const {
   return !after(s.ack, receiver.sent) && !after(receiver.sent - kAnyWindow, s.ack);
 }
 
-TcpConnection::Fate TcpConnection::follow(Side from, const Packet& packet, const TcpOptions& options,
-                                          bool either_passes) {
+TcpConnection::Fate TcpConnection::follow(Side from, const Packet& packet, const TcpOptions& options) {
   End& sender = end(from);
   End& receiver = end(1 - from);
   const Segment s = placed(from, packet);
@@ -260,7 +259,7 @@ TcpConnection::Fate TcpConnection::follow(Side from, const Packet& packet, const
   }
   if (s.syn && !s.has_ack) {
     if (initiator) {
-      sender.reopening = Reopening::yes;
+      sender.reopening = true;
       return Fate::ignored;
     }
     return state == TcpState::syn_received || is_over(state) ? Fate::ignored : Fate::refused;
@@ -268,24 +267,18 @@ TcpConnection::Fate TcpConnection::follow(Side from, const Packet& packet, const
   if (!s.has_ack) return Fate::outside;  // a bare FIN
   if (!within(from, s)) {
     if (!s.syn && !s.fin) return options.strict ? Fate::outside : Fate::ignored;
-    if (!s.syn || receiver.reopening == Reopening::no) return Fate::outside;
+    if (!s.syn || !receiver.reopening) return Fate::outside;
     // The responder has lost the connection, and answers the initiator's new SYN.
     if (initiator) return Fate::refused;
     if (state == TcpState::reset) return Fate::refused;
-    const bool sure = receiver.reopening == Reopening::yes;
-    if (!sure && !either_passes) return Fate::either;
     reopen(from, s);
     state = TcpState::syn_received;
-    return sure ? Fate::passes : Fate::either;
+    return Fate::passes;
   }
   if (state == TcpState::reset) return Fate::ignored;
 
-  const bool plain = state == TcpState::established && !s.syn && !s.fin;
   note(from, s);
-  if (!s.syn && sender.reopening != Reopening::no) {
-    // The hub may look at a plain segment no closer.
-    sender.reopening = plain ? Reopening::maybe : Reopening::no;
-  }
+  if (!s.syn) sender.reopening = false;  // it goes on with the connection, so the SYN was not its own
   if (s.fin && !s.syn) {
     const TcpState own = initiator ? TcpState::fin_forward : TcpState::fin_reverse;
     const TcpState other = initiator ? TcpState::fin_reverse : TcpState::fin_forward;

@@ -35,11 +35,9 @@ class TcpConnection {
     ignored,  // it passes, but moves nothing and keeps nothing alive
     outside,  // dropped: tcp_outside_window
     refused,  // dropped: tcp_unexpected
-    either,   // passes and moves, or is dropped as outside: see `reopening`
   };
-  /// What becomes of a segment; moves what it moves. `either_passes`: what the hub did where the model allows
-  /// both.
-  Fate follow(Side from, const Packet& segment, const TcpOptions& options, bool either_passes);
+  /// What becomes of a segment; moves what it moves.
+  Fate follow(Side from, const Packet& segment, const TcpOptions& options);
 
   TcpState state = TcpState::syn_sent;
   /// Could `from` have sent the segment at `seq` lately? For what an ICMP error quotes.
@@ -57,17 +55,16 @@ class TcpConnection {
 
  private:
   using Number = int64_t;
-  enum class Reopening { no, maybe, yes };
   /// One end as a sender; numbers are of its own data.
   struct End {
-    bool known = false;                   // it has sent something
-    bool told = false;                    // it has not, but its peer acknowledged what it must have sent
-    Reopening reopening = Reopening::no;  // it said SYN while the connection was live
-    std::optional<unsigned> offered;      // scale, in its SYN
-    Number sent = 0;                      // behind the last that it sent
-    Number allowed = 0;                   // behind the last that its peer allowed
-    Number acked = 0;                     // what its peer expects next
-    int64_t window = 0;                   // the largest that it announced, to be scaled
+    bool known = false;               // it has sent something
+    bool told = false;                // it has not, but its peer acknowledged what it must have sent
+    bool reopening = false;           // the last that it said is SYN, while the connection was live
+    std::optional<unsigned> offered;  // scale, in its SYN
+    Number sent = 0;                  // behind the last that it sent
+    Number allowed = 0;               // behind the last that its peer allowed
+    Number acked = 0;                 // what its peer expects next
+    int64_t window = 0;               // the largest that it announced, to be scaled
     unsigned scale = 0;
     int64_t bytes() const { return window << scale; }
   };

@@ -20,6 +20,14 @@ Bytes some_bytes(Random& random, unsigned most) {
   return out;
 }
 
+/// Of a datagram; now and then with what inspection looks for.
+Bytes some_datagram(Random& random) {
+  Bytes out = some_bytes(random, 200);
+  if (random.percent(4))
+    out.insert(out.begin() + static_cast<long>(random.below(out.size() + 1)), kMark.begin(), kMark.end());
+  return out;
+}
+
 void dress(Packet& p, Random& random) {
   p.tag = static_cast<uint16_t>(random.next());
   p.ttl = random.percent(4) ? static_cast<uint8_t>(random.between(0, 2))
@@ -181,7 +189,7 @@ Made first_packet(const Network& net, Random& random) {
     p.protocol = kUdp;
     p.src_port = one_of(kFewPorts, random);
     p.dst_port = one_of(kServices, random);
-    p.payload = some_bytes(random, 200);
+    p.payload = some_datagram(random);
   } else if (what < 18) {
     p.protocol = p.src.v6 ? kIcmpv6 : kIcmp;
     p.type = p.src.v6 ? 128 : 8;
@@ -235,7 +243,7 @@ Made packet_of(const Network& net, const Model::Session& s, Random& random) {
     if ((p.flags & kSyn) == 0) p.scale.reset();
     return made;
   }
-  p.payload = some_bytes(random, 200);
+  p.payload = some_datagram(random);
   if (!p.is_icmp()) return made;
   p.sequence = static_cast<uint16_t>(random.next());
   if (s.ends[0].src_port == 0) {

@@ -43,7 +43,7 @@ std::string told(const Event& e, const Outcome& o) {
 
 std::string run_twins(const WalkOptions& options, TwinTally& tally) {
   Random random(options.seed);
-  const NetworkKind kind{options.workers, random.percent(60), false};
+  const NetworkKind kind{options.workers, random.percent(60)};
   Network open = random_network(random, kind);
   const auto a = static_cast<Domain>(random.below(open.domains));
   const auto b =

@@ -238,6 +238,20 @@ TEST(Tcp, BothHostsHaveLostTheSession) {
   EXPECT_EQ(only_state(hub), SessionState::established);
 }
 
+/// Somebody else says SYN and SYN+ACK in their names, and sees nothing of what they send.
+TEST(Tcp, ASynInTheInitiatorsNameIsForgottenWhenItGoesOn) {
+  TestHub hub(network().build());
+  Talk talk(hub);
+  talk.handshake();
+  EXPECT_EQ(talk.client_at(kSyn, 900'000).size(), 1u);
+  EXPECT_EQ(talk.client(kAck, "data").size(), 1u);
+  EXPECT_EQ(hub.moved(), ignored() + forwarded());
+  EXPECT_TRUE(talk.server_at(kSyn | kAck, 800'000, 900'001).empty());
+  EXPECT_EQ(hub.moved(), dropped(DropReason::tcp_outside_window));
+  EXPECT_EQ(talk.server(kAck, "data").size(), 1u);
+  EXPECT_EQ(hub.moved(), forwarded());
+}
+
 /// In TIME-WAIT and after a reset, whoever begins anew is judged anew.
 TEST(Tcp, AReusedTuple) {
   TestHub hub(network().build(), {.flow_events = true});

@@ -243,6 +243,23 @@ TEST(TcpWindow, ConversationsWhereverTheNumbersBegin) {
   }
 }
 
+/// Plain segments take a shorter way, which must not pass over what they prove.
+TEST(TcpWindow, ASegmentOfTheInitiatorEndsWhatItsSynBegan) {
+  const uint32_t first[2] = {1'000, 9'000};
+  TcpWindow window;
+  SessionState state = *begin_tcp(segment(kHandshake[0], first), {}, window);
+  for (const Step& step : {kHandshake[1], kHandshake[2]})
+    state = follow_tcp(state, step.from, segment(step, first), {}, window).step.next;
+  ASSERT_TRUE(window.take(F, 1'001, 9'001, 1'101, 1'000));
+  follow_tcp(state, F, segment({F, kSyn, 900'000, 0}, first), {}, window);
+  EXPECT_TRUE(window.take(R, 9'001, 1'101, 9'001, 1'000)) << "the responder's challenge proves nothing";
+  EXPECT_FALSE(window.take(F, 1'101, 9'001, 1'101, 1'000)) << "to be followed";
+  EXPECT_EQ(follow_tcp(state, F, segment({F, kAck, 101, 1}, first), {}, window).step.verdict, kPass);
+  EXPECT_TRUE(window.take(F, 1'101, 9'001, 1'101, 1'000));
+  const Step opens{R, kSyn | kAck, 700'000, 900'001};
+  EXPECT_EQ(follow_tcp(state, R, segment(opens, first), {}, window).step.verdict, kRefuse);
+}
+
 TEST(TcpWindow, WhatBeginsASession) {
   for (unsigned flags = 0; flags < 64; ++flags) {
     for (const TcpRules& rules : {TcpRules{}, TcpRules{.mid_stream = true}, TcpRules{.one_sided = true}}) {
