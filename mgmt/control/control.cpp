@@ -226,7 +226,9 @@ void Control::start_reading() {
 /// What waits to be changed, as far as this turn has time for it. False: there was nothing to do, or a
 /// transaction is under way that waits for the workers.
 bool Control::make_changes() {
-  bool worked = false;
+  const bool goes_on = installing_ && installing_->step != Installation::Step::wait;
+  if (goes_on) install();
+  bool worked = goes_on;
   while (!installing_ && !judging_) {
     std::vector<config::Problem> warnings;
     for (const auto& [attachment, withdrawn] : std::exchange(withdrawals_, {}))
@@ -280,7 +282,7 @@ void Control::begin(std::shared_ptr<Judgement> next) {
   next->beside = takes_long(*next);
   if (!next->beside) {
     judge(*next);
-    return decide(*next);
+    return decide(next);
   }
   judging_ = next;
   compiler_.run([this, next = std::move(next), &mailbox = parts_.mailbox] {
@@ -288,13 +290,14 @@ void Control::begin(std::shared_ptr<Judgement> next) {
     mailbox.deliver([this] {
       auto judged = std::exchange(judging_, nullptr);
       for (const auto& change : std::exchange(judged_, {})) change();
-      decide(*judged);
+      decide(judged);
       let_go(std::move(judged));
     });
   });
 }
 
-/// Whether judging it goes through the whole of a large policy, the one that is there or the one to come.
+/// Whether judging it goes through the whole of a large policy, the one that is there or the one to come, or
+/// through many routes.
 bool Control::takes_long(const Judgement& next) const {
   size_t work = model_->policy_work();
   if (next.read != nullptr) {
@@ -302,16 +305,18 @@ bool Control::takes_long(const Judgement& next) const {
     const config::Config& file = *next.read->next.whole;
     work += file.policy.size() * model::LiveModel::kWorkOfRule;
     for (const config::Group& group : file.objects.groups) work += group.prefixes.size();
-    return work > kWorkPerTurn;
+    return work > kWorkPerTurn || file.routes.size() > kRoutesPerTurn;
   }
-  bool policy = false;
+  size_t routes = 0, others = 0;
   for (const config::ModelChange& change : next.request.changes) {
-    policy |= !std::holds_alternative<config::Attachment>(change.subject) &&
-              !std::holds_alternative<config::Route>(change.subject);
+    const bool route = std::holds_alternative<config::Route>(change.subject);
+    routes += route;
+    others += !route && !std::holds_alternative<config::Attachment>(change.subject);
     const auto* group = std::get_if<config::Group>(&change.subject);
     work += group != nullptr ? group->prefixes.size() : 1;
   }
-  return policy && work + next.request.changes.size() * model::LiveModel::kWorkOfRule > kWorkPerTurn;
+  if (routes > kRoutesPerTurn) return true;
+  return others != 0 && work + next.request.changes.size() * model::LiveModel::kWorkOfRule > kWorkPerTurn;
 }
 
 /// Control's thread or the compiler's: looks at the model only.
@@ -334,17 +339,25 @@ void Control::judge(Judgement& next) {
   }
 }
 
-void Control::decide(Judgement& judged) {
-  if (judged.read != nullptr) return decide_reload(judged);
-  decide_request(judged);
-}
-
-void Control::decide_request(Judgement& judged) {
+void Control::decide(const std::shared_ptr<Judgement>& next) {
+  Judgement& judged = *next;
   ChangeView& view = judged.view;
+  if (judged.read != nullptr) {
+    ReadOutcome& outcome = *judged.read;
+    if (outcome.things) {
+      view.changes = std::move(outcome.changes);
+      view.changes_total = view.changes.size();
+      view.notes = std::move(outcome.notes);
+    }
+    if (!view.problems.empty() || !plan(next)) return answer_reload(view);
+    std::swap(file_, outcome.next);
+    parts_.log.set_level(spdlog::level::from_str(file_.settings->log.level));
+    return install();
+  }
   if (view.problems.empty() && judged.request.dry_run) {
     view.changes = std::move(judged.changes.lines);
     view.changes_total = judged.changes.total;
-  } else if (view.problems.empty() && plan(judged, judged.request.reply)) {
+  } else if (view.problems.empty() && plan(next)) {
     return install();
   } else if (!judged.request.dry_run) {
     for (const std::string& problem : view.problems) parts_.log.debug("refused: {}", problem);
@@ -352,22 +365,6 @@ void Control::decide_request(Judgement& judged) {
                     view.problems.size() > 1 ? "; and more" : "");
   }
   judged.request.reply(std::move(view));
-}
-
-void Control::decide_reload(Judgement& judged) {
-  ChangeView& view = judged.view;
-  ReadOutcome& outcome = *judged.read;
-  if (outcome.things) {
-    view.changes = std::move(outcome.changes);
-    view.changes_total = view.changes.size();
-    view.notes = std::move(outcome.notes);
-  }
-  if (view.problems.empty() && plan(judged, {})) {
-    std::swap(file_, outcome.next);
-    parts_.log.set_level(spdlog::level::from_str(file_.settings->log.level));
-    return install();
-  }
-  answer_reload(view);
 }
 
 /// What changes what the compiler may be reading waits until it does not.
@@ -382,9 +379,10 @@ void Control::let_go(std::shared_ptr<const void> thing) {
   compiler_.run([thing = std::move(thing)]() mutable { thing.reset(); });
 }
 
-/// Changes the model; what is left are the tables that workers read: install(). False if the kernel refuses
-/// to steer what comes to the hub: then nothing was changed, and the view tells so.
-bool Control::plan(Judgement& judged, ChangeReply reply) {
+/// Begins to change the model; install() goes on. False if the kernel refuses to steer what comes to the hub:
+/// then nothing was changed, and the view tells so.
+bool Control::plan(const std::shared_ptr<Judgement>& next) {
+  Judgement& judged = *next;
   model::Transaction& transaction = *judged.transaction;
   ChangeView& view = judged.view;
   std::vector<const config::Attachment*> coming;
@@ -404,16 +402,19 @@ bool Control::plan(Judgement& judged, ChangeReply reply) {
   view.changes_total += list.total;
   parts_.log.info("changed: {}", list.counts.empty() ? "nothing" : list.counts);
   for (const std::string& line : view.changes) parts_.log.debug("changed: {}", line);
+  ChangeReply reply = judged.read != nullptr ? ChangeReply{} : judged.request.reply;
   installing_.emplace(
-      Installation{transaction.plan(kWorkPerTurn), std::move(leaving), {}, std::move(reply), nullptr});
+      Installation{next, transaction.begin_plan(), std::move(leaving), {}, std::move(reply), nullptr});
   for (std::string& warning : in_words(installing_->plan.warnings)) view.notes.push_back(std::move(warning));
   log_notes(view.notes);
+  installing_->warned = installing_->plan.warnings.size();
   installing_->view = view;
   return true;
 }
 
 /// A large policy, beside control, which changes nothing of the model before it is there.
 void Control::compile() {
+  installing_->step = Installation::Step::wait;
   compiler_.run([this, &mailbox = parts_.mailbox, &model = *model_] {
     const auto compiled = std::make_shared<model::CompiledPolicy>(model.compile_policy());
     mailbox.deliver([this, compiled] {
@@ -421,32 +422,50 @@ void Control::compile() {
       installing_->before = compiled;
       installing_->plan.uncompiled = false;
       installing_->plan.snapshot = model_->snapshot();
+      installing_->step = Installation::Step::narrow;
       install();
     });
   });
 }
 
 /// See model::Plan: what makes less possible, then the snapshot, then what makes more possible, and no worker
-/// is in the midst of two of them.
+/// is in the midst of two of them. What a turn has no room for is left to the next one.
 void Control::install() {
-  if (installing_->plan.uncompiled) return compile();
-  installing_->plan.narrow();
-  if (installing_->plan.snapshot == nullptr) return widen();
-  parts_.dataplane.after_grace_period([this] { publish(); });
+  using Step = Installation::Step;
+  Installation& now = *installing_;
+  if (now.step == Step::plan) {
+    if (!now.judged->transaction->plan_routes(now.plan, kRoutesPerTurn)) return;
+    now.judged->transaction->end_plan(now.plan, kWorkPerTurn);
+    now.step = Step::narrow;
+    if (now.plan.uncompiled) return compile();
+  }
+  if (now.step == Step::narrow) {
+    if (!now.plan.narrow(kRoutesPerTurn)) return settle_routes();
+    now.step = Step::widen;
+    if (now.plan.snapshot != nullptr) {
+      now.step = Step::wait;
+      return parts_.dataplane.after_grace_period([this] { publish(); });
+    }
+  }
+  if (!now.plan.widen(kRoutesPerTurn)) return settle_routes();
+  finish();
 }
 
 void Control::publish() {
   rule_counts_.on_policy(installing_->plan.snapshot->policy);
   parts_.dataplane.publish(std::move(installing_->plan.snapshot));
-  parts_.dataplane.after_grace_period([this] { widen(); });
+  parts_.dataplane.after_grace_period([this] {
+    installing_->step = Installation::Step::widen;
+    install();
+  });
 }
 
-void Control::widen() {
+/// All is made; what follows from it.
+void Control::finish() {
   Installation installation = *std::exchange(installing_, std::nullopt);
   model::Plan& plan = installation.plan;
-  const size_t known = plan.warnings.size();
-  plan.widen();
-  log_notes(in_words({plan.warnings.begin() + static_cast<std::ptrdiff_t>(known), plan.warnings.end()}));
+  log_notes(in_words(
+      {plan.warnings.begin() + static_cast<std::ptrdiff_t>(installation.warned), plan.warnings.end()}));
   retire(plan);
   for (const auto& path : plan.old_paths) paths_.remove(path);
   for (const auto& [path, hop] : plan.new_paths) paths_.add(path, hop);
@@ -456,13 +475,10 @@ void Control::widen() {
     parts_.log.error("{}", narrowed.error().message);
   if (!installation.reply) rules_since_ = now_;
   answer(installation);
-  // Workers have it no more by then, nor has the last snapshot.
-  if (installation.before == nullptr) return;
-  parts_.dataplane.after_grace_period(
-      [this, before = std::move(installation.before), rules = std::move(plan.rules_before)]() mutable {
-        let_go(std::move(before));
-        let_go(std::move(rules));
-      });
+  if (installation.before == nullptr && !installation.judged->beside) return;
+  // There is much to let go of. Workers do not have it any more by then, nor has the last snapshot.
+  auto kept = std::make_shared<Installation>(std::move(installation));
+  parts_.dataplane.after_grace_period([this, kept = std::move(kept)]() mutable { let_go(std::move(kept)); });
 }
 
 bool Control::rules_moving() const { return rules_going_ || !model_->rulesets_before().empty(); }

@@ -9,7 +9,8 @@
 // other: requests, and reloads when the file has been read. Most are done in one turn. One that changes
 // policy or anything else that lies in the snapshot takes two grace periods; what comes meanwhile waits for
 // its end. Where there is much policy, a change of it is judged and compiled on a thread beside control
-// (`compiler_`), which only reads the model; control changes nothing of that meanwhile.
+// (`compiler_`), which only reads the model; control changes nothing of that meanwhile. Many routes are
+// judged there, too, and made in parts, one a turn.
 #pragma once
 
 #include <deque>
@@ -116,6 +117,9 @@ class Control {
   static constexpr dataplane::NanoTime kChangesPerTurn = 4 * dataplane::kNanosPerMilli;
   /// So much policy (LiveModel::policy_work()) is judged and compiled within a turn; more of it beside.
   static constexpr size_t kWorkPerTurn = 2'000;
+  /// So many routes are judged within a turn, more of them beside; and of each of the steps in which a
+  /// transaction is made a turn does so many.
+  static constexpr size_t kRoutesPerTurn = 1'000;
   static constexpr size_t kMaxWaiting = 16;  // reloads, and as many transactions
 
   /// `model` is what `file` says, and what it made last is what the data plane was created with.
@@ -176,11 +180,16 @@ class Control {
   };
   /// A transaction between plan() and its end.
   struct Installation {
+    std::shared_ptr<Judgement> judged;
     model::Plan plan;
     std::vector<config::Attachment> leaving;  // as they were configured
     ChangeView view;
     ChangeReply reply;                   // empty: it is a reload
     std::shared_ptr<const void> before;  // what was compiled and is not any more
+    /// What a turn goes on with; wait: somebody else is going to call install().
+    enum class Step : uint8_t { plan, narrow, widen, wait };
+    Step step = Step::plan;
+    size_t warned = 0;  // so many of the plan's warnings have been told
   };
 
   // Packets and time.
@@ -199,16 +208,14 @@ class Control {
   void begin(std::shared_ptr<Judgement> next);
   bool takes_long(const Judgement& next) const;
   static void judge(Judgement& next);
-  void decide(Judgement& judged);
-  void decide_request(Judgement& judged);
-  void decide_reload(Judgement& judged);
-  bool plan(Judgement& judged, ChangeReply reply);
+  void decide(const std::shared_ptr<Judgement>& judged);
+  bool plan(const std::shared_ptr<Judgement>& next);
   void compile();
   void install();
   void unless_judging(std::function<void()> change);
   void let_go(std::shared_ptr<const void> thing);
   void publish();
-  void widen();
+  void finish();
   void retire(model::Plan& plan);
   bool rules_moving() const;
   uint64_t sessions_on_old_rules() const;

@@ -23,18 +23,21 @@ namespace weir::model {
 /// What is left to do in the tables that workers read, once the model has changed, in two steps: first what
 /// makes less possible, then what makes more possible. Between them goes the snapshot, if there is one, and
 /// workers have to be quiescent before and after it; so nobody sees old rules with new routes, or the other
-/// way round.
+/// way round. Either step may be taken in parts: a call does no more than `most` routes, and is repeated
+/// until it returns true.
 class Plan {
  public:
+  static constexpr size_t kAll = ~size_t{0};
+
   Plan(Plan&&) = default;
 
-  void narrow();
+  bool narrow(size_t most = kAll);
   /// Null: neither policy nor anything else that lies in the snapshot has changed.
   std::unique_ptr<dataplane::Snapshot> snapshot;
   /// There is a snapshot to come: LiveModel::compile_policy() is left to the caller, who then takes what it
   /// makes and asks the model for a snapshot.
   bool uncompiled = false;
-  void widen();
+  bool widen(size_t most = kAll);
 
   // After widen():
   /// Replaced or removed; workers may see them until they are quiescent.
@@ -84,6 +87,12 @@ class Plan {
   std::vector<std::pair<dataplane::TunnelKey, dataplane::AttachmentId>> keys_;
   std::vector<dataplane::TunnelKey> gone_peers_;
   bool outer_changed_ = false;  // what ports expect: UDP ports, native attachments
+  // How far narrow() and widen() are.
+  size_t unrouted_done_ = 0, interrupted_done_ = 0, routed_done_ = 0;
+  bool widening_ = false;
+  /// Under another policy a route may not lead elsewhere for a moment to those that the old one lets through:
+  /// those of routed_ that are there go first.
+  bool interrupts_ = false;
 };
 
 /// What changes, for people.
@@ -127,9 +136,14 @@ class Transaction {
   using VisitAttachment =
       std::function<void(const config::Attachment* before, const config::Attachment* now)>;
   void for_each_attachment(const VisitAttachment& visit) const;
-  /// Changes the model. Once, after a check() that found nothing. A policy of more than `most_work`
-  /// (LiveModel::policy_work()) is not compiled here: Plan::uncompiled.
-  Plan plan(size_t most_work = ~size_t{0});
+  /// Changes the model. Once, after a check() that found nothing.
+  Plan plan();
+  /// The same in parts, as many routes make a long one: plan_routes() takes `most` of them, and is repeated
+  /// until it returns true. A policy of more than `most_work` (LiveModel::policy_work()) is not compiled
+  /// here: Plan::uncompiled. In between the model has some of the routes as they were.
+  Plan begin_plan();
+  bool plan_routes(Plan& plan, size_t most);
+  void end_plan(Plan& plan, size_t most_work);
 
  private:
   template <typename Record, typename Config>
@@ -152,6 +166,7 @@ class Transaction {
     std::string on_link;  // by the gateway of this attachment; empty: not
     std::vector<Member> members;
   };
+  using RouteEdits = std::map<net::Prefix, RouteEdit>;
   using Place = std::pair<std::string, net::Prefix>;
 
   using Verb = config::ChangeVerb;
@@ -212,7 +227,6 @@ class Transaction {
 
   void plan_domains(Plan& plan);
   void plan_attachments(Plan& plan);
-  void plan_routes(Plan& plan);
   void plan_route(Plan& plan, DomainRecord& domain, const net::Prefix& prefix, const RouteEdit& edit);
   std::vector<dataplane::NextHop> make_members(const DomainRecord& domain, const net::Prefix& prefix,
                                                const RouteEdit& edit, DomainRecord::Route& route);
@@ -227,7 +241,10 @@ class Transaction {
   std::vector<Problem> problems_;
   std::map<std::string, DomainEdit, std::less<>> domains_;
   std::map<std::string, AttachmentEdit, std::less<>> attachments_;
-  std::map<std::string, std::map<net::Prefix, RouteEdit>, std::less<>> routes_;  // by domain
+  std::map<std::string, RouteEdits, std::less<>> routes_;  // by domain
+  // Where plan_routes() goes on.
+  decltype(routes_)::iterator next_domain_;
+  std::optional<RouteEdits::iterator> next_route_;  // nothing: the domain's first
   // Routes through one attachment often come one after the other.
   mutable const config::Attachment* last_attachment_ = nullptr;
   AttachmentRecord* last_record_ = nullptr;

@@ -12,8 +12,16 @@ namespace weir::model {
 
 using namespace dataplane;
 
-void Plan::narrow() {
-  for (const auto& [domain, prefix] : unrouted_) tables_->routes.remove(domain, prefix);
+bool Plan::narrow(size_t most) {
+  for (; unrouted_done_ < unrouted_.size(); ++unrouted_done_) {
+    if (most-- == 0) return false;
+    const auto& [domain, prefix] = unrouted_[unrouted_done_];
+    tables_->routes.remove(domain, prefix);
+  }
+  for (; interrupts_ && interrupted_done_ < routed_.size(); ++interrupted_done_) {
+    if (most-- == 0) return false;
+    tables_->routes.remove(routed_[interrupted_done_].domain, routed_[interrupted_done_].prefix);
+  }
   for (const auto& [a, b] : disconnected_) tables_->routes.disconnect(a, b);
   for (const TunnelKey& key : old_keys) tables_->tunnels->remove(key);
   for (const TunnelKey& key : gone_peers_) tables_->tunnels->remove(key);
@@ -26,35 +34,50 @@ void Plan::narrow() {
     }
     if (auto old = tables_->attachments->remove(id)) retired.push_back(std::move(old));
   }
+  return true;
 }
 
-void Plan::widen() {
+bool Plan::widen(size_t most) {
   // What check() found room for has room; a machine without memory is the one thing left, and then a route is
   // missing.
   const auto made = [&](const Status& status, const char* what) {
     if (!status)
       warnings.push_back({{}, "", std::string(what) + " could not be made: " + status.error().message});
   };
-  for (const DomainId id : new_domains_) made(tables_->routes.add_domain(id), "a domain");
-  for (auto& attachment : attachments_) {
-    // What has no Ethernet inside has one next hop, its peer, under no address and without a MAC; but not
-    // while it is down.
-    const bool up = tables_->board == nullptr || tables_->board->usable(attachment->id);
-    if (!attachment->ethernet && up && tables_->adjacencies != nullptr) {
-      const auto peer = tables_->adjacencies->set(attachment->id, net::IpAddress{}, net::Mac{});
-      if (!peer) made(tl::unexpected(peer.error()), "a next hop");
+  const auto make_others = [&] {
+    for (const DomainId id : new_domains_) made(tables_->routes.add_domain(id), "a domain");
+    for (auto& attachment : attachments_) {
+      // What has no Ethernet inside has one next hop, its peer, under no address and without a MAC; but not
+      // while it is down.
+      const bool up = tables_->board == nullptr || tables_->board->usable(attachment->id);
+      if (!attachment->ethernet && up && tables_->adjacencies != nullptr) {
+        const auto peer = tables_->adjacencies->set(attachment->id, net::IpAddress{}, net::Mac{});
+        if (!peer) made(tl::unexpected(peer.error()), "a next hop");
+      }
+      if (auto old = tables_->attachments->set(std::move(attachment))) retired.push_back(std::move(old));
     }
-    if (auto old = tables_->attachments->set(std::move(attachment))) retired.push_back(std::move(old));
-  }
-  for (const auto& [key, id] : keys_) tables_->tunnels->set(key, id);
-  for (const Connect& c : connected_)
-    made(tables_->routes.connect(c.a, c.b, c.exposes, c.exposes), "a connection");
-  for (const SetRoute& route : routed_)
+    for (const auto& [key, id] : keys_) tables_->tunnels->set(key, id);
+    for (const Connect& c : connected_)
+      made(tables_->routes.connect(c.a, c.b, c.exposes, c.exposes), "a connection");
+  };
+  if (!std::exchange(widening_, true)) make_others();
+  for (; routed_done_ < routed_.size(); ++routed_done_) {
+    if (most-- == 0) return false;
+    const SetRoute& route = routed_[routed_done_];
     made(tables_->routes.set(route.domain, route.prefix, route.members), "a route");
+  }
   removed_slots = tables_->tunnels->take_removed();
+  return true;
 }
 
-Plan Transaction::plan(size_t most_work) {
+Plan Transaction::plan() {
+  Plan plan = begin_plan();
+  plan_routes(plan, Plan::kAll);
+  end_plan(plan, ~size_t{0});
+  return plan;
+}
+
+Plan Transaction::begin_plan() {
   assert(problems_.empty());
   Plan plan(model_.tables_);
   for (auto& [name, edit] : attachments_) {
@@ -64,14 +87,17 @@ Plan Transaction::plan(size_t most_work) {
   }
   plan_domains(plan);
   plan_attachments(plan);
-  plan_routes(plan);
+  next_domain_ = routes_.begin();
+  return plan;
+}
+
+void Transaction::end_plan(Plan& plan, size_t most_work) {
   for (const auto& [name, edit] : attachments_) {
     if (!edit.after && edit.before != nullptr) model_.attachments_.erase(name);
   }
   plan_connections(plan);
   plan_snapshot(plan, most_work);
   for (Origin* origin : adopted_) *origin = Origin::file;
-  return plan;
 }
 
 void Transaction::plan_domains(Plan& plan) {
@@ -187,12 +213,18 @@ void Transaction::plan_attachments(Plan& plan) {
   }
 }
 
-void Transaction::plan_routes(Plan& plan) {
-  for (const auto& [name, edits] : routes_) {
-    const auto domain = model_.domains_.find(name);
+bool Transaction::plan_routes(Plan& plan, size_t most) {
+  for (; next_domain_ != routes_.end(); ++next_domain_, next_route_.reset()) {
+    const auto domain = model_.domains_.find(next_domain_->first);
     if (domain == model_.domains_.end()) continue;
-    for (const auto& [prefix, edit] : edits) plan_route(plan, domain->second, prefix, edit);
+    RouteEdits& edits = next_domain_->second;
+    if (!next_route_) next_route_ = edits.begin();
+    for (auto& next = *next_route_; next != edits.end(); ++next) {
+      if (most-- == 0) return false;
+      plan_route(plan, domain->second, next->first, next->second);
+    }
   }
+  return true;
 }
 
 void Transaction::plan_route(Plan& plan, DomainRecord& domain, const net::Prefix& prefix,
@@ -310,12 +342,7 @@ void Transaction::plan_snapshot(Plan& plan, size_t most_work) {
   plan.uncompiled = policy_touched && model_.policy_work() > most_work;
   if (policy_touched && !plan.uncompiled) model_.take(model_.compile_policy());
   if (!plan.uncompiled) plan.snapshot = model_.snapshot();
-  // Under another policy a route may not lead elsewhere for a moment to those that the old one lets through.
-  for (const Plan::SetRoute& route : plan.routed_) {
-    if (model_.tables_.routes.find(route.domain, route.prefix) != nullptr) {
-      plan.unrouted_.emplace_back(route.domain, route.prefix);
-    }
-  }
+  plan.interrupts_ = true;
 }
 
 }  // namespace weir::model

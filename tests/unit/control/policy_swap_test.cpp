@@ -1,5 +1,6 @@
-// What a change of a large policy makes the control thread do in one turn: it is judged and compiled beside,
-// so no turn goes through the rules. Counted as memory that the thread takes and gives back, not as time.
+// What a large change makes the control thread do in one turn: a policy is judged and compiled beside, so no
+// turn goes through the rules; many routes are judged beside and made in parts. Counted as memory that the
+// thread takes and gives back, not as time.
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <spdlog/sinks/null_sink.h>
@@ -17,7 +18,7 @@ using control::ChangeView;
 using control::Control;
 using enum config::ChangeVerb;
 
-constexpr uint32_t kRules = 10'000, kGroups = 100, kPrefixes = 100;
+constexpr uint32_t kRules = 10'000, kGroups = 100, kPrefixes = 100, kRoutes = 50'000;
 
 uint64_t work() { return counted_new::allocations + counted_new::frees; }
 
@@ -25,7 +26,7 @@ uint64_t work() { return counted_new::allocations + counted_new::frees; }
 class SwapHub {
  public:
   SwapHub()
-      : routes_(Routes::create({.routes = 16'384, .domains = 64}).value()),
+      : routes_(Routes::create({.routes = 2 * kRoutes, .domains = 64}).value()),
         adjacencies_(AdjacencyTable::create(64).value()),
         board_(64),
         log_("swap", std::make_shared<spdlog::sinks::null_sink_st>()),
@@ -70,6 +71,7 @@ class SwapHub {
   }
   Control& control() { return *control_; }
   const Snapshot& snapshot() const { return dataplane_->current(); }
+  const Routes& routes() const { return *routes_; }
 
  private:
   std::unique_ptr<Routes> routes_;
@@ -138,6 +140,37 @@ TEST(PolicySwap, NoTurnOfControlGoesThroughTheRules) {
   const uint64_t before = work();
   hub.control().configured({});
   EXPECT_GT(work() - before, 5 * kRules);
+}
+
+config::ModelChanges routes(config::ChangeVerb verb) {
+  config::ModelChanges changes;
+  for (uint32_t r = 0; r < kRoutes; ++r) {
+    config::Route route;
+    route.domain = "a";
+    route.prefix = {net::Ipv4{0x0a00'0000 + (r << 8)}, 24};
+    route.blackhole = verb == add;
+    changes.push_back({verb, std::move(route), {}});
+  }
+  return changes;
+}
+
+TEST(LargeChanges, NoTurnOfControlGoesThroughAllRoutes) {
+  SwapHub hub;
+  EXPECT_TRUE(hub.transact(network()).view.problems.empty());
+  const DomainId domain = hub.snapshot().domains[0]->id;
+  for (const auto& [verb, routes_then] : {std::pair(add, kRoutes), std::pair(remove, 0u)}) {
+    const auto done = hub.transact(routes(verb));
+    ASSERT_TRUE(done.view.problems.empty()) << done.view.problems.front();
+    EXPECT_EQ(done.view.changes_total, kRoutes);
+    EXPECT_EQ(hub.routes().size(domain), routes_then);
+    EXPECT_GT(done.turns, kRoutes / Control::kRoutesPerTurn);
+    EXPECT_LT(done.most, kRoutes) << "less than one thing for each route";
+  }
+  auto none = routes(add);
+  std::get<config::Route>(none.back().subject).domain = "b";
+  const auto refused = hub.transact(std::move(none));
+  ASSERT_EQ(refused.view.problems.size(), 1u);
+  EXPECT_EQ(hub.routes().size(domain), 0u);
 }
 
 TEST(PolicySwap, WhatIsRefusedIsRefusedBesideToo) {
