@@ -50,10 +50,10 @@ class RuleVectors::Compiler {
   };
   /// What is known of the domains on one side.
   struct Domains {
-    Row open = nullptr;                     // rules that name no domain
-    Row any = nullptr;                      // rules that ask for no address
-    std::map<DomainId, uint64_t*> named;    // rules that name it
-    std::map<DomainId, uint64_t*> members;  // rules with a group that has the domain
+    Row open = nullptr;                    // rules that name no domain
+    Row any = nullptr;                     // rules that ask for no address
+    std::map<DomainId, Summary*> named;    // rules that name it
+    std::map<DomainId, Summary*> members;  // rules with a group that has the domain
     mutable std::map<DomainId, DomainRows> made;
     DomainRows others;
   };
@@ -121,6 +121,8 @@ class RuleVectors::Compiler {
   /// Where rules with the same ends stand together, and apart from them those with one end open: so that the
   /// rows of open ends, which every session has, have no bits where only two addresses together decide.
   struct Likeness {
+    /// Of rules with an open end, which match that of every session: what else tells them apart.
+    std::vector<uint32_t> services;
     std::vector<uint32_t> from, to;  // sources
     const std::vector<DomainId>* domains[2];
     uint32_t place;
@@ -128,7 +130,7 @@ class RuleVectors::Compiler {
     friend bool operator<(const Likeness& a, const Likeness& b) {
       const auto key = [](const Likeness& l) {
         return std::tuple(l.from.empty(), l.to.empty(),
-                          std::tie(l.from, *l.domains[0], l.to, *l.domains[1], l.place));
+                          std::tie(l.services, l.from, *l.domains[0], l.to, *l.domains[1], l.place));
       };
       return key(a) < key(b);
     }
@@ -150,7 +152,12 @@ class RuleVectors::Compiler {
         places.push_back(p);
       } else {
         others.push_back(
-            {sources_of(rule.from), sources_of(rule.to), {&rule.from.domains, &rule.to.domains}, p});
+            {{}, sources_of(rule.from), sources_of(rule.to), {&rule.from.domains, &rule.to.domains}, p});
+        Likeness& l = others.back();
+        if (!l.from.empty() && !l.to.empty()) continue;
+        for (const ServiceTerm& t : rule.services)
+          l.services.push_back(uint32_t{t.protocol} << 16 | t.numbers.first);
+        std::sort(l.services.begin(), l.services.end());
       }
     }
     constexpr size_t kRulesPerBlock = kRulesPerWord * kWordsPerBlock;
@@ -170,10 +177,10 @@ class RuleVectors::Compiler {
   void compile_side(const Ends& ends, std::span<const Connection> connections) {
     loose_.emplace(out_.rows_.shape());
     Domains domains;
-    std::vector<uint64_t*> of_source(out_.sources_.size(), nullptr);
-    uint64_t* open = out_.rows_.make();
-    uint64_t* any = out_.rows_.make();
-    const auto set_in = [&](uint64_t*& row, uint32_t rule) {
+    std::vector<Summary*> of_source(out_.sources_.size(), nullptr);
+    Summary* open = out_.rows_.make();
+    Summary* any = out_.rows_.make();
+    const auto set_in = [&](Summary*& row, uint32_t rule) {
       if (row == nullptr) row = loose_->make();
       loose_->set_bit(row, rule);
     };
@@ -189,10 +196,10 @@ class RuleVectors::Compiler {
     domains.open = open;
     domains.any = any;
     domains.others = domain_rows(open, nullptr, any);
-    std::unordered_map<uint32_t, uint64_t*> attachments;
+    std::unordered_map<uint32_t, Summary*> attachments;
     for (uint32_t s = 0; s < out_.sources_.size(); ++s) {
       if (of_source[s] == nullptr || out_.sources_[s].group == nullptr) continue;
-      const auto add = [&](uint64_t*& row) {
+      const auto add = [&](Summary*& row) {
         if (row == nullptr) row = loose_->make();
         loose_->add(row, of_source[s]);
       };
@@ -204,61 +211,49 @@ class RuleVectors::Compiler {
       out_.pairs_[c].*ends.rows = domain_rows(domains, domain);
       out_.pairs_[c].*ends.map = map_of(domain);
     }
-    const std::vector<std::array<Row, 2>> of_class = class_rows(of_source);
     loose_->summarize();
-    const PackedRow none = out_.packed_.add(out_.rows_.shape(), out_.rows_.make());
-    std::unordered_map<Row, PackedRow> packed;
-    packed.reserve(of_class.size());
-    const auto pack = [&](Row row) -> PackedRow {
-      if (row == nullptr) return none;
-      const auto [at, is_new] = packed.emplace(row, PackedRow{});
-      if (is_new) at->second = out_.packed_.add(out_.rows_.shape(), row);
-      return at->second;
+    const auto pack = [&](Row row) {
+      return row != nullptr ? out_.packed_.add(out_.rows_.shape(), row) : PackedRow{};
     };
+    none_ = pack(out_.rows_.make());
     for (const auto& [id, row] : attachments) ends.side.of_attachment.emplace(id, pack(row));
-    for (const auto& [own, wider] : of_class) ends.side.of_class.push_back({pack(own), pack(wider)});
+    std::vector<PackedRow> packed;
+    for (const Row row : of_source) packed.push_back(pack(row));
+    compile_classes(packed, ends.side);
   }
 
-  /// By class: its own row and the one that it inherits.
-  std::vector<std::array<Row, 2>> class_rows(const std::vector<uint64_t*>& of_source) {
+  /// Most have few sets, and most of these no rule on this side, so nearly all rows are one that is there
+  /// already.
+  void compile_classes(const std::vector<PackedRow>& of_source, Side& side) {
     const AddressClasses& classes = *out_.classes_;
-    std::vector<Row> of_own, of_whole;
+    std::vector<PackedRow> parts;
     for (const AddressClasses::Own& own : classes.owns()) {
-      Row row = nullptr;
-      uint64_t* made = nullptr;
-      for (uint32_t i = own.begin; i < own.end; ++i) join(row, made, of_source[classes.sets()[i]]);
-      of_own.push_back(row);
+      parts.clear();
+      for (uint32_t i = own.begin; i < own.end; ++i) parts.push_back(of_source[classes.sets()[i]]);
+      side.of_own.push_back(united(parts));
     }
     for (const AddressClasses::Whole& whole : classes.wholes()) {
       // A whole's wider one has a lower number, and the first stands for nothing.
-      Row row = of_own[whole.own];
-      uint64_t* made = nullptr;
-      if (!of_whole.empty()) join(row, made, of_whole[whole.wider]);
-      of_whole.push_back(row);
+      parts.assign(1, side.of_own[whole.own]);
+      if (!side.of_whole.empty()) parts.push_back(side.of_whole[whole.wider]);
+      side.of_whole.push_back(united(parts));
     }
-    std::vector<std::array<Row, 2>> of_class;
-    for (const AddressClasses::Whole& c : classes.classes())
-      of_class.push_back({of_own[c.own], of_whole[c.wider]});
-    return of_class;
   }
 
-  /// Adds `other` to `row`, which becomes one of its own (`made`) only when two have to be joined.
-  void join(Row& row, uint64_t*& made, Row other) {
-    if (other == nullptr || other == row) return;
-    if (row == nullptr) {
-      row = other;
-      return;
+  /// The bits of all these, which may be null.
+  PackedRow united(std::vector<PackedRow>& parts) {
+    size_t kept = 0;
+    for (const PackedRow& part : parts) {
+      const auto is_same = [&](const PackedRow& other) { return other.summary == part.summary; };
+      if (part.summary == nullptr || part.summary == none_.summary) continue;
+      if (std::none_of(parts.begin(), parts.begin() + static_cast<long>(kept), is_same)) parts[kept++] = part;
     }
-    if (made == nullptr) {
-      made = loose_->make();
-      loose_->add(made, row);
-      row = made;
-    }
-    loose_->add(made, other);
+    if (kept < 2) return kept == 0 ? none_ : parts[0];
+    return out_.packed_.unite(out_.rows_.shape(), {parts.data(), kept});
   }
 
   DomainRows domain_rows(Row fits, Row members, Row any) {
-    uint64_t* all = out_.rows_.make();
+    Summary* all = out_.rows_.make();
     out_.rows_.add(all, any);
     if (members != nullptr) out_.rows_.add(all, members);
     out_.rows_.keep(all, fits);
@@ -271,7 +266,7 @@ class RuleVectors::Compiler {
     if (named == domains.named.end() && member == domains.members.end()) return domains.others;
     const auto [at, is_new] = domains.made.emplace(id, DomainRows{});
     if (!is_new) return at->second;
-    uint64_t* fits = out_.rows_.make();
+    Summary* fits = out_.rows_.make();
     out_.rows_.add(fits, domains.open);
     if (named != domains.named.end()) out_.rows_.add(fits, named->second);
     at->second = domain_rows(fits, member != domains.members.end() ? member->second : nullptr, domains.any);
@@ -291,6 +286,7 @@ class RuleVectors::Compiler {
   std::unordered_multimap<uint64_t, uint32_t> lists_;
   std::vector<const PolicyRule*> by_bit_;
   std::optional<Rows> loose_;  // of the side that is being compiled
+  PackedRow none_;             // without a bit
 };
 
 std::unique_ptr<const RuleVectors> RuleVectors::build(std::span<const PolicyRule* const> rules,

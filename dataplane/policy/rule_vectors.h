@@ -9,9 +9,10 @@
 // and one walk over the rows.
 //
 // Bits are not in the order of evaluation: rules with the same ends stand together, so that the rows of an
-// address have their bits in few words; within a word they are in order, so that a word's first bit is its
-// first rule, and the first of all is the least of those. Rules that do not simply decide (they only watch,
-// or ask for a name) come before all others and in order, since a look-up has to see each of them.
+// address have their bits in few words, and where one end is open those with the same services; within a word
+// they are in order, so that a word's first bit is its first rule, and the first of all is the least of
+// those. Rules that do not simply decide (they only watch, or ask for a name) come before all others and in
+// order, since a look-up has to see each of them.
 //
 // Immutable; made by control or the builder. Internal to dataplane/policy.
 #pragma once
@@ -58,7 +59,9 @@ class RuleVectors {
   };
   /// Rows of one side; null: no rule.
   struct Side {
-    std::vector<std::array<PackedRow, 2>> of_class;  // by AddressClasses' numbers: its own, and inherited
+    // By AddressClasses' numbers: those of a class itself, and those that it inherits. Of each there are far
+    // fewer than classes.
+    std::vector<PackedRow> of_own, of_whole;
     std::unordered_map<uint32_t, PackedRow> of_attachment;  // by AttachmentId::value
   };
   /// A set of prefixes as rules name it.
@@ -71,12 +74,12 @@ class RuleVectors {
   struct Chosen {
     static constexpr unsigned kUsual = 2, kMost = 5;
     DomainRows domain;
-    const uint64_t* addresses[kMost];  // summaries
+    PackedRow addresses[kMost];
     unsigned count = 0;
 
     void add(const PackedRow& row) {
       row.prefetch();
-      addresses[count++] = row.summary;
+      addresses[count++] = row;
     }
   };
   /// Comes along the rows of one side, a word of their summaries at a time.
@@ -87,18 +90,18 @@ class RuleVectors {
         : chosen_(chosen),
           all_(shape.words_of(chosen.domain.all)),
           fits_(shape.words_of(chosen.domain.fits)) {
-      for (unsigned n = 0; n < count(); ++n) words_[n] = chosen.addresses[n] + shape.summaries();
+      for (unsigned n = 0; n < count(); ++n) words_[n] = chosen.addresses[n].words(shape);
     }
     /// Has to be called for i = 0, 1, 2, ...; gives the words that have a bit.
-    uint64_t look_at(uint32_t i) {
-      uint64_t some = 0;
-      for (unsigned n = 0; n < count(); ++n) some |= summaries_[n] = chosen_.addresses[n][i];
+    Summary look_at(uint32_t i) {
+      Summary some = 0;
+      for (unsigned n = 0; n < count(); ++n) some |= summaries_[n] = chosen_.addresses[n].summary[i];
       return chosen_.domain.all[i] | (chosen_.domain.fits[i] & some);
     }
-    /// `b` of all blocks, which is the `nibble`-th of what is looked at.
-    RuleBlock block(uint32_t b, unsigned nibble) const {
+    /// `b` of all blocks, which is the `byte`-th of what is looked at.
+    RuleBlock block(uint32_t b, unsigned byte) const {
       RuleBlock some{};
-      for (unsigned n = 0; n < count(); ++n) some |= PackedRows::block(summaries_[n], words_[n], nibble);
+      for (unsigned n = 0; n < count(); ++n) some |= PackedRows::block(summaries_[n], words_[n], byte);
       return RowShape::block(all_, b) | (RowShape::block(fits_, b) & some);
     }
     /// What was looked at is done with.
@@ -110,9 +113,9 @@ class RuleVectors {
     static constexpr unsigned kRows = kMore ? Chosen::kMost : Chosen::kUsual;
     unsigned count() const { return kMore ? chosen_.count : kRows; }
     const Chosen& chosen_;
-    const uint64_t *all_, *fits_;
-    const uint64_t* words_[kRows];  // that the part of the summary which is looked at stands for
-    uint64_t summaries_[kRows];
+    const RuleWord *all_, *fits_;
+    const RuleWord* words_[kRows];  // that the part of the summary which is looked at stands for
+    Summary summaries_[kRows];
   };
   class Compiler;
 
@@ -148,9 +151,13 @@ inline RuleVectors::Chosen RuleVectors::choose(const Side& side, const DomainRow
                                                const net::IpAddress& address) const {
   Chosen chosen;
   chosen.domain = domain;
-  for (const PackedRow& row : side.of_class[c]) chosen.add(row);
+  const auto add = [&](const AddressClasses::Whole& what) {
+    chosen.add(side.of_own[what.own]);
+    chosen.add(side.of_whole[what.wider]);
+  };
+  add(classes_->classes()[c]);
   if (map != kNoMap) [[unlikely]] {
-    for (const PackedRow& row : side.of_class[classes_->find_in(map, address)]) chosen.add(row);
+    add(classes_->classes()[classes_->find_in(map, address)]);
   }
   if (!side.of_attachment.empty()) [[unlikely]] {
     const auto at = side.of_attachment.find(attachment.value);
@@ -162,18 +169,18 @@ inline RuleVectors::Chosen RuleVectors::choose(const Side& side, const DomainRow
 template <bool kMore, typename Take>
 bool RuleVectors::walk_rows(const Chosen& from, const Chosen& to, Row service, uint32_t begin, uint32_t end,
                             Take& take) const {
-  constexpr uint32_t kBlocks = 64 / kWordsPerBlock;  // of one word of a summary
+  constexpr uint32_t kBlocks = kWordsPerSummary / kWordsPerBlock;
   const RowShape& shape = rows_.shape();
   Along<kMore> of_from(from, shape), of_to(to, shape);
   for (uint32_t i = 0; i < shape.summaries(); ++i) {
-    uint64_t somewhere = service[i] & of_from.look_at(i) & of_to.look_at(i);
+    Summary somewhere = service[i] & of_from.look_at(i) & of_to.look_at(i);
     while (somewhere != 0) {
-      const unsigned nibble = static_cast<unsigned>(std::countr_zero(somewhere)) / kWordsPerBlock;
-      somewhere &= ~(uint64_t{0xf} << nibble * kWordsPerBlock);
-      const uint32_t b = i * kBlocks + nibble;
+      const unsigned byte = static_cast<unsigned>(std::countr_zero(somewhere)) / kWordsPerBlock;
+      somewhere &= ~(Summary{0xff} << byte * kWordsPerBlock);
+      const uint32_t b = i * kBlocks + byte;
       if (b < begin || b >= end) [[unlikely]]
         continue;
-      const RuleBlock found = shape.block_of(service, b) & of_from.block(b, nibble) & of_to.block(b, nibble);
+      const RuleBlock found = shape.block_of(service, b) & of_from.block(b, byte) & of_to.block(b, byte);
       for (uint32_t there = words_with_bits(found); there != 0; there &= there - 1) {
         const auto w = static_cast<uint32_t>(std::countr_zero(there));
         if (take((b * kWordsPerBlock + w) * kRulesPerWord, found[w])) return true;
@@ -188,20 +195,22 @@ bool RuleVectors::walk_rows(const Chosen& from, const Chosen& to, Row service, u
 template <typename Take>
 uint32_t RuleVectors::find_first(size_t connection, const PolicyQuery& query, Take&& take) const {
   const Pair& pair = pairs_[connection];
+  const Row service = services_.find(query.tuple.protocol, number_of(query));
+  for (const Row row : {service, pair.from.all, pair.from.fits, pair.to.all, pair.to.fits})
+    __builtin_prefetch(row);
   const auto [src, dst] = classes_->find(query.tuple.src, query.tuple.dst);
-  __builtin_prefetch(&from_.of_class[src]);
-  __builtin_prefetch(&to_.of_class[dst]);
+  __builtin_prefetch(&classes_->classes()[src]);
+  __builtin_prefetch(&classes_->classes()[dst]);
   const Chosen from = choose(from_, pair.from, pair.from_map, query.ingress, src, query.tuple.src);
   const Chosen to = choose(to_, pair.to, pair.to_map, query.egress, dst, query.tuple.dst);
-  const Row service = services_.find(query.tuple.protocol, number_of(query));
   uint32_t first = kNoPlace;
-  walk(from, to, service, special_blocks_, ~0u, [&](uint32_t word, uint64_t bits) {
+  walk(from, to, service, special_blocks_, ~0u, [&](uint32_t word, RuleWord bits) {
     first = std::min(first, places_[word + static_cast<uint32_t>(std::countr_zero(bits))]);
     return false;
   });
   if (special_blocks_ == 0) [[likely]]
     return first;
-  walk(from, to, service, 0, special_blocks_, [&](uint32_t word, uint64_t bits) {
+  walk(from, to, service, 0, special_blocks_, [&](uint32_t word, RuleWord bits) {
     for (; bits != 0; bits &= bits - 1) {
       const uint32_t special = places_[word + static_cast<uint32_t>(std::countr_zero(bits))];
       if (special > first) return true;

@@ -35,7 +35,7 @@ bool is_all(const PortRange& range) { return range == PortRange{}; }
 }  // namespace
 
 void ServiceRows::build(std::span<const PolicyRule* const> rules, Rows& rows) {
-  uint64_t* any = rows.make();
+  Summary* any = rows.make();
   std::array<std::vector<uint32_t>, 256> users;  // rules that name the protocol
   for (uint32_t r = 0; r < rules.size(); ++r) {
     if (rules[r] == nullptr) continue;
@@ -56,7 +56,7 @@ void ServiceRows::build(std::span<const PolicyRule* const> rules, Rows& rows) {
     Protocol& p = protocols_[protocol];
     p.row = any;
     if (users[protocol].empty()) continue;
-    uint64_t* whole = rows.make();
+    Summary* whole = rows.make();
     rows.add(whole, any);
     std::vector<Edge> edges;
     for (const uint32_t r : users[protocol]) {
@@ -79,17 +79,17 @@ void ServiceRows::build(std::span<const PolicyRule* const> rules, Rows& rows) {
     p.table = static_cast<uint32_t>(tables_.size());
     auto& table = tables_.emplace_back(kNumbers, 0);
     auto& of_table = table_rows_.emplace_back(std::vector<Row>{whole});
-    std::vector<uint64_t> now(rows.shape().words_of(Row{whole}),
+    std::vector<RuleWord> now(rows.shape().words_of(Row{whole}),
                               rows.shape().words_of(Row{whole}) + rows.shape().words());
     for (size_t e = 0; e < edges.size();) {
       const uint32_t number = edges[e].number;
       for (; e < edges.size() && edges[e].number == number; ++e) {
-        const uint64_t bit = uint64_t{1} << edges[e].rule % kRulesPerWord;
-        uint64_t& word = now[edges[e].rule / kRulesPerWord];
+        const RuleWord bit = RuleWord{1} << edges[e].rule % kRulesPerWord;
+        RuleWord& word = now[edges[e].rule / kRulesPerWord];
         word = edges[e].begins ? word | bit : word & ~bit;
       }
       if (number == kNumbers) break;
-      uint64_t* row = rows.make();
+      Summary* row = rows.make();
       std::copy(now.begin(), now.end(), rows.shape().words_of(row));
       const uint32_t end = e < edges.size() ? edges[e].number : kNumbers;
       std::fill(table.begin() + number, table.begin() + end, static_cast<uint32_t>(of_table.size()));
