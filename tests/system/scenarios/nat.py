@@ -10,16 +10,16 @@ OUTSIDE = "203.0.113.1"
 PUBLISHED = "203.0.113.80"
 
 
-def add_internet(world):
+def add_internet(world, driver="af_packet"):
     """A namespace that knows public addresses only, on a port of the hub that is a native attachment."""
     hub, outside = world.topology.hub, world.lab.namespace("outside")
     hub.ip(f"link add u1 numrxqueues 1 numtxqueues 1 type veth peer name eth0 netns {outside.name} "
            "numrxqueues 1 numtxqueues 1")
     hub.sysctl("net.ipv6.conf.u1.disable_ipv6", 1)
     hub.ip("link set u1 up")
-    outside.run("ethtool", "-K", "eth0", "tx", "off")
+    outside.run("ethtool", "-K", "eth0", "tx", "off", "txvlan", "off")
     outside.ip("link set eth0 up", f"addr add {OUTSIDE}/24 dev eth0")
-    world.config.port.append({"name": "net0", "driver": "af_packet", "interface": "u1"})
+    world.config.port.append({"name": "net0", "driver": driver, "interface": "u1"})
     world.config.domain.append({"name": "internet"})
     world.config.attachment.append({"name": "uplink", "domain": "internet", "native": {"port": "net0"},
                                     "gateway": ["203.0.113.2/24"]})
@@ -67,6 +67,40 @@ def internet(world):
 
     result = Iperf(a.namespace, outside, OUTSIDE, seconds=2).finish()
     world.note(f"iperf3 out: {result}")
+
+
+@scenario("nat.af-xdp", "on an af_xdp port what is sent to pools and published addresses is the hub's, found by ARP or by "
+          "a route; a VLAN beside it stays with the kernel")
+def on_af_xdp(world):
+    world.build()
+    hub, outside = world.topology.hub, add_internet(world, "af_xdp")
+    world.config.route.append({"domain": "internet", "prefix": "0.0.0.0/0", "attachment": "uplink", "via": OUTSIDE})
+    world.config.nat[0]["snat"]["from"] = ["red"]  # its pool is on-link, the next one is routed to the hub
+    world.config.nat.append({"name": "far", "snat": {"from": ["blue"], "domain": "internet",
+                                                     "pool": ["198.51.100.16/29"]}})
+    outside.ip("route add 198.51.100.16/29 via 203.0.113.2")
+    for namespace, device, address in ((hub, "u1", "10.99.0.1"), (outside, "eth0", "10.99.0.2")):
+        namespace.ip(f"link add link {device} name v9 type vlan id 9", f"addr add {address}/24 dev v9", "link set v9 up")
+    hub.run("ethtool", "-K", "u1", "txvlan", "off", check=False)
+    world.start()
+    HttpServer(world.lab, outside, OUTSIDE, 80, greeting="outside")
+    HttpServer(world.lab, world.a.namespace, world.a.address, 80, greeting="a")
+    for client, pool in ((world.a, "203.0.113."), (world.b, "198.51.100.")):
+        answer = http_get(client.namespace, f"http://{OUTSIDE}/out")
+        expect(answer.body == "outside /out\n", f"from {client.name}: {answer}, drops {world.hub.drops()}")
+        got, said = ping(client.namespace, OUTSIDE, count=3)
+        expect(got == 3, f"from {client.name}: {got} of 3 pings\n{said}")
+        rows = [row for row in sessions_to(world, OUTSIDE) if row["src"] == client.address]
+        expect(rows and all(row["new_src"].startswith(pool) for row in rows), f"not from {pool}: {rows}")
+    answer = http_get(outside, f"http://{PUBLISHED}:8080/in")
+    expect(answer.body == "a /in\n", f"the published service: {answer}, drops {world.hub.drops()}")
+    known = outside.run("ip", "neigh", "show", "dev", "eth0").stdout
+    mac = next(row["mac"] for row in world.hub.ctl_json("status")["ports"] if row["name"] == "net0")
+    for address in (PUBLISHED, next(row["new_src"] for row in sessions_to(world, OUTSIDE)
+                                    if row["new_src"].startswith("203.0.113."))):
+        expect(f"{address} lladdr {mac}" in known, f"outside does not know {address} as the hub's: {known}")
+    got, said = ping(outside, "10.99.0.1", count=2)
+    expect(got == 2, f"the kernel's VLAN on the same port: {got} of 2\n{said}")
 
 
 @scenario("nat.overlap", "two spokes with the same addresses talk through mapped prefixes; errors find their way, too")
