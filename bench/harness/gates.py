@@ -101,7 +101,7 @@ def _translated(row_id):
                 at_most=True)
 
 
-TUNNELS = ("GENEVE", "GENEVE with IP", "GRE", "IP in IP", "VXLAN over IPv6", "GRE over IPv6", "VLANs of a port")
+TUNNELS = ("GENEVE", "GENEVE with IP", "GRE", "IP in IP", "VXLAN over IPv6", "GRE over IPv6")
 
 GATES = (
     _ahead_of("vxlan-1k", "Open vSwitch", 3),
