@@ -138,7 +138,8 @@ std::string Model::take_source(Arrival& a, const Decision& d, Session& s) {
     if (a.sent != nullptr && a.has_header()) {
       if (!a.sent->read.wrong.empty()) return a.sent->read.wrong;
       if (!read_source(*a.sent, b->outside, b->outside_port)) return "what left has no port";
-    } else if (a.sent == nullptr && !a.refused->reason.starts_with("punt")) {
+    } else if (a.sent == nullptr && !a.refused->reason.starts_with("punt") &&
+               a.refused->reason != "inspect_drop") {
       // It is given back at once if there is no room for the session.
       b->outside = pool.first;
       s.source = bindings_.emplace_back(std::move(b)).get();

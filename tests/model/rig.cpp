@@ -122,7 +122,8 @@ Rig::Impl::Impl(const Network& network, uint64_t secret)
   settings.event_queue = 64;
   settings.flow_events = false;
   settings.fragments = {4'096, 4'096, 64};
-  settings.inspection = {.flows = std::min(network.sessions, 512u) * workers, .stream_window = 1'024};
+  settings.inspection = {
+      .flows = std::min(network.sessions, 512u) * workers, .stream_window = 1'024, .host_marks = 1'024};
   const auto limits = [](const Budget& b) { return BudgetLimits{b.per_second, b.half_open}; };
   settings.budgets = {limits(network.of_host), limits(network.of_attachment), limits(network.of_domain),
                       4'096};

@@ -67,7 +67,7 @@ unsigned Model::timeout(const Session& s) const {
   }
   switch (s.ends[0].protocol) {
     case kUdp:
-      return s.packets[1] == 0 ? t.udp_unanswered : t.udp;
+      return s.packets[1] == 0 && !s.dropped ? t.udp_unanswered : t.udp;
     case kIcmp:
     case kIcmpv6:
       return t.icmp;
