@@ -83,6 +83,8 @@ enum class NumberId : uint8_t {
   file_size,
 };
 
+enum class FileDigest : uint8_t { md5, sha1, sha256 };
+
 class TransactionDetection;  // detect/: what rules have matched so far
 
 class Transaction {
@@ -96,6 +98,11 @@ class Transaction {
   /// first call in a packet may compute it (normalised URI); then it is kept until the next packet.
   virtual std::optional<BufferView> buffer(BufferId buffer, Direction direction, uint32_t instance) = 0;
   virtual std::optional<uint64_t> number(NumberId number, Direction direction, uint32_t instance) const = 0;
+  /// The checksum of the `instance`-th file, once it is complete and was seen without gaps; else nullopt.
+  virtual std::optional<std::span<const uint8_t>> file_digest(FileDigest, Direction, uint32_t) {
+    return std::nullopt;
+  }
+  virtual size_t file_count(Direction) const { return 0; }
   /// The window of `grows` buffers was judged up to its end: what follows is new.
   virtual void judged(BufferId buffer, Direction direction) = 0;
 

@@ -141,6 +141,7 @@ class RuleCompiler {
   Status take(const ast::BitFlags& c) { return take_packet(c); }
   Status take(const ast::IpOption& c) { return take_packet(c); }
   Status take(const ast::SameIp& c) { return take_packet(c); }
+  Status take(const ast::Checksum& c) { return take_packet(c); }
   Status take(const ast::StreamSize& c) {
     out_.packet_checks.emplace_back(c);
     session_keyword_ = true;
@@ -193,19 +194,26 @@ class RuleCompiler {
     out_.alert_too = rule_.action == ast::Action::pass;
     return ok();
   }
-  // Hints and what events alone are about: they do not change what matches.
+  Status take(const ast::Bypass&) {
+    out_.bypass = true;
+    return ok();
+  }
+  Status take(const ast::Target& c) {
+    out_.info.target = c.is;
+    return ok();
+  }
+  // A hint, and what is not recorded: they do not change what matches.
   Status take(const ast::Tag&) { return ok(); }
-  Status take(const ast::Bypass&) { return ok(); }
   Status take(const ast::Prefilter&) { return ok(); }
-  Status take(const ast::Target&) { return ok(); }
 
-  Status take(const ast::Dataset&) { return refuse("dataset"); }
-  Status take(const ast::Datarep&) { return refuse("datarep"); }
+  Status take(const ast::Dataset& c);
+  Status take(const ast::Datarep& c);
   Status take(const ast::FlowInt& c);
   Status take(const ast::HostBits& c);
   Status take(const ast::EngineEvent& e);
+  Status add_set(uint16_t use, SetCheck check);
   Status take(const ast::TlsStates&) { return refuse("ssl_state"); }
-  Status take(const ast::FileHash&) { return refuse("a list of file hashes"); }
+  Status take(const ast::FileHash& c);
 
   const ast::Rule& rule_;
   RuleCompileContext& context_;
@@ -239,11 +247,15 @@ void RuleCompiler::describe() {
   out_.source_ports = rule_.source_ports;
   out_.destination_ports = rule_.destination_ports;
   out_.both_ways = rule_.both_ways;
+  out_.both_sides = rule_.both_sides;
   out_.any_addresses = is_any(context_.parsed.addresses[rule_.source].root) &&
                        is_any(context_.parsed.addresses[rule_.destination].root);
   out_.any_ports = is_any(context_.parsed.ports[rule_.source_ports].root) &&
                    is_any(context_.parsed.ports[rule_.destination_ports].root);
   out_.layer = rule_.protocol.layer;
+  packet_keyword_ = out_.flow_start = rule_.protocol.flow_start;
+  out_.hook_step = rule_.protocol.hook_step;
+  transaction_keyword_ = out_.hook_step != 0;
   out_.is_app = rule_.protocol.is_app;
   out_.app = rule_.protocol.app;
   out_.slots = static_cast<uint16_t>(rule_.slots.size());
@@ -256,6 +268,8 @@ Status RuleCompiler::make_parts() {
     auto chain = context_.chains.intern(rule_.uses[i].transforms);
     if (!chain) return tl::unexpected(std::move(chain).error());
     parts_[i].buffer = rule_.uses[i].buffer;
+    const bool of_client = info_of(parts_[i].buffer).direction == BufferDirection::to_client;
+    parts_[i].side = rule_.uses[i].side.value_or(of_client ? Direction::to_client : Direction::to_server);
     parts_[i].chain = *chain;
   }
   return {};
@@ -266,6 +280,8 @@ void RuleCompiler::close_parts() {
     if (!used_[i] || parts_[i].buffer == BufferId::base64_data) continue;
     BufferPart& part = out_.parts.emplace_back(std::move(parts_[i]));
     for (const ByteCheck& check : part.checks) std::visit(Character{part}, check);
+    // A set is asked about the whole value.
+    if (!part.sets.empty()) part.positive = part.late = true;
   }
   // Flow bits last: whatever fails before them saves looking for them in the session.
   std::stable_partition(out_.packet_checks.begin(), out_.packet_checks.end(), [](const PacketCheck& check) {
@@ -323,6 +339,47 @@ Status RuleCompiler::take(const ast::HostBits& c) {
   return {};
 }
 
+Status RuleCompiler::take(const ast::Dataset& c) {
+  auto loaded = context_.sets.of(rule_, c);
+  if (!loaded) return tl::unexpected(std::move(loaded.error()));
+  const auto name = context_.flowbits.intern("dataset " + c.name);
+  if (!name) return fail(ErrorCode::exhausted, "there are too many names of data sets");
+  SetCheck check;
+  check.operation = c.operation;
+  check.name = *name;
+  check.loaded = std::move(*loaded);
+  check.context_key = c.context_key;
+  return add_set(c.use, std::move(check));
+}
+
+Status RuleCompiler::take(const ast::Datarep& c) {
+  auto loaded = context_.sets.of(rule_, c);
+  if (!loaded) return tl::unexpected(std::move(loaded.error()));
+  SetCheck check;
+  check.is_reputation = true;
+  check.reputation_op = c.op;
+  check.reputation = c.value;
+  check.loaded = std::move(*loaded);
+  return add_set(c.use, std::move(check));
+}
+
+Status RuleCompiler::add_set(uint16_t use, SetCheck check) {
+  if (rule_.uses[use].buffer == BufferId::base64_data) return refuse("a data set of base64_data");
+  used_[use] = true;
+  parts_[use].sets.push_back(std::move(check));
+  out_.asks_sets = true;
+  return {};
+}
+
+Status RuleCompiler::take(const ast::FileHash& c) {
+  auto list = context_.sets.of(rule_, c);
+  if (!list) return tl::unexpected(std::move(list.error()));
+  out_.packet_checks.emplace_back(
+      FileHashCheck{static_cast<FileDigest>(c.kind), c.negated, std::move(*list)});
+  transaction_keyword_ = true;
+  return {};
+}
+
 Status RuleCompiler::take(const ast::EngineEvent& e) {
   if (e.source != ast::EngineEvent::Source::app_layer) {
     const bool stream = e.source == ast::EngineEvent::Source::stream && !e.name.starts_with("stream.");
@@ -346,8 +403,15 @@ Status RuleCompiler::take(const ast::EngineEvent& e) {
 }
 
 Status RuleCompiler::check_limits() const {
+  if (out_.both_sides) {
+    const auto of_transaction = [](const BufferPart& part) {
+      return !part.of_payload() && !is_packet_buffer(part.buffer);
+    };
+    if (!std::all_of(out_.parts.begin(), out_.parts.end(), of_transaction))
+      return refuse("a rule with => that looks into packets or streams");
+    if (out_.hook_step != 0) return refuse("a rule with => at a hook");
+  }
   if (out_.parts.size() > kMostParts) return refuse("a rule with more than 31 buffers");
-  if (out_.slots > kMostSlots) return refuse("a rule with more than 32 variables");
   for (const ast::Threshold& threshold : out_.thresholds) {
     if (threshold.unique_source_port || threshold.unique_destination_port) return refuse("unique_on");
   }
@@ -355,6 +419,7 @@ Status RuleCompiler::check_limits() const {
 }
 
 Status RuleCompiler::choose_directions() {
+  if (out_.both_sides) return {};
   bool server = !out_.flow.to_client || out_.flow.to_server;
   bool client = !out_.flow.to_server || out_.flow.to_client;
   // Certificates that count are the server's.
@@ -363,6 +428,9 @@ Status RuleCompiler::choose_directions() {
     const BufferDirection d = info_of(part.buffer).direction;
     to_server_part |= d == BufferDirection::to_server;
     to_client_part |= d == BufferDirection::to_client;
+  }
+  if (out_.hook_step != 0) {
+    (rule_.protocol.hook_direction == Direction::to_server ? client : server) = false;
   }
   if (to_server_part) client = false;
   if (to_client_part) server = false;
@@ -395,6 +463,7 @@ void RuleCompiler::choose_kind() {
       of_application = true;
     }
   }
+  if (out_.both_sides) of_application = true;
   if (event_keyword_ && out_.parts.empty() && !transaction_keyword_) {
     out_.kind = RuleKind::event;
   } else if (of_application) {
@@ -411,7 +480,9 @@ void RuleCompiler::choose_kind() {
   } else {
     out_.kind = RuleKind::packet;
     out_.addresses_alone = has_header_alone();
-    if (out_.is_app) out_.scope = ActionScope::session;
+    // A pass that asks for ends alone is about the session between them.
+    const bool passes = rule_.action == ast::Action::pass && out_.addresses_alone;
+    if (out_.is_app || passes) out_.scope = ActionScope::session;
   }
 }
 

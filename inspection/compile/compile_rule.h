@@ -4,6 +4,7 @@
 #include "inspection/compile/detection_rule.h"
 #include "inspection/compile/flowbit_names.h"
 #include "inspection/compile/transform_chains.h"
+#include "inspection/compile/value_sets.h"
 
 namespace weir::inspection {
 
@@ -11,6 +12,7 @@ struct RuleCompileContext {
   const ast::ParsedRuleset& parsed;
   FlowBitNames& flowbits;
   TransformChains& chains;
+  ValueSets& sets;
 };
 
 /// The error is a sentence: what the rule needs that is not evaluated, or why it can never match. Its fast

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "inspection/compile/pcre_code.h"
+#include "inspection/compile/value_sets.h"
 #include "inspection/detect/alert.h"
 #include "inspection/detect/packet_events.h"
 #include "inspection/detect/verdict.h"
@@ -32,7 +33,7 @@ enum class RuleKind : uint8_t {
 };
 
 inline constexpr size_t kMostParts = 31;  // a bit for each is kept while a rule has matched in part
-inline constexpr size_t kMostSlots = 32;
+using ast::kMostSlots;
 
 /// A chain of transforms of the ruleset; 0 is none.
 using ChainId = uint16_t;
@@ -61,17 +62,30 @@ struct Base64Check {
   std::vector<ByteCheck> inner;
 };
 
+/// A question to a set, or a change of it, about a buffer's whole value (`dataset`, `datarep`).
+struct SetCheck {
+  ast::SetOperation operation = ast::SetOperation::isset;
+  uint16_t name = 0;  // of what rules add
+  SharedSet loaded;   // from a file; null: nothing
+  bool is_reputation = false;
+  ast::Datarep::Op reputation_op = ast::Datarep::Op::equal;
+  uint16_t reputation = 0;
+  std::string context_key;  // not empty: the alert tells what stands with the value
+};
+
 /// One buffer of a rule with all that looks into it.
 struct BufferPart {
   BufferId buffer = BufferId::payload;
   ChainId chain = 0;
-  bool absent = false;          // it must not exist
-  bool absent_or_else = false;  // it does not exist, or the checks hold
+  Direction side = Direction::to_server;  // whose, of a rule on both sides of a transaction
+  bool absent = false;                    // it must not exist
+  bool absent_or_else = false;            // it does not exist, or the checks hold
   bool of_payload() const { return buffer == BufferId::payload; }
   bool positive = false;  // something has to be there, not only absent
   bool late = false;      // something must not be there, or the end counts: judged when no more can follow
   bool looks_ahead = false;
   std::vector<ByteCheck> checks;
+  std::vector<SetCheck> sets;  // asked once all else of the rule holds, so that nothing is added in vain
 };
 
 struct FlowBitCheck {
@@ -103,12 +117,19 @@ struct HostBitEffect {
   uint32_t expire_seconds = 300;
 };
 
+/// The checksum of a whole file is one of a list.
+struct FileHashCheck {
+  FileDigest digest = FileDigest::md5;
+  bool negated = false;
+  SharedSet list;
+};
+
 /// What is asked of the packet, the session and the transaction beside bytes; all have to hold.
 using PacketCheck =
     std::variant<ast::PayloadSize, ast::HeaderNumber, ast::VlanId, ast::BitFlags, ast::IpOption, ast::SameIp,
-                 ast::StreamSize, ast::FlowNumber, ast::TransactionNumber, PacketEvent, FlowBitCheck,
-                 FlowIntCheck, HostBitCheck, ast::AppLayerProtocol, ast::TlsVersions,
-                 ast::TlsCertificateTime>;
+                 ast::Checksum, ast::StreamSize, ast::FlowNumber, ast::TransactionNumber, PacketEvent,
+                 FlowBitCheck, FlowIntCheck, HostBitCheck, ast::AppLayerProtocol, ast::TlsVersions,
+                 ast::TlsCertificateTime, FileHashCheck>;
 
 struct FlowBitEffect {
   enum class Op : uint8_t { set, unset, toggle };
@@ -128,13 +149,17 @@ struct DetectionRule {
   ActionScope scope = ActionScope::packet;
   bool noalert = false;
   bool alert_too = false;  // of a pass rule
+  bool bypass = false;     // nothing later of the session is inspected
 
   // The header. Sets are named by index into the ruleset's tables.
   uint32_t source = 0, destination = 0, source_ports = 0, destination_ports = 0;
   bool both_ways = false;
-  bool addresses_alone = false;                   // it asks for addresses and ports, and for nothing else
+  bool both_sides = false;       // request and response of one transaction, decided once for both
+  bool addresses_alone = false;  // it asks for addresses and ports, and for nothing else
   bool any_addresses = false, any_ports = false;  // nothing to ask of them, whatever the profile
   ast::Layer layer = ast::Layer::any;
+  bool flow_start = false;  // only the session's first packet of each direction
+  uint8_t hook_step = 0;    // of a transaction: not judged before its direction has come there
   bool is_app = false;
   AppProtocol app = AppProtocol::unknown;
   ast::Flow flow;
@@ -143,7 +168,8 @@ struct DetectionRule {
   std::vector<PacketCheck> packet_checks;  // those of flow bits last
   uint64_t app_events = 0;                 // bits that the transaction has to have raised
   std::vector<BufferPart> parts;
-  uint16_t slots = 0;  // of byte_extract and byte_math
+  uint16_t slots = 0;      // of byte_extract and byte_math
+  bool asks_sets = false;  // one of its parts has sets
 
   std::vector<FlowBitEffect> flowbits;
   std::vector<FlowIntEffect> flowints;

@@ -36,7 +36,7 @@ bool carries(const DetectionRule& rule, PayloadSource source) {
 
 /// The step from which on the numbers that the rule asks for are there.
 uint8_t step_of_numbers(const DetectionRule& rule) {
-  uint8_t step = 0;
+  uint8_t step = rule.hook_step;
   for (const PacketCheck& check : rule.packet_checks) {
     if (const auto* number = std::get_if<ast::TransactionNumber>(&check)) {
       switch (number->number) {
@@ -65,6 +65,8 @@ uint8_t step_of_numbers(const DetectionRule& rule) {
       step = std::max(step, TlsStep::hello);
     } else if (std::holds_alternative<ast::TlsCertificateTime>(check)) {
       step = std::max(step, TlsStep::certificate);
+    } else if (std::holds_alternative<FileHashCheck>(check)) {
+      step = std::max(step, HttpStep::complete);
     }
   }
   return step;
@@ -93,7 +95,8 @@ AppProtocol protocol_of_numbers(const DetectionRule& rule) {
   return AppProtocol::unknown;
 }
 
-bool in_direction(const BufferPart& part, Direction d) {
+bool in_direction(const DetectionRule& rule, const BufferPart& part, Direction d) {
+  if (rule.both_sides) return part.side == d;
   const BufferDirection of = info_of(part.buffer).direction;
   return of == BufferDirection::either || (of == BufferDirection::to_server) == (d == Direction::to_server);
 }
@@ -105,8 +108,9 @@ Result<std::shared_ptr<const DetectionRuleset>> DetectionRuleset::compile(
   std::shared_ptr<DetectionRuleset> out(new DetectionRuleset);
   while (out->serial_ == 0) out->serial_ = ++last_serial;
   FlowBitNames own_names;
-  RuleCompileContext context{parsed, options.flowbit_names ? *options.flowbit_names : own_names,
-                             out->chains_};
+  ValueSets sets(parsed, options.read_list);
+  RuleCompileContext context{parsed, options.flowbit_names ? *options.flowbit_names : own_names, out->chains_,
+                             sets};
   out->addresses_ = parsed.addresses;
   out->ports_ = parsed.ports;
   for (const ast::Rule& rule : parsed.rules) {
@@ -127,6 +131,12 @@ Result<std::shared_ptr<const DetectionRuleset>> DetectionRuleset::compile(
     out->by_name_.emplace_back(out->rules_[i].info.name(), i);
   }
   std::sort(out->by_name_.begin(), out->by_name_.end());
+  for (const DetectionRule& rule : out->rules_) {
+    for (const PacketCheck& check : rule.packet_checks) {
+      if (const auto* hash = std::get_if<FileHashCheck>(&check))
+        out->file_digests_ |= static_cast<uint8_t>(1U << static_cast<unsigned>(hash->digest));
+    }
+  }
   out->list_groups();
   if (auto status = out->compile_groups(options.threads); !status) {
     return tl::unexpected(std::move(status).error());
@@ -235,7 +245,7 @@ void DetectionRuleset::place_transaction(const DetectionRule& rule, uint32_t num
   };
   if (rule.fast.part >= 0) {
     const BufferPart& part = rule.parts[static_cast<size_t>(rule.fast.part)];
-    if (in_direction(part, d)) {
+    if (in_direction(rule, part, d)) {
       of(part).prefilter.add(rule.fast.bytes, rule.fast.nocase, number);
       return;
     }
@@ -243,7 +253,7 @@ void DetectionRuleset::place_transaction(const DetectionRule& rule, uint32_t num
   // Proposed once, when the first of its buffers is due, even if there is none (`absent`).
   const BufferPart* first = nullptr;
   for (const BufferPart& part : rule.parts) {
-    if (part.of_payload() || !in_direction(part, d) || info_of(part.buffer).step == 0) continue;
+    if (part.of_payload() || !in_direction(rule, part, d) || info_of(part.buffer).step == 0) continue;
     if (first == nullptr || info_of(part.buffer).step < info_of(first->buffer).step) first = &part;
   }
   const uint8_t step =

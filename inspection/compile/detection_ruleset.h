@@ -32,6 +32,8 @@ struct DetectionCompileOptions {
   const ast::ThresholdConfig* thresholds = nullptr;
   /// Which actions' rules come first.
   std::vector<ast::Action> action_order{kUsualActionOrder.begin(), kUsualActionOrder.end()};
+  /// Reads the lists that rules name.
+  ListReader read_list = read_list_file;
   /// Work that one match of a regular expression may take (PCRE2's unit).
   uint32_t pcre_match_limit = 3'500;
 };
@@ -81,6 +83,8 @@ class DetectionRuleset {
   /// Rules that no literal proposes, so that they are verified against all bytes of their kind.
   std::span<const uint32_t> slow() const { return slow_; }
   const TransformChains& chains() const { return chains_; }
+  /// Checksums of files that rules ask for: bits by FileDigest.
+  uint8_t file_digests() const { return file_digests_; }
   const ast::SetTable& addresses() const { return addresses_; }
   const ast::SetTable& ports() const { return ports_; }
 
@@ -141,6 +145,7 @@ class DetectionRuleset {
   std::vector<ast::Issue> issues_;
   std::vector<uint32_t> slow_;
   TransformChains chains_;
+  uint8_t file_digests_ = 0;
   ast::SetTable addresses_, ports_;
   std::array<std::vector<uint32_t>, 2> ip_only_, protocol_only_, events_;
   std::array<std::array<std::vector<uint32_t>, 2>, kPayloadSources> headers_;

@@ -110,7 +110,8 @@ void add_literals(const BufferPart& part, int16_t index, std::vector<Literal>& c
 /// Parts that can propose the rule. A transaction's rule is proposed by its own buffers, in the direction in
 /// which it is judged.
 bool proposes(const DetectionRule& rule, const BufferPart& part) {
-  if (part.absent || part.absent_or_else || is_packet_buffer(part.buffer)) return false;
+  // A rule on both sides looks at each as it comes: what one side has shown is gone when the other matches.
+  if (rule.both_sides || part.absent || part.absent_or_else || is_packet_buffer(part.buffer)) return false;
   if (rule.kind != RuleKind::transaction) return part.of_payload();
   if (part.of_payload()) return false;
   const BufferDirection d = info_of(part.buffer).direction;

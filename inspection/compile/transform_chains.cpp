@@ -12,10 +12,6 @@ const char* not_evaluated(ast::Transform::Kind kind) {
       return "domain";
     case Kind::top_level_domain:
       return "tld";
-    case Kind::gunzip:
-      return "gunzip";
-    case Kind::zlib_deflate:
-      return "zlib_deflate";
     default:
       return nullptr;
   }

@@ -5,7 +5,10 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "inspection/app/transaction.h"
@@ -31,9 +34,15 @@ struct RuleInfo {
   std::string category;   // the text of the classtype
   std::vector<std::string> metadata;
   std::vector<ast::Reference> references;
-  std::string text;  // the rule itself
+  std::optional<ast::Target::Is> target;  // which end of the packet is the victim
+  std::string text;                       // the rule itself
   std::string file;
   uint32_t line = 0;
+};
+
+/// What a data set says of a value that it holds (`context_key`). Lives as long as the ruleset.
+struct AlertContext {
+  std::string_view key, json;
 };
 
 struct RuleAlert {
@@ -48,6 +57,7 @@ struct RuleAlert {
   /// Whose buffers matched; null if the rule is not of a transaction. Valid during the call.
   Transaction* transaction = nullptr;
   bool from_stream = false;  // TCP payload put in order, not this packet's alone
+  std::span<const AlertContext> contexts{};
 };
 
 class AlertSink {

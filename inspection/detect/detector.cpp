@@ -36,7 +36,8 @@ DetectorCore::DetectorCore(unsigned worker, const DetectorLimits& limits, BytePo
       pool_(pool),
       scratch_bytes_(limits.transform_bytes),
       marks_(std::move(marks)),
-      host_bits_(*marks_) {
+      host_bits_(*marks_),
+      datasets_(limits.dataset_entries) {
   findings_.reserve(limits.findings_per_packet);
 }
 
@@ -85,6 +86,7 @@ void DetectorCore::begin(Call& call) {
   scratch_bytes_.clear();
   transformed_count_ = 0;
   findings_.clear();
+  contexts_used_ = contexts_found_ = 0;
   scan_failed_ = false;
   if (call.session.ruleset_ == call.ruleset.serial()) return;
   if (call.session.ruleset_ != 0) go_on_with_other_rules(call);
@@ -168,7 +170,7 @@ bool DetectorCore::packet_rule_matches(Call& call, uint32_t number) {
   const uint64_t limits = limits_reached();
   const bool matched = parts_match(call, rule, payload);
   call.scratch.limit_hits[number] += limits_reached() - limits;
-  return matched && checks_match(call, rule, d, nullptr);
+  return matched && checks_match(call, rule, d, nullptr) && sets_hold(call, rule, d, nullptr);
 }
 
 void DetectorCore::propose_packet(Call& call) {
@@ -274,7 +276,8 @@ bool DetectorCore::judge_stream_rule(Call& call, const StreamView& stream, uint3
   const uint64_t limits = limits_reached();
   const bool matched = parts_match(call, rule, payload);
   call.scratch.limit_hits[number] += limits_reached() - limits;
-  const bool is_found = matched && checks_match(call, rule, stream.direction, nullptr);
+  const bool is_found = matched && checks_match(call, rule, stream.direction, nullptr) &&
+                        sets_hold(call, rule, stream.direction, nullptr);
   if (is_found) found(call, number, stream.direction, true, nullptr);
   // One literal with nothing beside it need not be looked at again.
   const bool more = checks > 1 || !rule.fast.exact;
@@ -332,13 +335,18 @@ void DetectorCore::found(Call& call, uint32_t number, Direction d, bool from_str
   // Addresses with a negation are as good as addresses alone, whatever the ports.
   const bool addresses =
       rule.addresses_alone && (call.profile.negated(rule.source) || call.profile.negated(rule.destination));
-  finding.scope = from_stream || addresses ? ActionScope::session : rule.scope;
+  // Before the handshake there is no session that could be meant.
+  const bool of_session = (from_stream && call.facts.established) || addresses;
+  finding.scope = of_session ? ActionScope::session : rule.scope;
   finding.action = rule.info.action;
   finding.noalert = rule.noalert;
   finding.alert_too = rule.alert_too;
+  finding.bypass = rule.bypass;
   finding.from_stream = from_stream;
   finding.direction = d;
   finding.transaction = transaction;
+  finding.contexts = std::span(contexts_).first(contexts_used_).subspan(contexts_found_);
+  contexts_found_ = contexts_used_;
   findings_.push_back(finding);
 }
 
@@ -391,7 +399,7 @@ DetectionVerdict DetectorCore::conclude(Call& call, AlertSink& sink) {
     ++counters_.alerts;
     call.session.alerted_ = true;
     sink.alert({finding.rule, blocks && mode == InspectMode::ips, blocks && mode == InspectMode::test,
-                finding.direction, finding.transaction, finding.from_stream});
+                finding.direction, finding.transaction, finding.from_stream, finding.contexts});
   }
   counters_.alerts_over_limit += decision.over_limit;
   DetectionVerdict& verdict = decision.verdict;

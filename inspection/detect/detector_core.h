@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "inspection/detect/byte_matcher.h"
+#include "inspection/detect/dataset_table.h"
 #include "inspection/detect/detector.h"
 #include "inspection/detect/host_marks.h"
 #include "inspection/detect/scratch_bytes.h"
@@ -73,14 +74,23 @@ class DetectorCore final : public Detector {
   // rule_checks.cpp
   bool header_matches(const Call& call, const DetectionRule& rule, Direction d) const;
   bool addresses_match(const Call& call, const DetectionRule& rule, Direction d) const;
-  bool checks_match(const Call& call, const DetectionRule& rule, Direction d,
-                    const Transaction* transaction) const;
+  bool checks_match(const Call& call, const DetectionRule& rule, Direction d, Transaction* transaction) const;
   bool flow_matches(const Call& call, const ast::Flow& flow) const;
   bool flowint_holds(const Call& call, const FlowIntCheck& check) const;
   bool hostbit_is_set(const Call& call, ast::HostBits::Track track, uint16_t bit, Direction d) const;
   /// Every part of a rule that is not of a transaction, with `payload` for its payload.
   bool parts_match(Call& call, const DetectionRule& rule, const MatchBytes& payload);
   bool bytes_match(Call& call, const BufferPart& part, MatchBytes bytes);
+  /// The parts that look into the packet's headers; of the others nothing is asked.
+  bool packet_parts_match(Call& call, const DetectionRule& rule);
+  std::optional<std::span<const uint8_t>> packet_bytes(Call& call, BufferId buffer);
+
+  // sets.cpp
+  /// Asks and changes the sets of all parts. Everything else of the rule holds.
+  bool sets_hold(Call& call, const DetectionRule& rule, Direction d, Transaction* transaction);
+  bool part_sets_hold(Call& call, const BufferPart& part, Direction d, Transaction* transaction);
+  bool value_sets_hold(Call& call, const BufferPart& part, std::span<const uint8_t> bytes);
+  bool set_holds(const SetCheck& check, std::span<const uint8_t> value);
   /// Of all rules so far; what it grew by while one was verified is that one's.
   uint64_t limits_reached() const { return counters_.pcre_limits + counters_.step_limits; }
   std::optional<std::span<const uint8_t>> transformed(Call& call, ChainId chain,
@@ -107,6 +117,7 @@ class DetectorCore final : public Detector {
   void judge_transaction(Call& call, Transaction& transaction, Direction d);
   void hold_rules(Call& call, Transaction& transaction, Direction d, uint8_t progress);
   void propose(Call& call, Transaction& transaction, Direction d, uint8_t seen, uint8_t progress);
+  void propose_both_sides(Call& call, const Transaction& transaction);
   void propose_group(Call& call, const TransactionGroup& group, Transaction& transaction, Direction d);
   void judge_transaction_rule(Call& call, Transaction& transaction, Direction d, TransactionDetection& kept,
                               uint32_t number);
@@ -114,6 +125,10 @@ class DetectorCore final : public Detector {
   Part list_part(Call& call, const BufferPart& part, Transaction& transaction, Direction d);
   bool payload_part(Call& call, const BufferPart& part, Direction d);
   TransactionDetection* kept_for(Transaction& transaction, Direction d);
+  /// The side of the transaction that the part looks into, of a rule that is judged in direction `d`.
+  static Direction side_of(const DetectionRule& rule, const BufferPart& part, Direction d) {
+    return rule.both_sides ? part.side : d;
+  }
   void wait_in_transaction(TransactionDetection& kept, uint32_t number, uint32_t matched_parts);
 
   const unsigned worker_;
@@ -126,6 +141,9 @@ class DetectorCore final : public Detector {
   std::vector<Finding> findings_;  // room for findings_per_packet
   std::shared_ptr<HostMarks> marks_;
   HostBits host_bits_;
+  DatasetTable datasets_;
+  std::array<AlertContext, 64> contexts_{};  // of findings, and behind them of the rule at hand
+  size_t contexts_used_ = 0, contexts_found_ = 0;
   bool scan_failed_ = false;
 };
 

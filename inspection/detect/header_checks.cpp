@@ -1,5 +1,6 @@
-#include "inspection/detect/header_checks.h"
+#include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
+#include "inspection/detect/header_checks.h"
 
 #include <algorithm>
 #include <array>
@@ -212,6 +213,29 @@ bool packet_matches(const ast::IpOption& check, const PacketView& packet) {
 
 bool packet_matches(const ast::SameIp&, const PacketView& packet) { return packet.src == packet.dst; }
 
+bool packet_matches(const ast::Checksum& check, const PacketView& packet) {
+  using Of = ast::Checksum::Of;
+  const bool v4 = has_v4(packet), v6 = has_v6(packet);
+  if (!v4 && !v6) return false;
+  if (check.of == Of::ipv4) return v4 && (net::checksum(packet.ip_header) == 0) == check.valid;
+  const bool of_v4 = check.of == Of::tcpv4 || check.of == Of::udpv4 || check.of == Of::icmpv4;
+  const uint8_t protocol = check.of == Of::tcpv4 || check.of == Of::tcpv6   ? net::kProtoTcp
+                           : check.of == Of::udpv4 || check.of == Of::udpv6 ? net::kProtoUdp
+                           : check.of == Of::icmpv4                         ? net::kProtoIcmp
+                                                                            : net::kProtoIcmpv6;
+  if (of_v4 != v4 || packet.protocol != protocol || packet.l4_header.empty()) return false;
+  // An empty field of UDP over IPv4 says that there is none (RFC 768).
+  if (check.of == Of::udpv4 && be(packet.l4_header, 6, 2) == 0) return check.valid;
+  const size_t size = packet.l4_header.size() + packet.payload.size();
+  uint64_t sum = 0;
+  if (protocol != net::kProtoIcmp) {
+    const Bytes addresses = v4 ? packet.ip_header.subspan(12, 8) : packet.ip_header.subspan(8, 32);
+    sum = net::pseudo_header_sum(addresses, protocol, static_cast<uint32_t>(size));
+  }
+  sum = net::checksum_add(net::checksum_add(sum, packet.l4_header), packet.payload);
+  return (net::checksum_finish(sum) == 0) == check.valid;
+}
+
 bool session_matches(const ast::StreamSize& check, const SessionFacts& facts) {
   const bool server = check.size.matches(facts.stream_bytes[0]);
   const bool client = check.size.matches(facts.stream_bytes[1]);
@@ -281,7 +305,8 @@ bool session_matches(const ast::AppLayerProtocol& check, const SessionFacts& fac
 }
 
 bool transaction_matches(const ast::TransactionNumber& check, const Transaction& transaction,
-                         Direction direction) {
+                         Direction judged) {
+  const Direction direction = check.side.value_or(judged);
   // Lists are as long as a message can hold; the bound is a guard against a parser that never ends.
   constexpr uint32_t kMost = 1'024;
   if (check.index >= 0) {
@@ -316,6 +341,16 @@ bool transaction_matches(const ast::TlsCertificateTime& check, const Transaction
   const bool expired = *after < now_seconds;
   if (check.kind == ast::TlsCertificateTime::Kind::expired) return expired;
   return !expired && *before <= now_seconds;
+}
+
+bool transaction_matches(const FileHashCheck& check, Transaction& transaction, Direction direction) {
+  for (uint32_t i = 0; i < transaction.file_count(direction); ++i) {
+    const auto digest = transaction.file_digest(check.digest, direction, i);
+    if (!digest) continue;
+    const std::string_view text(reinterpret_cast<const char*>(digest->data()), digest->size());
+    if ((check.list->find(text) != nullptr) != check.negated) return true;
+  }
+  return false;
 }
 
 std::optional<Bytes> packet_buffer(BufferId buffer, const PacketView& packet, std::span<uint8_t, 16> room) {

@@ -16,6 +16,7 @@ bool packet_matches(const ast::VlanId& check, const PacketView& packet);
 bool packet_matches(const ast::BitFlags& check, const PacketView& packet);
 bool packet_matches(const ast::IpOption& check, const PacketView& packet);
 bool packet_matches(const ast::SameIp& check, const PacketView& packet);
+bool packet_matches(const ast::Checksum& check, const PacketView& packet);
 bool session_matches(const ast::StreamSize& check, const SessionFacts& facts);
 bool session_matches(const ast::FlowNumber& check, const PacketView& packet, const SessionFacts& facts);
 bool session_matches(const ast::AppLayerProtocol& check, const SessionFacts& facts, Direction direction);
@@ -24,6 +25,7 @@ bool transaction_matches(const ast::TransactionNumber& check, const Transaction&
 bool transaction_matches(const ast::TlsVersions& check, const Transaction& transaction, Direction direction);
 bool transaction_matches(const ast::TlsCertificateTime& check, const Transaction& transaction,
                          Direction direction, uint64_t now_seconds);
+bool transaction_matches(const FileHashCheck& check, Transaction& transaction, Direction direction);
 
 /// IP version and protocol of the header.
 bool layer_matches(ast::Layer layer, const PacketView& packet);

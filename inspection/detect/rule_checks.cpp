@@ -1,4 +1,5 @@
 // One rule against the header, the session's state and the buffers of a packet.
+#include "inspection/compile/compile_rule.h"
 #include "inspection/detect/detector_core.h"
 #include "inspection/detect/header_checks.h"
 #include "inspection/detect/transforms.h"
@@ -32,12 +33,13 @@ bool DetectorCore::flow_matches(const Call& call, const ast::Flow& flow) const {
 bool DetectorCore::header_matches(const Call& call, const DetectionRule& rule, Direction d) const {
   if (!rule.direction[static_cast<size_t>(d)]) return false;
   if (!layer_matches(rule.layer, call.packet)) return false;
+  if (rule.flow_start && call.facts.packets[static_cast<size_t>(d)] != 1) return false;
   if (rule.is_app && call.facts.protocol != rule.app) return false;
   return flow_matches(call, rule.flow) && addresses_match(call, rule, d);
 }
 
 bool DetectorCore::checks_match(const Call& call, const DetectionRule& rule, Direction d,
-                                const Transaction* transaction) const {
+                                Transaction* transaction) const {
   const auto holds = [&]<typename Check>(const Check& c) {
     if constexpr (std::is_same_v<Check, FlowBitCheck>) {
       const SessionState* const state = call.session.state_;
@@ -57,7 +59,7 @@ bool DetectorCore::checks_match(const Call& call, const DetectionRule& rule, Dir
     } else if constexpr (std::is_same_v<Check, ast::AppLayerProtocol>) {
       return session_matches(c, call.facts, d);
     } else if constexpr (std::is_same_v<Check, ast::TransactionNumber> ||
-                         std::is_same_v<Check, ast::TlsVersions>) {
+                         std::is_same_v<Check, ast::TlsVersions> || std::is_same_v<Check, FileHashCheck>) {
       return transaction != nullptr && transaction_matches(c, *transaction, d);
     } else if constexpr (std::is_same_v<Check, ast::TlsCertificateTime>) {
       return transaction != nullptr && transaction_matches(c, *transaction, d, call.packet.wall_seconds);
@@ -101,34 +103,42 @@ bool DetectorCore::bytes_match(Call& call, const BufferPart& part, MatchBytes by
   return ByteMatcher(bytes, memory).match(part.checks);
 }
 
-bool DetectorCore::parts_match(Call& call, const DetectionRule& rule, const MatchBytes& payload) {
+/// Of the packet's own headers; nullopt: it has none of that kind.
+std::optional<std::span<const uint8_t>> DetectorCore::packet_bytes(Call& call, BufferId buffer) {
+  std::array<uint8_t, 16> room{};
+  const auto bytes = packet_buffer(buffer, call.packet, room);
+  if (!bytes || bytes->data() != room.data()) return bytes;
+  // An address lies in memory that is used again: copied, so that what is kept of it stays true.
+  const std::span<uint8_t> copy = scratch_bytes_.take(bytes->size());
+  if (copy.empty()) {
+    ++counters_.transforms_lost;
+    return std::nullopt;
+  }
+  std::copy(bytes->begin(), bytes->end(), copy.begin());
+  return copy;
+}
+
+bool DetectorCore::packet_parts_match(Call& call, const DetectionRule& rule) {
   for (const BufferPart& part : rule.parts) {
-    if (part.of_payload()) {
-      if (payload.bytes.empty() || !bytes_match(call, part, payload)) return false;
-      continue;
-    }
-    std::array<uint8_t, 16> room{};
-    const auto buffer = packet_buffer(part.buffer, call.packet, room);
+    if (!is_packet_buffer(part.buffer)) continue;
+    const auto buffer = packet_bytes(call, part.buffer);
     if (!buffer) {
       if (part.absent || part.absent_or_else) continue;
       return false;
     }
     if (part.absent) return false;
     MatchBytes bytes;
-    // An address lies in memory that is used again: copied, so that what is kept of it stays true.
     bytes.bytes = *buffer;
-    if (buffer->data() == room.data()) {
-      const std::span<uint8_t> copy = scratch_bytes_.take(buffer->size());
-      if (copy.empty()) {
-        ++counters_.transforms_lost;
-        return false;
-      }
-      std::copy(buffer->begin(), buffer->end(), copy.begin());
-      bytes.bytes = copy;
-    }
     if (!bytes_match(call, part, bytes)) return false;
   }
   return true;
+}
+
+bool DetectorCore::parts_match(Call& call, const DetectionRule& rule, const MatchBytes& payload) {
+  for (const BufferPart& part : rule.parts) {
+    if (part.of_payload() && (payload.bytes.empty() || !bytes_match(call, part, payload))) return false;
+  }
+  return packet_parts_match(call, rule);
 }
 
 }  // namespace weir::inspection

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "inspection/app/app_parser.h"
+#include "inspection/compile/compile_rule.h"
 #include "inspection/detect/detector_core.h"
 
 namespace weir::inspection {
@@ -27,6 +28,16 @@ bool decided_in(const Transaction& transaction, Direction d, uint32_t number) {
   const auto decided = kept->decided.items();
   return std::any_of(decided.begin(), decided.end(),
                      [&](const DecidedRule& known) { return known.rule == number; });
+}
+
+/// A rule on both sides asks for a number that its side does not have yet.
+bool numbers_wait(const DetectionRule& rule, const Transaction& transaction) {
+  return std::any_of(rule.packet_checks.begin(), rule.packet_checks.end(), [&](const PacketCheck& check) {
+    const auto* const number = std::get_if<ast::TransactionNumber>(&check);
+    if (number == nullptr || number->number != NumberId::file_size) return false;
+    const Direction side = number->side.value_or(Direction::to_server);
+    return transaction.progress(side) < transaction.last_step(side);
+  });
 }
 
 }  // namespace
@@ -69,10 +80,27 @@ void DetectorCore::hold_rules(Call& call, Transaction& transaction, Direction d,
   } else {
     propose(call, transaction, d, kept->progress, progress);
     for (const WaitingRule& waiting : kept->waiting.items()) proposed.add(waiting.rule);
+    if (d == Direction::to_client) propose_both_sides(call, transaction);
   }
   kept->progress = progress;
   for (const uint32_t number : proposed.sorted()) {
-    judge_transaction_rule(call, transaction, d, *kept, number);
+    // What is decided for both sides together is remembered at the request's.
+    const bool both = call.ruleset.rule(number).both_sides;
+    TransactionDetection* const of = both ? kept_for(transaction, Direction::to_server) : kept;
+    if (of == nullptr) {
+      scan_failed_ = true;
+      continue;
+    }
+    judge_transaction_rule(call, transaction, d, *of, number);
+  }
+}
+
+/// Rules on both sides that wait for the response.
+void DetectorCore::propose_both_sides(Call& call, const Transaction& transaction) {
+  const TransactionDetection* const kept = transaction.detection[static_cast<size_t>(Direction::to_server)];
+  if (kept == nullptr) return;
+  for (const WaitingRule& waiting : kept->waiting.items()) {
+    if (call.ruleset.rule(waiting.rule).both_sides) call.scratch.transaction_rules.add(waiting.rule);
   }
 }
 
@@ -116,11 +144,11 @@ void DetectorCore::propose_group(Call& call, const TransactionGroup& group, Tran
 
 void DetectorCore::judge_transaction_rule(Call& call, Transaction& transaction, Direction d,
                                           TransactionDetection& kept, uint32_t number) {
-  if (decided_in(transaction, d, number)) return;
   const DetectionRule& rule = call.ruleset.rule(number);
+  if (decided_in(transaction, rule.both_sides ? Direction::to_server : d, number)) return;
   if (rule.app_events != 0 && decided_in(transaction, opposite(d), number)) return;
   ++counters_.candidates;
-  if (!header_matches(call, rule, d)) return;
+  if (!header_matches(call, rule, rule.both_sides ? Direction::to_server : d)) return;
   ++counters_.verified;
 
   WaitingRule* before = nullptr;
@@ -131,11 +159,16 @@ void DetectorCore::judge_transaction_rule(Call& call, Transaction& transaction, 
   // An anomaly may still come, from either side.
   bool waits = (transaction.app_events & rule.app_events) != rule.app_events,
        failed = waits && is_over(transaction);
+  if (rule.both_sides && !waits) waits = numbers_wait(rule, transaction);
+  if (transaction.progress(d) < rule.hook_step) {
+    // A direction that ended short of the step never comes there.
+    (transaction.progress(d) >= transaction.last_step(d) ? failed : waits) = true;
+  }
   const uint64_t limits = limits_reached();
   for (size_t i = 0; i < rule.parts.size() && !failed; ++i) {
     const uint32_t bit = uint32_t{1} << i;
-    if ((matched & bit) != 0) continue;
-    switch (part_of_transaction(call, rule.parts[i], transaction, d)) {
+    if ((matched & bit) != 0 || is_packet_buffer(rule.parts[i].buffer)) continue;
+    switch (part_of_transaction(call, rule.parts[i], transaction, side_of(rule, rule.parts[i], d))) {
       case Part::matched:
         matched |= bit;
         break;
@@ -163,7 +196,10 @@ void DetectorCore::judge_transaction_rule(Call& call, Transaction& transaction, 
       !kept.decided.push_back({number, rule.info.name()})) {
     ++counters_.transaction_rules_lost;
   }
-  if (checks_match(call, rule, d, &transaction)) found(call, number, d, false, &transaction);
+  if (packet_parts_match(call, rule) && checks_match(call, rule, d, &transaction) &&
+      sets_hold(call, rule, d, &transaction)) {
+    found(call, number, d, false, &transaction);
+  }
 }
 
 void DetectorCore::wait_in_transaction(TransactionDetection& kept, uint32_t number, uint32_t matched_parts) {

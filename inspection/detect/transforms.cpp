@@ -4,6 +4,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/md5.h>
 #include <openssl/sha.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <cstring>
@@ -133,8 +134,59 @@ size_t from_base64(Bytes in, std::span<uint8_t> out, const ast::Transform& trans
   return decode_base64(piece, out, rule_of(transform.base64_mode));
 }
 
+// What inflate() takes: its state and a window of 32 KiB.
+constexpr size_t kInflateMemory = 64 * 1024;
+constexpr uint64_t kInflated = 64 * 1024;       // what is made unless the rule says how much
+constexpr uint64_t kMostInflated = 128 * 1024;  // and at most
+
+bool inflates(const ast::Transform& transform) {
+  return transform.kind == ast::Transform::Kind::gunzip ||
+         transform.kind == ast::Transform::Kind::zlib_deflate;
+}
+
+/// zlib's memory, out of the end of what the packet's scratch gave.
+struct InflateMemory {
+  std::span<uint8_t> left;
+  static void* take(void* self, unsigned items, unsigned size) {
+    auto& memory = *static_cast<InflateMemory*>(self);
+    const size_t bytes = (size_t{items} * size + 15) / 16 * 16;
+    if (bytes > memory.left.size()) return nullptr;
+    void* const block = memory.left.data();
+    memory.left = memory.left.subspan(bytes);
+    return block;
+  }
+  static void give_back(void*, void*) {}
+};
+
+/// As much as could be decompressed and has room; 0: nothing. `out` has kInflateMemory behind the room.
+size_t inflate_into(Bytes in, std::span<uint8_t> out, bool gzip) {
+  const std::span<uint8_t> room = out.first(out.size() - kInflateMemory);
+  const size_t skew = -reinterpret_cast<uintptr_t>(room.data() + room.size()) % 16;
+  InflateMemory memory{out.subspan(room.size() + skew)};
+  z_stream stream{};
+  stream.zalloc = InflateMemory::take;
+  stream.zfree = InflateMemory::give_back;
+  stream.opaque = &memory;
+  if (inflateInit2(&stream, gzip ? MAX_WBITS + 16 : MAX_WBITS) != Z_OK) return 0;
+  stream.next_in = const_cast<Bytef*>(in.data());
+  stream.avail_in = static_cast<uInt>(std::min<size_t>(in.size(), UINT32_MAX));
+  stream.next_out = room.data();
+  stream.avail_out = static_cast<uInt>(room.size());
+  // Data that breaks off or goes wrong has given what came before.
+  (void)inflate(&stream, Z_FINISH);
+  const auto made = static_cast<size_t>(stream.next_out - room.data());
+  inflateEnd(&stream);
+  return made;
+}
+
 /// Room for any outcome of one step.
-size_t room_for(size_t size) { return std::max<size_t>(base64_room(size), size + 1) + SHA256_DIGEST_LENGTH; }
+size_t room_for(const ast::Transform& transform, size_t size) {
+  if (inflates(transform)) {
+    const uint64_t most = transform.max_bytes != 0 ? transform.max_bytes : kInflated;
+    return static_cast<size_t>(std::min(most, kMostInflated)) + kInflateMemory;
+  }
+  return std::max<size_t>(base64_room(size), size + 1) + SHA256_DIGEST_LENGTH;
+}
 
 Bytes apply(const TransformStep& step, Bytes in, std::span<uint8_t> out, PcreScratch& pcre) {
   using Kind = ast::Transform::Kind;
@@ -174,10 +226,13 @@ Bytes apply(const TransformStep& step, Bytes in, std::span<uint8_t> out, PcreScr
       const size_t size = from_base64(in, out, transform);
       return size > 0 ? Bytes(out.first(size)) : in;
     }
+    case Kind::gunzip:
+    case Kind::zlib_deflate: {
+      const size_t size = inflate_into(in, out, transform.kind == Kind::gunzip);
+      return size > 0 ? Bytes(out.first(size)) : in;
+    }
     case Kind::domain:
     case Kind::top_level_domain:
-    case Kind::gunzip:
-    case Kind::zlib_deflate:
       break;  // refused when the rule was compiled (compile/transform_chains.cpp)
   }
   return in;
@@ -188,7 +243,7 @@ Bytes apply(const TransformStep& step, Bytes in, std::span<uint8_t> out, PcreScr
 std::optional<Bytes> apply_transforms(const std::vector<TransformStep>& steps, Bytes bytes,
                                       ScratchBytes& scratch, PcreScratch& pcre) {
   for (const TransformStep& step : steps) {
-    const std::span<uint8_t> room = scratch.take(room_for(bytes.size()));
+    const std::span<uint8_t> room = scratch.take(room_for(step.transform, bytes.size()));
     if (room.empty()) return std::nullopt;
     const Bytes made = apply(step, bytes, room, pcre);
     scratch.keep(room, made.data() == room.data() ? made.size() : 0);

@@ -37,6 +37,7 @@ Decision decide(std::span<Finding> findings, InspectMode mode, DropScope drop_sc
   for (Finding& finding : findings) {
     finding.alerts = false;
     if (passed || finding.thresholded == Thresholded::void_) continue;
+    verdict.bypass_session |= finding.bypass;
     if (finding.action == ast::Action::pass) {
       // What comes after it in the order is void for this packet, whatever its scope.
       passed = true;

@@ -35,11 +35,13 @@ struct Finding {
   ActionScope scope = ActionScope::packet;
   bool noalert = false;
   bool alert_too = false;       // a pass that is told
+  bool bypass = false;          // of the rest of the session
   bool by_rate_filter = false;  // `action` is a rate filter's
   Thresholded thresholded = Thresholded::no;
   bool from_stream = false;
   Direction direction = Direction::to_server;
   Transaction* transaction = nullptr;
+  std::span<const AlertContext> contexts{};
 
   bool alerts = false;  // out: it becomes an event
 };
@@ -48,11 +50,12 @@ struct Finding {
 enum class RejectTo : uint8_t { nobody, source, destination, both };
 
 struct DetectionVerdict {
-  bool forward = true;        // this packet may be sent
-  bool drop_session = false;  // nor is anything later of the session sent; true again for each such packet
-  bool would_drop = false;    // mode test: ips would have dropped here
-  bool pass_session = false;  // a pass rule: nothing later of the session is inspected
-  bool failed = false;        // not judged to the end (an error of the matcher): the profile's `fail` decides
+  bool forward = true;          // this packet may be sent
+  bool drop_session = false;    // nor is anything later of the session sent; true again for each such packet
+  bool would_drop = false;      // mode test: ips would have dropped here
+  bool pass_session = false;    // a pass rule: nothing later of the session is inspected
+  bool bypass_session = false;  // a rule matched that says so: nothing later of the session is inspected
+  bool failed = false;  // not judged to the end (an error of the matcher): the profile's `fail` decides
   bool by_rate_filter = false;  // it drops because its rule matched too often
   RejectTo reject = RejectTo::nobody;
   const RuleInfo* rule = nullptr;  // which dropped, or passed the session; null of a tombstone

@@ -145,6 +145,8 @@ EngineVerdict Engine::inspect(EngineSession* session, EnginePacket& packet, cons
   events_ = &events;
   verdict_ = {};
   packet_judged_ = no_inspection_ = false;
+  parsers_.http.file_hashes =
+      static_cast<uint8_t>(settings_.http.file_hashes | profile.ruleset().file_digests());
   ++counters_.packets;
   counters_.bytes += packet.view.ip.size();
   if (session == nullptr) {
@@ -176,7 +178,9 @@ void Engine::count(EngineSession& session, const EnginePacket& packet) {
   const auto way = static_cast<size_t>(packet.view.direction);
   SessionFacts& facts = session.facts;
   ++facts.packets[way];
-  facts.bytes[way] += packet.view.ip.size();
+  // As Suricata counts: a packet that came in a frame by its frame.
+  const bool framed = packet.source == PacketSource::wire && !packet.view.frame.empty();
+  facts.bytes[way] += framed ? packet.view.frame.size() : packet.view.ip.size();
   session.last_ns = std::max(session.last_ns, packet.view.time_ns);
   session.last_number = packet.view.number;
   if (facts.packets[0] != 0 && facts.packets[1] != 0) session.answered = true;
@@ -462,6 +466,7 @@ void Engine::judge(EngineSession& session, Direction direction, bool first_of_pa
     packet->view.payload = payload;
     packet->view.events = {};  // told once, however often the packet is judged
     take(found);
+    if (found.bypass_session && !found.failed) session.bypassed = verdict_.bypass = true;
     // What was not judged to its end waits for the packet that brings it again, or for the next one.
     if (found.failed) return;
   }

@@ -33,6 +33,11 @@ Json fileinfo_object(const HttpTransaction& tx, const HttpFile& file) {
   json["filename"] = eve_text(file.name);
   json["gaps"] = file.gaps;
   json["state"] = kStates[static_cast<size_t>(file.state)];
+  if (file.state == HttpFile::State::closed) {
+    if ((file.hashes & http::kHashMd5) != 0) json["md5"] = to_hex(file.digests.md5);
+    if ((file.hashes & http::kHashSha1) != 0) json["sha1"] = to_hex(file.digests.sha1);
+    if ((file.hashes & http::kHashSha256) != 0) json["sha256"] = to_hex(file.digests.sha256);
+  }
   json["stored"] = false;
   json["size"] = file.size;
   json["tx_id"] = tx.id;

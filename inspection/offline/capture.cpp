@@ -8,11 +8,19 @@ void Capture::Close::operator()(pcap* handle) const { pcap_close(handle); }
 
 Capture::Capture(pcap* handle) : handle_(handle), link_type_(pcap_datalink(handle)) {}
 
-Result<Capture> Capture::open(const std::string& file) {
+Result<Capture> Capture::open(const std::string& file, const std::string& filter) {
   char why[PCAP_ERRBUF_SIZE] = {};
   pcap* const handle = pcap_open_offline_with_tstamp_precision(file.c_str(), PCAP_TSTAMP_PRECISION_NANO, why);
   if (handle == nullptr) return fail(ErrorCode::io, file + ": " + why);
-  return Capture(handle);
+  Capture capture(handle);
+  if (filter.empty()) return capture;
+  bpf_program program{};
+  if (pcap_compile(handle, &program, filter.c_str(), 1, PCAP_NETMASK_UNKNOWN) != 0)
+    return fail(ErrorCode::invalid, "the filter '" + filter + "': " + pcap_geterr(handle));
+  const int set = pcap_setfilter(handle, &program);
+  pcap_freecode(&program);
+  if (set != 0) return fail(ErrorCode::invalid, "the filter '" + filter + "': " + pcap_geterr(handle));
+  return capture;
 }
 
 bool Capture::next(Frame& frame) {

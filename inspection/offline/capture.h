@@ -21,8 +21,9 @@ struct Frame {
 
 class Capture {
  public:
-  /// Opens a file for reading; fails with `io` and the reader's own words.
-  static Result<Capture> open(const std::string& file);
+  /// Opens a file for reading; fails with `io` and the reader's own words. Frames that `filter` (libpcap's
+  /// language; empty: all) leaves out are neither given nor counted.
+  static Result<Capture> open(const std::string& file, const std::string& filter);
   /// False: the end. A file that is cut short or damaged ends where that begins; error() says so then.
   bool next(Frame& frame);
   /// The link type (DLT_*), the same for all frames.

@@ -17,7 +17,7 @@ using Bytes = std::span<const uint8_t>;
 constexpr uint16_t kEtherMpls = 0x8847, kEtherMplsMulticast = 0x8848, kEtherPppoeSession = 0x8864,
                    kEtherQinQOld = 0x9100, kEtherErspan2 = 0x88be, kEtherErspan3 = 0x22eb,
                    kEtherGrePpp = 0x880b;
-constexpr uint8_t kProtoSctp = 132;
+constexpr uint8_t kProtoSctp = 132, kProtoNoNext = 59;
 
 uint16_t u16(Bytes bytes, size_t at) { return static_cast<uint16_t>(bytes[at] << 8 | bytes[at + 1]); }
 uint32_t u32(Bytes bytes, size_t at) { return uint32_t{u16(bytes, at)} << 16 | u16(bytes, at + 2); }
@@ -71,6 +71,7 @@ PacketEvents extension_events(Bytes packet, uint8_t next) {
     }
     next = packet[at];
     at += size;
+    if (at == packet.size() && next != kProtoNoNext) events.raise(PacketEvent::ipv6_trunc_exthdr);
   }
   return events;
 }

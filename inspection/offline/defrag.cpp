@@ -1,6 +1,7 @@
 #include "inspection/offline/defrag.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace weir::inspection::offline {
 
@@ -59,8 +60,6 @@ bool Defragmenter::build(const Tracker& tracker, std::vector<uint8_t>& payload) 
 
 bool Defragmenter::add(const FragmentPiece& piece, uint64_t now_ns, Told told) {
   expire(now_ns);
-  told.too_large = piece.offset + piece.data.size() + 40 > 65'535;
-  if (piece.offset + piece.data.size() > 65'535) return false;
   const Key key{piece.src, piece.dst, piece.id, piece.protocol, piece.level, piece.vlan};
   auto [it, fresh] = trackers_.try_emplace(key);
   Tracker& tracker = it->second;
@@ -68,7 +67,9 @@ bool Defragmenter::add(const FragmentPiece& piece, uint64_t now_ns, Told told) {
     tracker.since_ns = now_ns;
     order_.emplace_back(now_ns, key);
   }
-  if (tracker.parts.size() >= kMaxParts) return false;
+  const bool too_large = piece.offset + piece.data.size() + 40 > 65'535;
+  told.too_large = too_large && !std::exchange(tracker.too_large, tracker.too_large || too_large);
+  if (piece.offset + piece.data.size() > 65'535 || tracker.parts.size() >= kMaxParts) return false;
   if (piece.offset == 0 && !tracker.has_first) {
     tracker.has_first = true;
     tracker.header.assign(piece.header.begin(), piece.header.end());

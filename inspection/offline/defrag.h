@@ -67,6 +67,7 @@ class Defragmenter {
     uint64_t since_ns = 0;
     uint32_t length = 0;  // of the payload, once the last fragment came
     bool has_last = false, has_first = false;
+    bool too_large = false;  // was told
     uint8_t next_header = 0;
     size_t held = 0;
     std::vector<uint8_t> header;

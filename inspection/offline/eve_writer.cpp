@@ -162,7 +162,6 @@ Json EveWriter::header(const char* type, uint64_t time_ns, const EngineSession* 
 Json EveWriter::alert_object(const EngineSession* session, const EnginePacket& packet,
                              const RuleAlert& alert) const {
   (void)session;
-  (void)packet;
   const RuleInfo& rule = *alert.rule;
   Json object;
   object["action"] = alert.blocked ? "blocked" : "allowed";
@@ -180,6 +179,16 @@ Json EveWriter::alert_object(const EngineSession* session, const EnginePacket& p
       metadata[eve_text(key)].push_back(blank == std::string::npos ? "" : eve_text(entry.substr(blank + 1)));
     }
   }
+  if (rule.target) {
+    const PacketView& view = packet.view;
+    Json src{{"ip", eve_address(view.src)}}, dst{{"ip", eve_address(view.dst)}};
+    if (has_ports(view.protocol)) src["port"] = view.src_port, dst["port"] = view.dst_port;
+    const bool source = *rule.target == ast::Target::Is::source;
+    object["source"] = source ? dst : src;
+    object["target"] = source ? src : dst;
+  }
+  for (const AlertContext& context : alert.contexts)
+    object["context"][eve_text(context.key)] = Json::parse(context.json, nullptr, false);
   if (settings_.rule_text) object["rule"] = eve_text(rule.text);
   if (settings_.references && !rule.references.empty()) {
     for (const ast::Reference& reference : rule.references)

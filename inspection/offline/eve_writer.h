@@ -28,6 +28,7 @@ struct EveSettings {
   bool drop_alerts = true, drop_flows_all = false;
   bool tls_extended = true, tls_custom = false;
   std::vector<std::string> tls_fields;  // of `custom`
+  uint8_t file_hashes = 0;              // of `files`: FileHashKind
   bool community_id = false;
   uint16_t community_seed = 0;
   bool dns_requests = true, dns_responses = true;

@@ -149,7 +149,7 @@ Status run(InspectRequest& request, std::ostream& err, size_t& refused) {
   }
   auto eve = EveWriter::open(request.eve, request.settings.eve);
   if (!eve) return tl::unexpected(std::move(eve.error()));
-  auto capture = Capture::open(request.pcap);
+  auto capture = Capture::open(request.pcap, request.settings.capture_filter);
   if (!capture) return tl::unexpected(std::move(capture.error()));
   Run(request.settings, std::move(engines), std::move(*profile), **eve).all(*capture);
   // A capture that is cut short is still a capture: what could be read was inspected.

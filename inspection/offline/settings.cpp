@@ -6,6 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
+#include <utility>
+
+#include "inspection/app/http/file_hash.h"
 
 namespace weir::inspection::offline {
 
@@ -159,8 +162,23 @@ void read_decoder(const Reader& reader, OfflineSettings& out) {
   reader.flag("decoder.recursion-level.use-for-tracking", out.use_levels);
 }
 
+void read_xff(const Reader& reader, EveSettings& eve) {
+  bool enabled = false;
+  reader.flag("xff.enabled", enabled);
+  if (!enabled) return;
+  std::string mode = "extra-data", deployment = "reverse";
+  reader.word("xff.mode", mode);
+  reader.word("xff.deployment", deployment);
+  reader.word("xff.header", eve.xff_header);
+  eve.xff = mode == "overwrite" ? EveSettings::Xff::overwrite : EveSettings::Xff::extra_data;
+  eve.xff_reverse = deployment != "forward";
+  std::transform(eve.xff_header.begin(), eve.xff_header.end(), eve.xff_header.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+}
+
 void alert_options(const Json& options, EveSettings& eve) {
   const Reader reader(options);
+  read_xff(reader, eve);
   reader.flag("payload", eve.payload);
   reader.flag("payload-printable", eve.payload_printable);
   reader.flag("packet", eve.packet);
@@ -172,6 +190,17 @@ void alert_options(const Json& options, EveSettings& eve) {
     reader.flag("metadata.rule.metadata", eve.metadata);
     reader.flag("metadata.rule.raw", eve.rule_text);
     reader.flag("metadata.rule.reference", eve.references);
+  }
+}
+
+/// Checksums of files that events have even where no rule asks for them.
+void read_force_hash(const Json* list, EveSettings& eve) {
+  if (list == nullptr || !list->is_array()) return;
+  for (const Json& name : *list) {
+    const std::string text = text_of(name);
+    if (text == "md5") eve.file_hashes |= http::kHashMd5;
+    if (text == "sha1") eve.file_hashes |= http::kHashSha1;
+    if (text == "sha256") eve.file_hashes |= http::kHashSha256;
   }
 }
 
@@ -188,6 +217,7 @@ void one_type(const std::string& name, const Json& options, EveSettings& eve) {
   const Reader reader(options);
   if (name == "alert") alert_options(options, eve);
   if (name == "drop") reader.flag("alerts", eve.drop_alerts);
+  if (name == "files") read_force_hash(reader.at("force-hash"), eve);
   if (name == "dns") {
     reader.flag("requests", eve.dns_requests);
     reader.flag("responses", eve.dns_responses);
@@ -202,20 +232,6 @@ void one_type(const std::string& name, const Json& options, EveSettings& eve) {
       for (const Json& field : *custom) eve.tls_fields.push_back(text_of(field));
     }
   }
-}
-
-void read_xff(const Reader& reader, EveSettings& eve) {
-  bool enabled = false;
-  reader.flag("xff.enabled", enabled);
-  if (!enabled) return;
-  std::string mode = "extra-data", deployment = "reverse";
-  reader.word("xff.mode", mode);
-  reader.word("xff.deployment", deployment);
-  reader.word("xff.header", eve.xff_header);
-  eve.xff = mode == "overwrite" ? EveSettings::Xff::overwrite : EveSettings::Xff::extra_data;
-  eve.xff_reverse = deployment != "forward";
-  std::transform(eve.xff_header.begin(), eve.xff_header.end(), eve.xff_header.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
 }
 
 /// The policies of the receiving systems; only one for all addresses is looked at.
@@ -251,6 +267,7 @@ void read_eve(const Reader& reader, EveSettings& eve) {
   if (outputs == nullptr || !outputs->is_array()) return;
   bool first = true;
   for (const Json& output : *outputs) {
+    read_force_hash(at_path(output, "file-store.force-hash"), eve);
     const Json* const log = at_path(output, "eve-log");
     if (log == nullptr) continue;
     if (const Json* enabled = at_path(*log, "enabled"); enabled != nullptr && !yes(*enabled)) continue;
@@ -298,6 +315,24 @@ void read_action_order(const Reader& reader, std::vector<ast::Action>& out) {
   }
 }
 
+/// What of a command line is no option and no option's value: a filter of the capture.
+void read_filter(const Json& root, std::string& filter) {
+  const auto args = root.find("args");
+  if (args == root.end() || !args->is_array()) return;
+  constexpr std::string_view kWithValue[] = {"-k", "--set", "-S", "-s", "--rules", "--runmode", "--data-dir"};
+  bool is_value = false;
+  for (const Json& arg : *args) {
+    const std::string text = text_of(arg);
+    if (std::exchange(is_value, false)) continue;
+    if (text.starts_with('-')) {
+      is_value = std::find(std::begin(kWithValue), std::end(kWithValue), text) != std::end(kWithValue);
+      continue;
+    }
+    if (!filter.empty()) filter += ' ';
+    filter += text;
+  }
+}
+
 }  // namespace
 
 OfflineSettings::OfflineSettings() : variables(ast::RuleVariables::defaults()) {
@@ -339,11 +374,13 @@ Result<OfflineSettings> read_settings(const std::string& file) {
               out.engine.http.response_body_limit);
   read_decoder(reader, out);
   read_eve(reader, out.eve);
+  out.engine.http.file_hashes = out.eve.file_hashes;
   reader.size("packet-alert-max", out.engine.detector.alerts_per_packet);
   reader.word("classification-file", out.classification_file);
   reader.word("threshold-file", out.threshold_file);
   read_action_order(reader, out.action_order);
   read_variables(root, out.variables);
+  read_filter(root, out.capture_filter);
   return out;
 }
 

@@ -27,6 +27,7 @@ struct OfflineSettings {
   std::string classification_file, threshold_file;  // empty: none is named
   std::vector<ast::Action> action_order;            // empty: the usual one
   uint32_t host_marks = 262'144;                    // entries of the table that all workers share
+  std::string capture_filter;                       // in libpcap's language; empty: none
 };
 
 /// Reads a settings file on top of the defaults. The error names what is wrong.

@@ -54,11 +54,19 @@ Content* RuleContext::last_content() {
   return nullptr;
 }
 
-uint16_t RuleContext::use_of(BufferId buffer) {
+std::optional<Direction> read_direction(std::string_view text) {
+  if (text == "to_server" || text == "toserver") return Direction::to_server;
+  if (text == "to_client" || text == "toclient") return Direction::to_client;
+  return std::nullopt;
+}
+
+uint16_t RuleContext::use_of(BufferId buffer, std::optional<Direction> side) {
   for (size_t i = 0; i < rule.uses.size(); ++i) {
-    if (rule.uses[i].buffer == buffer && rule.uses[i].transforms.empty()) return static_cast<uint16_t>(i);
+    const BufferUse& known = rule.uses[i];
+    if (known.buffer == buffer && known.side == side && known.transforms.empty())
+      return static_cast<uint16_t>(i);
   }
-  rule.uses.push_back({buffer, {}});
+  rule.uses.push_back({buffer, side, {}});
   return static_cast<uint16_t>(rule.uses.size() - 1);
 }
 

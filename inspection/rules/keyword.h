@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -116,7 +117,7 @@ class RuleContext {
   /// The content that a modifier changes, or null.
   Content* last_content();
   /// The index of that use, made if there is none.
-  uint16_t use_of(BufferId buffer);
+  uint16_t use_of(BufferId buffer, std::optional<Direction> side = std::nullopt);
   /// A slot's number by name, or -1.
   int16_t slot(std::string_view name) const;
   /// The same; a new one if there is none.
@@ -127,6 +128,9 @@ class RuleContext {
   /// The protocol that a keyword belongs to; an error if the rule is already of another one.
   Parsed<void> need_protocol(const OptionText& option, AppProtocol protocol);
 };
+
+/// "to_server" and "to_client", also without the underscore.
+std::optional<Direction> read_direction(std::string_view text);
 
 /// An error at the keyword.
 inline tl::unexpected<ParseError> wrong(const OptionText& option, std::string message) {

@@ -21,7 +21,8 @@ Rules are those of Suricata 8. What Weir does not evaluate refuses the rule that
 file, line, column, keyword and reason; all other rules of the file stand. `weir rules check FILE...` lists what is
 refused, and which rules are slow and why.
 
-A keyword counts as supported if detection evaluates it: a test holds the table below against what detection takes.
+A keyword counts as supported only if it matters to the outcome: a test has a rule for each that alerts, and that does
+not once the keyword's value is altered.
 
     action protocol addresses ports direction addresses ports (option; option:value; ...)
 
@@ -33,7 +34,8 @@ A keyword counts as supported if detection evaluates it: a test holds the table 
 | protocol | `ip`, `ipv4`, `ipv6`, `tcp`, `tcp-pkt`, `tcp-stream`, `udp`, `icmp`, `icmpv4`, `icmpv6`, `sctp`, `pkthdr`, and the applications below |
 | addresses | `any`, an address, a prefix (also with a mask), `FIRST-LAST`, `$VARIABLE`, lists `[a,b,!c]` in lists, negation |
 | ports | `any`, `80`, `1024:`, `:1023`, `8000:8100`, `$VARIABLE`, lists, negation |
-| direction | `->`, `<>`; `=>` is refused |
+| hooks | behind the protocol, `tls:client_hello_done`: the rule is judged when the transaction has come there. Of http1 `request_` and `response_` with `started`, `line`, `headers`, `body`, `trailer`, `complete`; of dns both with `started` and `complete`; of tls `client_hello_done`, `client_cert_done`, `client_handshake_done`, `client_finished`, `server_hello`, `server_cert_done`, `server_hello_done`, `server_handshake_done`, `server_finished`; of packets `flow_start`, the session's first of each direction. Others are refused |
+| direction | `->`, `<>`, and `=>`: request and response of one transaction together. A buffer that both have then takes `to_server` or `to_client` as its value, and is the request's without |
 
 Variables are bound by the profile, not when rules are compiled: profiles with different `HOME_NET` share one
 compiled list of rules. A list that only negates means all but those.
@@ -132,6 +134,7 @@ constexpr std::string_view kDifferences = R"(
 | pcre's flag `O` | no effect | the limits of the profile hold for all expressions |
 | `prefilter` | no effect | which literal proposes a rule is chosen by rarity and length |
 | `classtype` of an unknown class | priority 3, no category | one missing line of classification.config is no reason to lose a rule |
+| `dataset` with `set` or `unset` | the set is changed once all else of the rule holds | which literal proposes a rule must not change what a set holds |
 | `requires` with an unknown condition | the rule is left out, not refused | it is written for another release |
 | `target` twice | taken if both say the same | public rules have it |
 )";

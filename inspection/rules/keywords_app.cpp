@@ -126,9 +126,11 @@ Parsed<void> on_number(RuleContext& context, const OptionText& option, const Key
   if (number.number == NumberId::file_size) {
     if (context.has_file_size) return wrong(option, "It stands twice.");
     context.has_file_size = true;
-    if (value.text.find(',') != std::string_view::npos) {
-      context.refuse_support(option, "A direction of the file cannot be given.");
-      return {};
+    if (const auto pieces = split(value, ','); pieces.size() == 2) {
+      number.side = read_direction(pieces[0].text);
+      if (!number.side || !context.rule.both_sides)
+        return wrong(option, "Only a rule with => asks for a side: 'to_client, <100'.");
+      value = pieces[1];
     }
   }
   const auto compare = read_compare(value.text, max, read);
@@ -336,27 +338,33 @@ std::optional<DatasetType> dataset_type(std::string_view text) {
   return std::nullopt;
 }
 
-Parsed<void> read_dataset_word(RuleContext& context, const OptionText& option, Token piece, Dataset& set) {
+Parsed<void> read_dataset_word(const OptionText& option, Token piece, Dataset& set) {
   const auto pair = words(piece);
   if (pair.size() == 1 && pair[0].text == "remove_key") {
-    context.refuse_support(option, "Data sets in JSON are not read.");
+    set.remove_key = true;
     return {};
   }
   if (pair.size() != 2) return wrong_at(piece, option, "Each part is a word and its value.");
   const std::string_view word = pair[0].text, value = pair[1].text;
-  const auto number = read_size(value, std::numeric_limits<uint64_t>::max());
   if (word == "type") {
     const auto type = dataset_type(value);
     if (!type) return wrong_at(piece, option, "type is string, md5, sha256, ip or ipv4.");
     set.type = *type;
-  } else if (word == "load" || word == "save" || word == "state") {
-    if (word != "save") set.load = value;
-    if (word != "load") set.save = value;
-  } else if ((word == "memcap" || word == "hashsize") && number) {
-    (word == "memcap" ? set.memcap : set.hashsize) = *number;
-  } else if (word == "format" || word == "context_key" || word == "value_key" || word == "array_key") {
-    context.refuse_support(option, "Data sets in JSON are not read.");
-  } else {
+  } else if (word == "load" || word == "state") {
+    set.load = value;
+    set.load_may_miss = word == "state";
+  } else if (word == "format") {
+    if (value != "csv" && value != "json" && value != "ndjson" && value != "jsonline")
+      return wrong_at(piece, option, "format is csv, json or ndjson.");
+    set.format = value == "csv"    ? Dataset::Format::lines
+                 : value == "json" ? Dataset::Format::json
+                                   : Dataset::Format::json_lines;
+  } else if (word == "context_key" || word == "value_key" || word == "array_key") {
+    (word == "context_key" ? set.context_key : word == "value_key" ? set.value_key : set.array_key) = value;
+  } else if (word == "save") {
+    return {};  // what rules added is not written
+  } else if ((word != "memcap" && word != "hashsize") ||
+             !read_size(value, std::numeric_limits<uint64_t>::max())) {
     return wrong_at(piece, option, "'" + std::string(word) + "' is unknown here.");
   }
   return {};
@@ -378,10 +386,43 @@ Parsed<void> on_dataset(RuleContext& context, const OptionText& option, const Ke
   set.operation = op->second;
   set.name = pieces[1].text;
   for (size_t i = 2; i < pieces.size(); ++i) {
-    if (auto ok = read_dataset_word(context, option, pieces[i], set); !ok) return ok;
+    if (auto ok = read_dataset_word(option, pieces[i], set); !ok) return ok;
   }
+  const bool json = set.format != Dataset::Format::lines;
+  if (json && (set.load.empty() || set.value_key.empty() || set.context_key.empty()))
+    return wrong(option, "A set in JSON needs load, value_key and context_key.");
+  if (json && (set.operation == SetOperation::set || set.operation == SetOperation::unset))
+    return wrong(option, "A set in JSON is not changed by rules.");
   set.use = context.use;
   context.add_looking(option, std::move(set));
+  return {};
+}
+
+Parsed<void> on_datarep(RuleContext& context, const OptionText& option, const Keyword&) {
+  static constexpr std::pair<std::string_view, Datarep::Op> kOps[] = {
+      {"<", Datarep::Op::less}, {">", Datarep::Op::greater}, {"=", Datarep::Op::equal}};
+  if (!context.sticky) return wrong(option, "It needs a sticky buffer before it.");
+  const auto pieces = split(unquote_if_quoted(option.value), ',');
+  const auto op = std::find_if(std::begin(kOps), std::end(kOps), [&](const auto& row) {
+    return pieces.size() > 2 && row.first == pieces[1].text;
+  });
+  const auto value = op == std::end(kOps) ? std::nullopt : read_number(pieces[2].text, 65'535);
+  if (!value || pieces[0].text.empty())
+    return wrong(option, "The value is 'name, <|>|=, number, load FILE, type T'.");
+  // The words behind it are those of data sets.
+  Dataset words_of;
+  for (size_t i = 3; i < pieces.size(); ++i) {
+    if (auto ok = read_dataset_word(option, pieces[i], words_of); !ok) return ok;
+  }
+  if (words_of.load.empty()) return wrong(option, "It needs a file to load.");
+  Datarep rep;
+  rep.name = pieces[0].text;
+  rep.op = op->second;
+  rep.value = static_cast<uint16_t>(*value);
+  rep.type = words_of.type;
+  rep.load = words_of.load;
+  rep.use = context.use;
+  context.add_looking(option, std::move(rep));
   return {};
 }
 
@@ -395,9 +436,7 @@ constexpr Keyword number(std::string_view name, KeywordGroup group, NumberId id,
   return {name, group, Value::required, on_number, support, note, means, static_cast<int>(id)};
 }
 
-constexpr std::string_view kNoHash = "Hashes of files are not computed yet.";
 constexpr std::string_view kSomeEvents = "Those that are raised; a rule on another is refused.";
-constexpr std::string_view kNoSets = "Data sets are not kept yet.";
 constexpr KeywordGroup kTls = KeywordGroup::tls, kFile = KeywordGroup::file;
 constexpr Value kValue = Value::required;
 constexpr Keyword kKeywords[] = {
@@ -441,15 +480,17 @@ constexpr Keyword kKeywords[] = {
      "the end of file.name behind a dot, without case", kFileExtension},
     number("filesize", kFile, NumberId::file_size, "bytes of the file, once it is complete"),
     {"filestore", kFile, Value::optional, on_filestore, Support::partly,
-     "The rule matches as without it; files are not stored.", "the file is stored"},
-    {"filemd5", kFile, kValue, on_file_hash, Support::refused, kNoHash, "its MD5 is in a list",
+     "Without effect: the rule matches, files are not stored.", "the file is stored"},
+    {"filemd5", kFile, kValue, on_file_hash, Support::yes, "", "its MD5 is in a list",
      static_cast<int>(FileHash::Kind::md5)},
-    {"filesha1", kFile, kValue, on_file_hash, Support::refused, kNoHash, "its SHA-1 is in a list",
+    {"filesha1", kFile, kValue, on_file_hash, Support::yes, "", "its SHA-1 is in a list",
      static_cast<int>(FileHash::Kind::sha1)},
-    {"filesha256", kFile, kValue, on_file_hash, Support::refused, kNoHash, "its SHA-256 is in a list",
+    {"filesha256", kFile, kValue, on_file_hash, Support::yes, "", "its SHA-256 is in a list",
      static_cast<int>(FileHash::Kind::sha256)},
-    {"dataset", KeywordGroup::payload, kValue, on_dataset, Support::refused, kNoSets,
-     "the buffer's value is in a set, or is added to it"},
+    {"dataset", KeywordGroup::payload, kValue, on_dataset, Support::partly,
+     "What rules add is kept by worker and not saved.", "the buffer's value is in a set, or is added to it"},
+    {"datarep", KeywordGroup::payload, kValue, on_datarep, Support::yes, "",
+     "the reputation that a file gives to the buffer's value"},
 };
 
 }  // namespace

@@ -30,7 +30,12 @@ Parsed<void> on_sticky(RuleContext& context, const OptionText& option, const Key
   const auto buffer = static_cast<BufferId>(keyword.number);
   const BufferInfo& info = info_of(buffer);
   if (auto ok = leave_buffer(context, option); !ok) return ok;
-  if (option.has_value) context.refuse_support(option, "A direction of the buffer cannot be given.");
+  std::optional<Direction> side;
+  if (option.has_value) {
+    side = read_direction(option.value.text);
+    if (!side) return wrong(option, "The value is to_server or to_client.");
+    if (!context.rule.both_sides) return wrong(option, "Only a rule with => asks for a side of the buffer.");
+  }
   if (buffer == BufferId::payload) {
     context.sticky = false;
     context.use = 0;
@@ -47,10 +52,10 @@ Parsed<void> on_sticky(RuleContext& context, const OptionText& option, const Key
   }
   // Each naming of a list may mean another value of it, and file.data another file of a form.
   if (info.kind == BufferKind::list || buffer == BufferId::file_data) {
-    context.rule.uses.push_back({buffer, {}});
+    context.rule.uses.push_back({buffer, side, {}});
     context.use = static_cast<uint16_t>(context.rule.uses.size() - 1);
   } else {
-    context.use = context.use_of(buffer);
+    context.use = context.use_of(buffer, side);
   }
   context.sticky = true;
   context.sticky_token = option.name;
@@ -197,7 +202,8 @@ Parsed<void> on_transform(RuleContext& context, const OptionText& option, const 
         o.value);
   });
   if (used) {
-    context.rule.uses.push_back({context.rule.uses[context.use].buffer, {}});
+    const BufferUse& plain = context.rule.uses[context.use];
+    context.rule.uses.push_back({plain.buffer, plain.side, {}});
     context.use = static_cast<uint16_t>(context.rule.uses.size() - 1);
     context.use_is_empty = context.transforms_are_open = true;
   }
@@ -234,10 +240,10 @@ constexpr Keyword kTransforms[] = {
               "The list of public suffixes is not kept yet."),
     transform("tld", Kind::top_level_domain, Value::none, "its top level, by the public suffixes",
               Support::refused, "The list of public suffixes is not kept yet."),
-    transform("gunzip", Kind::gunzip, Value::optional, "decompressed gzip", Support::refused,
-              "It is not decompressed yet."),
-    transform("zlib_deflate", Kind::zlib_deflate, Value::optional, "decompressed zlib", Support::refused,
-              "It is not decompressed yet."),
+    transform("gunzip", Kind::gunzip, Value::optional,
+              "decompressed gzip, up to max-size bytes, at most 128 KiB"),
+    transform("zlib_deflate", Kind::zlib_deflate, Value::optional,
+              "decompressed zlib, up to max-size bytes, at most 128 KiB"),
 };
 
 }  // namespace

@@ -225,12 +225,10 @@ bool is_variable_name(std::string_view name) {
          });
 }
 
-constexpr size_t kMaxSlots = 64;
-
 Parsed<int16_t> make_variable(RuleContext& context, const OptionText& option, Token name) {
   if (!is_variable_name(name.text))
     return wrong_at(name, option, "The variable's name has to begin with a letter.");
-  if (context.rule.slots.size() >= kMaxSlots) return wrong(option, "The rule has more than 64 variables.");
+  if (context.rule.slots.size() >= kMostSlots) return wrong(option, "The rule has more than 32 variables.");
   return context.make_slot(name.text);
 }
 

@@ -156,12 +156,14 @@ constexpr Keyword kKeywords[] = {
     {"detection_filter", kGroup, Value::required, on_threshold, Support::yes, "",
      "how many matches before the first alert", 1},
     {"tag", kGroup, Value::required, on_tag, Support::partly,
-     "The alert is made; packets behind it are not recorded yet.", "packets behind the alert are recorded"},
+     "Without effect: the alert is made, packets behind it are not recorded.",
+     "packets behind the alert are recorded"},
     {"noalert", kGroup, Value::none, on_effect<NoAlert>, Support::yes, "", "no alert, all else is done"},
     {"alert", kGroup, Value::none, on_effect<AlertToo>, Support::yes, "", "an alert of a pass rule too"},
     {"bypass", kGroup, Value::none, on_effect<Bypass>, Support::yes, "",
      "the session is inspected no further"},
-    {"prefilter", kGroup, Value::none, on_prefilter, Support::yes, "", "a hint for speed, without effect"},
+    {"prefilter", kGroup, Value::none, on_prefilter, Support::partly,
+     "Without effect: which literal proposes a rule is chosen by rarity and length.", "a hint for speed"},
 };
 
 }  // namespace

@@ -206,6 +206,19 @@ Parsed<void> on_sameip(RuleContext& context, const OptionText& option, const Key
   return {};
 }
 
+Parsed<void> on_checksum(RuleContext& context, const OptionText& option, const Keyword& keyword) {
+  const std::string_view text = unquote_if_quoted(option.value).text;
+  if (!equal_nocase(text, "valid") && !equal_nocase(text, "invalid"))
+    return wrong(option, "It is valid or invalid.");
+  context.add(option, Checksum{static_cast<Checksum::Of>(keyword.number), equal_nocase(text, "valid")});
+  return {};
+}
+
+constexpr Keyword checksum(std::string_view name, Checksum::Of of, std::string_view means) {
+  return {name,  KeywordGroup::packet, Value::required, on_checksum, Support::yes, "",
+          means, static_cast<int>(of)};
+}
+
 constexpr Keyword number(std::string_view name, Field field, std::string_view means,
                          Support support = Support::yes, std::string_view note = {}) {
   return {name,  KeywordGroup::packet,   Value::required, on_header_number, support, note,
@@ -241,6 +254,13 @@ constexpr Keyword kKeywords[] = {
     {"tcp.flags", kGroup, Value::required, on_bits, Support::yes, "", "the same", kTcpFlags},
     {"fragbits", kGroup, Value::required, on_bits, Support::yes, "", "IP's fragment bits", kFragBits},
     {"ipopts", kGroup, Value::required, on_ipopts, Support::yes, "", "an option of IPv4"},
+    checksum("ipv4-csum", Checksum::Of::ipv4, "whether the header's checksum is right"),
+    checksum("tcpv4-csum", Checksum::Of::tcpv4, "the same, of TCP over IPv4"),
+    checksum("tcpv6-csum", Checksum::Of::tcpv6, "the same, of TCP over IPv6"),
+    checksum("udpv4-csum", Checksum::Of::udpv4, "the same, of UDP over IPv4; none is right"),
+    checksum("udpv6-csum", Checksum::Of::udpv6, "the same, of UDP over IPv6"),
+    checksum("icmpv4-csum", Checksum::Of::icmpv4, "the same, of ICMP"),
+    checksum("icmpv6-csum", Checksum::Of::icmpv6, "the same, of ICMPv6"),
     {"sameip", kGroup, Value::none, on_sameip, Support::yes, "", "source and destination are equal"},
 };
 

@@ -17,13 +17,10 @@ constexpr KeywordGroup kOther = KeywordGroup::other_protocols;
 
 const Names kRefused[] = {
     {KeywordGroup::payload, "Lua is not run inside of the data path.", {"lua", "luajit", "luaxform"}},
-    {KeywordGroup::payload, "Not evaluated.", {"asn1", "entropy", "rpc", "datarep", "subslice"}},
+    {KeywordGroup::payload, "Not evaluated.", {"asn1", "entropy", "rpc", "subslice"}},
     {KeywordGroup::payload, "Payloads are not rewritten.", {"replace"}},
     {KeywordGroup::packet, "There is no data of places.", {"geoip"}},
     {KeywordGroup::packet, "There is no data of reputations.", {"iprep"}},
-    {KeywordGroup::packet,
-     "Checksums are not asked by rules.",
-     {"ipv4-csum", "tcpv4-csum", "tcpv6-csum", "udpv4-csum", "udpv6-csum", "icmpv4-csum", "icmpv6-csum"}},
     {KeywordGroup::packet, "Layer 2 is not kept.", {"ether.hdr", "ether.src", "ether.dst", "l3_proto"}},
     {KeywordGroup::packet, "IGMP is not parsed.", {"igmp.hdr", "igmp.type"}},
     {KeywordGroup::flow, "Not evaluated.", {"flow.elephant", "app-layer-state"}},

@@ -76,7 +76,7 @@ Parsed<void> read_rule(RuleContext& context, Token line, SetTable& addresses, Se
   if (line.text.back() != ')') {
     return refuse(line.at + line.text.size() - 1, "", "The rule does not end with a closing parenthesis.");
   }
-  context.rule.uses.push_back({BufferId::payload, {}});
+  context.rule.uses.push_back({BufferId::payload, {}, {}});
   const Token options = line.sub(open + 1, line.text.size() - open - 2);
   auto header = read_rule_header(context, line.sub(0, open), addresses, ports);
   // What the options ask for comes first: a rule for a later release may have a header that is new too.

@@ -180,11 +180,16 @@ enum class SetOperation : uint8_t { set, unset, isset, isnotset };
 enum class DatasetType : uint8_t { string, md5, sha256, ip, ipv4 };
 
 struct Dataset {
+  enum class Format : uint8_t { lines, json, json_lines };
   SetOperation operation = SetOperation::isset;
   std::string name;
   DatasetType type = DatasetType::string;
-  std::string load, save;  // file names as written; empty: none
-  uint64_t memcap = 0, hashsize = 0;
+  std::string load;            // a file's name as written; empty: none
+  bool load_may_miss = false;  // `state`: the file is there from the second run on
+  Format format = Format::lines;
+  std::string context_key;           // what events call the object that the value stands in
+  std::string value_key, array_key;  // of the JSON: the value in an object, the list of objects
+  bool remove_key = false;           // the object is told without the value
   uint16_t use = 0;
 };
 
@@ -252,6 +257,13 @@ struct IpOption {
 
 struct SameIp {};
 
+/// `tcpv4-csum` and its like: whether the packet's checksum is right.
+struct Checksum {
+  enum class Of : uint8_t { ipv4, tcpv4, tcpv6, udpv4, udpv6, icmpv4, icmpv6 };
+  Of of = Of::ipv4;
+  bool valid = true;
+};
+
 enum class Side : uint8_t { to_server, to_client, either, both };
 
 struct StreamSize {
@@ -272,6 +284,7 @@ struct TransactionNumber {
   NumberId number = NumberId::dns_opcode;
   Compare compare;
   int32_t index = kAny;
+  std::optional<Direction> side;  // of rules on both sides of a transaction
 };
 
 // --- the state of a flow, a host, the stream ---
@@ -399,8 +412,8 @@ struct Target {
 using OptionValue =
     std::variant<Content, Pcre, IsDataAt, ByteTest, ByteJump, ByteExtract, ByteMath, BufferSize, Absent,
                  Base64Decode, Dataset, Datarep, PayloadSize, HeaderNumber, VlanId, BitFlags, IpOption,
-                 SameIp, StreamSize, FlowNumber, TransactionNumber, Flow, FlowBits, FlowInt, HostBits,
-                 Threshold, Tag, AppLayerProtocol, EngineEvent, FileHash, TlsVersions, TlsStates,
+                 SameIp, Checksum, StreamSize, FlowNumber, TransactionNumber, Flow, FlowBits, FlowInt,
+                 HostBits, Threshold, Tag, AppLayerProtocol, EngineEvent, FileHash, TlsVersions, TlsStates,
                  TlsCertificateTime, Bypass, NoAlert, AlertToo, Prefilter, Target>;
 
 }  // namespace weir::inspection::ast

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +27,11 @@ struct Protocol {
   TcpPart tcp_part = TcpPart::both;
   bool is_app = false;
   AppProtocol app = AppProtocol::unknown;  // only with is_app
-  std::string hook;  // "flow_start" of `tcp:flow_start`, "client_hello_done"; empty: none
+  // "flow_start" of `tcp:flow_start`, "client_hello_done"; empty: none. The moment at which it is judged.
+  std::string hook;
+  bool flow_start = false;  // only the session's first packet of each direction
+  Direction hook_direction = Direction::to_server;
+  uint8_t hook_step = 0;  // of a transaction's direction; 0: no such hook
 };
 
 /// One step of the chain that bytes go through before anything looks into them.
@@ -66,6 +71,7 @@ struct Transform {
 /// of kind `list` that is named twice is two uses: each may match another instance.
 struct BufferUse {
   BufferId buffer = BufferId::payload;
+  std::optional<Direction> side;  // of rules on both sides of a transaction: which one was asked for
   std::vector<Transform> transforms;
 };
 
@@ -74,6 +80,9 @@ struct Option {
   uint32_t at = 0;  // where its keyword stands in the logical line, in bytes
   OptionValue value;
 };
+
+/// Variables of one rule (byte_extract, byte_math).
+inline constexpr size_t kMostSlots = 32;
 
 struct Reference {
   std::string type, id;
@@ -88,6 +97,7 @@ struct Rule {
   uint32_t source = 0, destination = 0;              // indices into ParsedRuleset::addresses
   uint32_t source_ports = 0, destination_ports = 0;  // indices into ParsedRuleset::ports
   bool both_ways = false;                            // "<>"
+  bool both_sides = false;                           // "=>": request and response of one transaction
   /// What the session has to speak, by the header or by the keywords; unknown: does not matter.
   AppProtocol app = AppProtocol::unknown;
   std::vector<BufferUse> uses;     // uses[0] is the payload without transforms, always

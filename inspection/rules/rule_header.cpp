@@ -68,25 +68,75 @@ constexpr LayerName kLayers[] = {{"ip", Layer::ip},
                                  {"sctp", Layer::sctp},
                                  {"pkthdr", Layer::any}};
 
+struct Hook {
+  AppProtocol app;
+  std::string_view name;
+  Direction direction;
+  uint8_t step;
+};
+
+constexpr Direction kServer = Direction::to_server, kClient = Direction::to_client;
+constexpr Hook kHooks[] = {{AppProtocol::http1, "request_started", kServer, HttpStep::line},
+                           {AppProtocol::http1, "request_line", kServer, HttpStep::line},
+                           {AppProtocol::http1, "request_headers", kServer, HttpStep::headers},
+                           {AppProtocol::http1, "request_body", kServer, HttpStep::body},
+                           {AppProtocol::http1, "request_trailer", kServer, HttpStep::trailer},
+                           {AppProtocol::http1, "request_complete", kServer, HttpStep::complete},
+                           {AppProtocol::http1, "response_started", kClient, HttpStep::line},
+                           {AppProtocol::http1, "response_line", kClient, HttpStep::line},
+                           {AppProtocol::http1, "response_headers", kClient, HttpStep::headers},
+                           {AppProtocol::http1, "response_body", kClient, HttpStep::body},
+                           {AppProtocol::http1, "response_trailer", kClient, HttpStep::trailer},
+                           {AppProtocol::http1, "response_complete", kClient, HttpStep::complete},
+                           {AppProtocol::dns, "request_started", kServer, DnsStep::complete},
+                           {AppProtocol::dns, "request_complete", kServer, DnsStep::complete},
+                           {AppProtocol::dns, "response_started", kClient, DnsStep::complete},
+                           {AppProtocol::dns, "response_complete", kClient, DnsStep::complete},
+                           {AppProtocol::tls, "client_hello_done", kServer, TlsStep::hello},
+                           {AppProtocol::tls, "client_cert_done", kServer, TlsStep::certificate},
+                           {AppProtocol::tls, "client_handshake_done", kServer, TlsStep::complete},
+                           {AppProtocol::tls, "client_finished", kServer, TlsStep::complete},
+                           {AppProtocol::tls, "server_hello", kClient, TlsStep::hello},
+                           {AppProtocol::tls, "server_cert_done", kClient, TlsStep::certificate},
+                           {AppProtocol::tls, "server_hello_done", kClient, TlsStep::certificate},
+                           {AppProtocol::tls, "server_handshake_done", kClient, TlsStep::complete},
+                           {AppProtocol::tls, "server_finished", kClient, TlsStep::complete}};
+
+void read_hook(RuleContext& context, Token word, Protocol& protocol) {
+  if (protocol.hook == "flow_start" && !protocol.is_app) {
+    protocol.flow_start = true;
+    return;
+  }
+  for (const Hook& hook : kHooks) {
+    if (!protocol.is_app || hook.app != protocol.app || hook.name != protocol.hook) continue;
+    protocol.hook_direction = hook.direction;
+    protocol.hook_step = hook.step;
+    return;
+  }
+  refuse_support(context, word, "Rules at this hook are not evaluated.");
+}
+
 Parsed<void> read_protocol(RuleContext& context, Token word) {
   Rule& rule = context.rule;
   const size_t colon = word.text.find(':');
   const std::string name = lower(word.text.substr(0, colon));
   rule.protocol.name = name;
-  if (colon != std::string_view::npos) {
-    rule.protocol.hook = word.text.substr(colon + 1);
-    refuse_support(context, word, "Rules at a hook are not evaluated.");
-  }
+  if (colon != std::string_view::npos) rule.protocol.hook = word.text.substr(colon + 1);
   for (const LayerName& row : kLayers) {
     if (row.name != name) continue;
     rule.protocol.layer = row.layer;
     rule.protocol.tcp_part = row.part;
+    if (colon != std::string_view::npos) read_hook(context, word, rule.protocol);
     return {};
   }
   if (const AppName* app = find_app_name(name)) {
     rule.protocol.is_app = true;
     rule.protocol.app = rule.app = app->protocol;
-    if (app->protocol == AppProtocol::unknown) refuse_support(context, word, "This protocol is not parsed.");
+    if (app->protocol == AppProtocol::unknown) {
+      refuse_support(context, word, "This protocol is not parsed.");
+    } else if (colon != std::string_view::npos) {
+      read_hook(context, word, rule.protocol);
+    }
     return {};
   }
   if (name == "ether" || name == "arp") {
@@ -124,12 +174,10 @@ Parsed<void> read_rule_header(RuleContext& context, Token header, SetTable& addr
     return refuse(rest.at, "", "There is more in the header than its seven parts.");
   }
   if (auto ok = read_protocol(context, word[1]); !ok) return ok;
-  if (word[4].text == "=>") {
-    refuse_support(context, word[4], "Rules on both directions of a transaction are not evaluated.");
-  } else if (word[4].text != "->" && word[4].text != "<>") {
-    return refuse(word[4].at, word[4].text.substr(0, 64), "The direction is neither '->' nor '<>'.");
-  }
+  if (word[4].text != "->" && word[4].text != "<>" && word[4].text != "=>")
+    return refuse(word[4].at, word[4].text.substr(0, 64), "The direction is none of '->', '<>' and '=>'.");
   rule.both_ways = word[4].text == "<>";
+  rule.both_sides = word[4].text == "=>";
   auto source = read_addresses(word[2], addresses), destination = read_addresses(word[5], addresses);
   auto from = read_ports(word[3], ports), to = read_ports(word[6], ports);
   for (auto* part : {&source, &from, &destination, &to}) {

@@ -74,6 +74,7 @@ bool is_used(const Rule& rule, uint16_t use) {
 
 /// Buffers of both directions never stand in one transaction's direction.
 Parsed<void> check_directions(const Rule& rule, size_t at) {
+  if (rule.both_sides) return {};
   const BufferInfo* to_server = nullptr;
   const BufferInfo* to_client = nullptr;
   for (size_t i = 0; i < rule.uses.size(); ++i) {

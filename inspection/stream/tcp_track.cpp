@@ -20,6 +20,9 @@ namespace {
 
 constexpr size_t kMaxRecord = BytePool::kLargest - sizeof(Record);
 
+/// What a record of that many bytes counts as.
+uint32_t charge(uint32_t bytes) { return std::max(bytes, TcpTrack::kLeastRecord); }
+
 int32_t diff(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b); }
 bool before(uint32_t a, uint32_t b) { return diff(a, b) < 0; }
 uint32_t later(uint32_t a, uint32_t b) { return before(a, b) ? b : a; }
@@ -325,11 +328,10 @@ TcpFate TcpTrack::insert(Side& side, uint32_t seq, std::span<const uint8_t> byte
     side.next = later(side.next, end);
     return TcpFate::tracked;
   }
-  if (side.recorded + bytes.size() > settings_.session_records) return TcpFate::no_memory;
   const uint32_t whole_seq = seq;
   Record** at = &side.first;
   while (seq != end) {
-    while (*at != nullptr && !before(seq, (*at)->end())) at = &(*at)->next;
+    for (; *at != nullptr && !before(seq, (*at)->end()); at = &(*at)->next) ++records_passed_;
     Record* const old = *at;
     if (old != nullptr && !before(seq, old->seq)) {
       const uint32_t both = earlier(end, old->end()) - seq;
@@ -348,6 +350,8 @@ TcpFate TcpTrack::insert(Side& side, uint32_t seq, std::span<const uint8_t> byte
 }
 
 bool TcpTrack::record(Side& side, Record** at, uint32_t seq, std::span<const uint8_t> bytes) {
+  const uint32_t counted = charge(static_cast<uint32_t>(bytes.size()));
+  if (side.recorded + counted > settings_.session_records) return false;
   void* const memory = pool_.allocate(sizeof(Record) + bytes.size());
   if (memory == nullptr) return false;
   auto* const fresh = new (memory) Record;
@@ -356,14 +360,14 @@ bool TcpTrack::record(Side& side, Record** at, uint32_t seq, std::span<const uin
   fresh->next = *at;
   std::memcpy(fresh->bytes(), bytes.data(), bytes.size());
   *at = fresh;
-  side.recorded += fresh->size;
+  side.recorded += counted;
   return true;
 }
 
 void TcpTrack::drop_record(Side& side) {
   Record* const first = side.first;
   side.first = first->next;
-  side.recorded -= std::min(side.recorded, first->room);
+  side.recorded -= charge(first->room);
   pool_.release(first, sizeof(Record) + first->room);
 }
 
@@ -398,7 +402,7 @@ bool TcpTrack::next_chunk(Direction direction, TcpChunk& chunk) {
     own.offset += size;
     if (first->size == 0) {
       own.first = first->next;
-      own.recorded -= std::min(own.recorded, first->room);
+      own.recorded -= charge(first->room);
       lent_ = first;
     }
     return true;
@@ -432,8 +436,11 @@ void TcpTrack::each_seen(const Side& side, uint32_t seq, size_t size, std::span<
   };
   if (!history.empty())
     overlap(side.delivered - static_cast<uint32_t>(history.size()), history.data(), history.size());
-  for (const Record* record = side.first; record != nullptr; record = record->next)
+  for (const Record* record = side.first; record != nullptr && before(record->seq, end);
+       record = record->next) {
+    ++records_passed_;
     overlap(record->seq, record->bytes(), record->size);
+  }
 }
 
 bool TcpTrack::contradicts(const EnginePacket& packet, std::span<const uint8_t> history) const {

@@ -41,10 +41,12 @@ enum class OnConflict : uint8_t { rewrite, drop_session };
 
 struct StreamSettings {
   bool is_inline = false;
-  bool midstream = false;              // sessions are picked up without their handshake
-  bool async_oneside = false;          // one direction may be all that is seen
-  uint32_t depth = 1'048'576;          // bytes of one direction that are looked at; 0: no end
-  uint32_t session_records = 262'144;  // bytes that one direction may have recorded
+  bool midstream = false;      // sessions are picked up without their handshake
+  bool async_oneside = false;  // one direction may be all that is seen
+  uint32_t depth = 1'048'576;  // bytes of one direction that are looked at; 0: no end
+  // Bytes that one direction may have recorded. Each record counts as kLeastRecord at least, so that a list
+  // of tiny ones does not become long.
+  uint32_t session_records = 262'144;
   TcpOverlap overlap = TcpOverlap::bsd;
   OnConflict on_conflict = OnConflict::rewrite;
   /// Inline, where nobody but this hub looks: no byte is sent that its receiver could read otherwise than it
@@ -77,6 +79,8 @@ struct TcpChunk {
 
 class TcpTrack {
  public:
+  static constexpr uint32_t kLeastRecord = 1'024;
+
   struct Side {
     bool seen_syn = false, anchored = false, fin = false, fin_acked = false, reset = false;
     bool has_window = false, depth_reached = false, ended = false;
@@ -125,6 +129,8 @@ class TcpTrack {
   const Side& side(Direction direction) const { return sides_[static_cast<size_t>(direction)]; }
   /// That direction is over and all of it was handed out.
   bool drained(Direction direction) const;
+  /// Records that were passed in search of a place, over all packets: what hostile segments could cost.
+  uint64_t records_passed() const { return records_passed_; }
   /// Gives back what is recorded.
   void release();
 
@@ -161,6 +167,7 @@ class TcpTrack {
   bool confirmed_ = false;                   // strict: the client has acknowledged the SYN-ACK
   Direction closer_ = Direction::to_server;  // whose FIN came first
   std::array<Side, 2> sides_;
+  mutable uint64_t records_passed_ = 0;
   // Inline, in order, nothing recorded: the packet's own bytes, not copied.
   std::span<const uint8_t> direct_;
   Direction direct_of_ = Direction::to_server;

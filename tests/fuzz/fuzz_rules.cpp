@@ -49,7 +49,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const ast::SetExpression& entry : parsed.ports.entries()) (void)ast::bind_ports(entry, variables);
   FlowBitNames flowbits;
   TransformChains chains;
-  RuleCompileContext context{parsed, flowbits, chains};
+  // No file is read for what a fuzzer makes up: every list holds its own name.
+  ValueSets sets(parsed,
+                 [](const std::string&, const std::string& name) { return Result<std::string>(name); });
+  RuleCompileContext context{parsed, flowbits, chains, sets};
   for (const ast::Rule& rule : parsed.rules) {
     check_rule(rule, parsed);
     (void)compile_rule(rule, context);

@@ -66,9 +66,8 @@ bool read_dns_header(Bytes message, DnsHeader& out) {
   return true;
 }
 
-DnsNameView read_dns_name(Bytes message, size_t at, std::span<uint8_t> out) {
+DnsNameView read_dns_name(Bytes message, size_t at, std::span<uint8_t> out, unsigned most_pointers) {
   DnsNameView name;
-  unsigned pointers = 0;
   bool jumped = false;
   const auto failed = [&](DnsNameError error) {
     name.error = error;
@@ -92,7 +91,7 @@ DnsNameView read_dns_name(Bytes message, size_t at, std::span<uint8_t> out) {
       if (message.size() - at < 2) return failed(DnsNameError::truncated);
       if (!jumped) name.end = at + 2;
       jumped = true;
-      if (++pointers > kDnsMaxPointers) return failed(DnsNameError::loop);
+      if (++name.pointers > most_pointers) return failed(DnsNameError::loop);
       at = static_cast<size_t>(length & 0x3f) << 8 | message[at + 1];
       continue;
     }
@@ -110,7 +109,7 @@ DnsProbe probe_dns(Bytes message, size_t length) {
   if (length < kDnsHeader) return DnsProbe::no;
   DnsHeader header;
   if (!read_dns_header(message, header)) return DnsProbe::more;
-  if (header.opcode() > 6 || header.opcode() == 3 || header.z()) return DnsProbe::no;
+  if (header.opcode() > 6 || header.opcode() == 3) return DnsProbe::no;
   if (!plausible_counts(header, length)) return DnsProbe::no;
   const bool answer = header.is_answer();
   const DnsProbe unfinished = message.size() < length ? DnsProbe::more : DnsProbe::no;

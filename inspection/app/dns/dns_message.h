@@ -29,13 +29,15 @@ bool read_dns_header(std::span<const uint8_t> message, DnsHeader& out);
 enum class DnsNameError : uint8_t { none, cut, truncated, bad_label, loop };
 
 struct DnsNameView {
-  size_t end = 0;   // in the message, after the name where it stands
-  size_t size = 0;  // bytes written
+  size_t end = 0;         // in the message, after the name where it stands
+  size_t size = 0;        // bytes written
+  unsigned pointers = 0;  // followed
   DnsNameError error = DnsNameError::none;
 };
 /// The name at `at` as text, labels joined by dots, its bytes as they are. At most out.size() bytes, of which
-/// kDnsMaxName are enough; `cut` if it is longer.
-DnsNameView read_dns_name(std::span<const uint8_t> message, size_t at, std::span<uint8_t> out);
+/// kDnsMaxName are enough; `cut` if it is longer. More than `most_pointers` are a loop.
+DnsNameView read_dns_name(std::span<const uint8_t> message, size_t at, std::span<uint8_t> out,
+                          unsigned most_pointers = kDnsMaxPointers);
 
 enum class DnsProbe : uint8_t { no, more, query, answer };
 /// Does a DNS message of `length` bytes begin like this?

@@ -28,7 +28,7 @@ class DnsParser final : public AppParser {
     }
     if (over_tcp_) return stream(direction, bytes, done);
     done.consumed = bytes.size();
-    done.error = message(direction, bytes);
+    done.error = message(direction, bytes, done.work);
     return done;
   }
 
@@ -80,7 +80,7 @@ class DnsParser final : public AppParser {
         return give_up(direction, bytes, done, AppError::malformed);
       if (!take(length + 2)) return give_up(direction, bytes, done, AppError::memory);
       if (partial.size() < length + 2) return done;
-      const AppError error = message(direction, partial.view().subspan(2));
+      const AppError error = message(direction, partial.view().subspan(2), done.work);
       partial.reset();
       if (error != AppError::none) return give_up(direction, bytes, done, error);
     }
@@ -95,7 +95,7 @@ class DnsParser final : public AppParser {
     return done;
   }
 
-  AppError message(Direction direction, std::span<const uint8_t> bytes) {
+  AppError message(Direction direction, std::span<const uint8_t> bytes, uint64_t& work) {
     if (count_ == kMaxOpen) return AppError::transactions;
     auto* const transaction = make_in<DnsTransaction>(pool_, pool_, direction);
     if (transaction == nullptr) return AppError::memory;
@@ -103,6 +103,7 @@ class DnsParser final : public AppParser {
       destroy_in(pool_, transaction);
       return AppError::memory;
     }
+    work += transaction->work();
     if (transaction->header().is_answer() != (direction == Direction::to_client)) {
       transaction->raise(direction == Direction::to_client ? DnsEvent::not_response : DnsEvent::not_request);
     }

@@ -1,5 +1,7 @@
 #include "inspection/app/dns/dns_transaction.h"
 
+#include <algorithm>
+
 namespace weir::inspection {
 
 namespace {
@@ -34,7 +36,12 @@ std::span<const DnsRecord> DnsTransaction::records() const { return as<DnsRecord
 
 bool DnsTransaction::read_name(size_t at, Name& out) {
   uint8_t text[kDnsMaxName];
-  const DnsNameView view = read_dns_name(message(), at, text);
+  // Beyond its share a name is cut, and pointers are not followed any more.
+  const uint64_t share = kNamesPerByte * message_.size() + kNamesAtLeast;
+  const auto left = static_cast<size_t>(share - std::min(share, work_));
+  const DnsNameView view = read_dns_name(message(), at, std::span(text).first(std::min(left, sizeof text)),
+                                         static_cast<unsigned>(std::min<size_t>(left, kDnsMaxPointers)));
+  work_ += view.size + view.pointers;
   switch (view.error) {
     case DnsNameError::none:
       break;
@@ -60,6 +67,22 @@ bool DnsTransaction::read_name(size_t at, Name& out) {
     raise(DnsEvent::name_too_long);
   }
   return true;
+}
+
+/// A name that cannot be read is none: what else the message says stands.
+void DnsTransaction::read_target(const DnsRecord& record) {
+  const bool mail = record.type == kDnsMx;  // a preference stands before it
+  if (!mail && record.type != kDnsCname && record.type != kDnsNs && record.type != kDnsPtr &&
+      record.type != kDnsSoa) {
+    return;
+  }
+  const size_t at = record.data_at + (mail ? size_t{2} : size_t{0});
+  Name name;
+  if (at >= record.data_at + size_t{record.data_size} || targets_.size() / sizeof(DnsTarget) >= kMaxRecords ||
+      !read_name(at, name)) {
+    return;
+  }
+  if (!push(targets_, DnsTarget{name.at, name.size})) no_memory_ = true;
 }
 
 bool DnsTransaction::read_questions(size_t& at) {
@@ -91,7 +114,13 @@ bool DnsTransaction::read_records(size_t& at, uint16_t count, DnsSection section
     if (message_.size() - data < record.data_size) return false;
     record.data_at = static_cast<uint16_t>(data);
     at = data + record.data_size;
-    if (records_.size() / sizeof record < kMaxRecords && !push(records_, record)) no_memory_ = true;
+    read_target(record);
+    if (records_.size() / sizeof record < kMaxRecords) {
+      if (!push(records_, record)) no_memory_ = true;
+      // Its own section grows, those behind it begin later.
+      for (size_t s = static_cast<size_t>(section) + 1; s < sections_.size(); ++s)
+        sections_[s] = static_cast<uint32_t>(records().size());
+    }
   }
   return true;
 }
@@ -116,17 +145,18 @@ bool DnsTransaction::read(Bytes message) {
 }
 
 std::optional<BufferView> DnsTransaction::nth_name(DnsSection section, uint32_t instance) const {
-  for (const DnsRecord& record : records()) {
-    if (record.section == section && instance-- == 0) return BufferView{name_of(record)};
-  }
-  return std::nullopt;
+  const size_t at = sections_[static_cast<size_t>(section)] + size_t{instance};
+  if (at >= sections_[static_cast<size_t>(section) + 1]) return std::nullopt;
+  return BufferView{name_of(records()[at])};
 }
 
 std::optional<BufferView> DnsTransaction::nth_of_all(uint32_t instance) const {
   if (instance < questions().size()) return BufferView{name_of(questions()[instance])};
   instance -= static_cast<uint32_t>(questions().size());
   if (instance < records().size()) return BufferView{name_of(records()[instance])};
-  return std::nullopt;
+  instance -= static_cast<uint32_t>(records().size());
+  const auto targets = as<DnsTarget>(targets_);
+  return instance < targets.size() ? std::optional(BufferView{name_of(targets[instance])}) : std::nullopt;
 }
 
 std::optional<BufferView> DnsTransaction::buffer(BufferId buffer, Direction direction, uint32_t instance) {

@@ -3,6 +3,7 @@
 // Worker thread. The message and what was read of it lie in the worker's pool.
 #pragma once
 
+#include <array>
 #include <span>
 
 #include "inspection/app/dns/dns_message.h"
@@ -38,12 +39,25 @@ struct DnsRecord {
   uint32_t ttl = 0;
 };
 
+/// The name that a record points to: of CNAME, NS, PTR, MX, SOA.
+struct DnsTarget {
+  uint32_t name_at = 0;
+  uint16_t name_size = 0;
+};
+
 class DnsTransaction final : public Transaction {
  public:
   static constexpr size_t kMaxQuestions = 256, kMaxRecords = 1'024;
+  // What compression may make of a message: text of names and pointers followed, for each of its bytes.
+  static constexpr size_t kNamesPerByte = 8, kNamesAtLeast = 4'096;
 
   DnsTransaction(BytePool& pool, Direction direction) noexcept
-      : direction_(direction), message_(pool), names_(pool), questions_(pool), records_(pool) {}
+      : direction_(direction),
+        message_(pool),
+        names_(pool),
+        questions_(pool),
+        records_(pool),
+        targets_(pool) {}
 
   /// Copies and reads a message. False: the pool is at its ceiling. What cannot be read sets an event.
   bool read(std::span<const uint8_t> message);
@@ -62,6 +76,8 @@ class DnsTransaction final : public Transaction {
   Direction direction() const { return direction_; }
   const DnsHeader& header() const { return header_; }
   std::span<const uint8_t> message() const { return message_.view(); }
+  /// Bytes of names that were made, and pointers that were followed.
+  uint64_t work() const { return work_; }
   std::span<const DnsQuestion> questions() const;
   std::span<const DnsRecord> records() const;
   std::span<const uint8_t> name_of(const DnsQuestion& question) const {
@@ -69,6 +85,9 @@ class DnsTransaction final : public Transaction {
   }
   std::span<const uint8_t> name_of(const DnsRecord& record) const {
     return names_.view().subspan(record.name_at, record.name_size);
+  }
+  std::span<const uint8_t> name_of(const DnsTarget& target) const {
+    return names_.view().subspan(target.name_at, target.name_size);
   }
   void raise(DnsEvent event) { app_events |= uint64_t{1} << static_cast<unsigned>(event); }
 
@@ -80,6 +99,7 @@ class DnsTransaction final : public Transaction {
     size_t end = 0;
   };
   bool read_name(size_t at, Name& out);
+  void read_target(const DnsRecord& record);
   bool read_questions(size_t& at);
   bool read_records(size_t& at, uint16_t count, DnsSection section);
   std::optional<BufferView> nth_name(DnsSection section, uint32_t instance) const;
@@ -87,11 +107,14 @@ class DnsTransaction final : public Transaction {
 
   Direction direction_;
   bool no_memory_ = false;
+  uint64_t work_ = 0;
   DnsHeader header_;
   PoolBytes message_;
-  PoolBytes names_;      // all names as text, one after the other
-  PoolBytes questions_;  // DnsQuestion
-  PoolBytes records_;    // DnsRecord
+  PoolBytes names_;                     // all names as text, one after the other
+  PoolBytes questions_;                 // DnsQuestion
+  PoolBytes records_;                   // DnsRecord, one section after the other
+  PoolBytes targets_;                   // DnsTarget
+  std::array<uint32_t, 4> sections_{};  // where each begins in records_, and the end
 };
 
 }  // namespace weir::inspection

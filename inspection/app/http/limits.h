@@ -22,7 +22,7 @@ struct HttpLimits {
   uint64_t decode_ratio = 2048;               // decoded bytes, of all layers, for each byte of the body
   uint64_t work_per_call = 64 * 1024;         // bytes looked at or made before a call says Next::again
   uint32_t multipart_files = 64;              // files of one form that are told apart
-  uint8_t file_hashes = 0;             // checksums that are made of files: http::FileHashKind, any of them
+  uint8_t file_hashes = 0;  // checksums that are made of files: http::FileHashKind, also for no rule
   uint64_t message_gap = 1024 * 1024;  // bytes that are looked through for a message after a gap
 };
 

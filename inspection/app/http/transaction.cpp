@@ -1,5 +1,6 @@
 #include "inspection/app/http/transaction.h"
 
+#include <cstddef>
 #include <cstring>
 
 #include "inspection/app/http/uri.h"
@@ -213,14 +214,42 @@ std::optional<BufferView> HttpTransaction::from_fields(BufferId buffer, Directio
       });
     case BufferId::http_request_header:
     case BufferId::http_response_header:
-      if (instance >= head.field_count()) return std::nullopt;
-      return compute(buffer, direction, instance, [&](PoolBytes& out) {
-        const MessageHead::Field f = head.field(instance);
-        return append(out, f.name) && append(out, ": ") && append(out, f.value);
-      });
+      return nth_field(buffer, direction, instance);
     default:
       return std::nullopt;
   }
+}
+
+/// "Name: value" of one field. All are made at once, so that a thousand of them cost no more each than a few.
+std::optional<BufferView> HttpTransaction::nth_field(BufferId buffer, Direction direction,
+                                                     uint32_t instance) {
+  const MessageHead& head = side(direction).head;
+  if (instance >= head.field_count()) return std::nullopt;
+  constexpr uint32_t kLines = 0, kEnds = 1;
+  const auto lines = compute(buffer, direction, kLines, [&](PoolBytes& out) {
+    for (size_t i = 0; i < head.field_count(); ++i) {
+      const MessageHead::Field f = head.field(i);
+      if (!append(out, f.name) || !append(out, ": ") || !append(out, f.value)) return false;
+    }
+    return true;
+  });
+  const auto ends = compute(buffer, direction, kEnds, [&](PoolBytes& out) {
+    uint32_t end = 0;
+    for (size_t i = 0; i < head.field_count(); ++i) {
+      const MessageHead::Field f = head.field(i);
+      end += static_cast<uint32_t>(f.name.size() + 2 + f.value.size());
+      if (!out.append({reinterpret_cast<const uint8_t*>(&end), sizeof end})) return false;
+    }
+    return true;
+  });
+  if (!lines || !ends) return std::nullopt;
+  const auto end_of = [&](uint32_t i) {
+    uint32_t end = 0;
+    std::memcpy(&end, ends->bytes.data() + i * sizeof end, sizeof end);
+    return end;
+  };
+  const uint32_t begin = instance == 0 ? 0 : end_of(instance - 1);
+  return BufferView{.bytes = lines->bytes.subspan(begin, end_of(instance) - begin)};
 }
 
 std::optional<BufferView> HttpTransaction::body_view(BufferId buffer, Direction direction) const {
@@ -268,6 +297,25 @@ std::optional<uint64_t> HttpTransaction::number(NumberId number, Direction direc
     if (s.progress >= HttpStep::headers && framing.has_length) return framing.length;
   } else if (number == NumberId::file_size && instance < file_count(direction)) {
     return file(direction, instance).size;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::span<const uint8_t>> HttpTransaction::file_digest(FileDigest kind, Direction direction,
+                                                                     uint32_t instance) {
+  if (instance >= file_count(direction)) return std::nullopt;
+  const FileEntry entry = file_entry(direction, instance);
+  if (entry.state != HttpFile::State::closed || (entry.hashes & 1U << static_cast<unsigned>(kind)) == 0)
+    return std::nullopt;
+  const size_t at = instance * sizeof(FileEntry) + offsetof(FileEntry, digests);
+  const std::span<const uint8_t> digests = side(direction).files.view().subspan(at);
+  switch (kind) {
+    case FileDigest::md5:
+      return digests.subspan(offsetof(http::FileDigests, md5), entry.digests.md5.size());
+    case FileDigest::sha1:
+      return digests.subspan(offsetof(http::FileDigests, sha1), entry.digests.sha1.size());
+    case FileDigest::sha256:
+      return digests.subspan(offsetof(http::FileDigests, sha256), entry.digests.sha256.size());
   }
   return std::nullopt;
 }
@@ -324,6 +372,7 @@ HttpFile HttpTransaction::file(Direction direction, size_t index) const {
           .size = entry.size,
           .state = entry.state,
           .gaps = entry.gaps,
+          .hashes = entry.hashes,
           .digests = entry.digests};
 }
 

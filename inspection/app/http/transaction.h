@@ -28,8 +28,8 @@ struct HttpFile {
   uint64_t size = 0;  // decoded bytes, with those that are missing
   State state = State::open;
   bool gaps = false;
-  /// Of what was seen before the first gap, once it is not open; only those of HttpLimits::file_hashes count.
-  http::FileDigests digests;
+  uint8_t hashes = 0;         // http::FileHashKind: those of `digests` that were made
+  http::FileDigests digests;  // of what was seen before the first gap, once it is not open
 };
 
 class HttpTransaction final : public Transaction {
@@ -44,6 +44,8 @@ class HttpTransaction final : public Transaction {
   uint8_t last_step(Direction) const override { return HttpStep::complete; }
   std::optional<BufferView> buffer(BufferId buffer, Direction direction, uint32_t instance) override;
   std::optional<uint64_t> number(NumberId number, Direction direction, uint32_t instance) const override;
+  std::optional<std::span<const uint8_t>> file_digest(FileDigest kind, Direction direction,
+                                                      uint32_t instance) override;
   void judged(BufferId buffer, Direction direction) override;
 
   // What the events `http` and `fileinfo` say. nullptr text: there is none.
@@ -71,7 +73,7 @@ class HttpTransaction final : public Transaction {
   /// Bytes of the body, without chunk framing, before decoding (`length` of events).
   uint64_t body_bytes(Direction direction) const { return side(direction).raw_bytes; }
   uint64_t decoded_bytes(Direction direction) const { return side(direction).body.total(); }
-  size_t file_count(Direction direction) const;
+  size_t file_count(Direction direction) const override;
   HttpFile file(Direction direction, size_t index) const;
   uint64_t start_ns() const { return start_ns_; }
 
@@ -87,6 +89,7 @@ class HttpTransaction final : public Transaction {
     uint64_t size = 0;
     HttpFile::State state = HttpFile::State::open;
     bool gaps = false;
+    uint8_t hashes = 0;
     http::FileDigests digests;
   };
   /// What is known of one direction.
@@ -149,6 +152,7 @@ class HttpTransaction final : public Transaction {
   std::optional<BufferView> from_line(BufferId buffer, Direction direction);
   std::optional<BufferView> from_fields(BufferId buffer, Direction direction, uint32_t instance);
   std::optional<BufferView> one_field(std::string_view name, BufferId buffer, Direction direction);
+  std::optional<BufferView> nth_field(BufferId buffer, Direction direction, uint32_t instance);
   std::optional<BufferView> body_view(BufferId buffer, Direction direction) const;
   std::optional<BufferView> file_name_view(Direction direction, uint32_t instance) const;
   Computed* find_computed(BufferId buffer, Direction direction, uint32_t instance);

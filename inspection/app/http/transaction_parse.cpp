@@ -188,6 +188,7 @@ bool HttpTransaction::add_file(Direction direction, std::string_view name) {
   entry.name_at = static_cast<uint32_t>(s.names.size());
   entry.name_size = static_cast<uint32_t>(name.size());
   destroy_in(pool_, std::exchange(s.hash, nullptr));
+  entry.hashes = limits_.file_hashes;
   if (limits_.file_hashes != 0 && (s.hash = make_in<http::FileHash>(pool_, limits_.file_hashes)) == nullptr)
     return false;
   return s.names.append(as_bytes(name)) &&

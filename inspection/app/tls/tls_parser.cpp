@@ -261,8 +261,12 @@ AppError TlsParser::certificates(Direction direction, Bytes body) {
     piece.at = static_cast<uint32_t>(side.chain.size());
     piece.size = static_cast<uint32_t>(size);
     if (!side.chain.append(der)) return AppError::memory;
-    if (side.count++ == 0 && !read_certificate(der, side.certificate))
-      transaction_->raise(TlsEvent::invalid_certificate);
+    if (side.count++ == 0 && !read_certificate(der, side.certificate)) {
+      // The message that carries it is as wrong; one whose own length is a lie is told as that.
+      transaction_->raise(TlsEvent::invalid_handshake_message);
+      transaction_->raise(read_der(der) ? TlsEvent::invalid_certificate
+                                        : TlsEvent::certificate_invalid_length);
+    }
   }
   transaction_->advance_to(direction, TlsStep::certificate);
   return AppError::none;

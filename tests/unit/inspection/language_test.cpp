@@ -112,7 +112,12 @@ TEST(RuleKeywords, DetectionTakesWhatTheTableCallsSupported) {
   }
   const ParsedRuleset parsed = parse(text);
   ASSERT_EQ(parsed.rules.size(), sid);
-  const auto compiled = DetectionRuleset::compile(parsed, {});
+  DetectionCompileOptions options;
+  options.read_list = [](const std::string&, const std::string& name) -> Result<std::string> {
+    if (name == "scores") return "YQ==,7\n";
+    return std::string(name == "md5" ? 32 : name == "sha1" ? 40 : 64, 'a') + "\n";
+  };
+  const auto compiled = DetectionRuleset::compile(parsed, options);
   ASSERT_TRUE(compiled) << compiled.error().message;
   for (const Issue& issue : (*compiled)->issues()) {
     ADD_FAILURE() << issue.message << ' ' << parsed.rules[issue.line - 1].text;

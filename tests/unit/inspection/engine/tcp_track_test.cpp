@@ -226,7 +226,7 @@ TEST(TcpTrack, DepthAndRecordsAreBounded) {
   EXPECT_EQ(s.take(), "");
   EXPECT_TRUE(s.track.side(Direction::to_server).depth_reached);
   settings.depth = 0;
-  settings.session_records = 8;
+  settings.session_records = TcpTrack::kLeastRecord;
   Session small(true, settings);
   small.handshake();
   EXPECT_EQ(small.client(10, "12345678"), TcpFate::tracked);

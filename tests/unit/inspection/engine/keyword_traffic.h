@@ -1,0 +1,42 @@
+// Small captures by hand for the test of keywords: one session of each kind, and packets by themselves.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/support/packet_builder.h"
+
+namespace weir::inspection::test {
+
+using weir::test::PacketBuilder;
+using Frames = std::vector<weir::test::Bytes>;
+
+/// An Ethernet frame from 10.0.0.1 to 10.0.0.2, up to its IP header.
+PacketBuilder from_client();
+PacketBuilder from_server();
+
+/// One datagram from port 1000 to port 2000.
+Frames datagram(std::string_view payload);
+/// Several of one session.
+Frames datagrams(const std::vector<std::string>& payloads);
+/// A TCP session from port 40000 to port 80 with a handshake (SYN: MSS 1460, window scale 7), the client's
+/// bytes, the server's, and the end.
+Frames tcp_session(std::string_view client, std::string_view server);
+/// A POST of a form with one file, answered by 404 with a body; what each field holds stands in the source.
+Frames web();
+/// A query for www.example.com and its answer with an authority and an additional record.
+Frames names(uint16_t flags = 0x0100);
+/// A handshake of TLS 1.2 for www.example.org, h2 offered, with a certificate that is valid from 2020-01-01
+/// to 2022-01-01, or till 2020-02-01 alone.
+Frames tls(bool valid = true);
+/// What one end of that handshake sends.
+std::string tls_bytes(bool client);
+/// SHA-1 of its certificate, "aa:bb:...", as contents write it.
+std::string tls_fingerprint();
+/// A POST whose body is "hello world" in gzip or zlib, without saying so.
+Frames deflated(bool gzip);
+
+inline constexpr uint64_t kCaptureNs = 1'609'459'200ULL * 1'000'000'000ULL;  // 2021-01-01
+
+}  // namespace weir::inspection::test
