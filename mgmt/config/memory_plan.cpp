@@ -89,9 +89,10 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
       "workers x a table of " + number(session_share) + " (sessions / workers)");
   const inspection::InspectorLimits inspected{inspected_share, l.stream_window, l.out_of_order_segments,
                                               l.host_marks};
-  add("inspection", workers * inspected.memory(), false,
+  constexpr uint64_t kFlow = inspection::InspectorLimits::kFlowBytes;
+  add("inspection", workers * (inspected.memory() + inspected_share * kFlow), false,
       "inspected_sessions x (2 x stream_window + about " +
-          number(inspection::InspectorLimits::kSessionBytes) + "), at least " +
+          number(inspection::InspectorLimits::kSessionBytes + kFlow) + "), at least " +
           number(inspection::InspectorLimits::kLeastMemory) + " a worker, touched as sessions need it");
   add("host marks", inspection::HostMarks::bytes_for(l.host_marks), false, "host_marks x 16, rounded up");
   const dataplane::FragmentLimits fragments = dataplane::worker_share(

@@ -80,7 +80,7 @@ TEST(MemoryPlan, SharesSessionsOutOverWorkers) {
   config.workers.cores = {1, 2, 3};
   const MemoryPlan plan = memory_plan(config, hundred_each);
   EXPECT_EQ(bytes_of(plan, "sessions"), 3u * 334 * 100);
-  EXPECT_EQ(bytes_of(plan, "inspection"), 3u * (1'000 * (2 * 2'000 + 8 * 1'024)));
+  EXPECT_EQ(bytes_of(plan, "inspection"), 3u * (1'000 * (2 * 2'000 + 8 * 1'024 + 384)));
 }
 
 TEST(MemoryPlan, RingsOfAPowerOfTwoTakeTheNextOne) {
