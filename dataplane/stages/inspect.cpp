@@ -6,6 +6,7 @@
 #include "dataplane/net/headers.h"
 #include "dataplane/stages/fragments.h"
 #include "dataplane/stages/tcp_reset.h"
+#include "dataplane/stages/transport_checksum.h"
 #include "dataplane/worker/leave.h"
 #include "dataplane/worker/session_life.h"
 
@@ -45,6 +46,15 @@ void fill_tcp_checksum(rte_mbuf* mbuf, const PacketMeta& meta) {
   tcp.checksum = net::be16::raw(net::checksum_finish(net::checksum_add(sum, {ip + meta.l4_offset, length})));
 }
 
+/// A receiver takes the urgent byte out of the stream, or does not, as it was told to (RFC 6093): whoever
+/// inspects the stream could not know what is read. So it is made an ordinary byte.
+void clear_urgent(rte_mbuf* mbuf, const PacketMeta& meta) {
+  auto& tcp = *reinterpret_cast<net::TcpHeader*>(data_of(mbuf) + meta.ip_offset + meta.l4_offset);
+  tcp.flags = static_cast<uint8_t>(tcp.flags & ~kUrg);
+  tcp.urgent = net::be16();
+  fill_tcp_checksum(mbuf, meta);
+}
+
 /// Adds to an alert what inspection does not know: the session's counts.
 class SessionSink final : public inspection::EventSink {
  public:
@@ -78,6 +88,8 @@ Next drop_rest(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Session&
     add_reset(ctx, resets, mbuf, ResetTo::sender);
   return Next::drop(DropReason::session_dropped);
 }
+
+uint8_t flags_of(net::Bytes tcp) { return tcp[offsetof(net::TcpHeader, flags)]; }
 
 /// Length of the transport header of a datagram that came in pieces; its first piece had the whole of it.
 size_t transport_header(uint8_t protocol, net::Bytes transport) {
@@ -127,6 +139,13 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
     if (const Next next = gather_inspected(ctx, mbuf, transport); !next.goes_on()) return next;
     header = std::min(transport_header(meta.protocol(), transport), transport.size());
   }
+  const bool urgent = meta.protocol() == net::kProtoTcp && (flags_of(transport) & kUrg) != 0;
+  if (!transport_checksum_right(mbuf, meta, transport) || (urgent && meta.fragment)) [[unlikely]] {
+    if (meta.fragment) drop_inspected(ctx, DropReason::inspect_unsafe);
+    return Next::drop(DropReason::inspect_unsafe);
+  }
+  if (urgent) [[unlikely]]
+    clear_urgent(mbuf, meta);
   ctx.counters.inspected_packets.add();
   SessionSink sink(ctx, meta.session);
   inspection::Packet packet =

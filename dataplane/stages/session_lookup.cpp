@@ -7,6 +7,7 @@
 #include "dataplane/stages/inner.h"
 #include "dataplane/stages/session_slow.h"
 #include "dataplane/stages/translate.h"
+#include "dataplane/stages/transport_checksum.h"
 #include "dataplane/worker/half_open.h"
 #include "dataplane/worker/session_life.h"
 
@@ -32,6 +33,11 @@ Next tcp_rare(WorkerContext& ctx, rte_mbuf* mbuf, Session& session, PacketMeta& 
     session.last_seen = ctx.tick;
     return Next::go_on();
   }
+  // Its receiver discards it, whatever it says. Of a datagram in pieces the sum is not known yet.
+  const net::Bytes transport =
+      bytes_of(mbuf).subspan(meta.ip_offset + meta.l4_offset, meta.ip_length - meta.l4_offset);
+  if (!meta.fragment && !transport_checksum_right(mbuf, meta, transport))
+    return Next::drop(DropReason::tcp_checksum);
   SessionCold& cold = ctx.sessions->cold(meta.session);
   const TcpSegment segment = segment_of(mbuf);
   const TcpRules& rules = ctx.snapshot->tcp;

@@ -106,6 +106,46 @@ Bytes with_ttl(Bytes inner_frame, uint8_t ttl) {
   return inner_frame;
 }
 
+// The first numbers behind a Conversation's handshake.
+constexpr uint32_t kClientSeq = 0xffff'fff1, kServerSeq = 7'001;
+
+TEST(Inspect, WhatItsReceiverDiscardsHidesNothingAndIsNotTold) {
+  for (const Ip ip : {Ip::v4, Ip::v6}) {
+    TestHub hub(inspected().build());
+    Conversation talk(hub, ip);
+    talk.handshake();
+    hub.moved();
+    for (const char* const decoy : {"harmless", "an attack"}) {
+      const Transport spoilt = [&](PacketBuilder& b) {
+        b.tcp(1000, 80, kPsh | kAck, kClientSeq, kServerSeq).bad_checksum().payload(decoy);
+      };
+      EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, spoilt, ip)).empty());
+      EXPECT_EQ(hub.moved(), dropped(DropReason::inspect_unsafe));
+    }
+    EXPECT_TRUE(hub.events().empty());
+    // Nor is it what the bytes that the receiver takes are compared with.
+    const Transport request = talk.segment(true, kPsh | kAck, "GET / HTTP/1.1\r\n\r\n");
+    expect_forwarded(talk.client("GET / HTTP/1.1\r\n\r\n"), kA, kB, request, ip);
+  }
+}
+
+TEST(Inspect, UrgentBytesBecomeOrdinaryOnes) {
+  constexpr uint8_t kUrgent = 32;
+  for (const Ip ip : {Ip::v4, Ip::v6}) {
+    TestHub hub(inspected().build());
+    Conversation talk(hub, ip);
+    talk.handshake();
+    const auto segment = [](uint8_t flags, uint8_t pointer) {
+      return Transport([=](PacketBuilder& b) {
+        b.tcp(1000, 80, flags, kClientSeq, kServerSeq).byte(19, pointer).payload("an attXack");
+      });
+    };
+    // Without the X it would be the attack, and a receiver that takes the X out would read just that.
+    const auto got = hub.pass_through(from_spoke(kA, kB, segment(kPsh | kAck | kUrgent, 7), ip));
+    expect_forwarded(got, kA, kB, segment(kPsh | kAck, 0), ip);
+  }
+}
+
 TEST(Inspect, WhatTheHubWillNotSendHidesNothing) {
   TestHub hub(inspected().build());
   Conversation talk(hub, Ip::v4);

@@ -75,6 +75,23 @@ SessionState only_state(TestHub& hub) {
   return rows.empty() ? SessionState::free : rows[0].state;
 }
 
+TEST(Tcp, AWrongChecksumClosesNothing) {
+  for (const Ip ip : {Ip::v4, Ip::v6}) {
+    TestHub hub(network().build());
+    Talk talk(hub, ip);
+    talk.handshake();
+    for (const uint8_t flags : {uint8_t{kRst}, uint8_t{kFin | kAck}}) {
+      const Transport spoilt = [&](PacketBuilder& b) {
+        b.tcp(1000, 80, flags, talk.next(0), talk.next(1)).bad_checksum();
+      };
+      EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, spoilt, ip)).empty());
+      EXPECT_EQ(hub.moved(), dropped(DropReason::tcp_checksum));
+      EXPECT_EQ(only_state(hub), SessionState::established);
+    }
+    EXPECT_EQ(talk.client(kAck, "on it goes").size(), 1u);
+  }
+}
+
 TEST(Tcp, OutsideOfTheWindowsNothingCloses) {
   for (const Ip ip : {Ip::v4, Ip::v6}) {
     TestHub hub(network().build());

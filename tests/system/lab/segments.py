@@ -1,0 +1,181 @@
+"""One end of a TCP connection by hand: its segments are made by scapy, the other end is a kernel.
+
+The address is one that the namespace's kernel does not have, so that the kernel neither answers nor resets; ARP for it
+is answered here.
+"""
+
+import os
+import select
+import socket
+import threading
+import time
+
+os.environ.setdefault("SCAPY_USE_LIBPCAP", "no")
+from scapy.layers.inet import IP, TCP, fragment  # noqa: E402
+from scapy.layers.l2 import ARP, Ether  # noqa: E402
+from scapy.packet import Raw  # noqa: E402
+
+from .raw import ETH_P_ALL, mac_of  # noqa: E402
+
+FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
+
+
+class RawHost:
+    """A host on a device of a namespace, seen by the others at `address`."""
+
+    def __init__(self, namespace, device, address, gateway):
+        self.address = address
+        self.mac = mac_of(namespace, device)
+        self._socket = namespace.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        self._socket.bind((device, ETH_P_ALL))
+        namespace.lab.on_close(self._socket.close)
+        self.gateway_mac = self._ask(gateway)
+
+    def send(self, packet):
+        """An IP packet, by way of the gateway."""
+        self._socket.send(bytes(Ether(src=self.mac, dst=self.gateway_mac) / packet))
+
+    def receive(self, deadline):
+        """The next TCP segment to this host; None at `deadline`."""
+        while (frame := self._frame(deadline)) is not None:
+            if IP in frame and TCP in frame and frame[IP].dst == self.address:
+                return frame[IP]
+        return None
+
+    def _frame(self, deadline):
+        """The next frame; requests for this host's MAC are answered and not given."""
+        while (left := deadline - time.monotonic()) > 0:
+            if not select.select([self._socket], [], [], left)[0]:
+                return None
+            data, (_, _, kind, *_) = self._socket.recvfrom(65535)
+            if kind == socket.PACKET_OUTGOING:
+                continue
+            frame = Ether(data)
+            if ARP in frame and frame[ARP].op == 1 and frame[ARP].pdst == self.address:
+                self._socket.send(bytes(Ether(src=self.mac, dst=frame.src) / ARP(
+                    op=2, hwsrc=self.mac, psrc=self.address, hwdst=frame[ARP].hwsrc, pdst=frame[ARP].psrc)))
+                continue
+            return frame
+        return None
+
+    def _ask(self, address):
+        request = Ether(src=self.mac, dst="ff:ff:ff:ff:ff:ff") / ARP(hwsrc=self.mac, psrc=self.address, pdst=address)
+        self._socket.send(bytes(request))
+        deadline = time.monotonic() + 3
+        while (frame := self._frame(deadline)) is not None:
+            if ARP in frame and frame[ARP].op == 2 and frame[ARP].psrc == address:
+                return frame[ARP].hwsrc
+        raise OSError(f"nobody answers for {address}")
+
+
+class RawConnection:
+    """A connection that a RawHost opens. `next` is the sequence number of its next byte."""
+
+    ISN = 1_000_000
+
+    def __init__(self, host, port, server, server_port, isn=ISN, timestamps=False):
+        self.host, self.port, self.server, self.server_port = host, port, server, server_port
+        self.next = (isn + 1) & 0xffffffff
+        self.ack = 0
+        self.reset = False  # the other end, or somebody between, has closed it
+        self._timestamps = timestamps
+        self._clock = 10_000_000
+        self._peer_clock = 0
+
+    def options(self, clock=None):
+        if not self._timestamps:
+            return []
+        self._clock += 10
+        return [("Timestamp", (self._clock if clock is None else clock, self._peer_clock)), ("NOP", None), ("NOP", None)]
+
+    def packet(self, data=b"", seq=None, ack=None, flags=ACK | PSH, ttl=64, urgent=0, window=60000, clock=None,
+               bad_checksum=False):
+        """One segment; by default the one that goes on where the last one ended, which stays `next`."""
+        tcp = TCP(sport=self.port, dport=self.server_port, seq=self.next if seq is None else seq & 0xffffffff,
+                  ack=self.ack if ack is None else ack & 0xffffffff, flags=flags, window=window, urgptr=urgent,
+                  options=self.options(clock))
+        packet = IP(src=self.host.address, dst=self.server, ttl=ttl) / tcp / Raw(data)
+        if bad_checksum:
+            packet = IP(bytes(packet))
+            packet[TCP].chksum ^= 0x5555
+        return packet
+
+    def send(self, data=b"", **how):
+        """Sends packet(data, ...)."""
+        self.host.send(self.packet(data, **how))
+
+    def say(self, data, **how):
+        """The stream's next bytes."""
+        self.send(data, **how)
+        self.next = (self.next + len(data)) & 0xffffffff
+
+    def open(self, data=b"", timeout=2.0):
+        """The handshake, with `data` in the SYN; False if nobody answers."""
+        options = [("MSS", 1400)] + (self.options() if self._timestamps else [])
+        isn = (self.next - 1) & 0xffffffff
+        syn = IP(src=self.host.address, dst=self.server) / TCP(sport=self.port, dport=self.server_port, seq=isn,
+                                                               flags=SYN, window=60000, options=options) / Raw(data)
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            self.host.send(syn)
+            answer = self._of_this(min(deadline, time.monotonic() + 0.5))
+            if answer is not None and int(answer[TCP].flags) & (SYN | ACK) == SYN | ACK:
+                self.ack = (answer[TCP].seq + 1) & 0xffffffff
+                self._peer_clock = next((value[0] for name, value in answer[TCP].options if name == "Timestamp"), 0)
+                return True
+        return False
+
+    def establish(self, **how):
+        if not self.open(**how):
+            return False
+        self.send(flags=ACK)
+        return True
+
+    def _of_this(self, deadline):
+        while (packet := self.host.receive(deadline)) is not None:
+            if (packet[TCP].dport, packet[TCP].sport) == (self.port, self.server_port):
+                return packet
+        return None
+
+    def listen(self, seconds):
+        """Takes what comes for so long, and says whether a reset was among it."""
+        deadline = time.monotonic() + seconds
+        while (packet := self._of_this(deadline)) is not None:
+            if int(packet[TCP].flags) & RST:
+                self.reset = True
+                return True
+        return self.reset
+
+    def fragments(self, data, size):
+        """The next bytes' segment in IP fragments of `size` bytes."""
+        return fragment(self.packet(data), fragsize=size)
+
+
+class Reader:
+    """A kernel's TCP service that remembers what its application read, by the client's port."""
+
+    def __init__(self, lab, namespace, address, port):
+        self.read = {}
+        self._listener = namespace.socket()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.bind((address, port))
+        self._listener.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+        lab.on_close(self._listener.close)
+
+    def _serve(self):
+        while True:
+            try:
+                client, (_, port) = self._listener.accept()
+            except OSError:
+                return
+            self.read[port] = b""
+            threading.Thread(target=self._drain, args=(client, port), daemon=True).start()
+
+    def _drain(self, client, port):
+        with client:
+            try:
+                while data := client.recv(65536):
+                    self.read[port] += data
+            except OSError:
+                return
