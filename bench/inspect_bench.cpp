@@ -32,7 +32,7 @@
 #include "bench/inspection/reference_database.h"
 #include "bench/measure.h"
 #include "dataplane/net/checksum.h"
-#include "inspection/engine/ruleset.h"
+#include "inspection/engine/ruleset_builder.h"
 #include "inspection/events/eve.h"
 
 namespace weir::bench {

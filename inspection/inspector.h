@@ -16,8 +16,10 @@
 #include "dataplane/net/result.h"
 #include "inspection/detect/host_marks.h"
 #include "inspection/direction.h"
+#include "inspection/engine/exception_policy.h"
 #include "inspection/event_count.h"
 #include "inspection/events/event.h"
+#include "inspection/rules/header_sets.h"
 
 namespace weir::inspection {
 
@@ -36,10 +38,13 @@ class FlowBitNames;
 struct RulesetBuild {
   std::shared_ptr<const Ruleset> ruleset;
   std::vector<RuleIssue> refused;
+  /// Sentences: addresses and ports in rules' headers that name variables without a value; they match
+  /// nothing.
+  std::vector<std::string> unbound;
   size_t loaded = 0;
 };
 
-/// Reads and compiles rule files, with Suricata's own values for the variables that rules name. `workers`
+/// Reads and compiles rule files for a profile that says nothing else (engine/ruleset_builder.h). `workers`
 /// sets of scratch memory are allocated with it, one for each worker's index. `names` are the numbers that
 /// bits and counters of sessions and hosts have: with the same ones they survive a change of the ruleset;
 /// null: numbers of its own. Fails as a whole only if a file cannot be read or the matcher does not get what
@@ -48,8 +53,8 @@ struct RulesetBuild {
 Result<RulesetBuild> build_ruleset(const std::vector<std::string>& files, unsigned workers,
                                    std::shared_ptr<FlowBitNames> names = nullptr);
 
-/// Parses without compiling for matching: what `weir check` needs.
-Result<RulesetBuild> check_rules(const std::vector<std::string>& files);
+/// Parses and binds without compiling for matching: what `weir check` needs.
+Result<RulesetBuild> check_rules(const std::vector<std::string>& files, const ast::RuleVariables& variables);
 
 struct InspectorLimits {
   uint32_t flows = 8'192;
@@ -83,6 +88,8 @@ struct Packet {
   /// The payload again, if bytes that contradict those seen first may be put right in it; else such a packet
   /// is not sent.
   std::span<uint8_t> writable;
+  uint64_t work_budget = 0;   // work after which it may be told to wait; 0: it is not
+  bool checksum_bad = false;  // of the L4 header: its receiver discards it
   // TCP only:
   uint32_t seq = 0;
   uint32_t ack = 0;
@@ -104,15 +111,27 @@ struct RulesInUse {
 enum class Action : uint8_t {
   pass,          // send it
   drop_session,  // do not send it, nor anything later of the session
-  drop_packet,   // do not send this one (it could not be recorded); the session goes on
+  drop_packet,   // do not send this one; the session goes on
+  wait,          // its work is over the budget: inspect() again, with the same packet in the same memory
+};
+
+/// Why a packet is not sent.
+enum class Refused : uint8_t {
+  rule,      // one with action drop or reject matched
+  limit,     // a ceiling is reached, or it could not be judged to its end
+  stream,    // its receiver would discard it, or could read it otherwise than it was judged
+  ttl,       // below the profile's least
+  checksum,  // its receiver discards it
 };
 
 struct Verdict {
   Action action = Action::pass;
-  uint32_t sid = 0;        // of the rule that dropped, 0 if none
-  bool reject = false;     // both ends are to be told, whatever the profile says of drops
-  bool rewritten = false;  // `writable` has other bytes now: the L4 checksum has to be made anew
-  bool bypass = false;     // nothing later of the session can matter: close() it, and send the rest unseen
+  Refused why = Refused::limit;  // unless pass
+  uint32_t sid = 0;              // of the rule that dropped, 0 if none
+  bool reject = false;           // both ends are to be told, whatever the profile says of drops
+  uint64_t work = 0;             // what this call cost: about the bytes that it looked at or made
+  bool rewritten = false;        // `writable` has other bytes now: the L4 checksum has to be made anew
+  bool bypass = false;  // nothing later of the session can matter: close() it, and send the rest unseen
 };
 
 /// One worker counts; any thread may read.
@@ -129,13 +148,17 @@ struct InspectorCounters {
   EventCount segment_limit;      // could not be recorded
   EventCount segment_conflicts;  // its receiver would discard it, or it contradicts what was seen; not sent
   EventCount rewritten;          // the same, and put right
+  EventCount low_ttl;            // below a profile's min_ttl; not sent
+  EventCount bad_checksum;       // discarded by its receiver; not sent
+  EventCount would_drop;         // sent, since their profile only tests
   EventCount scan_errors;        // not judged to the end, so not sent
   EventCount host_marks_lost;    // what rules remember of hosts had to go before its time
   EventCount rules_moved;        // sessions that went on with the rules of a reload
   EventCount rules_moved_midst;  // of them in the midst of a transaction, since their time was over
   /// Now, by the generation of their rules modulo 4: sessions in the midst of a transaction.
   std::array<EventCount, 4> in_transaction;
-  EventCount events_lost;  // the sink was full
+  EventCount events_lost;                         // the sink was full
+  const ExceptionCounters* exceptions = nullptr;  // by Ceiling: how often it was met
 };
 
 class Inspector {

@@ -39,6 +39,10 @@ struct Profile {
   std::string name;
   OnDrop on_drop = OnDrop::reset;
   FailMode fail = FailMode::closed;
+  bool watches = false;  // nothing is held or dropped
+  bool verify_checksums = true;
+  /// What becomes of a packet for which the queue has no room: drop_packet, drop_flow, reject or bypass.
+  inspection::ExceptionPolicy when_full = inspection::ExceptionPolicy::drop_packet;
   std::shared_ptr<const inspection::Ruleset> ruleset;
   /// The one before a reload, for sessions that are in the midst of a transaction; null: there is none.
   std::shared_ptr<const inspection::Ruleset> ruleset_before = nullptr;

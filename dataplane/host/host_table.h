@@ -1,12 +1,13 @@
 // The host table: the budget of new sessions of a host whose sessions live on several workers.
 //
 // With inspection's table of host marks (inspection/detect/host_marks.h) the one structure of the data path
-// that several workers write (no locks and no atomic read-modify-write elsewhere). Fixed size; buckets of one cache line with four entries; an entry is a name
-// and a word, changed together by one 16-byte compare-and-swap, so that nobody counts for a host that has
-// just lost its entry. A host without an entry takes a free one of its bucket, or one that says no more than
-// a fresh one would. Two threads that do so at once may give it two entries: then its bound is the double for
-// a moment, until one of them is idle; what was begun is always ended. If there is no entry the host is not
-// tracked: the caller counts that, and the coarser budgets of attachment and domain still hold.
+// that several workers write (no locks and no atomic read-modify-write elsewhere). Fixed size; buckets of one
+// cache line with four entries; an entry is a name and a word, changed together by one 16-byte
+// compare-and-swap, so that nobody counts for a host that has just lost its entry. A host without an entry
+// takes a free one of its bucket, or one that says no more than a fresh one would. Two threads that do so at
+// once may give it two entries: then its bound is the double for a moment, until one of them is idle; what
+// was begun is always ended. If there is no entry the host is not tracked: the caller counts that, and the
+// coarser budgets of attachment and domain still hold.
 #pragma once
 
 #include <cstdint>

@@ -34,15 +34,20 @@ inspection::Packet packet_of(const PacketMeta& meta, net::Bytes ip_header, net::
   return packet;
 }
 
+/// Source and destination, as they lie in the IP header.
+net::Bytes addresses_of(rte_mbuf* mbuf, const PacketMeta& meta) {
+  const uint8_t* ip = data_of(mbuf) + meta.ip_offset;
+  return meta.is_v4() ? net::Bytes(ip + offsetof(net::Ipv4Header, src), 8)
+                      : net::Bytes(ip + offsetof(net::Ipv6Header, src), 32);
+}
+
 /// The TCP checksum of a segment whose payload was changed (RFC 9293 section 3.1).
 void fill_tcp_checksum(rte_mbuf* mbuf, const PacketMeta& meta) {
   uint8_t* ip = data_of(mbuf) + meta.ip_offset;
   const uint32_t length = meta.ip_length - meta.l4_offset;
-  const net::Bytes addresses = meta.is_v4() ? net::Bytes(ip + offsetof(net::Ipv4Header, src), 8)
-                                            : net::Bytes(ip + offsetof(net::Ipv6Header, src), 32);
   auto& tcp = *reinterpret_cast<net::TcpHeader*>(ip + meta.l4_offset);
   tcp.checksum = net::be16();
-  const uint64_t sum = net::pseudo_header_sum(addresses, net::kProtoTcp, length);
+  const uint64_t sum = net::pseudo_header_sum(addresses_of(mbuf, meta), net::kProtoTcp, length);
   tcp.checksum = net::be16::raw(net::checksum_finish(net::checksum_add(sum, {ip + meta.l4_offset, length})));
 }
 
@@ -106,31 +111,44 @@ size_t transport_header(uint8_t protocol, net::Bytes transport) {
   }
 }
 
-/// What was decided for the datagram goes for the pieces that waited for this one.
-void settle_fragments(WorkerContext& ctx, inspection::Action action) {
-  switch (action) {
-    case inspection::Action::pass:
-      return pass_inspected(ctx);
-    case inspection::Action::drop_packet:
-      return drop_inspected(ctx, DropReason::inspect_limit);
-    case inspection::Action::drop_session:
-      return drop_inspected(ctx, DropReason::inspect_drop);
+DropReason reason_of(inspection::Refused why) {
+  switch (why) {
+    case inspection::Refused::rule:
+      return DropReason::inspect_drop;
+    case inspection::Refused::limit:
+      return DropReason::inspect_limit;
+    case inspection::Refused::stream:
+      return DropReason::inspect_stream;
+    case inspection::Refused::ttl:
+      return DropReason::inspect_ttl;
+    case inspection::Refused::checksum:
+      return DropReason::inspect_checksum;
   }
+  return DropReason::inspect_limit;
 }
 
-Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
-  const PacketMeta& meta = meta_of(mbuf);
-  if (!is_session_there(ctx, meta)) [[unlikely]]
-    return Next::drop(DropReason::session_gone);
-  Session& session = ctx.sessions->at(meta.session);
-  if ((session.flags & (Session::kInspected | Session::kDropped)) == 0) [[likely]]
-    return Next::go_on();
-  if ((session.flags & Session::kDropped) != 0) return drop_rest(ctx, resets, mbuf, session);
-  // The payload of an error is a quote, not data of the session.
-  if (meta.icmp == net::IcmpKind::error || meta.unseen) return Next::go_on();
-  if (!will_be_sent(*ctx.snapshot, meta)) return Next::go_on();
+/// What was decided for the datagram goes for the pieces that waited for this one.
+void settle_fragments(WorkerContext& ctx, const inspection::Verdict& verdict) {
+  if (verdict.action == inspection::Action::pass) return pass_inspected(ctx);
+  drop_inspected(ctx, reason_of(verdict.why));
+}
 
-  const Profile& profile = ctx.snapshot->profiles[session.profile];
+/// Nothing of the session passes from here on.
+Next end_session_by(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, bool tell, DropReason reason) {
+  const PacketMeta& meta = meta_of(mbuf);
+  drop_session(ctx, meta.session);
+  if (!tell) return Next::drop(reason);
+  ctx.sessions->at(meta.session).flags |= Session::kResetOnDrop;
+  // Of a datagram in pieces the transport header need not be in this one; who goes on sending is told then.
+  if (!meta.fragment) {
+    add_reset(ctx, resets, mbuf, ResetTo::receiver);
+    add_reset(ctx, resets, mbuf, ResetTo::sender);
+  }
+  return Next::drop(reason);
+}
+
+Next inspect_now(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Profile& profile) {
+  const PacketMeta& meta = meta_of(mbuf);
   const inspection::FlowHandle flow{ctx.sessions->cold(meta.session).flow};
   net::Bytes transport =
       bytes_of(mbuf).subspan(meta.ip_offset + meta.l4_offset, meta.ip_length - meta.l4_offset);
@@ -153,31 +171,109 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf) {
   if (!meta.fragment && meta.protocol() == net::kProtoTcp) {
     packet.writable = {data_of(mbuf) + meta.ip_offset + meta.payload_offset, packet.payload.size()};
   }
+  // A datagram that was put together lies in memory that the next one needs; who watches holds nothing.
+  if (!meta.fragment && !profile.watches)
+    packet.work_budget = std::min(ctx.inspect_limits.packet_work, ctx.inspect_work_left);
+  if (profile.verify_checksums && header != 0)
+    packet.checksum_bad = !transport_checksum_right(addresses_of(mbuf, meta), meta.protocol(), transport);
   const inspection::RulesInUse rules(*profile.ruleset, profile.ruleset_before.get(),
                                      ctx.snapshot->rules_generation);
   const inspection::Verdict verdict = ctx.inspector->inspect(flow, rules, packet, sink);
+  ctx.inspect_work_left -= std::min(ctx.inspect_work_left, verdict.work);
+  if (verdict.action == inspection::Action::wait) return Next::kept();
   if (verdict.rewritten) fill_tcp_checksum(mbuf, meta);
   if (meta.fragment) [[unlikely]]
-    settle_fragments(ctx, verdict.action);
+    settle_fragments(ctx, verdict);
   switch (verdict.action) {
     case inspection::Action::pass:
       if (verdict.bypass) bypass_session(ctx, meta.session);
       return Next::go_on();
-    case inspection::Action::drop_packet:
-      return Next::drop(DropReason::inspect_limit);
     case inspection::Action::drop_session:
+      return end_session_by(ctx, resets, mbuf, profile.on_drop == OnDrop::reset || verdict.reject,
+                            reason_of(verdict.why));
+    case inspection::Action::drop_packet:
+    case inspection::Action::wait:
       break;
   }
-  drop_session(ctx, meta.session);
-  if (profile.on_drop == OnDrop::reset || verdict.reject) {
-    session.flags |= Session::kResetOnDrop;
-    // Of a datagram in pieces the transport header need not be in this one; who goes on sending is told then.
-    if (!meta.fragment) {
-      add_reset(ctx, resets, mbuf, ResetTo::receiver);
-      add_reset(ctx, resets, mbuf, ResetTo::sender);
-    }
+  return Next::drop(reason_of(verdict.why));
+}
+
+/// The queue has no room for it.
+Next without_room(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Profile& profile) {
+  using enum inspection::ExceptionPolicy;
+  ctx.counters.inspect_full.add();
+  switch (profile.when_full) {
+    case drop_flow:
+    case reject:
+      return end_session_by(ctx, resets, mbuf,
+                            profile.when_full == reject || profile.on_drop == OnDrop::reset,
+                            DropReason::inspect_full);
+    case bypass:
+      // With bytes missing the rest of it cannot be answered for.
+      ctx.counters.inspect_unseen.add();
+      bypass_session(ctx, meta_of(mbuf).session);
+      return Next::go_on();
+    default:
+      return Next::drop(DropReason::inspect_full);
   }
-  return Next::drop(DropReason::inspect_drop);
+}
+
+void note_queue(WorkerContext& ctx) {
+  const InspectQueue& queue = ctx.inspect_queue;
+  ctx.counters.inspect_held.set(queue.size());
+  const uint32_t percent = static_cast<uint32_t>(uint64_t{queue.size()} * 100 / queue.capacity());
+  const bool overloaded = ctx.inspect_overloaded ? percent > ctx.inspect_limits.overload_end
+                                                 : percent >= ctx.inspect_limits.overload_begin;
+  if (overloaded == ctx.inspect_overloaded) return;
+  ctx.inspect_overloaded = overloaded;
+  if (overloaded) ctx.counters.overloads.add();
+  inspection::Event event;
+  event.kind = inspection::EventKind::overload;
+  event.time_ns = ctx.now;
+  event.overload = {overloaded, ctx.id, queue.size()};
+  ctx.events.push(event);
+}
+
+/// Takes the packet for a later turn.
+Next wait(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Profile& profile) {
+  if (profile.watches) {
+    ctx.counters.inspect_unseen.add();
+    return Next::go_on();
+  }
+  if (!ctx.inspect_queue.push(mbuf)) return without_room(ctx, resets, mbuf, profile);
+  ctx.counters.inspect_waited.add();
+  note_queue(ctx);
+  return Next::kept();
+}
+
+/// `waited`: it is the first of the queue, and kept() leaves it there.
+Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, bool waited) {
+  const PacketMeta& meta = meta_of(mbuf);
+  if (!is_session_there(ctx, meta)) [[unlikely]]
+    return Next::drop(DropReason::session_gone);
+  Session& session = ctx.sessions->at(meta.session);
+  if ((session.flags & (Session::kInspected | Session::kDropped)) == 0) [[likely]]
+    return Next::go_on();
+  if ((session.flags & Session::kDropped) != 0) return drop_rest(ctx, resets, mbuf, session);
+  // The payload of an error is a quote, not data of the session.
+  if (meta.icmp == net::IcmpKind::error || meta.unseen) return Next::go_on();
+  if (!will_be_sent(*ctx.snapshot, meta)) return Next::go_on();
+  const Profile& profile = ctx.snapshot->profiles[session.profile];
+  if (!waited && (!ctx.inspect_queue.empty() || ctx.inspect_work_left == 0))
+    return wait(ctx, resets, mbuf, profile);
+  const Next next = inspect_now(ctx, resets, mbuf, profile);
+  // A fragment that waits for others is kept too, by who has it.
+  if (waited || next.kind() != Next::Kind::kept || meta.fragment) return next;
+  return wait(ctx, resets, mbuf, profile);
+}
+
+void append_resets(WorkerContext& ctx, Burst& burst) {
+  Burst& resets = ctx.resets;
+  // After what was sent before the drop, in order.
+  for (uint16_t i = 0; i < resets.size; ++i) {
+    if (!burst.push(resets.packets[i])) leave(ctx, resets.packets[i], Next::drop(DropReason::tx_full));
+  }
+  resets.size = 0;
 }
 
 }  // namespace
@@ -191,13 +287,30 @@ inspection::Packet packet_of(rte_mbuf* mbuf, NanoTime now) {
 }
 
 void inspect(WorkerContext& ctx, Burst& burst) {
-  Burst& resets = ctx.resets;
-  for_each_packet(ctx, burst, [&](rte_mbuf* mbuf) { return decide(ctx, resets, mbuf); });
-  // After what was sent before the drop, in order.
-  for (uint16_t i = 0; i < resets.size; ++i) {
-    if (!burst.push(resets.packets[i])) leave(ctx, resets.packets[i], Next::drop(DropReason::tx_full));
+  for_each_packet(ctx, burst, [&](rte_mbuf* mbuf) { return decide(ctx, ctx.resets, mbuf, false); });
+  append_resets(ctx, burst);
+}
+
+void inspect_waiting(WorkerContext& ctx, Burst& burst) {
+  InspectQueue& queue = ctx.inspect_queue;
+  burst.size = 0;
+  while (!queue.empty() && ctx.inspect_work_left != 0 && burst.size < kMaxRxBurst) {
+    rte_mbuf* const mbuf = queue.front();
+    PacketMeta& meta = meta_of(mbuf);
+    if (is_session_there(ctx, meta))  // it may have moved meanwhile
+      meta.adjacency = ctx.sessions->at(meta.session).adjacency[static_cast<size_t>(meta.direction)];
+    const bool fragment = meta.fragment;
+    const Next next = decide(ctx, ctx.resets, mbuf, true);
+    if (next.kind() == Next::Kind::kept && !fragment) break;  // the rest of it in another turn
+    queue.pop();
+    if (next.goes_on()) {
+      burst.push(mbuf);
+    } else {
+      leave(ctx, mbuf, next);
+    }
   }
-  resets.size = 0;
+  note_queue(ctx);
+  append_resets(ctx, burst);
 }
 
 }  // namespace weir::dataplane

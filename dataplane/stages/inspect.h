@@ -8,6 +8,9 @@ namespace weir::dataplane {
 /// A whole packet of a session, as inspection sees it.
 inspection::Packet packet_of(rte_mbuf* mbuf, NanoTime now);
 
+/// Puts packets that waited, as far as this turn's budget goes, into `burst`, which is done with before.
+void inspect_waiting(WorkerContext& ctx, Burst& burst);
+
 /// For bursts that have such packets, or packets of sessions that were dropped.
 void inspect(WorkerContext& ctx, Burst& burst);
 

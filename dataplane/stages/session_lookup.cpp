@@ -46,15 +46,17 @@ Next tcp_rare(WorkerContext& ctx, rte_mbuf* mbuf, Session& session, PacketMeta& 
   // What its receiver may take or not cannot be inspected: data of that kind would be a way past inspection,
   // or poison what is inspected.
   const bool inspected = (session.flags & Session::kInspected) != 0;
+  const bool watched = inspected && ctx.snapshot->profiles[session.profile].watches;
   const bool ignored = step.verdict == TcpVerdict::ignore;
-  if (step.verdict == TcpVerdict::refuse || (ignored && inspected && meta.ip_length > meta.payload_offset)) {
+  if (step.verdict == TcpVerdict::refuse ||
+      (ignored && inspected && !watched && meta.ip_length > meta.payload_offset)) {
     const bool outside = event == TcpEvent::outside || event == TcpEvent::outside_control;
     return Next::drop(outside ? DropReason::tcp_outside_window : DropReason::tcp_unexpected);
   }
   cold.tcp_flags[static_cast<size_t>(meta.direction)] |= meta.tcp_flags;
   count(ctx, session, meta.direction, meta.ip_length);
   if (ignored) {
-    meta.unseen = true;
+    meta.unseen = !watched;
     const bool retransmitted = session.state == SessionState::syn_received && event == TcpEvent::syn;
     if (!retransmitted) ctx.counters.tcp_ignored.add();
     return Next::go_on();

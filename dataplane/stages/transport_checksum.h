@@ -1,6 +1,5 @@
 // The checksum of a packet's transport header, looked at where it matters what the receiver makes of the
-// packet: it discards those that are wrong (RFC 9293 section 3.1, RFC 768), so they move nothing and hide
-// nothing.
+// packet: it discards those that are wrong, so they move nothing and hide nothing.
 //
 // Worker thread. Costs a pass over the packet's bytes.
 #pragma once
@@ -11,14 +10,27 @@
 
 namespace weir::dataplane {
 
-/// `transport` is the whole segment or datagram. True for protocols that have none here, and for UDP without
-/// one.
+/// Of TCP (RFC 9293 section 3.1), UDP (RFC 768), ICMP (RFC 792) and ICMPv6 (RFC 4443 section 2.3). `transport`
+/// is the whole segment or datagram. True for protocols that have none here, and for UDP without one.
 inline bool transport_checksum_right(rte_mbuf* mbuf, const PacketMeta& meta, net::Bytes transport) {
   const uint8_t protocol = meta.protocol();
-  if (protocol != net::kProtoTcp && protocol != net::kProtoUdp) return true;
-  if (protocol == net::kProtoUdp &&
-      reinterpret_cast<const net::UdpHeader*>(transport.data())->checksum.raw() == 0) {
-    return true;
+  switch (protocol) {
+    case net::kProtoIcmp:
+      return net::checksum(transport) == 0;
+    case net::kProtoUdp: {
+      const auto& udp = *reinterpret_cast<const net::UdpHeader*>(transport.data());
+      if (udp.checksum.raw() == 0) return true;
+      // What lies behind the datagram is not of it.
+      const size_t length = udp.length.host();
+      if (length < sizeof udp || length > transport.size()) return false;
+      transport = transport.first(length);
+      break;
+    }
+    case net::kProtoTcp:
+    case net::kProtoIcmpv6:
+      break;
+    default:
+      return true;
   }
   const uint8_t* const ip = data_of(mbuf) + meta.ip_offset;
   const net::Bytes addresses = meta.is_v4() ? net::Bytes(ip + offsetof(net::Ipv4Header, src), 8)

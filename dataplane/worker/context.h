@@ -15,6 +15,7 @@
 #include "dataplane/policy/rule_hits.h"
 #include "dataplane/session/session_table.h"
 #include "dataplane/worker/dataplane.h"
+#include "dataplane/worker/inspect_queue.h"
 #include "dataplane/worker/packet.h"
 #include "dataplane/worker/pending.h"
 #include "dataplane/worker/policer.h"
@@ -97,6 +98,10 @@ struct WorkerContext {
   TurnProfile profile;
   std::unique_ptr<SessionTable> sessions;
   std::unique_ptr<inspection::Inspector> inspector;
+  InspectLimits inspect_limits;  // of this worker alone
+  InspectQueue inspect_queue;
+  uint64_t inspect_work_left = 0;  // of this turn
+  bool inspect_overloaded = false;
   std::unique_ptr<FragmentState> fragments;
   std::unique_ptr<PendingSessions> pending;  // null: nobody finds names, so they are given up
   std::unique_ptr<Bindings> bindings;

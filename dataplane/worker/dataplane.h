@@ -22,6 +22,7 @@
 #include "dataplane/io/port.h"
 #include "dataplane/policy/rule_hits.h"
 #include "dataplane/session/session.h"
+#include "dataplane/worker/inspect_limits.h"
 #include "dataplane/worker/pending_limits.h"
 #include "dataplane/worker/profile.h"
 #include "inspection/inspector.h"
@@ -56,6 +57,7 @@ struct DataplaneSettings {
   NanoTime stall_ns = kNanosPerMilli;      // see TurnProfile
   uint32_t sample_one_in = kSampleOneIn;   // see TurnProfile
   inspection::InspectorLimits inspection;  // `flows`: whole hub
+  InspectLimits inspect = {};
   /// What nobody is to guess (ports that are given out, hashes) comes from this and not from chance: for
   /// tests that want the same run again.
   std::optional<uint64_t> secret = {};
@@ -67,7 +69,7 @@ struct DataplaneSettings {
 /// Counters of one worker; each has that worker as its one writer. Any thread reads.
 struct WorkerCounters {
   // in: rx + taken_over + resumed + generated = out: tx + dropped + punted + handed_over + consumed +
-  // fragments_held + pending_held
+  // fragments_held + pending_held + inspect_held
   Counter rx;              // from ports
   Counter taken_over;      // from other workers
   Counter resumed;         // from control, which held them
@@ -93,6 +95,12 @@ struct WorkerCounters {
   Counter
       tcp_ignored;  // segments that passed, but moved nothing: outside of the windows, SYN of a live session
   Counter resets_sent, inspected_packets;
+  Counter inspect_held;      // now: packets that wait for inspection
+  Counter inspect_waited;    // packets that had to, once or again
+  Counter inspect_unseen;    // that passed without inspection, since there was no room or time for it
+  Counter inspect_full;      // times that the queue had no room for one more
+  Counter overloads;         // times that the worker became overloaded
+  Counter overload_refused;  // sessions that began meanwhile, to which their profile's `fail` was applied
   Counter pending_sessions,
       pending_held;           // now: sessions whose rule is not known yet, packets that wait for it
   Counter pending_full;       // sessions decided without names, since there was no room for one more

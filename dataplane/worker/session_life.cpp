@@ -103,6 +103,10 @@ bool set_effects(WorkerContext& ctx, SessionIndex index, const RuleEffects& effe
 bool begin_inspection(WorkerContext& ctx, SessionIndex index) {
   Session& session = ctx.sessions->at(index);
   session.flags = static_cast<uint16_t>(session.flags & ~Session::kBypassed);
+  if (ctx.inspect_overloaded) [[unlikely]] {
+    ctx.counters.overload_refused.add();
+    return ctx.snapshot->profiles[session.profile].fail == FailMode::open;
+  }
   const FlowHandle flow = ctx.inspector->open(flow_info(ctx, index));
   if (!flow.valid()) return ctx.snapshot->profiles[session.profile].fail == FailMode::open;
   ctx.sessions->cold(index).flow = flow.value;

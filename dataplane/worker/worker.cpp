@@ -160,6 +160,8 @@ WorkerContext::WorkerContext(WorkerIndex index, const DataplaneSettings& setting
       rule_hits(settings.policy_rules),
       rule_log(settings.policy_rules, settings.rule_events_per_second),
       profile(settings.stall_ns, settings.sample_one_in),
+      inspect_limits(worker_share(settings.inspect, static_cast<uint32_t>(settings.cores.size()))),
+      inspect_queue(inspect_limits.packets),
       rings(std::move(own_rings)),
       events(rings.events.get(), counters.events_lost),
       punt_tokens{TokenBucket(settings.punts_per_second), TokenBucket(settings.punts_per_second),
@@ -363,8 +365,20 @@ bool Worker::turn(NanoTime now) {
   return busy;
 }
 
+/// Packets that waited for inspection, before others are. What is in `burst_` is done with.
+bool Worker::forward_inspected() {
+  if (ctx_.inspect_queue.empty()) return false;
+  enter(ctx_, Stage::inspect, ctx_.inspect_queue.size());
+  inspect_waiting(ctx_, burst_);
+  send_burst(burst_);
+  if (!ctx_.fragments->cleared.empty()) forward_cleared(burst_);
+  return true;
+}
+
 bool Worker::work() {
   bool busy = work_on_command();
+  ctx_.inspect_work_left = ctx_.inspect_limits.turn_work;
+  busy |= forward_inspected();
   enter(ctx_, Stage::take_over);
   busy |= take_handed_over();
   enter(ctx_, Stage::from_control);

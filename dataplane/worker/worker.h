@@ -59,6 +59,7 @@ class Worker {
   bool still_known(rte_mbuf* mbuf);
   /// Into the burst, if it is still known.
   void take_up(rte_mbuf* mbuf, LookupAhead& lookups);
+  bool forward_inspected();
   bool receive();
   bool work_on_command();
   void purge_or_list(SessionIndex index, const Command& command, Command::Part& part);

@@ -24,6 +24,8 @@ class DetectionProfile {
                                                               std::vector<std::string>* unbound = nullptr);
 
   const DetectionRuleset& ruleset() const { return *ruleset_; }
+  /// The same, for another profile.
+  const std::shared_ptr<const DetectionRuleset>& shared_ruleset() const { return ruleset_; }
   InspectMode mode() const { return mode_; }
   DropScope drop_scope() const { return drop_scope_; }
   const AddressSet& addresses(uint32_t index) const { return addresses_[index].set; }

@@ -1,9 +1,9 @@
-// Rule files -> a Ruleset.
+// Rule files and what profiles say -> Rulesets.
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 
-#include "inspection/engine/ruleset.h"
-#include "inspection/inspector.h"
+#include "inspection/engine/ruleset_builder.h"
 #include "inspection/rules/language.h"
 
 namespace weir::inspection {
@@ -12,7 +12,34 @@ namespace {
 
 constexpr uintmax_t kMaxFileBytes = uintmax_t{256} << 20;
 
-Result<std::string> read_file(const std::string& path) {
+std::atomic<uint64_t> last_serial{0};
+
+void add_issues(std::span<const ast::Issue> issues, const ast::ParsedRuleset& rules,
+                std::vector<RuleIssue>& out) {
+  for (const ast::Issue& issue : issues) {
+    if (issue.kind == ast::Issue::Kind::skipped) continue;
+    out.push_back({rules.files[issue.file], issue.line, issue.column, issue.keyword, issue.message});
+  }
+}
+
+Result<RulesetBuild> bind(std::shared_ptr<const DetectionRuleset> rules, std::vector<RuleIssue> refused,
+                          const ProfileSpec& spec) {
+  RulesetBuild build;
+  build.refused = std::move(refused);
+  build.loaded = rules->rules().size();
+  auto profile = DetectionProfile::bind(std::move(rules), spec.variables, spec.settings.mode,
+                                        DropScope::session, &build.unbound);
+  if (!profile) return tl::unexpected(std::move(profile.error()));
+  build.ruleset = std::make_shared<const Ruleset>(std::move(*profile), spec.settings);
+  return build;
+}
+
+}  // namespace
+
+Ruleset::Ruleset(std::shared_ptr<const DetectionProfile> profile, const SessionSettings& settings)
+    : profile_(std::move(profile)), settings_(settings), serial_(++last_serial) {}
+
+Result<std::string> read_rule_file(const std::string& path) {
   std::error_code error;
   const bool regular = std::filesystem::is_regular_file(path, error);
   if (error) return fail(ErrorCode::io, "the rule file " + path + " cannot be read: " + error.message());
@@ -30,59 +57,62 @@ Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
-Result<ast::ParsedRuleset> read_files(const std::vector<std::string>& files) {
-  ast::RuleReader reader;
+Result<ast::ParsedRuleset> read_rule_files(const std::vector<std::string>& files, ast::RuleReader reader) {
   ast::ParsedRuleset rules;
   for (const std::string& file : files) {
-    auto text = read_file(file);
+    auto text = read_rule_file(file);
     if (!text) return tl::unexpected(std::move(text.error()));
     reader.read(file, *text, rules);
   }
   return rules;
 }
 
-void add_issues(std::span<const ast::Issue> issues, const ast::ParsedRuleset& rules, RulesetBuild& build) {
-  for (const ast::Issue& issue : issues) {
-    if (issue.kind == ast::Issue::Kind::skipped) continue;
-    build.refused.push_back(
-        {rules.files[issue.file], issue.line, issue.column, issue.keyword, issue.message});
-  }
-}
-
-}  // namespace
-
-Result<RulesetBuild> check_rules(const std::vector<std::string>& files) {
-  auto rules = read_files(files);
-  if (!rules) return tl::unexpected(std::move(rules.error()));
+Result<RulesetBuild> check_rules(const std::vector<std::string>& files, const ast::RuleVariables& variables) {
+  const auto rules = read_rule_files(files, ast::RuleReader());
+  if (!rules) return tl::unexpected(rules.error());
   RulesetBuild build;
-  add_issues(rules->issues, *rules, build);
+  add_issues(rules->issues, *rules, build.refused);
   build.loaded = rules->rules.size();
+  for (const ast::SetExpression& expression : rules->addresses.entries()) {
+    if (const auto set = ast::bind_addresses(expression, variables); !set)
+      build.unbound.push_back(expression.text + ": " + set.error());
+  }
+  for (const ast::SetExpression& expression : rules->ports.entries()) {
+    if (const auto set = ast::bind_ports(expression, variables); !set)
+      build.unbound.push_back(expression.text + ": " + set.error());
+  }
   return build;
 }
 
-Result<RulesetBuild> compile_rules(const ast::ParsedRuleset& rules, unsigned workers,
+Result<RulesetBuild> compile_rules(const ast::ParsedRuleset& rules, unsigned workers, const ProfileSpec& spec,
                                    std::shared_ptr<FlowBitNames> names) {
   DetectionCompileOptions options;
   options.workers = workers;
   options.flowbit_names = std::move(names);
   auto compiled = DetectionRuleset::compile(rules, options);
   if (!compiled) return tl::unexpected(std::move(compiled.error()));
-  RulesetBuild build;
-  add_issues(rules.issues, rules, build);
-  add_issues((*compiled)->issues(), rules, build);
-  build.loaded = (*compiled)->rules().size();
-  auto profile =
-      DetectionProfile::bind(std::move(*compiled), ast::RuleVariables::defaults(), InspectMode::ips);
-  if (!profile) return tl::unexpected(std::move(profile.error()));
-  build.ruleset = std::make_shared<const Ruleset>(std::move(*profile));
+  std::vector<RuleIssue> refused;
+  add_issues(rules.issues, rules, refused);
+  add_issues((*compiled)->issues(), rules, refused);
+  return bind(std::move(*compiled), std::move(refused), spec);
+}
+
+Result<RulesetBuild> RulesetBuilder::build(const ProfileSpec& spec) {
+  if (const auto known = compiled_.find(spec.files); known != compiled_.end())
+    return bind(known->second.rules, known->second.refused, spec);
+  const auto rules = read_rule_files(spec.files, ast::RuleReader());
+  if (!rules) return tl::unexpected(rules.error());
+  auto build = compile_rules(*rules, workers_, spec, names_);
+  if (!build) return build;
+  compiled_.emplace(spec.files, Compiled{build->ruleset->profile().shared_ruleset(), build->refused});
   return build;
 }
 
 Result<RulesetBuild> build_ruleset(const std::vector<std::string>& files, unsigned workers,
                                    std::shared_ptr<FlowBitNames> names) {
-  auto rules = read_files(files);
-  if (!rules) return tl::unexpected(std::move(rules.error()));
-  return compile_rules(*rules, workers, std::move(names));
+  ProfileSpec spec;
+  spec.files = files;
+  return RulesetBuilder(workers, std::move(names)).build(spec);
 }
 
 }  // namespace weir::inspection

@@ -11,6 +11,8 @@ namespace weir::inspection {
 namespace {
 
 constexpr size_t kMaxPayload = 65'535;
+/// To hold one rule against bytes costs about as much as to scan so many.
+constexpr uint64_t kWorkOfRule = 256;
 
 /// What rules and anomalies call it.
 void raise(TcpFate fate, PacketEvents& events) {
@@ -68,9 +70,7 @@ class Engine::Sink final : public AlertSink {
 Engine::Engine(const EngineSettings& settings)
     : settings_(settings),
       pool_(settings.memory),
-      scratch_(std::make_unique_for_overwrite<uint8_t[]>(kMaxPayload)) {
-  parsers_.http = settings.http;
-}
+      scratch_(std::make_unique_for_overwrite<uint8_t[]>(kMaxPayload)) {}
 
 Engine::~Engine() = default;
 
@@ -83,7 +83,18 @@ Result<std::unique_ptr<Engine>> Engine::create(unsigned worker, const EngineSett
   return engine;
 }
 
-EngineSession* Engine::open(const EnginePacket& first, uint64_t id) {
+void Engine::use(const Ruleset& rules) {
+  rules_ = &rules;
+  if (serial_ == rules.serial()) return;
+  serial_ = rules.serial();
+  session_settings_ = rules.settings();
+  if (settings_.session_records != 0) session_settings_.stream.session_records = settings_.session_records;
+  parsers_.http = session_settings_.http;
+  parsers_.http.file_hashes |= rules.profile().ruleset().file_digests();
+}
+
+EngineSession* Engine::open(const EnginePacket& first, uint64_t id, const Ruleset& rules) {
+  use(rules);
   auto* const session = make_in<EngineSession>(pool_, pool_);
   if (session == nullptr) {
     ++counters_.exceptions[static_cast<size_t>(Ceiling::session_memory)];
@@ -92,9 +103,9 @@ EngineSession* Engine::open(const EnginePacket& first, uint64_t id) {
   const PacketView& view = first.view;
   bool from_server = view.protocol == net::kProtoTcp &&
                      (view.tcp_flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck) &&
-                     (settings_.stream.midstream || settings_.stream.async_oneside);
-  if (view.protocol == net::kProtoTcp && settings_.stream.midstream && (view.tcp_flags & kTcpSyn) == 0 &&
-      !view.payload.empty()) {
+                     (session_settings_.stream.midstream || session_settings_.stream.async_oneside);
+  if (view.protocol == net::kProtoTcp && session_settings_.stream.midstream &&
+      (view.tcp_flags & kTcpSyn) == 0 && !view.payload.empty()) {
     // Picked up in the middle: who is the server only its bytes can tell.
     const auto tells = [&](Direction direction) {
       return recognise_stream(direction, view.payload).answer == Recognition::Answer::yes;
@@ -117,7 +128,7 @@ EngineSession* Engine::open(const EnginePacket& first, uint64_t id) {
   session->id = id;
   session->facts.start_ns = view.time_ns;
   if (view.protocol == net::kProtoTcp) {
-    session->tcp = make_in<TcpTrack>(pool_, pool_, settings_.stream);
+    session->tcp = make_in<TcpTrack>(pool_, pool_, session_settings_.stream);
     if (session->tcp == nullptr) {
       ++counters_.exceptions[static_cast<size_t>(Ceiling::session_memory)];
       destroy_in(pool_, session);
@@ -138,15 +149,22 @@ Direction Engine::direction_of(const EngineSession& session, const EnginePacket&
   return Direction::to_client;
 }
 
-EngineVerdict Engine::inspect(EngineSession* session, EnginePacket& packet, const DetectionProfile& profile,
+EngineVerdict Engine::inspect(EngineSession* session, EnginePacket& packet, const Ruleset& rules,
                               EngineEvents& events) {
+  use(rules);
   packet_ = &packet;
-  profile_ = &profile;
   events_ = &events;
   verdict_ = {};
   packet_judged_ = no_inspection_ = false;
-  parsers_.http.file_hashes =
-      static_cast<uint8_t>(settings_.http.file_hashes | profile.ruleset().file_digests());
+  work_ = 0;
+  if (session != nullptr && session->pause != nullptr) {
+    if (session->pause->packet == packet.view.payload.data()) {
+      go_on(*session);
+      if (!verdict_.unfinished) conclude(session);
+      return verdict_;
+    }
+    forget_pause(*session);
+  }
   ++counters_.packets;
   counters_.bytes += packet.view.ip.size();
   if (session == nullptr) {
@@ -157,16 +175,16 @@ EngineVerdict Engine::inspect(EngineSession* session, EnginePacket& packet, cons
   packet.view.direction = direction_of(*session, packet);
   count(*session, packet);
   if (session->dropped) {
-    block(DropReason::flow_drop, true);
+    block_session(*session, DropReason::flow_drop);
   } else if (session->bypassed) {
     ++counters_.bypassed_packets;
     verdict_.bypass = true;
-  } else if (settings_.enforce && packet.ttl < settings_.min_ttl) {
+  } else if (enforces() && packet.ttl < session_settings_.min_ttl) {
     ++counters_.low_ttl;
-    block(DropReason::ttl, false);
+    block(DropReason::ttl);
   } else if (session->tcp != nullptr && !packet.l4_broken) {
     tcp_packet(*session, packet);
-    if (verdict_.new_session) return verdict_;
+    if (verdict_.new_session || verdict_.unfinished) return verdict_;
   } else {
     datagram(*session, packet);
   }
@@ -190,11 +208,10 @@ void Engine::count(EngineSession& session, const EnginePacket& packet) {
 bool Engine::mind_conflict(EngineSession& session, EnginePacket& packet) {
   const PoolBytes& raw = session.side(packet.view.direction).raw;
   if (!session.tcp->contradicts(packet, raw.view())) return true;
-  if (settings_.stream.on_conflict == OnConflict::drop_session) {
+  if (session_settings_.mode == InspectMode::test) return true;  // it leaves as it came
+  if (session_settings_.stream.on_conflict == OnConflict::drop_session) {
     ++counters_.conflicts;
-    session.dropped = true;
-    session.dropped_for = DropReason::stream_error;
-    block(DropReason::stream_error, true);
+    block_session(session, DropReason::stream_error);
     return false;
   }
   ++counters_.rewritten;
@@ -221,10 +238,10 @@ void Engine::tcp_packet(EngineSession& session, EnginePacket& packet) {
   if (packet.checksum_bad) {
     // Its receiver discards it.
     ++counters_.bad_checksum;
-    if (settings_.enforce) return block(DropReason::checksum, false);
+    if (enforces()) return block(DropReason::checksum);
     return judge(session, own, true);
   }
-  if (settings_.enforce && !mind_conflict(session, packet)) return;
+  if (enforces() && !mind_conflict(session, packet)) return;
   const bool was_followed = tcp.followed(), was_established = tcp.established();
   const bool had_depth = tcp.side(own).depth_reached;
   const TcpFate fate = tcp.track(packet);
@@ -248,16 +265,69 @@ void Engine::tcp_packet(EngineSession& session, EnginePacket& packet) {
   facts.closed = tcp.closed();
   tcp_fate(session, packet, fate);
   if (!verdict_.forward || session.bypassed) return;
-  if (fate == TcpFate::tracked) {
+  if (fate == TcpFate::tracked) return take_in(session, false);
+  judge_segment(session);
+}
+
+/// The bytes that the packet brought, or made readable. `own_alone`: the other direction's are done.
+void Engine::take_in(EngineSession& session, bool own_alone) {
+  const Direction own = packet_->view.direction;
+  if (!own_alone) {
     // What the other end sent and this packet acknowledges comes first: it was sent before.
     collect(session, other_way(own));
+    if (verdict_.unfinished) return;
     const EngineSession::Side& other = session.side(other_way(own));
-    if (settings_.stream.strict && other.judged < other.raw.size()) judge(session, other_way(own), false);
-    collect(session, own);
+    if (session_settings_.at_once && other.judged < other.raw.size()) judge(session, other_way(own), false);
   }
-  judge(session, own, true);
+  collect(session, own);
+  if (!verdict_.unfinished) judge_segment(session);
+}
+
+void Engine::judge_segment(EngineSession& session) {
+  judge(session, packet_->view.direction, true);
   if (session.parser != nullptr) rest(session);
   if (session.resting) forget_history(session);
+}
+
+/// False: it has to be finished now.
+bool Engine::pause(EngineSession& session, Direction direction, std::span<const uint8_t> rest) {
+  const uint64_t budget = packet_->work_budget;
+  // What is judged in place of the packet's own bytes lies in scratch memory.
+  if (budget == 0 || work_ < budget || verdict_.rewritten) return false;
+  session.pause = make_in<EnginePause>(pool_);
+  if (session.pause == nullptr) return false;
+  EnginePause& at = *session.pause;
+  at.packet = packet_->view.payload.data();
+  at.direction = direction;
+  at.piece_rest = rest;
+  at.stream_part = packet_->view.stream_part;
+  at.judged = packet_judged_;
+  at.no_inspection = no_inspection_;
+  at.so_far = verdict_;
+  verdict_.unfinished = true;
+  return true;
+}
+
+void Engine::go_on(EngineSession& session) {
+  const EnginePause at = *session.pause;
+  forget_pause(session);
+  verdict_ = at.so_far;
+  packet_judged_ = at.judged;
+  no_inspection_ = at.no_inspection;
+  packet_->view.direction = direction_of(session, *packet_);
+  packet_->view.stream_part = at.stream_part;
+  run_parser(session, at.direction, at.piece_rest, true);
+  if (verdict_.unfinished) {
+    session.pause->chunk_rest = at.chunk_rest;
+    return;
+  }
+  pieces(session, at.direction, at.chunk_rest);
+  if (!verdict_.unfinished) take_in(session, at.direction == packet_->view.direction);
+}
+
+void Engine::forget_pause(EngineSession& session) {
+  destroy_in(pool_, session.pause);
+  session.pause = nullptr;
 }
 
 void Engine::drop_front(EngineSession::Side& side, size_t bytes) {
@@ -287,9 +357,9 @@ void Engine::forget_history(EngineSession& session) {
 void Engine::pick_up_policy(EngineSession& session) {
   // Where sessions may be picked up, nothing is dropped for it; where only one direction may be missing, the
   // policy for those without a handshake still holds.
-  const ExceptionPolicy policy = settings_.policies[static_cast<size_t>(Ceiling::midstream)];
+  const ExceptionPolicy policy = session_settings_.policies[static_cast<size_t>(Ceiling::midstream)];
   const bool passes = policy == ExceptionPolicy::pass_flow || policy == ExceptionPolicy::bypass;
-  if (passes || !settings_.stream.midstream)
+  if (passes || !session_settings_.stream.midstream)
     except(session, Ceiling::midstream, DropReason::stream_midstream);
 }
 
@@ -307,17 +377,14 @@ void Engine::tcp_fate(EngineSession& session, EnginePacket& packet, TcpFate fate
     case TcpFate::tracked:
     case TcpFate::retransmit:
       packet.view.stream_part =
-          session.tcp->followed() && !(settings_.stream.strict && is_older(session, packet));
+          session.tcp->followed() && !(session_settings_.stream.strict && is_older(session, packet));
       return;
     case TcpFate::early:
       ++counters_.stream_errors;
-      block(DropReason::stream_error, false);
-      return;
+      return block(DropReason::stream_error);
     case TcpFate::past_gap:
       ++counters_.stream_errors;
-      session.dropped_for = DropReason::stream_error;
-      block(DropReason::stream_error, true);
-      return;
+      return block_session(session, DropReason::stream_error);
     case TcpFate::untracked:
       if (session.tcp->state() == TcpState::none && !session.policy_applied)
         except(session, Ceiling::midstream, DropReason::stream_midstream);
@@ -325,17 +392,16 @@ void Engine::tcp_fate(EngineSession& session, EnginePacket& packet, TcpFate fate
     case TcpFate::no_memory:
       except(session, Ceiling::reassembly_memory, DropReason::stream_memcap);
       // Never sent unrecorded.
-      if (settings_.enforce && verdict_.forward) block(DropReason::stream_memcap, false);
+      if (enforces() && verdict_.forward) block(DropReason::stream_memcap);
       return;
     case TcpFate::out_of_window:
     case TcpFate::bad_timestamp:
     case TcpFate::bad_ack:
     case TcpFate::bad_reset:
     case TcpFate::bad_flags:
-      if (!settings_.enforce) return;
+      if (!enforces()) return;
       ++counters_.stream_errors;
-      block(DropReason::stream_error, false);
-      return;
+      return block(DropReason::stream_error);
     case TcpFate::reuse:
       return;
   }
@@ -348,6 +414,7 @@ void Engine::collect(EngineSession& session, Direction direction) {
       stream_gap(session, direction, chunk.gap);
     } else {
       stream_bytes(session, direction, chunk.bytes);
+      if (verdict_.unfinished) return;
     }
   }
   session.facts.stream_bytes[static_cast<size_t>(direction)] = session.tcp->side(direction).offset;
@@ -356,12 +423,20 @@ void Engine::collect(EngineSession& session, Direction direction) {
 
 void Engine::stream_bytes(EngineSession& session, Direction direction, std::span<const uint8_t> bytes) {
   session.facts.stream_bytes[static_cast<size_t>(direction)] += bytes.size();
+  pieces(session, direction, bytes);
+}
+
+void Engine::pieces(EngineSession& session, Direction direction, std::span<const uint8_t> bytes) {
   while (!bytes.empty()) {
     // A piece and what is carried over fit the largest block.
     const auto piece = bytes.first(std::min<size_t>(bytes.size(), BytePool::kLargest / 2));
     bytes = bytes.subspan(piece.size());
     if (!session.encrypted) keep_raw(session, direction, piece);
     app_bytes(session, direction, piece);
+    if (verdict_.unfinished) {
+      session.pause->chunk_rest = bytes;
+      return;
+    }
   }
 }
 
@@ -416,12 +491,12 @@ void Engine::stream_end(EngineSession& session, Direction direction) {
 
 void Engine::datagram(EngineSession& session, EnginePacket& packet) {
   if (session.protocol == net::kProtoUdp && !packet.l4_broken && !packet.view.payload.empty() &&
-      !(packet.checksum_bad && settings_.enforce)) {
+      !(packet.checksum_bad && enforces())) {
     app_bytes(session, packet.view.direction, packet.view.payload);
   }
-  if (packet.checksum_bad && settings_.enforce) {
+  if (packet.checksum_bad && enforces()) {
     ++counters_.bad_checksum;
-    return block(DropReason::checksum, false);
+    return block(DropReason::checksum);
   }
   judge(session, packet.view.direction, true);
 }
@@ -462,7 +537,10 @@ void Engine::judge(EngineSession& session, Direction direction, bool first_of_pa
     const std::span<const uint8_t> payload = packet->view.payload;
     if (session.encrypted) packet->view.payload = {};
     Sink sink(*this, &session, *packet);
-    const DetectionVerdict found = detector_->inspect(*profile_, session.detection, inspected, sink);
+    const DetectorCounters& counted = detector_->counters();
+    const uint64_t scanned = counted.scanned_bytes, verified = counted.verified;
+    const DetectionVerdict found = detector_->inspect(rules_->profile(), session.detection, inspected, sink);
+    work_ += counted.scanned_bytes - scanned + kWorkOfRule * (counted.verified - verified);
     packet->view.payload = payload;
     packet->view.events = {};  // told once, however often the packet is judged
     take(found);
@@ -474,7 +552,7 @@ void Engine::judge(EngineSession& session, Direction direction, bool first_of_pa
   side.judged = static_cast<uint32_t>(side.raw.size());
   if (side.raw.size() > settings_.stream_window) drop_front(side, side.raw.size() - settings_.stream_window);
   side.unjudged = false;
-  if (session.detection.dropped() && settings_.enforce) {
+  if (session.detection.dropped() && enforces()) {
     session.dropped = true;
     if (session.dropped_for == DropReason::none) session.dropped_for = DropReason::rules;
   }
@@ -491,7 +569,7 @@ void Engine::judge_alone(EnginePacket& packet) {
   Sink sink(*this, nullptr, packet);
   // What is decided once for a session is decided for each of these.
   SessionDetection nobody;
-  take(detector_->inspect(*profile_, nobody, inspected, sink));
+  take(detector_->inspect(rules_->profile(), nobody, inspected, sink));
   detector_->forget(nobody);
 }
 
@@ -508,15 +586,26 @@ void Engine::take(const DetectionVerdict& verdict) {
   verdict_.reason = verdict.by_rate_filter ? DropReason::rate_filter : DropReason::rules;
 }
 
-void Engine::block(DropReason reason, bool whole_session) {
+void Engine::block(DropReason reason) {
+  if (session_settings_.mode == InspectMode::test) {
+    verdict_.would_drop = true;
+    return;
+  }
   verdict_.forward = false;
-  verdict_.drop_session = verdict_.drop_session || whole_session;
   if (verdict_.reason == DropReason::none) verdict_.reason = reason;
+}
+
+void Engine::block_session(EngineSession& session, DropReason reason) {
+  block(reason);
+  if (verdict_.forward) return;
+  verdict_.drop_session = true;
+  session.dropped = true;
+  if (session.dropped_for == DropReason::none) session.dropped_for = reason;
 }
 
 void Engine::except(EngineSession& session, Ceiling ceiling, DropReason reason) {
   ++counters_.exceptions[static_cast<size_t>(ceiling)];
-  const ExceptionPolicy policy = settings_.policies[static_cast<size_t>(ceiling)];
+  const ExceptionPolicy policy = session_settings_.policies[static_cast<size_t>(ceiling)];
   if (policy == ExceptionPolicy::ignore) return;
   session.policy_applied = true;
   session.policy_ceiling = ceiling;
@@ -525,14 +614,13 @@ void Engine::except(EngineSession& session, Ceiling ceiling, DropReason reason) 
     case ExceptionPolicy::ignore:
       return;
     case ExceptionPolicy::reject:
-      verdict_.reject = RejectTo::both;
-      [[fallthrough]];
+      block_session(session, reason);
+      if (!verdict_.forward) verdict_.reject = RejectTo::both;
+      return;
     case ExceptionPolicy::drop_flow:
-      session.dropped = true;
-      session.dropped_for = reason;
-      return block(reason, true);
+      return block_session(session, reason);
     case ExceptionPolicy::drop_packet:
-      return block(reason, false);
+      return block(reason);
     case ExceptionPolicy::bypass:
       session.bypassed = true;
       verdict_.bypass = true;
@@ -559,6 +647,7 @@ bool Engine::is_done(const EngineSession& session) {
 }
 
 void Engine::conclude(EngineSession* session) {
+  if (verdict_.would_drop) ++counters_.would_drop;
   if (verdict_.forward) {
     ++counters_.accepted;
     if (settings_.bypass_done && session != nullptr && !session->dropped && !verdict_.failed &&
@@ -572,11 +661,10 @@ void Engine::conclude(EngineSession* session) {
   events_->judged(session, *packet_, verdict_);
 }
 
-void Engine::end(EngineSession* session, uint64_t now_ns, const DetectionProfile& profile,
-                 EngineEvents& events) {
+void Engine::end(EngineSession* session, uint64_t now_ns, const Ruleset& rules, EngineEvents& events) {
+  use(rules);
   EnginePacket last;
   packet_ = &last;
-  profile_ = &profile;
   events_ = &events;
   verdict_ = {};
   packet_judged_ = true;
@@ -590,6 +678,7 @@ void Engine::end(EngineSession* session, uint64_t now_ns, const DetectionProfile
   last.view.protocol = session->protocol;
   last.view.stream_part = true;
   last.source = PacketSource::flow_end;
+  forget_pause(*session);
   if (session->tcp != nullptr && !session->dropped && !session->bypassed) {
     session->tcp->flush();
     for (const Direction direction : {Direction::to_server, Direction::to_client})
@@ -607,6 +696,7 @@ void Engine::end(EngineSession* session, uint64_t now_ns, const DetectionProfile
 }
 
 void Engine::abandon(EngineSession* session) {
+  forget_pause(*session);
   if (session->parser != nullptr) parser_over(*session);
   detector_->forget(session->detection);
   destroy_in(pool_, session->tcp);

@@ -13,23 +13,19 @@
 
 #include "dataplane/net/result.h"
 #include "inspection/detect/detector.h"
-#include "inspection/engine/exception_policy.h"
 #include "inspection/engine/packet.h"
 #include "inspection/engine/parsers.h"
+#include "inspection/engine/ruleset.h"
 #include "inspection/engine/session.h"
 
 namespace weir::inspection {
 
+/// What all profiles of a worker share.
 struct EngineSettings {
   size_t memory = size_t{64} << 20;  // the pool: entries, streams, parsers, detection
-  StreamSettings stream;
-  bool enforce = false;             // what is not to be sent is not: IPS
-  uint32_t stream_window = 16'384;  // bytes of a stream that rules still see when more comes
-  uint8_t min_ttl = 0;              // inline: what would not reach its receiver is dropped, below this
-  bool bypass_encrypted = true;     // TLS after its handshake is not looked at
-  bool bypass_done = false;         // a session of which nothing later can matter is not followed any more
-  ExceptionPolicies policies{};
-  HttpLimits http;
+  uint32_t stream_window = 16'384;   // bytes of a stream that rules still see when more comes
+  uint32_t session_records = 0;      // instead of StreamSettings::session_records; 0: as that says
+  bool bypass_done = false;          // a session of which nothing later can matter is not followed any more
   DetectorLimits detector;
 };
 
@@ -42,6 +38,7 @@ struct EngineCounters {
   EventCount rewritten;      // inline: other bytes than those seen first
   EventCount conflicts;      // inline: the same, and the session was dropped for it
   EventCount bad_checksum, low_ttl;
+  EventCount would_drop;  // mode test: packets that ips would not have sent
   EventCount bypassed_packets;
   EventCount accepted, blocked, rejected;
   std::array<EventCount, static_cast<size_t>(DropReason::count_)> drops;
@@ -58,9 +55,19 @@ struct EngineVerdict {
   bool passed = false;        // a pass rule decided
   bool new_session = false;   // these ends begin anew: end(), open(), inspect() again
   bool rewritten = false;     // before it is sent: Engine::rewrite()
+  bool unfinished = false;    // over EnginePacket::work_budget: inspect() again, with the same packet
   RejectTo reject = RejectTo::nobody;
   DropReason reason = DropReason::none;
   const RuleInfo* rule = nullptr;
+};
+
+/// Where a packet goes on that was left unfinished: behind the bytes that its session's parser took last.
+struct EnginePause {
+  const uint8_t* packet = nullptr;  // its payload, which names it
+  Direction direction = Direction::to_server;
+  std::span<const uint8_t> piece_rest, chunk_rest;
+  bool stream_part = false, judged = false, no_inspection = false;
+  EngineVerdict so_far;
 };
 
 /// Where the engine's findings go. Called on the worker while it inspects: copies what it needs, never
@@ -94,16 +101,18 @@ class Engine {
 
   /// An entry for a session that begins with this packet; null: the pool is at its ceiling (counted; the
   /// policy for session_memory decides). Says who the client is, which is not always the sender.
-  EngineSession* open(const EnginePacket& first, uint64_t id);
+  EngineSession* open(const EnginePacket& first, uint64_t id, const Ruleset& rules);
   /// Which way a packet of the session goes.
   static Direction direction_of(const EngineSession& session, const EnginePacket& packet);
   /// Judges one packet; sets its direction and what belongs to it. `session` may be null.
-  EngineVerdict inspect(EngineSession* session, EnginePacket& packet, const DetectionProfile& profile,
+  EngineVerdict inspect(EngineSession* session, EnginePacket& packet, const Ruleset& rules,
                         EngineEvents& events);
+  /// What the last call of inspect() cost: about the bytes that it looked at or made.
+  uint64_t work() const { return work_; }
   /// After `rewritten`: puts the bytes seen first into the packet's payload. The caller mends the checksum.
   void rewrite(const EngineSession& session, const EnginePacket& packet, std::span<uint8_t> payload) const;
   /// The session is over: what waits is judged, its events are written, its memory goes back.
-  void end(EngineSession* session, uint64_t now_ns, const DetectionProfile& profile, EngineEvents& events);
+  void end(EngineSession* session, uint64_t now_ns, const Ruleset& rules, EngineEvents& events);
 
   /// It is in the midst of a transaction: other rules than those that it began with would see a part of it.
   static bool in_transaction(const EngineSession& session) {
@@ -122,14 +131,24 @@ class Engine {
   class Sink;
   explicit Engine(const EngineSettings& settings);
 
+  /// The packets that follow are judged by these.
+  void use(const Ruleset& rules);
+  /// Something may be done about what is found; else it is watched.
+  bool enforces() const { return session_settings_.mode != InspectMode::ids; }
   void count(EngineSession& session, const EnginePacket& packet);
   void tcp_packet(EngineSession& session, EnginePacket& packet);
+  void take_in(EngineSession& session, bool own_alone);
+  void judge_segment(EngineSession& session);
+  bool pause(EngineSession& session, Direction direction, std::span<const uint8_t> rest);
+  void go_on(EngineSession& session);
+  void forget_pause(EngineSession& session);
   void pick_up_policy(EngineSession& session);
   void tcp_fate(EngineSession& session, EnginePacket& packet, TcpFate fate);
   bool mind_conflict(EngineSession& session, EnginePacket& packet);
   void datagram(EngineSession& session, EnginePacket& packet);
   void collect(EngineSession& session, Direction direction);
   void stream_bytes(EngineSession& session, Direction direction, std::span<const uint8_t> bytes);
+  void pieces(EngineSession& session, Direction direction, std::span<const uint8_t> bytes);
   void keep_raw(EngineSession& session, Direction direction, std::span<const uint8_t> bytes);
   void stream_gap(EngineSession& session, Direction direction, uint64_t size);
   void stream_end(EngineSession& session, Direction direction);
@@ -142,7 +161,8 @@ class Engine {
   void recognised(EngineSession& session, Direction direction, AppProtocol protocol,
                   std::span<const uint8_t> bytes);
   bool start_parser(EngineSession& session, AppProtocol protocol);
-  void run_parser(EngineSession& session, Direction direction, std::span<const uint8_t> bytes);
+  void run_parser(EngineSession& session, Direction direction, std::span<const uint8_t> bytes,
+                  bool may_pause = false);
   void handle(EngineSession& session, Direction direction, const Advance& step);
   void change_protocol(EngineSession& session, Direction direction, std::span<const uint8_t> rest);
   void parser_over(EngineSession& session);
@@ -155,11 +175,14 @@ class Engine {
   void judge_alone(EnginePacket& packet);
   void take(const DetectionVerdict& verdict);
   void except(EngineSession& session, Ceiling ceiling, DropReason reason);
-  void block(DropReason reason, bool whole_session);
+  void block(DropReason reason);
+  void block_session(EngineSession& session, DropReason reason);
   static bool is_done(const EngineSession& session);
   void conclude(EngineSession* session);
 
-  EngineSettings settings_;
+  const EngineSettings settings_;
+  SessionSettings session_settings_;  // of the rules in use; streams refer to it
+  uint64_t serial_ = 0;               // of those
   BytePool pool_;
   ParserShared parsers_;
   std::unique_ptr<Detector> detector_;
@@ -167,9 +190,10 @@ class Engine {
   EngineCounters counters_;
   // Of the packet at hand:
   EnginePacket* packet_ = nullptr;
-  const DetectionProfile* profile_ = nullptr;
+  const Ruleset* rules_ = nullptr;
   EngineEvents* events_ = nullptr;
   EngineVerdict verdict_;
+  uint64_t work_ = 0;
   bool packet_judged_ = false;
   bool no_inspection_ = false;  // of this packet, by an exception policy
 };

@@ -30,7 +30,7 @@ void Engine::app_bytes(EngineSession& session, Direction direction, std::span<co
       session.facts.app[index(direction)] = other ? told.protocol : session.facts.protocol;
       session.facts.app_decided[index(direction)] = true;
     }
-    return run_parser(session, direction, bytes);
+    return run_parser(session, direction, bytes, session.tcp != nullptr);
   }
   if (side.recognised) return;
   std::span<const uint8_t> begin = bytes;
@@ -89,19 +89,22 @@ bool Engine::start_parser(EngineSession& session, AppProtocol protocol) {
   return false;
 }
 
-void Engine::run_parser(EngineSession& session, Direction direction, std::span<const uint8_t> bytes) {
+/// `may_pause`: they are not in memory that the caller gives back.
+void Engine::run_parser(EngineSession& session, Direction direction, std::span<const uint8_t> bytes,
+                        bool may_pause) {
   // Each round consumes or makes something; the count only guards against a parser that does neither.
   for (unsigned idle = 0; idle < 16;) {
     const Advance step = session.parser->advance(direction, bytes, packet_->view.time_ns);
     session.side(direction).unjudged = true;
     bytes = bytes.subspan(std::min(step.consumed, bytes.size()));
+    work_ += step.work;
     idle = step.consumed == 0 && step.work == 0 ? idle + 1 : 0;
     handle(session, direction, step);
     if (session.app_failed || session.encrypted || session.dropped) return;
     if (step.next == Next::other) return change_protocol(session, direction, bytes);
     if (step.next != Next::again) return;
     judge(session, direction, false);
-    if (session.dropped) return;
+    if (session.dropped || (may_pause && pause(session, direction, bytes))) return;
   }
 }
 
@@ -122,7 +125,7 @@ void Engine::handle(EngineSession& session, Direction direction, const Advance& 
   }
   events_->moved(session, *packet_, session.parser->transactions());
   if (step.next != Next::ended) return;
-  if (step.encrypted && step.error == AppError::none && settings_.bypass_encrypted) {
+  if (step.encrypted && step.error == AppError::none && session_settings_.bypass_encrypted) {
     session.encrypted = true;
     // Of the handshake only what is not judged yet is still needed.
     for (EngineSession::Side& side : session.sides) side.waiting.reset();
@@ -169,7 +172,8 @@ void Engine::release_transactions(EngineSession& session) {
 /// together with it, however they are cut into segments. Watching, an exchange is judged when its end is
 /// acknowledged, and the next may have begun by then, so there it does not come to that.
 void Engine::rest(EngineSession& session) {
-  if (!settings_.stream.strict || session.dropped || session.app_failed || !session.parser->at_rest()) return;
+  if (!session_settings_.stream.strict || session.dropped || session.app_failed || !session.parser->at_rest())
+    return;
   for (const EngineSession::Side& side : session.sides) {
     if (side.unjudged || side.judged < side.raw.size()) return;
   }

@@ -23,8 +23,10 @@ struct Flow {
   EngineSession* session = nullptr;  // from the first packet on
   bool open = false;
   bool dropped = false;
+  bool is_inline = false;       // how `session` puts its streams together
   bool in_transaction = false;  // counted so, with its rules' generation
   uint8_t generation = 0;
+  Refused dropped_for = Refused::rule;
   uint32_t rules = 0;       // the generation that it was judged by last
   uint32_t dropped_by = 0;  // sid
   uint32_t next_free = 0;
@@ -78,6 +80,8 @@ EnginePacket engine_packet(const FlowInfo& flow, const Packet& packet) {
   view.ip_header = packet.ip_header;
   view.l4_header = packet.l4_header;
   view.payload = packet.payload;
+  out.work_budget = packet.work_budget;
+  out.checksum_bad = packet.checksum_bad;
   view.seq = packet.seq;
   view.ack = packet.ack;
   view.tcp_flags = packet.tcp_flags;
@@ -98,13 +102,9 @@ EnginePacket engine_packet(const FlowInfo& flow, const Packet& packet) {
 EngineSettings settings_of(const InspectorLimits& limits) {
   EngineSettings settings;
   settings.memory = limits.memory();
-  settings.enforce = true;
   settings.bypass_done = true;
   settings.stream_window = limits.stream_window;
-  settings.stream.is_inline = true;
-  settings.stream.strict = true;
-  settings.stream.midstream = true;  // a policy may begin to inspect a session at any time
-  settings.stream.session_records = std::max(limits.out_of_order_segments, 1U) * kFullSegment;
+  settings.session_records = std::max(limits.out_of_order_segments, 1U) * kFullSegment;
   return settings;
 }
 
@@ -112,12 +112,11 @@ class InlineInspector final : public Inspector, private EngineEvents {
  public:
   InlineInspector(std::unique_ptr<Engine> engine, uint32_t flows)
       : engine_(std::move(engine)), flows_(flows) {
+    counters_.exceptions = &engine_->counters().exceptions;
     for (uint32_t i = 0; i < flows; ++i) flows_[i].next_free = i + 1 < flows ? i + 1 : kNoFlow;
   }
   ~InlineInspector() override {
-    for (Flow& flow : flows_) {
-      if (flow.session != nullptr) engine_->abandon(flow.session);
-    }
+    for (Flow& flow : flows_) let_go(flow);
   }
 
   FlowHandle open(const FlowInfo& info) override;
@@ -142,7 +141,15 @@ class InlineInspector final : public Inspector, private EngineEvents {
     counters_.host_marks_lost += lost - counters_.host_marks_lost;
   }
   Verdict refuse(Flow& flow, const EngineVerdict& verdict);
-  void push(EventKind kind, const RuleInfo& rule, bool blocked, Direction direction,
+  Verdict conclude(Flow& flow, const EnginePacket& seen, const EngineVerdict& verdict,
+                   const SessionSettings& settings);
+  Verdict no_memory(Flow& flow, const SessionSettings& settings);
+  Refused count_refused(DropReason reason);
+  void let_go(Flow& flow) {
+    if (flow.session != nullptr) engine_->abandon(flow.session);
+    flow.session = nullptr;
+  }
+  void push(EventKind kind, const RuleInfo& rule, bool blocked, bool would_block, Direction direction,
             Transaction* transaction);
 
   // EngineEvents, of the packet at hand
@@ -186,9 +193,8 @@ void InlineInspector::close(FlowHandle handle) {
   Flow* flow = find(handle);
   if (flow == nullptr) return;
   note_transaction(*flow, false);
-  if (flow->session != nullptr) engine_->abandon(flow->session);
+  let_go(*flow);
   note_memory();
-  flow->session = nullptr;
   flow->open = false;
   ++flow->generation;
   flow->next_free = free_;
@@ -219,24 +225,23 @@ void InlineInspector::note_transaction(Flow& flow, bool in_transaction) {
   in_transaction ? ++count : --count;
 }
 
-/// One packet of a session that has an entry, or gets one.
+/// One packet of a session. Its entry is null afterwards if there was no memory for one.
 EngineVerdict InlineInspector::judge(Flow& flow, EnginePacket& packet, const Ruleset& ruleset) {
   EngineVerdict verdict;
+  // Streams that were watched cannot be answered for, nor the other way round: they are picked up anew.
+  const bool is_inline = ruleset.settings().stream.is_inline;
+  if (flow.is_inline != is_inline) let_go(flow);
+  flow.is_inline = is_inline;
   for (int round = 0; round < 2; ++round) {
-    if (flow.session == nullptr) flow.session = engine_->open(packet, next_id_++);
-    if (flow.session == nullptr) {
-      ++counters_.memory_limit;
-      verdict.forward = false;
-      return verdict;
-    }
+    if (flow.session == nullptr) flow.session = engine_->open(packet, next_id_++, ruleset);
+    if (flow.session == nullptr) return verdict;
     // The client is not always the initiator: a session may be taken up with its server's packet.
     const bool turned = flow.session->client != flow.info.src;
     flow.session->facts.domain = {flow.info.domain[turned ? 1 : 0], flow.info.domain[turned ? 0 : 1]};
-    verdict = engine_->inspect(flow.session, packet, ruleset.profile(), *this);
+    verdict = engine_->inspect(flow.session, packet, ruleset, *this);
     note_lost_marks();
     if (!verdict.new_session) break;
-    engine_->abandon(flow.session);  // its ends begin anew
-    flow.session = nullptr;
+    let_go(flow);  // its ends begin anew
   }
   return verdict;
 }
@@ -245,64 +250,113 @@ Verdict InlineInspector::inspect(FlowHandle handle, const RulesInUse& rules, con
                                  EventSink& sink) {
   Flow* flow = find(handle);
   if (flow == nullptr) return {.action = Action::drop_packet};
-  ++counters_.packets;
-  counters_.bytes += packet.payload.size();
-  if (flow->dropped) return {.action = Action::drop_session, .sid = flow->dropped_by};
+  const bool goes_on = flow->session != nullptr && flow->session->pause != nullptr;
+  if (!goes_on) {
+    ++counters_.packets;
+    counters_.bytes += packet.payload.size();
+    if (packet.checksum_bad) ++counters_.bad_checksum;
+  }
+  if (flow->dropped)
+    return {.action = Action::drop_session, .why = flow->dropped_for, .sid = flow->dropped_by};
   flow_ = flow;
   packet_ = &packet;
   sink_ = &sink;
   alert_direction_ = packet.direction;
   EnginePacket seen = engine_packet(flow->info, packet);
-  const EngineVerdict verdict = judge(*flow, seen, rules_for(*flow, rules));
+  const Ruleset& ruleset = rules_for(*flow, rules);
+  const EngineVerdict verdict = judge(*flow, seen, ruleset);
   note_memory();
   note_transaction(*flow, flow->session != nullptr && Engine::in_transaction(*flow->session));
-  if (!verdict.forward) return refuse(*flow, verdict);
-  if (verdict.failed) {
-    ++counters_.scan_errors;
-    return {.action = Action::drop_packet};
+  Verdict out = flow->session == nullptr ? no_memory(*flow, ruleset.settings())
+                                         : conclude(*flow, seen, verdict, ruleset.settings());
+  out.work = engine_->work();
+  if (out.action == Action::pass && verdict.bypass) {
+    ++counters_.bypassed;
+    out.bypass = true;
   }
-  if (verdict.rewritten) {
-    if (packet.writable.size() != packet.payload.size()) {
-      ++counters_.segment_conflicts;
-      return {.action = Action::drop_packet};
-    }
-    engine_->rewrite(*flow->session, seen, packet.writable);
-    ++counters_.rewritten;
-  }
-  if (verdict.bypass) ++counters_.bypassed;
-  return {.rewritten = verdict.rewritten, .bypass = verdict.bypass};
+  return out;
 }
 
-Verdict InlineInspector::refuse(Flow& flow, const EngineVerdict& verdict) {
-  switch (verdict.reason) {
+Verdict InlineInspector::conclude(Flow& flow, const EnginePacket& seen, const EngineVerdict& verdict,
+                                  const SessionSettings& settings) {
+  if (verdict.unfinished) return {.action = Action::wait};
+  if (verdict.failed) ++counters_.scan_errors;
+  if (settings.mode != InspectMode::ips) {
+    if (verdict.would_drop) ++counters_.would_drop;
+    return {};
+  }
+  if (!verdict.forward) return refuse(flow, verdict);
+  if (verdict.failed) return {.action = Action::drop_packet};
+  if (!verdict.rewritten) return {};
+  if (packet_->writable.size() != packet_->payload.size()) {
+    ++counters_.segment_conflicts;
+    return {.action = Action::drop_packet, .why = Refused::stream};
+  }
+  engine_->rewrite(*flow.session, seen, packet_->writable);
+  ++counters_.rewritten;
+  return {.rewritten = true};
+}
+
+Verdict InlineInspector::no_memory(Flow& flow, const SessionSettings& settings) {
+  ++counters_.memory_limit;
+  const ExceptionPolicy policy = settings.policies[static_cast<size_t>(Ceiling::session_memory)];
+  const bool whole = policy == ExceptionPolicy::drop_flow || policy == ExceptionPolicy::reject;
+  if (!whole && policy != ExceptionPolicy::drop_packet) return {};
+  if (settings.mode == InspectMode::ids) return {};
+  if (settings.mode == InspectMode::test) {
+    ++counters_.would_drop;
+    return {};
+  }
+  if (!whole) return {.action = Action::drop_packet};
+  flow.dropped = true;
+  flow.dropped_for = Refused::limit;
+  ++counters_.drops;
+  return {.action = Action::drop_session, .reject = policy == ExceptionPolicy::reject};
+}
+
+Refused InlineInspector::count_refused(DropReason reason) {
+  switch (reason) {
+    case DropReason::rules:
+    case DropReason::rate_filter:
+    case DropReason::flow_drop:
+      return Refused::rule;
     case DropReason::stream_memcap:
       ++counters_.segment_limit;
-      break;
+      return Refused::limit;
     case DropReason::stream_error:
     case DropReason::stream_midstream:
       ++counters_.segment_conflicts;
-      break;
+      return Refused::stream;
+    case DropReason::ttl:
+      ++counters_.low_ttl;
+      return Refused::ttl;
+    case DropReason::checksum:
+      return Refused::checksum;
     default:
-      break;
+      return Refused::limit;
   }
-  if (!verdict.drop_session)
-    return {.action = Action::drop_packet, .reject = verdict.reject != RejectTo::nobody};
+}
+
+Verdict InlineInspector::refuse(Flow& flow, const EngineVerdict& verdict) {
+  const Refused why = count_refused(verdict.reason);
+  const bool reject = verdict.reject != RejectTo::nobody;
+  if (!verdict.drop_session) return {.action = Action::drop_packet, .why = why, .reject = reject};
   flow.dropped = true;
+  flow.dropped_for = why;
   flow.dropped_by = verdict.rule != nullptr ? verdict.rule->sid : 0;
   ++counters_.drops;
-  if (verdict.rule != nullptr) push(EventKind::drop, *verdict.rule, true, alert_direction_, nullptr);
-  return {
-      .action = Action::drop_session, .sid = flow.dropped_by, .reject = verdict.reject != RejectTo::nobody};
+  if (verdict.rule != nullptr) push(EventKind::drop, *verdict.rule, true, false, alert_direction_, nullptr);
+  return {.action = Action::drop_session, .why = why, .sid = flow.dropped_by, .reject = reject};
 }
 
 void InlineInspector::alert(const EngineSession*, const EnginePacket&, const RuleAlert& alert) {
   ++counters_.alerts;
   alert_direction_ = alert.direction;
-  push(EventKind::alert, *alert.rule, alert.blocked, alert.direction, alert.transaction);
+  push(EventKind::alert, *alert.rule, alert.blocked, alert.would_block, alert.direction, alert.transaction);
 }
 
-void InlineInspector::push(EventKind kind, const RuleInfo& rule, bool blocked, Direction direction,
-                           Transaction* transaction) {
+void InlineInspector::push(EventKind kind, const RuleInfo& rule, bool blocked, bool would_block,
+                           Direction direction, Transaction* transaction) {
   event_ = Event{};
   event_.kind = kind;
   event_.time_ns = packet_->now_ns;
@@ -314,6 +368,7 @@ void InlineInspector::push(EventKind kind, const RuleInfo& rule, bool blocked, D
   body.rev = rule.rev;
   body.priority = rule.severity;
   body.blocked = blocked;
+  body.would_block = would_block;
   body.to_client = direction == Direction::to_client;
   body.signature.assign(rule.signature);
   body.category.assign(rule.category);

@@ -30,6 +30,9 @@ struct EnginePacket {
   bool l4_broken = false;     // its L4 header is cut short or contradicts itself
   bool checksum_bad = false;  // of the L4 header; never set where checksums are not looked at
   uint8_t ttl = 0;            // hop limit
+  /// Work after which it may be left unfinished, to go on in another call; 0: it is not. Its bytes stay where
+  /// they are until then.
+  uint64_t work_budget = 0;
   uint8_t icmp_type = 0, icmp_code = 0;
   uint8_t level = 0;   // of encapsulation; 0 on the wire
   uint16_t ip_id = 0;  // IPv4

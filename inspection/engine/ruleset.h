@@ -1,27 +1,28 @@
-// The rules of one profile, compiled, with its variables bound: what Inspector::inspect() is given.
+// The rules of one profile, compiled, with its variables bound, and how its sessions are inspected: what
+// Inspector::inspect() is given.
 //
 // Builder thread makes it; immutable afterwards, read by all workers.
 #pragma once
 
 #include <memory>
-#include <utility>
 
 #include "inspection/detect/detection_profile.h"
-#include "inspection/inspector.h"
+#include "inspection/engine/session_settings.h"
 
 namespace weir::inspection {
 
 class Ruleset {
  public:
-  explicit Ruleset(std::shared_ptr<const DetectionProfile> profile) : profile_(std::move(profile)) {}
+  Ruleset(std::shared_ptr<const DetectionProfile> profile, const SessionSettings& settings);
   const DetectionProfile& profile() const { return *profile_; }
+  const SessionSettings& settings() const { return settings_; }
+  /// No other one has it, nor had it.
+  uint64_t serial() const { return serial_; }
 
  private:
   std::shared_ptr<const DetectionProfile> profile_;
+  SessionSettings settings_;
+  uint64_t serial_;
 };
-
-/// What build_ruleset() does once the files are read and parsed. Builder thread.
-Result<RulesetBuild> compile_rules(const ast::ParsedRuleset& rules, unsigned workers,
-                                   std::shared_ptr<FlowBitNames> names = nullptr);
 
 }  // namespace weir::inspection

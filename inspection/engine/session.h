@@ -75,6 +75,7 @@ struct EngineSession {
   SessionDetection detection;
   TcpTrack* tcp = nullptr;
   AppParser* parser = nullptr;
+  struct EnginePause* pause = nullptr;          // where its packet at hand goes on (engine.h)
   AppProtocol previous = AppProtocol::unknown;  // before it changed (CONNECT, upgrade)
   std::array<Side, 2> sides;
 

@@ -177,6 +177,7 @@ void add_weir(Json& json, const Event& event) {
   add_text(weir, "attachment", flow.attachment);
   add_text(weir, "policy_rule", flow.policy_rule);
   if (event.kind == EventKind::watch) weir["action"] = policy_word(event.policy_action);
+  if (event.alert.would_block) weir["verdict"]["would_drop"] = true;
   if (event.suppressed != 0) weir["suppressed"] = event.suppressed;
   if (flow.translated) weir["nat"] = nat_object(flow);
   if (!weir.empty()) json["weir"] = std::move(weir);
@@ -192,6 +193,8 @@ const char* event_type(EventKind kind) {
       return "flow";
     case EventKind::watch:
       return "watch";
+    case EventKind::overload:
+      return "overload";
   }
   return "unknown";
 }
@@ -221,6 +224,12 @@ std::string to_eve_json(const Event& event, int64_t realtime_minus_monotonic_ns)
   json["timestamp"] = eve_timestamp(event.time_ns, realtime_minus_monotonic_ns);
   if (event.flow.flow_id != 0) json["flow_id"] = event.flow.flow_id;
   json["event_type"] = event_type(event.kind);
+  if (event.kind == EventKind::overload) {
+    json["overload"] = {{"worker", event.overload.worker},
+                        {"state", event.overload.begins ? "begun" : "over"},
+                        {"waiting", event.overload.waiting}};
+    return json.dump();
+  }
   add_endpoints(json, event.flow, of_packet && event.alert.to_client);
   if (of_packet) {
     json["pkt_src"] = "wire/pcap";

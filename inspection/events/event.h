@@ -49,8 +49,8 @@ struct FlowInfo {
   FlowEnds leaves;  // translated: how the initiator's packets leave
 };
 
-/// watch: a policy rule that only watches would have decided the session.
-enum class EventKind : uint8_t { alert, drop, flow, watch };
+/// watch: a policy rule that only watches would have decided the session. overload: of no session.
+enum class EventKind : uint8_t { alert, drop, flow, watch, overload };
 /// none: it has not ended; begun: it has just begun.
 enum class FlowEnd : uint8_t { timeout, closed, reset, dropped, purged, given_way, none, begun };
 /// What a policy rule says.
@@ -61,7 +61,8 @@ struct AlertBody {
   uint32_t sid = 0;
   uint32_t rev = 0;
   uint32_t priority = 3;
-  bool blocked = false;  // action: "blocked" or "allowed"
+  bool blocked = false;      // action: "blocked" or "allowed"
+  bool would_block = false;  // "allowed", since the profile only tests
   bool to_client = false;
   FixedText<160> signature;
   FixedText<64> category;
@@ -79,6 +80,13 @@ struct FlowBody {
   uint8_t tcp_flags_to_server = 0, tcp_flags_to_client = 0;
 };
 
+/// A worker has more to inspect than it may spend time on, or no longer has.
+struct OverloadBody {
+  bool begins = false;
+  uint16_t worker = 0;
+  uint32_t waiting = 0;  // packets
+};
+
 struct Event {
   EventKind kind = EventKind::alert;
   uint64_t time_ns = 0;  // monotonic; the writer knows the wall clock
@@ -89,6 +97,7 @@ struct Event {
   uint16_t packet_length = 0;
   uint32_t suppressed = 0;  // drop by a policy rule, watch: how many alike were not told since the last one
   PolicyWord policy_action = PolicyWord::allow;  // watch
+  OverloadBody overload;
 };
 static_assert(std::is_trivially_copyable_v<Event>);
 

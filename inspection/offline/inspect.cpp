@@ -1,12 +1,7 @@
 #include "inspection/offline/inspect.h"
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-
+#include "inspection/engine/ruleset_builder.h"
 #include "inspection/offline/stats.h"
-#include "inspection/rules/class_table.h"
-#include "inspection/rules/language.h"
 
 namespace weir::inspection::offline {
 
@@ -15,12 +10,6 @@ namespace {
 /// Nobody chooses keys against a tool that is run by hand, and the same capture gives the same events.
 constexpr uint64_t kMarkSecret = 0x5851'f42d'4c95'7f2d;
 
-Result<std::string> file_text(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return fail(ErrorCode::io, file + ": cannot be read");
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
-
 /// The capture's way: decoder -> sessions -> engines.
 class Run final : public PacketTaker {
  public:
@@ -28,7 +17,7 @@ class Run final : public PacketTaker {
       std::shared_ptr<const DetectionProfile> profile, EveWriter& eve)
       : settings_(settings),
         engines_(std::move(engines)),
-        profile_(std::move(profile)),
+        rules_(std::move(profile), settings.session),
         eve_(eve),
         defragmenter_(settings.defrag),
         decoder_(settings_.decode, defragmenter_, *this),
@@ -54,14 +43,14 @@ class Run final : public PacketTaker {
       if (slot == nullptr) slot = begin(packet);
       session = slot;
       if (session != nullptr) engine = engine_of(*session);
-      const EngineVerdict verdict = engine->inspect(session, packet, *profile_, eve_);
+      const EngineVerdict verdict = engine->inspect(session, packet, rules_, eve_);
       if (!verdict.new_session) return;
       // Its ends begin anew.
       end(session, "tcp_reuse");
       slot = session = begin(packet);
     }
     if (session != nullptr) engine = engine_of(*session);
-    engine->inspect(session, packet, *profile_, eve_);
+    engine->inspect(session, packet, rules_, eve_);
   }
 
  private:
@@ -70,16 +59,16 @@ class Run final : public PacketTaker {
   }
   EngineSession* begin(const EnginePacket& packet) {
     const uint64_t id = next_id_++;
-    return engines_[id % engines_.size()]->open(packet, id);
+    return engines_[id % engines_.size()]->open(packet, id, rules_);
   }
   void end(EngineSession* session, const char* reason) {
     eve_.set_end_reason(reason);
-    engine_of(*session)->end(session, last_ns_, *profile_, eve_);
+    engine_of(*session)->end(session, last_ns_, rules_, eve_);
   }
 
   const OfflineSettings& settings_;
   std::vector<std::unique_ptr<Engine>> engines_;
-  std::shared_ptr<const DetectionProfile> profile_;
+  Ruleset rules_;
   EveWriter& eve_;
   Defragmenter defragmenter_;
   Decoder decoder_;
@@ -87,18 +76,6 @@ class Run final : public PacketTaker {
   uint64_t next_id_ = 1;
   uint64_t last_ns_ = 0;
 };
-
-Result<ast::ParsedRuleset> read_rules(const InspectRequest& request) {
-  ast::ClassTable classes = ast::ClassTable::defaults();
-  ast::RuleReader reader(std::move(classes));
-  ast::ParsedRuleset rules;
-  for (const std::string& file : request.rules) {
-    auto text = file_text(file);
-    if (!text) return tl::unexpected(std::move(text.error()));
-    reader.read(file, *text, rules);
-  }
-  return rules;
-}
 
 /// Says which rules were refused; how many.
 size_t tell_refused(const ast::ParsedRuleset& rules, const DetectionRuleset& compiled, std::ostream& err) {
@@ -109,14 +86,14 @@ size_t tell_refused(const ast::ParsedRuleset& rules, const DetectionRuleset& com
 }
 
 Status run(InspectRequest& request, std::ostream& err, size_t& refused) {
-  auto rules = read_rules(request);
-  if (!rules) return tl::unexpected(std::move(rules.error()));
+  const auto rules = read_rule_files(request.rules, ast::RuleReader());
+  if (!rules) return tl::unexpected(rules.error());
   DetectionCompileOptions options;
   options.workers = request.workers;
   if (!request.settings.action_order.empty()) options.action_order = request.settings.action_order;
   ast::ThresholdConfig thresholds;
   if (!request.settings.threshold_file.empty()) {
-    auto text = file_text(request.settings.threshold_file);
+    auto text = read_rule_file(request.settings.threshold_file);
     if (!text) return tl::unexpected(std::move(text.error()));
     thresholds = ast::parse_threshold_config(*text);
     for (const ast::Issue& issue : thresholds.issues) {
@@ -129,7 +106,7 @@ Status run(InspectRequest& request, std::ostream& err, size_t& refused) {
   if (!compiled) return tl::unexpected(std::move(compiled.error()));
   refused = tell_refused(*rules, **compiled, err);
   std::vector<std::string> unbound;
-  auto profile = DetectionProfile::bind(*compiled, request.settings.variables, request.settings.mode,
+  auto profile = DetectionProfile::bind(*compiled, request.settings.variables, request.settings.session.mode,
                                         DropScope::by_rule, &unbound);
   if (!profile) return tl::unexpected(std::move(profile.error()));
   for (const std::string& sentence : unbound) err << "weir: " << sentence << '\n';

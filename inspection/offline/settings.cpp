@@ -127,7 +127,7 @@ void read_policies(const Reader& reader, bool is_inline, ExceptionPolicies& poli
 }
 
 void read_stream(const Reader& reader, OfflineSettings& out) {
-  StreamSettings& stream = out.engine.stream;
+  StreamSettings& stream = out.session.stream;
   if (const Json* value = reader.at("stream.inline"); value != nullptr && text_of(*value) != "auto")
     stream.is_inline = yes(*value);
   reader.flag("stream.midstream", stream.midstream);
@@ -256,7 +256,7 @@ void read_host_policy(const Reader& reader, OfflineSettings& out) {
     const std::string text = hosts.dump();
     if (text.find("0.0.0.0/0") == std::string::npos) continue;
     for (const auto& [known, policy] : kKnown) {
-      if (name == known) out.engine.stream.overlap = policy;
+      if (name == known) out.session.stream.overlap = policy;
     }
   }
 }
@@ -353,28 +353,27 @@ Result<OfflineSettings> read_settings(const std::string& file) {
   const auto top = [&](const char* name, bool& flag) {
     if (const auto found = root.find(name); found != root.end()) flag = yes(*found);
   };
-  top("ips", out.engine.stream.is_inline);
+  top("ips", out.session.stream.is_inline);
   top("checksums", out.decode.checksums);
-  top("midstream", out.engine.stream.midstream);
+  top("midstream", out.session.stream.midstream);
   const Reader reader(config);
   // Streams can be put together as if inline without anything being dropped.
-  const bool ips = out.engine.stream.is_inline;
-  out.engine.enforce = ips;
-  if (ips) out.mode = InspectMode::ips;
+  const bool ips = out.session.stream.is_inline;
+  if (ips) out.session.mode = InspectMode::ips;
   out.eve.drop = ips;
   const bool checksums = out.decode.checksums;
   read_stream(reader, out);
   out.decode.checksums = out.decode.checksums && checksums;
-  read_policies(reader, ips, out.engine.policies);
+  read_policies(reader, ips, out.session.policies);
   read_timeouts(reader, out.timeouts);
   read_host_policy(reader, out);
   reader.size("app-layer.protocols.http.libhtp.default-config.request-body-limit",
-              out.engine.http.request_body_limit);
+              out.session.http.request_body_limit);
   reader.size("app-layer.protocols.http.libhtp.default-config.response-body-limit",
-              out.engine.http.response_body_limit);
+              out.session.http.response_body_limit);
   read_decoder(reader, out);
   read_eve(reader, out.eve);
-  out.engine.http.file_hashes = out.eve.file_hashes;
+  out.session.http.file_hashes = out.eve.file_hashes;
   reader.size("packet-alert-max", out.engine.detector.alerts_per_packet);
   reader.word("classification-file", out.classification_file);
   reader.word("threshold-file", out.threshold_file);

@@ -17,12 +17,12 @@ namespace weir::inspection::offline {
 struct OfflineSettings {
   OfflineSettings();
   EngineSettings engine;
+  SessionSettings session;
   DecodeSettings decode;
   EveSettings eve;
   FlowTimeouts timeouts;
   OverlapPolicy defrag = OverlapPolicy::bsd;
   bool use_vlans = true, use_levels = true;
-  InspectMode mode = InspectMode::ids;
   ast::RuleVariables variables;
   std::string classification_file, threshold_file;  // empty: none is named
   std::vector<ast::Action> action_order;            // empty: the usual one

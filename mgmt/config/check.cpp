@@ -5,6 +5,7 @@
 
 #include "dataplane/session/session_table.h"
 #include "mgmt/config/reader.h"
+#include "mgmt/config/rule_variables.h"
 #include "mgmt/config/shadowing.h"
 
 namespace weir::config {
@@ -14,13 +15,16 @@ namespace {
 /// Each file on its own, so that one that cannot be read is named at its place in the configuration.
 void check_profile(const Profile& profile, const CheckRules& check_rules, CheckReport& report) {
   CheckReport::Rules rules{profile.name, 0, {}};
+  const auto variables = rule_variables(profile);
   for (size_t i = 0; i < profile.rule_files.size(); ++i) {
-    auto build = check_rules({profile.rule_files[i]});
+    auto build = check_rules({profile.rule_files[i]}, variables);
     if (!build) {
       report.problems.push_back({profile.rule_files_where[i], "profile[].rules", build.error().message});
       continue;
     }
     rules.loaded += build->loaded;
+    for (std::string& sentence : build->unbound)
+      report.notes.push_back({profile.rule_files_where[i], "profile[].rules", std::move(sentence)});
     std::move(build->refused.begin(), build->refused.end(), std::back_inserter(rules.refused));
   }
   report.rules.push_back(std::move(rules));

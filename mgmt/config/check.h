@@ -30,7 +30,8 @@ struct CheckReport {
 };
 
 /// Reads and parses one rule file without compiling it; inspection::check_rules but in tests.
-using CheckRules = std::function<Result<inspection::RulesetBuild>(const std::vector<std::string>& files)>;
+using CheckRules = std::function<Result<inspection::RulesetBuild>(
+    const std::vector<std::string>& files, const inspection::ast::RuleVariables& variables)>;
 
 CheckReport check_config(const std::string& path);
 CheckReport check_config(const std::string& path, const CheckRules& check_rules);

@@ -45,6 +45,17 @@ inline constexpr Choice<OnDrop> kOnDrop[] = {{"reset", OnDrop::reset}, {"silent"
 inline constexpr Choice<WhenFull> kWhenFull[] = {{"half_open", WhenFull::half_open},
                                                  {"refuse", WhenFull::refuse}};
 inline constexpr Choice<FailMode> kFailModes[] = {{"closed", FailMode::closed}, {"open", FailMode::open}};
+inline constexpr Choice<InspectMode> kInspectModes[] = {
+    {"ids", InspectMode::ids}, {"test", InspectMode::test}, {"ips", InspectMode::ips}};
+inline constexpr Choice<OnConflict> kOnConflict[] = {{"rewrite", OnConflict::rewrite},
+                                                     {"drop", OnConflict::drop}};
+inline constexpr Choice<Checksums> kChecksums[] = {{"verify", Checksums::verify},
+                                                   {"ignore", Checksums::ignore}};
+inline constexpr Choice<ExceptionPolicy> kExceptionPolicies[] = {
+    {"auto", ExceptionPolicy::automatic},          {"drop-flow", ExceptionPolicy::drop_flow},
+    {"drop-packet", ExceptionPolicy::drop_packet}, {"reject", ExceptionPolicy::reject},
+    {"bypass", ExceptionPolicy::bypass},           {"pass-flow", ExceptionPolicy::pass_flow},
+    {"pass-packet", ExceptionPolicy::pass_packet}, {"ignore", ExceptionPolicy::ignore}};
 inline constexpr Choice<PolicyAction> kPolicyActions[] = {{"allow", PolicyAction::allow},
                                                           {"deny", PolicyAction::deny},
                                                           {"reject", PolicyAction::reject},

@@ -28,6 +28,20 @@ enum class Idle { poll, adaptive };
 enum class PortDriver { af_xdp, af_packet, tap, pcap, null, pci, memory };
 enum class OnDrop { reset, silent };
 enum class FailMode { open, closed };
+enum class InspectMode : uint8_t { ids, test, ips };
+enum class OnConflict : uint8_t { rewrite, drop };
+enum class Checksums : uint8_t { verify, ignore };
+/// What gives way when inspection is at a ceiling.
+enum class ExceptionPolicy : uint8_t {
+  automatic,
+  ignore,
+  drop_flow,
+  drop_packet,
+  reject,
+  bypass,
+  pass_flow,
+  pass_packet,
+};
 enum class WhenFull { half_open, refuse };
 /// When a record is written.
 enum class LogTime : uint8_t { start, end };
@@ -82,16 +96,21 @@ struct Limits {
   uint32_t held_fragments = 2'048;        // IP fragments that wait for others, outer and inner
   uint32_t fragmented_datagrams = 4'096;  // of which some fragments came, outer and inner
   uint32_t fragments_per_datagram = 64;
-  uint32_t punts_per_second = 2'000;      // per worker and kind
-  uint32_t punts_per_attachment = 200;    // per second, worker and kind
-  uint32_t icmp_errors_per_second = 100;  // per attachment
-  uint32_t inspected_sessions = 8'192;    // whole hub
-  uint32_t stream_window = 4'096;         // bytes kept per direction of an inspected TCP session
-  uint32_t host_marks = 262'144;          // what inspection rules remember of hosts
-  uint32_t out_of_order_segments = 16;    // recorded per direction of an inspected TCP session
-  uint32_t nat_bindings = 65'536;         // to pools, whole hub
-  uint32_t pending_sessions = 1'024;      // whose rule is not known yet, whole hub
-  uint32_t pending_packets = 1'024;       // that they hold, whole hub
+  uint32_t punts_per_second = 2'000;         // per worker and kind
+  uint32_t punts_per_attachment = 200;       // per second, worker and kind
+  uint32_t icmp_errors_per_second = 100;     // per attachment
+  uint32_t inspected_sessions = 8'192;       // whole hub
+  uint32_t stream_window = 4'096;            // bytes kept per direction of an inspected TCP session
+  uint32_t host_marks = 262'144;             // what inspection rules remember of hosts
+  uint32_t out_of_order_segments = 16;       // recorded per direction of an inspected TCP session
+  uint32_t inspection_packet_work = 65'536;  // bytes, in one turn
+  uint32_t inspection_turn_work = 131'072;
+  uint32_t inspection_queue = 1'024;  // packets, whole hub
+  uint32_t overload_begin = 75;       // percent of it
+  uint32_t overload_end = 25;
+  uint32_t nat_bindings = 65'536;     // to pools, whole hub
+  uint32_t pending_sessions = 1'024;  // whose rule is not known yet, whole hub
+  uint32_t pending_packets = 1'024;   // that they hold, whole hub
   uint32_t pending_packets_per_session = 16;
   uint32_t pending_bytes_per_session = 32'768;
   uint32_t pending_ms = 2'000;
@@ -337,12 +356,44 @@ struct Nat {
   Location where;
 };
 
+/// Of the protocol parsers of one inspected session.
+struct ProfileLimits {
+  uint32_t header_bytes = 65'536;
+  uint32_t headers = 1'024;
+  uint32_t transactions = 512;
+  uint32_t request_body = 102'400;   // bytes; 0: all
+  uint32_t response_body = 102'400;  // bytes; 0: all
+  uint32_t decode_layers = 3;
+  uint32_t decode_ratio = 2'048;
+};
+
+struct ProfileExceptions {
+  ExceptionPolicy session_memory = ExceptionPolicy::drop_packet;
+  ExceptionPolicy segment_memory = ExceptionPolicy::ignore;
+  ExceptionPolicy midstream = ExceptionPolicy::ignore;
+  ExceptionPolicy app_memory = ExceptionPolicy::ignore;
+  ExceptionPolicy transactions = ExceptionPolicy::ignore;
+  ExceptionPolicy malformed = ExceptionPolicy::ignore;
+  ExceptionPolicy queue_full = ExceptionPolicy::drop_packet;
+};
+
+/// Values of a rule's variables by name, as a rule would write them.
+using RuleVariables = std::map<std::string, std::string, std::less<>>;
+
 struct Profile {
   std::string name;
   std::vector<std::string> rule_files;  // absolute, or relative to the config file's folder
   std::vector<Location> rule_files_where;
   OnDrop on_drop = OnDrop::reset;
   FailMode fail = FailMode::closed;
+  InspectMode mode = InspectMode::ips;
+  uint32_t depth = 1'048'576;  // bytes of each direction; 0: all
+  uint32_t min_ttl = 0;
+  OnConflict on_conflict = OnConflict::rewrite;
+  Checksums checksums = Checksums::verify;
+  RuleVariables address_groups, port_groups;  // beside those that have a value anyway
+  ProfileLimits limits;
+  ProfileExceptions exceptions;
   Location where;
 };
 

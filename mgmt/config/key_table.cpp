@@ -80,7 +80,23 @@ constexpr SectionSpec kSections[] = {
      "Time-outs of the sessions that the rule decides, instead of those in `[timeouts]`. All rules together "
      "have at "
      "most 255 different sets of them."},
-    {"profile[]", Change::live, false, "How sessions are inspected."},
+    {"profile[]", Change::live, false,
+     "How sessions are inspected. Profiles with the same `rules` share what is compiled of them. See "
+     "inspection.md."},
+    {"profile[].address_groups", Change::live, false,
+     "Values of variables for addresses in the rules, such as `HOME_NET = \"[10.0.0.0/8,!10.9.0.0/16]\"`. "
+     "Those that are not set have the values that Suricata's own configuration gives them; `$HOME_NET` is "
+     "then "
+     "the private ranges, `$EXTERNAL_NET` the rest."},
+    {"profile[].port_groups", Change::live, false,
+     "Values of variables for ports in the rules, such as `HTTP_PORTS = \"[80,8000:8099]\"`."},
+    {"profile[].limits", Change::live, false, "Ceilings of one session's protocol parsers."},
+    {"profile[].exceptions", Change::live, false,
+     "What becomes of a session at a ceiling, in Suricata's words: `drop-flow`, `reject` (the same, and both "
+     "ends are told), `drop-packet`, `bypass` (not inspected any more), `pass-flow` (followed, but no rule "
+     "is "
+     "held against it), `pass-packet`, `ignore` (inspected as well as that goes), `auto` (`drop-flow`, and "
+     "`ignore` with mode `ids`)."},
     {"nat[]", Change::live, false,
      "One rule of address translation. It has exactly one of the tables `static`, `dnat` and `snat`. Policy "
      "sees "
@@ -171,6 +187,10 @@ std::string element_expectation(const KeySpec& key) {
       return "a prefix such as \"10.1.0.0/16\"";
     case ValueKind::ports:
       return "a port from 1 to 65535 or a range such as \"8000-8100\"";
+    case ValueKind::rule_addresses:
+      return "addresses as in a rule such as \"[10.0.0.0/8,!10.9.0.0/16]\"";
+    case ValueKind::rule_ports:
+      return "ports as in a rule such as \"[80,8000:8099]\"";
   }
   return {};
 }

@@ -26,8 +26,10 @@ enum class ValueKind : uint8_t {
   ip,              // an address of either family
   ipv4_interface,  // an address with its prefix length
   ip_interface,
-  prefix,  // host bits zero
-  ports,   // a port number, or a range as in "8000-8100"
+  prefix,          // host bits zero
+  ports,           // a port number, or a range as in "8000-8100"
+  rule_addresses,  // as in the header of a rule of inspection
+  rule_ports,
 };
 
 /// What happens when a reload finds a changed key: it is carried out, or the reload is refused.
@@ -46,7 +48,8 @@ struct SectionSpec {
 };
 
 struct KeySpec {
-  std::string_view path;  // "port[].interface"
+  /// "port[].interface". "profile[].port_groups.*": any number of keys, whose names the file chooses.
+  std::string_view path;
   ValueKind kind;
   bool list = false;
   std::string_view fallback = {};       // the default as TOML; empty: none

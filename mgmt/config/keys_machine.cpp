@@ -255,6 +255,53 @@ constexpr KeySpec kKeys[] = {
      .help = "Recorded in each direction of an inspected TCP session until the gap before them is filled; "
              "one of more "
              "than 2 KiB counts as several."},
+    {.path = "limits.inspection_packet_work",
+     .kind = ValueKind::integer,
+     .fallback = "65536",
+     .min = 16'384,
+     .max = 1'073'741'824,
+     .unit = "bytes",
+     .change = Change::restart,
+     .help = "About how much of one packet is scanned, parsed and decompressed in one turn of a worker; the "
+             "rest waits, packet and all, for the next turn. A rule that is held against bytes counts as 256 "
+             "of them."},
+    {.path = "limits.inspection_turn_work",
+     .kind = ValueKind::integer,
+     .fallback = "131072",
+     .min = 16'384,
+     .max = 1'073'741'824,
+     .unit = "bytes",
+     .change = Change::restart,
+     .help =
+         "The same of all packets in one turn; other packets wait for the next one. Sessions that are not "
+         "inspected never wait."},
+    {.path = "limits.inspection_queue",
+     .kind = ValueKind::integer,
+     .fallback = "1024",
+     .min = 64,
+     .max = 1'048'576,
+     .unit = "packets",
+     .change = Change::restart,
+     .help = "Packets that may wait for inspection, of the whole hub, shared out evenly over the workers. "
+             "Beyond: a profile's `exceptions.queue_full`."},
+    {.path = "limits.overload_begin",
+     .kind = ValueKind::integer,
+     .fallback = "75",
+     .min = 1,
+     .max = 100,
+     .unit = "percent",
+     .change = Change::restart,
+     .help =
+         "Of a worker's share of `inspection_queue`, at which it is overloaded: to sessions that begin from "
+         "then on their profile's `fail` is applied."},
+    {.path = "limits.overload_end",
+     .kind = ValueKind::integer,
+     .fallback = "25",
+     .min = 0,
+     .max = 99,
+     .unit = "percent",
+     .change = Change::restart,
+     .help = "Down to which the queue has to become before it no longer is; below `overload_begin`."},
     {.path = "limits.nat_bindings",
      .kind = ValueKind::integer,
      .fallback = "65536",

@@ -60,8 +60,9 @@ void write_section(const SectionSpec& section, std::string& out) {
   out += "| key | value | default | |\n|---|---|---|---|\n";
   for (const KeySpec& key : keys()) {
     if (section_of(key.path) != section.path) continue;
-    out += "| `" + std::string(leaf_of(key.path)) + "` | " + value_cell(key) + " | " + default_cell(key) +
-           " | " + cell(key.help) + " |\n";
+    const std::string_view leaf = leaf_of(key.path);
+    out += "| `" + std::string(leaf == "*" ? "NAME" : leaf) + "` | " + value_cell(key) + " | " +
+           default_cell(key) + " | " + cell(key.help) + " |\n";
   }
   out += "\n";
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "inspection/rules/header_sets.h"
 #include "mgmt/config/key_table.h"
 #include "mgmt/config/values.h"
 
@@ -48,6 +49,13 @@ std::string explain_prefix(const std::string& text, const std::string& expected)
          in_quotes(net::to_string(address->subnet()));
 }
 
+std::string explain_rule_set(const KeySpec& key, const std::string& text) {
+  const auto set = key.kind == ValueKind::rule_ports ? inspection::ast::parse_port_expression(text)
+                                                     : inspection::ast::parse_address_expression(text);
+  std::string message = in_quotes(text) + " is not " + element_expectation(key);
+  return set ? message : message + ": " + set.error();
+}
+
 bool text_fits(const KeySpec& key, const std::string& text) {
   switch (key.kind) {
     case ValueKind::name:
@@ -81,6 +89,10 @@ bool text_fits(const KeySpec& key, const std::string& text) {
       return net::parse_prefix(text).has_value();
     case ValueKind::ports:
       return parse_port_range(text).has_value();
+    case ValueKind::rule_addresses:
+      return is_plain_text(text) && inspection::ast::parse_address_expression(text).has_value();
+    case ValueKind::rule_ports:
+      return is_plain_text(text) && inspection::ast::parse_port_expression(text).has_value();
     case ValueKind::boolean:
     case ValueKind::integer:
     case ValueKind::choice:
@@ -107,6 +119,8 @@ std::optional<std::string> check_element(const KeySpec& key, const Node& node) {
   if (key.kind == ValueKind::choice) return check_choice(key, node.text);
   if (text_fits(key, node.text)) return std::nullopt;
   if (key.kind == ValueKind::prefix) return explain_prefix(node.text, element_expectation(key));
+  if (key.kind == ValueKind::rule_addresses || key.kind == ValueKind::rule_ports)
+    return explain_rule_set(key, node.text);
   return in_quotes(node.text) + " is not " + element_expectation(key);
 }
 
@@ -182,7 +196,7 @@ class Checker {
         problems_.add(document_.at_key(member), escaped(path + "." + member.key),
                       "a removal says no more than what names the thing: " + listed(names_of(path)));
       } else {
-        check_value(member, *key->second);
+        check_value(member, *key->second, path + "." + member.key);
       }
       if (member.bad) table.bad = true;
     }
@@ -212,7 +226,9 @@ class Checker {
       if (problems_.full()) break;
       const std::string member_path = path.empty() ? member.key : path + "." + member.key;
       if (const auto key = keys_.find(member_path); key != keys_.end()) {
-        check_value(member, *key->second);
+        check_value(member, *key->second, member_path);
+      } else if (const auto any = keys_.find(path + ".*"); any != keys_.end()) {
+        check_named(member, *any->second, member_path);
       } else if (sections_.contains(member_path)) {
         check_subtable(member, member_path);
       } else if (sections_.contains(member_path + "[]")) {
@@ -246,8 +262,15 @@ class Checker {
     }
   }
 
-  void check_value(Node& node, const KeySpec& key) {
-    const std::string path(key.path);
+  /// A key that the file names itself.
+  void check_named(Node& node, const KeySpec& key, const std::string& path) {
+    if (is_variable_name(node.key)) return check_value(node, key, path);
+    node.bad = true;
+    problems_.add(document_.at_key(node), escaped(path),
+                  "a name of 1 to 64 letters, digits, \"-\" and \"_\" is needed");
+  }
+
+  void check_value(Node& node, const KeySpec& key, const std::string& path) {
     if (!key.list) {
       if (auto message = check_element(key, node)) report(node, path, std::move(*message));
       return;

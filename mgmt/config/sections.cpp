@@ -93,6 +93,12 @@ class Table {
   void get(std::string_view key, std::vector<PortRange>& out) const {
     each(key, [&](const Node& v) { out.push_back(port_range(v)); });
   }
+  /// All keys, by the names that the file gives them.
+  void get_all(RuleVariables& out) const {
+    for (const Node& value : node_ != nullptr ? node_->children : std::vector<Node>{}) {
+      if (!value.bad) out.emplace(value.key, value.text);
+    }
+  }
   /// A file name, made absolute; "" and "-" stay as they are.
   void get_file(std::string_view key, std::string& out) const {
     if (const Node* value = find(key)) out = absolute(value->text);
@@ -168,6 +174,11 @@ void read_limits(const Table& t, Limits& out) {
   t.get("stream_window", out.stream_window);
   t.get("host_marks", out.host_marks);
   t.get("out_of_order_segments", out.out_of_order_segments);
+  t.get("inspection_packet_work", out.inspection_packet_work);
+  t.get("inspection_turn_work", out.inspection_turn_work);
+  t.get("inspection_queue", out.inspection_queue);
+  t.get("overload_begin", out.overload_begin);
+  t.get("overload_end", out.overload_end);
   t.get("nat_bindings", out.nat_bindings);
   t.get("policy_rules", out.policy_rules);
   t.get("pending_sessions", out.pending_sessions);
@@ -455,6 +466,29 @@ Profile read_profile(const Table& t) {
   t.get_files("rules", profile.rule_files, profile.rule_files_where);
   t.get("on_drop", kOnDrop, profile.on_drop);
   t.get("fail", kFailModes, profile.fail);
+  t.get("mode", kInspectModes, profile.mode);
+  t.get("depth", profile.depth);
+  t.get("min_ttl", profile.min_ttl);
+  t.get("on_conflict", kOnConflict, profile.on_conflict);
+  t.get("checksums", kChecksums, profile.checksums);
+  t.inner("address_groups").get_all(profile.address_groups);
+  t.inner("port_groups").get_all(profile.port_groups);
+  const Table limits = t.inner("limits");
+  limits.get("header_bytes", profile.limits.header_bytes);
+  limits.get("headers", profile.limits.headers);
+  limits.get("transactions", profile.limits.transactions);
+  limits.get("request_body", profile.limits.request_body);
+  limits.get("response_body", profile.limits.response_body);
+  limits.get("decode_layers", profile.limits.decode_layers);
+  limits.get("decode_ratio", profile.limits.decode_ratio);
+  const Table exceptions = t.inner("exceptions");
+  exceptions.get("session_memory", kExceptionPolicies, profile.exceptions.session_memory);
+  exceptions.get("segment_memory", kExceptionPolicies, profile.exceptions.segment_memory);
+  exceptions.get("midstream", kExceptionPolicies, profile.exceptions.midstream);
+  exceptions.get("app_memory", kExceptionPolicies, profile.exceptions.app_memory);
+  exceptions.get("transactions", kExceptionPolicies, profile.exceptions.transactions);
+  exceptions.get("malformed", kExceptionPolicies, profile.exceptions.malformed);
+  exceptions.get("queue_full", kExceptionPolicies, profile.exceptions.queue_full);
   profile.where = t.where();
   return profile;
 }

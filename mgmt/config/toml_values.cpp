@@ -198,10 +198,33 @@ Values values_of(const PolicyRule& r) {
 }
 
 Values values_of(const Profile& p) {
-  return {{"profile[].name", toml(p.name)},
-          {"profile[].rules", toml(p.rule_files)},
-          {"profile[].on_drop", word(kOnDrop, p.on_drop)},
-          {"profile[].fail", word(kFailModes, p.fail)}};
+  const auto exception = [](ExceptionPolicy policy) { return word(kExceptionPolicies, policy); };
+  Values values = {{"profile[].name", toml(p.name)},
+                   {"profile[].rules", toml(p.rule_files)},
+                   {"profile[].mode", word(kInspectModes, p.mode)},
+                   {"profile[].depth", toml(p.depth)},
+                   {"profile[].min_ttl", toml(p.min_ttl)},
+                   {"profile[].on_conflict", word(kOnConflict, p.on_conflict)},
+                   {"profile[].checksums", word(kChecksums, p.checksums)},
+                   {"profile[].on_drop", word(kOnDrop, p.on_drop)},
+                   {"profile[].fail", word(kFailModes, p.fail)},
+                   {"profile[].limits.header_bytes", toml(p.limits.header_bytes)},
+                   {"profile[].limits.headers", toml(p.limits.headers)},
+                   {"profile[].limits.transactions", toml(p.limits.transactions)},
+                   {"profile[].limits.request_body", toml(p.limits.request_body)},
+                   {"profile[].limits.response_body", toml(p.limits.response_body)},
+                   {"profile[].limits.decode_layers", toml(p.limits.decode_layers)},
+                   {"profile[].limits.decode_ratio", toml(p.limits.decode_ratio)},
+                   {"profile[].exceptions.session_memory", exception(p.exceptions.session_memory)},
+                   {"profile[].exceptions.segment_memory", exception(p.exceptions.segment_memory)},
+                   {"profile[].exceptions.midstream", exception(p.exceptions.midstream)},
+                   {"profile[].exceptions.app_memory", exception(p.exceptions.app_memory)},
+                   {"profile[].exceptions.transactions", exception(p.exceptions.transactions)},
+                   {"profile[].exceptions.malformed", exception(p.exceptions.malformed)},
+                   {"profile[].exceptions.queue_full", exception(p.exceptions.queue_full)}};
+  for (const auto& [name, value] : p.address_groups) values["profile[].address_groups." + name] = toml(value);
+  for (const auto& [name, value] : p.port_groups) values["profile[].port_groups." + name] = toml(value);
+  return values;
 }
 
 Values values_of(const Nat& n) {
@@ -279,6 +302,11 @@ Values single_values(const Config& c) {
           {"limits.stream_window", toml(l.stream_window)},
           {"limits.host_marks", toml(l.host_marks)},
           {"limits.out_of_order_segments", toml(l.out_of_order_segments)},
+          {"limits.inspection_packet_work", toml(l.inspection_packet_work)},
+          {"limits.inspection_turn_work", toml(l.inspection_turn_work)},
+          {"limits.inspection_queue", toml(l.inspection_queue)},
+          {"limits.overload_begin", toml(l.overload_begin)},
+          {"limits.overload_end", toml(l.overload_end)},
           {"limits.nat_bindings", toml(l.nat_bindings)},
           {"limits.pending_sessions", toml(l.pending_sessions)},
           {"limits.pending_packets", toml(l.pending_packets)},

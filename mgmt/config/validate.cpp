@@ -22,6 +22,7 @@ void validate(const Draft& draft, Problems& problems) {
   validate_route_lines(v);
   validate_objects(v);
   validate_policy(v);
+  validate_profiles(v);
   validate_nat(v);
 }
 

@@ -27,6 +27,7 @@ void validate_routes(const Validation& v);       // routes and connections
 void validate_route_lines(const Validation& v);  // routes of the routes file
 void validate_objects(const Validation& v);      // tags, prefixes, groups and services
 void validate_policy(const Validation& v);       // rules
+void validate_profiles(const Validation& v);     // inspection profiles
 void validate_nat(const Validation& v);          // address translation
 
 }  // namespace weir::config

@@ -8,9 +8,6 @@ namespace weir::config {
 
 namespace {
 
-/// Snapshots number profiles with 16 bits.
-constexpr size_t kMaxProfiles = 65'535;
-
 /// The list `key` of the endpoint `side`, if it is all good.
 const Node* endpoint_list(const Node& table, std::string_view side, std::string_view key) {
   const Node* endpoint = table.find(side);
@@ -71,10 +68,6 @@ void check_ports(const Validation& v, const PolicyRule& rule, const Node& table)
 }  // namespace
 
 void validate_policy(const Validation& v) {
-  if (v.draft.profiles.size() > kMaxProfiles) {
-    v.report.at(*v.draft.profiles[kMaxProfiles], "profile",
-                "there are at most " + std::to_string(kMaxProfiles) + " profiles");
-  }
   const size_t most = v.draft.config.limits.policy_rules;
   if (v.draft.policy.size() > most) {
     v.report.at(*v.draft.policy[most], "policy[]",

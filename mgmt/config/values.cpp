@@ -30,6 +30,12 @@ bool is_name(std::string_view text) {
   });
 }
 
+bool is_variable_name(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+    return is_digit(c) || is_letter(c) || c == '-' || c == '_';
+  });
+}
+
 bool is_plain_text(std::string_view text) {
   return text.size() <= 4'096 && std::none_of(text.begin(), text.end(), is_control);
 }

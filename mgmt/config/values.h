@@ -12,6 +12,8 @@ namespace weir::config {
 /// 1 to 32 letters, digits, "-", "_" or ".": what events, the CLI and paths as DOMAIN/ADDRESS can carry
 /// unquoted.
 bool is_name(std::string_view text);
+/// 1 to 64 letters, digits, "-" or "_": a TOML key that needs no quotes.
+bool is_variable_name(std::string_view text);
 /// No control characters, and at most 4096 bytes.
 bool is_plain_text(std::string_view text);
 /// What the kernel takes as an interface's name: 1 to 15 bytes without slash, colon or space, neither "." nor

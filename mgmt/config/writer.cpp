@@ -12,6 +12,12 @@ std::vector<std::string> assignments(std::string_view section, const Values& val
   std::vector<std::string> lines;
   const auto add = [&](const KeySpec& key) {
     if (section_of(key.path) != section) return;
+    if (leaf_of(key.path) == "*") {
+      const std::string begin = std::string(section) + ".";
+      for (auto at = values.lower_bound(begin); at != values.end() && at->first.starts_with(begin); ++at)
+        lines.push_back(at->first.substr(begin.size()) + " = " + at->second);
+      return;
+    }
     const auto found = values.find(key.path);
     if (found == values.end() || found->second.empty() || found->second == key.fallback) return;
     lines.push_back(std::string(leaf_of(key.path)) + " = " + found->second);

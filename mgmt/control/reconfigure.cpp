@@ -1,12 +1,13 @@
 #include "mgmt/control/reconfigure.h"
 
 #include <new>
+#include <set>
 #include <sstream>
 #include <utility>
 
-#include "inspection/inspector.h"
 #include "mgmt/config/diff.h"
 #include "mgmt/config/reader.h"
+#include "mgmt/control/profile_spec.h"
 
 namespace weir::control {
 
@@ -56,17 +57,25 @@ FileConfig FileConfig::of(config::Config config) {
 RuleBuild build_rules(const config::Config& config, unsigned workers,
                       const std::shared_ptr<inspection::FlowBitNames>& names) {
   RuleBuild all;
+  inspection::RulesetBuilder builder(workers, names);
+  std::set<std::string> told;  // profiles may have files in common
+  const auto tell = [&](std::string line) {
+    if (told.insert(line).second) all.refused.push_back(std::move(line));
+  };
   for (const config::Profile& profile : config.profiles) {
-    auto built = inspection::build_ruleset(profile.rule_files, workers, names);
+    auto built = builder.build(spec_of(profile));
     if (!built) {
       all.problems.push_back(
           {profile.where, "profile " + config::in_quotes(profile.name), built.error().message});
       continue;
     }
-    for (const auto& issue : built->refused) all.refused.push_back(describe(issue));
+    for (const auto& issue : built->refused) tell(describe(issue));
+    for (const auto& sentence : built->unbound)
+      tell("profile " + config::in_quotes(profile.name) + ": rules never match for " + sentence);
     all.profiles.push_back({profile.name, built->loaded, built->refused.size()});
     all.rulesets.emplace(profile.name, std::move(built->ruleset));
   }
+  all.compiled = builder.compiled();
   return all;
 }
 

@@ -29,7 +29,8 @@ struct FileConfig {
 struct RuleBuild {
   model::Rulesets rulesets;
   std::vector<ProfileView> profiles;
-  std::vector<std::string> refused;  // a line for each rule that was left out
+  std::vector<std::string> refused;  // a line for each rule that was left out, or that cannot match
+  size_t compiled = 0;               // lists of files; profiles share them
   std::vector<config::Problem> problems;
 };
 /// `names`: of the whole hub, so that sessions keep their bits.

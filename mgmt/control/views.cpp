@@ -28,6 +28,10 @@ std::vector<WorkerView> worker_views(const Dataplane& dataplane, const std::vect
   for (unsigned w = 0; w < dataplane.workers(); ++w) {
     const WorkerCounters& c = dataplane.counters(static_cast<WorkerIndex>(w));
     const inspection::InspectorCounters& i = dataplane.inspection_counters(static_cast<WorkerIndex>(w));
+    using inspection::Ceiling;
+    const auto exceptions = [&](Ceiling ceiling) -> uint64_t {
+      return i.exceptions != nullptr ? (*i.exceptions)[static_cast<size_t>(ceiling)].get() : 0;
+    };
     uint64_t dropped = 0;
     for (const Counter& reason : c.dropped) dropped += reason.get();
     WorkerView view{w, w < cores.size() ? cores[w] : 0, {}};
@@ -78,6 +82,21 @@ std::vector<WorkerView> worker_views(const Dataplane& dataplane, const std::vect
         {"segment_limit", i.segment_limit},
         {"segment_conflicts", i.segment_conflicts},
         {"rewritten", i.rewritten},
+        {"inspect_held", c.inspect_held.get()},
+        {"inspect_waited", c.inspect_waited.get()},
+        {"inspect_unseen", c.inspect_unseen.get()},
+        {"inspect_full", c.inspect_full.get()},
+        {"overloads", c.overloads.get()},
+        {"overload_refused", c.overload_refused.get()},
+        {"bad_checksum", i.bad_checksum},
+        {"low_ttl", i.low_ttl},
+        {"would_drop", i.would_drop},
+        {"exceptions_session_memory", exceptions(Ceiling::session_memory)},
+        {"exceptions_segment_memory", exceptions(Ceiling::reassembly_memory)},
+        {"exceptions_midstream", exceptions(Ceiling::midstream)},
+        {"exceptions_app_memory", exceptions(Ceiling::app_memory)},
+        {"exceptions_transactions", exceptions(Ceiling::app_transactions)},
+        {"exceptions_malformed", exceptions(Ceiling::app_malformed)},
         {"host_marks_lost", i.host_marks_lost},
         {"rules_moved", i.rules_moved},
         {"rules_moved_midst", i.rules_moved_midst},

@@ -15,7 +15,7 @@ InspectCommand::InspectCommand(CLI::App& app)
   command_->add_option("--eve", eve_, "Where the events go, EVE JSON; - is the standard output")->required();
   command_->add_option("--opts", opts_, "A JSON file of settings, as an existing Suricata has them");
   command_->add_option("-c,--config", config_,
-                       "A hub's configuration: the rules of its first profile are added");
+                       "A hub's configuration: rules and variables of its first profile are added");
   command_->add_option("--workers", workers_, "Engines that share the sessions")->check(CLI::Range(1, 64));
   command_->add_flag("--strict", strict_, "Exit 64 if a rule is refused");
   command_->add_flag("--reference", reference_,
@@ -41,8 +41,12 @@ int InspectCommand::run() const {
     }
     if (!config->profiles.empty()) {
       const std::filesystem::path folder = std::filesystem::path(config_).parent_path();
-      for (const std::string& file : config->profiles.front().rule_files)
-        request.rules.push_back(folder / file);
+      const config::Profile& profile = config->profiles.front();
+      for (const std::string& file : profile.rule_files) request.rules.push_back(folder / file);
+      for (const auto& [name, value] : profile.address_groups)
+        request.settings.variables.addresses.insert_or_assign(name, value);
+      for (const auto& [name, value] : profile.port_groups)
+        request.settings.variables.ports.insert_or_assign(name, value);
     }
   }
   if (request.rules.empty()) {

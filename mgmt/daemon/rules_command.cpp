@@ -1,15 +1,12 @@
 #include "mgmt/daemon/rules_command.h"
 
-#include <fstream>
 #include <iostream>
-#include <iterator>
-#include <optional>
 #include <thread>
 
 #include <nlohmann/json.hpp>
 
 #include "inspection/compile/rules_report.h"
-#include "inspection/rules/language.h"
+#include "inspection/engine/ruleset_builder.h"
 
 namespace weir::daemon {
 
@@ -17,12 +14,9 @@ namespace {
 
 constexpr int kOk = 0, kFailed = 1, kRefused = 64;
 
-std::optional<std::string> read_file(const std::string& name) {
-  std::ifstream file(name, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (file.is_open() && !file.bad()) return text;
-  std::cerr << "weir: " << name << " cannot be read\n";
-  return std::nullopt;
+int failed(const Error& error) {
+  std::cerr << "weir: " << error.message << '\n';
+  return kFailed;
 }
 
 }  // namespace
@@ -43,32 +37,24 @@ int RulesCommand::run() const {
   using namespace inspection;
   ast::ClassTable classes = ast::ClassTable::defaults();
   if (!classes_.empty()) {
-    const auto text = read_file(classes_);
-    if (!text) return kFailed;
+    const auto text = read_rule_file(classes_);
+    if (!text) return failed(text.error());
     classes.read(*text);
   }
-  ast::RuleReader reader(std::move(classes));
-  ast::ParsedRuleset parsed;
-  for (const std::string& file : files_) {
-    const auto text = read_file(file);
-    if (!text) return kFailed;
-    reader.read(file, *text, parsed);
-  }
+  const auto parsed = read_rule_files(files_, ast::RuleReader(std::move(classes)));
+  if (!parsed) return failed(parsed.error());
   DetectionCompileOptions options;
   options.threads = std::max(1U, std::thread::hardware_concurrency());
-  const auto compiled = DetectionRuleset::compile(parsed, options);
-  if (!compiled) {
-    std::cerr << "weir: " << compiled.error().message << '\n';
-    return kFailed;
-  }
-  const RulesReport report = make_rules_report(parsed, **compiled);
+  const auto compiled = DetectionRuleset::compile(*parsed, options);
+  if (!compiled) return failed(compiled.error());
+  const RulesReport report = make_rules_report(*parsed, **compiled);
   if (json_) {
     // Texts of rules may have any bytes; what is not UTF-8 is replaced.
     std::cout
-        << rules_report_json(report, parsed).dump(2, ' ', false, nlohmann::json::error_handler_t::replace)
+        << rules_report_json(report, *parsed).dump(2, ' ', false, nlohmann::json::error_handler_t::replace)
         << '\n';
   } else {
-    std::cout << print_rules_report(report, parsed, each_);
+    std::cout << print_rules_report(report, *parsed, each_);
   }
   return strict_ && report.refused != 0 ? kRefused : kOk;
 }

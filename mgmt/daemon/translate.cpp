@@ -104,6 +104,8 @@ DataplaneSettings dataplane_settings(const config::Config& config) {
   settings.budgets = config::session_budgets(limits);
   settings.inspection = {config.limits.inspected_sessions, config.limits.stream_window,
                          config.limits.out_of_order_segments, config.limits.host_marks};
+  settings.inspect = {limits.inspection_queue, limits.inspection_packet_work, limits.inspection_turn_work,
+                      limits.overload_begin, limits.overload_end};
   return settings;
 }
 

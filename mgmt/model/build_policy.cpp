@@ -28,6 +28,25 @@ dataplane::PolicyAction action_of(config::PolicyAction action) {
   return dataplane::PolicyAction::deny;
 }
 
+inspection::ExceptionPolicy when_full(const config::Profile& profile) {
+  using Policy = inspection::ExceptionPolicy;
+  switch (profile.exceptions.queue_full) {
+    case config::ExceptionPolicy::automatic:
+    case config::ExceptionPolicy::drop_flow:
+      return Policy::drop_flow;
+    case config::ExceptionPolicy::reject:
+      return Policy::reject;
+    case config::ExceptionPolicy::bypass:
+    case config::ExceptionPolicy::pass_flow:
+    case config::ExceptionPolicy::pass_packet:
+      return Policy::bypass;
+    case config::ExceptionPolicy::ignore:
+    case config::ExceptionPolicy::drop_packet:
+      break;
+  }
+  return Policy::drop_packet;
+}
+
 std::vector<Profile> build_profiles(const PolicyInput& input) {
   std::vector<Profile> profiles;
   for (const config::Profile& p : input.profiles) {
@@ -35,6 +54,9 @@ std::vector<Profile> build_profiles(const PolicyInput& input) {
     profile.name = p.name;
     profile.on_drop = p.on_drop == config::OnDrop::reset ? OnDrop::reset : OnDrop::silent;
     profile.fail = p.fail == config::FailMode::open ? FailMode::open : FailMode::closed;
+    profile.when_full = when_full(p);
+    profile.verify_checksums = p.checksums == config::Checksums::verify;
+    profile.watches = p.mode == config::InspectMode::ids;
     profile.ruleset = input.rulesets.find(p.name)->second;
     profiles.push_back(std::move(profile));
   }

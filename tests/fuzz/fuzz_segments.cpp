@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "inspection/engine/ruleset.h"
+#include "inspection/engine/ruleset_builder.h"
 #include "inspection/rules/language.h"
 
 using namespace weir::inspection;

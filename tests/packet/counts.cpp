@@ -24,6 +24,12 @@ constexpr Named kNamed[] = {
     {"handed_over", &WorkerCounters::handed_over},
     {"consumed", &WorkerCounters::consumed},
     {"fragments_held", &WorkerCounters::fragments_held},
+    {"inspect_held", &WorkerCounters::inspect_held},
+    {"inspect_waited", &WorkerCounters::inspect_waited},
+    {"inspect_unseen", &WorkerCounters::inspect_unseen},
+    {"inspect_full", &WorkerCounters::inspect_full},
+    {"overloads", &WorkerCounters::overloads},
+    {"overload_refused", &WorkerCounters::overload_refused},
     {"pending_sessions", &WorkerCounters::pending_sessions},
     {"pending_held", &WorkerCounters::pending_held},
     {"pending_full", &WorkerCounters::pending_full},
@@ -83,7 +89,7 @@ Counts operator+(Counts a, const Counts& b) {
 int64_t imbalance(const WorkerCounters& c) {
   const uint64_t in = c.rx.get() + c.taken_over.get() + c.resumed.get() + c.generated.get();
   uint64_t out = c.tx.get() + c.punted.get() + c.handed_over.get() + c.consumed.get() +
-                 c.fragments_held.get() + c.pending_held.get();
+                 c.fragments_held.get() + c.pending_held.get() + c.inspect_held.get();
   for (const Counter& dropped : c.dropped) out += dropped.get();
   return static_cast<int64_t>(in - out);
 }

@@ -6,6 +6,7 @@
 
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
+#include "inspection/engine/ruleset_builder.h"
 #include "tests/packet/conversation.h"
 #include "tests/packet/spokes.h"
 #include "tests/packet/test_hub.h"
@@ -22,10 +23,15 @@ constexpr const char* kRules =
     "alert tcp any any -> any any (msg:\"odd\"; content:\"strange\"; sid:1002; rev:1;)\n"
     "drop udp any any -> any any (msg:\"bad datagram\"; content:\"attack\"; sid:1003; rev:1;)\n";
 
-std::shared_ptr<const inspection::Ruleset> ruleset(unsigned workers) {
+std::shared_ptr<const inspection::Ruleset> ruleset(
+    unsigned workers,
+    const inspection::SessionSettings& settings = inspection::hub_settings(inspection::InspectMode::ips)) {
   const std::string path = testing::TempDir() + "weir_packet_tests.rules";
   std::ofstream(path) << kRules;
-  auto built = inspection::build_ruleset({path}, workers);
+  inspection::ProfileSpec spec;
+  spec.files = {path};
+  spec.settings = settings;
+  auto built = inspection::RulesetBuilder(workers).build(spec);
   if (!built) throw std::runtime_error(built.error().message);
   if (built->loaded != 3) throw std::runtime_error("a rule was refused");
   return built->ruleset;
@@ -35,6 +41,16 @@ SnapshotBuilder inspected(OnDrop on_drop = OnDrop::reset, FailMode fail = FailMo
                           uint16_t workers = 1) {
   SnapshotBuilder b = network_without_rules(true, workers);
   b.profile({.name = "ips", .on_drop = on_drop, .fail = fail, .ruleset = ruleset(workers)});
+  b.rule({.id = "inspect", .action = PolicyAction::inspect, .from = {"red"}, .to = {"blue"}, .profile = 0});
+  return b;
+}
+
+/// The same under a profile that says otherwise how.
+SnapshotBuilder inspected(const inspection::SessionSettings& settings) {
+  SnapshotBuilder b = network_without_rules();
+  b.profile({.name = "other",
+             .watches = settings.mode == inspection::InspectMode::ids,
+             .ruleset = ruleset(1, settings)});
   b.rule({.id = "inspect", .action = PolicyAction::inspect, .from = {"red"}, .to = {"blue"}, .profile = 0});
   return b;
 }
@@ -360,6 +376,237 @@ TEST(Inspect, APolicyChangeStartsAndEndsInspection) {
   EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(1, 2, "an attack"))).size(), 1u);
   EXPECT_EQ(hub.moved(), forwarded() + Counts({{"redecided_policy", 1}}));
   EXPECT_EQ(hub.plane().inspection_counters(0).flows_open, 0u);
+}
+
+/// Neither mode drops; they differ in what they judge when.
+TEST(Inspect, WhatOnlyTestsOrWatchesSendsAll) {
+  for (const auto mode : {inspection::InspectMode::test, inspection::InspectMode::ids}) {
+    const bool tests = mode == inspection::InspectMode::test;
+    TestHub hub(inspected(inspection::hub_settings(mode)).build(), {.flow_events = true});
+    Conversation talk(hub, Ip::v4);
+    talk.handshake();
+    const Transport attack = talk.segment(true, kPsh | kAck, "attack");
+    expect_forwarded(talk.client("attack"), kA, kB, attack);
+    EXPECT_EQ(hub.events().size(), tests ? 1u : 0u) << "it is not acknowledged yet";
+    EXPECT_EQ(talk.send(false, kAck).size(), 1u);
+    const Transport more = talk.segment(true, kPsh | kAck, "and more");
+    expect_forwarded(talk.client("and more"), kA, kB, more);
+    EXPECT_EQ(hub.moved(), inspected_forwarded(6) + new_session());
+    EXPECT_EQ(hub.plane().inspection_counters(0).would_drop, tests ? 1u : 0u);
+    if (!tests) {
+      const auto events = hub.events();
+      ASSERT_EQ(events.size(), 1u);
+      EXPECT_EQ(events[0].alert.sid, 1001u);
+      EXPECT_FALSE(events[0].alert.blocked || events[0].alert.would_block || events[0].alert.to_client);
+    }
+  }
+}
+
+TEST(Inspect, WatchingDropsNothingOutsideOfTheWindow) {
+  TestHub hub(inspected(inspection::hub_settings(inspection::InspectMode::ids)).build());
+  Conversation talk(hub, Ip::v4);
+  talk.handshake();
+  hub.moved();
+  const Transport far = tcp(kPsh | kAck, 0xffff'fff1 + 1'000'000, 7'001, "far away");
+  expect_forwarded(hub.pass_through(from_spoke(kA, kB, far)), kA, kB, far);
+  EXPECT_EQ(hub.moved(), inspected_forwarded(1) + Counts({{"tcp_ignored", 1}}));
+}
+
+TEST(Inspect, ATtlBelowTheProfilesLeastIsDropped) {
+  auto settings = inspection::hub_settings(inspection::InspectMode::ips);
+  settings.min_ttl = 10;
+  TestHub hub(inspected(settings).build());
+  Conversation talk(hub, Ip::v4);
+  talk.handshake();
+  hub.moved();
+  const Bytes low = with_ttl(inner(kA, kB, talk.segment(true, kPsh | kAck, "decoy")), 9);
+  EXPECT_TRUE(hub.pass_through(tunnelled(kA, low)).empty());
+  EXPECT_EQ(hub.moved(), dropped(DropReason::inspect_ttl) + Counts({{"inspected_packets", 1}}));
+  EXPECT_EQ(hub.plane().inspection_counters(0).low_ttl, 1u);
+  EXPECT_EQ(talk.client("right").size(), 1u);
+}
+
+/// A decoy with a wrong checksum must not stand for what the receiver takes in its place.
+TEST(Inspect, WhatTheReceiverWouldDiscardIsNotSent) {
+  const auto wrong = [](Bytes frame) {
+    frame.back() ^= 0xff;
+    return frame;
+  };
+  for (const Ip ip : {Ip::v4, Ip::v6}) {
+    TestHub hub(inspected().build());
+    Conversation talk(hub, ip);
+    talk.handshake();
+    hub.moved();
+    const Bytes decoy = wrong(inner(kA, kB, talk.segment(true, kPsh | kAck, "harmless"), ip));
+    EXPECT_TRUE(hub.pass_through(tunnelled(kA, decoy)).empty());
+    EXPECT_TRUE(hub.pass_through(tunnelled(kA, wrong(inner(kA, kB, udp(1, 2, "x"), ip)))).empty());
+    EXPECT_EQ(hub.moved(),
+              dropped(DropReason::inspect_checksum, 2) + new_session() + Counts({{"inspected_packets", 2}}));
+    EXPECT_EQ(hub.plane().inspection_counters(0).bad_checksum, 2u);
+    EXPECT_EQ(talk.client("attack..").size(), 2u) << "the resets";
+    EXPECT_EQ(hub.moved()["drop inspect_drop"], 1);
+  }
+}
+
+TEST(Inspect, ChecksumsCanBeIgnored) {
+  SnapshotBuilder b = network_without_rules();
+  b.profile({.name = "lenient", .verify_checksums = false, .ruleset = ruleset(1)});
+  b.rule({.id = "inspect", .action = PolicyAction::inspect, .from = {"red"}, .to = {"blue"}, .profile = 0});
+  TestHub hub(b.build());
+  Bytes frame = inner(kA, kB, udp(1, 2, "x"));
+  frame.back() ^= 0xff;
+  EXPECT_EQ(hub.pass_through(tunnelled(kA, frame)).size(), 1u);
+  EXPECT_EQ(hub.plane().inspection_counters(0).bad_checksum, 0u);
+}
+
+/// Nothing but one packet in a turn.
+InspectLimits one_a_turn(uint32_t room) { return {.packets = room, .packet_work = 1, .turn_work = 1}; }
+
+/// Segments of one session in one burst: "0...", "1...", ...
+void inject_segments(TestHub& hub, int count, uint32_t first = 0xffff'fff1) {
+  for (int i = 0; i < count; ++i)
+    hub.inject(from_spoke(kA, kB, tcp(kAck, first + 5 * i, 7'001, std::to_string(i) + "text")));
+}
+
+TEST(Inspect, WhatIsOverTheBudgetWaitsAndGoesOnInOrder) {
+  SnapshotBuilder b = inspected();
+  b.rule({.id = "plain", .action = PolicyAction::allow, .from = {"blue"}, .to = {"red"}});
+  TestHub hub(b.build(), {.inspect = one_a_turn(16)});
+  Conversation talk(hub, Ip::v4);
+  talk.handshake();
+  hub.moved();
+  inject_segments(hub, 3);
+  hub.inject(from_spoke(kB, kA, udp(5, 6, "not inspected")));
+  hub.turn();
+  const auto first = hub.sent();
+  ASSERT_EQ(first.size(), 2u) << "one of the inspected session, and who is not inspected waits for nobody";
+  EXPECT_EQ(vni_of(first[1]), kA.vni);
+  EXPECT_EQ(hub.moved(), Counts({{"rx", 4},
+                                 {"tx", 2},
+                                 {"forwarded", 2},
+                                 {"inspected_packets", 1},
+                                 {"inspect_held", 2},
+                                 {"inspect_waited", 2}}) +
+                             new_session());
+  for (int i = 1; i < 3; ++i) {
+    hub.turn();
+    const auto got = hub.sent();
+    ASSERT_EQ(got.size(), 1u);
+    const Transport segment = tcp(kAck, 0xffff'fff1 + 5 * i, 7'001, std::to_string(i) + "text");
+    EXPECT_EQ(got[0], hub_tunnelled(kB, inner_forwarded(kA, kB, segment), got[0]));
+    EXPECT_EQ(hub.moved(),
+              Counts({{"tx", 1}, {"forwarded", 1}, {"inspected_packets", 1}, {"inspect_held", -1}}));
+  }
+}
+
+TEST(Inspect, AnAttackThatWaitsIsStoppedWithAllBehindIt) {
+  TestHub hub(inspected().build(), {.inspect = one_a_turn(16)});
+  Conversation talk(hub, Ip::v4);
+  talk.handshake();
+  hub.moved();
+  inject_segments(hub, 1);
+  hub.inject(from_spoke(kA, kB, tcp(kAck, 0xffff'fff1 + 5, 7'001, "an attack")));
+  hub.inject(from_spoke(kA, kB, tcp(kAck, 0xffff'fff1 + 14, 7'001, "more")));
+  hub.settle();
+  EXPECT_EQ(hub.moved(), Counts({{"rx", 3},
+                                 {"tx", 4},
+                                 {"forwarded", 1},
+                                 {"generated", 3},
+                                 {"resets_sent", 3},
+                                 {"inspected_packets", 2},
+                                 {"inspect_waited", 2},
+                                 {"drop inspect_drop", 1},
+                                 {"drop session_dropped", 1}}));
+}
+
+TEST(Inspect, WithoutRoomToWaitTheProfileDecides) {
+  for (const auto policy : {inspection::ExceptionPolicy::drop_packet, inspection::ExceptionPolicy::drop_flow,
+                            inspection::ExceptionPolicy::bypass}) {
+    SCOPED_TRACE(std::string(name_of(policy)));
+    SnapshotBuilder b = network_without_rules();
+    b.profile({.name = "ips", .on_drop = OnDrop::silent, .when_full = policy, .ruleset = ruleset(1)});
+    b.rule({.id = "inspect", .action = PolicyAction::inspect, .from = {"red"}, .to = {"blue"}, .profile = 0});
+    TestHub hub(b.build(), {.inspect = one_a_turn(2)});
+    Conversation talk(hub, Ip::v4);
+    talk.handshake();
+    hub.moved();
+    inject_segments(hub, 4);
+    hub.settle();
+    Counts counts = hub.moved();
+    const bool passes = policy == inspection::ExceptionPolicy::bypass;
+    const bool ends = policy == inspection::ExceptionPolicy::drop_flow;
+    EXPECT_EQ(counts["inspect_full"], 1);
+    EXPECT_EQ(counts["inspect_unseen"], passes ? 1 : 0);
+    EXPECT_EQ(counts["drop inspect_full"], passes ? 0 : 1);
+    EXPECT_EQ(counts["drop session_dropped"], ends ? 2 : 0);
+    EXPECT_EQ(counts["forwarded"], passes ? 4 : ends ? 1 : 3);
+    EXPECT_EQ(hub.plane().inspection_counters(0).flows_open, passes ? 0u : 1u);
+  }
+}
+
+TEST(Inspect, WhoWatchesNeverWaits) {
+  TestHub hub(inspected(inspection::hub_settings(inspection::InspectMode::ids)).build(),
+              {.inspect = one_a_turn(16)});
+  Conversation talk(hub, Ip::v4);
+  talk.handshake();
+  hub.moved();
+  inject_segments(hub, 3);
+  hub.turn();
+  EXPECT_EQ(hub.sent().size(), 3u);
+  Counts counts = hub.moved();
+  EXPECT_EQ(counts["inspect_waited"], 0);
+  EXPECT_EQ(counts["inspected_packets"] + counts["inspect_unseen"], 3);
+  EXPECT_GE(counts["inspect_unseen"], 1);
+}
+
+TEST(Inspect, WhatWaitsEndsWithItsSession) {
+  TestHub hub(inspected().build(), {.inspect = one_a_turn(16)});
+  Conversation talk(hub, Ip::v4);
+  talk.handshake();
+  hub.moved();
+  inject_segments(hub, 4);
+  hub.turn();
+  hub.pass_seconds(3'601);
+  hub.settle();
+  Counts counts = hub.moved();
+  EXPECT_EQ(counts["sessions_live"], -1);
+  EXPECT_EQ(counts["inspect_held"], 0);
+  EXPECT_GE(counts["drop session_gone"], 1);
+  EXPECT_EQ(counts["forwarded"] + counts["drop session_gone"], 4);
+}
+
+TEST(Inspect, AnOverloadedWorkerTakesNoNewSessions) {
+  for (const FailMode fail : {FailMode::closed, FailMode::open}) {
+    InspectLimits limits = one_a_turn(4);
+    limits.overload_begin = 50;
+    limits.overload_end = 25;
+    TestHub hub(inspected(OnDrop::silent, fail).build(), {.inspect = limits});
+    Conversation talk(hub, Ip::v4);
+    talk.handshake();
+    hub.moved();
+    inject_segments(hub, 4);
+    hub.turn();  // three wait
+    EXPECT_EQ(hub.moved()["overloads"], 1);
+    auto events = hub.events();
+    ASSERT_EQ(events.size(), 1u);
+    EXPECT_EQ(events[0].kind, EventKind::overload);
+    EXPECT_TRUE(events[0].overload.begins);
+    EXPECT_EQ(events[0].overload.waiting, 2u);
+    hub.inject(from_spoke(kA, kB, udp(1, 2, "an attack")));
+    hub.turn();  // two wait: still above the lower threshold
+    Counts counts = hub.moved();
+    EXPECT_EQ(counts["overload_refused"], 1);
+    EXPECT_EQ(counts["drop inspect_limit"], fail == FailMode::closed ? 1 : 0);
+    EXPECT_EQ(counts["forwarded"], fail == FailMode::closed ? 1 : 2);
+    EXPECT_TRUE(hub.events().empty());
+    hub.settle();
+    events = hub.events();
+    ASSERT_EQ(events.size(), 1u);
+    EXPECT_FALSE(events[0].overload.begins);
+    EXPECT_EQ(events[0].overload.waiting, 1u);
+    EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp(3, 2, "an attack"))).empty()) << "inspected again";
+    EXPECT_EQ(hub.moved()["overloads"], 0);
+  }
 }
 
 TEST(Inspect, ABurstIsStoppedInTheMiddle) {

@@ -121,6 +121,7 @@ TestHub::TestHub(std::unique_ptr<Snapshot> snapshot, HubOptions options) : worke
   settings.flow_events = options.flow_events;
   settings.flow_interval = options.flow_interval;
   settings.pending = options.pending;
+  settings.inspect = options.inspect;
   settings.names = options.names;
   settings.rule_events_per_second = options.rule_events_per_second;
   settings.budgets = options.budgets;

@@ -48,6 +48,7 @@ struct HubOptions {
   dataplane::NanoTime stall_ns = dataplane::kNanosPerMilli;
   uint32_t sample_one_in = dataplane::kSampleOneIn;
   inspection::InspectorLimits inspection = {.flows = 64};
+  dataplane::InspectLimits inspect = {};
   dataplane::PendingLimits pending = {};
   std::function<std::unique_ptr<inspection::NameFinder>(dataplane::WorkerIndex)> names = {};
 };

@@ -1,5 +1,6 @@
 """Attacks stopped inline, and what is told about them."""
 
+import gzip
 import os
 import socket
 import time
@@ -210,3 +211,75 @@ def flow_event(world):
     flow = event["flow"]
     expect(event["dest_port"] == 80 and flow["pkts_toserver"] >= 4 and flow["pkts_toclient"] >= 3 and
            flow["bytes_toserver"] > 100, str(event))
+
+
+@scenario("inspect.variables", "two profiles over one list of rules: each has its own HOME_NET")
+def variables(world):
+    rules = ('drop tcp any any -> $HOME_NET any (msg:"to home"; content:"forbidden-word"; sid:1000020; rev:1;)\n')
+    build(world, rules)
+    b = world.b
+    world.config.profile[0]["address_groups"] = {"HOME_NET": f"{b.address}/32"}
+    world.config.profile.append({"name": "elsewhere", "rules": ["test.rules"],
+                                 "address_groups": {"HOME_NET": f"!{b.address}"}})
+    world.config.policy.insert(0, {"id": "other", "action": "inspect", "protocol": "tcp", "ports": [8007],
+                                   "from": {"domains": ["red"]}, "to": {"domains": ["blue"]},
+                                   "profile": "elsewhere"})
+    world.start()
+    EchoServer(world.lab, b.namespace, b.address, 7)
+    EchoServer(world.lab, b.namespace, b.address, 8007)
+    with tcp_connect(world.a.namespace, b.address, 8007) as client:
+        expect(echo_works(client, b"a forbidden-word"), "a rule holds for a session whose server is not at home")
+    with tcp_connect(world.a.namespace, b.address, 7) as client:
+        client.sendall(b"a forbidden-word")
+        try:
+            got = client.recv(100)
+        except ConnectionResetError:
+            got = b"reset"
+        expect(got == b"reset", f"the rule does not hold where the server is at home: {got}")
+
+
+@scenario("inspect.test-mode", "a profile that only tests lets an attack pass and tells what it would have done")
+def test_mode(world):
+    build(world)
+    world.config.profile[0]["mode"] = "test"
+    world.start()
+    EchoServer(world.lab, world.b.namespace, world.b.address, 7)
+    with tcp_connect(world.a.namespace, world.b.address, 7) as client:
+        expect(echo_works(client, b"a forbidden-word"), "a profile that only tests stops an attack")
+    event = world.hub.wait_event("alert", signature_id=1000003)
+    expect(event["alert"]["action"] == "allowed" and event["weir"]["verdict"]["would_drop"], str(event))
+    expect(not world.hub.events("drop"), f"dropped: {world.hub.events('drop')}")
+
+
+class Answer(EchoServer):
+    """Says the same to whoever asks, and closes."""
+
+    def __init__(self, lab, namespace, address, port, response):
+        self._response = response
+        super().__init__(lab, namespace, address, port)
+
+    def _echo(self, client):
+        with client:
+            client.recv(65536)
+            client.sendall(self._response)
+
+
+@scenario("inspect.bomb", "a body that unpacks to a thousand times its size waits for its turns, and arrives")
+def bomb(world):
+    build(world)
+    limits = world.config.sections.setdefault("limits", {})
+    limits.update({"inspection_packet_work": 16384, "inspection_turn_work": 16384})
+    world.config.profile[0]["limits"] = {"response_body": 0}
+    world.start()
+    body = gzip.compress(bytes(8 << 20), mtime=0)
+    response = (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: " + str(len(body)).encode() +
+                b"\r\nConnection: close\r\n\r\n" + body)
+    Answer(world.lab, world.b.namespace, world.b.address, 80, response)
+    with tcp_connect(world.a.namespace, world.b.address, 80) as client:
+        client.sendall(b"GET /bomb HTTP/1.1\r\nHost: b\r\n\r\n")
+        got = b""
+        while chunk := client.recv(65536):
+            got += chunk
+    expect(got == response, f"{len(got)} of {len(response)} bytes arrived")
+    waited = sum(worker["inspect_waited"] for worker in world.hub.ctl_json("status")["workers"])
+    expect(waited > 0, "nothing had to wait")

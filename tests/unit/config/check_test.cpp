@@ -39,19 +39,28 @@ class Check : public testing::Test {
   std::string out_, err_;
 };
 
-Result<inspection::RulesetBuild> three_rules(const std::vector<std::string>& files) {
+using Variables = inspection::ast::RuleVariables;
+
+inspection::RulesetBuild with_rules(size_t count) {
+  inspection::RulesetBuild build;
+  build.loaded = count;
+  return build;
+}
+
+Result<inspection::RulesetBuild> three_rules(const std::vector<std::string>& files, const Variables&) {
   EXPECT_EQ(files.size(), 1u);
-  return inspection::RulesetBuild{nullptr, {}, 3};
+  return with_rules(3);
 }
 
-Result<inspection::RulesetBuild> refuses_one(const std::vector<std::string>& files) {
-  return inspection::RulesetBuild{
-      nullptr, {{files[0], 7, 33, "byte_math", "this keyword is not supported"}}, 2};
+Result<inspection::RulesetBuild> refuses_one(const std::vector<std::string>& files, const Variables&) {
+  inspection::RulesetBuild build = with_rules(2);
+  build.refused = {{files[0], 7, 33, "byte_math", "this keyword is not supported"}};
+  return build;
 }
 
-Result<inspection::RulesetBuild> unreadable(const std::vector<std::string>& files) {
+Result<inspection::RulesetBuild> unreadable(const std::vector<std::string>& files, const Variables&) {
   if (files[0].ends_with("b.rules")) return fail(ErrorCode::io, files[0] + ": No such file or directory");
-  return inspection::RulesetBuild{nullptr, {}, 1};
+  return with_rules(1);
 }
 
 const std::string kAllow = "[[policy]]\nid = \"all\"\naction = \"allow\"\n";

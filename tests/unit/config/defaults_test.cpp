@@ -114,6 +114,10 @@ action = "allow"
 name = "default"
 rules = ["a.rules"]
 #profile[]
+[profile.limits]
+#profile[].limits
+[profile.exceptions]
+#profile[].exceptions
 )";
 
 TEST(Defaults, AreTheSameInTheKeyTableAndInConfig) {

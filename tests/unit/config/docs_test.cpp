@@ -28,8 +28,8 @@ TEST(Docs, DropsAreUpToDate) { EXPECT_EQ(read_file(kSource + "/docs/drops.md"), 
 TEST(Docs, NameEveryKeyAndEveryDropReason) {
   const std::string configuration = configuration_markdown(), drops = drops_markdown();
   for (const KeySpec& key : keys()) {
-    EXPECT_NE(configuration.find("| `" + std::string(leaf_of(key.path)) + "` | "), std::string::npos)
-        << key.path;
+    const std::string leaf(leaf_of(key.path) == "*" ? "NAME" : leaf_of(key.path));
+    EXPECT_NE(configuration.find("| `" + leaf + "` | "), std::string::npos) << key.path;
   }
   for (size_t i = 1; i < dataplane::kDropReasonCount; ++i) {
     EXPECT_NE(drops.find("`" + std::string(dataplane::kDropReasons[i].name) + "`"), std::string::npos);
@@ -64,7 +64,8 @@ std::vector<ReferenceLine> reference_lines() {
     if (brace != equals + 3) continue;
     for (const KeySpec& spec : keys()) {
       if (section_of(spec.path) != section + "." + key) continue;
-      if (text.find(" " + std::string(leaf_of(spec.path)) + " = ") == std::string::npos) continue;
+      const std::string_view leaf = leaf_of(spec.path);
+      if (leaf != "*" && text.find(" " + std::string(leaf) + " = ") == std::string::npos) continue;
       lines.push_back({std::string(spec.path), header, text});
     }
   }

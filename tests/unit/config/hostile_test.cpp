@@ -96,6 +96,10 @@ class Random {
   std::mt19937 engine_;
 };
 
+std::string name_for(const KeySpec& key) {
+  return std::string(leaf_of(key.path) == "*" ? "NAME" : leaf_of(key.path));
+}
+
 /// Any value, of any kind, down to some depth.
 std::string random_value(Random& random, int depth) {
   static constexpr const char* kScalars[] = {"0",
@@ -130,8 +134,8 @@ std::string random_value(Random& random, int depth) {
   }
   const auto all = keys();
   for (uint32_t i = 0; i < count; ++i) {
-    text += (i > 0 ? ", " : "") + std::string(leaf_of(all[random() % all.size()].path)) +
-            std::string(i, 'x') + " = " + random_value(random, depth - 1);
+    text += (i > 0 ? ", " : "") + name_for(all[random() % all.size()]) + std::string(i, 'x') + " = " +
+            random_value(random, depth - 1);
   }
   return "{" + text + "}";
 }
@@ -152,7 +156,7 @@ TEST(Hostile, AnyKindAnywhere) {
       text += list ? "[[" + name + "]]\n" : "[" + name + "]\n";
       for (const KeySpec& key : keys()) {
         if (section_of(key.path) == section.path && random() % 3 != 0) {
-          text += std::string(leaf_of(key.path)) + " = " + random_value(random, 3) + "\n";
+          text += name_for(key) + " = " + random_value(random, 3) + "\n";
         }
       }
       for (const SectionSpec& inner : sections()) {

@@ -23,14 +23,15 @@ std::string header(std::string_view section) {
 /// The problems that a file has with `key` alone when its value is `value`; others are missing on purpose.
 /// Checks that each is reported on the value's line.
 std::string problems_with(const KeySpec& key, const std::string& value) {
-  const std::string text =
-      header(section_of(key.path)) + std::string(leaf_of(key.path)) + " = " + value + "\n";
+  std::string path(key.path);
+  if (path.ends_with("*")) path.replace(path.size() - 1, 1, "NAME");
+  const std::string text = header(section_of(path)) + std::string(leaf_of(path)) + " = " + value + "\n";
   const auto line = static_cast<uint32_t>(std::count(text.begin(), text.end(), '\n'));
   const auto config = read_config_text(text, "hub.toml");
   std::string found;
   if (config) return found;
   for (const Problem& problem : config.error()) {
-    if (problem.key != key.path) continue;
+    if (problem.key != path) continue;
     EXPECT_EQ(problem.where.line, line) << to_string(problem);
     found += problem.message + "\n";
   }

@@ -28,6 +28,12 @@ std::string many_cores(int count) {
 }
 
 const ErrorRow kRows[] = {
+    {"overload that never ends",
+     machine,
+     "[limits]\ninspection_queue = @@4097\noverload_begin = 40\noverload_end = @@40\n",
+     {"limits.inspection_queue: 4097 is more than a quarter of limits.packet_buffers",
+      "limits.overload_end: 40 is not below limits.overload_begin (40)"},
+     "[limits]\noverload_begin = 40\noverload_end = 39\ninspection_queue = 4096\n"},
     {"no core",
      nothing,
      "[worker]\ncores = @@[]\n[[port]]\nname = \"a\"\ndriver = \"null\"\n",

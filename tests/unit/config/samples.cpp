@@ -126,6 +126,11 @@ inspected_sessions = 200
 stream_window = 2048
 host_marks = 5000
 out_of_order_segments = 8
+inspection_packet_work = 20000
+inspection_turn_work = 40000
+inspection_queue = 100
+overload_begin = 80
+overload_end = 20
 nat_bindings = 900
 event_queue = 128
 when_full = "refuse"
@@ -283,6 +288,15 @@ name = "default"
 rules = ["demo.rules", "../rules/./b.rules", "/opt/c.rules"]
 on_drop = "silent"
 fail = "open"
+mode = "test"
+depth = 65536
+min_ttl = 5
+on_conflict = "drop"
+checksums = "ignore"
+address_groups = { HOME_NET = "[10.1.0.0/16,!10.1.9.0/24]", MINE = "$HOME_NET" }
+port_groups = { WEB_PORTS = "[80,8080:8089]" }
+limits = { header_bytes = 4096, headers = 100, transactions = 99, request_body = 4097, response_body = 4098, decode_layers = 2, decode_ratio = 1000 }
+exceptions = { session_memory = "pass-flow", segment_memory = "drop-packet", midstream = "bypass", app_memory = "reject", transactions = "drop-flow", malformed = "auto", queue_full = "bypass" }
 [[nat]]
 name = "out"
 snat = { from = ["shared"], domain = "prod", pool = ["10.33.0.128/29"], ports = "2000-3000", sources = ["172.16.0.0/16"], destinations = ["192.0.2.0/24"] }

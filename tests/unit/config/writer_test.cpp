@@ -108,7 +108,8 @@ TEST(Writer, EveryKeyThatIsSetIsWritten) {
   const std::string text = to_toml(config) + to_toml(inline_routes);
   for (const KeySpec& key : keys()) {
     if (key.path == "port[].rx_loop" || key.path == "attachment[].dscp_model") continue;
-    const std::string leaf(leaf_of(key.path));
+    std::string leaf(leaf_of(key.path));
+    if (leaf == "*") leaf = key.path.find("port") == std::string_view::npos ? "HOME_NET" : "WEB_PORTS";
     EXPECT_TRUE(text.find("\n" + leaf + " = ") != std::string::npos ||
                 text.find(" " + leaf + " = ") != std::string::npos)
         << key.path;
@@ -225,6 +226,16 @@ class RandomConfig {
     p.rule_files.assign(1 + below(3), "/etc/" + words());
     p.on_drop = flip() ? OnDrop::reset : OnDrop::silent;
     p.fail = flip() ? FailMode::open : FailMode::closed;
+    p.mode = flip() ? InspectMode::ids : flip() ? InspectMode::test : InspectMode::ips;
+    p.depth = flip() ? 0 : below(1u << 30);
+    p.min_ttl = below(256);
+    p.on_conflict = flip() ? OnConflict::drop : OnConflict::rewrite;
+    if (flip()) p.address_groups = {{"HOME_NET", "[10.0.0.0/8,!10.9.0.0/16]"}, {"SERVERS-1", "$HOME_NET"}};
+    if (flip()) p.port_groups = {{"WEB_PORTS", "8000:8099"}};
+    if (flip()) p.limits.transactions = 1 + below(100);
+    if (flip()) p.limits.decode_layers = 1 + below(8);
+    p.exceptions.malformed = kExceptionPolicies[below(std::size(kExceptionPolicies))].value;
+    p.exceptions.midstream = kExceptionPolicies[below(std::size(kExceptionPolicies))].value;
     return p;
   }
   Endpoint endpoint(const Config& c) {

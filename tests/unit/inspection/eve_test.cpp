@@ -61,6 +61,25 @@ TEST(Eve, AddressesAreThoseOfThePacket) {
   EXPECT_EQ(json["flow"]["src_ip"], "10.1.0.5");
 }
 
+TEST(Eve, WhatATestingProfileWouldDrop) {
+  Event event = alert_event();
+  event.alert.blocked = false;
+  event.alert.would_block = true;
+  const Json json = Json::parse(to_eve_json(event, kOffset));
+  EXPECT_EQ(json["alert"]["action"], "allowed");
+  EXPECT_EQ(json["weir"]["verdict"], Json::parse(R"({"would_drop":true})"));
+}
+
+TEST(Eve, Overload) {
+  Event event;
+  event.kind = EventKind::overload;
+  event.time_ns = alert_event().time_ns;
+  event.overload = {true, 3, 768};
+  EXPECT_EQ(Json::parse(to_eve_json(event, kOffset)),
+            Json::parse(R"({"timestamp":"2026-01-02T03:04:05.678901+0000","event_type":"overload",
+      "overload":{"worker":3,"state":"begun","waiting":768}})"));
+}
+
 TEST(Eve, Drop) {
   Event event = alert_event();
   event.kind = EventKind::drop;

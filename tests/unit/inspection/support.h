@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "inspection/engine/ruleset.h"
+#include "inspection/engine/ruleset_builder.h"
 #include "inspection/inspector.h"
 #include "inspection/rules/language.h"
 
@@ -24,10 +24,11 @@ inline std::span<const uint8_t> bytes_of(std::string_view text) {
 }
 
 /// Compiles rules that all have to be good.
-inline std::shared_ptr<const Ruleset> compile(std::string_view rules, unsigned workers = 1) {
+inline std::shared_ptr<const Ruleset> compile(std::string_view rules, unsigned workers = 1,
+                                              const ProfileSpec& spec = {}) {
   ast::ParsedRuleset parsed;
   ast::RuleReader().read("test.rules", rules, parsed);
-  auto build = compile_rules(parsed, workers);
+  auto build = compile_rules(parsed, workers, spec);
   if (!build) {
     ADD_FAILURE() << build.error().message;
     return nullptr;
@@ -143,7 +144,8 @@ class Session {
     Packet packet;
     packet.direction = d;
     packet.now_ns = ++now_;
-    const auto ip = ip_header(info_.protocol);
+    auto ip = ip_header(info_.protocol);
+    ip[8] = ttl;
     const auto header = tcp_header(flags);
     packet.ip_header = ip;
     packet.l4_header = std::span(header).first(info_.protocol == 6 ? 20 : 8);
@@ -153,11 +155,19 @@ class Session {
     packet.seq = seq;
     packet.ack = ack;
     packet.tcp_flags = flags;
-    const Verdict verdict = inspector_.inspect(handle_, rules, packet, sink_);
+    packet.work_budget = work_budget;
+    Verdict verdict = inspector_.inspect(handle_, rules, packet, sink_);
+    for (; verdict.action == Action::wait; ++waits)
+      verdict = inspector_.inspect(handle_, rules, packet, sink_);
     last_sid = verdict.sid;
+    last_why = verdict.why;
     return verdict.action;
   }
   uint32_t last_sid = 0;
+  uint8_t ttl = 64;
+  uint64_t work_budget = 0;
+  unsigned waits = 0;  // times that a packet had to
+  Refused last_why = Refused::limit;
   bool mends = false;  // bytes that contradict the first ones are put right
 
  private:

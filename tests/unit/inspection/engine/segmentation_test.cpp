@@ -52,11 +52,10 @@ class Seen final : public EngineEvents {
 class Wire {
  public:
   /// `strict` as the hub is.
-  Wire(std::string_view rules, InspectMode mode, bool strict = false) : profile_(make_profile(rules, mode)) {
+  Wire(std::string_view rules, InspectMode mode, bool strict = false)
+      : rules_(make_profile(rules, mode), settings_of(mode, strict)) {
     EngineSettings settings;
     settings.memory = 4 << 20;
-    settings.enforce = settings.stream.is_inline = mode == InspectMode::ips;
-    settings.stream.strict = strict;
     engine_ = std::move(Engine::create(0, settings, HostMarks::create(1'024, 1).value()).value());
   }
   ~Wire() {
@@ -82,8 +81,8 @@ class Wire {
     packet.view.window = 60'000;
     packet.view.tcp_flags = flags;
     packet.ttl = 64;
-    if (session_ == nullptr) session_ = engine_->open(packet, 1);
-    return engine_->inspect(session_, packet, *profile_, seen);
+    if (session_ == nullptr) session_ = engine_->open(packet, 1, rules_);
+    return engine_->inspect(session_, packet, rules_, seen);
   }
   void handshake() {
     send(Direction::to_server, kTcpSyn, 999, 0);
@@ -107,14 +106,21 @@ class Wire {
     send(opposite(way), kTcpAck, other, base + static_cast<uint32_t>(bytes.size()));
   }
   void finish() {
-    if (session_ != nullptr) engine_->end(session_, now_ * 1'000'000, *profile_, seen);
+    if (session_ != nullptr) engine_->end(session_, now_ * 1'000'000, rules_, seen);
     session_ = nullptr;
   }
 
   Seen seen;
 
  private:
-  std::shared_ptr<const DetectionProfile> profile_;
+  static SessionSettings settings_of(InspectMode mode, bool strict) {
+    SessionSettings settings;
+    settings.mode = mode;
+    settings.stream.is_inline = mode == InspectMode::ips;
+    settings.stream.strict = strict;
+    return settings;
+  }
+  Ruleset rules_;
   std::unique_ptr<Engine> engine_;
   EngineSession* session_ = nullptr;
   Octets payload_, ip_;

@@ -1,0 +1,58 @@
+// Rule files and what profiles say -> Rulesets. Profiles with the same list of files share what is compiled:
+// each binds its own variables to it.
+//
+// Builder thread; takes up to seconds.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "inspection/engine/ruleset.h"
+#include "inspection/inspector.h"
+#include "inspection/rules/language.h"
+
+namespace weir::inspection {
+
+struct ProfileSpec {
+  std::vector<std::string> files;
+  ast::RuleVariables variables = ast::RuleVariables::defaults();
+  SessionSettings settings = hub_settings(InspectMode::ips);
+};
+
+class RulesetBuilder {
+ public:
+  /// `workers` sets of scratch memory are allocated with each compiled list of files.
+  /// `names` as in build_ruleset().
+  explicit RulesetBuilder(unsigned workers, std::shared_ptr<FlowBitNames> names = nullptr)
+      : workers_(workers), names_(std::move(names)) {}
+
+  /// Fails as a whole only if a file cannot be read or the matcher does not get what it needs.
+  Result<RulesetBuild> build(const ProfileSpec& spec);
+  /// Lists of files that were compiled so far.
+  size_t compiled() const { return compiled_.size(); }
+
+ private:
+  /// What is the same for all profiles with these files.
+  struct Compiled {
+    std::shared_ptr<const DetectionRuleset> rules;
+    std::vector<RuleIssue> refused;
+  };
+  unsigned workers_;
+  std::shared_ptr<FlowBitNames> names_;
+  std::map<std::vector<std::string>, Compiled> compiled_;
+};
+
+/// The text of a rule file; the error is a sentence that names it.
+Result<std::string> read_rule_file(const std::string& path);
+/// Files in their order, by `reader`.
+Result<ast::ParsedRuleset> read_rule_files(const std::vector<std::string>& files, ast::RuleReader reader);
+
+/// What RulesetBuilder does once the files are read and parsed.
+Result<RulesetBuild> compile_rules(const ast::ParsedRuleset& rules, unsigned workers,
+                                   const ProfileSpec& spec = {},
+                                   std::shared_ptr<FlowBitNames> names = nullptr);
+
+}  // namespace weir::inspection
