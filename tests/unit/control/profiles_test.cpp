@@ -81,7 +81,7 @@ TEST_F(Profiles, WhatIsRefusedIsToldOnce) {
   const RuleBuild build = build_rules(config, 1, nullptr);
   EXPECT_EQ(build.refused.size(), 1u);
   ASSERT_EQ(build.profiles.size(), 2u);
-  EXPECT_EQ(build.profiles[1].refused, 1u);
+  EXPECT_EQ(build.profiles[1].rules_refused, 1u);
   ASSERT_EQ(build.problems.size(), 1u);
   EXPECT_NE(build.problems[0].message.find("missing.rules cannot be read"), std::string::npos);
 }
