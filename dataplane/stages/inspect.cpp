@@ -34,20 +34,15 @@ inspection::Packet packet_of(const PacketMeta& meta, net::Bytes ip_header, net::
   return packet;
 }
 
-/// Source and destination, as they lie in the IP header.
-net::Bytes addresses_of(rte_mbuf* mbuf, const PacketMeta& meta) {
-  const uint8_t* ip = data_of(mbuf) + meta.ip_offset;
-  return meta.is_v4() ? net::Bytes(ip + offsetof(net::Ipv4Header, src), 8)
-                      : net::Bytes(ip + offsetof(net::Ipv6Header, src), 32);
-}
-
 /// The TCP checksum of a segment whose payload was changed (RFC 9293 section 3.1).
 void fill_tcp_checksum(rte_mbuf* mbuf, const PacketMeta& meta) {
   uint8_t* ip = data_of(mbuf) + meta.ip_offset;
   const uint32_t length = meta.ip_length - meta.l4_offset;
+  const net::Bytes addresses = meta.is_v4() ? net::Bytes(ip + offsetof(net::Ipv4Header, src), 8)
+                                            : net::Bytes(ip + offsetof(net::Ipv6Header, src), 32);
   auto& tcp = *reinterpret_cast<net::TcpHeader*>(ip + meta.l4_offset);
   tcp.checksum = net::be16();
-  const uint64_t sum = net::pseudo_header_sum(addresses_of(mbuf, meta), net::kProtoTcp, length);
+  const uint64_t sum = net::pseudo_header_sum(addresses, net::kProtoTcp, length);
   tcp.checksum = net::be16::raw(net::checksum_finish(net::checksum_add(sum, {ip + meta.l4_offset, length})));
 }
 
@@ -122,7 +117,7 @@ DropReason reason_of(inspection::Refused why) {
     case inspection::Refused::ttl:
       return DropReason::inspect_ttl;
     case inspection::Refused::checksum:
-      return DropReason::inspect_checksum;
+      return DropReason::inspect_unsafe;
   }
   return DropReason::inspect_limit;
 }
@@ -158,13 +153,16 @@ Next inspect_now(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Profil
     header = std::min(transport_header(meta.protocol(), transport), transport.size());
   }
   const bool urgent = meta.protocol() == net::kProtoTcp && (flags_of(transport) & kUrg) != 0;
-  if (!transport_checksum_right(mbuf, meta, transport) || (urgent && meta.fragment)) [[unlikely]] {
-    if (meta.fragment) drop_inspected(ctx, DropReason::inspect_unsafe);
-    return Next::drop(DropReason::inspect_unsafe);
+  const bool checksum_bad =
+      profile.verify_checksums && header != 0 && !transport_checksum_right(mbuf, meta, transport);
+  if (urgent && !profile.watches) [[unlikely]] {
+    if (meta.fragment) {
+      drop_inspected(ctx, DropReason::inspect_unsafe);
+      return Next::drop(DropReason::inspect_unsafe);
+    }
+    if (!checksum_bad) clear_urgent(mbuf, meta);
   }
-  if (urgent) [[unlikely]]
-    clear_urgent(mbuf, meta);
-  ctx.counters.inspected_packets.add();
+  if (!checksum_bad) ctx.counters.inspected_packets.add();
   SessionSink sink(ctx, meta.session);
   inspection::Packet packet =
       packet_of(meta, bytes_of(mbuf).subspan(meta.ip_offset, meta.l4_offset), transport, header, ctx.now);
@@ -174,8 +172,7 @@ Next inspect_now(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Profil
   // A datagram that was put together lies in memory that the next one needs; who watches holds nothing.
   if (!meta.fragment && !profile.watches)
     packet.work_budget = std::min(ctx.inspect_limits.packet_work, ctx.inspect_work_left);
-  if (profile.verify_checksums && header != 0)
-    packet.checksum_bad = !transport_checksum_right(addresses_of(mbuf, meta), meta.protocol(), transport);
+  packet.checksum_bad = checksum_bad;
   const inspection::RulesInUse rules(*profile.ruleset, profile.ruleset_before.get(),
                                      ctx.snapshot->rules_generation);
   const inspection::Verdict verdict = ctx.inspector->inspect(flow, rules, packet, sink);
@@ -257,7 +254,8 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, bool waited) {
   if ((session.flags & Session::kDropped) != 0) return drop_rest(ctx, resets, mbuf, session);
   // The payload of an error is a quote, not data of the session.
   if (meta.icmp == net::IcmpKind::error || meta.unseen) return Next::go_on();
-  if (!will_be_sent(*ctx.snapshot, meta)) return Next::go_on();
+  // One that waited may be in the midst of it.
+  if (!waited && !will_be_sent(*ctx.snapshot, meta)) return Next::go_on();
   const Profile& profile = ctx.snapshot->profiles[session.profile];
   if (!waited && (!ctx.inspect_queue.empty() || ctx.inspect_work_left == 0))
     return wait(ctx, resets, mbuf, profile);

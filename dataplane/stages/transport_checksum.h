@@ -10,8 +10,9 @@
 
 namespace weir::dataplane {
 
-/// Of TCP (RFC 9293 section 3.1), UDP (RFC 768), ICMP (RFC 792) and ICMPv6 (RFC 4443 section 2.3). `transport`
-/// is the whole segment or datagram. True for protocols that have none here, and for UDP without one.
+/// Of TCP (RFC 9293 section 3.1), UDP (RFC 768), ICMP (RFC 792) and ICMPv6 (RFC 4443 section 2.3).
+/// `transport` is the whole segment or datagram. True for protocols that have none here, and for UDP without
+/// one.
 inline bool transport_checksum_right(rte_mbuf* mbuf, const PacketMeta& meta, net::Bytes transport) {
   const uint8_t protocol = meta.protocol();
   switch (protocol) {

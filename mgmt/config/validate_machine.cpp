@@ -51,15 +51,14 @@ void check_limits(const Validation& v) {
                     ") are together more than a quarter of limits.packet_buffers (" +
                     std::to_string(limits.packet_buffers) + ")");
   }
-  if (limits.inspection_queue > limits.packet_buffers / 4) {
+  if (limits.inspection_queue > limits.packet_buffers / 2) {
     v.report.at(table, "inspection_queue", "limits.inspection_queue",
-                std::to_string(limits.inspection_queue) +
-                    " is more than a quarter of limits.packet_buffers (" +
+                std::to_string(limits.inspection_queue) + " is more than half of limits.packet_buffers (" +
                     std::to_string(limits.packet_buffers) + ")");
   }
   if (limits.overload_end >= limits.overload_begin) {
     v.report.at(table, "overload_end", "limits.overload_end",
-                std::to_string(limits.overload_end) + " is not below limits.overload_begin (" +
+                std::to_string(limits.overload_end) + " has to be below limits.overload_begin (" +
                     std::to_string(limits.overload_begin) + ")");
   }
   if (limits.held_per_neighbor > limits.held_packets) {

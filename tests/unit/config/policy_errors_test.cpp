@@ -22,8 +22,8 @@ const ErrorRow kRows[] = {
      "HOME_NET = @@\"[10.0.0.0/8,10.0.0.256]\"\nA = @@\"$B\"\nB = @@\"$A\"\nC = @@\"$NOWHERE\"\n"
      "@@\"a b\" = \"any\"\nD = @@7\n[profile.port_groups]\nWEB = @@\"http\"\n",
      {"profile[].address_groups.HOME_NET: \"[10.0.0.0/8,10.0.0.256]\" is not addresses as in a rule",
-      "profile[].address_groups.A: The variable $A is defined by itself",
-      "profile[].address_groups.B: The variable $B is defined by itself",
+      "profile[].address_groups.A: The variable $B is defined by itself",
+      "profile[].address_groups.B: The variable $A is defined by itself",
       "profile[].address_groups.C: The variable $NOWHERE is not defined",
       "profile[].address_groups.a b: a name of 1 to 64 letters",
       "profile[].address_groups.D: expected addresses as in a rule",
