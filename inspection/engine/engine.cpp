@@ -90,7 +90,8 @@ void Engine::use(const Ruleset& rules) {
   session_settings_ = rules.settings();
   if (settings_.session_records != 0) session_settings_.stream.session_records = settings_.session_records;
   parsers_.http = session_settings_.http;
-  parsers_.http.file_hashes |= rules.profile().ruleset().file_digests();
+  parsers_.http.file_hashes =
+      static_cast<uint8_t>(parsers_.http.file_hashes | rules.profile().ruleset().file_digests());
 }
 
 EngineSession* Engine::open(const EnginePacket& first, uint64_t id, const Ruleset& rules) {
