@@ -540,7 +540,7 @@ TEST(Inspect, WithoutRoomToWaitTheProfileDecides) {
     EXPECT_EQ(counts["drop inspect_full"], passes ? 0 : 1);
     EXPECT_EQ(counts["drop session_dropped"], ends ? 2 : 0);
     EXPECT_EQ(counts["forwarded"], passes ? 4 : ends ? 1 : 3);
-    EXPECT_EQ(hub.plane().inspection_counters(0).flows_open, passes ? 0u : 1u);
+    EXPECT_EQ(hub.plane().inspection_counters(0).flows_open, passes || ends ? 0u : 1u);
   }
 }
 
@@ -604,6 +604,7 @@ TEST(Inspect, AnOverloadedWorkerTakesNoNewSessions) {
     ASSERT_EQ(events.size(), 1u);
     EXPECT_FALSE(events[0].overload.begins);
     EXPECT_EQ(events[0].overload.waiting, 1u);
+    hub.sent();
     EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp(3, 2, "an attack"))).empty()) << "inspected again";
     EXPECT_EQ(hub.moved()["overloads"], 0);
   }
