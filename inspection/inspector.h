@@ -32,6 +32,7 @@ struct RuleIssue {
   std::string message;  // a sentence
 };
 
+class Engine;
 class Ruleset;
 class FlowBitNames;
 
@@ -42,6 +43,8 @@ struct RulesetBuild {
   /// nothing.
   std::vector<std::string> unbound;
   size_t loaded = 0;
+  std::string digest = {};  // SHA-256 of the files, one after the other, as hexadecimal digits
+  size_t bytes = 0;         // databases and the workers' scratch memory
 };
 
 /// Reads and compiles rule files for a profile that says nothing else (engine/ruleset_builder.h). `workers`
@@ -157,7 +160,8 @@ struct InspectorCounters {
   EventCount rules_moved_midst;  // of them in the midst of a transaction, since their time was over
   /// Now, by the generation of their rules modulo 4: sessions in the midst of a transaction.
   std::array<EventCount, 4> in_transaction;
-  EventCount events_lost;                         // the sink was full
+  EventCount events_lost;  // the sink was full
+  EventCount events_cut;   // with fields that are not whole
   const ExceptionCounters* exceptions = nullptr;  // by Ceiling: how often it was met
 };
 
@@ -166,7 +170,8 @@ class Inspector {
   /// Allocates all the memory that this worker's inspection will ever use.
   /// `marks` are all workers'.
   static Result<std::unique_ptr<Inspector>> create(unsigned worker, const InspectorLimits& limits,
-                                                   std::shared_ptr<HostMarks> marks);
+                                                   std::shared_ptr<HostMarks> marks,
+                                                   const EventSettings& events = {});
   virtual ~Inspector() = default;
 
   /// Starts to inspect a session. An invalid handle: the ceiling is reached (counted); the caller applies the
@@ -174,13 +179,21 @@ class Inspector {
   virtual FlowHandle open(const FlowInfo& flow) = 0;
 
   /// Judges one packet by its profile's rules. When they are others than before, the session goes on with
-  /// them from its next transaction on, or with this packet if it is in none. Alerts and drops go to `sink`.
+  /// them from its next transaction on, or with this packet if it is in none. Events go to `sink`.
   virtual Verdict inspect(FlowHandle, const RulesInUse& rules, const Packet&, EventSink& sink) = 0;
+
+  /// The session ends: what it has under way (a request without an answer) has its events now. It is to be
+  /// closed.
+  virtual void finish(FlowHandle, uint64_t now_ns, EventSink& sink) = 0;
+  /// What was told of its protocol until now.
+  virtual AppProtocols protocols(FlowHandle) const = 0;
 
   /// Forgets the session and returns its memory to the pools.
   virtual void close(FlowHandle) = 0;
 
   virtual const InspectorCounters& counters() const = 0;
+  /// For its counters, which any thread may read.
+  virtual const Engine& engine() const = 0;
 };
 
 }  // namespace weir::inspection

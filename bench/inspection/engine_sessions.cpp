@@ -16,8 +16,8 @@ constexpr uint32_t kIsnStep = 0x0123'4567;  // odd, and longer than a stream
 
 }  // namespace
 
-std::vector<inspection::Event> RingSink::latest() const {
-  std::vector<inspection::Event> events;
+std::vector<RingSink::Told> RingSink::latest() const {
+  std::vector<Told> events;
   for (uint64_t i = count_ - std::min<uint64_t>(count_, kSize); i < count_; ++i) {
     events.push_back(ring_[i % kSize]);
   }
@@ -122,10 +122,10 @@ bool EngineSessions::alerts_on(std::string_view request, uint32_t sid) {
     request.remove_prefix(piece.size());
   }
   end(session);
-  std::vector<inspection::Event> events = sink_.latest();
+  std::vector<RingSink::Told> events = sink_.latest();
   const auto fresh = std::min<uint64_t>(sink_.count() - before, events.size());
   return std::any_of(events.end() - static_cast<std::ptrdiff_t>(fresh), events.end(),
-                     [sid](const inspection::Event& event) { return event.alert.sid == sid; });
+                     [sid](const RingSink::Told& told) { return told.event.alert.sid == sid; });
 }
 
 }  // namespace weir::bench

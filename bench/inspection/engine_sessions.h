@@ -19,17 +19,23 @@ namespace weir::bench {
 class RingSink final : public inspection::EventSink {
  public:
   RingSink() : ring_(kSize) {}
-  bool push(const inspection::Event& event) override {
-    ring_[count_++ % kSize] = event;
+  bool push(const inspection::Event& event, std::span<const uint8_t> fields) override {
+    Told& place = ring_[count_++ % kSize];
+    place.event = event;
+    place.fields.assign(fields.begin(), fields.end());
     return true;
   }
   uint64_t count() const { return count_; }
   /// The latest events, at most as many as the ring has; the oldest first.
-  std::vector<inspection::Event> latest() const;
+  struct Told {
+    inspection::Event event;
+    std::vector<uint8_t> fields;
+  };
+  std::vector<Told> latest() const;
 
  private:
   static constexpr size_t kSize = 1'024;
-  std::vector<inspection::Event> ring_;
+  std::vector<Told> ring_;
   uint64_t count_ = 0;
 };
 

@@ -91,7 +91,7 @@ struct alignas(64) SessionCold {
   uint16_t records = 0;                     // that were written while it lasted, modulo 2^16
   uint32_t generation = 0;                  // counts uses of this index
   NanoTime start_ns = 0;
-  uint32_t flow = 0;  // inspection::FlowHandle
+  uint32_t flow = 0;  // with kInspected inspection::FlowHandle; else the AppProtocols that were told
   uint32_t rule = 0;  // RuleIndex that decided, within policy_version
   // second line: written at the start, at a wrap, read at the end
   uint32_t packets_high[2] = {};

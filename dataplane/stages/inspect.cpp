@@ -55,24 +55,6 @@ void clear_urgent(rte_mbuf* mbuf, const PacketMeta& meta) {
   fill_tcp_checksum(mbuf, meta);
 }
 
-/// Adds to an alert what inspection does not know: the session's counts.
-class SessionSink final : public inspection::EventSink {
- public:
-  SessionSink(WorkerContext& ctx, SessionIndex index) : ctx_(ctx), index_(index) {}
-  bool push(const inspection::Event& event) override {
-    SessionCold& cold = ctx_.sessions->cold(index_);
-    if (event.kind == inspection::EventKind::alert && cold.alerts != UINT16_MAX) ++cold.alerts;
-    inspection::Event whole = event;
-    whole.flow = flow_info(ctx_, index_);  // as it is now: another rule may have decided since it was opened
-    whole.flow_stats = flow_so_far(ctx_, index_);
-    return ctx_.events.push(whole);
-  }
-
- private:
-  WorkerContext& ctx_;
-  SessionIndex index_;
-};
-
 /// False: rewrite() is going to refuse it. What the receiver never gets is no part of the stream that it
 /// reads, and must not be taken for it.
 bool will_be_sent(const Snapshot& snapshot, const PacketMeta& meta) {

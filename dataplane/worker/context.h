@@ -21,6 +21,7 @@
 #include "dataplane/worker/policer.h"
 #include "dataplane/worker/profile.h"
 #include "dataplane/worker/rule_log.h"
+#include "inspection/events/event_ring.h"
 #include "inspection/inspector.h"
 
 namespace weir::dataplane {
@@ -50,21 +51,23 @@ struct TxBuffer {
 /// Pushes a worker's events into its ring to the writer.
 class RingSink final : public inspection::EventSink {
  public:
-  RingSink(rte_ring* ring, Counter& lost) : ring_(ring), lost_(lost) {}
-  bool push(const inspection::Event& event) override;
+  RingSink(inspection::EventRing& ring, Counter& lost) : ring_(ring), lost_(lost) {}
+  bool push(const inspection::Event& event, std::span<const uint8_t> fields) override;
+  /// One that has nothing beside it.
+  bool push(const inspection::Event& event) { return push(event, {}); }
 
  private:
-  rte_ring* ring_;
+  inspection::EventRing& ring_;
   Counter& lost_;
 };
 
 /// The rings of one worker; the worker is the one consumer of `in` and `from_control`.
 struct WorkerRings {
-  RingPtr in;            // handed over by other workers (many producers)
-  RingPtr from_control;  // one producer
-  RingPtr punts;         // to control (one producer, one consumer)
-  RingPtr notes;         // to control: NeighborNote records
-  RingPtr events;        // to the writer: inspection::Event records
+  RingPtr in;                                     // handed over by other workers (many producers)
+  RingPtr from_control;                           // one producer
+  RingPtr punts;                                  // to control (one producer, one consumer)
+  RingPtr notes;                                  // to control: NeighborNote records
+  std::unique_ptr<inspection::EventRing> events;  // to the writer
 };
 
 /// A worker's fragments (stages/fragments.h).

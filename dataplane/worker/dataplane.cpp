@@ -53,8 +53,7 @@ Result<RingPtr> make_record_ring(const char* what, unsigned worker, uint32_t siz
   return ring;
 }
 
-static_assert(sizeof(NeighborNote) % 4 == 0 && sizeof(inspection::Event) % 4 == 0,
-              "ring records are whole words");
+static_assert(sizeof(NeighborNote) % 4 == 0, "ring records are whole words");
 
 Result<WorkerRings> make_rings(unsigned worker, const DataplaneSettings& settings) {
   constexpr unsigned kSingle = RING_F_SP_ENQ | RING_F_SC_DEQ;
@@ -63,12 +62,12 @@ Result<WorkerRings> make_rings(unsigned worker, const DataplaneSettings& setting
   auto from_control = make_ring("ctl", worker, settings.ring_size, kSingle);
   auto punts = make_ring("punt", worker, settings.ring_size, kSingle);
   auto notes = make_record_ring("note", worker, settings.ring_size, sizeof(NeighborNote));
-  auto events = make_record_ring("event", worker, settings.event_queue, sizeof(inspection::Event));
-  for (auto* ring : {&in, &from_control, &punts, &notes, &events}) {
+  for (auto* ring : {&in, &from_control, &punts, &notes}) {
     if (!*ring) return tl::unexpected(std::move(ring->error()));
   }
-  return WorkerRings{std::move(*in), std::move(*from_control), std::move(*punts), std::move(*notes),
-                     std::move(*events)};
+  return WorkerRings{
+      std::move(*in), std::move(*from_control), std::move(*punts), std::move(*notes),
+      std::make_unique<inspection::EventRing>(settings.event_queue * inspection::EventRing::kOrdinaryEvent)};
 }
 
 /// `frame`, with a tag between its addresses and its type if `vlan` is not 0.
@@ -130,7 +129,7 @@ class DataplaneImpl final : public Dataplane {
   bool send_frame(PortIndex port, std::span<const uint8_t> frame) override;
   bool send_inner(AttachmentId attachment, std::span<const uint8_t> frame) override;
 
-  size_t take_events(std::span<inspection::Event> out) override;
+  size_t take_events(size_t max, const inspection::TakeEvent& take) override;
 
   NanoTime now() const override { return clock_.now(); }
   unsigned workers() const override { return static_cast<unsigned>(workers_.size()); }
@@ -139,6 +138,9 @@ class DataplaneImpl final : public Dataplane {
   }
   const inspection::InspectorCounters& inspection_counters(WorkerIndex worker) const override {
     return workers_[worker]->context().inspector->counters();
+  }
+  const inspection::Engine* inspection_engine(WorkerIndex worker) const override {
+    return &workers_[worker]->context().inspector->engine();
   }
   const ProfileCounters& profile(WorkerIndex worker) const override {
     return workers_[worker]->context().profile.counters();
@@ -248,7 +250,7 @@ Status DataplaneImpl::init_worker(WorkerIndex index, const DataplaneSettings& se
   ctx.half_open_limit = std::max(1u, (half_open + count - 1) / count);
   inspection::InspectorLimits limits = settings.inspection;
   limits.flows = (limits.flows + count - 1) / count;
-  auto inspector = inspection::Inspector::create(index, limits, marks_);
+  auto inspector = inspection::Inspector::create(index, limits, marks_, settings.inspection_events);
   if (!inspector) return tl::unexpected(std::move(inspector.error()).context("inspection"));
   ctx.inspector = std::move(*inspector);
   ctx.bindings = std::make_unique<Bindings>(std::max<uint32_t>(settings.nat_bindings / count, 1), ctx.id,
@@ -526,17 +528,11 @@ bool DataplaneImpl::send_inner(AttachmentId attachment, std::span<const uint8_t>
   return send_made(0, attachment, Entry::encap, frame);
 }
 
-size_t DataplaneImpl::take_events(std::span<inspection::Event> out) {
+size_t DataplaneImpl::take_events(size_t max, const inspection::TakeEvent& take) {
   size_t taken = 0;
-  const size_t share = share_of(out.size());
-  for (const auto& worker : workers_) {
-    rte_ring* ring = worker->context().rings.events.get();
-    for (size_t i = 0; i < share && taken < out.size() &&
-                       rte_ring_sc_dequeue_elem(ring, &out[taken], sizeof(inspection::Event)) == 0;
-         ++i) {
-      ++taken;
-    }
-  }
+  const size_t share = share_of(max);
+  for (const auto& worker : workers_)
+    taken += worker->context().rings.events->take(std::min(share, max - taken), take);
   return taken;
 }
 

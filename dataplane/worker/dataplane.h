@@ -25,6 +25,7 @@
 #include "dataplane/worker/inspect_limits.h"
 #include "dataplane/worker/pending_limits.h"
 #include "dataplane/worker/profile.h"
+#include "inspection/events/event_ring.h"
 #include "inspection/inspector.h"
 #include "inspection/names.h"
 
@@ -45,9 +46,9 @@ struct DataplaneSettings {
   uint32_t policy_rules = 16'384;       // that are counted
   uint32_t punts_per_second = 2'000;    // per worker and kind of punt; as many notes of neighbours
   uint32_t punts_per_attachment = 200;  // of them
-  uint32_t event_queue = 4'096;
-  uint32_t nat_bindings = 65'536;  // whole hub
-  FragmentLimits fragments = {};   // whole hub
+  uint32_t event_queue = 4'096;         // ordinary events: see EventRing
+  uint32_t nat_bindings = 65'536;       // whole hub
+  FragmentLimits fragments = {};        // whole hub
   bool flow_events = true;
   uint32_t rule_events_per_second = 10;  // per policy rule and worker: see RuleLog
   uint32_t flow_interval = 0;  // ticks between the records of a session that lasts; 0: only at its end
@@ -58,6 +59,7 @@ struct DataplaneSettings {
   uint32_t sample_one_in = kSampleOneIn;   // see TurnProfile
   inspection::InspectorLimits inspection;  // `flows`: whole hub
   InspectLimits inspect = {};
+  inspection::EventSettings inspection_events = {};
   /// What nobody is to guess (ports that are given out, hashes) comes from this and not from chance: for
   /// tests that want the same run again.
   std::optional<uint64_t> secret = {};
@@ -227,8 +229,8 @@ class Dataplane {
   virtual bool send_inner(AttachmentId attachment, std::span<const uint8_t> frame) = 0;
 
   // --- events: the writer thread ---
-  /// Copies at most `max` events of all workers. One thread only.
-  virtual size_t take_events(std::span<inspection::Event> out) = 0;
+  /// Gives at most `max` events of all workers to `take`; how many. One thread only.
+  virtual size_t take_events(size_t max, const inspection::TakeEvent& take) = 0;
 
   // --- looking in ---
   /// The workers' clock now: what event and session times count in. Any thread.
@@ -236,6 +238,8 @@ class Dataplane {
   virtual unsigned workers() const = 0;
   virtual const WorkerCounters& counters(WorkerIndex worker) const = 0;
   virtual const inspection::InspectorCounters& inspection_counters(WorkerIndex worker) const = 0;
+  /// For its counters; null: there is none.
+  virtual const inspection::Engine* inspection_engine(WorkerIndex worker) const = 0;
   virtual const ProfileCounters& profile(WorkerIndex worker) const = 0;
   virtual AttachmentTotals attachment_totals(AttachmentId attachment) const = 0;
   /// What a rule decided, over all workers, since the hub started: by its place, whichever rule had that.

@@ -92,7 +92,7 @@ void log_cut(WorkerContext& ctx, SessionIndex index, const FirstDecision& decisi
   event.flow = flow_info(ctx, index);
   name_rule(*ctx.snapshot, decision.policy.rule, event.flow);
   event.flow_stats = flow_so_far(ctx, index);
-  event.alert.to_client = direction == Direction::reverse;
+  event.turned = event.alert.to_client = direction == Direction::reverse;
   ctx.events.push(event);
 }
 

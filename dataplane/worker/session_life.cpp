@@ -1,6 +1,7 @@
 #include "dataplane/worker/session_life.h"
 
 #include <algorithm>
+#include <bit>
 #include <optional>
 
 #include "dataplane/stages/pend.h"
@@ -31,13 +32,28 @@ void push_flow_event(WorkerContext& ctx, SessionIndex index, FlowEnd end) {
   event.flow = flow_info(ctx, index);
   event.flow_stats = flow_so_far(ctx, index);
   event.flow_stats.end = end;
+  const uint32_t flow = ctx.sessions->cold(index).flow;
+  const bool inspected = (ctx.sessions->at(index).flags & Session::kInspected) != 0;
+  event.app =
+      inspected ? ctx.inspector->protocols(FlowHandle{flow}) : std::bit_cast<inspection::AppProtocols>(flow);
   ctx.events.push(event);
 }
 
-void close_inspection(WorkerContext& ctx, Session& session, SessionCold& cold) {
+/// What inspection has under way of a session that ends is told.
+void finish_inspection(WorkerContext& ctx, SessionIndex index) {
+  if ((ctx.sessions->at(index).flags & Session::kInspected) == 0) return;
+  SessionSink sink(ctx, index);
+  ctx.inspector->finish(FlowHandle{ctx.sessions->cold(index).flow}, ctx.now, sink);
+}
+
+void close_inspection(WorkerContext& ctx, SessionIndex index) {
+  Session& session = ctx.sessions->at(index);
+  SessionCold& cold = ctx.sessions->cold(index);
   if ((session.flags & Session::kInspected) == 0) return;
-  ctx.inspector->close(FlowHandle{cold.flow});
-  cold.flow = 0;
+  finish_inspection(ctx, index);
+  const FlowHandle flow{cold.flow};
+  cold.flow = std::bit_cast<uint32_t>(ctx.inspector->protocols(flow));
+  ctx.inspector->close(flow);
   session.flags = static_cast<uint16_t>(session.flags & ~Session::kInspected);
 }
 
@@ -118,7 +134,7 @@ bool set_inspection(WorkerContext& ctx, SessionIndex index, const PolicyDecision
   Session& session = ctx.sessions->at(index);
   if ((session.flags & Session::kDropped) != 0) return true;  // whatever policy says now
   if (decision.action != PolicyAction::inspect) {
-    close_inspection(ctx, session, ctx.sessions->cold(index));
+    close_inspection(ctx, index);
     session.flags = static_cast<uint16_t>(session.flags & ~Session::kBypassed);
     return true;
   }
@@ -132,13 +148,13 @@ bool set_inspection(WorkerContext& ctx, SessionIndex index, const PolicyDecision
 
 void bypass_session(WorkerContext& ctx, SessionIndex index) {
   Session& session = ctx.sessions->at(index);
-  close_inspection(ctx, session, ctx.sessions->cold(index));
+  close_inspection(ctx, index);
   session.flags |= Session::kBypassed;
 }
 
 void drop_session(WorkerContext& ctx, SessionIndex index) {
   Session& session = ctx.sessions->at(index);
-  close_inspection(ctx, session, ctx.sessions->cold(index));
+  close_inspection(ctx, index);
   session.flags |= Session::kDropped;
   // Taken up in its midst it would be taken up again if it gave way. One that has not got so far as to carry
   // data begins with a SYN again, and is judged from there.
@@ -182,6 +198,15 @@ inspection::FlowInfo flow_info(const WorkerContext& ctx, SessionIndex index) {
   if (current && cold.rule < snapshot.policy->rules().size())
     flow.policy_rule.assign(snapshot.policy->rules()[cold.rule].id);
   return flow;
+}
+
+bool SessionSink::push(const inspection::Event& event, std::span<const uint8_t> fields) {
+  SessionCold& cold = ctx_.sessions->cold(index_);
+  if (event.kind == inspection::EventKind::alert && cold.alerts != UINT16_MAX) ++cold.alerts;
+  inspection::Event whole = event;
+  whole.flow = flow_info(ctx_, index_);  // another rule may have decided since it was opened
+  whole.flow_stats = flow_so_far(ctx_, index_);
+  return ctx_.events.push(whole, fields);
 }
 
 inspection::FlowBody flow_so_far(const WorkerContext& ctx, SessionIndex index) {
@@ -245,13 +270,14 @@ void arm_session(WorkerContext& ctx, SessionIndex index) {
 void forget_session(WorkerContext& ctx, SessionIndex index) {
   if ((ctx.sessions->at(index).flags & Session::kPending) != 0) end_pending(ctx, index);
   end_half_open(ctx, index);
-  close_inspection(ctx, ctx.sessions->at(index), ctx.sessions->cold(index));
+  close_inspection(ctx, index);
   release_bindings(ctx, index);
   ctx.sessions->remove(index);
   ctx.counters.sessions_live.set(ctx.sessions->size());
 }
 
 void end_session(WorkerContext& ctx, SessionIndex index, FlowEnd end) {
+  finish_inspection(ctx, index);  // before the event of the session, which is its last
   if (has_records(ctx, ctx.sessions->cold(index))) push_flow_event(ctx, index, end);
   forget_session(ctx, index);
   ctx.counters.sessions_expired.add();

@@ -35,6 +35,17 @@ inspection::FlowInfo flow_info(const WorkerContext& ctx, SessionIndex index);
 /// What has passed of the session until now.
 inspection::FlowBody flow_so_far(const WorkerContext& ctx, SessionIndex index);
 
+/// Where inspection puts a session's events: adds what it does not know, the session as it is now.
+class SessionSink final : public inspection::EventSink {
+ public:
+  SessionSink(WorkerContext& ctx, SessionIndex index) : ctx_(ctx), index_(index) {}
+  bool push(const inspection::Event& event, std::span<const uint8_t> fields) override;
+
+ private:
+  WorkerContext& ctx_;
+  SessionIndex index_;
+};
+
 /// The packet is going to wait, and keeps the name of its session's use: indices are given out again.
 inline void note_session_use(const WorkerContext& ctx, PacketMeta& meta) {
   meta.session_use = ctx.sessions->cold(meta.session).generation;

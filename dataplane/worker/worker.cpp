@@ -148,8 +148,8 @@ FragmentState::FragmentState(const FragmentLimits& limits, uint64_t secret)
   cleared.reserve(limits.held + kMaxRxBurst);
 }
 
-bool RingSink::push(const inspection::Event& event) {
-  if (rte_ring_sp_enqueue_elem(ring_, const_cast<inspection::Event*>(&event), sizeof event) == 0) return true;
+bool RingSink::push(const inspection::Event& event, std::span<const uint8_t> fields) {
+  if (ring_.push(event, fields)) return true;
   lost_.add();
   return false;
 }
@@ -163,7 +163,7 @@ WorkerContext::WorkerContext(WorkerIndex index, const DataplaneSettings& setting
       inspect_limits(worker_share(settings.inspect, static_cast<uint32_t>(settings.cores.size()))),
       inspect_queue(inspect_limits.packets),
       rings(std::move(own_rings)),
-      events(rings.events.get(), counters.events_lost),
+      events(*rings.events, counters.events_lost),
       punt_tokens{TokenBucket(settings.punts_per_second), TokenBucket(settings.punts_per_second),
                   TokenBucket(settings.punts_per_second), TokenBucket(settings.punts_per_second),
                   TokenBucket(settings.punts_per_second), TokenBucket(settings.punts_per_second),

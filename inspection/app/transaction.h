@@ -106,9 +106,10 @@ class Transaction {
   /// The window of `grows` buffers was judged up to its end: what follows is new.
   virtual void judged(BufferId buffer, Direction direction) = 0;
 
-  uint64_t id = 0;          // counts from 0 in its session, as EVE's tx_id
-  uint64_t app_events = 0;  // bits by the protocol's own list of anomalies (app-layer-event)
-  bool logged = false;      // the engine has written its event
+  uint64_t id = 0;              // counts from 0 in its session, as EVE's tx_id
+  uint64_t app_events = 0;      // bits by the protocol's own list of anomalies (app-layer-event)
+  bool logged = false;          // the engine has written its event
+  uint32_t files_told[2] = {};  // by direction: files that have their event
   TransactionDetection* detection[2] =
       {};  // by direction; owned by the detector, given back when the transaction ends
 };

@@ -1,9 +1,14 @@
 // Rule files and what profiles say -> Rulesets.
+#include <openssl/evp.h>
+
+#include <array>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 
 #include "inspection/engine/ruleset_builder.h"
+#include "inspection/events/eve_text.h"
 #include "inspection/rules/language.h"
 
 namespace weir::inspection {
@@ -27,6 +32,8 @@ Result<RulesetBuild> bind(std::shared_ptr<const DetectionRuleset> rules, std::ve
   RulesetBuild build;
   build.refused = std::move(refused);
   build.loaded = rules->rules().size();
+  const DetectionRuleset::Sizes sizes = rules->sizes();
+  build.bytes = sizes.database_bytes + sizes.scratch_bytes;
   auto profile = DetectionProfile::bind(std::move(rules), spec.variables, spec.settings.mode,
                                         DropScope::session, &build.unbound);
   if (!profile) return tl::unexpected(std::move(profile.error()));
@@ -57,13 +64,22 @@ Result<std::string> read_rule_file(const std::string& path) {
   return text;
 }
 
-Result<ast::ParsedRuleset> read_rule_files(const std::vector<std::string>& files, ast::RuleReader reader) {
+Result<ast::ParsedRuleset> read_rule_files(const std::vector<std::string>& files, ast::RuleReader reader,
+                                           std::string* digest) {
   ast::ParsedRuleset rules;
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> hash(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  bool hashed = hash != nullptr && EVP_DigestInit_ex(hash.get(), EVP_sha256(), nullptr) == 1;
   for (const std::string& file : files) {
     auto text = read_rule_file(file);
     if (!text) return tl::unexpected(std::move(text.error()));
     reader.read(file, *text, rules);
+    hashed = hashed && EVP_DigestUpdate(hash.get(), text->data(), text->size()) == 1;
   }
+  std::array<uint8_t, EVP_MAX_MD_SIZE> bytes{};
+  unsigned size = 0;
+  if (!hashed || EVP_DigestFinal_ex(hash.get(), bytes.data(), &size) != 1)
+    return fail(ErrorCode::internal, "the rule files' digest cannot be made");
+  if (digest != nullptr) *digest = to_hex({bytes.data(), size});
   return rules;
 }
 
@@ -98,13 +114,18 @@ Result<RulesetBuild> compile_rules(const ast::ParsedRuleset& rules, unsigned wor
 }
 
 Result<RulesetBuild> RulesetBuilder::build(const ProfileSpec& spec) {
-  if (const auto known = compiled_.find(spec.files); known != compiled_.end())
-    return bind(known->second.rules, known->second.refused, spec);
-  const auto rules = read_rule_files(spec.files, ast::RuleReader());
+  if (const auto known = compiled_.find(spec.files); known != compiled_.end()) {
+    auto build = bind(known->second.rules, known->second.refused, spec);
+    if (build) build->digest = known->second.digest;
+    return build;
+  }
+  std::string digest;
+  const auto rules = read_rule_files(spec.files, ast::RuleReader(), &digest);
   if (!rules) return tl::unexpected(rules.error());
   auto build = compile_rules(*rules, workers_, spec, names_);
   if (!build) return build;
-  compiled_.emplace(spec.files, Compiled{build->ruleset->profile().shared_ruleset(), build->refused});
+  build->digest = digest;
+  compiled_.emplace(spec.files, Compiled{build->ruleset->profile().shared_ruleset(), build->refused, digest});
   return build;
 }
 

@@ -662,23 +662,35 @@ void Engine::conclude(EngineSession* session) {
   events_->judged(session, *packet_, verdict_);
 }
 
+/// Speaks for a session that ends.
+static EnginePacket last_packet(const EngineSession& session, uint64_t now_ns) {
+  EnginePacket last;
+  last.view.time_ns = now_ns;
+  last.view.number = session.last_number;
+  last.view.src = session.client;
+  last.view.dst = session.server;
+  last.view.src_port = session.client_port;
+  last.view.dst_port = session.server_port;
+  last.view.protocol = session.protocol;
+  last.view.stream_part = true;
+  last.source = PacketSource::flow_end;
+  return last;
+}
+
+void Engine::tell_open(EngineSession& session, uint64_t now_ns, EngineEvents& events) {
+  if (session.parser == nullptr) return;
+  events_ = &events;
+  log_transactions(session, last_packet(session, now_ns), true);
+}
+
 void Engine::end(EngineSession* session, uint64_t now_ns, const Ruleset& rules, EngineEvents& events) {
   use(rules);
-  EnginePacket last;
+  EnginePacket last = last_packet(*session, std::min(now_ns, session->last_ns));
   packet_ = &last;
   events_ = &events;
   verdict_ = {};
   packet_judged_ = true;
   no_inspection_ = false;
-  last.view.time_ns = std::min(now_ns, session->last_ns);
-  last.view.number = session->last_number;
-  last.view.src = session->client;
-  last.view.dst = session->server;
-  last.view.src_port = session->client_port;
-  last.view.dst_port = session->server_port;
-  last.view.protocol = session->protocol;
-  last.view.stream_part = true;
-  last.source = PacketSource::flow_end;
   forget_pause(*session);
   if (session->tcp != nullptr && !session->dropped && !session->bypassed) {
     session->tcp->flush();

@@ -119,6 +119,8 @@ class Engine {
     return session.parser != nullptr && !session.parser->transactions().empty();
   }
 
+  /// Events of the transactions that are not over, as when the session ends.
+  void tell_open(EngineSession& session, uint64_t now_ns, EngineEvents& events);
   /// The session goes without a last word: nothing of it is judged any more, its memory goes back.
   void abandon(EngineSession* session);
 

@@ -1,10 +1,11 @@
 // The Inspector of inspector.h: the hub's sessions on the engine, packets in their order, inline.
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "dataplane/net/headers.h"
-#include "inspection/app/http/transaction.h"
 #include "inspection/engine/engine.h"
+#include "inspection/engine/inline_events.h"
 #include "inspection/engine/ruleset.h"
 #include "inspection/inspector.h"
 
@@ -108,10 +109,10 @@ EngineSettings settings_of(const InspectorLimits& limits) {
   return settings;
 }
 
-class InlineInspector final : public Inspector, private EngineEvents {
+class InlineInspector final : public Inspector {
  public:
-  InlineInspector(std::unique_ptr<Engine> engine, uint32_t flows)
-      : engine_(std::move(engine)), flows_(flows) {
+  InlineInspector(std::unique_ptr<Engine> engine, uint32_t flows, const EventSettings& events)
+      : engine_(std::move(engine)), flows_(flows), events_(events, counters_) {
     counters_.exceptions = &engine_->counters().exceptions;
     for (uint32_t i = 0; i < flows; ++i) flows_[i].next_free = i + 1 < flows ? i + 1 : kNoFlow;
   }
@@ -121,16 +122,20 @@ class InlineInspector final : public Inspector, private EngineEvents {
 
   FlowHandle open(const FlowInfo& info) override;
   Verdict inspect(FlowHandle handle, const RulesInUse& rules, const Packet& packet, EventSink& sink) override;
+  void finish(FlowHandle handle, uint64_t now_ns, EventSink& sink) override;
+  AppProtocols protocols(FlowHandle handle) const override;
   void close(FlowHandle handle) override;
   const InspectorCounters& counters() const override { return counters_; }
+  const Engine& engine() const override { return *engine_; }
 
  private:
-  Flow* find(FlowHandle handle) {
+  const Flow* find(FlowHandle handle) const {
     const uint32_t index = (handle.value & kIndexMask) - 1;
     if (!handle.valid() || index >= flows_.size()) return nullptr;
-    Flow& flow = flows_[index];
+    const Flow& flow = flows_[index];
     return flow.open && flow.generation == handle.value >> kIndexBits ? &flow : nullptr;
   }
+  Flow* find(FlowHandle handle) { return const_cast<Flow*>(std::as_const(*this).find(handle)); }
   const Ruleset& rules_for(Flow& flow, const RulesInUse& rules);
   void note_transaction(Flow& flow, bool in_transaction);
   EngineVerdict judge(Flow& flow, EnginePacket& packet, const Ruleset& ruleset);
@@ -149,27 +154,14 @@ class InlineInspector final : public Inspector, private EngineEvents {
     if (flow.session != nullptr) engine_->abandon(flow.session);
     flow.session = nullptr;
   }
-  void push(EventKind kind, const RuleInfo& rule, bool blocked, bool would_block, Direction direction,
-            Transaction* transaction);
-
-  // EngineEvents, of the packet at hand
-  void alert(const EngineSession* session, const EnginePacket& packet, const RuleAlert& alert) override;
-  void transaction(const EngineSession&, const EnginePacket&, Transaction&) override {}
-  void moved(const EngineSession&, const EnginePacket&, std::span<Transaction* const>) override {}
-  void judged(const EngineSession*, const EnginePacket&, const EngineVerdict&) override {}
-  void ended(const EngineSession&) override {}
 
   std::unique_ptr<Engine> engine_;
   std::vector<Flow> flows_;
   uint32_t free_ = 0;
   uint64_t next_id_ = 1;
   InspectorCounters counters_;
-  // Of the packet at hand:
-  const Flow* flow_ = nullptr;
-  const Packet* packet_ = nullptr;
-  EventSink* sink_ = nullptr;
-  Direction alert_direction_ = Direction::to_server;  // of the last alert
-  Event event_;
+  InlineEvents events_;
+  const Packet* packet_ = nullptr;  // the one at hand
 };
 
 FlowHandle InlineInspector::open(const FlowInfo& info) {
@@ -238,9 +230,10 @@ EngineVerdict InlineInspector::judge(Flow& flow, EnginePacket& packet, const Rul
     // The client is not always the initiator: a session may be taken up with its server's packet.
     const bool turned = flow.session->client != flow.info.src;
     flow.session->facts.domain = {flow.info.domain[turned ? 1 : 0], flow.info.domain[turned ? 0 : 1]};
-    verdict = engine_->inspect(flow.session, packet, ruleset, *this);
+    verdict = engine_->inspect(flow.session, packet, ruleset, events_);
     note_lost_marks();
     if (!verdict.new_session) break;
+    engine_->tell_open(*flow.session, packet.view.time_ns, events_);
     let_go(flow);  // its ends begin anew
   }
   return verdict;
@@ -258,12 +251,11 @@ Verdict InlineInspector::inspect(FlowHandle handle, const RulesInUse& rules, con
   }
   if (flow->dropped)
     return {.action = Action::drop_session, .why = flow->dropped_for, .sid = flow->dropped_by};
-  flow_ = flow;
   packet_ = &packet;
-  sink_ = &sink;
-  alert_direction_ = packet.direction;
   EnginePacket seen = engine_packet(flow->info, packet);
   const Ruleset& ruleset = rules_for(*flow, rules);
+  events_.set(flow->info, sink, packet.ip_header.size() + packet.l4_header.size() + packet.payload.size(),
+              ruleset.settings().mode == InspectMode::ips);
   const EngineVerdict verdict = judge(*flow, seen, ruleset);
   note_memory();
   note_transaction(*flow, flow->session != nullptr && Engine::in_transaction(*flow->session));
@@ -345,41 +337,19 @@ Verdict InlineInspector::refuse(Flow& flow, const EngineVerdict& verdict) {
   flow.dropped_for = why;
   flow.dropped_by = verdict.rule != nullptr ? verdict.rule->sid : 0;
   ++counters_.drops;
-  if (verdict.rule != nullptr) push(EventKind::drop, *verdict.rule, true, false, alert_direction_, nullptr);
   return {.action = Action::drop_session, .why = why, .sid = flow.dropped_by, .reject = reject};
 }
 
-void InlineInspector::alert(const EngineSession*, const EnginePacket&, const RuleAlert& alert) {
-  ++counters_.alerts;
-  alert_direction_ = alert.direction;
-  push(EventKind::alert, *alert.rule, alert.blocked, alert.would_block, alert.direction, alert.transaction);
+void InlineInspector::finish(FlowHandle handle, uint64_t now_ns, EventSink& sink) {
+  Flow* flow = find(handle);
+  if (flow == nullptr || flow->session == nullptr) return;
+  events_.set(flow->info, sink, 0, false);
+  engine_->tell_open(*flow->session, now_ns, events_);
 }
 
-void InlineInspector::push(EventKind kind, const RuleInfo& rule, bool blocked, bool would_block,
-                           Direction direction, Transaction* transaction) {
-  event_ = Event{};
-  event_.kind = kind;
-  event_.time_ns = packet_->now_ns;
-  event_.flow = flow_->info;
-  event_.packet_length = static_cast<uint16_t>(std::min<size_t>(packet_->payload.size(), UINT16_MAX));
-  AlertBody& body = event_.alert;
-  body.gid = rule.gid;
-  body.sid = rule.sid;
-  body.rev = rule.rev;
-  body.priority = rule.severity;
-  body.blocked = blocked;
-  body.would_block = would_block;
-  body.to_client = direction == Direction::to_client;
-  body.signature.assign(rule.signature);
-  body.category.assign(rule.category);
-  if (kind == EventKind::drop) event_.drop_reason.assign("inspect_drop");
-  if (transaction != nullptr && transaction->protocol() == AppProtocol::http1) {
-    auto& http = static_cast<HttpTransaction&>(*transaction);
-    body.http_method.assign(http.method());
-    body.http_url.assign(http.raw_uri());
-    body.http_host.assign(http.hostname());
-  }
-  if (!sink_->push(event_)) ++counters_.events_lost;
+AppProtocols InlineInspector::protocols(FlowHandle handle) const {
+  const Flow* flow = find(handle);
+  return flow != nullptr && flow->session != nullptr ? protocols_of(*flow->session) : AppProtocols{};
 }
 
 }  // namespace
@@ -390,7 +360,8 @@ uint64_t InspectorLimits::memory() const {
 }
 
 Result<std::unique_ptr<Inspector>> Inspector::create(unsigned worker, const InspectorLimits& limits,
-                                                     std::shared_ptr<HostMarks> marks) {
+                                                     std::shared_ptr<HostMarks> marks,
+                                                     const EventSettings& events) {
   if (limits.flows == 0 || limits.flows >= kNoFlow) {
     return fail(ErrorCode::invalid, "the number of inspected sessions has to lie between 1 and 16777214");
   }
@@ -403,7 +374,7 @@ Result<std::unique_ptr<Inspector>> Inspector::create(unsigned worker, const Insp
   try {
     auto engine = Engine::create(worker, settings_of(limits), std::move(marks));
     if (!engine) return tl::unexpected(std::move(engine.error()));
-    return std::unique_ptr<Inspector>(std::make_unique<InlineInspector>(std::move(*engine), limits.flows));
+    return std::unique_ptr<Inspector>(std::make_unique<InlineInspector>(std::move(*engine), limits.flows, events));
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::exhausted,
                 "there is too little memory for " + std::to_string(limits.flows) + " inspected sessions");

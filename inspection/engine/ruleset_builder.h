@@ -39,6 +39,7 @@ class RulesetBuilder {
   struct Compiled {
     std::shared_ptr<const DetectionRuleset> rules;
     std::vector<RuleIssue> refused;
+    std::string digest;
   };
   unsigned workers_;
   std::shared_ptr<FlowBitNames> names_;
@@ -47,8 +48,9 @@ class RulesetBuilder {
 
 /// The text of a rule file; the error is a sentence that names it.
 Result<std::string> read_rule_file(const std::string& path);
-/// Files in their order, by `reader`.
-Result<ast::ParsedRuleset> read_rule_files(const std::vector<std::string>& files, ast::RuleReader reader);
+/// Files in their order, by `reader`. `digest`, unless null: SHA-256 of their texts, one after the other.
+Result<ast::ParsedRuleset> read_rule_files(const std::vector<std::string>& files, ast::RuleReader reader,
+                                           std::string* digest = nullptr);
 
 /// What RulesetBuilder does once the files are read and parsed.
 Result<RulesetBuild> compile_rules(const ast::ParsedRuleset& rules, unsigned workers,

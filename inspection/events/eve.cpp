@@ -1,10 +1,15 @@
 #include "inspection/events/eve.h"
-#include "dataplane/net/headers.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
-#include <nlohmann/json.hpp>
+
+#include "dataplane/net/headers.h"
+#include "inspection/app/app_events.h"
+#include "inspection/app/dns/dns_transaction.h"
+#include "inspection/events/eve_dns.h"
+#include "inspection/events/eve_text.h"
+#include "inspection/events/event_fields.h"
 
 namespace weir::inspection {
 
@@ -13,43 +18,30 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int64_t kNsPerSecond = 1'000'000'000;
+constexpr size_t kDnsPool = size_t{1} << 20;
 
-std::string protocol_name(uint8_t protocol) {
-  switch (protocol) {
-    case net::kProtoIcmp:
-      return "ICMP";
-    case net::kProtoTcp:
-      return "TCP";
-    case net::kProtoUdp:
-      return "UDP";
-    case net::kProtoIcmpv6:
-      return "IPv6-ICMP";
-    default:
-      return std::to_string(protocol);
-  }
+bool has_ports(const FlowInfo& flow) {
+  constexpr uint8_t kSctp = 132;  // the hub does not read its ports
+  return flow.protocol == net::kProtoTcp || flow.protocol == net::kProtoUdp ||
+         (flow.protocol == kSctp && flow.src_port != 0);
 }
 
-std::string hex_flags(uint8_t flags) {
-  char text[3];
-  std::snprintf(text, sizeof text, "%02x", flags);
-  return text;
-}
+std::string hex_flags(uint8_t flags) { return to_hex({&flags, 1}); }
 
 template <size_t N>
 void add_text(Json& object, const char* name, const FixedText<N>& text) {
-  if (text.size > 0) object[name] = std::string(text.view());
+  if (text.size > 0) object[name] = eve_text(text.view());
 }
 
 /// Who sent to whom: of an alert the packet, of a flow the session.
-void add_endpoints(Json& json, const FlowInfo& flow, bool swapped) {
-  const bool icmp = flow.protocol == net::kProtoIcmp || flow.protocol == net::kProtoIcmpv6;
-  const bool ports = flow.protocol == net::kProtoTcp || flow.protocol == net::kProtoUdp;
-  json["src_ip"] = net::to_string(swapped ? flow.dst : flow.src);
-  if (ports) json["src_port"] = swapped ? flow.dst_port : flow.src_port;
-  json["dest_ip"] = net::to_string(swapped ? flow.src : flow.dst);
-  if (ports) json["dest_port"] = swapped ? flow.src_port : flow.dst_port;
-  json["proto"] = protocol_name(flow.protocol);
-  if (icmp) {
+void add_endpoints(Json& json, const FlowInfo& flow, bool turned) {
+  const bool ports = has_ports(flow);
+  json["src_ip"] = eve_address(turned ? flow.dst : flow.src);
+  if (ports) json["src_port"] = turned ? flow.dst_port : flow.src_port;
+  json["dest_ip"] = eve_address(turned ? flow.src : flow.dst);
+  if (ports) json["dest_port"] = turned ? flow.src_port : flow.dst_port;
+  json["proto"] = eve_protocol(flow.protocol);
+  if (net::is_icmp(flow.protocol)) {
     json["icmp_type"] = flow.src_port;
     json["icmp_code"] = flow.dst_port;
   }
@@ -61,17 +53,19 @@ Json alert_object(const AlertBody& alert) {
           {"gid", alert.gid},
           {"signature_id", alert.sid},
           {"rev", alert.rev},
-          {"signature", std::string(alert.signature.view())},
-          {"category", std::string(alert.category.view())},
+          {"signature", eve_text(alert.signature.view())},
+          {"category", eve_text(alert.category.view())},
           {"severity", alert.priority}};
 }
 
-void add_http(Json& json, const AlertBody& alert) {
-  if (alert.http_method.size == 0 && alert.http_url.size == 0) return;
-  Json& http = json["http"];
-  add_text(http, "hostname", alert.http_host);
-  add_text(http, "url", alert.http_url);
-  add_text(http, "http_method", alert.http_method);
+void add_protocols(Json& json, const AppProtocols& app) {
+  if (app.own != AppProtocol::unknown) json["app_proto"] = std::string(name_of(app.own));
+  for (const size_t way : {0u, 1u}) {
+    const AppProtocol told = app.told[way];
+    if (told != AppProtocol::unknown && told != app.own)
+      json[way == 0 ? "app_proto_ts" : "app_proto_tc"] = std::string(name_of(told));
+  }
+  if (app.before != AppProtocol::unknown) json["app_proto_orig"] = std::string(name_of(app.before));
 }
 
 const char* end_reason(FlowEnd end) {
@@ -127,9 +121,14 @@ void add_flow(Json& json, const Event& event, int64_t offset_ns) {
   if (stats.end == FlowEnd::dropped) flow["action"] = "drop";
   if (event.flow.protocol != net::kProtoTcp) return;
   const auto both = static_cast<uint8_t>(stats.tcp_flags_to_server | stats.tcp_flags_to_client);
-  json["tcp"] = {{"tcp_flags", hex_flags(both)},
-                 {"tcp_flags_ts", hex_flags(stats.tcp_flags_to_server)},
-                 {"tcp_flags_tc", hex_flags(stats.tcp_flags_to_client)}};
+  Json& tcp = json["tcp"];
+  tcp["tcp_flags"] = hex_flags(both);
+  tcp["tcp_flags_ts"] = hex_flags(stats.tcp_flags_to_server);
+  tcp["tcp_flags_tc"] = hex_flags(stats.tcp_flags_to_client);
+  constexpr const char* kFlags[] = {"fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"};  // from bit 0 on
+  for (size_t bit = 0; bit < std::size(kFlags); ++bit) {
+    if ((both >> bit & 1) != 0) tcp[kFlags[bit]] = true;
+  }
 }
 
 void add_session_so_far(Json& json, const Event& event, int64_t offset_ns) {
@@ -137,9 +136,9 @@ void add_session_so_far(Json& json, const Event& event, int64_t offset_ns) {
   Json& flow = json["flow"];
   add_counts(flow, event.flow_stats);
   flow["start"] = eve_timestamp(info.start_ns, offset_ns);
-  flow["src_ip"] = net::to_string(info.src);
-  flow["dest_ip"] = net::to_string(info.dst);
-  if (info.protocol == net::kProtoTcp || info.protocol == net::kProtoUdp) {
+  flow["src_ip"] = eve_address(info.src);
+  flow["dest_ip"] = eve_address(info.dst);
+  if (has_ports(info)) {
     flow["src_port"] = info.src_port;
     flow["dest_port"] = info.dst_port;
   }
@@ -160,11 +159,11 @@ const char* policy_word(PolicyWord word) {
 }
 
 Json nat_object(const FlowInfo& flow) {
-  const bool ports = flow.protocol == net::kProtoTcp || flow.protocol == net::kProtoUdp;
+  const bool ports = has_ports(flow);
   Json nat;
-  nat["src_ip"] = net::to_string(flow.leaves.src);
+  nat["src_ip"] = eve_address(flow.leaves.src);
   if (ports) nat["src_port"] = flow.leaves.src_port;
-  nat["dest_ip"] = net::to_string(flow.leaves.dst);
+  nat["dest_ip"] = eve_address(flow.leaves.dst);
   if (ports) nat["dest_port"] = flow.leaves.dst_port;
   return nat;
 }
@@ -177,10 +176,10 @@ void add_weir(Json& json, const Event& event) {
   add_text(weir, "attachment", flow.attachment);
   add_text(weir, "policy_rule", flow.policy_rule);
   if (event.kind == EventKind::watch) weir["action"] = policy_word(event.policy_action);
-  if (event.alert.would_block) weir["verdict"]["would_drop"] = true;
   if (event.suppressed != 0) weir["suppressed"] = event.suppressed;
   if (flow.translated) weir["nat"] = nat_object(flow);
-  if (!weir.empty()) json["weir"] = std::move(weir);
+  if (event.has_alert() && event.alert.would_block) weir["verdict"]["would_drop"] = true;
+  if (!weir.empty()) json["weir"].update(weir);
 }
 
 const char* event_type(EventKind kind) {
@@ -195,8 +194,106 @@ const char* event_type(EventKind kind) {
       return "watch";
     case EventKind::overload:
       return "overload";
+    case EventKind::http:
+      return "http";
+    case EventKind::tls:
+      return "tls";
+    case EventKind::dns:
+      return "dns";
+    case EventKind::fileinfo:
+      return "fileinfo";
+    case EventKind::anomaly:
+      return "anomaly";
+    case EventKind::count_:
+      break;
   }
   return "unknown";
+}
+
+/// Where the field stands.
+Json& object_of(Json& json, EveObject object) {
+  switch (object) {
+    case EveObject::root:
+      return json;
+    case EveObject::http:
+      return json["http"];
+    case EveObject::fileinfo:
+      return json["fileinfo"];
+    case EveObject::tls:
+      return json["tls"];
+    case EveObject::tls_ja3:
+      return json["tls"]["ja3"];
+    case EveObject::tls_ja3s:
+      return json["tls"]["ja3s"];
+    case EveObject::tls_client:
+      return json["tls"]["client"];
+    case EveObject::dns:
+      return json["dns"];
+    case EveObject::anomaly:
+      return json["anomaly"];
+    case EveObject::alert:
+      return json["alert"];
+    case EveObject::drop:
+      return json["drop"];
+  }
+  return json;
+}
+
+std::string tls_version_name(uint64_t version) {
+  constexpr uint64_t kDraft12 = 0x7f12, kDraft28 = 0x7f1c;
+  if (version >= kDraft12 && version <= kDraft28) return "TLS 1.3 draft-" + std::to_string(version & 0xff);
+  switch (version) {
+    case 0x0304:
+      return "TLS 1.3";
+    case 0x0303:
+      return "TLS 1.2";
+    case 0x0302:
+      return "TLS 1.1";
+    case 0x0301:
+      return "TLSv1";
+    case 0x0300:
+      return "SSLv3";
+    case 0x0002:
+      return "SSLv2";
+    default:
+      return "UNDETERMINED";
+  }
+}
+
+/// "2015-01-14T13:23:17".
+std::string date_text(int64_t seconds) {
+  const auto time = static_cast<std::time_t>(seconds);
+  std::tm utc{};
+  gmtime_r(&time, &utc);
+  char text[64];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc)};
+}
+
+/// "key value", as in a rule's metadata.
+void add_metadata(Json& alert, std::string_view entry) {
+  const size_t blank = entry.find(' ');
+  Json& values = alert["metadata"][eve_text(entry.substr(0, blank))];
+  values.push_back(blank == std::string_view::npos ? "" : eve_text(entry.substr(blank + 1)));
+}
+
+/// Which end of the packet a rule means by its target; the other one is the source.
+void add_target(Json& json, const Event& event, bool source) {
+  const FlowInfo& flow = event.flow;
+  Json src{{"ip", eve_address(event.turned ? flow.dst : flow.src)}};
+  Json dst{{"ip", eve_address(event.turned ? flow.src : flow.dst)}};
+  if (has_ports(flow)) {
+    src["port"] = event.turned ? flow.dst_port : flow.src_port;
+    dst["port"] = event.turned ? flow.src_port : flow.dst_port;
+  }
+  json["alert"]["source"] = source ? dst : src;
+  json["alert"]["target"] = source ? src : dst;
+}
+
+void add_anomaly(Json& json, const Event& event, unsigned bit) {
+  json["anomaly"] = {{"app_proto", std::string(name_of(event.app.own))},
+                     {"type", "applayer"},
+                     {"event", std::string(app_event_name(event.app.own, bit))},
+                     {"layer", "proto_parser"}};
 }
 
 }  // namespace
@@ -218,37 +315,119 @@ std::string eve_timestamp(uint64_t monotonic_ns, int64_t offset_ns) {
   return {text, static_cast<size_t>(size)};
 }
 
-std::string to_eve_json(const Event& event, int64_t realtime_minus_monotonic_ns) {
-  const bool of_packet = event.kind != EventKind::flow;
+std::string eve_line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+/// The message is read again, by the parser that has read it first.
+void EveFormat::add_dns(Json& json, const Event& event, std::span<const uint8_t> message, bool from_server) {
+  if (pool_ == nullptr) pool_ = std::make_unique<BytePool>(kDnsPool);
+  DnsTransaction dns(*pool_, from_server ? Direction::to_client : Direction::to_server);
+  dns.id = event.tx_id;
+  if (dns.read(message)) json["dns"] = dns_object(dns);
+}
+
+void EveFormat::add_special(Json& json, const Event& event, Field field, std::string_view text,
+                            uint64_t number) {
+  switch (field) {
+    case Field::tls_version:
+      json["tls"]["version"] = tls_version_name(number);
+      return;
+    case Field::anomaly_event:
+      return add_anomaly(json, event, static_cast<unsigned>(number));
+    case Field::alert_metadata:
+      return add_metadata(json["alert"], text);
+    case Field::alert_target:
+      return add_target(json, event, number != 0);
+    case Field::alert_context_key:
+      context_key_ = eve_text(text);
+      return;
+    case Field::alert_context: {
+      Json value = Json::parse(text, nullptr, false);  // what was cut is none
+      if (!value.is_discarded()) json["alert"]["context"][context_key_] = std::move(value);
+      return;
+    }
+    case Field::payload:
+      json["payload"] = to_base64({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+      return;
+    case Field::payload_printable:
+      json["payload_printable"] = eve_printable({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+      return;
+    case Field::alert_xff: {
+      const auto address = net::parse_ip(std::string(text));
+      if (!address) return;
+      if (options_.xff == EveOptions::Xff::extra_data) json["alert"]["xff"] = eve_address(*address);
+      // The client's place in this event.
+      if (options_.xff == EveOptions::Xff::overwrite)
+        json[event.turned ? "dest_ip" : "src_ip"] = eve_address(*address);
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+void EveFormat::add_fields(Json& json, const Event& event, std::span<const uint8_t> fields) {
+  FieldReader reader(fields);
+  bool dns_from_server = false;
+  while (const auto value = reader.next()) {
+    const FieldInfo& info = info_of(value->field);
+    const std::string key(info.key);
+    if (value->cut) json["weir"]["truncated"].push_back(key);
+    if (value->field == Field::dns_from_server) {
+      dns_from_server = value->number() != 0;
+    } else if (value->field == Field::dns_message) {
+      add_dns(json, event, value->bytes, dns_from_server);
+    } else if (info.kind == FieldKind::special) {
+      add_special(json, event, value->field, value->text(), value->number());
+    } else {
+      Json& object = object_of(json, info.object);
+      if (info.kind == FieldKind::text) object[key] = eve_text(value->bytes);
+      if (info.kind == FieldKind::list) object[key].push_back(eve_text(value->bytes));
+      if (info.kind == FieldKind::number) object[key] = value->number();
+      if (info.kind == FieldKind::flag) object[key] = value->number() != 0;
+      if (info.kind == FieldKind::hex) object[key] = to_hex(value->bytes);
+      if (info.kind == FieldKind::date) object[key] = date_text(static_cast<int64_t>(value->number()));
+    }
+  }
+  if (event.cut && !json.contains("weir"))
+    json["weir"]["truncated"] = Json::array();  // there was no room at all
+}
+
+Json EveFormat::object(const Event& event, std::span<const uint8_t> fields, int64_t offset_ns) {
+  const bool of_flow = event.kind == EventKind::flow, of_packet = event.has_alert();
+  const FlowInfo& flow = event.flow;
   Json json;
-  json["timestamp"] = eve_timestamp(event.time_ns, realtime_minus_monotonic_ns);
-  if (event.flow.flow_id != 0) json["flow_id"] = event.flow.flow_id;
+  json["timestamp"] = eve_timestamp(event.time_ns, offset_ns);
+  if (flow.flow_id != 0) json["flow_id"] = flow.flow_id;
   json["event_type"] = event_type(event.kind);
   if (event.kind == EventKind::overload) {
     json["overload"] = {{"worker", event.overload.worker},
                         {"state", event.overload.begins ? "begun" : "over"},
                         {"waiting", event.overload.waiting}};
-    return json.dump();
+    return json;
   }
-  add_endpoints(json, event.flow, of_packet && event.alert.to_client);
-  if (of_packet) {
-    json["pkt_src"] = "wire/pcap";
-    json["direction"] = event.alert.to_client ? "to_client" : "to_server";
+  add_endpoints(json, flow, event.turned);
+  if (!of_flow) json["pkt_src"] = "wire/pcap";
+  if (options_.community_id && flow.flow_id != 0) {
+    json["community_id"] = community_id(flow.src, flow.dst, flow.src_port, flow.dst_port, flow.protocol,
+                                        options_.community_seed);
   }
+  if (event.tx_id != Event::kNoTransaction) json["tx_id"] = event.tx_id;
+  if (event.kind == EventKind::alert) json["alert"] = alert_object(event.alert);
   if (event.kind == EventKind::drop) {
     json["drop"] = {{"len", event.packet_length}, {"reason", std::string(event.drop_reason.view())}};
     if (event.alert.sid != 0) json["alert"] = alert_object(event.alert);
-  } else if (event.kind == EventKind::alert) {
-    json["alert"] = alert_object(event.alert);
   }
+  add_fields(json, event, fields);
+  if (event.kind == EventKind::fileinfo) json["app_proto"] = std::string(name_of(event.app.own));
+  if (of_flow || event.kind == EventKind::alert) add_protocols(json, event.app);
   if (of_packet) {
-    add_http(json, event.alert);
-    if (event.flow.flow_id != 0) add_session_so_far(json, event, realtime_minus_monotonic_ns);
-  } else {
-    add_flow(json, event, realtime_minus_monotonic_ns);
+    json["direction"] = event.alert.to_client ? "to_client" : "to_server";
+    if (flow.flow_id != 0) add_session_so_far(json, event, offset_ns);
+  } else if (of_flow) {
+    add_flow(json, event, offset_ns);
   }
   add_weir(json, event);
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json;
 }
 
 }  // namespace weir::inspection

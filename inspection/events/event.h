@@ -1,14 +1,18 @@
-// A record for the outside, as a worker writes it: plain data of fixed size, no pointers, nothing formatted.
-// The writer thread turns it into EVE JSON (inspection/events/eve.h).
+// A record for the outside, as a worker writes it: plain data, no pointers, nothing formatted. What a kind of
+// event says beside it follows as fields (event_fields.h). The writer thread turns both into EVE JSON
+// (eve.h).
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
 
 #include "dataplane/net/address.h"
+#include "inspection/app/transaction.h"
 
 namespace weir::inspection {
 
@@ -49,8 +53,42 @@ struct FlowInfo {
   FlowEnds leaves;  // translated: how the initiator's packets leave
 };
 
-/// watch: a policy rule that only watches would have decided the session. overload: of no session.
-enum class EventKind : uint8_t { alert, drop, flow, watch, overload };
+/// watch: a policy rule that only watches would have decided the session. overload: of no session. From http
+/// on: of a transaction.
+enum class EventKind : uint8_t { alert, drop, flow, watch, overload, http, tls, dns, fileinfo, anomaly, count_ };
+
+/// Which kinds are wanted.
+class EventKinds {
+ public:
+  constexpr EventKinds() = default;
+  static constexpr EventKinds all() {
+    EventKinds kinds;
+    kinds.bits_ = (1U << static_cast<unsigned>(EventKind::count_)) - 1;
+    return kinds;
+  }
+  constexpr EventKinds& set(EventKind kind, bool wanted = true) {
+    const uint32_t bit = 1U << static_cast<unsigned>(kind);
+    bits_ = wanted ? bits_ | bit : bits_ & ~bit;
+    return *this;
+  }
+  constexpr bool has(EventKind kind) const { return (bits_ >> static_cast<unsigned>(kind) & 1) != 0; }
+
+ private:
+  uint32_t bits_ = 0;
+};
+
+/// What inspection says in its events.
+struct EventSettings {
+  EventKinds kinds = EventKinds::all();
+  bool payload = false, payload_printable = false;  // of alerts
+  bool app_layer = true;                            // of alerts: what their transaction says
+  bool metadata = true, rule_text = false, references = false;
+  bool drop_alerts = true;  // drops name the rule
+  /// Lower case: the field of the request in which proxies name their client; empty: it is not asked for.
+  std::string xff_header;
+  bool xff_reverse = true;  // the last one of several counts, as of a reverse proxy; else the first
+};
+
 /// none: it has not ended; begun: it has just begun.
 enum class FlowEnd : uint8_t { timeout, closed, reset, dropped, purged, given_way, none, begun };
 /// What a policy rule says.
@@ -63,12 +101,10 @@ struct AlertBody {
   uint32_t priority = 3;
   bool blocked = false;      // action: "blocked" or "allowed"
   bool would_block = false;  // "allowed", since the profile only tests
-  bool to_client = false;
-  FixedText<160> signature;
-  FixedText<64> category;
-  FixedText<16> http_method;
-  FixedText<128> http_host;
-  FixedText<256> http_url;
+  bool to_client = false;    // EVE's direction
+  bool cut = false;          // a text below is not whole
+  FixedText<256> signature;
+  FixedText<96> category;
 };
 
 struct FlowBody {
@@ -87,26 +123,45 @@ struct OverloadBody {
   uint32_t waiting = 0;  // packets
 };
 
+/// A session's protocols, as far as they were told: its own, by each direction alone (by Direction), and the
+/// one before.
+struct AppProtocols {
+  AppProtocol own = AppProtocol::unknown, before = AppProtocol::unknown;
+  AppProtocol told[2] = {};
+};
+
 struct Event {
+  static constexpr uint64_t kNoTransaction = UINT64_MAX;
+
   EventKind kind = EventKind::alert;
-  uint64_t time_ns = 0;  // monotonic; the writer knows the wall clock
-  FlowInfo flow;
-  AlertBody alert;            // alert and drop
-  FlowBody flow_stats;        // flow: the whole session; alert and drop: so far, where known
-  FixedText<32> drop_reason;  // drop: the name of the data plane's reason
+  /// The packet went from flow.dst to flow.src; of a transaction's event, what it speaks of.
+  bool turned = false;
+  bool cut = false;                              // fields are not whole
+  PolicyWord policy_action = PolicyWord::allow;  // watch
+  AppProtocols app;                              // alert and flow of an inspected session
   uint16_t packet_length = 0;
   uint32_t suppressed = 0;  // drop by a policy rule, watch: how many alike were not told since the last one
-  PolicyWord policy_action = PolicyWord::allow;  // watch
+  uint64_t time_ns = 0;     // monotonic; the writer knows the wall clock
+  uint64_t tx_id = kNoTransaction;
+  FlowInfo flow;
+  FlowBody flow_stats;        // flow: the whole session; alert and drop: so far, where known
+  FixedText<32> drop_reason;  // drop: the name of the data plane's reason, or inspection's
   OverloadBody overload;
+  AlertBody alert;            // last: see has_alert()
+
+  /// Of other kinds `alert` says nothing.
+  bool has_alert() const {
+    return kind == EventKind::alert || kind == EventKind::drop || kind == EventKind::watch;
+  }
 };
 static_assert(std::is_trivially_copyable_v<Event>);
 
-/// Where a worker puts events. push() copies, never blocks, and returns false when there is no room (the
-/// caller counts it).
+/// Where a worker puts events, with their fields. push() copies, never blocks, and returns false when there
+/// is no room (the caller counts it).
 class EventSink {
  public:
   virtual ~EventSink() = default;
-  virtual bool push(const Event& event) = 0;
+  virtual bool push(const Event& event, std::span<const uint8_t> fields) = 0;
 };
 
 }  // namespace weir::inspection

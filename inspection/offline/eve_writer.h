@@ -1,16 +1,17 @@
-// EVE JSON of what the engine tells, line by line, as Suricata 8 writes it. Offline tool; one thread.
+// Events of a capture, line by line: what EventMaker makes and EveFormat writes, as in the hub, and what only
+// captures have. Offline tool; one thread.
 #pragma once
 
 #include <cstdint>
 #include <cstdio>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "dataplane/net/result.h"
-#include "inspection/engine/engine.h"
+#include "inspection/engine/event_maker.h"
+#include "inspection/events/eve.h"
 
 namespace weir::inspection::offline {
 
@@ -21,8 +22,8 @@ struct EveSettings {
   bool payload = false, payload_printable = false, packet = false, metadata = true, verdict = false;
   bool rule_text = false, references = false;
   bool app_layer = true;  // what the transaction says, in alerts
-  enum class Xff : uint8_t { none, extra_data, overwrite };
-  Xff xff = Xff::none;  // what becomes of the address that a proxy names
+  using Xff = EveOptions::Xff;
+  Xff xff = Xff::none;
   bool xff_reverse = true;
   std::string xff_header = "x-forwarded-for";
   bool drop_alerts = true, drop_flows_all = false;
@@ -35,7 +36,7 @@ struct EveSettings {
   std::vector<std::string> dns_types;  // empty: all
 };
 
-class EveWriter final : public EngineEvents {
+class EveWriter final : public EventMaker {
  public:
   /// "-" is the standard output.
   static Result<std::unique_ptr<EveWriter>> open(const std::string& file, const EveSettings& settings);
@@ -43,13 +44,6 @@ class EveWriter final : public EngineEvents {
   EveWriter(const EveWriter&) = delete;
   EveWriter& operator=(const EveWriter&) = delete;
 
-  void alert(const EngineSession* session, const EnginePacket& packet, const RuleAlert& alert) override;
-  void transaction(const EngineSession& session, const EnginePacket& packet,
-                   Transaction& transaction) override;
-  void moved(const EngineSession& session, const EnginePacket& packet,
-             std::span<Transaction* const> transactions) override;
-  void judged(const EngineSession* session, const EnginePacket& packet,
-              const EngineVerdict& verdict) override;
   void ended(const EngineSession& session) override;
   /// One `stats` event, of a tree made elsewhere.
   void stats(nlohmann::ordered_json tree, uint64_t time_ns);
@@ -60,29 +54,19 @@ class EveWriter final : public EngineEvents {
 
  private:
   using Json = nlohmann::ordered_json;
-  EveWriter(std::FILE* file, const EveSettings& settings) : file_(file), settings_(settings) {}
-  enum class Ends : uint8_t { packet, flow, flow_reversed };
-  Json header(const char* type, uint64_t time_ns, const EngineSession* session, const EnginePacket* packet,
-              Ends ends);
-  void add_ends(Json& json, const EngineSession* session, const EnginePacket* packet, Ends ends) const;
-  Json alert_object(const EngineSession* session, const EnginePacket& packet, const RuleAlert& alert) const;
-  void add_session(Json& json, const EngineSession& session) const;
-  void add_protocols(Json& json, const EngineSession& session) const;
-  void add_payload(Json& json, const EngineSession* session, const EnginePacket& packet,
-                   const RuleAlert& alert) const;
-  void add_packet(Json& json, const EnginePacket& packet) const;
-  void add_forwarded_for(Json& json, Transaction& transaction, Direction direction) const;
-  void drop_event(const EngineSession* session, const EnginePacket& packet, const EngineVerdict& verdict);
-  void files(const EngineSession& session, const EnginePacket& packet, Transaction& transaction, bool last);
-  void app_events(const EngineSession& session, const EnginePacket& packet, const Transaction& transaction);
+  EveWriter(std::FILE* file, const EveSettings& settings);
+  void made(Event& event, std::span<const uint8_t> fields, const EngineSession* session,
+            const EnginePacket* packet) override;
+  bool concluded(const EngineVerdict& verdict) override;
+  void add_flow(Json& json, const EngineSession& session) const;
+  void write_pending();
   void write(const Json& json);
 
   std::FILE* file_;
   EveSettings settings_;
+  EveFormat format_;
   const char* end_reason_ = "timeout";
   bool failed_ = false;
-  /// Files of transactions under way that have their event, by direction.
-  std::map<const Transaction*, std::array<size_t, 2>> files_told_;
   std::vector<Json> pending_;  // alerts of the packet at hand, which wait for its verdict
 };
 

@@ -1,18 +1,12 @@
 #include "inspection/offline/stats.h"
 
+#include "inspection/engine/engine_stats.h"
+
 namespace weir::inspection::offline {
 
 namespace {
 
 using Json = nlohmann::ordered_json;
-using Engines = std::vector<std::unique_ptr<Engine>>;
-
-template <typename Get>
-uint64_t sum(const Engines& engines, Get&& get) {
-  uint64_t total = 0;
-  for (const auto& engine : engines) total += get(*engine);
-  return total;
-}
 
 Json decoder_tree(const DecodeCounters& counters) {
   return {{"pkts", counters.packets},
@@ -45,45 +39,13 @@ Json decoder_tree(const DecodeCounters& counters) {
 
 }  // namespace
 
-Json stats_tree(const DecodeCounters& decoded, const Engines& engines) {
+Json stats_tree(const DecodeCounters& decoded, const std::vector<std::unique_ptr<Engine>>& engines) {
   Json tree;
   tree["uptime"] = 0;
   tree["decoder"] = decoder_tree(decoded);
-  const auto count = [&](EventCount EngineCounters::*member) {
-    return sum(engines, [&](const Engine& engine) { return (engine.counters().*member).get(); });
-  };
-  const auto detected = [&](EventCount DetectorCounters::*member) {
-    return sum(engines, [&](const Engine& engine) { return (engine.detection().*member).get(); });
-  };
-  tree["flow"] = {{"total", count(&EngineCounters::sessions)}};
-  tree["tcp"] = {{"syn", count(&EngineCounters::tcp_syn)},
-                 {"synack", count(&EngineCounters::tcp_synack)},
-                 {"rst", count(&EngineCounters::tcp_rst)},
-                 {"sessions", count(&EngineCounters::tcp_sessions)},
-                 {"midstream_pickups", count(&EngineCounters::midstream_pickups)},
-                 {"reassembly_gap", count(&EngineCounters::gaps)},
-                 {"invalid_checksum", count(&EngineCounters::bad_checksum)}};
-  tree["detect"] = {{"alert", detected(&DetectorCounters::alerts)},
-                    {"alert_queue_overflow", detected(&DetectorCounters::alerts_over_limit)},
-                    {"alerts_suppressed", detected(&DetectorCounters::suppressed)}};
-  Json reasons = Json::object();
-  const auto dropped = [&](DropReason reason) {
-    return sum(engines, [&](const Engine& engine) {
-      return engine.counters().drops[static_cast<size_t>(reason)].get();
-    });
-  };
-  reasons["rules"] = dropped(DropReason::rules);
-  reasons["flow_drop"] = dropped(DropReason::flow_drop);
-  reasons["stream_error"] = dropped(DropReason::stream_error) + dropped(DropReason::checksum);
-  reasons["stream_memcap"] = dropped(DropReason::stream_memcap);
-  reasons["stream_midstream"] = dropped(DropReason::stream_midstream);
-  reasons["applayer_error"] = dropped(DropReason::app_layer_error);
-  reasons["flow_memcap"] = dropped(DropReason::flow_memcap);
-  reasons["defrag_error"] = dropped(DropReason::defrag_error);
-  tree["ips"] = {{"accepted", count(&EngineCounters::accepted)},
-                 {"blocked", count(&EngineCounters::blocked)},
-                 {"rejected", count(&EngineCounters::rejected)},
-                 {"drop_reason", std::move(reasons)}};
+  std::vector<const Engine*> all;
+  for (const auto& engine : engines) all.push_back(engine.get());
+  add_engine_stats(tree, all);
   return tree;
 }
 

@@ -106,11 +106,35 @@ Response get_path(Source& source, const Parameter& parameter) {
   return respond(source.path(*query));
 }
 
-Response post_reload(Source& source) {
-  const auto result = source.reload();
+namespace {
+
+Response respond_to_reload(const Result<control::ChangeView>& result) {
   Response response = respond(result);
   if (result && !result->problems.empty()) response.status = http_status(ErrorCode::refused);
   return response;
+}
+
+}  // namespace
+
+Response post_reload(Source& source) { return respond_to_reload(source.reload()); }
+
+Response get_rules(Source& source) { return respond(source.rules()); }
+
+Response post_rules_reload(Source& source) { return respond_to_reload(source.reload_rules()); }
+
+Response get_alerts(Source& source, const Parameter& parameter) {
+  size_t max = kDefaultAlerts;
+  std::optional<uint64_t> from;
+  if (const auto text = parameter("max")) {
+    const auto value = parse_number(*text, 1, kMaxAlerts);
+    if (!value) return refuse("max has to be a number from 1 to " + std::to_string(kMaxAlerts));
+    max = *value;
+  }
+  if (const auto text = parameter("from")) {
+    from = parse_number(*text, 0, UINT64_MAX);
+    if (!from) return refuse("from has to be a whole number");
+  }
+  return respond(source.alerts(from, max));
 }
 
 }  // namespace weir::api

@@ -21,6 +21,8 @@ using Parameter = std::function<std::optional<std::string>(const std::string&)>;
 inline constexpr size_t kDefaultSessions = 100;
 inline constexpr size_t kMaxSessions = 10'000;
 inline constexpr size_t kMaxRoutes = 100'000;
+inline constexpr size_t kDefaultAlerts = 100;
+inline constexpr size_t kMaxAlerts = events::RecentAlerts::kCapacity;
 
 Response get_status(Source& source);
 Response get_top(Source& source);
@@ -32,6 +34,10 @@ Response get_routes(Source& source, const Parameter& parameter);
 /// from: [DOMAIN/]ADDRESS, to: ADDRESS, proto: tcp, udp or icmp, port: with tcp and udp.
 Response get_path(Source& source, const Parameter& parameter);
 Response post_reload(Source& source);
+Response get_rules(Source& source);
+Response post_rules_reload(Source& source);
+/// from: the number of the first alert; without it the latest ones. max: 1 to kMaxAlerts.
+Response get_alerts(Source& source, const Parameter& parameter);
 
 /// Reads the parameters of get_path(). Fails with a sentence that names the parameter.
 Result<control::PathQuery> parse_path_query(const Parameter& parameter);

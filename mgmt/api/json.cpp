@@ -264,6 +264,32 @@ std::string_view code_name(ErrorCode code) {
   return "internal";
 }
 
+Json to_json(const control::RulesView& view) {
+  Json profiles = Json::array();
+  for (const control::ProfileView& p : view.profiles) {
+    profiles.push_back({{"name", p.name},
+                        {"files", p.files},
+                        {"rules_loaded", p.rules_loaded},
+                        {"rules_refused", p.rules_refused},
+                        {"refused", p.refused},
+                        {"digest", p.digest},
+                        {"bytes", p.bytes}});
+  }
+  return {{"generation", view.generation},        {"since_s", view.since_s},
+          {"rulesets_live", view.before ? 2 : 1}, {"sessions_before", view.sessions_before},
+          {"reload_waits", view.reload_waits},    {"profiles", std::move(profiles)}};
+}
+
+/// The lines are JSON already; one that is none is left out.
+Json to_json(const events::AlertsView& view) {
+  Json alerts = Json::array();
+  for (const std::string& line : view.lines) {
+    Json alert = Json::parse(line, nullptr, false);
+    if (!alert.is_discarded()) alerts.push_back(std::move(alert));
+  }
+  return {{"alerts", std::move(alerts)}, {"next", view.next}, {"lost", view.lost}};
+}
+
 std::string text_of(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

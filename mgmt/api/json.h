@@ -10,6 +10,7 @@
 #include "mgmt/control/control.h"
 #include "mgmt/control/path.h"
 #include "mgmt/control/views.h"
+#include "mgmt/events/recent_alerts.h"
 
 namespace weir::api {
 
@@ -24,6 +25,8 @@ Json to_json(const control::RoutesView& view);
 Json to_json(const control::PathAnswer& answer);
 /// Of a reload: {"changes": [...], "notes": [...]}, or an "error" with all "problems".
 Json to_json(const control::ChangeView& view);
+Json to_json(const control::RulesView& view);
+Json to_json(const events::AlertsView& view);
 /// The same of changes at run time; `code` is the error's.
 Json changes_json(const control::ChangeView& view, ErrorCode code);
 /// {"error": {"code": ..., "message": ...}}

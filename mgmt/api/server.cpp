@@ -91,6 +91,11 @@ void add_routes(httplib::Server& http, Source& source, size_t max_request_mib) {
            [&source](const Request& in, Out& out) { send(get_routes(source, parameters_of(in)), out); });
   http.Get("/v1/path",
            [&source](const Request& in, Out& out) { send(get_path(source, parameters_of(in)), out); });
+  http.Get("/v1/rules", [&source](const Request&, Out& out) { send(get_rules(source), out); });
+  http.Post("/v1/rules/reload",
+            [&source](const Request&, Out& out) { send(post_rules_reload(source), out); });
+  http.Get("/v1/alerts",
+           [&source](const Request& in, Out& out) { send(get_alerts(source, parameters_of(in)), out); });
   http.Post("/v1/reload", [&source](const Request&, Out& out) { send(post_reload(source), out); });
   for (const std::string_view kind : listed_kinds()) {
     http.Get("/v1/" + plural_of(kind),

@@ -59,6 +59,20 @@ Result<control::ChangeView> ControlSource::reload() {
   });
 }
 
+Result<control::RulesView> ControlSource::rules() {
+  return call<control::RulesView>(mailbox_, kAnswerIn, [this](auto reply) { reply(control_.rules()); });
+}
+
+Result<control::ChangeView> ControlSource::reload_rules() {
+  return call<control::ChangeView>(mailbox_, kReloadIn, [this](auto reply) {
+    control_.reload_rules([reply](control::ChangeView view) { reply(std::move(view)); });
+  });
+}
+
+Result<events::AlertsView> ControlSource::alerts(std::optional<uint64_t> from, size_t max) {
+  return from ? alerts_.since(*from, max) : alerts_.latest(max);
+}
+
 Result<std::shared_ptr<const control::Configured>> ControlSource::configured(control::ConfiguredParts parts) {
   return call<std::shared_ptr<const control::Configured>>(
       mailbox_, kAnswerIn, [this, parts](auto reply) { reply(control_.configured(parts)); });

@@ -1,5 +1,5 @@
 // What the API asks the hub for. Called by API threads, which wait for the answer; the answer is made by the
-// control thread.
+// control thread. Only alerts are looked up at once.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "mgmt/control/control.h"
+#include "mgmt/events/recent_alerts.h"
 
 namespace weir::api {
 
@@ -21,6 +22,10 @@ class Source {
   virtual Result<control::RoutesView> routes(const control::RoutesQuery& query) = 0;
   virtual Result<control::PathAnswer> path(const control::PathQuery& query) = 0;
   virtual Result<control::ChangeView> reload() = 0;
+  virtual Result<control::RulesView> rules() = 0;
+  virtual Result<control::ChangeView> reload_rules() = 0;
+  /// From number `from` on; without it the latest ones.
+  virtual Result<events::AlertsView> alerts(std::optional<uint64_t> from, size_t max) = 0;
   /// `dry_run`: tells what would change.
   virtual Result<control::ChangeView> change(config::ModelChanges changes, bool dry_run) = 0;
   /// What is in force, changes at run time included.
@@ -31,8 +36,8 @@ class Source {
 /// that.
 class ControlSource final : public Source {
  public:
-  ControlSource(control::Control& control, control::Mailbox& mailbox)
-      : control_(control), mailbox_(mailbox) {}
+  ControlSource(control::Control& control, control::Mailbox& mailbox, const events::RecentAlerts& alerts)
+      : control_(control), mailbox_(mailbox), alerts_(alerts) {}
   Result<control::StatusView> status() override;
   Result<control::TopView> top() override;
   Result<std::vector<control::DropView>> drops() override;
@@ -40,12 +45,16 @@ class ControlSource final : public Source {
   Result<control::RoutesView> routes(const control::RoutesQuery& query) override;
   Result<control::PathAnswer> path(const control::PathQuery& query) override;
   Result<control::ChangeView> reload() override;
+  Result<control::RulesView> rules() override;
+  Result<control::ChangeView> reload_rules() override;
+  Result<events::AlertsView> alerts(std::optional<uint64_t> from, size_t max) override;
   Result<control::ChangeView> change(config::ModelChanges changes, bool dry_run) override;
   Result<std::shared_ptr<const control::Configured>> configured(control::ConfiguredParts parts) override;
 
  private:
   control::Control& control_;
   control::Mailbox& mailbox_;
+  const events::RecentAlerts& alerts_;
 };
 
 }  // namespace weir::api

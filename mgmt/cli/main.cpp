@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "mgmt/cli/alerts.h"
 #include "mgmt/cli/answer.h"
 #include "mgmt/cli/change_commands.h"
 #include "mgmt/cli/client.h"
@@ -19,6 +20,7 @@
 
 namespace {
 
+using weir::cli::AlertsCommand;
 using weir::cli::ChangeCommands;
 using weir::cli::Client;
 using weir::cli::ConfigCommands;
@@ -146,7 +148,7 @@ int change(const Client& client, const Options& options, const ChangeCommands& c
 }
 
 int run(const CLI::App& app, const Options& options, const ChangeCommands& changes,
-        const ConfigCommands& configs, const CLI::App& policy_test) {
+        const ConfigCommands& configs, const AlertsCommand& alerts, const CLI::App& policy_test) {
   const Client client(options.socket);
   if (policy_test.parsed())
     return show(options.json, client.get("/v1/path", path_parameters(options)), weir::cli::print_policy_test);
@@ -180,6 +182,15 @@ int run(const CLI::App& app, const Options& options, const ChangeCommands& chang
   if (app.got_subcommand("config")) {
     if (!configs.given()) return usage("a verb is missing: `weirctl config show`, `save` or `diff`");
     return configs.run(client, options.json);
+  }
+  if (alerts.given()) return alerts.run(client, options.json);
+  if (app.got_subcommand("rules")) {
+    const CLI::App* rules = app.get_subcommand("rules");
+    if (rules->got_subcommand("reload"))
+      return show(options.json, client.post("/v1/rules/reload"), weir::cli::print_reload);
+    if (rules->got_subcommand("status"))
+      return show(options.json, client.get("/v1/rules"), weir::cli::print_rules);
+    return usage("a verb is missing: `weirctl rules status` or `reload`");
   }
   if (changes.lists("nat")) return show(options.json, client.get("/v1/nat"), weir::cli::print_nat);
   if (changes.lists("policy")) {
@@ -218,6 +229,11 @@ int main(int argc, char** argv) {
   app.add_subcommand("drops", "Why packets were dropped")
       ->add_flag("--all", options.all_drops, "Also reasons that did not occur");
   app.add_subcommand("reload", "Read the configuration and rules again");
+  CLI::App* rules = app.add_subcommand("rules", "The rules that inspection runs");
+  rules->require_subcommand(0, 1);
+  rules->add_subcommand("status", "What each profile has loaded, and what was refused");
+  rules->add_subcommand("reload", "Read the rule files again, and nothing else");
+  const AlertsCommand alerts(app);
   add_top(app, options);
   add_path(app, options);
   for (const auto& [kind, help] : kLists) app.add_subcommand(kind, help);
@@ -235,5 +251,5 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
   if (app.get_subcommands().empty()) return usage("a verb is missing");
-  return run(app, options, changes, configs, *policy_test);
+  return run(app, options, changes, configs, alerts, *policy_test);
 }

@@ -99,6 +99,27 @@ std::string print_status(const Json& answer) {
   return out;
 }
 
+std::string print_rules(const Json& answer) {
+  std::vector<Row> rows;
+  std::string more;
+  const auto word = [](const Json& value) { return text(Json{{"v", value}}, "v"); };
+  for (const Json& p : list(answer, "profiles")) {
+    rows.push_back({text(p, "name"), text(p, "rules_loaded"), text(p, "rules_refused"),
+                    text(p, "digest").substr(0, 12), std::to_string(number(p, "bytes") >> 20) + " MiB"});
+    for (const Json& file : list(p, "files")) more += "\n" + text(p, "name") + ": " + word(file);
+    for (const Json& line : list(p, "refused")) more += "\n  " + word(line);
+  }
+  std::string out = "rules in force for " + duration(number(answer, "since_s")) + ", rulesets live " +
+                    text(answer, "rulesets_live");
+  if (number(answer, "sessions_before") != 0)
+    out += ", sessions that end a transaction by the ones before " + text(answer, "sessions_before");
+  if (flag(answer, "reload_waits")) out += ", a further reload waits";
+  if (rows.empty()) return out + "\nno profile is configured\n";
+  return out + "\n\n" +
+         table({"profile", "loaded", "refused", "digest", "memory"}, rows, {false, true, true, false, true}) +
+         more + "\n";
+}
+
 std::string print_attachments(const Json& answer) {
   std::vector<Row> rows;
   for (const Json& a : list(answer, "attachments")) {

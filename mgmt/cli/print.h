@@ -26,6 +26,7 @@ std::string print_path(const Json& answer);
 /// The same answer, as far as it is about policy.
 std::string print_policy_test(const Json& answer);
 std::string print_reload(const Json& answer);
+std::string print_rules(const Json& answer);
 /// What changed, or would with `dry_run`.
 std::string print_changes(const Json& answer, bool dry_run);
 /// `kind` as "attachments": what GET /v1/KIND answers.

@@ -60,6 +60,10 @@ inline constexpr Choice<PolicyAction> kPolicyActions[] = {{"allow", PolicyAction
                                                           {"deny", PolicyAction::deny},
                                                           {"reject", PolicyAction::reject},
                                                           {"inspect", PolicyAction::inspect}};
+inline constexpr Choice<XffMode> kXffModes[] = {
+    {"off", XffMode::off}, {"extra-data", XffMode::extra_data}, {"overwrite", XffMode::overwrite}};
+inline constexpr Choice<XffDeployment> kXffDeployments[] = {{"reverse", XffDeployment::reverse},
+                                                            {"forward", XffDeployment::forward}};
 inline constexpr Choice<LogTime> kLogTimes[] = {{"start", LogTime::start}, {"end", LogTime::end}};
 inline constexpr Choice<Protocol> kProtocols[] = {
     {"any", Protocol::any},   {"tcp", Protocol::tcp},       {"udp", Protocol::udp},

@@ -4,10 +4,12 @@
 // can tell (is there such a port, such a core, such an address) is checked when the hub starts.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dataplane/core/ids.h"
@@ -45,6 +47,13 @@ enum class ExceptionPolicy : uint8_t {
 enum class WhenFull { half_open, refuse };
 /// When a record is written.
 enum class LogTime : uint8_t { start, end };
+/// What becomes of the address that a proxy names in a request.
+enum class XffMode : uint8_t { off, extra_data, overwrite };
+/// Which one of several: a reverse proxy has added the last, a forward proxy stands behind the first.
+enum class XffDeployment : uint8_t { reverse, forward };
+/// The events that inspection writes.
+inline constexpr std::array<std::string_view, 7> kEventTypes = {"alert", "drop",     "http",   "tls",
+                                                                "dns",   "fileinfo", "anomaly"};
 enum class HealthProbe : uint8_t { none, icmp, neighbor };
 enum class PolicyAction { allow, deny, inspect, reject };
 enum class Protocol : uint8_t {
@@ -169,6 +178,15 @@ struct Events {
   uint32_t flow_interval = 0;            // seconds; 0: at the end of a session only
   uint32_t rule_events_per_second = 10;  // per policy rule and worker
   bool default_deny = false;
+  std::vector<std::string> types{kEventTypes.begin(), kEventTypes.end()};  // of inspection
+  bool payload = false;                                                    // in alerts
+  bool payload_printable = false;
+  XffMode xff = XffMode::off;
+  XffDeployment xff_deployment = XffDeployment::reverse;
+  std::string xff_header = "X-Forwarded-For";
+  bool community_id = false;
+  uint16_t community_id_seed = 0;
+  uint32_t stats_interval = 8;  // seconds; 0: none
   Location where;
 };
 

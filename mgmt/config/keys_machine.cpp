@@ -359,7 +359,9 @@ constexpr KeySpec kKeys[] = {
      .max = 1'048'576,
      .unit = "events",
      .change = Change::restart,
-     .help = "Events of each worker that wait to be written; beyond that they are lost and counted."},
+     .help = "Events of each worker that wait to be written, of 512 bytes each; those of transactions may "
+             "take more. "
+             "Beyond that they are lost and counted (`events_lost`)."},
     {.path = "limits.when_full",
      .kind = ValueKind::choice,
      .fallback = "\"half_open\"",

@@ -83,8 +83,8 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
   add("rings", workers * slots(l.ring_size) * ring_slot, true,
       "workers x ring_size, rounded up, x (3 x " + number(sizeof(void*)) + " packets + " +
           number(sizeof(dataplane::NeighborNote)) + " neighbour note)");
-  add("events", workers * slots(l.event_queue) * sizeof(inspection::Event), true,
-      "workers x event_queue, rounded up, x " + number(sizeof(inspection::Event)));
+  constexpr uint64_t kEvent = inspection::EventRing::kOrdinaryEvent;
+  add("events", workers * l.event_queue * kEvent, false, "workers x event_queue x " + number(kEvent));
   add("sessions", workers * uint64_t{session_bytes(session_share)}, false,
       "workers x a table of " + number(session_share) + " (sessions / workers)");
   const inspection::InspectorLimits inspected{inspected_share, l.stream_window, l.out_of_order_segments,
@@ -141,7 +141,7 @@ std::string to_string(const MemoryPlan& plan) {
                 static_cast<double>(plan.total_bytes) / static_cast<double>(kMib));
   text += line;
   return text + "  of this eal.memory_mib has to be at least " + std::to_string(plan.eal_mib) +
-         ": (packets + rings + events + 32 MiB) + 10 %\n";
+         ": (packets + rings + 32 MiB) + 10 %\n";
 }
 
 std::optional<Problem> too_little_memory(const Config& config, const MemoryPlan& plan) {

@@ -64,6 +64,12 @@ class Table {
   void get(std::string_view key, std::vector<std::string>& out) const {
     each(key, [&](const Node& v) { out.push_back(v.text); });
   }
+  /// Takes the place of a default.
+  void replace(std::string_view key, std::vector<std::string>& out) const {
+    if (find(key) == nullptr) return;
+    out.clear();
+    get(key, out);
+  }
   void get(std::string_view key, std::vector<uint32_t>& out) const {
     each(key, [&](const Node& v) { out.push_back(static_cast<uint32_t>(v.integer)); });
   }
@@ -273,6 +279,15 @@ void read_singles(const Table& root, Config& out) {
   events.get("flow_interval", out.events.flow_interval);
   events.get("rule_events_per_second", out.events.rule_events_per_second);
   events.get("default_deny", out.events.default_deny);
+  events.replace("types", out.events.types);
+  events.get("payload", out.events.payload);
+  events.get("payload_printable", out.events.payload_printable);
+  events.get("xff", kXffModes, out.events.xff);
+  events.get("xff_deployment", kXffDeployments, out.events.xff_deployment);
+  events.get("xff_header", out.events.xff_header);
+  events.get("community_id", out.events.community_id);
+  events.get("community_id_seed", out.events.community_id_seed);
+  events.get("stats_interval", out.events.stats_interval);
   out.events.where = events.where();
 }
 

@@ -346,7 +346,16 @@ Values single_values(const Config& c) {
           {"events.flow", toml(c.events.flow)},
           {"events.flow_interval", toml(c.events.flow_interval)},
           {"events.rule_events_per_second", toml(c.events.rule_events_per_second)},
-          {"events.default_deny", toml(c.events.default_deny)}};
+          {"events.default_deny", toml(c.events.default_deny)},
+          {"events.types", toml(c.events.types)},
+          {"events.payload", toml(c.events.payload)},
+          {"events.payload_printable", toml(c.events.payload_printable)},
+          {"events.xff", word(kXffModes, c.events.xff)},
+          {"events.xff_deployment", word(kXffDeployments, c.events.xff_deployment)},
+          {"events.xff_header", toml(c.events.xff_header)},
+          {"events.community_id", toml(c.events.community_id)},
+          {"events.community_id_seed", toml(uint32_t{c.events.community_id_seed})},
+          {"events.stats_interval", toml(c.events.stats_interval)}};
 }
 
 std::string name_of(const Port& x) { return x.name; }

@@ -198,6 +198,13 @@ void Control::reload(ChangeReply reply) {
   start_reading();
 }
 
+void Control::reload_rules(ChangeReply reply) {
+  if (rule_reloads_waiting_.size() >= kMaxWaiting)
+    return reply(refused("too many reloads are waiting already"));
+  rule_reloads_waiting_.push_back(std::move(reply));
+  start_reading();
+}
+
 void Control::transact(config::ModelChanges changes, ChangeReply reply) {
   enqueue({std::move(changes), false, std::move(reply)});
 }
@@ -214,13 +221,18 @@ void Control::enqueue(Request request) {
 
 /// One reload at a time: those that come meanwhile share the one after it.
 void Control::start_reading() {
-  if (!reloads_.empty() || reloads_waiting_.empty()) return;
+  if (!reloads_.empty() || (reloads_waiting_.empty() && rule_reloads_waiting_.empty())) return;
+  whole_reload_ = !reloads_waiting_.empty();
   std::swap(reloads_, reloads_waiting_);
-  const ReadJob job{file_.whole, facts_.workers, parts_.names};
-  parts_.builder.run([this, job, &mailbox = parts_.mailbox] {
-    auto outcome = std::make_shared<ReadOutcome>(read_again_or_explain(job));
-    mailbox.deliver([this, outcome] { read_ = outcome; });
-  });
+  for (ChangeReply& reply : std::exchange(rule_reloads_waiting_, {})) reloads_.push_back(std::move(reply));
+  const auto read = [this](const auto& job) {
+    parts_.builder.run([this, job, &mailbox = parts_.mailbox] {
+      auto outcome = std::make_shared<ReadOutcome>(read_again_or_explain(job));
+      mailbox.deliver([this, outcome] { read_ = outcome; });
+    });
+  };
+  if (whole_reload_) return read(ReadJob{file_.whole, facts_.workers, parts_.names});
+  read(RulesJob{file_, facts_.workers, parts_.names});
 }
 
 /// What waits to be changed, as far as this turn has time for it. False: there was nothing to do, or a
@@ -301,7 +313,7 @@ void Control::begin(std::shared_ptr<Judgement> next) {
 bool Control::takes_long(const Judgement& next) const {
   size_t work = model_->policy_work();
   if (next.read != nullptr) {
-    if (!next.read->things) return false;
+    if (!next.read->things) return next.read->next.whole != nullptr && work > kWorkPerTurn;
     const config::Config& file = *next.read->next.whole;
     work += file.policy.size() * model::LiveModel::kWorkOfRule;
     for (const config::Group& group : file.objects.groups) work += group.prefixes.size();
@@ -326,7 +338,7 @@ void Control::judge(Judgement& next) {
     if (next.read != nullptr) {
       next.view.problems = std::move(next.read->problems);
       if (!next.view.problems.empty()) return;
-      next.read->things->add_to(transaction);
+      if (next.read->things) next.read->things->add_to(transaction);
       transaction.settings(settings_of(*next.read->next.whole, std::move(next.read->rulesets)));
     }
     for (const config::ModelChange& change : next.request.changes) transaction.add(change);
@@ -344,7 +356,7 @@ void Control::decide(const std::shared_ptr<Judgement>& next) {
   ChangeView& view = judged.view;
   if (judged.read != nullptr) {
     ReadOutcome& outcome = *judged.read;
-    if (outcome.things) {
+    if (outcome.next.whole != nullptr) {
       view.changes = std::move(outcome.changes);
       view.changes_total = view.changes.size();
       view.notes = std::move(outcome.notes);
@@ -515,6 +527,7 @@ RulesView Control::rules() const {
   RulesView view;
   view.generation = model_->rules_generation();
   view.profiles = file_.profiles;
+  view.since_s = (now_ - std::max(rules_since_, started_)) / kNanosPerSecond;
   view.before = !model_->rulesets_before().empty();
   view.sessions_before = view.before ? sessions_on_old_rules() : 0;
   view.reload_waits = read_ != nullptr;
@@ -601,12 +614,12 @@ void Control::answer(Installation& installation) {
 void Control::answer_reload(const ChangeView& view) {
   for (const std::string& problem : view.problems) parts_.log.error("{}", problem);
   if (view.problems.empty()) {
-    ++reload_count_;
+    if (whole_reload_) ++reload_count_;
     last_reload_ = "ok";
-    parts_.log.info("configuration reloaded");
+    parts_.log.info("{} reloaded", whole_reload_ ? "configuration" : "rules");
   } else {
     last_reload_ = "refused: " + view.problems.front();
-    parts_.log.error("configuration not reloaded; nothing was changed");
+    parts_.log.error("{} not reloaded; nothing was changed", whole_reload_ ? "configuration" : "rules");
   }
   for (const ChangeReply& reply : std::exchange(reloads_, {})) reply(view);
   start_reading();
@@ -619,7 +632,7 @@ void Control::abandon() {
     std::exchange(installing_->reply, [](ChangeView) {})(refused("the hub is stopping"));
   for (const Request& waiting : std::exchange(transactions_waiting_, {}))
     waiting.reply(refused("the hub is stopping"));
-  for (auto* waiting : {&reloads_, &reloads_waiting_}) {
+  for (auto* waiting : {&reloads_, &reloads_waiting_, &rule_reloads_waiting_}) {
     for (const ChangeReply& reply : std::exchange(*waiting, {})) reply(refused("the hub is stopping"));
   }
 }

@@ -137,6 +137,8 @@ class Control {
 
   /// Reads the file again and changes over to it, or to nothing of it. `reply` is called in a later turn.
   void reload(ChangeReply reply);
+  /// Reads the rule files again and compiles them, and nothing else; the same in all else.
+  void reload_rules(ChangeReply reply);
   /// Makes all of these changes to the model, or none of them. They live until the hub stops, unless they are
   /// written to the file (`weirctl config save`). `reply` is called in a later turn, when they are made.
   void transact(config::ModelChanges changes, ChangeReply reply);
@@ -250,8 +252,10 @@ class Control {
   std::shared_ptr<Judgement> judging_;        // the compiler reads the model for it
   std::deque<std::function<void()>> judged_;  // what waits for the end of that
   std::optional<Installation> installing_;
-  std::deque<ChangeReply> reloads_waiting_;  // for the reload after the one that is under way
-  std::deque<ChangeReply> reloads_;          // for the one that is under way
+  std::deque<ChangeReply> reloads_waiting_;       // for the reload after the one that is under way
+  std::deque<ChangeReply> reloads_;               // for the one that is under way
+  std::deque<ChangeReply> rule_reloads_waiting_;  // the same of rules alone; a whole reload serves them, too
+  bool whole_reload_ = false;                     // the one that is under way
   std::deque<Request> transactions_waiting_;
   /// Attachments whose routes are to be withdrawn, or to be made again, before the next transaction.
   std::map<dataplane::AttachmentId, bool> withdrawals_;

@@ -1,5 +1,6 @@
 #include "mgmt/control/reconfigure.h"
 
+#include <algorithm>
 #include <new>
 #include <set>
 #include <sstream>
@@ -72,7 +73,12 @@ RuleBuild build_rules(const config::Config& config, unsigned workers,
     for (const auto& issue : built->refused) tell(describe(issue));
     for (const auto& sentence : built->unbound)
       tell("profile " + config::in_quotes(profile.name) + ": rules never match for " + sentence);
-    all.profiles.push_back({profile.name, built->loaded, built->refused.size()});
+    ProfileView view{profile.name, built->loaded, built->refused.size(), profile.rule_files};
+    for (size_t i = 0; i < std::min(built->refused.size(), ProfileView::kMaxRefused); ++i)
+      view.refused.push_back(describe(built->refused[i]));
+    view.digest = built->digest;
+    view.bytes = built->bytes;
+    all.profiles.push_back(std::move(view));
     all.rulesets.emplace(profile.name, std::move(built->ruleset));
   }
   all.compiled = builder.compiled();
@@ -108,7 +114,27 @@ ReadOutcome read_again(const ReadJob& job) {
   return outcome;
 }
 
-ReadOutcome read_again_or_explain(const ReadJob& job, ReadOutcome (*read)(const ReadJob&)) {
+ReadOutcome read_rules_again(const RulesJob& job) {
+  ReadOutcome outcome;
+  RuleBuild rules = build_rules(*job.file.settings, job.workers, job.names);
+  outcome.problems = in_words(rules.problems);
+  if (!outcome.problems.empty()) return outcome;
+  outcome.notes = std::move(rules.refused);
+  outcome.rulesets = std::move(rules.rulesets);
+  for (const ProfileView& before : job.file.profiles) {
+    const auto now = std::find_if(rules.profiles.begin(), rules.profiles.end(),
+                                  [&](const ProfileView& p) { return p.name == before.name; });
+    if (now != rules.profiles.end() && now->digest != before.digest)
+      outcome.changes.push_back("~ rules of profile " + config::in_quotes(before.name));
+  }
+  outcome.next = {job.file.whole, job.file.settings, std::move(rules.profiles)};
+  return outcome;
+}
+
+namespace {
+
+template <typename Job>
+ReadOutcome or_explain(const Job& job, ReadOutcome (*read)(const Job&)) {
   try {
     return read(job);
   } catch (const std::bad_alloc&) {  // what it held is free again
@@ -116,6 +142,16 @@ ReadOutcome read_again_or_explain(const ReadJob& job, ReadOutcome (*read)(const 
     outcome.problems.push_back("not enough memory to compile the configuration and its rules");
     return outcome;
   }
+}
+
+}  // namespace
+
+ReadOutcome read_again_or_explain(const ReadJob& job, ReadOutcome (*read)(const ReadJob&)) {
+  return or_explain(job, read);
+}
+
+ReadOutcome read_again_or_explain(const RulesJob& job, ReadOutcome (*read)(const RulesJob&)) {
+  return or_explain(job, read);
 }
 
 }  // namespace weir::control

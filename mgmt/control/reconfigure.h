@@ -20,7 +20,7 @@ struct FileConfig {
   std::shared_ptr<const config::Config> whole;
   /// The same without domains, attachments, routes, connections and policy, which the model has.
   std::shared_ptr<const config::Config> settings;
-  std::vector<ProfileView> profiles;
+  std::vector<ProfileView> profiles = {};
 
   static FileConfig of(config::Config config);
 };
@@ -45,6 +45,12 @@ struct ReadJob {
   unsigned workers = 1;
   std::shared_ptr<inspection::FlowBitNames> names;
 };
+/// The same of rules alone: `file` stays as it is but for them.
+struct RulesJob {
+  FileConfig file;
+  unsigned workers = 1;
+  std::shared_ptr<inspection::FlowBitNames> names;
+};
 
 struct ReadOutcome {
   std::vector<std::string> problems;  // if there is any, nothing below is meant
@@ -52,14 +58,19 @@ struct ReadOutcome {
   std::vector<std::string> changes;   // of settings, for people
   FileConfig next;
   model::Rulesets rulesets;
-  std::optional<model::FileChanges> things;
+  std::optional<model::FileChanges> things;  // none: the rules alone
 };
 
 /// Reads the file again, compiles its rules, and compares. Problems too if a running hub cannot take it over.
 ReadOutcome read_again(const ReadJob& job);
 
+/// Compiles the rule files that the configuration names again.
+ReadOutcome read_rules_again(const RulesJob& job);
+
 /// The same, but if memory runs out that is a problem like any other. `read`: for tests.
 ReadOutcome read_again_or_explain(const ReadJob& job, ReadOutcome (*read)(const ReadJob&) = read_again);
+ReadOutcome read_again_or_explain(const RulesJob& job,
+                                  ReadOutcome (*read)(const RulesJob&) = read_rules_again);
 
 std::vector<std::string> in_words(const std::vector<config::Problem>& problems);
 

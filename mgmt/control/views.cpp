@@ -101,6 +101,7 @@ std::vector<WorkerView> worker_views(const Dataplane& dataplane, const std::vect
         {"rules_moved", i.rules_moved},
         {"rules_moved_midst", i.rules_moved_midst},
         {"events_lost", c.events_lost.get()},
+        {"events_cut", i.events_cut},
         {"rule_events_suppressed", c.rule_events_suppressed.get()},
         {"notes_lost", c.notes_lost.get()},
         {"turns", c.turns.get()},

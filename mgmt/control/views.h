@@ -45,11 +45,17 @@ struct ProfileView {
   std::string name;
   uint64_t rules_loaded = 0;
   uint64_t rules_refused = 0;
+  std::vector<std::string> files = {};
+  std::vector<std::string> refused = {};  // a line for each rule, the first kMaxRefused
+  std::string digest = {};                // SHA-256 of the files, one after the other
+  uint64_t bytes = 0;  // of what was compiled: databases, and scratch memory of the workers
+  static constexpr size_t kMaxRefused = 1'000;
 };
 
 /// The rules of all profiles, and how a reload of them goes on.
 struct RulesView {
   uint32_t generation = 0;  // counts reloads
+  uint64_t since_s = 0;     // how long ago all workers had them
   std::vector<ProfileView> profiles;
   bool before = false;           // those before the last reload are there still
   uint64_t sessions_before = 0;  // that are in the midst of a transaction by those

@@ -10,6 +10,7 @@
 #include "dataplane/session/session_table.h"
 #include "mgmt/config/memory_plan.h"
 #include "mgmt/daemon/machine.h"
+#include "mgmt/daemon/stats.h"
 #include "mgmt/daemon/translate.h"
 #include "mgmt/events/log.h"
 #include "mgmt/model/file_changes.h"
@@ -227,9 +228,17 @@ Lines Hub::start_dataplane() {
   dataplane_ = std::move(*made);
   if (const Status started = dataplane_->start(); !started)
     return at(config_->workers.where, started.error());
-  writer_ = std::make_unique<events::Writer>(
-      [this](std::span<inspection::Event> out) { return dataplane_->take_events(out); }, std::move(eve_),
-      [this] { return dataplane_->now(); }, *log_, [] { name_thread("weir-writer"); }, &hub_events_);
+  events::WriterParts parts{
+      [this](size_t max, const inspection::TakeEvent& take) { return dataplane_->take_events(max, take); },
+      std::move(eve_), [this] { return dataplane_->now(); }, *log_, [] { name_thread("weir-writer"); }};
+  parts.format = eve_options(config_->events);
+  parts.hub = &hub_events_;
+  parts.alerts = &alerts_;
+  parts.stats_interval_ns = config_->events.stats_interval * kNanosPerSecond;
+  parts.stats = [this, started = dataplane_->now()](NanoTime now, int64_t offset_ns) {
+    return stats_event(*dataplane_, started, now, offset_ns);
+  };
+  writer_ = std::make_unique<events::Writer>(std::move(parts));
   return {};
 }
 
@@ -266,7 +275,7 @@ Lines Hub::start_control() {
 }
 
 Lines Hub::start_api() {
-  source_ = std::make_unique<api::ControlSource>(*control_, mailbox_);
+  source_ = std::make_unique<api::ControlSource>(*control_, mailbox_, alerts_);
   auto server = api::Server::start(config_->api.socket, config_->api.max_request_mib, *source_,
                                    [] { name_thread("weir-api"); });
   if (!server) return at(config_->api.where, server.error());

@@ -24,6 +24,7 @@
 #include "mgmt/control/mailbox.h"
 #include "mgmt/daemon/signals.h"
 #include "mgmt/events/hub_event.h"
+#include "mgmt/events/recent_alerts.h"
 #include "mgmt/events/writer.h"
 #include "mgmt/underlay/underlay.h"
 
@@ -107,6 +108,7 @@ class Hub {
   std::unique_ptr<const dataplane::Snapshot> first_;
   std::optional<events::EveFile> eve_;
   events::HubEvents hub_events_;
+  events::RecentAlerts alerts_;
   std::unique_ptr<dataplane::Dataplane> dataplane_;
   std::unique_ptr<underlay::Underlay> underlay_;
   std::vector<underlay::IcmpSocket> icmp_sockets_;  // with ports that share addresses with the kernel

@@ -1,6 +1,8 @@
 #include "mgmt/daemon/translate.h"
 
 #include <algorithm>
+#include <cctype>
+#include <iterator>
 
 #include "mgmt/config/memory_plan.h"
 
@@ -78,6 +80,43 @@ static PendingLimits pending_limits(const config::Limits& l) {
           l.pending_packets_per_session, l.pending_bytes_per_session, l.pending_ms * kNanosPerMilli};
 }
 
+namespace {
+
+/// What inspection says in its events.
+inspection::EventSettings event_settings(const config::Events& events) {
+  using inspection::EventKind;
+  static constexpr EventKind kKinds[] = {EventKind::alert,  EventKind::drop, EventKind::http,
+                                         EventKind::tls,    EventKind::dns,  EventKind::fileinfo,
+                                         EventKind::anomaly};
+  static_assert(std::size(kKinds) == config::kEventTypes.size());
+  inspection::EventSettings settings;
+  settings.kinds = {};
+  for (size_t i = 0; i < std::size(kKinds); ++i) {
+    const bool wanted = std::ranges::find(events.types, config::kEventTypes[i]) != events.types.end();
+    settings.kinds.set(kKinds[i], wanted);
+  }
+  settings.payload = events.payload;
+  settings.payload_printable = events.payload_printable;
+  if (events.xff != config::XffMode::off) settings.xff_header = events.xff_header;
+  std::ranges::transform(settings.xff_header, settings.xff_header.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  settings.xff_reverse = events.xff_deployment == config::XffDeployment::reverse;
+  return settings;
+}
+
+}  // namespace
+
+inspection::EveOptions eve_options(const config::Events& events) {
+  inspection::EveOptions options;
+  using Xff = inspection::EveOptions::Xff;
+  options.xff = events.xff == config::XffMode::extra_data  ? Xff::extra_data
+                : events.xff == config::XffMode::overwrite ? Xff::overwrite
+                                                           : Xff::none;
+  options.community_id = events.community_id;
+  options.community_seed = events.community_id_seed;
+  return options;
+}
+
 DataplaneSettings dataplane_settings(const config::Config& config) {
   DataplaneSettings settings;
   settings.cores = config.workers.cores;
@@ -106,6 +145,7 @@ DataplaneSettings dataplane_settings(const config::Config& config) {
                          config.limits.out_of_order_segments, config.limits.host_marks};
   settings.inspect = {limits.inspection_queue, limits.inspection_packet_work, limits.inspection_turn_work,
                       limits.overload_begin, limits.overload_end};
+  settings.inspection_events = event_settings(config.events);
   return settings;
 }
 

@@ -4,12 +4,14 @@
 #include "dataplane/io/eal.h"
 #include "dataplane/io/port.h"
 #include "dataplane/worker/dataplane.h"
+#include "inspection/events/eve.h"
 #include "mgmt/config/config.h"
 
 namespace weir::daemon {
 
 dataplane::EalSettings eal_settings(const config::Config& config, uint32_t control_core);
 dataplane::PortSpec port_spec(const config::Port& port);
+inspection::EveOptions eve_options(const config::Events& events);
 dataplane::DataplaneSettings dataplane_settings(const config::Config& config);
 
 }  // namespace weir::daemon

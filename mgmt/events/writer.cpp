@@ -2,9 +2,10 @@
 
 #include <chrono>
 #include <utility>
+#include <vector>
 
-#include "inspection/events/eve.h"
 #include "mgmt/events/hub_event.h"
+#include "mgmt/events/recent_alerts.h"
 
 namespace weir::events {
 
@@ -24,32 +25,29 @@ int64_t realtime_minus(uint64_t monotonic_ns) {
 
 }  // namespace
 
-Writer::Writer(TakeEvents take, std::optional<EveFile> file, std::function<uint64_t()> monotonic_now_ns,
-               spdlog::logger& log, std::function<void()> on_start, HubEvents* hub)
-    : take_(std::move(take)),
-      file_(std::move(file)),
-      monotonic_now_ns_(std::move(monotonic_now_ns)),
-      log_(log),
-      hub_(hub),
-      thread_([this, on_start = std::move(on_start)] { loop(on_start); }) {}
+Writer::Writer(WriterParts parts) : parts_(std::move(parts)), format_(parts_.format) {
+  next_stats_ns_ = parts_.monotonic_now_ns() + parts_.stats_interval_ns;
+  thread_ = std::thread([this] { loop(); });
+}
 
 Writer::~Writer() {
   stop_.store(true, std::memory_order_relaxed);
   thread_.join();
 }
 
-void Writer::loop(const std::function<void()>& on_start) {
-  on_start();
-  std::vector<inspection::Event> batch(kBatch);
+void Writer::loop() {
+  parts_.on_start();
   auto flushed = std::chrono::steady_clock::now();
   while (true) {
     const bool last = stop_.load(std::memory_order_relaxed);  // read before draining: nothing is left behind
-    size_t taken = drain(batch) + drain_hub();
-    while (last && taken != 0) taken = drain(batch) + drain_hub();
-    if (reopen_.exchange(false, std::memory_order_relaxed) && file_) check(file_->reopen());
+    size_t taken = drain() + drain_hub();
+    while (last && taken != 0) taken = drain() + drain_hub();
+    write_stats();
+    std::optional<EveFile>& file = parts_.file;
+    if (reopen_.exchange(false, std::memory_order_relaxed) && file) check(file->reopen());
     const auto now = std::chrono::steady_clock::now();
-    if (file_ && file_->pending() && (last || now - flushed >= kFlushAfter)) {
-      check(file_->flush());
+    if (file && file->pending() && (last || now - flushed >= kFlushAfter)) {
+      check(file->flush());
       flushed = now;
     }
     if (last) return;
@@ -57,29 +55,43 @@ void Writer::loop(const std::function<void()>& on_start) {
   }
 }
 
-size_t Writer::drain(std::vector<inspection::Event>& batch) {
-  const size_t taken = take_(batch);
-  if (!file_ || taken == 0) return taken;
-  const int64_t offset = realtime_minus(monotonic_now_ns_());
-  for (size_t i = 0; i < taken; ++i) check(file_->append(inspection::to_eve_json(batch[i], offset)));
-  written_.fetch_add(taken, std::memory_order_relaxed);
-  return taken;
+size_t Writer::drain() {
+  const int64_t offset = realtime_minus(parts_.monotonic_now_ns());
+  return parts_.take(kBatch, [&](const inspection::Event& event, std::span<const uint8_t> fields) {
+    const bool kept = parts_.alerts != nullptr && event.kind == inspection::EventKind::alert;
+    if (!kept && !parts_.file) return;
+    std::string line = format_.line(event, fields, offset);
+    write(line);
+    if (kept) parts_.alerts->put(std::move(line));
+  });
 }
 
 size_t Writer::drain_hub() {
-  if (hub_ == nullptr) return 0;
-  const std::vector<AttachmentEvent> events = hub_->take(kBatch);
-  if (!file_ || events.empty()) return events.size();
-  const int64_t offset = realtime_minus(monotonic_now_ns_());
-  for (const AttachmentEvent& event : events) check(file_->append(to_eve_json(event, offset)));
-  written_.fetch_add(events.size(), std::memory_order_relaxed);
+  if (parts_.hub == nullptr) return 0;
+  const std::vector<AttachmentEvent> events = parts_.hub->take(kBatch);
+  const int64_t offset = realtime_minus(parts_.monotonic_now_ns());
+  for (const AttachmentEvent& event : events) write(to_eve_json(event, offset));
   return events.size();
+}
+
+void Writer::write_stats() {
+  if (!parts_.file || !parts_.stats || parts_.stats_interval_ns == 0) return;
+  const uint64_t now = parts_.monotonic_now_ns();
+  if (now < next_stats_ns_) return;
+  next_stats_ns_ = now + parts_.stats_interval_ns;
+  write(parts_.stats(now, realtime_minus(now)));
+}
+
+void Writer::write(std::string_view line) {
+  if (!parts_.file) return;
+  check(parts_.file->append(line));
+  written_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Writer::check(const Status& status) {
   if (status) return;
   if (write_errors_.fetch_add(1, std::memory_order_relaxed) == 0) {
-    log_.error("events: {}; further errors are only counted", status.error().message);
+    parts_.log.error("events: {}; further errors are only counted", status.error().message);
   }
 }
 

@@ -19,7 +19,7 @@ constexpr uint32_t kClientIsn = 0xffff'fff0, kServerIsn = 5000;
 
 class NullSink final : public EventSink {
  public:
-  bool push(const Event&) override { return true; }
+  bool push(const Event&, std::span<const uint8_t>) override { return true; }
 };
 
 std::shared_ptr<const Ruleset> make_ruleset() {

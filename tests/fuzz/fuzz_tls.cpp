@@ -4,7 +4,8 @@
 #include <span>
 
 #include "inspection/app/tls/tls_parser.h"
-#include "inspection/events/eve_tls.h"
+#include "inspection/events/app_fields.h"
+#include "inspection/events/eve.h"
 
 using namespace weir::inspection;
 
@@ -38,7 +39,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         }
       }
     }
-    (void)tls_object(tls).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+    std::array<uint8_t, 2'048> room;
+    FieldWriter fields(room);
+    write_transaction(fields, tls);
+    Event event;
+    event.kind = EventKind::tls;
+    (void)EveFormat().line(event, fields.written(), 0);
+    (void)EveFormat().line(event, bytes, 0);  // what no worker writes
   }
   parser->end_of_stream(Direction::to_server, 0);
   parser->end_of_stream(Direction::to_client, 0);

@@ -116,6 +116,7 @@ TestHub::TestHub(std::unique_ptr<Snapshot> snapshot, HubOptions options) : worke
   settings.ring_size = options.ring_size;
   settings.punts_per_second = options.punts_per_second;
   settings.event_queue = options.event_queue;
+  settings.inspection_events.kinds = options.inspection_events;
   settings.nat_bindings = options.nat_bindings;
   settings.fragments = options.fragments;
   settings.flow_events = options.flow_events;
@@ -201,8 +202,12 @@ void TestHub::settle_until(const bool& done) {
 }
 
 std::vector<inspection::Event> TestHub::events() {
-  std::vector<inspection::Event> events(256);
-  events.resize(plane_->take_events(events));
+  std::vector<inspection::Event> events;
+  fields_.clear();
+  plane_->take_events(256, [&](const inspection::Event& event, std::span<const uint8_t> fields) {
+    events.push_back(event);
+    fields_.emplace_back(fields.begin(), fields.end());
+  });
   return events;
 }
 

@@ -37,6 +37,8 @@ struct HubOptions {
   uint32_t ring_size = 1'024;
   uint32_t punts_per_second = 1'000;
   uint32_t event_queue = 1'024;
+  inspection::EventKinds inspection_events =
+      inspection::EventKinds().set(inspection::EventKind::alert).set(inspection::EventKind::drop);
   uint32_t nat_bindings = 4'096;
   dataplane::FragmentLimits fragments = {};
   bool flow_events = false;
@@ -95,6 +97,8 @@ class TestHub {
   /// Turns and housekeeping until `done` is true. Fails the test after 10,000 rounds.
   void settle_until(const bool& done);
   std::vector<inspection::Event> events();
+  /// What goes with them: of the last call, by event.
+  const std::vector<std::vector<uint8_t>>& fields() const { return fields_; }
 
   // --- counters ---
   /// How far the counters of all workers together, or of one, moved since the last call for it.
@@ -114,6 +118,7 @@ class TestHub {
   unsigned workers_;
   Counts seen_;
   std::map<dataplane::WorkerIndex, Counts> seen_of_;
+  std::vector<std::vector<uint8_t>> fields_;
 };
 
 }  // namespace weir::test

@@ -68,6 +68,15 @@ TEST(ReadConfig, ReadsLimitsAndTimeouts) {
   EXPECT_EQ(c.events.flow_interval, 28u);
   EXPECT_EQ(c.events.rule_events_per_second, 29u);
   EXPECT_TRUE(c.events.default_deny);
+  EXPECT_EQ(c.events.types, (std::vector<std::string>{"alert", "tls"}));
+  EXPECT_TRUE(c.events.payload);
+  EXPECT_TRUE(c.events.payload_printable);
+  EXPECT_EQ(c.events.xff, XffMode::overwrite);
+  EXPECT_EQ(c.events.xff_deployment, XffDeployment::forward);
+  EXPECT_EQ(c.events.xff_header, "True-Client-IP");
+  EXPECT_TRUE(c.events.community_id);
+  EXPECT_EQ(c.events.community_id_seed, 31u);
+  EXPECT_EQ(c.events.stats_interval, 30u);
   EXPECT_EQ(c.timeouts.tcp_handshake, 1u);
   EXPECT_EQ(c.timeouts.tcp_established, 2u);
   EXPECT_EQ(c.timeouts.tcp_closing, 3u);

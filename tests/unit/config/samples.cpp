@@ -170,6 +170,15 @@ flow = false
 flow_interval = 28
 rule_events_per_second = 29
 default_deny = true
+types = ["alert", "tls"]
+payload = true
+payload_printable = true
+xff = "overwrite"
+xff_deployment = "forward"
+xff_header = "True-Client-IP"
+community_id = true
+community_id_seed = 31
+stats_interval = 30
 [[port]]
 name = "wan0"
 driver = "af_packet"

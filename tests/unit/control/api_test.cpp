@@ -13,6 +13,7 @@
 #include "fakes.h"
 #include "mgmt/api/handlers.h"
 #include "mgmt/api/server.h"
+#include "mgmt/cli/alerts.h"
 #include "mgmt/cli/client.h"
 #include "mgmt/cli/print.h"
 #include "mgmt/cli/top.h"
@@ -71,6 +72,20 @@ class FakeSource final : public api::Source {
     return control::PathAnswer{"deny", "policy_deny", {{"policy", false, "rule x: deny"}}, {}, {}, {}};
   }
   Result<control::ChangeView> reload() override { return reload_answer; }
+  Result<control::RulesView> rules() override {
+    control::RulesView view;
+    view.generation = 3;
+    view.since_s = 75;
+    view.before = true;
+    view.sessions_before = 9;
+    view.profiles = {{"web", 3, 1, {"/etc/a.rules"}, {"a.rules:2: x"}, "ab12", 4096}};
+    return view;
+  }
+  Result<control::ChangeView> reload_rules() override { return reload_answer; }
+  Result<events::AlertsView> alerts(std::optional<uint64_t> from, size_t max) override {
+    return from ? alerts_kept.since(*from, max) : alerts_kept.latest(max);
+  }
+  events::RecentAlerts alerts_kept;
   Result<control::ChangeView> change(config::ModelChanges changes, bool dry_run) override {
     changes_seen = std::move(changes);
     dry_run_seen = dry_run;
@@ -116,6 +131,45 @@ TEST(ApiHandlers, StatusHasThePromisedFields) {
     EXPECT_TRUE(body.contains(key)) << key;
   }
   for (const char* key : {"file", "reloads", "last_reload"}) EXPECT_TRUE(body["config"].contains(key)) << key;
+}
+
+TEST(ApiHandlers, RulesHaveThePromisedFields) {
+  FakeSource source;
+  const Json expected = Json::parse(R"({"generation":3,"since_s":75,"rulesets_live":2,"sessions_before":9,
+      "reload_waits":false,"profiles":[{"name":"web","files":["/etc/a.rules"],"rules_loaded":3,"rules_refused":1,
+      "refused":["a.rules:2: x"],"digest":"ab12","bytes":4096}]})");
+  EXPECT_EQ(api::get_rules(source).body, expected);
+  const std::string text = cli::print_rules(api::get_rules(source).body);
+  EXPECT_NE(text.find("web: /etc/a.rules"), std::string::npos) << text;
+  EXPECT_NE(text.find("a.rules:2: x"), std::string::npos) << text;
+  EXPECT_EQ(api::post_rules_reload(source).status, 200);
+  source.reload_answer.problems = {"x"};
+  EXPECT_EQ(api::post_rules_reload(source).status, 409);
+}
+
+TEST(ApiHandlers, AlertsFromANumberOn) {
+  FakeSource source;
+  for (int i = 1; i <= 4; ++i) source.alerts_kept.put(R"({"n":)" + std::to_string(i) + "}");
+  EXPECT_EQ(api::get_alerts(source, parameters({{"max", "2"}})).body,
+            Json::parse(R"({"alerts":[{"n":3},{"n":4}],"next":5,"lost":0})"));
+  EXPECT_EQ(api::get_alerts(source, parameters({{"from", "2"}, {"max", "2"}})).body,
+            Json::parse(R"({"alerts":[{"n":2},{"n":3}],"next":4,"lost":0})"));
+  for (const char* bad : {"0", "1025", "x", ""})
+    EXPECT_EQ(api::get_alerts(source, parameters({{"max", bad}})).status, 400) << bad;
+  EXPECT_EQ(api::get_alerts(source, parameters({{"from", "-1"}})).status, 400);
+}
+
+TEST(CliAlerts, ALineForPeople) {
+  const Json alert =
+      Json::parse(R"({"timestamp":"2026-01-02T03:04:05.678901+0000","src_ip":"10.1.0.10","src_port":41234,
+      "dest_ip":"2001:db8::1","dest_port":80,"proto":"TCP","alert":{"action":"blocked","gid":1,"signature_id":5,"rev":2,
+      "signature":"bad\u001b thing","severity":1},"http":{"hostname":"h","url":"/x","http_method":"GET"},
+      "weir":{"from_domain":"prod","to_domain":"dmz","policy_rule":"web"}})");
+  EXPECT_EQ(cli::alert_line(alert),
+            "2026-01-02T03:04:05.678901+0000 blocked [1:5:2] bad thing [priority 1] {TCP} 10.1.0.10:41234 -> "
+            "[2001:db8::1]:80 GET h/x (prod to dmz, rule web)");
+  EXPECT_FALSE(cli::alert_line(Json()).empty());
+  EXPECT_FALSE(cli::alert_line(Json{{"alert", 3}, {"dns", {{"queries", 1}}}, {"weir", "x"}}).empty());
 }
 
 TEST(ApiHandlers, TopHasThePromisedFields) {
@@ -348,6 +402,7 @@ TEST(CliPrint, SurvivesDocumentsOfAnyShape) {
     EXPECT_FALSE(cli::print_drops(shape, true).empty());
     EXPECT_FALSE(cli::print_path(shape).empty());
     EXPECT_FALSE(cli::print_reload(shape).empty());
+    EXPECT_FALSE(cli::print_rules(shape).empty());
     EXPECT_FALSE(cli::print_error(shape).empty());
     for (const Json& before : shapes) EXPECT_FALSE(cli::print_top(before, shape).empty());
   }

@@ -32,6 +32,9 @@ class ChangeSource : public api::Source {
   Result<control::RoutesView> routes(const control::RoutesQuery&) override { return no(); }
   Result<control::PathAnswer> path(const control::PathQuery&) override { return no(); }
   Result<control::ChangeView> reload() override { return no(); }
+  Result<control::RulesView> rules() override { return no(); }
+  Result<control::ChangeView> reload_rules() override { return no(); }
+  Result<events::AlertsView> alerts(std::optional<uint64_t>, size_t) override { return no(); }
   Result<control::ChangeView> change(config::ModelChanges changes, bool dry) override {
     seen = describe(changes);
     last = std::move(changes);

@@ -90,9 +90,10 @@ class ControlTest : public ::testing::Test {
     settle();
     return answer.value();
   }
-  ChangeView reload() {
+  ChangeView reload(bool rules_alone = false) {
     std::optional<ChangeView> answer;
-    control_->reload([&](ChangeView view) { answer = std::move(view); });
+    const auto keep = [&](ChangeView view) { answer = std::move(view); };
+    rules_alone ? control_->reload_rules(keep) : control_->reload(keep);
     settle();
     return answer.value();
   }
@@ -432,6 +433,58 @@ TEST_F(ControlTest, ReloadPublishesSteersAndKeepsIds) {
   EXPECT_EQ(steering_.history.back().size(), 2u);  // 4789 and 8472
 }
 
+TEST_F(ControlTest, RulesAloneAreReadAgain) {
+  const std::string rules = folder_ + "/a.rules";
+  const auto write_rules = [&](const std::string& text) { std::ofstream(rules) << text; };
+  const std::string one = "alert tcp any any -> any any (content:\"some words\"; sid:1;)\n";
+  write_rules(one);
+  write(kTwoClouds + "[[profile]]\nname = \"web\"\nrules = [\"a.rules\"]\n");
+  ASSERT_TRUE(reload().problems.empty());
+  ASSERT_EQ(control_->rules().profiles.size(), 1u);
+  const control::ProfileView before = control_->rules().profiles[0];
+  EXPECT_EQ(before.files, std::vector<std::string>{rules});
+  EXPECT_EQ(before.rules_loaded, 1u);
+  EXPECT_EQ(before.digest.size(), 64u);
+  EXPECT_GT(before.bytes, 0u);
+  const auto kept = dataplane_->current().profiles.at(0).ruleset;
+
+  write(kTwoClouds + kNewSpoke);  // not looked at
+  write_rules(one + "alert tcp any any -> any any (nosuchkeyword; sid:2;)\n" +
+              "alert tcp any any -> any any (content:\"b\"; sid:3;)\n");
+  now_ += 5 * dataplane::kNanosPerSecond;
+  const ChangeView answer = reload(true);
+  EXPECT_TRUE(answer.problems.empty());
+  ASSERT_EQ(answer.notes.size(), 1u);
+  EXPECT_NE(answer.notes[0].find("a.rules:2"), std::string::npos) << answer.notes[0];
+  EXPECT_EQ(answer.changes, std::vector<std::string>{"~ rules of profile \"web\""});
+  EXPECT_FALSE(attachment("cloud-d").valid());
+  EXPECT_NE(dataplane_->current().profiles.at(0).ruleset, kept);
+  const control::ProfileView after = control_->rules().profiles[0];
+  EXPECT_EQ(after.rules_loaded, 2u);
+  EXPECT_EQ(after.refused.size(), 1u);
+  EXPECT_NE(after.digest, before.digest);
+  EXPECT_EQ(control_->rules().since_s, 0u);
+  EXPECT_EQ(control_->status().reloads, 1u) << "of the configuration";
+
+  std::filesystem::remove(rules);
+  const ChangeView refused = reload(true);
+  ASSERT_EQ(refused.problems.size(), 1u);
+  EXPECT_NE(refused.problems[0].find("a.rules"), std::string::npos) << refused.problems[0];
+  EXPECT_EQ(control_->rules().profiles[0].digest, after.digest) << "nothing was changed";
+}
+
+TEST_F(ControlTest, AWholeReloadServesThoseWhoWaitForRules) {
+  write(kTwoClouds + kNewSpoke);
+  std::optional<ChangeView> whole, rules;
+  control_->reload([](ChangeView) {});  // under way
+  control_->reload_rules([&](ChangeView view) { rules = std::move(view); });
+  control_->reload([&](ChangeView view) { whole = std::move(view); });
+  settle();
+  ASSERT_TRUE(whole && rules);
+  EXPECT_TRUE(rules->problems.empty());
+  EXPECT_EQ(control_->status().reloads, 2u);
+}
+
 TEST_F(ControlTest, SteeringIsWidenedBeforeAndNarrowedAfter) {
   write(kTwoClouds + kNewSpoke);
   reload();
@@ -518,7 +571,8 @@ TEST_F(ControlTest, StoppingLetsCallersOfReloadAndSessionsGo) {
   dataplane_->hold_sessions = true;
   std::promise<void> gate;  // the builder is busy, so that the reload cannot end before the hub stops
   builder_.run([busy = gate.get_future().share()] { busy.wait(); });
-  api::ControlSource source(*control_, mailbox_);
+  const events::RecentAlerts alerts;
+  api::ControlSource source(*control_, mailbox_, alerts);
   Result<ChangeView> reloaded;
   Result<control::SessionsView> listed;
   std::thread reloader([&] { reloaded = source.reload(); });

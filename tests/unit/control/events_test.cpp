@@ -3,6 +3,7 @@
 #include <spdlog/sinks/ostream_sink.h>
 #include <stdlib.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +15,7 @@
 #include "mgmt/events/eve_file.h"
 #include "mgmt/events/hub_event.h"
 #include "mgmt/events/log.h"
+#include "mgmt/events/recent_alerts.h"
 #include "mgmt/events/writer.h"
 
 namespace weir::test {
@@ -76,16 +78,15 @@ TEST_F(EventsTest, WriterWritesWithin100MillisAndAllAtTheEnd) {
   const std::string path = folder_ + "/eve.json";
   std::mutex mutex;
   size_t waiting = 1;
-  const auto take = [&](std::span<inspection::Event> out) {
+  const auto take = [&](size_t max, const inspection::TakeEvent& to) {
     const std::lock_guard lock(mutex);
-    const size_t n = std::min(waiting, out.size());
-    for (size_t i = 0; i < n; ++i) out[i] = inspection::Event{};
+    const size_t n = std::min(waiting, max);
+    for (size_t i = 0; i < n; ++i) to({}, {});
     waiting -= n;
     return n;
   };
   {
-    events::Writer writer(
-        take, std::move(*EveFile::open(path)), [] { return uint64_t{0}; }, log_, [] {});
+    events::Writer writer({take, std::move(*EveFile::open(path)), [] { return uint64_t{0}; }, log_});
     const auto deadline = std::chrono::steady_clock::now() + 5s;  // generous: the machine may be busy
     while (lines(path).empty() && std::chrono::steady_clock::now() < deadline)
       std::this_thread::sleep_for(5ms);
@@ -97,19 +98,92 @@ TEST_F(EventsTest, WriterWritesWithin100MillisAndAllAtTheEnd) {
   EXPECT_EQ(lines(path).front().front(), '{');
 }
 
+TEST_F(EventsTest, AlertsAreKeptWithoutAFileToo) {
+  size_t left = 3;
+  const auto take = [&](size_t max, const inspection::TakeEvent& to) {
+    const size_t n = std::min(left, max);
+    for (size_t i = 0; i < n; ++i) {
+      inspection::Event event;
+      event.kind = i == 1 ? inspection::EventKind::flow : inspection::EventKind::alert;
+      to(event, {});
+    }
+    left -= n;
+    return n;
+  };
+  events::RecentAlerts alerts;
+  {
+    events::WriterParts parts{take, std::nullopt, [] { return uint64_t{0}; }, log_};
+    parts.alerts = &alerts;
+    events::Writer writer(std::move(parts));
+  }
+  const auto view = alerts.latest(10);
+  ASSERT_EQ(view.lines.size(), 2u);
+  EXPECT_EQ(nlohmann::json::parse(view.lines[0])["event_type"], "alert");
+}
+
+TEST_F(EventsTest, StatsComeAtTheirInterval) {
+  const std::string path = folder_ + "/eve.json";
+  std::atomic<uint64_t> now{5};
+  std::atomic<uint64_t> looks{0};
+  {
+    events::WriterParts parts{[&](size_t, const inspection::TakeEvent&) { return ++looks, size_t{0}; },
+                              std::move(*EveFile::open(path)), [&] { return now.load(); }, log_};
+    parts.stats_interval_ns = 100;
+    parts.stats = [](uint64_t at, int64_t) { return "at " + std::to_string(at); };
+    events::Writer writer(std::move(parts));
+    const auto a_look = [&] {
+      const uint64_t before = looks;
+      const auto deadline = std::chrono::steady_clock::now() + 10s;
+      while (looks < before + 2 && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::sleep_for(1ms);
+    };
+    for (const uint64_t at : {104, 105, 106, 204, 900}) {
+      now = at;
+      a_look();
+    }
+  }
+  EXPECT_EQ(lines(path), (std::vector<std::string>{"at 105", "at 900"}));
+}
+
+TEST(RecentAlerts, WhoLooksTooSeldomIsToldWhatItHasLost) {
+  events::RecentAlerts alerts;
+  EXPECT_TRUE(alerts.latest(5).lines.empty());
+  const uint64_t begin = alerts.latest(5).next;
+  for (int i = 0; i < 3; ++i) alerts.put(std::to_string(i));
+  auto view = alerts.since(begin, 2);
+  EXPECT_EQ(view.lines, (std::vector<std::string>{"0", "1"}));
+  EXPECT_EQ(view.lost, 0u);
+  EXPECT_EQ(alerts.since(view.next, 10).lines, std::vector<std::string>{"2"});
+  EXPECT_EQ(alerts.latest(2).lines, (std::vector<std::string>{"1", "2"}));
+  for (size_t i = 0; i < events::RecentAlerts::kCapacity + 4; ++i) alerts.put("x");
+  view = alerts.since(view.next, 1);
+  EXPECT_EQ(view.lost, 5u) << "the third of the first ones, and four";
+  EXPECT_EQ(view.lines.size(), 1u);
+  EXPECT_EQ(alerts.since(UINT64_MAX, 9).lines.size(), 0u) << "of a hub that was started anew";
+  EXPECT_EQ(alerts.since(UINT64_MAX, 9).next, alerts.latest(1).next);
+}
+
+TEST(RecentAlerts, IsBoundedInBytes) {
+  events::RecentAlerts alerts;
+  const std::string large(events::RecentAlerts::kMaxBytes / 4, 'x');
+  for (int i = 0; i < 9; ++i) alerts.put(large);
+  EXPECT_EQ(alerts.latest(100).lines.size(), 4u);
+  alerts.put(std::string(2 * events::RecentAlerts::kMaxBytes, 'y'));
+  EXPECT_EQ(alerts.latest(100).lines.size(), 1u) << "the last one is always there";
+}
+
 TEST_F(EventsTest, WriteErrorIsCountedAndLoggedOnce) {
   size_t left = 50'000;
-  const auto take = [&](std::span<inspection::Event> out) {
-    const size_t n = std::min(left, out.size());
-    for (size_t i = 0; i < n; ++i) out[i] = inspection::Event{};
+  const auto take = [&](size_t max, const inspection::TakeEvent& to) {
+    const size_t n = std::min(left, max);
+    for (size_t i = 0; i < n; ++i) to({}, {});
     left -= n;
     return n;
   };
   auto full = EveFile::open("/dev/full");
   ASSERT_TRUE(full);
   {
-    events::Writer writer(
-        take, std::move(*full), [] { return uint64_t{0}; }, log_, [] {});
+    events::Writer writer({take, std::move(*full), [] { return uint64_t{0}; }, log_});
     const auto deadline = std::chrono::steady_clock::now() + 20s;
     while (writer.write_errors() < 2 && std::chrono::steady_clock::now() < deadline)
       std::this_thread::sleep_for(5ms);

@@ -69,13 +69,14 @@ class FakeDataplane final : public dataplane::Dataplane {
     sent.emplace_back(id, std::vector<uint8_t>(frame.begin(), frame.end()));
     return true;
   }
-  size_t take_events(std::span<inspection::Event>) override { return 0; }
+  size_t take_events(size_t, const inspection::TakeEvent&) override { return 0; }
   dataplane::NanoTime now() const override { return clock; }
   unsigned workers() const override { return 1; }
   const dataplane::WorkerCounters& counters(dataplane::WorkerIndex) const override { return worker_counters; }
   const inspection::InspectorCounters& inspection_counters(dataplane::WorkerIndex) const override {
     return inspector_counters;
   }
+  const inspection::Engine* inspection_engine(dataplane::WorkerIndex) const override { return nullptr; }
   const dataplane::ProfileCounters& profile(dataplane::WorkerIndex) const override { return worker_profile; }
   dataplane::AttachmentTotals attachment_totals(dataplane::AttachmentId id) const override {
     const auto at = totals.find(id);

@@ -67,8 +67,8 @@ class EveSchema : public testing::Test {
     validate(event, schema_, schema_, "event", wrong);
     return wrong;
   }
-  void expect_valid(const Event& event) const {
-    const std::string line = to_eve_json(event, 1'767'323'045'000'000'000);
+  void expect_valid(const Event& event, std::span<const uint8_t> fields = {}) const {
+    const std::string line = EveFormat().line(event, fields, 1'767'323'045'000'000'000);
     EXPECT_EQ(check(Json::parse(line)), std::vector<std::string>{}) << line;
   }
 
@@ -120,11 +120,8 @@ TEST_F(EveSchema, AlertsAndDrops) {
         event.kind = kind;
         event.flow = flow;
         event.alert.sid = 1;
-        event.alert.to_client = to_client;
+        event.turned = event.alert.to_client = to_client;
         event.alert.signature.assign("text");
-        event.alert.http_method.assign("GET");
-        event.alert.http_host.assign("h");
-        event.alert.http_url.assign("/");
         event.drop_reason.assign("inspect_drop");
         event.packet_length = 99;
         expect_valid(event);
@@ -138,7 +135,7 @@ TEST_F(EveSchema, RefusesWhatDoesNotFit) {
   Event event;
   event.kind = EventKind::flow;
   event.flow = test::flow_info();
-  const Json good = Json::parse(to_eve_json(event, 0));
+  const Json good = Json::parse(EveFormat().line(event, {}, 0));
   EXPECT_TRUE(check(good).empty());
   Json bad = good;
   bad["flow"]["age"] = "2";

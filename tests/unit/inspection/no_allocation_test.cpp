@@ -33,11 +33,12 @@ namespace {
 /// Takes events without memory of its own.
 class CountingSink final : public EventSink {
  public:
-  bool push(const Event&) override {
-    ++events;
+  bool push(const Event& event, std::span<const uint8_t> fields) override {
+    ++(event.has_alert() ? events : transactions);
+    bytes += fields.size();
     return true;
   }
-  size_t events = 0;
+  size_t events = 0, transactions = 0, bytes = 0;
 };
 
 Packet packet_of(Direction d, uint32_t seq, uint32_t ack, uint8_t flags, std::string_view payload) {
@@ -68,9 +69,12 @@ TEST(NoAllocation, FromOpenToClose) {
       "alert udp any any -> any any (content:\"evil\"; sid:3;)\n"
       "alert ip any any -> any any (sid:4;)\n"
       "drop tcp any any -> any any (content:\"worst\"; sid:5;)");
-  const auto inspector = make_inspector({.flows = 8});
+  EventSettings all;
+  all.payload = all.payload_printable = all.rule_text = all.references = true;
+  all.xff_header = "x-forwarded-for";
+  const auto inspector = make_inspector({.flows = 8}, 0, all);
   const std::string big(60'000, 'x');
-  const std::string head = "GET /bad HTTP/1.1\r\nHost: h\r\n\r\n";
+  const std::string head = "GET /bad HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n";
   const FlowInfo tcp = flow_info(6), udp = flow_info(17);
   CountingSink sink;
 
@@ -90,6 +94,7 @@ TEST(NoAllocation, FromOpenToClose) {
     send(Direction::to_server, at + 60'101, kAck, "evil and more");
     EXPECT_EQ(send(Direction::to_server, at + 60'114, kAck, "worst").action, Action::drop_session);
     inspector->inspect(u, *ruleset, packet_of(Direction::to_server, 0, 0, 0, "evil"), sink);
+    inspector->finish(t, 1, sink);
     inspector->close(t);
     inspector->close(u);
   }
@@ -97,6 +102,8 @@ TEST(NoAllocation, FromOpenToClose) {
   EXPECT_EQ(after, before);
   // Each round: sid 4 each way, 2, 1, 5 with its drop; of the datagram 4 and 3.
   EXPECT_EQ(sink.events, 3U * 8);
+  EXPECT_GE(sink.transactions, 3U) << "the request";
+  EXPECT_GT(sink.bytes, 3U * 100);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "inspection/engine/ruleset_builder.h"
+#include "inspection/events/event_fields.h"
 #include "inspection/inspector.h"
 #include "inspection/rules/language.h"
 
@@ -41,9 +42,10 @@ inline std::shared_ptr<const Ruleset> compile(std::string_view rules, unsigned w
 
 class RecordingSink final : public EventSink {
  public:
-  bool push(const Event& event) override {
+  bool push(const Event& event, std::span<const uint8_t> bytes) override {
     if (events.size() >= room) return false;
     events.push_back(event);
+    fields.emplace_back(bytes.begin(), bytes.end());
     return true;
   }
   size_t count(EventKind kind) const {
@@ -59,7 +61,20 @@ class RecordingSink final : public EventSink {
     }
     return sids;
   }
+  /// The first field of that kind of the i-th event, as text.
+  std::string text(size_t i, Field field) const {
+    FieldReader reader(fields.at(i));
+    while (const auto value = reader.next()) {
+      if (value->field == field) return std::string(value->text());
+    }
+    return {};
+  }
+  void clear() {
+    events.clear();
+    fields.clear();
+  }
   std::vector<Event> events;
+  std::vector<std::vector<uint8_t>> fields;  // by event
   size_t room = 1'000'000;
 };
 
@@ -74,8 +89,16 @@ inline FlowInfo flow_info(uint8_t protocol = 6) {
   return info;
 }
 
-inline std::unique_ptr<Inspector> make_inspector(InspectorLimits limits = {.flows = 4}, unsigned worker = 0) {
-  auto inspector = Inspector::create(worker, limits, HostMarks::create(1'024, 1).value());
+/// Of inspection's findings only.
+inline EventSettings alerts_and_drops() {
+  EventSettings settings;
+  settings.kinds = EventKinds().set(EventKind::alert).set(EventKind::drop);
+  return settings;
+}
+
+inline std::unique_ptr<Inspector> make_inspector(InspectorLimits limits = {.flows = 4}, unsigned worker = 0,
+                                                 const EventSettings& events = alerts_and_drops()) {
+  auto inspector = Inspector::create(worker, limits, HostMarks::create(1'024, 1).value(), events);
   EXPECT_TRUE(inspector.has_value());
   return inspector ? std::move(*inspector) : nullptr;
 }

@@ -1,0 +1,58 @@
+// What the engine tells, as events with their fields: those of the hub and those of a capture are made here
+// alike.
+//
+// Who is derived from it says where they go, and adds what only it knows. Worker thread; writes into its own
+// memory, and allocates nothing after it was made.
+#pragma once
+
+#include <memory>
+
+#include "inspection/engine/engine.h"
+#include "inspection/events/event.h"
+#include "inspection/events/event_fields.h"
+
+namespace weir::inspection {
+
+/// What was told of the session's protocol.
+AppProtocols protocols_of(const EngineSession& session);
+
+class EventMaker : public EngineEvents {
+ public:
+  void alert(const EngineSession* session, const EnginePacket& packet, const RuleAlert& alert) final;
+  void transaction(const EngineSession& session, const EnginePacket& packet, Transaction& transaction) final;
+  void moved(const EngineSession& session, const EnginePacket& packet,
+             std::span<Transaction* const> transactions) final;
+  void judged(const EngineSession* session, const EnginePacket& packet, const EngineVerdict& verdict) final;
+  void ended(const EngineSession& session) override;
+
+ protected:
+  /// `room`: bytes of memory for the fields of one event.
+  EventMaker(EventSettings settings, size_t room, FieldWriter::Limits limits)
+      : settings_(std::move(settings)),
+        memory_(std::make_unique<uint8_t[]>(room)),
+        fields_({memory_.get(), room}, limits) {}
+
+  /// An event is made; `packet` is null where it speaks of a session alone.
+  virtual void made(Event& event, std::span<const uint8_t> fields, const EngineSession* session,
+                    const EnginePacket* packet) = 0;
+  /// Before judged() makes a drop of it. False: none is wanted.
+  virtual bool concluded(const EngineVerdict& verdict) = 0;
+  /// A rule alerts, whether or not an event is made of that.
+  virtual void alerted() {}
+
+ private:
+  Event& begin(EventKind kind, uint64_t time_ns, const EngineSession* session, const EnginePacket* packet);
+  void finish(const EngineSession* session, const EnginePacket* packet);
+  void name_rule(const RuleInfo& rule);
+  void write_payload(const EngineSession* session, const EnginePacket& packet, const RuleAlert& alert);
+  void write_dropped(const EnginePacket& packet);
+  void files(const EngineSession& session, const EnginePacket& packet, Transaction& transaction, bool last);
+  void anomalies(const EngineSession& session, const EnginePacket& packet, const Transaction& transaction);
+
+  EventSettings settings_;
+  std::unique_ptr<uint8_t[]> memory_;
+  FieldWriter fields_;
+  Event event_;
+};
+
+}  // namespace weir::inspection

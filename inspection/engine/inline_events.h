@@ -1,0 +1,40 @@
+// Events of the hub's inspected sessions: what EventMaker makes, on its way to the worker's sink.
+#pragma once
+
+#include "inspection/engine/event_maker.h"
+#include "inspection/inspector.h"
+
+namespace weir::inspection {
+
+class InlineEvents final : public EventMaker {
+ public:
+  /// Bytes of the fields of one event at most; what does not fit is left out, and the event says so.
+  static constexpr size_t kRoom = 12 * 1'024;
+
+  InlineEvents(const EventSettings& settings, InspectorCounters& counters)
+      : EventMaker(settings, kRoom, FieldWriter::Limits::of_fields), counters_(counters) {}
+
+  /// Whose events come now, and where they go: until the next call. `length`: of the whole IP packet.
+  /// `drops`: what is to be dropped is.
+  void set(const FlowInfo& flow, EventSink& sink, size_t length, bool drops) {
+    flow_ = &flow;
+    sink_ = &sink;
+    length_ = length;
+    drops_ = drops;
+  }
+
+ private:
+  void made(Event& event, std::span<const uint8_t> fields, const EngineSession* session,
+            const EnginePacket* packet) override;
+  /// One drop for a session. What is dropped of it beside is counted.
+  bool concluded(const EngineVerdict& verdict) override { return drops_ && verdict.drop_session; }
+  void alerted() override { ++counters_.alerts; }
+
+  InspectorCounters& counters_;
+  const FlowInfo* flow_ = nullptr;
+  EventSink* sink_ = nullptr;
+  size_t length_ = 0;
+  bool drops_ = false;
+};
+
+}  // namespace weir::inspection

@@ -1,0 +1,130 @@
+#include "inspection/events/app_fields.h"
+
+#include "inspection/app/dns/dns_transaction.h"
+#include "inspection/app/tls/tls_transaction.h"
+
+namespace weir::inspection {
+
+namespace {
+
+constexpr Direction kServer = Direction::to_server, kClient = Direction::to_client;
+
+void write_http(FieldWriter& fields, HttpTransaction& http) {
+  fields.text_if(Field::http_hostname, http.hostname());
+  if (http.host_port() != 0) fields.number(Field::http_port, http.host_port());
+  fields.text_if(Field::http_url, http.raw_uri());
+  fields.text_if(Field::http_user_agent, http.field(kServer, "user-agent"));
+  fields.text_if(Field::http_xff, http.field(kServer, "x-forwarded-for"));
+  const std::string_view type = http.field(kClient, "content-type");
+  fields.text_if(Field::http_content_type, type.substr(0, type.find(';')));
+  fields.text_if(Field::http_refer, http.field(kServer, "referer"));
+  fields.text_if(Field::http_method, http.method());
+  fields.text_if(Field::http_protocol,
+                 http.has_request() ? http.request_protocol() : http.response_protocol());
+  if (http.status() != 0) fields.number(Field::http_status, http.status());
+  if (http.status() / 100 == 3) fields.text_if(Field::http_redirect, http.field(kClient, "location"));
+  fields.number(Field::http_length, http.body_bytes(kClient));
+}
+
+/// Which fields a side's certificate has.
+struct CertificateFields {
+  Field subject, issuer, alternative, serial, fingerprint;
+};
+
+void write_certificate(FieldWriter& fields, const TlsTransaction& tls, Direction side,
+                       const CertificateFields& names) {
+  if (tls.certificate_count(side) == 0) return;
+  const Certificate& certificate = tls.certificate(side);
+  const auto piece = [&](Field field, Certificate::Piece at) {
+    if (at.size > 0) fields.bytes(field, certificate.view(at));
+  };
+  piece(names.subject, certificate.subject);
+  piece(names.issuer, certificate.issuer);
+  for (size_t i = 0; i < certificate.alternative_count; ++i)
+    fields.bytes(names.alternative, certificate.view(certificate.alternative[i]));
+  piece(names.serial, certificate.serial);
+  piece(names.fingerprint, certificate.fingerprint);
+}
+
+void write_hash(FieldWriter& fields, const TlsHello& hello, Field hash, Field text) {
+  if (!hello.has_hash) return;
+  fields.bytes(hash, hello.fingerprint_hash);
+  fields.bytes(text, hello.fingerprint.view());
+}
+
+void write_names(FieldWriter& fields, const TlsTransaction& tls, Direction side, Field field) {
+  for (size_t i = 0;; ++i) {
+    const auto name = tls.alpn(side, i);
+    if (name.empty()) return;
+    fields.bytes(field, name);
+  }
+}
+
+void write_tls(FieldWriter& fields, const TlsTransaction& tls) {
+  const TlsHello& client = tls.hello(kServer);
+  fields.number(Field::tls_version, tls.version());
+  if (tls.resumed()) fields.flag(Field::tls_resumed, true);
+  if (client.has_name && !client.names.empty()) fields.bytes(Field::tls_sni, client.names.view());
+  const Certificate& certificate = tls.certificate(kClient);
+  if (certificate.has_times) {
+    fields.number(Field::tls_not_before, static_cast<uint64_t>(certificate.not_before));
+    fields.number(Field::tls_not_after, static_cast<uint64_t>(certificate.not_after));
+  }
+  if (!client.ja4.empty()) fields.bytes(Field::tls_ja4, client.ja4.view());
+  write_hash(fields, client, Field::tls_ja3_hash, Field::tls_ja3);
+  write_hash(fields, tls.hello(kClient), Field::tls_ja3s_hash, Field::tls_ja3s);
+  // What may be long, or many, comes last: the rest has room.
+  write_names(fields, tls, kServer, Field::tls_client_alpn);
+  write_names(fields, tls, kClient, Field::tls_server_alpn);
+  write_certificate(fields, tls, kClient,
+                    {Field::tls_subject, Field::tls_issuer, Field::tls_alternative, Field::tls_serial,
+                     Field::tls_fingerprint});
+  write_certificate(fields, tls, kServer,
+                    {Field::tls_client_subject, Field::tls_client_issuer, Field::tls_client_alternative,
+                     Field::tls_client_serial, Field::tls_client_fingerprint});
+}
+
+}  // namespace
+
+void write_transaction(FieldWriter& fields, Transaction& transaction) {
+  switch (transaction.protocol()) {
+    case AppProtocol::http1:
+      return write_http(fields, static_cast<HttpTransaction&>(transaction));
+    case AppProtocol::tls:
+      return write_tls(fields, static_cast<const TlsTransaction&>(transaction));
+    case AppProtocol::dns: {
+      const auto& dns = static_cast<const DnsTransaction&>(transaction);
+      fields.flag(Field::dns_from_server, dns.direction() == kClient);
+      fields.bytes(Field::dns_message, dns.message());
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+void write_file(FieldWriter& fields, const HttpTransaction& http, const HttpFile& file) {
+  static constexpr std::string_view kStates[] = {"UNKNOWN", "CLOSED", "TRUNCATED"};
+  fields.text(Field::file_name, file.name);
+  fields.flag(Field::file_gaps, file.gaps);
+  fields.text(Field::file_state, kStates[static_cast<size_t>(file.state)]);
+  if (file.state == HttpFile::State::closed) {
+    if ((file.hashes & http::kHashMd5) != 0) fields.bytes(Field::file_md5, file.digests.md5);
+    if ((file.hashes & http::kHashSha1) != 0) fields.bytes(Field::file_sha1, file.digests.sha1);
+    if ((file.hashes & http::kHashSha256) != 0) fields.bytes(Field::file_sha256, file.digests.sha256);
+  }
+  fields.flag(Field::file_stored, false);
+  fields.number(Field::file_size, file.size);
+  fields.number(Field::file_tx, http.id);
+}
+
+std::string_view forwarded_for(std::string_view list, bool last) {
+  constexpr std::string_view kBlank = " \t";
+  const size_t comma = last ? list.rfind(',') : list.find(',');
+  if (comma != std::string_view::npos) list = last ? list.substr(comma + 1) : list.substr(0, comma);
+  const size_t begin = list.find_first_not_of(kBlank);
+  if (begin == std::string_view::npos) return {};
+  return list.substr(begin, list.find_last_not_of(kBlank) + 1 - begin);
+}
+
+}  // namespace weir::inspection
