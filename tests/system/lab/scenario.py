@@ -7,6 +7,7 @@ import time
 import traceback
 from dataclasses import dataclass
 
+from . import eve
 from .hub import Hub, HubConfig
 from .netns import Lab, LabError
 from .topology import Topology, number_spoke
@@ -104,6 +105,13 @@ class World:
         return self
 
 
+def check_events(world):
+    """Every event of every scenario is one that Suricata's readers understand."""
+    for event in world.hub.events() if world.hub else []:
+        wrong = eve.problems(event)
+        expect(not wrong, f"{'; '.join(wrong)}: {event}")
+
+
 def _on_alarm(_signal, _frame):
     raise OutOfTime()
 
@@ -118,6 +126,7 @@ def run_scenario(one, number, binaries, keep=False):
     result, text = "ok", ""
     try:
         one.function(world)
+        check_events(world)
         text = "; ".join(world.notes)
     except Skip as reason:
         result, text = "skip", str(reason)

@@ -176,6 +176,46 @@ class EchoServer:
                 return
 
 
+class DnsServer:
+    """Answers A queries for the names that it has; IPv4 only."""
+
+    def __init__(self, lab, namespace, address, names):
+        self._names = names
+        self._socket = namespace.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((address, 53))
+        threading.Thread(target=self._serve, daemon=True).start()
+        lab.on_close(self._socket.close)
+
+    def _serve(self):
+        while True:
+            try:
+                query, client = self._socket.recvfrom(4096)
+            except OSError:
+                return
+            end = query.index(0, 12)
+            labels, at = [], 12
+            while query[at]:
+                labels.append(query[at + 1:at + 1 + query[at]].decode())
+                at += 1 + query[at]
+            address = self._names.get(".".join(labels))
+            answer = b"" if address is None else (b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(address))
+            head = query[:2] + (b"\x81\x80" if answer else b"\x81\x83") + b"\0\1" + (b"\0\1" if answer else b"\0\0")
+            self._socket.sendto(head + b"\0\0\0\0" + query[12:end + 5] + answer, client)
+
+
+def dns_query(namespace, server, name, timeout=3.0):
+    """The address that an A query is answered with, or None."""
+    question = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0\0\1\0\1"
+    with namespace.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(timeout)
+        client.sendto(b"\x12\x34\1\0\0\1\0\0\0\0\0\0" + question, (server, 53))
+        try:
+            answer = client.recv(4096)
+        except TimeoutError:
+            return None
+    return socket.inet_ntoa(answer[-4:]) if answer[7] else None
+
+
 def echo_works(client, text=b"are you there?"):
     """Sends over a connected echo socket and waits for the same bytes."""
     client.sendall(text)
