@@ -160,8 +160,8 @@ struct InspectorCounters {
   EventCount rules_moved_midst;  // of them in the midst of a transaction, since their time was over
   /// Now, by the generation of their rules modulo 4: sessions in the midst of a transaction.
   std::array<EventCount, 4> in_transaction;
-  EventCount events_lost;  // the sink was full
-  EventCount events_cut;   // with fields that are not whole
+  EventCount events_lost;                         // the sink was full
+  EventCount events_cut;                          // with fields that are not whole
   const ExceptionCounters* exceptions = nullptr;  // by Ceiling: how often it was met
 };
 

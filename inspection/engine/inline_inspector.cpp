@@ -374,7 +374,8 @@ Result<std::unique_ptr<Inspector>> Inspector::create(unsigned worker, const Insp
   try {
     auto engine = Engine::create(worker, settings_of(limits), std::move(marks));
     if (!engine) return tl::unexpected(std::move(engine.error()));
-    return std::unique_ptr<Inspector>(std::make_unique<InlineInspector>(std::move(*engine), limits.flows, events));
+    return std::unique_ptr<Inspector>(
+        std::make_unique<InlineInspector>(std::move(*engine), limits.flows, events));
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::exhausted,
                 "there is too little memory for " + std::to_string(limits.flows) + " inspected sessions");

@@ -55,7 +55,19 @@ struct FlowInfo {
 
 /// watch: a policy rule that only watches would have decided the session. overload: of no session. From http
 /// on: of a transaction.
-enum class EventKind : uint8_t { alert, drop, flow, watch, overload, http, tls, dns, fileinfo, anomaly, count_ };
+enum class EventKind : uint8_t {
+  alert,
+  drop,
+  flow,
+  watch,
+  overload,
+  http,
+  tls,
+  dns,
+  fileinfo,
+  anomaly,
+  count_
+};
 
 /// Which kinds are wanted.
 class EventKinds {
@@ -147,7 +159,7 @@ struct Event {
   FlowBody flow_stats;        // flow: the whole session; alert and drop: so far, where known
   FixedText<32> drop_reason;  // drop: the name of the data plane's reason, or inspection's
   OverloadBody overload;
-  AlertBody alert;            // last: see has_alert()
+  AlertBody alert;  // last: see has_alert()
 
   /// Of other kinds `alert` says nothing.
   bool has_alert() const {
