@@ -17,7 +17,7 @@
 #include <random>
 
 #include "bench/measure.h"
-#include "inspection/engine/ruleset.h"
+#include "inspection/engine/ruleset_builder.h"
 #include "inspection/rules/language.h"
 #include "tests/packet/spokes.h"
 #include "tests/packet/test_hub.h"
