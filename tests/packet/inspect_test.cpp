@@ -412,6 +412,21 @@ TEST(Inspect, WatchingDropsNothingOutsideOfTheWindow) {
   EXPECT_EQ(hub.moved(), inspected_forwarded(1) + Counts({{"tcp_ignored", 1}}));
 }
 
+TEST(Inspect, WhatContradictsEndsTheSessionIfItsProfileSaysSo) {
+  auto settings = inspection::hub_settings(inspection::InspectMode::ips);
+  settings.stream.on_conflict = inspection::OnConflict::drop_session;
+  TestHub hub(inspected(settings).build());
+  Conversation talk(hub, Ip::v4);
+  talk.handshake();
+  const Transport first = talk.segment(true, kPsh | kAck, "good"),
+                  other = talk.segment(true, kPsh | kAck, "evil");
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, first)).size(), 1u);
+  hub.moved();
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, other)).size(), 2u) << "the resets";
+  EXPECT_EQ(hub.moved(),
+            dropped(DropReason::inspect_stream) + resets(2) + Counts({{"inspected_packets", 1}}));
+}
+
 TEST(Inspect, ATtlBelowTheProfilesLeastIsDropped) {
   auto settings = inspection::hub_settings(inspection::InspectMode::ips);
   settings.min_ttl = 10;
@@ -440,8 +455,7 @@ TEST(Inspect, WhatTheReceiverWouldDiscardIsNotSent) {
     const Bytes decoy = wrong(inner(kA, kB, talk.segment(true, kPsh | kAck, "harmless"), ip));
     EXPECT_TRUE(hub.pass_through(tunnelled(kA, decoy)).empty());
     EXPECT_TRUE(hub.pass_through(tunnelled(kA, wrong(inner(kA, kB, udp(1, 2, "x"), ip)))).empty());
-    EXPECT_EQ(hub.moved(),
-              dropped(DropReason::inspect_unsafe, 2) + new_session());
+    EXPECT_EQ(hub.moved(), dropped(DropReason::inspect_unsafe, 2) + new_session());
     EXPECT_EQ(hub.plane().inspection_counters(0).bad_checksum, 2u);
     EXPECT_EQ(talk.client("attack..").size(), 2u) << "the resets";
     EXPECT_EQ(hub.moved()["drop inspect_drop"], 1);
