@@ -215,7 +215,8 @@ def flow_event(world):
 
 @scenario("inspect.variables", "two profiles over one list of rules: each has its own HOME_NET")
 def variables(world):
-    rules = ('drop tcp any any -> $HOME_NET any (msg:"to home"; content:"forbidden-word"; sid:1000020; rev:1;)\n')
+    rules = ('drop tcp any any -> $HOME_NET any (msg:"to home"; flow:to_server; content:"forbidden-word"; '
+             'sid:1000020; rev:1;)\n')
     build(world, rules)
     b = world.b
     world.config.profile[0]["address_groups"] = {"HOME_NET": f"{b.address}/32"}
