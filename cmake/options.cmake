@@ -23,6 +23,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   # False alarms in std::string and std::optional when optimising (GCC bugs 105329, 105562).
   target_compile_options(weir_flags INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
 endif()
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # Conditions of which each nearly always holds are or-ed on purpose: no branch is cheaper than a predicted one.
+  target_compile_options(weir_flags INTERFACE -Wno-bitwise-instead-of-logical)
+endif()
 if(WEIR_SANITIZE)
   add_compile_options(-fsanitize=${WEIR_SANITIZE} -fno-sanitize-recover=all -g1)
   add_link_options(-fsanitize=${WEIR_SANITIZE})

@@ -152,7 +152,7 @@ std::vector<Routes::Conflict> RouteChanges::conflicts(size_t at_most) const {
   }
   // Connections that come, with the routes that were there before.
   for (const auto& [pair, link] : links_) {
-    const auto [viewer, peer] = pair;
+    const DomainId viewer = pair.first, peer = pair.second;
     if (!link.connected || judge.removed(peer)) continue;
     const auto& seen = judge.peers(viewer);
     const Filter& filter = seen.at(peer);

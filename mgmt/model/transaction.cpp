@@ -334,7 +334,8 @@ class Lines {
 
 template <typename Edits>
 void list_edits(const Edits& edits, Lines lines) {
-  for (const auto& [key, edit] : edits) {
+  for (const auto& entry : edits) {
+    const auto& edit = entry.second;
     if (edit.before == nullptr && edit.after) lines.add('+', [&] { return name_of(*edit.after); });
     if (edit.before != nullptr && !edit.after) lines.add('-', [&] { return name_of(edit.before->config); });
     if (edit.before != nullptr && edit.after) lines.changed(edit.before->config, *edit.after);

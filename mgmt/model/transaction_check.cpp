@@ -136,7 +136,7 @@ void Transaction::check_domains() {
       for (const auto& [prefix, e] : edits->second)
         routes += (!e.members.empty() || !e.on_link.empty()) - e.existed;
     }
-    const auto still = [&](int64_t n, const char* one, const char* many) {
+    const auto still = [&, &name = name, &edit = edit](int64_t n, const char* one, const char* many) {
       if (n <= 0) return;
       problem(edit.before->config.where, "domain[]",
               "domain " + in_quotes(name) + " still has " + count(static_cast<size_t>(n), one, many) +
@@ -272,7 +272,7 @@ void Transaction::check_udp_ports() {
   UdpTunnels all;
   for (const auto& [port, users] : counts) {
     if (users == 0 || all.add(port.first, port.second)) continue;
-    const auto uses = [&](const auto& e) {
+    const auto uses = [&, &port = port](const auto& e) {
       return e.second.after && over_udp(e.second.after->tunnel.kind) &&
              e.second.after->tunnel.udp_port == port.first;
     };
