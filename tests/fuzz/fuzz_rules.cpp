@@ -51,7 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   TransformChains chains;
   // No file is read for what a fuzzer makes up: every list holds its own name.
   ValueSets sets(parsed,
-                 [](const std::string&, const std::string& name) { return Result<std::string>(name); });
+                 [](const std::string&, const std::string& name) { return weir::Result<std::string>(name); });
   RuleCompileContext context{parsed, flowbits, chains, sets};
   for (const ast::Rule& rule : parsed.rules) {
     check_rule(rule, parsed);
