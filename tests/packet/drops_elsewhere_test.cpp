@@ -70,10 +70,16 @@ TEST(DropsElsewhere, NoRoomToAnswer) {
   EXPECT_EQ(hub.moved(), answered());
 }
 
-/// A context for a stage alone, without rings: what leaves by a ring cannot be tested by it.
+dataplane::WorkerRings ring_of_events() {
+  dataplane::WorkerRings rings;
+  rings.events = std::make_unique<inspection::EventRing>(inspection::EventRing::kOrdinaryEvent);
+  return rings;
+}
+
+/// A context for a stage alone, without rings but for events: what leaves by one cannot be tested by it.
 class OneStage {
  public:
-  OneStage() : snapshot(network().build()), ctx(0, dataplane::DataplaneSettings{}, {}) {
+  OneStage() : snapshot(network().build()), ctx(0, dataplane::DataplaneSettings{}, ring_of_events()) {
     start_eal();
     pool = dataplane::make_packet_pool(63, dataplane::Dataplane::mbuf_private_size()).value();
     ctx.snapshot = snapshot.get();
