@@ -30,7 +30,7 @@ struct DetectorLimits {
   uint32_t rules_per_stream = 64;        // the same for a session's stream, for one direction
   uint32_t flowbits_per_session = 256;
   uint32_t transform_bytes = 512 * 1024;  // what transforms make, for one packet
-  uint32_t dataset_entries = 16'384;  // values that rules have added to data sets, or taken out
+  uint32_t dataset_entries = 16'384;      // values that rules have added to data sets, or taken out
   /// No prefilter, no grouping, no memory of candidates: every rule on every buffer. For tests.
   bool reference = false;
 };
@@ -54,11 +54,11 @@ struct DetectorCounters {
   EventCount stream_rules_lost;       // rules_per_stream
   EventCount transaction_rules_lost;  // rules_per_transaction
   EventCount flowbits_lost;
-  EventCount transforms_lost;  // transform_bytes
-  EventCount hostbits_lost;    // gave way before their time, in the table of all workers
-  EventCount thresholds_lost;  // the same of counts: they begin anew
+  EventCount transforms_lost;      // transform_bytes
+  EventCount hostbits_lost;        // gave way before their time, in the table of all workers
+  EventCount thresholds_lost;      // the same of counts: they begin anew
   EventCount dataset_values_lost;  // dataset_entries: the rule that would add one does not match
-  EventCount memory_lost;      // the pool is at its ceiling
+  EventCount memory_lost;          // the pool is at its ceiling
 };
 
 class Detector {

@@ -1,6 +1,6 @@
+#include "inspection/detect/header_checks.h"
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
-#include "inspection/detect/header_checks.h"
 
 #include <algorithm>
 #include <array>

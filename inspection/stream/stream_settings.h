@@ -13,9 +13,9 @@ enum class OnConflict : uint8_t { rewrite, drop_session };
 
 struct StreamSettings {
   bool is_inline = false;
-  bool midstream = false;              // sessions are picked up without their handshake
-  bool async_oneside = false;          // one direction may be all that is seen
-  uint32_t depth = 1'048'576;          // bytes of one direction that are looked at; 0: no end
+  bool midstream = false;      // sessions are picked up without their handshake
+  bool async_oneside = false;  // one direction may be all that is seen
+  uint32_t depth = 1'048'576;  // bytes of one direction that are looked at; 0: no end
   // Bytes that one direction may have recorded. Each record counts as kLeastRecord at least, so that a list
   // of tiny ones does not become long.
   uint32_t session_records = 262'144;
