@@ -36,14 +36,11 @@ inspection::Packet packet_of(const PacketMeta& meta, net::Bytes ip_header, net::
 
 /// The TCP checksum of a segment whose payload was changed (RFC 9293 section 3.1).
 void fill_tcp_checksum(rte_mbuf* mbuf, const PacketMeta& meta) {
-  uint8_t* ip = data_of(mbuf) + meta.ip_offset;
-  const uint32_t length = meta.ip_length - meta.l4_offset;
-  const net::Bytes addresses = meta.is_v4() ? net::Bytes(ip + offsetof(net::Ipv4Header, src), 8)
-                                            : net::Bytes(ip + offsetof(net::Ipv6Header, src), 32);
-  auto& tcp = *reinterpret_cast<net::TcpHeader*>(ip + meta.l4_offset);
+  uint8_t* const segment = data_of(mbuf) + meta.ip_offset + meta.l4_offset;
+  auto& tcp = *reinterpret_cast<net::TcpHeader*>(segment);
   tcp.checksum = net::be16();
-  const uint64_t sum = net::pseudo_header_sum(addresses, net::kProtoTcp, length);
-  tcp.checksum = net::be16::raw(net::checksum_finish(net::checksum_add(sum, {ip + meta.l4_offset, length})));
+  const net::Bytes whole(segment, meta.ip_length - meta.l4_offset);
+  tcp.checksum = net::be16::raw(transport_checksum(mbuf, meta, whole));
 }
 
 /// A receiver takes the urgent byte out of the stream, or does not, as it was told to (RFC 6093): whoever

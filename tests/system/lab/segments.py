@@ -7,7 +7,6 @@ is answered here.
 import os
 import select
 import socket
-import threading
 import time
 
 os.environ.setdefault("SCAPY_USE_LIBPCAP", "no")
@@ -16,6 +15,7 @@ from scapy.layers.l2 import ARP, Ether  # noqa: E402
 from scapy.packet import Raw  # noqa: E402
 
 from .raw import ETH_P_ALL, mac_of  # noqa: E402
+from .traffic import TcpService  # noqa: E402
 
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 
@@ -151,31 +151,14 @@ class RawConnection:
         return fragment(self.packet(data), fragsize=size)
 
 
-class Reader:
+class Reader(TcpService):
     """A kernel's TCP service that remembers what its application read, by the client's port."""
 
     def __init__(self, lab, namespace, address, port):
         self.read = {}
-        self._listener = namespace.socket()
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind((address, port))
-        self._listener.listen()
-        threading.Thread(target=self._serve, daemon=True).start()
-        lab.on_close(self._listener.close)
+        super().__init__(lab, namespace, address, port)
 
-    def _serve(self):
-        while True:
-            try:
-                client, (_, port) = self._listener.accept()
-            except OSError:
-                return
-            self.read[port] = b""
-            threading.Thread(target=self._drain, args=(client, port), daemon=True).start()
-
-    def _drain(self, client, port):
-        with client:
-            try:
-                while data := client.recv(65536):
-                    self.read[port] += data
-            except OSError:
-                return
+    def _serve_client(self, client, port):
+        self.read[port] = b""
+        while data := client.recv(65536):
+            self.read[port] += data

@@ -147,33 +147,39 @@ class HttpServer(http.server.ThreadingHTTPServer):
         self.server_close()
 
 
-class EchoServer:
-    """A TCP service that sends back what it gets."""
+class TcpService:
+    """A TCP service with a thread for each client; what it does there is _serve_client()."""
 
     def __init__(self, lab, namespace, address, port):
         self._listener = namespace.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind((address, port))
         self._listener.listen()
-        threading.Thread(target=self._serve, daemon=True).start()
+        threading.Thread(target=self._accept, daemon=True).start()
         lab.on_close(self._listener.close)
 
-    def _serve(self):
+    def _accept(self):
         while True:
             try:
-                client, _ = self._listener.accept()
+                client, peer = self._listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._echo, args=(client,), daemon=True).start()
+            threading.Thread(target=self._run, args=(client, peer[1]), daemon=True).start()
 
-    @staticmethod
-    def _echo(client):
+    def _run(self, client, port):
         with client:
             try:
-                while data := client.recv(65536):
-                    client.sendall(data)
+                self._serve_client(client, port)
             except OSError:
                 return
+
+
+class EchoServer(TcpService):
+    """Sends back what it gets."""
+
+    def _serve_client(self, client, _port):
+        while data := client.recv(65536):
+            client.sendall(data)
 
 
 class DnsServer:

@@ -7,7 +7,8 @@ import time
 
 from lab.hub import LOCATION
 from lab.scenario import expect, scenario
-from lab.traffic import EchoServer, HttpServer, NumberedLoad, can_connect, echo_works, http_get, tcp_connect
+from lab.traffic import (EchoServer, HttpServer, NumberedLoad, TcpService, can_connect, echo_works, http_get,
+                         tcp_connect)
 
 RULES = """\
 drop http any any -> any any (msg:"path traversal in a request"; flow:established,to_server; \
@@ -252,17 +253,16 @@ def test_mode(world):
     expect(not world.hub.events("drop"), f"dropped: {world.hub.events('drop')}")
 
 
-class Answer(EchoServer):
+class Answer(TcpService):
     """Says the same to whoever asks, and closes."""
 
     def __init__(self, lab, namespace, address, port, response):
         self._response = response
         super().__init__(lab, namespace, address, port)
 
-    def _echo(self, client):
-        with client:
-            client.recv(65536)
-            client.sendall(self._response)
+    def _serve_client(self, client, _port):
+        client.recv(65536)
+        client.sendall(self._response)
 
 
 @scenario("inspect.bomb", "a body that unpacks to a thousand times its size waits for its turns, and arrives")
