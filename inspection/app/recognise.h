@@ -21,8 +21,15 @@ struct Recognition {
 /// Bytes after which a stream that nobody recognised is none.
 inline constexpr size_t kRecogniseLimit = 2'048;
 
+/// What is known of the other direction while this one is asked.
+struct StreamBefore {
+  std::span<const uint8_t> begin;  // its first bytes, if they did not tell the protocol yet
+  bool none = false;               // it begins like no protocol that is told apart
+};
+
 /// The beginning of a TCP stream of that direction.
-Recognition recognise_stream(Direction direction, std::span<const uint8_t> bytes);
+Recognition recognise_stream(Direction direction, std::span<const uint8_t> bytes,
+                             const StreamBefore& before = {});
 /// One datagram. The ports only keep apart what looks alike: multicast DNS and LLMNR are not DNS.
 Recognition recognise_datagram(std::span<const uint8_t> bytes, uint16_t src_port, uint16_t dst_port);
 

@@ -38,8 +38,11 @@ void Engine::app_bytes(EngineSession& session, Direction direction, std::span<co
     if (!side.waiting.append(bytes)) return except(session, Ceiling::app_memory, DropReason::app_layer_error);
     begin = side.waiting.view();
   }
+  const EngineSession::Side& other = session.side(opposite(direction));
+  const StreamBefore before{other.waiting.view(),
+                            other.recognised && session.facts.protocol == AppProtocol::unknown};
   const Recognition told = session.tcp != nullptr
-                               ? recognise_stream(direction, begin)
+                               ? recognise_stream(direction, begin, before)
                                : recognise_datagram(begin, packet_->view.src_port, packet_->view.dst_port);
   switch (told.answer) {
     case Recognition::Answer::yes:
@@ -51,10 +54,11 @@ void Engine::app_bytes(EngineSession& session, Direction direction, std::span<co
     case Recognition::Answer::no:
       side.recognised = true;
       side.waiting.reset();
-      session.facts.app[index(direction)] = AppProtocol::failed;
-      session.facts.app_decided[index(direction)] = true;
-      if (session.side(opposite(direction)).recognised && session.facts.protocol == AppProtocol::unknown)
+      if (session.facts.protocol == AppProtocol::unknown && other.recognised)
         session.facts.protocol = AppProtocol::failed;
+      session.facts.app[index(direction)] =
+          session.facts.protocol != AppProtocol::unknown ? session.facts.protocol : AppProtocol::failed;
+      session.facts.app_decided[index(direction)] = true;
       return;
   }
 }
@@ -65,7 +69,18 @@ void Engine::recognised(EngineSession& session, Direction direction, AppProtocol
   side.recognised = true;
   session.facts.app[index(direction)] = protocol;
   session.facts.app_decided[index(direction)] = true;
-  session.facts.protocol = protocol;
+  const bool told_before = session.side(opposite(direction)).recognised &&
+                           session.facts.protocol != AppProtocol::unknown &&
+                           session.facts.protocol != AppProtocol::failed;
+  if (told_before) {
+    session.mismatched = session.mismatched || session.facts.protocol != protocol;
+  } else {
+    session.facts.protocol = protocol;
+  }
+  if (!has_parser(session.facts.protocol)) {
+    side.waiting.reset();
+    return;
+  }
   if (!start_parser(session, protocol)) return;
   EngineSession::Side& other = session.side(opposite(direction));
   // Bytes that were sent before, and that their own direction could not tell yet.

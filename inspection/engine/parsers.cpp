@@ -6,6 +6,17 @@
 
 namespace weir::inspection {
 
+bool has_parser(AppProtocol protocol) {
+  switch (protocol) {
+    case AppProtocol::http1:
+    case AppProtocol::dns:
+    case AppProtocol::tls:
+      return true;
+    default:
+      return false;
+  }
+}
+
 AppParser* make_parser(BytePool& pool, ParserShared& shared, AppProtocol protocol, bool over_tcp,
                        uint64_t first_tx) {
   switch (protocol) {

@@ -13,6 +13,8 @@ struct ParserShared {
   HttpCounters http_counters;
 };
 
+/// Others are a label: nothing of them is read.
+bool has_parser(AppProtocol protocol);
 /// Null: the pool is at its ceiling, or the protocol is not parsed. `first_tx`: the id of the session's next
 /// transaction. `shared` outlives the parser.
 AppParser* make_parser(BytePool& pool, ParserShared& shared, AppProtocol protocol, bool over_tcp,

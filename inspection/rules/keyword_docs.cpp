@@ -120,7 +120,7 @@ void write_applications(std::string& out) {
     std::string& list = app.protocol == AppProtocol::unknown ? known : parsed;
     list += (list.empty() ? "`" : ", `") + std::string(app.name) + "`";
   }
-  out += "Application protocols that are parsed: " + parsed +
+  out += "Application protocols that are told apart: " + parsed +
          ". Known by name, and refused in a header: " + known + ".\n\n";
 }
 
