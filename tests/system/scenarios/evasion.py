@@ -17,7 +17,7 @@ SID = 1000077
 RULES = f'drop tcp any any -> any any (msg:"an attack"; content:"{ATTACK.decode()}"; sid:{SID}; rev:1;)\n'
 
 PLAIN, INSPECTED = 5201, 9000
-CLIENT = "10.1.0.66"
+CLIENT, CLIENT6 = "10.1.0.66", "2001:db8:1::66"
 
 
 # --- the attack is put together out of what the server accepts ---
@@ -211,7 +211,7 @@ DECOYS = {one.__name__: (one, {"timestamps": one is old_timestamp}) for one in S
 class Judge:
     """Runs techniques against both ports."""
 
-    def __init__(self, world):
+    def __init__(self, world, six=False):
         self.world = world
         with open(world.lab.path("evasion.rules"), "w") as handle:
             handle.write(RULES)
@@ -221,14 +221,16 @@ class Judge:
                                        "profile": "judge"})
         world.start()
         a, b = world.a, world.b
-        self.host = RawHost(a.namespace, "vx0", CLIENT, a.gateway_address)
-        self.readers = {port: Reader(world.lab, b.namespace, b.address, port) for port in (PLAIN, INSPECTED)}
+        client, gateway = (CLIENT6, a.gateway_address6) if six else (CLIENT, a.gateway_address)
+        self.server = b.address6 if six else b.address
+        self.host = RawHost(a.namespace, "vx0", client, gateway)
+        self.readers = {port: Reader(world.lab, b.namespace, self.server, port) for port in (PLAIN, INSPECTED)}
         self._ports = itertools.count(20_000)
 
     def run(self, technique, port, syn=b"", **how):
         """What the application read; None if there was no connection."""
         client = next(self._ports)
-        c = RawConnection(self.host, client, self.world.b.address, port, **how)
+        c = RawConnection(self.host, client, self.server, port, **how)
         if not c.establish(data=syn):
             return None
         technique(c)
@@ -256,10 +258,8 @@ class Judge:
         return [event for event in self.world.hub.events("alert") if event["alert"]["signature_id"] == SID]
 
 
-@scenario("evasion.attacks", "no technique brings the attack to the server's application, and each is shown to work "
-          "where nothing is inspected", time_limit=240)
-def attacks(world):
-    judge = Judge(world)
+def run_attacks(world, six):
+    judge = Judge(world, six)
     wrong = []
     for name, (technique, how, told) in ATTACKS.items():
         plain = judge.run(technique, PLAIN, **how)
@@ -277,9 +277,8 @@ def attacks(world):
     expect(not wrong, "\n".join(wrong))
 
 
-@scenario("evasion.decoys", "what the server's stack discards is not told as an attack", time_limit=120)
-def decoys(world):
-    judge = Judge(world)
+def run_decoys(world, six):
+    judge = Judge(world, six)
     wrong = []
     for name, (spoil, how) in DECOYS.items():
         def technique(c, spoil=spoil):
@@ -293,3 +292,24 @@ def decoys(world):
     expect(judge.run(whole, INSPECTED) is not None, "no connection")
     eventually(judge.alerts, "the attack itself is not told either")
     expect(not wrong, "\n".join(wrong))
+
+
+@scenario("evasion.attacks", "no technique brings the attack to the server's application, and each is shown to work "
+          "where nothing is inspected", time_limit=240)
+def attacks(world):
+    run_attacks(world, six=False)
+
+
+@scenario("evasion.attacks6", "the same over IPv6", time_limit=240)
+def attacks6(world):
+    run_attacks(world, six=True)
+
+
+@scenario("evasion.decoys", "what the server's stack discards is not told as an attack", time_limit=120)
+def decoys(world):
+    run_decoys(world, six=False)
+
+
+@scenario("evasion.decoys6", "the same over IPv6", time_limit=120)
+def decoys6(world):
+    run_decoys(world, six=True)

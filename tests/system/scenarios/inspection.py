@@ -6,7 +6,9 @@ import socket
 import time
 
 from lab.hub import LOCATION
-from lab.scenario import expect, scenario
+from lab.raw import Device
+from lab.scenario import eventually, expect, scenario
+from lab.segments import RawConnection, RawHost, Reader
 from lab.traffic import (EchoServer, HttpServer, NumberedLoad, TcpService, can_connect, echo_works, http_get,
                          tcp_connect)
 
@@ -284,3 +286,154 @@ def bomb(world):
     expect(got == response, f"{len(got)} of {len(response)} bytes arrived")
     waited = sum(worker["inspect_waited"] for worker in world.hub.ctl_json("status")["workers"])
     expect(waited > 0, "nothing had to wait")
+
+
+def counted(world, name):
+    """A counter of all workers."""
+    return sum(worker[name] for worker in world.hub.ctl_json("status")["workers"])
+
+
+def raw_client(world, port=9000):
+    """A client by hand whose session is inspected, and what the server's application reads of it."""
+    build(world)
+    world.config.policy[0]["ports"] = [7, 80, port]
+    return port
+
+
+def connected(world, port):
+    a, b = world.a, world.b
+    reader = Reader(world.lab, b.namespace, b.address, port)
+    client = RawConnection(RawHost(a.namespace, "vx0", "10.1.0.66", a.gateway_address), 20_000, b.address, port)
+    expect(client.establish(), "no connection")
+    return client, lambda: reader.read.get(20_000, b"")
+
+
+@scenario("inspect.min-ttl", "a segment whose TTL is below the profile's least does not leave, and hides nothing")
+def min_ttl(world):
+    port = raw_client(world)
+    world.config.profile[0]["min_ttl"] = 10
+    world.start()
+    client, read = connected(world, port)
+    client.send(b"harmless-bytes", ttl=9)
+    eventually(lambda: counted(world, "low_ttl") == 1, f"not counted: {world.hub.drops()}")
+    expect(world.hub.drops().get("inspect_ttl") == 1, f"drops: {world.hub.drops()}")
+    expect(read() == b"", f"the server read {read()}")
+    client.say(b"forbidden-", ttl=10)
+    eventually(lambda: read() == b"forbidden-", "a segment with the least TTL does not arrive")
+    client.send(b"thing", ttl=9)
+    client.say(b"word", ttl=64)
+    world.hub.wait_event("alert", signature_id=1000003)
+    expect(read() == b"forbidden-", f"the server read {read()}")
+
+
+@scenario("inspect.checksums", "a segment with a wrong checksum: dropped by default; with `ignore` judged and sent")
+def checksums(world):
+    port = raw_client(world)
+    world.start()
+    client, read = connected(world, port)
+    arrives = Device(world.b.namespace, "vx0")
+    client.send(b"first-wrong-sum", bad_checksum=True)
+    expect(arrives.count(lambda frame: b"first-wrong-sum" in frame, 1, timeout=1) == 0, "it was sent on")
+    expect(world.hub.drops().get("inspect_unsafe") == 1 and counted(world, "bad_checksum") == 1,
+           f"drops: {world.hub.drops()}")
+    world.config.profile[0]["checksums"] = "ignore"
+    world.hub.reload()
+    client.send(b"second-wrong-sum", bad_checksum=True)
+    expect(arrives.count(lambda frame: b"second-wrong-sum" in frame, 1) == 1, "it was not sent on")
+    expect(read() == b"", f"the server's kernel took it: {read()}")
+    client.say(b"in-place-of-both")
+    eventually(lambda: read() != b"", "the connection is dead")
+    expect(world.hub.drops().get("inspect_unsafe") == 1, f"drops: {world.hub.drops()}")
+
+
+class Bombs:
+    """Connections whose answers all unpack to much more than their size, and that are asked for at once."""
+
+    def __init__(self, world, connections, mebibytes):
+        body = gzip.compress(bytes(mebibytes << 20), mtime=0)
+        self.response = (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: " + str(len(body)).encode() +
+                         b"\r\nConnection: close\r\n\r\n" + body)
+        b = world.b
+        Answer(world.lab, b.namespace, b.address, 80, self.response)
+        self.clients = [tcp_connect(world.a.namespace, b.address, 80) for _ in range(connections)]
+
+    def ask(self):
+        for client in self.clients:
+            client.sendall(b"GET /bomb HTTP/1.1\r\nHost: b\r\n\r\n")
+
+    def whole(self, timeout=60):
+        """How many answers arrive whole."""
+        deadline, whole = time.monotonic() + timeout, 0
+        for client in self.clients:
+            got = b""
+            try:
+                while time.monotonic() < deadline:
+                    client.settimeout(max(deadline - time.monotonic(), 0.1))
+                    if not (chunk := client.recv(65536)):
+                        break
+                    got += chunk
+            except OSError:
+                pass
+            whole += got == self.response
+        return whole
+
+
+def overloaded(world, **limits):
+    """Little work in a turn, and a short queue."""
+    build(world)
+    world.config.sections.setdefault("limits", {}).update(
+        {"inspection_packet_work": 16384, "inspection_turn_work": 16384, "inspection_queue": 64, **limits})
+    world.config.profile[0]["limits"] = {"response_body": 0}
+
+
+@scenario("inspect.queue-full", "a queue that is full costs packets, by default, which are sent again: all arrives",
+          time_limit=120)
+def queue_full(world):
+    overloaded(world, overload_begin=100, overload_end=99)
+    world.start()
+    bombs = Bombs(world, 30, 8)
+    bombs.ask()
+    whole = bombs.whole()
+    expect(whole == len(bombs.clients), f"{whole} of {len(bombs.clients)} answers arrived whole: {world.hub.drops()}")
+    full = counted(world, "inspect_full")
+    expect(full > 0 and world.hub.drops().get("inspect_full") == full, f"{full}, drops {world.hub.drops()}")
+    expect(counted(world, "inspect_unseen") == 0, "something passed unseen")
+    world.note(f"{full} packets found the queue full")
+
+
+@scenario("inspect.queue-full-bypass", "with `bypass` a session that finds the queue full goes on unseen",
+          time_limit=120)
+def queue_full_bypass(world):
+    overloaded(world, overload_begin=100, overload_end=99)
+    world.config.profile[0]["exceptions"] = {"queue_full": "bypass"}
+    world.start()
+    bombs = Bombs(world, 30, 8)
+    bombs.ask()
+    whole = bombs.whole()
+    expect(whole == len(bombs.clients), f"{whole} of {len(bombs.clients)} answers arrived whole: {world.hub.drops()}")
+    expect(counted(world, "inspect_unseen") > 0 and "inspect_full" not in world.hub.drops(), f"{world.hub.drops()}")
+
+
+@scenario("inspect.overload", "while a worker is overloaded new sessions get the profile's `fail`, until its queue is "
+          "nearly empty again", time_limit=120)
+def overload(world):
+    overloaded(world, overload_begin=50, overload_end=10)
+    world.start()
+    bombs = Bombs(world, 30, 8)
+    bombs.ask()
+    world.hub.wait_event("overload", timeout=20)
+    a, b = world.a, world.b
+    eventually(lambda: not can_connect(a.namespace, b.address, 80, timeout=0.2) or
+               counted(world, "overload_refused") > 0, "new sessions are taken while it is overloaded", interval=0)
+    refused = counted(world, "overload_refused")
+    expect(refused > 0 and world.hub.drops().get("inspect_limit", 0) > 0, f"{refused}, drops {world.hub.drops()}")
+    bombs.whole()
+    eventually(lambda: len(world.hub.events("overload")) % 2 == 0, "it does not end", timeout=20)
+    events = world.hub.events("overload")
+    states = [event["overload"]["state"] for event in events]
+    expect(states == ["begun", "over"] * (len(states) // 2), f"{states}")
+    expect(all(event["overload"]["waiting"] >= 32 for event in events[::2]), f"it begins early: {events}")
+    expect(all(event["overload"]["waiting"] <= 6 for event in events[1::2]), f"it ends early: {events}")
+    expect(counted(world, "overloads") == len(states) // 2, f"{counted(world, 'overloads')} were counted: {events}")
+    expect(can_connect(a.namespace, b.address, 80), "a new session is refused after it was over")
+    world.note(f"{len(states) // 2} times overloaded, {refused} sessions refused meanwhile")
