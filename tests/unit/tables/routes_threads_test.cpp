@@ -23,7 +23,7 @@ void expect_right(const RouteChurn::Result& r, const RouteChurn::Settings& setti
 
 TEST(RoutesThreads, EveryAnswerIsRightWhileATableChanges) {
   RouteChurn churn(both_families(4'000, 1'000));
-  const RouteChurn::Settings settings{.readers = 2, .addresses = 2'000, .changes = 20'000};
+  const RouteChurn::Settings settings{.readers = 2, .addresses = 2'000, .changes = 20'000, .most_waiting = 4};
   expect_right(churn.run(settings), settings);
 }
 
@@ -36,7 +36,7 @@ TEST(RoutesThreads, EveryAnswerIsRightWhileNodesComeAndGo) {
     list.push_back({net::parse_prefix(text).value(), 0});
   }
   RouteChurn churn(list);
-  const RouteChurn::Settings settings{.readers = 2, .addresses = 64, .changes = 20'000};
+  const RouteChurn::Settings settings{.readers = 2, .addresses = 64, .changes = 20'000, .most_waiting = 4};
   expect_right(churn.run(settings), settings);
 }
 
