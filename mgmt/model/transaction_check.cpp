@@ -653,6 +653,7 @@ void Transaction::check_exposed() {
   }
   config::Location connection;
   for (const auto& [names, edit] : connections_) {
+    if (!edit.after && edit.before == nullptr) continue;  // added and removed
     const config::Connection& c = edit.after ? *edit.after : edit.before->config;
     if (edit.after) {
       changes.connect(domain_id(c.a), domain_id(c.b), c.expose, c.expose);

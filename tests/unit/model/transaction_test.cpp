@@ -92,6 +92,20 @@ TEST_F(TransactionTest, APrefixIsExposedByOneDomainOnly) {
   EXPECT_FALSE(hub_.routes->lookup_exposed(id("other"), ip("10.1.0.9")));
 }
 
+TEST_F(TransactionTest, WhatIsAddedAndRemovedInOneLeavesNothing) {
+  const std::string before = hub_.dump();
+  EXPECT_EQ(hub_.transact({{add, domain("other")},
+                           {add, connection("other", "shared")},
+                           {add, spoke("tmp", "other", 900, {"10.9.0.1/24"})},
+                           {add, route("other", "10.77.0.0/16", "tmp")},
+                           {remove, route("other", "10.77.0.0/16", "tmp")},
+                           {remove, spoke("tmp", "other", 900, {"10.9.0.1/24"})},
+                           {remove, connection("other", "shared")},
+                           {remove, domain("other")}}),
+            std::vector<std::string>{});
+  EXPECT_EQ(hub_.dump(), before);
+}
+
 TEST_F(TransactionTest, FileAndApiDoNotOverwriteEachOther) {
   EXPECT_EQ(hub_.transact({{add, spoke("cloud-c", "prod", 11, {"10.3.0.1/24"})},
                            {add, route("prod", "10.77.0.0/16", "")}}),
