@@ -258,6 +258,40 @@ TEST(PolicyChange, KeepsWhatIsAllowedStill) {
                                                                             {"sessions_live", -1}}));
 }
 
+/// The rule stays, and its action: who is in its group is another matter.
+SnapshotBuilder with_group(const SnapshotBuilder& base, std::vector<const char*> members) {
+  auto group = std::make_shared<dataplane::PolicyGroup>();
+  group->name = "clients";
+  for (const char* member : members) group->prefixes.push_back(net::parse_prefix(member).value());
+  SnapshotBuilder b = base;
+  dataplane::PolicyRule rule;
+  rule.id = "clients";
+  rule.action = PolicyAction::allow;
+  rule.from.groups = {group};
+  b.policy_rule(rule);
+  return b;
+}
+
+TEST(PolicyChange, AGroupThatGrowsKeepsAndOneThatShrinksCuts) {
+  const SnapshotBuilder base = network_without_rules();
+  const std::string host = std::string(kA.host4) + "/32";
+  SnapshotBuilder first = with_group(base, {host.c_str()}),
+                  grown = with_group(base, {host.c_str(), "10.9.0.0/16"}),
+                  shrunk = with_group(base, {"10.9.0.0/16"});
+  TestHub hub(first.build());
+  hub.pass_through(from_spoke(kA, kB, udp()));
+  EXPECT_EQ(hub.moved(), started());
+  hub.publish(later_than(hub, grown));
+  expect_forwarded(hub.pass_through(from_spoke(kA, kB, udp())), kA, kB, udp());
+  EXPECT_EQ(hub.moved(), forwarded() + Counts({{"redecided_policy", 1}}));
+  hub.publish(later_than(hub, shrunk));
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, udp())).empty());
+  EXPECT_EQ(hub.moved(), dropped(DropReason::policy_default_deny) + Counts({{"redecided_policy", 1},
+                                                                            {"cut_policy", 1},
+                                                                            {"sessions_expired", 1},
+                                                                            {"sessions_live", -1}}));
+}
+
 TEST(PolicyChange, AConnectionThatGoesCutsToo) {
   SnapshotBuilder apart, joined;
   apart.domain("red").domain("blue");
