@@ -51,7 +51,23 @@ Result<std::shared_ptr<const DetectionProfile>> DetectionProfile::bind(
   profile->ruleset_ = std::move(ruleset);
   profile->mode_ = mode;
   profile->drop_scope_ = drop_scope;
+  profile->index_address_rules();
   return profile;
+}
+
+void DetectionProfile::index_address_rules() {
+  for (const Direction d : {Direction::to_server, Direction::to_client}) {
+    auto& [of_first, of_each] = address_rules_[static_cast<size_t>(d)];
+    for (const uint32_t number : ruleset_->ip_only(d)) {
+      const DetectionRule& rule = ruleset_->rule(number);
+      const Addresses &source = addresses_[rule.source], &destination = addresses_[rule.destination];
+      of_first.add(number, source.set, destination.set, rule.both_ways);
+      if (source.negated || destination.negated)
+        of_each.add(number, source.set, destination.set, rule.both_ways);
+    }
+    of_first.build();
+    of_each.build();
+  }
 }
 
 }  // namespace weir::inspection

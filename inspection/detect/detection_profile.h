@@ -3,11 +3,13 @@
 // Builder thread makes it; immutable afterwards, read by all workers.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <vector>
 
 #include "dataplane/net/result.h"
 #include "inspection/compile/detection_ruleset.h"
+#include "inspection/detect/address_rules.h"
 #include "inspection/detect/verdict.h"
 #include "inspection/rules/header_sets.h"
 
@@ -33,6 +35,11 @@ class DetectionProfile {
   /// packet, not by session.
   bool negated(uint32_t index) const { return addresses_[index].negated; }
   const PortSet& ports(uint32_t index) const { return ports_[index]; }
+  /// The ruleset's ip_only(d), by addresses: those of a direction's first packet, which are all of them, or
+  /// those of each packet, which have a negated member.
+  const AddressRules& address_rules(Direction d, bool first) const {
+    return address_rules_[static_cast<size_t>(d)][first ? 0 : 1];
+  }
 
  private:
   struct Addresses {
@@ -40,11 +47,13 @@ class DetectionProfile {
     bool negated = false;
   };
   DetectionProfile() = default;
+  void index_address_rules();
   std::shared_ptr<const DetectionRuleset> ruleset_;
   InspectMode mode_ = InspectMode::ids;
   DropScope drop_scope_ = DropScope::session;
   std::vector<Addresses> addresses_;
   std::vector<PortSet> ports_;
+  std::array<std::array<AddressRules, 2>, 2> address_rules_;
 };
 
 }  // namespace weir::inspection

@@ -124,10 +124,21 @@ void DetectorCore::judge_ip_only(Call& call) {
   const auto i = static_cast<size_t>(d);
   const bool first = !call.session.ip_only_done_[i];
   call.session.ip_only_done_[i] = true;
-  for (const uint32_t number : call.ruleset.ip_only(d)) {
+  // Suricata judges addresses with a negation by packet, all others once.
+  const AddressRules& rules = call.profile.address_rules(d, first);
+  ProposedRules& proposed = call.scratch.packet_rules;
+  proposed.clear();
+  if (limits_.reference) {
+    for (const uint32_t number : call.ruleset.ip_only(d)) {
+      const DetectionRule& rule = call.ruleset.rule(number);
+      if (first || call.profile.negated(rule.source) || call.profile.negated(rule.destination))
+        proposed.add(number);
+    }
+  } else {
+    rules.visit(source(call, d), destination(call, d), [&](uint32_t number) { proposed.add(number); });
+  }
+  for (const uint32_t number : proposed.sorted()) {
     const DetectionRule& rule = call.ruleset.rule(number);
-    // Suricata judges addresses with a negation by packet, all others once.
-    if (!first && !call.profile.negated(rule.source) && !call.profile.negated(rule.destination)) continue;
     if (header_matches(call, rule, d) && checks_match(call, rule, d, nullptr)) {
       found(call, number, d, false, nullptr);
     }

@@ -31,6 +31,7 @@ class IntervalSet {
   bool is_all() const {
     return intervals_.size() == 1 && intervals_[0].first == kLowest && intervals_[0].last == kHighest;
   }
+  const std::vector<Interval>& intervals() const { return intervals_; }
   bool contains(T value) const {
     auto after = std::upper_bound(intervals_.begin(), intervals_.end(), value,
                                   [](T v, const Interval& i) { return v < i.first; });
