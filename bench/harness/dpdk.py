@@ -108,6 +108,7 @@ class FeedContender(Contender):
     buffers = 16_384  # of its packet pool, where it can be told
     settle_seconds = 0.1  # after which a counter that lags has come up
     pool = ""  # how its packet pool's name begins
+    verify_rate = None  # packets a second, of the verification; None: as fast as it goes
     warm_seconds = 0.3  # of every turn, before anything counts: caches, and what slept while others had the core
 
     def __init__(self, name, traffic, build, rate=None, timestamps=False):
@@ -163,7 +164,7 @@ class FeedContender(Contender):
         plan, feed = self.feed.plan, self.feed
         packets = plan.packets_of_passes(passes_to_verify(plan))
         uncaptured = max(0, packets - JUDGED_PACKETS)
-        feed.pace(None)
+        feed.pace(self.verify_rate)
         if not uncaptured:
             feed.capture(True, self.alive)
         done = self._one_of_each_direction()

@@ -17,6 +17,7 @@ class Weir(FeedContender):
     `build`."""
 
     pool = "weir_packets"
+    profile = {}  # keys of the profile beside its rules
     port = {"driver": "null"}
 
     def __init__(self, name, traffic, build, sessions=None, udp_timeout=3600, inspect=None, feed_build=None,
@@ -58,7 +59,7 @@ class Weir(FeedContender):
                                   "from": {"domains": ["a"], "prefixes": [f"10.1.{200 + number}.0/24"]}})
         if self.inspect:
             ports, rules = self.inspect
-            config.profile.append({"name": "bench", "rules": rules})
+            config.profile.append({"name": "bench", "rules": rules, **self.profile})
             config.policy.append({"id": "inspected", "action": "inspect", "protocol": "tcp", "ports": list(ports),
                                   "profile": "bench", "from": {"domains": ["a"]}, "to": {"domains": ["b"]}})
         config.policy.append({"id": "traffic", "action": "allow", "from": {"domains": ["a"]},
