@@ -4,6 +4,8 @@
 
 #include "inspection/app/dns/dns_transaction.h"
 #include "inspection/app/http/events.h"
+#include "inspection/app/quic/quic_transaction.h"
+#include "inspection/app/ssh/ssh_transaction.h"
 #include "inspection/app/tls/tls_transaction.h"
 
 namespace weir::inspection {
@@ -16,6 +18,8 @@ std::string_view app_event_name(AppProtocol protocol, unsigned bit) {
   std::span<const std::string_view> names;
   if (protocol == AppProtocol::dns) names = dns_event_names();
   if (protocol == AppProtocol::tls) names = tls_event_names();
+  if (protocol == AppProtocol::ssh) names = ssh_event_names();
+  if (protocol == AppProtocol::quic) names = quic_event_names();
   return bit < names.size() ? names[bit] : std::string_view{};
 }
 

@@ -2,7 +2,29 @@
 
 namespace weir::inspection::probe {
 
-Recognition tls(Direction direction, Bytes bytes) {
+namespace {
+
+/// Records of a connection that is encrypted already, one behind the other as far as they are there.
+Recognition midst(Bytes bytes) {
+  constexpr uint8_t kChangeCipher = 20, kApplication = 23;
+  constexpr size_t kHeader = 5, kMaxRecord = 16'384 + 2'048, kLeastSealed = 16;
+  for (Bytes rest = bytes; !rest.empty();) {
+    if (rest[0] < kChangeCipher || rest[0] > kApplication) return kNo;
+    if (rest.size() > 1 && rest[1] != 3) return kNo;
+    if (rest.size() > 2 && rest[2] > 4) return kNo;
+    if (rest.size() < kHeader) return rest.size() == bytes.size() ? kMore : yes(AppProtocol::tls);
+    const size_t length = static_cast<size_t>(rest[3]) << 8 | rest[4];
+    const bool plausible = rest[0] == kApplication ? length >= kLeastSealed : length > 0;
+    if (!plausible || length > kMaxRecord) return kNo;
+    if (rest.size() - kHeader <= length) return yes(AppProtocol::tls);
+    rest = rest.subspan(kHeader + length);
+  }
+  return kNo;
+}
+
+}  // namespace
+
+Recognition tls(Direction direction, Bytes bytes, const StreamBefore& before) {
   constexpr uint8_t kHandshake = 22, kAlert = 21, kClientHello = 1, kServerHello = 2, kHelloRequest = 0;
   // SSL 2.0's hello, in which older clients offer 3.0 and later (RFC 5246 appendix E.2).
   if ((bytes[0] & 0x80) != 0) {
@@ -15,6 +37,9 @@ Recognition tls(Direction direction, Bytes bytes) {
         bytes[6] == 2)
       return yes(AppProtocol::tls, true);
     return kNo;
+  }
+  if (before.midstream) {
+    if (const Recognition told = midst(bytes); told.answer != Recognition::Answer::no) return told;
   }
   if (bytes[0] != kHandshake && bytes[0] != kAlert) return kNo;
   if (bytes.size() > 1 && bytes[1] != 3) return kNo;

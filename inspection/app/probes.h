@@ -21,7 +21,7 @@ inline std::string_view text(Bytes bytes) {
 
 Recognition http(Direction direction, Bytes bytes);
 Recognition http2(Direction direction, Bytes bytes);
-Recognition tls(Direction direction, Bytes bytes);
+Recognition tls(Direction direction, Bytes bytes, const StreamBefore& before);
 Recognition dns_stream(Bytes bytes);
 Recognition ssh(Direction direction, Bytes bytes);
 /// SMTP and FTP greet alike. What the greeting leaves open the client's first command decides; for a command

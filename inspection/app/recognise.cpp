@@ -40,7 +40,7 @@ Recognition recognise_stream(Direction direction, std::span<const uint8_t> bytes
   if (bytes.empty()) return probe::kMore;
   bool more = false;
   const Recognition answers[] = {probe::http(direction, bytes),
-                                 probe::tls(direction, bytes),
+                                 probe::tls(direction, bytes, before),
                                  probe::ssh(direction, bytes),
                                  probe::http2(direction, bytes),
                                  probe::mail_or_files(direction, bytes, before),
@@ -53,13 +53,18 @@ Recognition recognise_stream(Direction direction, std::span<const uint8_t> bytes
 }
 
 Recognition recognise_datagram(std::span<const uint8_t> bytes, uint16_t src_port, uint16_t dst_port) {
-  constexpr uint16_t kMdns = 5'353, kLlmnr = 5'355, kNetbiosNames = 137;
+  constexpr uint16_t kDns = 53, kMdns = 5'353, kLlmnr = 5'355, kNetbiosNames = 137;
   if (bytes.empty()) return probe::kNo;
-  if (const Recognition told = probe::quic(bytes); told.answer == Answer::yes) return told;
   for (const uint16_t other : {kMdns, kLlmnr, kNetbiosNames}) {
     if (src_port == other || dst_port == other) return probe::kNo;
   }
-  switch (probe_dns(bytes, bytes.size())) {
+  DnsProbe dns = probe_dns(bytes, bytes.size());
+  const bool own_port = src_port == kDns || dst_port == kDns;
+  if (dns != DnsProbe::query && dns != DnsProbe::answer) {
+    if (const Recognition told = probe::quic(bytes); told.answer == Answer::yes) return told;
+  }
+  if (dns != DnsProbe::query && dns != DnsProbe::answer && own_port) dns = probe_damaged_dns(bytes);
+  switch (dns) {
     case DnsProbe::query:
       return probe::yes(AppProtocol::dns);
     case DnsProbe::answer:

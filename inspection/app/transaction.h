@@ -23,6 +23,13 @@ enum class AppProtocol : uint8_t {
 #undef APP
 };
 
+/// All that are told apart.
+inline constexpr AppProtocol kAppProtocols[] = {
+#define APP(id, name) AppProtocol::id,
+#include "inspection/app/protocols.def"
+#undef APP
+};
+
 /// What rules and EVE call it: "http", "tls", "unknown", "failed".
 std::string_view name_of(AppProtocol protocol);
 
@@ -36,6 +43,12 @@ struct DnsStep {
 };
 struct TlsStep {
   static constexpr uint8_t none = 0, hello = 1, certificate = 2, complete = 3;
+};
+struct SshStep {
+  static constexpr uint8_t none = 0, banner = 1, keys = 2, complete = 3;
+};
+struct QuicStep {
+  static constexpr uint8_t none = 0, complete = 1;
 };
 
 enum class BufferKind : uint8_t { whole, list, grows };
@@ -103,6 +116,8 @@ class Transaction {
     return std::nullopt;
   }
   virtual size_t file_count(Direction) const { return 0; }
+  /// Its event may be written, though more of it will come: nothing of that would stand in it.
+  virtual bool says_all() const { return false; }
   /// The window of `grows` buffers was judged up to its end: what follows is new.
   virtual void judged(BufferId buffer, Direction direction) = 0;
 

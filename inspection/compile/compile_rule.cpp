@@ -389,7 +389,7 @@ Status RuleCompiler::take(const ast::EngineEvent& e) {
     out_.packet_checks.emplace_back(*event);
     return {};
   }
-  for (const AppProtocol protocol : {AppProtocol::http1, AppProtocol::tls, AppProtocol::dns}) {
+  for (const AppProtocol protocol : kAppProtocols) {
     if (name_of(protocol) != e.protocol) continue;
     if (const auto bit = app_event_bit(protocol, e.name)) {
       out_.app_events |= uint64_t{1} << *bit;

@@ -132,6 +132,9 @@ Result<std::shared_ptr<const DetectionRuleset>> DetectionRuleset::compile(
   }
   std::sort(out->by_name_.begin(), out->by_name_.end());
   for (const DetectionRule& rule : out->rules_) {
+    for (const BufferPart& part : rule.parts)
+      out->asks_ssh_fingerprints_ |=
+          part.buffer >= BufferId::ssh_hassh && part.buffer <= BufferId::ssh_hassh_server_string;
     for (const PacketCheck& check : rule.packet_checks) {
       if (const auto* hash = std::get_if<FileHashCheck>(&check))
         out->file_digests_ |= static_cast<uint8_t>(1U << static_cast<unsigned>(hash->digest));

@@ -85,6 +85,8 @@ class DetectionRuleset {
   const TransformChains& chains() const { return chains_; }
   /// Checksums of files that rules ask for: bits by FileDigest.
   uint8_t file_digests() const { return file_digests_; }
+  /// Some rule looks into ssh.hassh or one of its like.
+  bool asks_ssh_fingerprints() const { return asks_ssh_fingerprints_; }
   const ast::SetTable& addresses() const { return addresses_; }
   const ast::SetTable& ports() const { return ports_; }
 
@@ -146,6 +148,7 @@ class DetectionRuleset {
   std::vector<uint32_t> slow_;
   TransformChains chains_;
   uint8_t file_digests_ = 0;
+  bool asks_ssh_fingerprints_ = false;
   ast::SetTable addresses_, ports_;
   std::array<std::vector<uint32_t>, 2> ip_only_, protocol_only_, events_;
   std::array<std::array<std::vector<uint32_t>, 2>, kPayloadSources> headers_;

@@ -90,6 +90,8 @@ void Engine::use(const Ruleset& rules) {
   session_settings_ = rules.settings();
   if (settings_.session_records != 0) session_settings_.stream.session_records = settings_.session_records;
   parsers_.http = session_settings_.http;
+  parsers_.ssh_fingerprints =
+      session_settings_.ssh_fingerprints || rules.profile().ruleset().asks_ssh_fingerprints();
   parsers_.http.file_hashes =
       static_cast<uint8_t>(parsers_.http.file_hashes | rules.profile().ruleset().file_digests());
 }

@@ -40,7 +40,8 @@ void Engine::app_bytes(EngineSession& session, Direction direction, std::span<co
   }
   const EngineSession::Side& other = session.side(opposite(direction));
   const StreamBefore before{other.waiting.view(),
-                            other.recognised && session.facts.protocol == AppProtocol::unknown};
+                            other.recognised && session.facts.protocol == AppProtocol::unknown,
+                            session.facts.midstream};
   const Recognition told = session.tcp != nullptr
                                ? recognise_stream(direction, begin, before)
                                : recognise_datagram(begin, packet_->view.src_port, packet_->view.dst_port);
@@ -168,7 +169,7 @@ void Engine::change_protocol(EngineSession& session, Direction direction, std::s
 
 void Engine::log_transactions(EngineSession& session, const EnginePacket& packet, bool all) {
   for (Transaction* const transaction : session.parser->transactions()) {
-    if (transaction->logged || (!all && !is_over(*transaction))) continue;
+    if (transaction->logged || (!all && !is_over(*transaction) && !transaction->says_all())) continue;
     transaction->logged = true;
     events_->transaction(session, packet, *transaction);
   }

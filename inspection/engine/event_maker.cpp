@@ -55,6 +55,10 @@ EventKind kind_of(AppProtocol protocol) {
       return EventKind::tls;
     case AppProtocol::dns:
       return EventKind::dns;
+    case AppProtocol::ssh:
+      return EventKind::ssh;
+    case AppProtocol::quic:
+      return EventKind::quic;
     default:
       return EventKind::count_;
   }
@@ -194,7 +198,10 @@ void EventMaker::transaction(const EngineSession& session, const EnginePacket& p
   if (!settings_.kinds.has(kind)) return;
   Event& event = begin(kind, packet.view.time_ns, &session, &packet);
   event.app.own = transaction.protocol();
-  if (kind != EventKind::tls) event.tx_id = transaction.id;
+  // What one message says stands with who sent it.
+  if (kind == EventKind::dns || kind == EventKind::quic)
+    event.turned = transaction.last_step(Direction::to_client) > 0;
+  if (kind != EventKind::tls && kind != EventKind::ssh) event.tx_id = transaction.id;
   write_transaction(fields_, transaction);
   finish(&session, &packet);
 }

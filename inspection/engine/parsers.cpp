@@ -2,6 +2,8 @@
 
 #include "inspection/app/dns/dns_parser.h"
 #include "inspection/app/http/parser.h"
+#include "inspection/app/quic/quic_parser.h"
+#include "inspection/app/ssh/ssh_parser.h"
 #include "inspection/app/tls/tls_parser.h"
 
 namespace weir::inspection {
@@ -11,6 +13,8 @@ bool has_parser(AppProtocol protocol) {
     case AppProtocol::http1:
     case AppProtocol::dns:
     case AppProtocol::tls:
+    case AppProtocol::ssh:
+    case AppProtocol::quic:
       return true;
     default:
       return false;
@@ -26,6 +30,10 @@ AppParser* make_parser(BytePool& pool, ParserShared& shared, AppProtocol protoco
       return make_dns_parser(pool, over_tcp, first_tx);
     case AppProtocol::tls:
       return make_tls_parser(pool, first_tx);
+    case AppProtocol::ssh:
+      return make_ssh_parser(pool, shared.ssh_fingerprints, first_tx);
+    case AppProtocol::quic:
+      return make_quic_parser(pool, shared.quic, first_tx);
     default:
       return nullptr;
   }

@@ -3,6 +3,7 @@
 
 #include "inspection/app/app_parser.h"
 #include "inspection/app/http/limits.h"
+#include "inspection/app/quic/quic_keys.h"
 #include "inspection/memory/byte_pool.h"
 
 namespace weir::inspection {
@@ -11,6 +12,8 @@ namespace weir::inspection {
 struct ParserShared {
   HttpLimits http;
   HttpCounters http_counters;
+  QuicDecryptor quic;
+  bool ssh_fingerprints = true;  // events wait for them
 };
 
 /// Others are a label: nothing of them is read.

@@ -1,6 +1,9 @@
 #include "inspection/events/app_fields.h"
 
+#include "inspection/app/byte_cursor.h"
 #include "inspection/app/dns/dns_transaction.h"
+#include "inspection/app/quic/quic_transaction.h"
+#include "inspection/app/ssh/ssh_transaction.h"
 #include "inspection/app/tls/tls_transaction.h"
 
 namespace weir::inspection {
@@ -84,6 +87,41 @@ void write_tls(FieldWriter& fields, const TlsTransaction& tls) {
                      Field::tls_client_serial, Field::tls_client_fingerprint});
 }
 
+void bytes_if(FieldWriter& fields, Field field, std::span<const uint8_t> bytes) {
+  if (!bytes.empty()) fields.bytes(field, bytes);
+}
+
+/// Which fields a side of SSH has.
+struct SshFields {
+  Field proto, software, hassh, hassh_string;
+};
+
+void write_ssh(FieldWriter& fields, const SshTransaction::Side& side, const SshFields& names) {
+  bytes_if(fields, names.proto, side.protocol.view());
+  bytes_if(fields, names.software, side.software.view());
+  if (side.hassh.empty()) return;
+  fields.bytes(names.hassh, side.hassh_hash);
+  fields.bytes(names.hassh_string, side.hassh.view());
+}
+
+void write_quic(FieldWriter& fields, const QuicTransaction& quic) {
+  fields.number(Field::quic_version, quic.version());
+  bytes_if(fields, Field::quic_sni, quic.server_name());
+  bytes_if(fields, Field::quic_ua, quic.user_agent());
+  bytes_if(fields, Field::quic_cyu_hash, quic.cyu_hash());
+  bytes_if(fields, Field::quic_cyu, quic.cyu());
+  const TlsHello& hello = quic.hello();
+  if (!hello.seen) return;
+  const bool client = quic.direction() == kServer;
+  write_hash(fields, hello, client ? Field::quic_ja3_hash : Field::quic_ja3s_hash,
+             client ? Field::quic_ja3 : Field::quic_ja3s);
+  bytes_if(fields, Field::quic_ja4, hello.ja4.view());
+  bytes_if(fields, Field::quic_extensions, hello.extensions.view());
+  bytes_if(fields, Field::quic_extension_name, quic.server_name());
+  ByteCursor alpns(hello.alpns.view());
+  for (std::span<const uint8_t> name; alpns.vector8(name);) fields.bytes(Field::quic_extension_alpn, name);
+}
+
 }  // namespace
 
 void write_transaction(FieldWriter& fields, Transaction& transaction) {
@@ -92,6 +130,17 @@ void write_transaction(FieldWriter& fields, Transaction& transaction) {
       return write_http(fields, static_cast<HttpTransaction&>(transaction));
     case AppProtocol::tls:
       return write_tls(fields, static_cast<const TlsTransaction&>(transaction));
+    case AppProtocol::ssh: {
+      const auto& ssh = static_cast<const SshTransaction&>(transaction);
+      write_ssh(fields, ssh.side(kServer),
+                {Field::ssh_client_proto, Field::ssh_client_software, Field::ssh_client_hassh,
+                 Field::ssh_client_hassh_string});
+      return write_ssh(fields, ssh.side(kClient),
+                       {Field::ssh_server_proto, Field::ssh_server_software, Field::ssh_server_hassh,
+                        Field::ssh_server_hassh_string});
+    }
+    case AppProtocol::quic:
+      return write_quic(fields, static_cast<const QuicTransaction&>(transaction));
     case AppProtocol::dns: {
       const auto& dns = static_cast<const DnsTransaction&>(transaction);
       fields.flag(Field::dns_from_server, dns.direction() == kClient);

@@ -8,6 +8,7 @@
 #include "inspection/app/app_events.h"
 #include "inspection/app/dns/dns_transaction.h"
 #include "inspection/events/eve_dns.h"
+#include "inspection/events/eve_quic.h"
 #include "inspection/events/eve_text.h"
 #include "inspection/events/event_fields.h"
 
@@ -200,6 +201,10 @@ const char* event_type(EventKind kind) {
       return "tls";
     case EventKind::dns:
       return "dns";
+    case EventKind::ssh:
+      return "ssh";
+    case EventKind::quic:
+      return "quic";
     case EventKind::fileinfo:
       return "fileinfo";
     case EventKind::anomaly:
@@ -229,6 +234,20 @@ Json& object_of(Json& json, EveObject object) {
       return json["tls"]["client"];
     case EveObject::dns:
       return json["dns"];
+    case EveObject::ssh_client:
+      return json["ssh"]["client"];
+    case EveObject::ssh_client_hassh:
+      return json["ssh"]["client"]["hassh"];
+    case EveObject::ssh_server:
+      return json["ssh"]["server"];
+    case EveObject::ssh_server_hassh:
+      return json["ssh"]["server"]["hassh"];
+    case EveObject::quic:
+      return json["quic"];
+    case EveObject::quic_ja3:
+      return json["quic"]["ja3"];
+    case EveObject::quic_ja3s:
+      return json["quic"]["ja3s"];
     case EveObject::anomaly:
       return json["anomaly"];
     case EveObject::alert:
@@ -331,6 +350,13 @@ void EveFormat::add_special(Json& json, const Event& event, Field field, std::st
     case Field::tls_version:
       json["tls"]["version"] = tls_version_name(number);
       return;
+    case Field::quic_version:
+    case Field::quic_cyu_hash:
+    case Field::quic_cyu:
+    case Field::quic_extensions:
+    case Field::quic_extension_name:
+    case Field::quic_extension_alpn:
+      return add_quic(json["quic"], field, text, number);
     case Field::anomaly_event:
       return add_anomaly(json, event, static_cast<unsigned>(number));
     case Field::alert_metadata:

@@ -64,6 +64,8 @@ enum class EventKind : uint8_t {
   http,
   tls,
   dns,
+  ssh,
+  quic,
   fileinfo,
   anomaly,
   count_

@@ -32,6 +32,13 @@ enum class EveObject : uint8_t {
   tls_ja3s,
   tls_client,
   dns,
+  ssh_client,
+  ssh_client_hassh,
+  ssh_server,
+  ssh_server_hassh,
+  quic,
+  quic_ja3,
+  quic_ja3s,
   anomaly,
   alert,
   drop

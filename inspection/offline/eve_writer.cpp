@@ -128,6 +128,8 @@ EventSettings events_of(const EveSettings& settings) {
                      .set(EventKind::http, settings.http)
                      .set(EventKind::tls, settings.tls)
                      .set(EventKind::dns, settings.dns)
+                     .set(EventKind::ssh, settings.ssh)
+                     .set(EventKind::quic, settings.quic)
                      .set(EventKind::fileinfo, settings.fileinfo)
                      .set(EventKind::anomaly, settings.anomaly);
   events.payload = settings.payload;
@@ -187,10 +189,51 @@ void EveWriter::made(Event& event, std::span<const uint8_t> fields, const Engine
     add_vlans(json, session->vlans, session->vlan_count);
   }
   if (event.kind == EventKind::flow) add_flow(json, *session);
+  if (event.kind == EventKind::dns && json.contains("dns")) return write_dns(std::move(json));
   if (event.kind != EventKind::alert) return write(json);
   add_tunnel(json, *packet);
   if (settings_.packet) add_packet(json, *packet);
   pending_.push_back(std::move(json));
+}
+
+/// Of each message what the settings ask for.
+void EveWriter::write_dns(Json json) {
+  const Json& dns = json["dns"];
+  const bool response = dns.value("type", "") == "response";
+  if (!(response ? settings_.dns_responses : settings_.dns_requests)) return;
+  const auto wanted = [&](const Json& query) {
+    const auto& types = settings_.dns_types;
+    return types.empty() || std::any_of(types.begin(), types.end(), [&](std::string type) {
+             std::transform(type.begin(), type.end(), type.begin(),
+                            [](unsigned char c) { return std::toupper(c); });
+             return query.value("rrtype", "") == type;
+           });
+  };
+  const Json queries = dns.value("queries", Json::array());
+  if (!queries.empty() && std::none_of(queries.begin(), queries.end(), wanted)) return;
+  if (settings_.dns_version != 2) return write(json);
+  write_older_dns(std::move(json), queries, response);
+}
+
+/// An event for each question, an answer in place of a response, and the client first in both.
+void EveWriter::write_older_dns(Json json, const Json& queries, bool response) {
+  Json& dns = json["dns"];
+  dns["version"] = 2;
+  dns["type"] = response ? "answer" : "query";
+  for (const char* const key : {"queries", "authorities", "additionals", "opcode"}) dns.erase(key);
+  if (response) {
+    std::swap(json["src_ip"], json["dest_ip"]);
+    if (json.contains("src_port")) std::swap(json["src_port"], json["dest_port"]);
+  } else {
+    for (const char* const key : {"flags", "qr", "aa", "tc", "rd", "ra", "rcode"}) dns.erase(key);
+  }
+  for (const Json& query : queries) {
+    dns["rrname"] = query["rrname"];
+    dns["rrtype"] = query["rrtype"];
+    write(json);
+    if (response) return;
+  }
+  if (queries.empty()) write(json);
 }
 
 void EveWriter::ended(const EngineSession& session) {

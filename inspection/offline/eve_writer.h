@@ -17,7 +17,7 @@ namespace weir::inspection::offline {
 
 struct EveSettings {
   bool alert = true, anomaly = true, drop = false, flow = true, netflow = false, http = true, tls = true,
-       dns = true, fileinfo = true, stats = true;
+       dns = true, ssh = true, quic = true, fileinfo = true, stats = true;
   bool other_types = true;  // of protocols that have no word above
   bool payload = false, payload_printable = false, packet = false, metadata = true, verdict = false;
   bool rule_text = false, references = false;
@@ -33,6 +33,7 @@ struct EveSettings {
   bool community_id = false;
   uint16_t community_seed = 0;
   bool dns_requests = true, dns_responses = true;
+  unsigned dns_version = 3;            // 2: as Suricata 7 writes it
   std::vector<std::string> dns_types;  // empty: all
 };
 
@@ -59,6 +60,8 @@ class EveWriter final : public EventMaker {
             const EnginePacket* packet) override;
   bool concluded(const EngineVerdict& verdict) override;
   void add_flow(Json& json, const EngineSession& session) const;
+  void write_dns(Json json);
+  void write_older_dns(Json json, const Json& queries, bool response);
   void write_pending();
   void write(const Json& json);
 

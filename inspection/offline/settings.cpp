@@ -131,6 +131,7 @@ void read_stream(const Reader& reader, OfflineSettings& out) {
   if (const Json* value = reader.at("stream.inline"); value != nullptr && text_of(*value) != "auto")
     stream.is_inline = yes(*value);
   reader.flag("stream.midstream", stream.midstream);
+  reader.flag("stream.bypass", out.engine.bypass_done);
   reader.flag("stream.async-oneside", stream.async_oneside);
   reader.size("stream.reassembly.depth", stream.depth);
   if (const Json* policy = reader.at("stream.reassembly.urgent.policy"))
@@ -210,7 +211,7 @@ void one_type(const std::string& name, const Json& options, EveSettings& eve) {
       {"alert", &EveSettings::alert}, {"anomaly", &EveSettings::anomaly}, {"drop", &EveSettings::drop},
       {"flow", &EveSettings::flow},   {"netflow", &EveSettings::netflow}, {"http", &EveSettings::http},
       {"tls", &EveSettings::tls},     {"dns", &EveSettings::dns},         {"files", &EveSettings::fileinfo},
-      {"stats", &EveSettings::stats}};
+      {"ssh", &EveSettings::ssh},     {"quic", &EveSettings::quic},       {"stats", &EveSettings::stats}};
   for (const auto& [known, member] : kTypes) {
     if (name == known) eve.*member = true;
   }
@@ -219,6 +220,7 @@ void one_type(const std::string& name, const Json& options, EveSettings& eve) {
   if (name == "drop") reader.flag("alerts", eve.drop_alerts);
   if (name == "files") read_force_hash(reader.at("force-hash"), eve);
   if (name == "dns") {
+    reader.size("version", eve.dns_version);
     reader.flag("requests", eve.dns_requests);
     reader.flag("responses", eve.dns_responses);
     if (const Json* types = reader.at("types"); types != nullptr && types->is_array()) {
@@ -274,8 +276,8 @@ void read_eve(const Reader& reader, EveSettings& eve) {
     const Json* const types = at_path(*log, "types");
     if (types == nullptr || !types->is_array()) continue;
     if (first) {
-      eve.alert = eve.anomaly = eve.drop = eve.flow = eve.netflow = eve.http = eve.tls = eve.dns =
-          eve.fileinfo = eve.stats = false;
+      eve.alert = eve.anomaly = eve.drop = eve.flow = eve.netflow = eve.http = eve.tls = eve.dns = eve.ssh =
+          eve.quic = eve.fileinfo = eve.stats = false;
       first = false;
     }
     read_xff(Reader(*log), eve);
@@ -371,6 +373,9 @@ Result<OfflineSettings> read_settings(const std::string& file) {
               out.session.http.request_body_limit);
   reader.size("app-layer.protocols.http.libhtp.default-config.response-body-limit",
               out.session.http.response_body_limit);
+  // "auto", and what is not said: where a rule asks for them.
+  out.session.ssh_fingerprints = false;
+  reader.flag("app-layer.protocols.ssh.hassh", out.session.ssh_fingerprints);
   read_decoder(reader, out);
   read_eve(reader, out.eve);
   out.session.http.file_hashes = out.eve.file_hashes;

@@ -32,6 +32,8 @@ enum class KeywordGroup : uint8_t {
   file,
   dns,
   tls,
+  ssh,
+  quic,
   app,
   other_protocols,
 };

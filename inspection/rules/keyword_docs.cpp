@@ -70,6 +70,8 @@ constexpr Chapter kChapters[] = {
     {KeywordGroup::file, "Files"},
     {KeywordGroup::dns, "DNS"},
     {KeywordGroup::tls, "TLS"},
+    {KeywordGroup::ssh, "SSH"},
+    {KeywordGroup::quic, "QUIC"},
 };
 
 std::string cell(std::string_view text) {

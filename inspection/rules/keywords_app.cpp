@@ -264,7 +264,7 @@ Parsed<void> on_tls_validity(RuleContext& context, const OptionText& option, con
 
 // --- older keywords that are a content in a buffer ---
 
-enum ContentForm { kFileName, kFileExtension, kTlsSubject, kTlsIssuer, kTlsFingerprint };
+enum ContentForm { kFileName, kFileExtension, kTlsSubject, kTlsIssuer, kTlsFingerprint, kSshSoftware };
 
 Parsed<void> on_content_form(RuleContext& context, const OptionText& option, const Keyword& keyword) {
   Content content;
@@ -291,6 +291,9 @@ Parsed<void> on_content_form(RuleContext& context, const OptionText& option, con
     case kTlsIssuer:
       buffer = BufferId::tls_cert_issuer;
       break;
+    case kSshSoftware:
+      buffer = BufferId::ssh_software;
+      break;
     default:
       buffer = BufferId::tls_cert_fingerprint;
       content.nocase = content.starts_with = content.ends_with = true;
@@ -298,6 +301,25 @@ Parsed<void> on_content_form(RuleContext& context, const OptionText& option, con
   if (auto ok = context.need_protocol(option, info_of(buffer).protocol); !ok) return ok;
   content.use = context.use_of(buffer);
   context.add(option, std::move(content));
+  return {};
+}
+
+/// "1.99", or "2_compat": 2 and what is compatible with it.
+Parsed<void> on_ssh_version(RuleContext& context, const OptionText& option, const Keyword&) {
+  const std::string_view text = unquote_if_quoted(option.value).text;
+  const bool plain =
+      !text.empty() && text.find_first_not_of("0123456789._-abcdefghijklmnopqrstuvwxyz") == text.npos;
+  if (!plain) return wrong(option, "The value is a version, or 2_compat.");
+  if (auto ok = context.need_protocol(option, AppProtocol::ssh); !ok) return ok;
+  Pcre version;
+  version.use = context.use_of(BufferId::ssh_proto);
+  if (text == "2_compat") {
+    version.pattern = R"(^(?:2|1\.99))";
+  } else {
+    version.pattern = "^\\Q" + std::string(text) + "\\E$";
+  }
+  version.dollar_end_only = true;
+  context.add(option, std::move(version));
   return {};
 }
 
@@ -443,7 +465,7 @@ constexpr Keyword kKeywords[] = {
     {"app-layer-protocol", KeywordGroup::app, kValue, on_app_protocol, Support::yes, "",
      "the session speaks that protocol"},
     event("app-layer-event", EngineEvent::Source::app_layer, Support::partly,
-          "Events that the parsers of HTTP, TLS and DNS raise; a rule on another one is refused.",
+          "Events that the parsers raise; a rule on another one is refused.",
           "the parser found that anomaly"),
     event("decode-event", EngineEvent::Source::decode, Support::partly, kSomeEvents,
           "a packet's headers have that fault"),
@@ -474,6 +496,10 @@ constexpr Keyword kKeywords[] = {
      kTlsIssuer},
     {"tls.fingerprint", kTls, kValue, on_content_form, Support::yes, "", "all of tls.cert_fingerprint",
      kTlsFingerprint},
+    {"ssh.protoversion", KeywordGroup::ssh, kValue, on_ssh_version, Support::yes, "",
+     "the version in the banner; 2_compat is 2 or 1.99"},
+    {"ssh.softwareversion", KeywordGroup::ssh, kValue, on_content_form, Support::yes, "",
+     "a content in ssh.software", kSshSoftware},
     {"filename", kFile, kValue, on_content_form, Support::yes, "", "a content in file.name, without case",
      kFileName},
     {"fileext", kFile, kValue, on_content_form, Support::yes, "",

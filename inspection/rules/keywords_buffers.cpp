@@ -12,6 +12,20 @@ namespace {
 
 // --- sticky buffers ---
 
+/// Of a hello of TLS, over TCP or in QUIC.
+bool is_of_hello(BufferId buffer) {
+  switch (buffer) {
+    case BufferId::ja3_hash:
+    case BufferId::ja3_string:
+    case BufferId::ja3s_hash:
+    case BufferId::ja3s_string:
+    case BufferId::ja4_hash:
+      return true;
+    default:
+      return false;
+  }
+}
+
 /// The words that change the content before them. The other older names ("http_request_line") are sticky.
 constexpr std::array<std::string_view, 13> kModifiers = {
     "http_client_body", "http_cookie",   "http_header",    "http_host",        "http_method",
@@ -43,6 +57,11 @@ Parsed<void> on_sticky(RuleContext& context, const OptionText& option, const Key
     return {};
   }
   if (auto ok = context.need_protocol(option, info.protocol); !ok) return ok;
+  const AppProtocol app = context.rule.app;
+  if (is_of_hello(buffer) && app != AppProtocol::unknown && app != AppProtocol::tls &&
+      app != AppProtocol::quic)
+    return wrong(option,
+                 "It belongs to tls and quic, and the rule is one of " + std::string(name_of(app)) + ".");
   if (buffer == BufferId::base64_data) {
     const auto& options = context.rule.options;
     if (std::none_of(options.begin(), options.end(),
@@ -80,10 +99,12 @@ std::vector<Keyword> make_buffer_keywords() {
   for (const BufferInfo& info : buffer_infos()) {
     const bool http = info.protocol == AppProtocol::http1;
     const KeywordGroup group =
-        http                                ? KeywordGroup::http
-        : info.protocol == AppProtocol::dns ? KeywordGroup::dns
-        : info.protocol == AppProtocol::tls ? KeywordGroup::tls
-        : info.keyword.starts_with("file")  ? KeywordGroup::file
+        http                                                        ? KeywordGroup::http
+        : info.protocol == AppProtocol::dns                         ? KeywordGroup::dns
+        : info.protocol == AppProtocol::tls || is_of_hello(info.id) ? KeywordGroup::tls
+        : info.protocol == AppProtocol::ssh                         ? KeywordGroup::ssh
+        : info.protocol == AppProtocol::quic                        ? KeywordGroup::quic
+        : info.keyword.starts_with("file")                          ? KeywordGroup::file
         : info.keyword.find("hdr") != info.keyword.npos || info.keyword.starts_with("ip.")
             ? KeywordGroup::packet
             : KeywordGroup::payload;

@@ -29,6 +29,7 @@ std::string about(const Json& alert) {
   if (!http.is_null() && !http.empty())
     return " " + word(http, "http_method") + " " + word(http, "hostname") + word(http, "url");
   if (const std::string name = word(tls, "sni"); !name.empty()) return " tls " + name;
+  if (const std::string name = word(child(alert, "quic"), "sni"); !name.empty()) return " quic " + name;
   const Json& queries = list(dns, "queries");
   return queries.empty() ? "" : " dns " + text(queries.front(), "rrname");
 }

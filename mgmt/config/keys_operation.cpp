@@ -175,7 +175,8 @@ constexpr KeySpec kKeys[] = {
     {.path = "events.types",
      .kind = ValueKind::choice,
      .list = true,
-     .fallback = "[\"alert\", \"drop\", \"http\", \"tls\", \"dns\", \"fileinfo\", \"anomaly\"]",
+     .fallback =
+         "[\"alert\", \"drop\", \"http\", \"tls\", \"dns\", \"ssh\", \"quic\", \"fileinfo\", \"anomaly\"]",
      .max_items = kEventTypes.size(),
      .choices = kEventTypes,
      .change = Change::restart,

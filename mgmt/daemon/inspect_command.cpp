@@ -31,6 +31,11 @@ int InspectCommand::run() const {
       return inspection::offline::kInspectFailed;
     }
     request.settings = std::move(*settings);
+  } else {
+    // A capture begins anywhere, may have one direction alone, and a sender's has checksums that its port
+    // fills in.
+    request.settings.session.stream.midstream = request.settings.session.stream.async_oneside = true;
+    request.settings.decode.checksums = false;
   }
   request.rules = rules_;
   if (!config_.empty()) {

@@ -53,6 +53,21 @@ bool plausible_counts(const DnsHeader& header, size_t length) {
   return answer || header.rcode() == 0;
 }
 
+/// Without a question its first record begins at once. Of one that only refuses there may be none, or EDNS's.
+bool plausible_record(Bytes message, const DnsHeader& header) {
+  if (header.answers == 0) {
+    constexpr size_t kEdns = 11;
+    if (header.authorities != 0 || header.additionals > 1) return false;
+    if (header.additionals == 0) return true;
+    return message.size() >= kDnsHeader + kEdns && message[kDnsHeader] == 0 &&
+           u16(message, kDnsHeader + 1) == kDnsOpt;
+  }
+  uint8_t name[kDnsMaxName];
+  const DnsNameView view = read_dns_name(message, kDnsHeader, name);
+  if (view.error != DnsNameError::none || view.end == 0 || message.size() < view.end + 4) return false;
+  return u16(message, view.end) != 0 && plausible_class(u16(message, view.end + 2));
+}
+
 }  // namespace
 
 bool read_dns_header(Bytes message, DnsHeader& out) {
@@ -113,6 +128,8 @@ DnsProbe probe_dns(Bytes message, size_t length) {
   if (!plausible_counts(header, length)) return DnsProbe::no;
   const bool answer = header.is_answer();
   const DnsProbe unfinished = message.size() < length ? DnsProbe::more : DnsProbe::no;
+  if (header.questions == 0 && message.size() >= length && !plausible_record(message, header))
+    return DnsProbe::no;
   if (header.questions > 0) {
     uint8_t name[kDnsMaxName];
     const DnsNameView view = read_dns_name(message, kDnsHeader, name);
@@ -125,6 +142,22 @@ DnsProbe probe_dns(Bytes message, size_t length) {
     // A query of one question ends with it, but for a few bytes of padding.
     if (!answer && header.questions == 1 && records == 0 && length - view.end - 4 > 4) return DnsProbe::no;
   }
+  return answer ? DnsProbe::answer : DnsProbe::query;
+}
+
+DnsProbe probe_damaged_dns(Bytes message) {
+  DnsHeader header;
+  if (!read_dns_header(message, header)) return DnsProbe::no;
+  // Operations and codes that there are (https://www.iana.org/assignments/dns-parameters).
+  const bool answer = header.is_answer();
+  const bool flags = header.opcode() <= 6 && header.opcode() != 3 && header.rcode() <= (answer ? 11 : 0);
+  const unsigned plausible = (header.questions == 1) + (header.answers <= 64) + (header.authorities <= 64) +
+                             (header.additionals <= 64);
+  uint8_t name[kDnsMaxName];
+  const DnsNameView view = read_dns_name(message, kDnsHeader, name);
+  const bool question = view.error == DnsNameError::none && view.end != 0 && message.size() >= view.end + 4 &&
+                        plausible_class(u16(message, view.end + 2));
+  if (!(flags && plausible >= 3) && !(question && plausible >= 3)) return DnsProbe::no;
   return answer ? DnsProbe::answer : DnsProbe::query;
 }
 

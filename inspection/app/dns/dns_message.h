@@ -42,6 +42,9 @@ DnsNameView read_dns_name(std::span<const uint8_t> message, size_t at, std::span
 enum class DnsProbe : uint8_t { no, more, query, answer };
 /// Does a DNS message of `length` bytes begin like this?
 DnsProbe probe_dns(std::span<const uint8_t> message, size_t length);
+/// The same of a whole message that goes to or comes from DNS's own port: what is damaged in one place is one
+/// still, and its parser says what is wrong.
+DnsProbe probe_damaged_dns(std::span<const uint8_t> message);
 
 enum DnsType : uint16_t {
   kDnsA = 1,

@@ -24,6 +24,10 @@ unsigned google_number(uint32_t version) {
   return tens * 10 + ones;
 }
 
+bool has_public_header(QuicFamily family) {
+  return family == QuicFamily::google || family == QuicFamily::google_old;
+}
+
 Error read_negotiation(ByteCursor& cursor, size_t whole, QuicHeader& out) {
   if (cursor.empty() || cursor.rest().size() % 4 != 0) return Error::not_quic;
   bool known = false;
@@ -43,10 +47,12 @@ Error read_google(Bytes datagram, QuicHeader& out) {
   ByteCursor cursor(datagram.subspan(1));
   Bytes skipped;
   if (!cursor.take(8, out.destination) || !cursor.u32(out.version)) return Error::truncated;
-  if (quic_family(out.version) != QuicFamily::google) return Error::not_quic;
+  if (!has_public_header(quic_family(out.version))) return Error::not_quic;
   const unsigned number_bits = flags >> 4 & 3;
   const size_t number_size = number_bits == 0 ? 1 : 2 * number_bits;
-  if (!cursor.take(number_size + kGoogleHash, skipped)) return Error::truncated;
+  // The oldest have a byte of flags behind the hash.
+  const size_t flags_behind = google_number(out.version) < 34 ? 1 : 0;
+  if (!cursor.take(number_size + kGoogleHash + flags_behind, skipped)) return Error::truncated;
   out.form = QuicForm::google;
   out.body = datagram.size() - cursor.rest().size();
   out.end = datagram.size();
@@ -84,12 +90,12 @@ QuicFamily quic_family(uint32_t version) {
   if (version == kVersion2 || version == kVersion2Draft) return QuicFamily::ietf_v2;
   if (const unsigned google = google_number(version); google != 0) {
     if (google < 24) return QuicFamily::unknown;
-    return google < 44 ? QuicFamily::google : google < 50 ? QuicFamily::google_long : QuicFamily::google_ietf;
+    if (google < 39) return QuicFamily::google_old;
+    if (google < 44) return QuicFamily::google;
+    return google < 50 ? QuicFamily::google_long : QuicFamily::google_ietf;
   }
-  if (version == 0x54303530 || version == 0x54303531) return QuicFamily::ietf;  // T050, T051: with TLS
+  if (version == 0x54303530 || version == 0x54303531) return QuicFamily::google_tls;
   if (version >> 8 == 0xff0000) return (version & 0xff) >= 22 ? QuicFamily::ietf : QuicFamily::unknown;
-  if (version >> 8 == 0xff0100 || version >> 8 == 0xff0200)
-    return QuicFamily::ietf;  // drafts of v2 and of extensions
   // Facebook's mvfst (after drafts 22, 27, and experiments), picoquic's own.
   constexpr uint32_t kOthers[] = {0xfaceb001, 0xfaceb002, 0xfaceb00d, 0xfaceb00e, 0xfaceb00f,
                                   0xfaceb010, 0xfaceb011, 0x50435130, 0x50435131};
@@ -115,7 +121,7 @@ QuicHeaderError read_quic_header(Bytes datagram, QuicHeader& out) {
   if (out.destination.size() > kMaxConnectionId || out.source.size() > kMaxConnectionId)
     return Error::not_quic;
   if (out.version == 0) return read_negotiation(cursor, datagram.size(), out);
-  if (family == QuicFamily::unknown || family == QuicFamily::google) {
+  if (family == QuicFamily::unknown || has_public_header(family)) {
     // Its first packet is as large as every client's.
     if (!asks_for_negotiation(out.version) || datagram.size() < kMinInitial) return Error::not_quic;
     out.body = out.end = datagram.size();

@@ -22,9 +22,11 @@ enum class QuicFamily : uint8_t {
   unknown,
   ietf,         // RFC 9000, its drafts from 22 on, and those that only differ in keys
   ietf_v2,      // RFC 9369: other numbers for the types of packets
-  google,       // Q024 to Q043: a public header of its own
+  google_old,   // Q024 to Q038: as the next one, but little-endian
+  google,       // Q039 to Q043: a public header of its own
   google_long,  // Q044 to Q046: a long header, no protection
   google_ietf,  // Q050: the IETF's packets with a hello of Google's in them
+  google_tls,   // T050, T051: with one of TLS, in frames of Google's
 };
 QuicFamily quic_family(uint32_t version);
 

@@ -2,13 +2,15 @@
 
 // The one-shot functions that OpenSSL 3 prefers take memory from the heap at each call; these do not.
 #define OPENSSL_SUPPRESS_DEPRECATED
-#include <openssl/md5.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <string_view>
+
+#include "inspection/app/byte_cursor.h"
+#include "inspection/app/md5_text.h"
 
 namespace weir::inspection {
 
@@ -23,41 +25,7 @@ constexpr size_t kMaxListed = 256;  // ciphers and extensions that fingerprints 
 /// RFC 8701.
 bool is_grease(uint16_t value) { return (value & 0x0f0f) == 0x0a0a && value >> 8 == (value & 0xff); }
 
-/// Reads big-endian fields and never beyond.
-class Cursor {
- public:
-  explicit Cursor(Bytes bytes) : bytes_(bytes) {}
-  bool u8(uint8_t& out) {
-    if (bytes_.empty()) return false;
-    out = bytes_[0];
-    bytes_ = bytes_.subspan(1);
-    return true;
-  }
-  bool u16(uint16_t& out) {
-    if (bytes_.size() < 2) return false;
-    out = static_cast<uint16_t>(bytes_[0] << 8 | bytes_[1]);
-    bytes_ = bytes_.subspan(2);
-    return true;
-  }
-  bool take(size_t size, Bytes& out) {
-    if (bytes_.size() < size) return false;
-    out = bytes_.first(size);
-    bytes_ = bytes_.subspan(size);
-    return true;
-  }
-  bool vector8(Bytes& out) {
-    uint8_t size = 0;
-    return u8(size) && take(size, out);
-  }
-  bool vector16(Bytes& out) {
-    uint16_t size = 0;
-    return u16(size) && take(size, out);
-  }
-  bool empty() const { return bytes_.empty(); }
-
- private:
-  Bytes bytes_;
-};
+using Cursor = ByteCursor;
 
 /// Numbers of one list, without what is only there to be ignored.
 struct Numbers {
@@ -93,16 +61,7 @@ bool put_numbers(PoolBytes& to, const Numbers& numbers) {
 }
 
 void hash_fingerprint(TlsHello& hello) {
-  std::array<uint8_t, MD5_DIGEST_LENGTH> digest{};
-  MD5_CTX context;
-  MD5_Init(&context);
-  MD5_Update(&context, hello.fingerprint.view().data(), hello.fingerprint.size());
-  MD5_Final(digest.data(), &context);
-  static constexpr char kDigits[] = "0123456789abcdef";
-  for (size_t i = 0; i < digest.size(); ++i) {
-    hello.fingerprint_hash[2 * i] = static_cast<uint8_t>(kDigits[digest[i] >> 4]);
-    hello.fingerprint_hash[2 * i + 1] = static_cast<uint8_t>(kDigits[digest[i] & 15]);
-  }
+  md5_text(hello.fingerprint.view(), hello.fingerprint_hash);
   hello.has_hash = true;
 }
 
@@ -177,6 +136,10 @@ bool read_extensions(Cursor& cursor, bool client, TlsHello& out, Extensions& ext
     uint16_t type = 0;
     Bytes data;
     if (!entries.u16(type) || !entries.vector16(data)) return false;
+    if (out.over_quic) {
+      const std::array<uint8_t, 2> wire = {static_cast<uint8_t>(type >> 8), static_cast<uint8_t>(type)};
+      if (!out.extensions.append(wire)) return false;
+    }
     // JA3S keeps them all.
     if (!client || !is_grease(type)) extensions.types.add(type);
     if (!read_extension(type, data, client, out, extensions)) return false;
@@ -259,9 +222,10 @@ bool make_ja4(TlsHello& hello, const Numbers& ciphers, const Extensions& extensi
     if (type != kServerName && type != kAlpn) rest.add(type);
   }
   ja4_part(rest, &extensions.signatures, extension_hash);
-  std::snprintf(text, sizeof text, "t%s%c%02zu%02zu%s_%s_%s", ja4_version(hello.effective_version()),
-                extensions.has_name ? 'd' : 'i', std::min<size_t>(ciphers.count, 99),
-                std::min<size_t>(extensions.types.count, 99), alpn, cipher_hash, extension_hash);
+  std::snprintf(text, sizeof text, "%c%s%c%02zu%02zu%s_%s_%s", hello.over_quic ? 'q' : 't',
+                ja4_version(hello.effective_version()), extensions.has_name ? 'd' : 'i',
+                std::min<size_t>(ciphers.count, 99), std::min<size_t>(extensions.types.count, 99), alpn,
+                cipher_hash, extension_hash);
   return put(hello.ja4, text);
 }
 

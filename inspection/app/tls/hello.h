@@ -11,10 +11,12 @@
 namespace weir::inspection {
 
 struct TlsHello {
-  explicit TlsHello(BytePool& pool) : names(pool), fingerprint(pool), alpns(pool), ja4(pool) {}
+  explicit TlsHello(BytePool& pool)
+      : names(pool), fingerprint(pool), alpns(pool), ja4(pool), extensions(pool) {}
   bool seen = false;
   bool has_name = false;
   bool from_sslv2 = false;
+  bool over_quic = false;          // set before it is read
   uint16_t version = 0;            // of the hello
   uint16_t supported_version = 0;  // of the server: the one chosen; of the client: the highest offered
   uint16_t cipher = 0;             // of the server
@@ -26,8 +28,9 @@ struct TlsHello {
   PoolBytes fingerprint;  // JA3 of the client, JA3S of the server
   std::array<uint8_t, 32> fingerprint_hash{};  // MD5 as text
   bool has_hash = false;
-  PoolBytes alpns;  // each behind its length
-  PoolBytes ja4;    // of the client
+  PoolBytes alpns;       // each behind its length
+  PoolBytes ja4;         // of the client
+  PoolBytes extensions;  // over_quic: the types, 16 bits each, in their order
   uint16_t effective_version() const { return supported_version != 0 ? supported_version : version; }
 };
 

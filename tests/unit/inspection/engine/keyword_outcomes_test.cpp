@@ -92,6 +92,8 @@ struct BufferRow {
 };
 
 Frames plain_tls() { return tls(); }
+Frames plain_ssh() { return ssh(); }
+Frames plain_quic() { return quic(); }
 Frames plain_names() { return names(); }
 Frames one_datagram() { return datagram("abc"); }
 Frames six() {
@@ -102,6 +104,8 @@ Frames ping() { return {from_client().icmp_echo(7, 9).build()}; }
 constexpr const char* kHttp = "alert http any any -> any any";
 constexpr const char* kDns = "alert dns any any -> any any";
 constexpr const char* kTls = "alert tls any any -> any any";
+constexpr const char* kSsh = "alert ssh any any -> any any";
+constexpr const char* kQuic = "alert quic any any -> any any";
 constexpr const char* kTcp = "alert tcp any any -> any any";
 constexpr const char* kUdp = "alert udp any any -> any any";
 constexpr const char* kIcmp = "alert icmp any any -> any any";
@@ -204,6 +208,22 @@ constexpr BufferRow kBuffers[] = {
     {"ja3s.hash", kTls, plain_tls, "896415616b22361262d7a961b6325cfd"},
     {"ja3s.string", kTls, plain_tls, "771,49199,16"},
     {"ja4.hash", kTls, plain_tls, "t12d0104h2_", kBegins},
+    {"ssh.proto", kSsh, plain_ssh, "1.99"},
+    {"ssh_proto", kSsh, plain_ssh, "2.0"},
+    {"ssh.software", kSsh, plain_ssh, "OpenSSH_9.2p1"},
+    {"ssh_software", kSsh, plain_ssh, "dropbear_2022.83"},
+    {"ssh.hassh", kSsh, plain_ssh, "8c30416f9ff19221f1e618457ef47e12"},
+    {"ssh.hassh.string", kSsh, plain_ssh, "kex-c|3b|enc-cs|3b|mac-cs|3b|none"},
+    {"ssh.hassh.server", kSsh, plain_ssh, "e527dfd7ce6614df73258bf7eb284175"},
+    {"ssh.hassh.server.string", kSsh, plain_ssh, "kex-s|3b|enc-sc|3b|mac-sc|3b|none"},
+    {"ja3.hash", kQuic, plain_quic, "a33beaf9b39553ac136cfcbadeb860ee"},
+    {"ja3s.string", kQuic, plain_quic, "771,49199,16"},
+    {"ja4.hash", kQuic, plain_quic, "q12d0104h2_", kBegins},
+    {"quic.version", kQuic, plain_quic, "|00 00 00 01|"},
+    {"quic.sni", kQuic, plain_quic, "www.example.org"},
+    {"quic.ua", kQuic, google_quic, "Chrome/1"},
+    {"quic.cyu.hash", kQuic, google_quic, "3b5da1d3b922a93f684efa94b4b090dc"},
+    {"quic.cyu.string", kQuic, google_quic, "46,PAD-SNI-VER-UAID"},
     {"ip.src", kUdp, one_datagram, "|0a 00 00 01|"},
     {"ip.dst", kUdp, one_datagram, "|0a 00 00 02|"},
     {"ipv4.hdr", kUdp, one_datagram, "|45 00 00 1f|", kBegins},
@@ -465,6 +485,10 @@ std::vector<Row> rows() {
       {"tls_cert_notafter", tls(), kTls, "tls_cert_notafter:>2021-12-31;", "tls_cert_notafter:>2022-01-01;"},
       {"tls_cert_valid", tls(), kTls, "tls_cert_valid;", "tls_cert_expired;"},
       {"tls_cert_expired", tls(false), kTls, "tls_cert_expired;", "tls_cert_valid;"},
+      {"ssh.protoversion", ssh(), kSsh, "flow:to_client; ssh.protoversion:2_compat;",
+       "flow:to_client; ssh.protoversion:2.0;"},
+      {"ssh.softwareversion", ssh(), kSsh, R"(ssh.softwareversion:"OpenSSH_9";)",
+       R"(ssh.softwareversion:"OpenSSH_8";)"},
       {"tls.subject", tls(), kTls, R"(tls.subject:"CN=www.example.org";)",
        R"(tls.subject:"CN=example.org";)"},
       {"tls.issuerdn", tls(), kTls, R"(tls.issuerdn:"CN=Some CA";)", R"(tls.issuerdn:"CN=Some CB";)"},

@@ -1,5 +1,7 @@
 #include "tests/unit/inspection/engine/keyword_traffic.h"
 
+#include "tests/unit/inspection/engine/quic_traffic.h"
+
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <openssl/x509.h>
@@ -250,6 +252,48 @@ Octets tls_server(bool valid) {
 }  // namespace
 
 std::string tls_bytes(bool client) { return as_text(client ? hello(true) : tls_server(true)); }
+
+std::string ssh_bytes(bool client) {
+  const auto u32 = [](size_t value) {
+    std::string out;
+    for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift);
+    return out;
+  };
+  const auto record = [&](const std::string& message) {
+    return u32(message.size() + 5) + std::string(1, '\4') + message + std::string(4, 'p');
+  };
+  std::string algorithms = "\x14" + std::string(16, 'c');
+  for (const char* const list : {client ? "kex-c" : "kex-s", "ssh-ed25519", "enc-cs", "enc-sc", "mac-cs",
+                                 "mac-sc", "none", "none", "", ""})
+    algorithms += u32(std::string(list).size()) + list;
+  algorithms += std::string(5, '\0');
+  const std::string banner = client ? "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n" : "SSH-1.99-dropbear_2022.83\r\n";
+  return banner + record(algorithms) + record("\x1e" + std::string(32, 'k')) + record("\x15") + "encrypted";
+}
+
+Frames ssh() { return tcp_session(ssh_bytes(true), ssh_bytes(false)); }
+
+namespace {
+
+std::string hello_message(bool client) {
+  const std::string record = tls_bytes(client);
+  const auto at = [&](size_t i) { return static_cast<size_t>(static_cast<uint8_t>(record[i])); };
+  return record.substr(5, 4 + (at(6) << 16 | at(7) << 8 | at(8)));
+}
+
+}  // namespace
+
+Frames quic() {
+  const auto server =
+      quic_initial({.direction = Direction::to_client}, crypto_frame({0, hello_message(false)}));
+  return {
+      from_client().udp(1000, 443).payload(quic_initial({}, crypto_frame({0, hello_message(true)}))).build(),
+      from_server().udp(443, 1000).payload(server).build()};
+}
+
+Frames google_quic() {
+  return {from_client().udp(1000, 443).payload(google_hello("i.example", "Chrome/1")).build()};
+}
 
 Frames tls(bool valid) { return tcp_session(as_text(hello(true)), as_text(tls_server(valid))); }
 

@@ -34,6 +34,14 @@ Frames tls(bool valid = true);
 std::string tls_bytes(bool client);
 /// SHA-1 of its certificate, "aa:bb:...", as contents write it.
 std::string tls_fingerprint();
+/// Banners, algorithms and new keys of both ends of SSH; what each field holds stands in the source.
+Frames ssh();
+/// What one end of it sends.
+std::string ssh_bytes(bool client);
+/// The hellos of that handshake in QUIC: the client's Initial, the server's.
+Frames quic();
+/// A hello of Google's QUIC for i.example, from Chrome/1.
+Frames google_quic();
 /// A POST whose body is "hello world" in gzip or zlib, without saying so.
 Frames deflated(bool gzip);
 
