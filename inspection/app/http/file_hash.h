@@ -6,20 +6,16 @@
 #include <openssl/md5.h>
 #include <openssl/sha.h>
 
-#include <array>
 #include <cstdint>
 #include <span>
+
+#include "inspection/app/file.h"
 
 namespace weir::inspection::http {
 
 enum FileHashKind : uint8_t { kHashMd5 = 1, kHashSha1 = 2, kHashSha256 = 4 };
 
-/// The three, each of its size; all zero if it was not asked for.
-struct FileDigests {
-  std::array<uint8_t, MD5_DIGEST_LENGTH> md5{};
-  std::array<uint8_t, SHA_DIGEST_LENGTH> sha1{};
-  std::array<uint8_t, SHA256_DIGEST_LENGTH> sha256{};
-};
+using FileDigests = inspection::FileDigests;
 
 class FileHash final {
  public:
