@@ -155,6 +155,7 @@ struct InspectorCounters {
   EventCount bad_checksum;       // discarded by its receiver; not sent
   EventCount would_drop;         // sent, since their profile only tests
   EventCount scan_errors;        // not judged to the end, so not sent
+  EventCount expectations_lost;  // announced connections that there was no room for
   EventCount host_marks_lost;    // what rules remember of hosts had to go before its time
   EventCount rules_moved;        // sessions that went on with the rules of a reload
   EventCount rules_moved_midst;  // of them in the midst of a transaction, since their time was over

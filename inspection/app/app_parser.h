@@ -50,8 +50,9 @@ struct Advance {
   size_t consumed = 0;  // bytes of this call's span
   Next next = Next::more;
   AppError error = AppError::none;
-  uint64_t work = 0;       // bytes that this call looked at or made (decompressed), for the budget
-  bool encrypted = false;  // with `ended`: both directions are, so that nobody can read what follows
+  uint64_t work = 0;        // bytes that this call looked at or made (decompressed), for the budget
+  bool both_moved = false;  // transactions of the other direction moved, too
+  bool encrypted = false;   // with `ended`: both directions are, so that nobody can read what follows
 };
 
 class AppParser {

@@ -11,6 +11,7 @@
 #include <span>
 #include <string_view>
 
+#include "inspection/app/file.h"
 #include "inspection/direction.h"
 
 namespace weir::inspection {
@@ -40,6 +41,13 @@ struct HttpStep {
 };
 struct DnsStep {
   static constexpr uint8_t none = 0, complete = 1;
+};
+/// Files have the steps of HTTP here, since rules ask for them without naming a protocol.
+struct SmtpStep {
+  static constexpr uint8_t none = 0, sender = 1, envelope = 2, body = 3, complete = 5;
+};
+struct FtpStep {
+  static constexpr uint8_t none = 0, command = 1, body = 3, complete = 5;
 };
 struct TlsStep {
   static constexpr uint8_t none = 0, hello = 1, certificate = 2, complete = 3;
@@ -94,9 +102,25 @@ enum class NumberId : uint8_t {
   tls_cert_not_before,  // seconds since 1970
   tls_cert_not_after,
   file_size,
+  ftp_dynamic_port,    // of the data connection that was agreed on
+  ftp_mode,            // FtpMode
+  ftp_reply_received,  // 0 or 1, once it is decided
+  ftp_bounce,          // 1: PORT names another host than the client
+  ftpdata_command,     // FtpDataCommand
+  http2_frame_type,    // list, as those that follow
+  http2_error_code,
+  http2_priority,
+  http2_window,
+  http2_size_update,
+  http2_setting,  // its id << 32, and its value
 };
 
 enum class FileDigest : uint8_t { md5, sha1, sha256 };
+
+/// What rules of HTTP ask of HTTP/1 and HTTP/2 alike bears the name of HTTP/1.
+inline bool is_of(AppProtocol asked, AppProtocol spoken) {
+  return asked == spoken || (asked == AppProtocol::http1 && spoken == AppProtocol::http2);
+}
 
 class TransactionDetection;  // detect/: what rules have matched so far
 
@@ -118,6 +142,10 @@ class Transaction {
   virtual size_t file_count(Direction) const { return 0; }
   /// Its event may be written, though more of it will come: nothing of that would stand in it.
   virtual bool says_all() const { return false; }
+  /// `index` is below file_count().
+  virtual AppFile file(Direction, size_t) const { return {}; }
+  /// Its event says something.
+  virtual bool worth_telling() const { return true; }
   /// The window of `grows` buffers was judged up to its end: what follows is new.
   virtual void judged(BufferId buffer, Direction direction) = 0;
 

@@ -258,6 +258,7 @@ void RuleCompiler::describe() {
   transaction_keyword_ = out_.hook_step != 0;
   out_.is_app = rule_.protocol.is_app;
   out_.app = rule_.protocol.app;
+  out_.http1_alone = rule_.protocol.name == "http1";
   out_.slots = static_cast<uint16_t>(rule_.slots.size());
 }
 
@@ -395,6 +396,7 @@ Status RuleCompiler::take(const ast::EngineEvent& e) {
       out_.app_events |= uint64_t{1} << *bit;
       out_.is_app = true;
       out_.app = protocol;
+      out_.http1_alone = true;  // HTTP/2 has anomalies of its own
       transaction_keyword_ = true;
       return {};
     }

@@ -162,6 +162,7 @@ struct DetectionRule {
   uint8_t hook_step = 0;    // of a transaction: not judged before its direction has come there
   bool is_app = false;
   AppProtocol app = AppProtocol::unknown;
+  bool http1_alone = false;  // with app http1: HTTP/2 is not meant, too
   ast::Flow flow;
   std::array<bool, 2> direction{true, true};  // judged in which direction
 

@@ -47,6 +47,23 @@ uint8_t step_of_numbers(const DetectionRule& rule) {
           // Known when the last byte is there.
           step = std::max(step, HttpStep::complete);
           break;
+        case NumberId::http2_frame_type:
+        case NumberId::http2_error_code:
+        case NumberId::http2_priority:
+        case NumberId::http2_window:
+        case NumberId::http2_size_update:
+        case NumberId::http2_setting:
+          step = std::max(step, HttpStep::headers);
+          break;
+        case NumberId::ftp_dynamic_port:
+        case NumberId::ftp_mode:
+        case NumberId::ftp_reply_received:
+          step = std::max(step, FtpStep::complete);
+          break;
+        case NumberId::ftp_bounce:
+        case NumberId::ftpdata_command:
+          step = std::max(step, FtpStep::command);
+          break;
         case NumberId::dns_opcode:
         case NumberId::dns_rcode:
         case NumberId::dns_rrtype:
@@ -84,6 +101,20 @@ AppProtocol protocol_of_numbers(const DetectionRule& rule) {
           return AppProtocol::dns;
         case NumberId::file_size:
           break;
+        case NumberId::ftp_dynamic_port:
+        case NumberId::ftp_mode:
+        case NumberId::ftp_reply_received:
+        case NumberId::ftp_bounce:
+          return AppProtocol::ftp;
+        case NumberId::ftpdata_command:
+          return AppProtocol::ftp_data;
+        case NumberId::http2_frame_type:
+        case NumberId::http2_error_code:
+        case NumberId::http2_priority:
+        case NumberId::http2_window:
+        case NumberId::http2_size_update:
+        case NumberId::http2_setting:
+          return AppProtocol::http2;
         default:
           return AppProtocol::tls;
       }
@@ -139,6 +170,8 @@ Result<std::shared_ptr<const DetectionRuleset>> DetectionRuleset::compile(
       if (const auto* hash = std::get_if<FileHashCheck>(&check))
         out->file_digests_ |= static_cast<uint8_t>(1U << static_cast<unsigned>(hash->digest));
     }
+    for (const BufferPart& part : rule.parts)
+      out->asks_body_md5_ = out->asks_body_md5_ || part.buffer == BufferId::email_body_md5;
   }
   out->list_groups();
   if (auto status = out->compile_groups(options.threads); !status) {
@@ -274,7 +307,7 @@ void DetectionRuleset::list_groups() {
       if (protocol == AppProtocol::unknown || protocol == AppProtocol::failed) continue;
       std::vector<uint16_t>& list = groups_of_[p][index(d)];
       for (size_t g = 0; g < groups.size(); ++g) {
-        if (groups[g].protocol == AppProtocol::unknown || groups[g].protocol == protocol) {
+        if (groups[g].protocol == AppProtocol::unknown || is_of(groups[g].protocol, protocol)) {
           list.push_back(static_cast<uint16_t>(g));
         }
       }

@@ -87,6 +87,8 @@ class DetectionRuleset {
   uint8_t file_digests() const { return file_digests_; }
   /// Some rule looks into ssh.hassh or one of its like.
   bool asks_ssh_fingerprints() const { return asks_ssh_fingerprints_; }
+  /// Some rule looks into email.body_md5.
+  bool asks_body_md5() const { return asks_body_md5_; }
   const ast::SetTable& addresses() const { return addresses_; }
   const ast::SetTable& ports() const { return ports_; }
 
@@ -149,6 +151,7 @@ class DetectionRuleset {
   TransformChains chains_;
   uint8_t file_digests_ = 0;
   bool asks_ssh_fingerprints_ = false;
+  bool asks_body_md5_ = false;
   ast::SetTable addresses_, ports_;
   std::array<std::vector<uint32_t>, 2> ip_only_, protocol_only_, events_;
   std::array<std::array<std::vector<uint32_t>, 2>, kPayloadSources> headers_;

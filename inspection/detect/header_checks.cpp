@@ -279,6 +279,7 @@ bool session_matches(const ast::AppLayerProtocol& check, const SessionFacts& fac
   const auto decided = [&](Direction d) { return facts.app_decided[static_cast<size_t>(d)]; };
   // A protocol that has no name here is never the session's: `!mqtt` holds once something is known.
   const auto is = [&](AppProtocol protocol) {
+    if (check.name == "http") return is_of(check.protocol, protocol);
     return check.protocol != AppProtocol::unknown && protocol == check.protocol;
   };
   const bool unknown_asked = check.name == "unknown";

@@ -58,7 +58,7 @@ void DetectorCore::judge_transaction(Call& call, Transaction& transaction, Direc
   // From now on only what follows is new, whether or not a rule looked at it.
   for (const BufferInfo& info : buffer_infos()) {
     if (info.kind == BufferKind::grows && info.step > 0 && info.step <= progress &&
-        (info.protocol == AppProtocol::unknown || info.protocol == transaction.protocol())) {
+        (info.protocol == AppProtocol::unknown || is_of(info.protocol, transaction.protocol()))) {
       transaction.judged(info.id, d);
     }
   }

@@ -77,6 +77,7 @@ Engine::~Engine() = default;
 Result<std::unique_ptr<Engine>> Engine::create(unsigned worker, const EngineSettings& settings,
                                                std::shared_ptr<HostMarks> marks) {
   std::unique_ptr<Engine> engine(new Engine(settings));
+  engine->marks_ = marks;
   auto detector = Detector::create(worker, settings.detector, engine->pool_, std::move(marks));
   if (!detector) return tl::unexpected(std::move(detector.error()));
   engine->detector_ = std::move(*detector);
@@ -92,6 +93,9 @@ void Engine::use(const Ruleset& rules) {
   parsers_.http = session_settings_.http;
   parsers_.ssh_fingerprints =
       session_settings_.ssh_fingerprints || rules.profile().ruleset().asks_ssh_fingerprints();
+  parsers_.mime = session_settings_.mime;
+  parsers_.ftp = session_settings_.ftp;
+  parsers_.mime.body_md5 = parsers_.mime.body_md5 || rules.profile().ruleset().asks_body_md5();
   parsers_.http.file_hashes =
       static_cast<uint8_t>(parsers_.http.file_hashes | rules.profile().ruleset().file_digests());
 }

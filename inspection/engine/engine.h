@@ -40,6 +40,7 @@ struct EngineCounters {
   EventCount bad_checksum, low_ttl;
   EventCount would_drop;  // mode test: packets that ips would not have sent
   EventCount bypassed_packets;
+  EventCount expectations_lost;  // connections that were announced and had no room
   EventCount accepted, blocked, rejected;
   std::array<EventCount, static_cast<size_t>(DropReason::count_)> drops;
   ExceptionCounters exceptions;
@@ -166,6 +167,10 @@ class Engine {
   void run_parser(EngineSession& session, Direction direction, std::span<const uint8_t> bytes,
                   bool may_pause = false);
   void handle(EngineSession& session, Direction direction, const Advance& step);
+  bool expected(EngineSession& session, std::span<const uint8_t> bytes, Direction direction);
+  void announce(EngineSession& session);
+  static void keep_request(EngineSession& session);
+  AppParser* make_http2(EngineSession& session);
   void change_protocol(EngineSession& session, Direction direction, std::span<const uint8_t> rest);
   void parser_over(EngineSession& session);
   void rest(EngineSession& session);
@@ -187,6 +192,7 @@ class Engine {
   uint64_t serial_ = 0;               // of those
   BytePool pool_;
   ParserShared parsers_;
+  std::shared_ptr<HostMarks> marks_;
   std::unique_ptr<Detector> detector_;
   std::unique_ptr<uint8_t[]> scratch_;  // one payload, rewritten
   EngineCounters counters_;

@@ -1,5 +1,12 @@
 // The application's side of the engine: which protocol it is, its parser, its transactions.
+#include <algorithm>
+#include <array>
+#include <utility>
+
 #include "dataplane/net/headers.h"
+#include "inspection/app/ftp/ftp_data.h"
+#include "inspection/app/http/transaction.h"
+#include "inspection/app/http2/http2_parser.h"
 #include "inspection/app/recognise.h"
 #include "inspection/engine/engine.h"
 
@@ -33,6 +40,7 @@ void Engine::app_bytes(EngineSession& session, Direction direction, std::span<co
     return run_parser(session, direction, bytes, session.tcp != nullptr);
   }
   if (side.recognised) return;
+  if (expected(session, bytes, direction)) return;
   std::span<const uint8_t> begin = bytes;
   if (!side.waiting.empty()) {
     if (!side.waiting.append(bytes)) return except(session, Ceiling::app_memory, DropReason::app_layer_error);
@@ -97,8 +105,10 @@ void Engine::recognised(EngineSession& session, Direction direction, AppProtocol
 }
 
 bool Engine::start_parser(EngineSession& session, AppProtocol protocol) {
-  session.parser =
-      make_parser(pool_, parsers_, protocol, session.protocol == net::kProtoTcp, session.next_tx);
+  session.parser = protocol == AppProtocol::http2
+                       ? make_http2(session)
+                       : make_parser(pool_, parsers_, protocol, session.protocol == net::kProtoTcp,
+                                     session.next_tx, session.client);
   if (session.parser != nullptr) return true;
   session.app_failed = true;
   except(session, Ceiling::app_memory, DropReason::app_layer_error);
@@ -124,8 +134,56 @@ void Engine::run_parser(EngineSession& session, Direction direction, std::span<c
   }
 }
 
+/// A connection that another session has announced is what that one said. Asked with its first bytes, since
+/// some clients open it before they say what for.
+bool Engine::expected(EngineSession& session, std::span<const uint8_t> bytes, Direction direction) {
+  const bool first = session.tcp != nullptr && session.side(direction).waiting.empty() &&
+                     session.facts.protocol == AppProtocol::unknown;
+  if (!first) return false;
+  const auto& domain = session.facts.domain;
+  const auto what = marks_->expectations().take(
+      {session.client, session.server, domain[0], domain[1], session.server_port}, packet_->view.time_ns);
+  if (!what) return false;
+  session.facts.protocol = AppProtocol::ftp_data;
+  for (const Direction way : {Direction::to_server, Direction::to_client}) {
+    session.side(way).recognised = true;
+    session.side(way).waiting.reset();
+    session.facts.app[index(way)] = AppProtocol::ftp_data;
+    session.facts.app_decided[index(way)] = true;
+  }
+  session.parser = make_ftp_data_parser(pool_, parsers_.http, *what, session.next_tx);
+  if (session.parser == nullptr) {
+    session.app_failed = true;
+    except(session, Ceiling::app_memory, DropReason::app_layer_error);
+    return true;
+  }
+  run_parser(session, direction, bytes, true);
+  return true;
+}
+
+/// What the session says of a connection to come. The other end's address may stand in it, too: both are
+/// expected, since some clients go where the control connection goes.
+void Engine::announce(EngineSession& session) {
+  const auto transfer = static_cast<FtpParser&>(*session.parser).take_transfer();
+  if (!transfer) return;
+  const auto& domain = session.facts.domain;
+  ExpectedEnds ends{session.client, session.server, domain[0], domain[1], transfer->where.port};
+  if (transfer->active) {
+    std::swap(ends.from, ends.to);
+    std::swap(ends.from_domain, ends.to_domain);
+  }
+  const uint64_t now_ns = packet_->view.time_ns;
+  bool kept = marks_->expectations().expect(ends, transfer->what, now_ns);
+  if (transfer->where.address && *transfer->where.address != ends.to) {
+    ends.to = *transfer->where.address;
+    kept = marks_->expectations().expect(ends, transfer->what, now_ns) && kept;
+  }
+  if (!kept) ++counters_.expectations_lost;
+}
+
 void Engine::handle(EngineSession& session, Direction direction, const Advance& step) {
-  (void)direction;
+  if (step.both_moved) session.side(opposite(direction)).unjudged = true;
+  if (session.parser->protocol() == AppProtocol::ftp) announce(session);
   switch (step.error) {
     case AppError::none:
       break;
@@ -148,7 +206,35 @@ void Engine::handle(EngineSession& session, Direction direction, const Advance& 
   }
 }
 
+/// The exchange that ends HTTP/1 may be the first one of HTTP/2 (`Upgrade: h2c`).
+void Engine::keep_request(EngineSession& session) {
+  const auto all = session.parser->transactions();
+  if (all.empty()) return;
+  auto& http = static_cast<HttpTransaction&>(*all.back());
+  if (http.status() != 101) return;
+  for (const std::string_view text : {http.method(), http.raw_uri(), http.field(Direction::to_server, "host"),
+                                      http.field(Direction::to_server, "user-agent")}) {
+    const bool kept = session.upgraded.append(http::as_bytes(text)) && session.upgraded.append({{0}});
+    if (!kept) return session.upgraded.reset();
+  }
+}
+
+AppParser* Engine::make_http2(EngineSession& session) {
+  if (session.upgraded.empty()) return make_http2_parser(pool_, parsers_.http, session.next_tx, nullptr);
+  std::array<std::string_view, 4> texts;
+  std::string_view rest = http::as_text(session.upgraded.view());
+  for (std::string_view& text : texts) {
+    text = rest.substr(0, rest.find('\0'));
+    rest.remove_prefix(std::min(rest.size(), text.size() + 1));
+  }
+  const UpgradedRequest request{texts[0], texts[1], texts[2], texts[3]};
+  AppParser* const parser = make_http2_parser(pool_, parsers_.http, session.next_tx, &request);
+  session.upgraded.reset();
+  return parser;
+}
+
 void Engine::change_protocol(EngineSession& session, Direction direction, std::span<const uint8_t> rest) {
+  if (session.facts.protocol == AppProtocol::http1) keep_request(session);
   // The old protocol's transactions are judged and written before the new one begins.
   for (const Direction way : {direction, opposite(direction)}) {
     if (session.side(way).unjudged) judge(session, way, false);

@@ -50,6 +50,7 @@ FlowBody counts_of(const SessionFacts& facts) {
 EventKind kind_of(AppProtocol protocol) {
   switch (protocol) {
     case AppProtocol::http1:
+    case AppProtocol::http2:
       return EventKind::http;
     case AppProtocol::tls:
       return EventKind::tls;
@@ -59,6 +60,12 @@ EventKind kind_of(AppProtocol protocol) {
       return EventKind::ssh;
     case AppProtocol::quic:
       return EventKind::quic;
+    case AppProtocol::smtp:
+      return EventKind::smtp;
+    case AppProtocol::ftp:
+      return EventKind::ftp;
+    case AppProtocol::ftp_data:
+      return EventKind::ftp_data;
     default:
       return EventKind::count_;
   }
@@ -138,6 +145,7 @@ void EventMaker::alert(const EngineSession* session, const EnginePacket& packet,
                                                       settings_.xff_reverse));
     }
     if (settings_.app_layer) write_transaction(fields_, *alert.transaction);
+    alert_files(*alert.transaction, alert.direction);
   }
   name_rule(*alert.rule);
   for (const AlertContext& context : alert.contexts) {
@@ -146,6 +154,14 @@ void EventMaker::alert(const EngineSession* session, const EnginePacket& packet,
   }
   write_payload(session, packet, alert);
   finish(session, &packet);
+}
+
+void EventMaker::alert_files(const Transaction& transaction, Direction way) {
+  const size_t count = std::min<size_t>(transaction.file_count(way), kAlertFiles);
+  for (size_t i = 0; i < count; ++i) {
+    fields_.flag(Field::file_begin, true);
+    write_file(fields_, transaction, transaction.file(way, i));
+  }
 }
 
 void EventMaker::judged(const EngineSession* session, const EnginePacket& packet,
@@ -195,7 +211,7 @@ void EventMaker::transaction(const EngineSession& session, const EnginePacket& p
   anomalies(session, packet, transaction);
   files(session, packet, transaction, true);
   const EventKind kind = kind_of(transaction.protocol());
-  if (!settings_.kinds.has(kind)) return;
+  if (!settings_.kinds.has(kind) || !transaction.worth_telling()) return;
   Event& event = begin(kind, packet.view.time_ns, &session, &packet);
   event.app.own = transaction.protocol();
   // What one message says stands with who sent it.
@@ -215,18 +231,17 @@ void EventMaker::moved(const EngineSession& session, const EnginePacket& packet,
 
 void EventMaker::files(const EngineSession& session, const EnginePacket& packet, Transaction& transaction,
                        bool last) {
-  if (!settings_.kinds.has(EventKind::fileinfo) || transaction.protocol() != AppProtocol::http1) return;
-  auto& http = static_cast<HttpTransaction&>(transaction);
+  if (!settings_.kinds.has(EventKind::fileinfo)) return;
   for (const Direction way : {Direction::to_server, Direction::to_client}) {
     uint32_t& told = transaction.files_told[static_cast<size_t>(way)];
-    for (const size_t count = http.file_count(way); told < count; ++told) {
-      const HttpFile file = http.file(way, told);
-      if (file.state == HttpFile::State::open && !last) break;
+    for (const size_t count = transaction.file_count(way); told < count; ++told) {
+      const AppFile file = transaction.file(way, told);
+      if (file.state == AppFile::State::open && !last) break;
       Event& event = begin(EventKind::fileinfo, packet.view.time_ns, &session, &packet);
       event.turned = way == Direction::to_client;
-      event.app.own = AppProtocol::http1;
-      write_file(fields_, http, file);
-      write_transaction(fields_, http);
+      event.app.own = transaction.protocol();
+      write_file(fields_, transaction, file);
+      write_transaction(fields_, transaction);
       finish(&session, &packet);
     }
   }

@@ -41,10 +41,14 @@ class EventMaker : public EngineEvents {
   virtual void alerted() {}
 
  private:
+  // Files of its transaction that an alert names.
+  static constexpr size_t kAlertFiles = 8;
+
   Event& begin(EventKind kind, uint64_t time_ns, const EngineSession* session, const EnginePacket* packet);
   void finish(const EngineSession* session, const EnginePacket* packet);
   void name_rule(const RuleInfo& rule);
   void write_payload(const EngineSession* session, const EnginePacket& packet, const RuleAlert& alert);
+  void alert_files(const Transaction& transaction, Direction way);
   void write_dropped(const EnginePacket& packet);
   void files(const EngineSession& session, const EnginePacket& packet, Transaction& transaction, bool last);
   void anomalies(const EngineSession& session, const EnginePacket& packet, const Transaction& transaction);

@@ -144,6 +144,7 @@ class InlineInspector final : public Inspector {
     const DetectorCounters& detection = engine_->detection();
     const uint64_t lost = detection.thresholds_lost + detection.hostbits_lost;
     counters_.host_marks_lost += lost - counters_.host_marks_lost;
+    counters_.expectations_lost += engine_->counters().expectations_lost - counters_.expectations_lost;
   }
   Verdict refuse(Flow& flow, const EngineVerdict& verdict);
   Verdict conclude(Flow& flow, const EnginePacket& seen, const EngineVerdict& verdict,

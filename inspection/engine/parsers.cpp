@@ -3,6 +3,7 @@
 #include "inspection/app/dns/dns_parser.h"
 #include "inspection/app/http/parser.h"
 #include "inspection/app/quic/quic_parser.h"
+#include "inspection/app/smtp/smtp_parser.h"
 #include "inspection/app/ssh/ssh_parser.h"
 #include "inspection/app/tls/tls_parser.h"
 
@@ -15,6 +16,9 @@ bool has_parser(AppProtocol protocol) {
     case AppProtocol::tls:
     case AppProtocol::ssh:
     case AppProtocol::quic:
+    case AppProtocol::smtp:
+    case AppProtocol::ftp:
+    case AppProtocol::http2:
       return true;
     default:
       return false;
@@ -22,7 +26,7 @@ bool has_parser(AppProtocol protocol) {
 }
 
 AppParser* make_parser(BytePool& pool, ParserShared& shared, AppProtocol protocol, bool over_tcp,
-                       uint64_t first_tx) {
+                       uint64_t first_tx, const net::IpAddress& client) {
   switch (protocol) {
     case AppProtocol::http1:
       return HttpParser::make(pool, shared.http, shared.http_counters);
@@ -34,6 +38,10 @@ AppParser* make_parser(BytePool& pool, ParserShared& shared, AppProtocol protoco
       return make_ssh_parser(pool, shared.ssh_fingerprints, first_tx);
     case AppProtocol::quic:
       return make_quic_parser(pool, shared.quic, first_tx);
+    case AppProtocol::ftp:
+      return FtpParser::make(pool, shared.ftp, client, first_tx);
+    case AppProtocol::smtp:
+      return make_smtp_parser(pool, shared.http, shared.mime, first_tx);
     default:
       return nullptr;
   }

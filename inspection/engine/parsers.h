@@ -2,7 +2,9 @@
 #pragma once
 
 #include "inspection/app/app_parser.h"
+#include "inspection/app/ftp/ftp_parser.h"
 #include "inspection/app/http/limits.h"
+#include "inspection/app/mime/settings.h"
 #include "inspection/app/quic/quic_keys.h"
 #include "inspection/memory/byte_pool.h"
 
@@ -14,13 +16,15 @@ struct ParserShared {
   HttpCounters http_counters;
   QuicDecryptor quic;
   bool ssh_fingerprints = true;  // events wait for them
+  MimeSettings mime;
+  FtpSettings ftp;
 };
 
 /// Others are a label: nothing of them is read.
 bool has_parser(AppProtocol protocol);
 /// Null: the pool is at its ceiling, or the protocol is not parsed. `first_tx`: the id of the session's next
-/// transaction. `shared` outlives the parser.
+/// transaction. `shared` outlives the parser. `client`: who opened the session.
 AppParser* make_parser(BytePool& pool, ParserShared& shared, AppProtocol protocol, bool over_tcp,
-                       uint64_t first_tx);
+                       uint64_t first_tx, const net::IpAddress& client);
 
 }  // namespace weir::inspection

@@ -33,7 +33,7 @@ enum class DropReason : uint8_t {
 const char* name_of(DropReason reason);
 
 struct EngineSession {
-  explicit EngineSession(BytePool& pool) noexcept : sides{{Side(pool), Side(pool)}} {}
+  explicit EngineSession(BytePool& pool) noexcept : upgraded(pool), sides{{Side(pool), Side(pool)}} {}
   EngineSession(const EngineSession&) = delete;
   EngineSession& operator=(const EngineSession&) = delete;
 
@@ -76,6 +76,7 @@ struct EngineSession {
   TcpTrack* tcp = nullptr;
   AppParser* parser = nullptr;
   struct EnginePause* pause = nullptr;          // where its packet at hand goes on (engine.h)
+  PoolBytes upgraded;                           // the request behind which HTTP/2 begins, four texts with NUL
   AppProtocol previous = AppProtocol::unknown;  // before it changed (CONNECT, upgrade)
   std::array<Side, 2> sides;
 

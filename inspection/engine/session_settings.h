@@ -6,7 +6,9 @@
 
 #include <cstdint>
 
+#include "inspection/app/ftp/ftp_parser.h"
 #include "inspection/app/http/limits.h"
+#include "inspection/app/mime/settings.h"
 #include "inspection/detect/verdict.h"
 #include "inspection/engine/exception_policy.h"
 #include "inspection/stream/stream_settings.h"
@@ -25,6 +27,8 @@ struct SessionSettings {
       true;  // the event `ssh` waits for both ends' algorithms, not for their banners alone
   ExceptionPolicies policies{};
   HttpLimits http;
+  MimeSettings mime;
+  FtpSettings ftp;
 };
 
 /// As the hub inspects where its configuration says nothing.

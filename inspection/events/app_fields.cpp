@@ -1,8 +1,17 @@
 #include "inspection/events/app_fields.h"
 
+#include <algorithm>
+#include <array>
+
 #include "inspection/app/byte_cursor.h"
 #include "inspection/app/dns/dns_transaction.h"
+#include "inspection/app/ftp/ftp_data.h"
+#include "inspection/app/ftp/ftp_transaction.h"
+#include "inspection/app/http/uri.h"
+#include "inspection/app/http2/http2_transaction.h"
+#include "inspection/app/mime/fields.h"
 #include "inspection/app/quic/quic_transaction.h"
+#include "inspection/app/smtp/smtp_transaction.h"
 #include "inspection/app/ssh/ssh_transaction.h"
 #include "inspection/app/tls/tls_transaction.h"
 
@@ -10,6 +19,9 @@ namespace weir::inspection {
 
 namespace {
 
+// Of a list no more are told.
+constexpr size_t kMostOfList = 32, kMostFields = 64;
+constexpr size_t kFieldBytes = 1'024;
 constexpr Direction kServer = Direction::to_server, kClient = Direction::to_client;
 
 void write_http(FieldWriter& fields, HttpTransaction& http) {
@@ -122,6 +134,113 @@ void write_quic(FieldWriter& fields, const QuicTransaction& quic) {
   for (std::span<const uint8_t> name; alpns.vector8(name);) fields.bytes(Field::quic_extension_alpn, name);
 }
 
+void write_header(FieldWriter& fields, const Http2Transaction& http, Direction way, Field size, Field field) {
+  for (uint32_t i = 0; const auto update = http.number(NumberId::http2_size_update, way, i); ++i)
+    fields.number(size, *update);
+  for (size_t i = 0; i < std::min(http.field_count(way), kMostFields); ++i) {
+    const Http2Transaction::Field f = http.field(way, i);
+    // Its name's length, the name, the value: as much as an event keeps.
+    std::array<uint8_t, kFieldBytes> room;
+    const size_t name = std::min<size_t>(f.name.size(), kFieldBytes / 2);
+    const size_t value = std::min(f.value.size(), kFieldBytes - 2 - name);
+    room[0] = static_cast<uint8_t>(name >> 8);
+    room[1] = static_cast<uint8_t>(name);
+    std::copy_n(f.name.begin(), name, room.begin() + 2);
+    std::copy_n(f.value.begin(), value, room.begin() + 2 + static_cast<ptrdiff_t>(name));
+    fields.bytes(field, std::span(room).first(2 + name + value));
+  }
+}
+
+void write_frames(FieldWriter& fields, const Http2Transaction& http, Direction way, Field setting,
+                  Field error) {
+  for (uint32_t i = 0; const auto value = http.number(NumberId::http2_setting, way, i); ++i)
+    fields.number(setting, *value);
+  if (const auto code = http.number(NumberId::http2_error_code, way, 0)) fields.number(error, *code);
+}
+
+void write_http2(FieldWriter& fields, const Http2Transaction& http) {
+  fields.text(Field::http_version, "2");
+  fields.text_if(Field::http_method, http.find(kServer, ":method"));
+  fields.text_if(Field::http_url, http.find(kServer, ":path"));
+  const std::string_view authority = http.find(kServer, ":authority");
+  const std::string_view host = authority.data() != nullptr ? authority : http.find(kServer, "host");
+  fields.text_if(Field::http_hostname, http::split_authority(host).host);
+  fields.text_if(Field::http_user_agent, http.find(kServer, "user-agent"));
+  const std::string_view type = http.find(kClient, "content-type");
+  fields.text_if(Field::http_content_type, type.substr(0, type.find(';')));
+  const std::string_view status = http.find(kClient, ":status");
+  unsigned code = 0;
+  for (const char c : status)
+    code = c >= '0' && c <= '9' && code < 1'000 ? code * 10 + static_cast<unsigned>(c - '0') : 1'000;
+  if (code > 0 && code < 1'000) fields.number(Field::http_status, code);
+  if (const auto length = http.number(NumberId::http_content_length, kClient, 0)) {
+    fields.number(Field::http_length, *length);
+  } else if (http.body_bytes(kClient) > 0) {
+    fields.number(Field::http_length, http.body_bytes(kClient));
+  }
+  fields.number(Field::http2_stream, http.stream());
+  if (const auto priority = http.number(NumberId::http2_priority, kServer, 0))
+    fields.number(Field::http2_request_priority, *priority);
+  write_frames(fields, http, kServer, Field::http2_request_setting, Field::http2_request_error);
+  write_frames(fields, http, kClient, Field::http2_response_setting, Field::http2_response_error);
+  write_header(fields, http, kServer, Field::http2_request_size, Field::http2_request_header);
+  write_header(fields, http, kClient, Field::http2_response_size, Field::http2_response_header);
+}
+
+void write_addresses(FieldWriter& fields, Field field, std::string_view list) {
+  for (size_t i = 0; i < kMostOfList && !list.empty(); ++i) fields.text_if(field, take_address(list));
+}
+
+void write_mail(FieldWriter& fields, const SmtpTransaction& smtp, const MailMessage& mail) {
+  const auto value = [&](std::string_view name) { return mail.field(name).value_or(std::string_view{}); };
+  fields.text_if(Field::email_from, value("from"));
+  write_addresses(fields, Field::email_to, value("to"));
+  write_addresses(fields, Field::email_cc, value("cc"));
+  fields.text_if(Field::email_subject, value("subject"));
+  fields.text_if(Field::email_date, value("date"));
+  fields.text_if(Field::email_message_id, value("message-id"));
+  fields.text_if(Field::email_x_mailer, value("x-mailer"));
+  fields.text(Field::email_status, "PARSE_DONE");  // Suricata 8 says nothing else
+  if (!mail.body_md5().empty()) fields.text(Field::email_body_md5, mail.body_md5());
+  for (size_t i = 0; i < std::min(smtp.file_count(kServer), kMostOfList); ++i)
+    fields.text_if(Field::email_attachment, smtp.file(kServer, i).name);
+  // The last ones first, as Suricata has them.
+  const size_t urls = mail.urls().count();
+  for (size_t i = 0; i < std::min(urls, kMostOfList); ++i)
+    fields.bytes(Field::email_url, mail.urls().url(urls - 1 - i));
+  for (size_t i = 0; i < kMostOfList; ++i) {
+    const auto received = mail.field("received", i);
+    if (!received) return;
+    fields.text(Field::email_received, *received);
+  }
+}
+
+void write_smtp(FieldWriter& fields, const SmtpTransaction& smtp) {
+  fields.text_if(Field::smtp_helo, smtp.helo());
+  fields.text_if(Field::smtp_mail_from, smtp.mail_from());
+  for (size_t i = 0; i < std::min(smtp.recipient_count(), kMostOfList); ++i)
+    fields.text_if(Field::smtp_rcpt_to, smtp.recipient(i));
+  const MailMessage* const mail = smtp.message();
+  if (mail != nullptr && mail->has_header()) write_mail(fields, smtp, *mail);
+}
+
+void write_ftp(FieldWriter& fields, const FtpTransaction& ftp) {
+  fields.text_if(Field::ftp_command, ftp.command());
+  if (!ftp.argument().empty()) {
+    fields.text(Field::ftp_command_data, ftp.argument());
+    fields.flag(Field::ftp_command_truncated, ftp.command_cut());
+  }
+  const size_t replies = std::min(ftp.reply_count(), kMostOfList);
+  for (size_t i = 0; i < replies; ++i) fields.text_if(Field::ftp_completion_code, ftp.code(i));
+  for (size_t i = 0; i < replies; ++i) fields.text_if(Field::ftp_reply, ftp.reply(i));
+  if (ftp.port() != 0) {
+    fields.number(Field::ftp_dynamic_port, ftp.port());
+    fields.text(Field::ftp_mode, ftp.mode() == FtpMode::active ? "active" : "passive");
+  }
+  fields.text(Field::ftp_reply_received, ftp.replied() ? "yes" : "no");
+  fields.flag(Field::ftp_reply_truncated, ftp.reply_cut());
+}
+
 }  // namespace
 
 void write_transaction(FieldWriter& fields, Transaction& transaction) {
@@ -147,24 +266,36 @@ void write_transaction(FieldWriter& fields, Transaction& transaction) {
       fields.bytes(Field::dns_message, dns.message());
       return;
     }
+    case AppProtocol::http2:
+      return write_http2(fields, static_cast<const Http2Transaction&>(transaction));
+    case AppProtocol::ftp:
+      return write_ftp(fields, static_cast<const FtpTransaction&>(transaction));
+    case AppProtocol::ftp_data: {
+      const auto& data = static_cast<const FtpDataTransaction&>(transaction);
+      fields.text_if(Field::ftp_data_command, data.command());
+      fields.text_if(Field::ftp_data_filename, data.file_name());
+      return;
+    }
+    case AppProtocol::smtp:
+      return write_smtp(fields, static_cast<const SmtpTransaction&>(transaction));
     default:
       return;
   }
 }
 
-void write_file(FieldWriter& fields, const HttpTransaction& http, const HttpFile& file) {
+void write_file(FieldWriter& fields, const Transaction& transaction, const AppFile& file) {
   static constexpr std::string_view kStates[] = {"UNKNOWN", "CLOSED", "TRUNCATED"};
   fields.text(Field::file_name, file.name);
   fields.flag(Field::file_gaps, file.gaps);
   fields.text(Field::file_state, kStates[static_cast<size_t>(file.state)]);
-  if (file.state == HttpFile::State::closed) {
+  if (file.state == AppFile::State::closed) {
     if ((file.hashes & http::kHashMd5) != 0) fields.bytes(Field::file_md5, file.digests.md5);
     if ((file.hashes & http::kHashSha1) != 0) fields.bytes(Field::file_sha1, file.digests.sha1);
     if ((file.hashes & http::kHashSha256) != 0) fields.bytes(Field::file_sha256, file.digests.sha256);
   }
   fields.flag(Field::file_stored, false);
   fields.number(Field::file_size, file.size);
-  fields.number(Field::file_tx, http.id);
+  fields.number(Field::file_tx, transaction.id);
 }
 
 std::string_view forwarded_for(std::string_view list, bool last) {

@@ -205,6 +205,12 @@ const char* event_type(EventKind kind) {
       return "ssh";
     case EventKind::quic:
       return "quic";
+    case EventKind::smtp:
+      return "smtp";
+    case EventKind::ftp:
+      return "ftp";
+    case EventKind::ftp_data:
+      return "ftp_data";
     case EventKind::fileinfo:
       return "fileinfo";
     case EventKind::anomaly:
@@ -216,14 +222,20 @@ const char* event_type(EventKind kind) {
 }
 
 /// Where the field stands.
-Json& object_of(Json& json, EveObject object) {
+Json& object_of(Json& json, EveObject object, bool of_alert = false) {
   switch (object) {
     case EveObject::root:
       return json;
     case EveObject::http:
       return json["http"];
+    case EveObject::http2:
+      return json["http"]["http2"];
+    case EveObject::http2_request:
+      return json["http"]["http2"]["request"];
+    case EveObject::http2_response:
+      return json["http"]["http2"]["response"];
     case EveObject::fileinfo:
-      return json["fileinfo"];
+      return of_alert ? json["files"].back() : json["fileinfo"];
     case EveObject::tls:
       return json["tls"];
     case EveObject::tls_ja3:
@@ -248,6 +260,14 @@ Json& object_of(Json& json, EveObject object) {
       return json["quic"]["ja3"];
     case EveObject::quic_ja3s:
       return json["quic"]["ja3s"];
+    case EveObject::smtp:
+      return json["smtp"];
+    case EveObject::email:
+      return json["email"];
+    case EveObject::ftp:
+      return json["ftp"];
+    case EveObject::ftp_data:
+      return json["ftp_data"];
     case EveObject::anomaly:
       return json["anomaly"];
     case EveObject::alert:
@@ -293,6 +313,42 @@ void add_metadata(Json& alert, std::string_view entry) {
   const size_t blank = entry.find(' ');
   Json& values = alert["metadata"][eve_text(entry.substr(0, blank))];
   values.push_back(blank == std::string_view::npos ? "" : eve_text(entry.substr(blank + 1)));
+}
+
+/// A length of two bytes, the name, the value.
+Json http2_field(std::string_view bytes) {
+  if (bytes.size() < 2) return Json::object();
+  const size_t size =
+      static_cast<size_t>(static_cast<uint8_t>(bytes[0])) << 8 | static_cast<uint8_t>(bytes[1]);
+  bytes.remove_prefix(2);
+  return {{"name", eve_text(bytes.substr(0, size))},
+          {"value", eve_text(bytes.substr(std::min(size, bytes.size())))}};
+}
+
+/// As Suricata writes the names of RFC 9113 section 6.5.2 and of RFC 8441.
+Json http2_setting(uint64_t setting) {
+  static constexpr std::string_view kNames[] = {"",
+                                                "HEADERTABLESIZE",
+                                                "ENABLEPUSH",
+                                                "MAXCONCURRENTSTREAMS",
+                                                "INITIALWINDOWSIZE",
+                                                "MAXFRAMESIZE",
+                                                "MAXHEADERLISTSIZE",
+                                                "",
+                                                "ENABLECONNECTPROTOCOL",
+                                                "NORFC7540PRIORITIES"};
+  const uint64_t id = setting >> 32;
+  if (id >= std::size(kNames) || kNames[id].empty()) return Json::object();
+  return {{"settings_id", "SETTINGS" + std::string(kNames[id])}, {"settings_value", setting & UINT32_MAX}};
+}
+
+/// RFC 9113 section 7.
+std::string http2_error(uint64_t code) {
+  static constexpr const char* kNames[] = {
+      "NOERROR",      "PROTOCOLERROR",   "INTERNALERROR",      "FLOWCONTROLERROR", "SETTINGSTIMEOUT",
+      "STREAMCLOSED", "FRAMESIZEERROR",  "REFUSEDSTREAM",      "CANCEL",           "COMPRESSIONERROR",
+      "CONNECTERROR", "ENHANCEYOURCALM", "INADEQUATESECURITY", "HTTP11REQUIRED"};
+  return code < std::size(kNames) ? kNames[code] : std::to_string(code);
 }
 
 /// Which end of the packet a rule means by its target; the other one is the source.
@@ -357,6 +413,26 @@ void EveFormat::add_special(Json& json, const Event& event, Field field, std::st
     case Field::quic_extension_name:
     case Field::quic_extension_alpn:
       return add_quic(json["quic"], field, text, number);
+    case Field::http2_request_size:
+    case Field::http2_response_size:
+      return object_of(json, EveObject::http, false)[std::string(info_of(field).key)].push_back(
+          {{"table_size_update", number}});
+    case Field::http2_request_header:
+    case Field::http2_response_header:
+      return object_of(json, EveObject::http, false)[std::string(info_of(field).key)].push_back(
+          http2_field(text));
+    case Field::http2_request_setting:
+    case Field::http2_response_setting:
+      if (Json setting = http2_setting(number); !setting.empty())
+        object_of(json, info_of(field).object, false)["settings"].push_back(std::move(setting));
+      return;
+    case Field::http2_request_error:
+    case Field::http2_response_error:
+      object_of(json, info_of(field).object, false)["error_code"] = http2_error(number);
+      return;
+    case Field::file_begin:
+      json["files"].push_back(Json::object());
+      return;
     case Field::anomaly_event:
       return add_anomaly(json, event, static_cast<unsigned>(number));
     case Field::alert_metadata:
@@ -405,7 +481,7 @@ void EveFormat::add_fields(Json& json, const Event& event, std::span<const uint8
     } else if (info.kind == FieldKind::special) {
       add_special(json, event, value->field, value->text(), value->number());
     } else {
-      Json& object = object_of(json, info.object);
+      Json& object = object_of(json, info.object, event.kind == EventKind::alert && json.contains("files"));
       if (info.kind == FieldKind::text) object[key] = eve_text(value->bytes);
       if (info.kind == FieldKind::list) object[key].push_back(eve_text(value->bytes));
       if (info.kind == FieldKind::number) object[key] = value->number();

@@ -66,6 +66,9 @@ enum class EventKind : uint8_t {
   dns,
   ssh,
   quic,
+  smtp,
+  ftp,
+  ftp_data,
   fileinfo,
   anomaly,
   count_

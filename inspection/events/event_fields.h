@@ -26,6 +26,9 @@ enum class Field : uint8_t {
 enum class EveObject : uint8_t {
   root,
   http,
+  http2,
+  http2_request,
+  http2_response,
   fileinfo,
   tls,
   tls_ja3,
@@ -39,6 +42,10 @@ enum class EveObject : uint8_t {
   quic,
   quic_ja3,
   quic_ja3s,
+  smtp,
+  email,
+  ftp,
+  ftp_data,
   anomaly,
   alert,
   drop

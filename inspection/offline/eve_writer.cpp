@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "dataplane/net/headers.h"
+#include "inspection/app/http/file_hash.h"
 #include "inspection/events/eve_text.h"
+#include "inspection/events/event_fields.h"
 
 namespace weir::inspection::offline {
 
@@ -119,6 +121,16 @@ void add_place(Json& json, const EnginePacket& packet, bool of_packet) {
     json.erase(key);
 }
 
+void add_subject_md5(Json& json, std::span<const uint8_t> fields) {
+  FieldReader reader(fields);
+  while (const auto value = reader.next()) {
+    if (value->field != Field::email_subject) continue;
+    http::FileHash hash(http::kHashMd5);
+    hash.update(value->bytes);
+    json["email"]["subject_md5"] = to_hex(hash.finish().md5);
+  }
+}
+
 EventSettings events_of(const EveSettings& settings) {
   EventSettings events;
   events.kinds = EventKinds()
@@ -130,6 +142,9 @@ EventSettings events_of(const EveSettings& settings) {
                      .set(EventKind::dns, settings.dns)
                      .set(EventKind::ssh, settings.ssh)
                      .set(EventKind::quic, settings.quic)
+                     .set(EventKind::smtp, settings.smtp)
+                     .set(EventKind::ftp, settings.ftp)
+                     .set(EventKind::ftp_data, settings.ftp)
                      .set(EventKind::fileinfo, settings.fileinfo)
                      .set(EventKind::anomaly, settings.anomaly);
   events.payload = settings.payload;
@@ -190,6 +205,7 @@ void EveWriter::made(Event& event, std::span<const uint8_t> fields, const Engine
   }
   if (event.kind == EventKind::flow) add_flow(json, *session);
   if (event.kind == EventKind::dns && json.contains("dns")) return write_dns(std::move(json));
+  if (settings_.subject_md5) add_subject_md5(json, fields);
   if (event.kind != EventKind::alert) return write(json);
   add_tunnel(json, *packet);
   if (settings_.packet) add_packet(json, *packet);

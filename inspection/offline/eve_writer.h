@@ -17,7 +17,7 @@ namespace weir::inspection::offline {
 
 struct EveSettings {
   bool alert = true, anomaly = true, drop = false, flow = true, netflow = false, http = true, tls = true,
-       dns = true, ssh = true, quic = true, fileinfo = true, stats = true;
+       dns = true, ssh = true, quic = true, smtp = true, ftp = true, fileinfo = true, stats = true;
   bool other_types = true;  // of protocols that have no word above
   bool payload = false, payload_printable = false, packet = false, metadata = true, verdict = false;
   bool rule_text = false, references = false;
@@ -29,6 +29,7 @@ struct EveSettings {
   bool drop_alerts = true, drop_flows_all = false;
   bool tls_extended = true, tls_custom = false;
   std::vector<std::string> tls_fields;  // of `custom`
+  bool subject_md5 = false;             // of `smtp`
   uint8_t file_hashes = 0;              // of `files`: FileHashKind
   bool community_id = false;
   uint16_t community_seed = 0;

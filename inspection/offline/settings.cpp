@@ -139,6 +139,26 @@ void read_stream(const Reader& reader, OfflineSettings& out) {
   reader.flag("stream.checksum-validation", out.decode.checksums);
 }
 
+/// As Suricata, which looks for http alone unless told.
+void read_mime(const Reader& reader, MimeSettings& out) {
+  static constexpr std::pair<std::string_view, uint8_t> kSchemes[] = {
+      {"http", kUrlHttp}, {"https", kUrlHttps}, {"ftp", kUrlFtp}, {"mailto", kUrlMailto}};
+  const std::string base = "app-layer.protocols.smtp.mime.";
+  bool urls = true;
+  reader.flag(base + "extract-urls", urls);
+  reader.flag(base + "log-url-scheme", out.url_with_scheme);
+  reader.flag(base + "body-md5", out.body_md5);
+  out.url_schemes = urls ? kUrlHttp : 0;
+  const Json* const list = reader.at(base + "extract-urls-schemes");
+  if (!urls || list == nullptr || !list->is_array()) return;
+  out.url_schemes = 0;
+  for (const Json& word : *list) {
+    for (const auto& [name, bit] : kSchemes) {
+      if (text_of(word) == name) out.url_schemes |= bit;
+    }
+  }
+}
+
 void read_timeouts(const Reader& reader, FlowTimeouts& out) {
   constexpr std::pair<std::string_view, FlowTimeouts::Of FlowTimeouts::*> kKinds[] = {
       {"default", &FlowTimeouts::other},
@@ -210,8 +230,9 @@ void one_type(const std::string& name, const Json& options, EveSettings& eve) {
   const std::pair<std::string_view, bool EveSettings::*> kTypes[] = {
       {"alert", &EveSettings::alert}, {"anomaly", &EveSettings::anomaly}, {"drop", &EveSettings::drop},
       {"flow", &EveSettings::flow},   {"netflow", &EveSettings::netflow}, {"http", &EveSettings::http},
-      {"tls", &EveSettings::tls},     {"dns", &EveSettings::dns},         {"files", &EveSettings::fileinfo},
-      {"ssh", &EveSettings::ssh},     {"quic", &EveSettings::quic},       {"stats", &EveSettings::stats}};
+      {"http2", &EveSettings::http},  {"tls", &EveSettings::tls},         {"dns", &EveSettings::dns},
+      {"ssh", &EveSettings::ssh},     {"quic", &EveSettings::quic},       {"smtp", &EveSettings::smtp},
+      {"ftp", &EveSettings::ftp},     {"files", &EveSettings::fileinfo},  {"stats", &EveSettings::stats}};
   for (const auto& [known, member] : kTypes) {
     if (name == known) eve.*member = true;
   }
@@ -219,6 +240,10 @@ void one_type(const std::string& name, const Json& options, EveSettings& eve) {
   if (name == "alert") alert_options(options, eve);
   if (name == "drop") reader.flag("alerts", eve.drop_alerts);
   if (name == "files") read_force_hash(reader.at("force-hash"), eve);
+  if (name == "smtp") {
+    if (const Json* md5 = reader.at("md5"); md5 != nullptr && md5->is_array())
+      for (const Json& of : *md5) eve.subject_md5 = eve.subject_md5 || text_of(of) == "subject";
+  }
   if (name == "dns") {
     reader.size("version", eve.dns_version);
     reader.flag("requests", eve.dns_requests);
@@ -270,6 +295,9 @@ void read_eve(const Reader& reader, EveSettings& eve) {
   bool first = true;
   for (const Json& output : *outputs) {
     read_force_hash(at_path(output, "file-store.force-hash"), eve);
+    // What is stored is named by its SHA-256.
+    if (const Json* store = at_path(output, "file-store.enabled"); store != nullptr && yes(*store))
+      eve.file_hashes |= http::kHashSha256;
     const Json* const log = at_path(output, "eve-log");
     if (log == nullptr) continue;
     if (const Json* enabled = at_path(*log, "enabled"); enabled != nullptr && !yes(*enabled)) continue;
@@ -277,7 +305,7 @@ void read_eve(const Reader& reader, EveSettings& eve) {
     if (types == nullptr || !types->is_array()) continue;
     if (first) {
       eve.alert = eve.anomaly = eve.drop = eve.flow = eve.netflow = eve.http = eve.tls = eve.dns = eve.ssh =
-          eve.quic = eve.fileinfo = eve.stats = false;
+          eve.quic = eve.smtp = eve.ftp = eve.fileinfo = eve.stats = false;
       first = false;
     }
     read_xff(Reader(*log), eve);
@@ -376,6 +404,8 @@ Result<OfflineSettings> read_settings(const std::string& file) {
   // "auto", and what is not said: where a rule asks for them.
   out.session.ssh_fingerprints = false;
   reader.flag("app-layer.protocols.ssh.hassh", out.session.ssh_fingerprints);
+  read_mime(reader, out.session.mime);
+  reader.size("app-layer.protocols.ftp.max-tx", out.session.ftp.transactions);
   read_decoder(reader, out);
   read_eve(reader, out.eve);
   out.session.http.file_hashes = out.eve.file_hashes;

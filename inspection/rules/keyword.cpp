@@ -90,7 +90,11 @@ uint16_t RuleContext::use_for(bool relative) const {
 }
 
 Parsed<void> RuleContext::need_protocol(const OptionText& option, AppProtocol protocol) {
-  if (protocol == AppProtocol::unknown || rule.app == protocol) return {};
+  if (protocol == AppProtocol::unknown || is_of(protocol, rule.app)) return {};
+  if (is_of(rule.app, protocol) && !rule.protocol.is_app) {
+    rule.app = protocol;  // of HTTP, and now of HTTP/2
+    return {};
+  }
   if (rule.app != AppProtocol::unknown) {
     return wrong(option, "It belongs to " + std::string(name_of(protocol)) + ", and the rule is one of " +
                              std::string(name_of(rule.app)) + ".");

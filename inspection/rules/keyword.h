@@ -34,6 +34,8 @@ enum class KeywordGroup : uint8_t {
   tls,
   ssh,
   quic,
+  mail,
+  ftp,
   app,
   other_protocols,
 };

@@ -72,6 +72,8 @@ constexpr Chapter kChapters[] = {
     {KeywordGroup::tls, "TLS"},
     {KeywordGroup::ssh, "SSH"},
     {KeywordGroup::quic, "QUIC"},
+    {KeywordGroup::mail, "SMTP and mail"},
+    {KeywordGroup::ftp, "FTP"},
 };
 
 std::string cell(std::string_view text) {

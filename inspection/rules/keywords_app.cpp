@@ -138,6 +138,7 @@ Parsed<void> on_number(RuleContext& context, const OptionText& option, const Key
   number.compare = *compare;
   const AppProtocol protocol = dns                                             ? AppProtocol::dns
                                : number.number == NumberId::tls_cert_chain_len ? AppProtocol::tls
+                               : number.number == NumberId::ftp_dynamic_port   ? AppProtocol::ftp
                                                                                : AppProtocol::unknown;
   if (auto ok = context.need_protocol(option, protocol); !ok) return ok;
   context.add(option, number);
@@ -259,6 +260,123 @@ Parsed<void> on_tls_date(RuleContext& context, const OptionText& option, const K
 Parsed<void> on_tls_validity(RuleContext& context, const OptionText& option, const Keyword& keyword) {
   if (auto ok = context.need_protocol(option, AppProtocol::tls); !ok) return ok;
   context.add(option, TlsCertificateTime{static_cast<TlsCertificateTime::Kind>(keyword.number)});
+  return {};
+}
+
+// --- HTTP/2 ---
+
+constexpr std::string_view kFrameTypes[] = {"DATA",          "HEADERS",      "PRIORITY", "RST_STREAM",
+                                            "SETTINGS",      "PUSH_PROMISE", "PING",     "GOAWAY",
+                                            "WINDOW_UPDATE", "CONTINUATION"};
+constexpr std::string_view kErrorCodes[] = {"NO_ERROR",
+                                            "PROTOCOL_ERROR",
+                                            "INTERNAL_ERROR",
+                                            "FLOW_CONTROL_ERROR",
+                                            "SETTINGS_TIMEOUT",
+                                            "STREAM_CLOSED",
+                                            "FRAME_SIZE_ERROR",
+                                            "REFUSED_STREAM",
+                                            "CANCEL",
+                                            "COMPRESSION_ERROR",
+                                            "CONNECT_ERROR",
+                                            "ENHANCE_YOUR_CALM",
+                                            "INADEQUATE_SECURITY",
+                                            "HTTP_1_1_REQUIRED"};
+
+template <size_t N>
+std::optional<uint64_t> place_of(const std::string_view (&names)[N], std::string_view text) {
+  const auto found = std::find_if(std::begin(names), std::end(names),
+                                  [&](std::string_view name) { return equal_nocase(name, text); });
+  if (found == std::end(names)) return std::nullopt;
+  return static_cast<uint64_t>(found - std::begin(names));
+}
+
+Parsed<void> on_http2_number(RuleContext& context, const OptionText& option, const Keyword& keyword) {
+  if (auto ok = context.need_protocol(option, AppProtocol::http2); !ok) return ok;
+  TransactionNumber number;
+  number.number = static_cast<NumberId>(keyword.number);
+  const uint64_t max =
+      number.number == NumberId::http2_priority || number.number == NumberId::http2_frame_type
+          ? std::numeric_limits<uint8_t>::max()
+          : std::numeric_limits<uint32_t>::max();
+  const auto read = [&](std::string_view text) -> std::optional<uint64_t> {
+    text = trim(text);
+    if (number.number == NumberId::http2_frame_type) {
+      if (const auto named = place_of(kFrameTypes, text)) return named;
+    }
+    if (number.number == NumberId::http2_error_code) {
+      if (const auto named = place_of(kErrorCodes, text)) return named;
+      if (equal_nocase(text, "HTTP11_REQUIRED")) return 13;
+    }
+    return read_size(text, max);
+  };
+  const auto compare = read_compare(unquote_if_quoted(option.value).text, max, read);
+  if (!compare) return wrong(option, "The comparison cannot be read, or never holds.");
+  number.compare = *compare;
+  context.add(option, number);
+  return {};
+}
+
+/// "SETTINGS_MAX_FRAME_SIZE>16384": the setting's name, and perhaps how its value compares.
+Parsed<void> on_http2_settings(RuleContext& context, const OptionText& option, const Keyword&) {
+  static constexpr std::pair<std::string_view, uint64_t> kSettings[] = {
+      {"SETTINGS_HEADER_TABLE_SIZE", 1},      {"SETTINGS_ENABLE_PUSH", 2},
+      {"SETTINGS_MAX_CONCURRENT_STREAMS", 3}, {"SETTINGS_INITIAL_WINDOW_SIZE", 4},
+      {"SETTINGS_MAX_FRAME_SIZE", 5},         {"SETTINGS_MAX_HEADER_LIST_SIZE", 6},
+      {"SETTINGS_ENABLE_CONNECT_PROTOCOL", 8}};
+  if (auto ok = context.need_protocol(option, AppProtocol::http2); !ok) return ok;
+  constexpr uint64_t kMax = std::numeric_limits<uint32_t>::max();
+  const std::string_view text = unquote_if_quoted(option.value).text;
+  for (const auto& [name, id] : kSettings) {
+    if (text.size() < name.size() || !equal_nocase(text.substr(0, name.size()), name)) continue;
+    const std::string_view rest = trim(text.substr(name.size()));
+    const auto compare =
+        rest.empty() ? std::optional(Compare{Compare::Op::inside, 0, kMax}) : read_compare(rest, kMax);
+    if (!compare || compare->op != Compare::Op::inside)
+      return wrong(option, "Behind the name stands '=', '<', '>' or a range of a number.");
+    TransactionNumber number;
+    number.number = NumberId::http2_setting;
+    number.compare = {Compare::Op::inside, id << 32 | compare->min, id << 32 | compare->max};
+    context.add(option, number);
+    return {};
+  }
+  return wrong(option, "It begins with the name of a setting, as SETTINGS_MAX_FRAME_SIZE.");
+}
+
+// --- FTP ---
+
+/// `ftp.mode:passive` and its like: one of some words.
+struct NumberWord {
+  NumberId number;
+  std::string_view word;
+  uint64_t value;
+};
+constexpr NumberWord kNumberWords[] = {
+    {NumberId::ftp_mode, "active", 1},        {NumberId::ftp_mode, "passive", 2},
+    {NumberId::ftp_reply_received, "yes", 1}, {NumberId::ftp_reply_received, "true", 1},
+    {NumberId::ftp_reply_received, "on", 1},  {NumberId::ftp_reply_received, "1", 1},
+    {NumberId::ftp_reply_received, "no", 0},  {NumberId::ftp_reply_received, "false", 0},
+    {NumberId::ftp_reply_received, "off", 0}, {NumberId::ftp_reply_received, "0", 0},
+    {NumberId::ftpdata_command, "retr", 1},   {NumberId::ftpdata_command, "stor", 2}};
+
+Parsed<void> on_number_word(RuleContext& context, const OptionText& option, const Keyword& keyword) {
+  const auto id = static_cast<NumberId>(keyword.number);
+  const AppProtocol protocol = id == NumberId::ftpdata_command ? AppProtocol::ftp_data : AppProtocol::ftp;
+  if (auto ok = context.need_protocol(option, protocol); !ok) return ok;
+  const std::string_view text = unquote_if_quoted(option.value).text;
+  for (const NumberWord& row : kNumberWords) {
+    if (row.number != id || !equal_nocase(row.word, text)) continue;
+    context.add(option, TransactionNumber{
+                            id, {Compare::Op::inside, row.value, row.value}, TransactionNumber::kAny, {}});
+    return {};
+  }
+  return wrong(option, "'" + std::string(text) + "' is none of its words.");
+}
+
+Parsed<void> on_ftp_bounce(RuleContext& context, const OptionText& option, const Keyword&) {
+  if (auto ok = context.need_protocol(option, AppProtocol::ftp); !ok) return ok;
+  context.add(option, TransactionNumber{
+                          NumberId::ftp_bounce, {Compare::Op::inside, 1, 1}, TransactionNumber::kAny, {}});
   return {};
 }
 
@@ -500,6 +618,31 @@ constexpr Keyword kKeywords[] = {
      "the version in the banner; 2_compat is 2 or 1.99"},
     {"ssh.softwareversion", KeywordGroup::ssh, kValue, on_content_form, Support::yes, "",
      "a content in ssh.software", kSshSoftware},
+    {"http2.frametype", KeywordGroup::http, kValue, on_http2_number, Support::yes, "",
+     "a frame of that type came, by name or number", static_cast<int>(NumberId::http2_frame_type)},
+    {"http2.errorcode", KeywordGroup::http, kValue, on_http2_number, Support::yes, "",
+     "RST_STREAM or GOAWAY with that code, by name or number", static_cast<int>(NumberId::http2_error_code)},
+    {"http2.priority", KeywordGroup::http, kValue, on_http2_number, Support::yes, "",
+     "the weight of a priority", static_cast<int>(NumberId::http2_priority)},
+    {"http2.window", KeywordGroup::http, kValue, on_http2_number, Support::yes, "",
+     "the increment of WINDOW_UPDATE", static_cast<int>(NumberId::http2_window)},
+    {"http2.size_update", KeywordGroup::http, kValue, on_http2_number, Support::yes, "",
+     "the size to which a header block sets the table of fields",
+     static_cast<int>(NumberId::http2_size_update)},
+    {"http2.settings", KeywordGroup::http, kValue, on_http2_settings, Support::yes, "",
+     "a setting was sent, and how its value compares"},
+    number("ftp.dynamic_port", KeywordGroup::ftp, NumberId::ftp_dynamic_port,
+           "the port of the data connection that was agreed on, once the command is answered"),
+    {"ftp.mode", KeywordGroup::ftp, kValue, on_number_word, Support::yes, "",
+     "`active` or `passive`, of the command that agrees on a data connection, once it is answered",
+     static_cast<int>(NumberId::ftp_mode)},
+    {"ftp.reply_received", KeywordGroup::ftp, kValue, on_number_word, Support::yes, "",
+     "whether the command was answered, told with the answer or when the session ends",
+     static_cast<int>(NumberId::ftp_reply_received)},
+    {"ftpbounce", KeywordGroup::ftp, Value::none, on_ftp_bounce, Support::yes, "",
+     "PORT or EPRT names another host than the client"},
+    {"ftpdata_command", KeywordGroup::ftp, kValue, on_number_word, Support::yes, "",
+     "the data connection was asked for by `retr` or `stor`", static_cast<int>(NumberId::ftpdata_command)},
     {"filename", kFile, kValue, on_content_form, Support::yes, "", "a content in file.name, without case",
      kFileName},
     {"fileext", kFile, kValue, on_content_form, Support::yes, "",

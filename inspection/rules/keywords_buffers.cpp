@@ -97,13 +97,15 @@ Parsed<void> on_modifier(RuleContext& context, const OptionText& option, const K
 std::vector<Keyword> make_buffer_keywords() {
   std::vector<Keyword> rows;
   for (const BufferInfo& info : buffer_infos()) {
-    const bool http = info.protocol == AppProtocol::http1;
+    const bool http = is_of(AppProtocol::http1, info.protocol);
     const KeywordGroup group =
         http                                                        ? KeywordGroup::http
         : info.protocol == AppProtocol::dns                         ? KeywordGroup::dns
         : info.protocol == AppProtocol::tls || is_of_hello(info.id) ? KeywordGroup::tls
         : info.protocol == AppProtocol::ssh                         ? KeywordGroup::ssh
         : info.protocol == AppProtocol::quic                        ? KeywordGroup::quic
+        : info.protocol == AppProtocol::smtp                        ? KeywordGroup::mail
+        : info.protocol == AppProtocol::ftp                         ? KeywordGroup::ftp
         : info.keyword.starts_with("file")                          ? KeywordGroup::file
         : info.keyword.find("hdr") != info.keyword.npos || info.keyword.starts_with("ip.")
             ? KeywordGroup::packet

@@ -52,8 +52,8 @@ enum class XffMode : uint8_t { off, extra_data, overwrite };
 /// Which one of several: a reverse proxy has added the last, a forward proxy stands behind the first.
 enum class XffDeployment : uint8_t { reverse, forward };
 /// The events that inspection writes.
-inline constexpr std::array<std::string_view, 9> kEventTypes = {"alert", "drop", "http",     "tls",    "dns",
-                                                                "ssh",   "quic", "fileinfo", "anomaly"};
+inline constexpr std::array<std::string_view, 12> kEventTypes = {
+    "alert", "drop", "http", "tls", "dns", "ssh", "quic", "smtp", "ftp", "ftp_data", "fileinfo", "anomaly"};
 enum class HealthProbe : uint8_t { none, icmp, neighbor };
 enum class PolicyAction { allow, deny, inspect, reject };
 enum class Protocol : uint8_t {

@@ -175,8 +175,8 @@ constexpr KeySpec kKeys[] = {
     {.path = "events.types",
      .kind = ValueKind::choice,
      .list = true,
-     .fallback =
-         "[\"alert\", \"drop\", \"http\", \"tls\", \"dns\", \"ssh\", \"quic\", \"fileinfo\", \"anomaly\"]",
+     .fallback = "[\"alert\", \"drop\", \"http\", \"tls\", \"dns\", \"ssh\", \"quic\", \"smtp\", \"ftp\", "
+                 "\"ftp_data\", \"fileinfo\", \"anomaly\"]",
      .max_items = kEventTypes.size(),
      .choices = kEventTypes,
      .change = Change::restart,

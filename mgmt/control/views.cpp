@@ -98,6 +98,7 @@ std::vector<WorkerView> worker_views(const Dataplane& dataplane, const std::vect
         {"exceptions_transactions", exceptions(Ceiling::app_transactions)},
         {"exceptions_malformed", exceptions(Ceiling::app_malformed)},
         {"host_marks_lost", i.host_marks_lost},
+        {"expectations_lost", i.expectations_lost},
         {"rules_moved", i.rules_moved},
         {"rules_moved_midst", i.rules_moved_midst},
         {"events_lost", c.events_lost.get()},

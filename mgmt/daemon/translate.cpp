@@ -85,9 +85,10 @@ namespace {
 /// What inspection says in its events.
 inspection::EventSettings event_settings(const config::Events& events) {
   using inspection::EventKind;
-  static constexpr EventKind kKinds[] = {EventKind::alert, EventKind::drop,     EventKind::http,
-                                         EventKind::tls,   EventKind::dns,      EventKind::ssh,
-                                         EventKind::quic,  EventKind::fileinfo, EventKind::anomaly};
+  static constexpr EventKind kKinds[] = {EventKind::alert,    EventKind::drop,     EventKind::http,
+                                         EventKind::tls,      EventKind::dns,      EventKind::ssh,
+                                         EventKind::quic,     EventKind::smtp,     EventKind::ftp,
+                                         EventKind::ftp_data, EventKind::fileinfo, EventKind::anomaly};
   static_assert(std::size(kKinds) == config::kEventTypes.size());
   inspection::EventSettings settings;
   settings.kinds = {};

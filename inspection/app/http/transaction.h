@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "inspection/app/file.h"
 #include "inspection/app/http/body_window.h"
 #include "inspection/app/http/events.h"
 #include "inspection/app/http/file_hash.h"
@@ -22,15 +23,7 @@ namespace weir::inspection {
 class HttpParser;
 
 /// A file that was sent in a body, as far as it was inspected.
-struct HttpFile {
-  enum class State : uint8_t { open, closed, truncated };
-  std::string_view name;
-  uint64_t size = 0;  // decoded bytes, with those that are missing
-  State state = State::open;
-  bool gaps = false;
-  uint8_t hashes = 0;         // http::FileHashKind: those of `digests` that were made
-  http::FileDigests digests;  // of what was seen before the first gap, once it is not open
-};
+using HttpFile = AppFile;
 
 class HttpTransaction final : public Transaction {
  public:
@@ -74,7 +67,7 @@ class HttpTransaction final : public Transaction {
   uint64_t body_bytes(Direction direction) const { return side(direction).raw_bytes; }
   uint64_t decoded_bytes(Direction direction) const { return side(direction).body.total(); }
   size_t file_count(Direction direction) const override;
-  HttpFile file(Direction direction, size_t index) const;
+  HttpFile file(Direction direction, size_t index) const override;
   uint64_t start_ns() const { return start_ns_; }
 
  private:

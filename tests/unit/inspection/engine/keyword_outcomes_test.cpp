@@ -99,6 +99,7 @@ Frames one_datagram() { return datagram("abc"); }
 Frames six() {
   return {PacketBuilder().ether({}, {}).ipv6("2001:db8::1", "2001:db8::2").icmp_echo(7, 9).build()};
 }
+Frames greeted() { return ftp("10,0,0,1,200,10"); }
 Frames ping() { return {from_client().icmp_echo(7, 9).build()}; }
 
 constexpr const char* kHttp = "alert http any any -> any any";
@@ -106,6 +107,10 @@ constexpr const char* kDns = "alert dns any any -> any any";
 constexpr const char* kTls = "alert tls any any -> any any";
 constexpr const char* kSsh = "alert ssh any any -> any any";
 constexpr const char* kQuic = "alert quic any any -> any any";
+constexpr const char* kHttp2 = "alert http2 any any -> any any";
+constexpr const char* kSmtp = "alert smtp any any -> any any";
+constexpr const char* kFtp = "alert ftp any any -> any any";
+constexpr const char* kFtpData = "alert ftp-data any any -> any any";
 constexpr const char* kTcp = "alert tcp any any -> any any";
 constexpr const char* kUdp = "alert udp any any -> any any";
 constexpr const char* kIcmp = "alert icmp any any -> any any";
@@ -224,6 +229,47 @@ constexpr BufferRow kBuffers[] = {
     {"quic.ua", kQuic, google_quic, "Chrome/1"},
     {"quic.cyu.hash", kQuic, google_quic, "3b5da1d3b922a93f684efa94b4b090dc"},
     {"quic.cyu.string", kQuic, google_quic, "46,PAD-SNI-VER-UAID"},
+    {"http2.header_name", kHttp2, http2, "user-agent"},
+    {"http2.header", kHttp2, http2, "server: weirhttp2"},
+    {"http.method", kHttp2, http2, "GET"},
+    {"http.uri", kHttp, http2, "/dir/a b"},
+    {"http.uri.raw", kHttp2, http2, "/dir/a%20b"},
+    {"http.host", kHttp2, http2, "www.example.com"},
+    {"http.host.raw", kHttp2, http2, "www.Example.com:8080"},
+    {"http.user_agent", kHttp2, http2, "weir/2"},
+    {"http.cookie", kHttp2, http2, "id=7"},
+    {"http.header", kHttp2, http2, ":method: GET|0d 0a|:path: /dir/a%20b|0d 0a|", kBegins},
+    {"http.header_names", kHttp2, http2, "|0d 0a|:status|0d 0a|server|0d 0a 0d 0a|"},
+    {"http.request_line", kHttp2, http2, "GET /dir/a%20b HTTP/2|0d 0a|"},
+    {"http.response_line", kHttp2, http2, "HTTP/2 404|0d 0a|"},
+    {"http.request_header", kHttp2, http2, ":authority: www.Example.com:8080"},
+    {"http.response_header", kHttp2, http2, ":status: 404"},
+    {"http.stat_code", kHttp2, http2, "404"},
+    {"http.server", kHttp2, http2, "weirhttp2"},
+    {"http.response_body", kHttp2, http2, "resp body 2"},
+    {"file.data", kHttp2, http2, "resp body 2"},
+    {"file.name", kHttp2, http2, "/dir/a b"},
+    {"smtp.helo", kSmtp, mail, "client.example.org"},
+    {"smtp.mail_from", kSmtp, mail, "<one@example.org>"},
+    {"smtp.rcpt_to", kSmtp, mail, "<two@example.net>"},
+    {"email.from", kSmtp, mail, "One <one@example.org>"},
+    {"email.to", kSmtp, mail, "two@example.net"},
+    {"email.cc", kSmtp, mail, "three@example.net"},
+    {"email.subject", kSmtp, mail, "A test"},
+    {"email.date", kSmtp, mail, "Thu, 1 Jan 2026 00|3a|00|3a|00 +0000"},
+    {"email.message_id", kSmtp, mail, "<1@example.org>"},
+    {"email.x_mailer", kSmtp, mail, "weir/1"},
+    {"email.received", kSmtp, mail, "from a.example"},
+    {"email.url", kSmtp, mail, "www.example.org/a"},
+    {"email.body_md5", kSmtp, mail, "4ca5b1e6e53efe048d030632e7afeb11"},
+    {"file.data", kSmtp, mail, "resp body 2"},
+    {"file.name", kSmtp, mail, "Report.PDF"},
+    {"ftp.command", kFtp, greeted, "PORT"},
+    {"ftp.command_data", kFtp, greeted, "10,0,0,1,200,10"},
+    {"ftp.reply", kFtp, greeted, "Please say the password."},
+    {"ftp.completion_code", kFtp, greeted, "331"},
+    {"file.data", kFtpData, transfer, "resp body 2"},
+    {"file.name", kFtpData, transfer, "Report.PDF"},
     {"ip.src", kUdp, one_datagram, "|0a 00 00 01|"},
     {"ip.dst", kUdp, one_datagram, "|0a 00 00 02|"},
     {"ipv4.hdr", kUdp, one_datagram, "|45 00 00 1f|", kBegins},
@@ -472,6 +518,26 @@ std::vector<Row> rows() {
       {"filesha1", web(), kHttp, "flow:to_client; filesha1:sha1.txt;", "flow:to_client; filesha1:!sha1.txt;"},
       {"filesha256", web(), kHttp, "flow:to_client; filesha256:sha256.txt;",
        "flow:to_client; filesha256:!sha256.txt;"},
+      {"filename", mail(), kSmtp, R"(filename:"report.pdf";)", R"(filename:"report.doc";)"},
+      {"filemd5", mail(), kSmtp, "filemd5:md5.txt;", "filemd5:!md5.txt;"},
+      {"filesize", transfer(), kFtpData, "filesize:11;", "filesize:12;"},
+      {"http2.frametype", http2(), kHttp2, "flow:to_client; http2.frametype:GOAWAY;",
+       "flow:to_client; http2.frametype:PING;"},
+      {"http2.errorcode", http2(), kHttp2, "http2.errorcode:INTERNAL_ERROR;", "http2.errorcode:NO_ERROR;"},
+      {"http2.priority", http2(), kHttp2, "http2.priority:15;", "http2.priority:16;"},
+      {"http2.window", http2(), kHttp2, "http2.window:256;", "http2.window:257;"},
+      {"http2.size_update", http2(), kHttp2, "http2.size_update:2048;", "http2.size_update:2047;"},
+      {"http2.settings", http2(), kHttp2, "http2.settings:SETTINGS_MAX_FRAME_SIZE=16385;",
+       "http2.settings:SETTINGS_MAX_FRAME_SIZE<16385;"},
+      {"ftp.dynamic_port", ftp("10,0,0,1,200,10"), kFtp, "flow:to_server; ftp.dynamic_port:51210;",
+       "flow:to_server; ftp.dynamic_port:51211;"},
+      {"ftp.mode", transfer(), kFtp, "flow:to_client; ftp.mode:passive;", "flow:to_client; ftp.mode:active;"},
+      {"ftp.reply_received", ftp("10,0,0,1,200,10", false), kFtp, "flow:to_client; ftp.reply_received:no;",
+       "flow:to_client; ftp.reply_received:yes;", 1, 3},
+      {"ftpbounce", ftp("10,0,0,9,200,10"), kFtp, "ftpbounce;", "ftpbounce;", 1, 0, "", nullptr,
+       ftp("10,0,0,1,200,10")},
+      {"ftpdata_command", transfer(), kFtpData, "flow:to_client; ftpdata_command:retr;",
+       "flow:to_client; ftpdata_command:stor;"},
       {"dns.opcode", names(), kDns, "flow:to_server; dns.opcode:0;", "flow:to_server; dns.opcode:1;"},
       {"dns.rcode", names(0x0103), kDns, "flow:to_client; dns.rcode:nxdomain;",
        "flow:to_client; dns.rcode:refused;"},

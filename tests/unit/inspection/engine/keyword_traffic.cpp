@@ -131,12 +131,17 @@ Frames datagrams(const std::vector<std::string>& payloads) {
 Frames datagram(std::string_view payload) { return datagrams({std::string(payload)}); }
 
 Frames tcp_session(std::string_view client, std::string_view server) {
+  return conversation({{true, std::string(client)}, {false, std::string(server)}}, {});
+}
+
+Frames conversation(const std::vector<Turn>& turns, const Ends& ends) {
   constexpr size_t kSegment = 1'400;
   Frames frames;
   const auto add = [&](bool of_client, uint8_t flags, uint32_t seq, uint32_t ack, std::string_view bytes,
                        const weir::test::Bytes& options = {}) {
-    PacketBuilder packet = one_way(of_client);
-    packet.tcp(of_client ? 40'000 : 80, of_client ? 80 : 40'000, flags, seq, ack).window(29'000);
+    PacketBuilder packet = one_way(of_client != ends.turned);
+    packet.tcp(of_client ? ends.client : ends.server, of_client ? ends.server : ends.client, flags, seq, ack)
+        .window(29'000);
     if (!options.empty()) packet.tcp_options(options);
     frames.push_back(packet.payload(bytes).build());
   };
@@ -144,8 +149,8 @@ Frames tcp_session(std::string_view client, std::string_view server) {
   add(true, kSyn, kClientIsn, 0, {}, {2, 4, 0x05, 0xb4, 1, 3, 3, 7});
   add(false, kSyn | kAck, kServerIsn, kClientIsn + 1, {}, {2, 4, 0x05, 0xb4, 1, 3, 3, 7});
   add(true, kAck, seq[1], seq[0], {});
-  for (const bool of_client : {true, false}) {
-    std::string_view bytes = of_client ? client : server;
+  for (const auto& [of_client, said] : turns) {
+    std::string_view bytes = said;
     while (!bytes.empty()) {
       const std::string_view piece = bytes.substr(0, kSegment);
       add(of_client, kAck | kPsh, seq[of_client], seq[!of_client], piece);
@@ -158,6 +163,93 @@ Frames tcp_session(std::string_view client, std::string_view server) {
   add(false, kFin | kAck, seq[0]++, seq[1], {});
   add(true, kAck, seq[1], seq[0], {});
   return frames;
+}
+
+Frames mail() {
+  return conversation(
+      {{false, "220 mail.example.org ESMTP\r\n"},
+       {true, "EHLO client.example.org\r\n"},
+       {false, "250-mail.example.org\r\n250 PIPELINING\r\n"},
+       {true, "MAIL FROM:<one@example.org> SIZE=100\r\nRCPT TO:<two@example.net>\r\nDATA\r\n"},
+       {false, "250 ok\r\n250 ok\r\n354 go on\r\n"},
+       {true,
+        "Received: from a.example\r\nFrom: One <one@example.org>\r\nTo: two@example.net\r\n"
+        "Cc: three@example.net\r\nSubject: A test\r\nDate: Thu, 1 Jan 2026 00:00:00 +0000\r\n"
+        "Message-ID: <1@example.org>\r\nX-Mailer: weir/1\r\nMIME-Version: 1.0\r\n"
+        "Content-Type: multipart/mixed; boundary=\"B\"\r\n\r\n--B\r\nContent-Type: text/plain\r\n\r\n"
+        "See http://www.example.org/a for it.\r\n--B\r\nContent-Type: application/pdf\r\n"
+        "Content-Disposition: attachment; filename=\"Report.PDF\"\r\n"
+        "Content-Transfer-Encoding: base64\r\n\r\ncmVzcCBib2R5IDI=\r\n--B--\r\n.\r\n"},
+       {false, "250 queued\r\n"},
+       {true, "QUIT\r\n"},
+       {false, "221 bye\r\n"}},
+      {40'001, 25});
+}
+
+Frames ftp(std::string_view port, bool answered) {
+  std::vector<Turn> turns = {
+      {false, "220 (ready)\r\n"}, {true, "USER one\r\n"},      {false, "331 Please say the password.\r\n"},
+      {true, "PASS two\r\n"},     {false, "230 Welcome.\r\n"}, {true, "PORT " + std::string(port) + "\r\n"}};
+  if (answered) turns.push_back({false, "200 Fine.\r\n"});
+  return conversation(turns, {40'002, 21});
+}
+
+Frames transfer() {
+  // The control connection is open while the data connection is.
+  Frames control = conversation({{false, "220 (ready)\r\n"},
+                                 {true, "USER one\r\n"},
+                                 {false, "230 Welcome.\r\n"},
+                                 {true, "PASV\r\n"},
+                                 {false, "227 Entering passive mode (10,0,0,2,200,10).\r\n"},
+                                 {true, "RETR Report.PDF\r\n"},
+                                 {false, "150 Here it comes.\r\n"}},
+                                {40'002, 21});
+  const Frames data = conversation({{false, "resp body 2"}}, {40'003, 200 * 256 + 10});
+  const auto close = control.end() - 3;
+  control.insert(close, data.begin(), data.end());
+  return control;
+}
+
+std::string http2_frame(uint8_t type, uint8_t flags, uint32_t stream, std::string_view payload) {
+  std::string out;
+  for (const unsigned shift : {16u, 8u, 0u}) out.push_back(static_cast<char>(payload.size() >> shift));
+  out.push_back(static_cast<char>(type));
+  out.push_back(static_cast<char>(flags));
+  for (const unsigned shift : {24u, 16u, 8u, 0u}) out.push_back(static_cast<char>(stream >> shift));
+  return out.append(payload);
+}
+
+std::string http2_block(const std::vector<std::pair<std::string, std::string>>& fields) {
+  std::string out;
+  for (const auto& [name, value] : fields) {
+    out.push_back(0);  // a literal that is not remembered
+    out.push_back(static_cast<char>(name.size()));
+    out.append(name);
+    out.push_back(static_cast<char>(value.size()));
+    out.append(value);
+  }
+  return out;
+}
+
+Frames http2() {
+  using namespace std::string_literals;
+  constexpr uint8_t kData = 0, kHeaders = 1, kSettings = 4, kGoaway = 7, kWindow = 8;
+  constexpr uint8_t kEndStream = 1, kEndHeaders = 4, kPriority = 32;
+  const std::string table_size = "\x3f\xe1\x0f"s;  // 2,048
+  const std::string request = table_size + http2_block({{":method", "GET"},
+                                                        {":path", "/dir/a%20b"},
+                                                        {":authority", "www.Example.com:8080"},
+                                                        {"user-agent", "weir/2"},
+                                                        {"cookie", "id=7"}});
+  const std::string response = http2_block({{":status", "404"}, {"server", "weirhttp2"}});
+  return conversation(
+      {{true, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + http2_frame(kSettings, 0, 0, "\0\5\0\0\x40\1"s) +
+                  http2_frame(kWindow, 0, 0, "\0\0\1\0"s) +
+                  http2_frame(kHeaders, kEndStream | kEndHeaders | kPriority, 1, "\0\0\0\0\x0f"s + request)},
+       {false, http2_frame(kSettings, 0, 0, "") + http2_frame(kHeaders, kEndHeaders, 1, response) +
+                   http2_frame(kData, kEndStream, 1, "resp body 2") +
+                   http2_frame(kGoaway, 0, 0, "\0\0\0\1\0\0\0\2"s)}},
+      {});
 }
 
 Frames web() {

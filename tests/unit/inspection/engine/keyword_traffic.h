@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tests/support/packet_builder.h"
@@ -23,6 +24,29 @@ Frames datagrams(const std::vector<std::string>& payloads);
 /// A TCP session from port 40000 to port 80 with a handshake (SYN: MSS 1460, window scale 7), the client's
 /// bytes, the server's, and the end.
 Frames tcp_session(std::string_view client, std::string_view server);
+/// What one end says; `first`: the client.
+using Turn = std::pair<bool, std::string>;
+/// The ports of a conversation; `turned`: 10.0.0.2 is the client.
+struct Ends {
+  uint16_t client = 40'000, server = 80;
+  bool turned = false;
+};
+/// A TCP session in which the ends speak in turns, each turn acknowledged.
+Frames conversation(const std::vector<Turn>& turns, const Ends& ends);
+/// A mail with an address in its text and one file, "resp body 2"; what each field holds stands in the
+/// source.
+Frames mail();
+/// A login to FTP and PORT with that address.
+Frames ftp(std::string_view port, bool answered = true);
+/// The file "resp body 2" fetched by FTP, with its data connection.
+Frames transfer();
+/// One frame of HTTP/2.
+std::string http2_frame(uint8_t type, uint8_t flags, uint32_t stream, std::string_view payload);
+/// A header block without compression.
+std::string http2_block(const std::vector<std::pair<std::string, std::string>>& fields);
+/// HTTP/2 with prior knowledge: a GET of /dir/a%20b answered by 404 with the body "resp body 2", settings,
+/// priority, window update, the end of the connection; what each holds stands in the source.
+Frames http2();
 /// A POST of a form with one file, answered by 404 with a body; what each field holds stands in the source.
 Frames web();
 /// A query for www.example.com and its answer with an authority and an additional record.
