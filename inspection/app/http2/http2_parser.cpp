@@ -28,6 +28,24 @@ uint32_t u32(Bytes bytes, size_t at) {
          static_cast<uint32_t>(bytes[at + 2]) << 8 | bytes[at + 3];
 }
 
+/// As far as it is base64url and there is room.
+Bytes from_base64url(std::string_view text, std::span<uint8_t> room) {
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  size_t size = 0;
+  uint32_t bits = 0;
+  unsigned count = 0;
+  for (const char c : text) {
+    const size_t digit = kDigits.find(c);
+    if (digit == std::string_view::npos || size == room.size()) break;
+    bits = bits << 6 | static_cast<uint32_t>(digit);
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    room[size++] = static_cast<uint8_t>(bits >> count);
+  }
+  return room.first(size);
+}
+
 class Http2Parser final : public AppParser {
  public:
   // Bytes of a frame without a body or fields that are looked at; frames by themselves after which the
@@ -145,6 +163,14 @@ void Http2Parser::drop_over() {
 }
 
 bool Http2Parser::adopt(const UpgradedRequest& request) {
+  std::array<uint8_t, kSmallFrame> room;
+  if (const Bytes settings = from_base64url(request.settings, room); !settings.empty()) {
+    Http2Transaction* const frame = make(0);
+    if (frame == nullptr) return false;
+    frame->be_frame();
+    frame->note_frame(kServer, Type::settings);
+    on_settings(kServer, *frame, settings);
+  }
   Http2Transaction* const tx = make(1);
   if (tx == nullptr) return false;
   const std::pair<std::string_view, std::string_view> fields[] = {{":method", request.method},

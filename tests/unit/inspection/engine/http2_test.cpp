@@ -237,15 +237,17 @@ INSTANTIATE_TEST_SUITE_P(InPieces, Http2, testing::Values(1, 13, 1'000'000));
 TEST(Http2Upgrade, TheRequestIsTheFirstStream) {
   BytePool pool(4 << 20);
   const HttpLimits limits;
-  const UpgradedRequest request{"GET", "/old", "h.example", "curl"};
+  const UpgradedRequest request{"GET", "/old", "h.example", "curl", "AAMAAABk"};
   Lines told;
   Encoder encoder;
   Dialog dialog(make_http2_parser(pool, limits, 5, &request), [&](Transaction& tx) {
-    EXPECT_EQ(tx.id, 5u);
+    if (tx.id == 5) {
+      EXPECT_EQ(tx.number(NumberId::http2_setting, kServer, 0), uint64_t{3} << 32 | 100);
+    }
     told.push_back(line_of(static_cast<Http2Transaction&>(tx)));
   });
   dialog.server(http2_frame(kHeaders, kEndStream | kEndHeaders, 1, encoder.block({{":status", "200"}})));
-  EXPECT_EQ(told, Lines{"1|GET /old|200|"});
+  EXPECT_EQ(told, (Lines{"0| ||", "1|GET /old|200|"}));
 }
 
 TEST(Hpack, WithoutMemoryItSaysSo) {
