@@ -212,9 +212,8 @@ void Engine::keep_request(EngineSession& session) {
   if (all.empty()) return;
   auto& http = static_cast<HttpTransaction&>(*all.back());
   if (http.status() != 101) return;
-  for (const std::string_view text :
-       {http.method(), http.raw_uri(), http.field(Direction::to_server, "host"),
-        http.field(Direction::to_server, "user-agent"), http.field(Direction::to_server, "http2-settings")}) {
+  for (const std::string_view text : {http.method(), http.raw_uri(), http.field(Direction::to_server, "host"),
+                                      http.field(Direction::to_server, "http2-settings")}) {
     const bool kept = session.upgraded.append(http::as_bytes(text)) && session.upgraded.append({{0}});
     if (!kept) return session.upgraded.reset();
   }
@@ -222,13 +221,13 @@ void Engine::keep_request(EngineSession& session) {
 
 AppParser* Engine::make_http2(EngineSession& session) {
   if (session.upgraded.empty()) return make_http2_parser(pool_, parsers_.http, session.next_tx, nullptr);
-  std::array<std::string_view, 5> texts;
+  std::array<std::string_view, 4> texts;
   std::string_view rest = http::as_text(session.upgraded.view());
   for (std::string_view& text : texts) {
     text = rest.substr(0, rest.find('\0'));
     rest.remove_prefix(std::min(rest.size(), text.size() + 1));
   }
-  const UpgradedRequest request{texts[0], texts[1], texts[2], texts[3], texts[4]};
+  const UpgradedRequest request{texts[0], texts[1], texts[2], texts[3]};
   AppParser* const parser = make_http2_parser(pool_, parsers_.http, session.next_tx, &request);
   session.upgraded.reset();
   return parser;

@@ -76,7 +76,7 @@ struct EngineSession {
   TcpTrack* tcp = nullptr;
   AppParser* parser = nullptr;
   struct EnginePause* pause = nullptr;          // where its packet at hand goes on (engine.h)
-  PoolBytes upgraded;                           // the request behind which HTTP/2 begins, five texts with NUL
+  PoolBytes upgraded;                           // the request behind which HTTP/2 begins, four texts with NUL
   AppProtocol previous = AppProtocol::unknown;  // before it changed (CONNECT, upgrade)
   std::array<Side, 2> sides;
 

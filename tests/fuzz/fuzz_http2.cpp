@@ -7,7 +7,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace weir::inspection;
   HttpLimits limits;
   limits.transactions = 64;
-  const UpgradedRequest upgraded{"GET", "/", "h", "u", "AAMAAABk"};
+  const UpgradedRequest upgraded{"GET", "/", "h", "AAMAAABk"};
   const bool has_upgraded = size % 2 == 0;
   fuzz::two_ends(data, size, [&](BytePool& pool) {
     return make_http2_parser(pool, limits, 0, has_upgraded ? &upgraded : nullptr);

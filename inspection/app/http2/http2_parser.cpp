@@ -173,10 +173,8 @@ bool Http2Parser::adopt(const UpgradedRequest& request) {
   }
   Http2Transaction* const tx = make(1);
   if (tx == nullptr) return false;
-  const std::pair<std::string_view, std::string_view> fields[] = {{":method", request.method},
-                                                                  {":path", request.path},
-                                                                  {":authority", request.authority},
-                                                                  {"user-agent", request.user_agent}};
+  const std::pair<std::string_view, std::string_view> fields[] = {
+      {":method", request.method}, {":path", request.path}, {":authority", request.authority}};
   for (const auto& [name, value] : fields) {
     if (!value.empty() && !tx->add_field(kServer, name, value)) return false;
   }

@@ -16,7 +16,7 @@ namespace weir::inspection {
 
 /// The request that asked for HTTP/2 (`Upgrade: h2c`), as far as HTTP/2 has it, too.
 struct UpgradedRequest {
-  std::string_view method, path, authority, user_agent;
+  std::string_view method, path, authority;
   std::string_view settings;  // HTTP2-Settings, in base64url (RFC 7540 section 3.2.1)
 };
 

@@ -237,7 +237,7 @@ INSTANTIATE_TEST_SUITE_P(InPieces, Http2, testing::Values(1, 13, 1'000'000));
 TEST(Http2Upgrade, TheRequestIsTheFirstStream) {
   BytePool pool(4 << 20);
   const HttpLimits limits;
-  const UpgradedRequest request{"GET", "/old", "h.example", "curl", "AAMAAABk"};
+  const UpgradedRequest request{"GET", "/old", "h.example", "AAMAAABk"};
   Lines told;
   Encoder encoder;
   Dialog dialog(make_http2_parser(pool, limits, 5, &request), [&](Transaction& tx) {
