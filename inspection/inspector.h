@@ -85,6 +85,8 @@ struct FlowHandle {
 struct Packet {
   Direction direction = Direction::to_server;
   uint64_t now_ns = 0;                 // monotonic
+  uint64_t wall_seconds = 0;           // since 1970; 0: not known
+  std::span<const uint8_t> ip;         // the whole IP packet, in which the three below lie
   std::span<const uint8_t> ip_header;  // with options; of IPv6 with the extension headers
   std::span<const uint8_t> l4_header;  // TCP with options, UDP, ICMP; empty of other protocols
   std::span<const uint8_t> payload;    // after the L4 header
@@ -93,6 +95,7 @@ struct Packet {
   std::span<uint8_t> writable;
   uint64_t work_budget = 0;   // work after which it may be told to wait; 0: it is not
   bool checksum_bad = false;  // of the L4 header: its receiver discards it
+  bool rebuilt = false;       // of fragments
   // TCP only:
   uint32_t seq = 0;
   uint32_t ack = 0;
@@ -183,9 +186,15 @@ class Inspector {
   /// them from its next transaction on, or with this packet if it is in none. Events go to `sink`.
   virtual Verdict inspect(FlowHandle, const RulesInUse& rules, const Packet&, EventSink& sink) = 0;
 
-  /// The session ends: what it has under way (a request without an answer) has its events now. It is to be
-  /// closed.
+  /// The session is inspected no more, though it goes on: what it has under way (a request without an answer)
+  /// has its events now. It is to be closed.
   virtual void finish(FlowHandle, uint64_t now_ns, EventSink& sink) = 0;
+  /// The session ends: the rules that only its end can decide (what must not be there and did not come, what
+  /// still waited) are held against it, and what it has under way has its events. No packet is left to be
+  /// dropped for it: such a rule's alert says what its action is, and nothing more. To be closed. What the
+  /// call cost, as Verdict::work.
+  virtual uint64_t end(FlowHandle, const RulesInUse& rules, uint64_t now_ns, uint64_t wall_seconds,
+                       EventSink& sink) = 0;
   /// What was told of its protocol until now.
   virtual AppProtocols protocols(FlowHandle) const = 0;
 

@@ -66,7 +66,7 @@ void EngineSessions::packet(const Session& session, Direction direction, uint8_t
   static constexpr std::array<uint8_t, 20> kIpHeader = {0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6};
   static constexpr std::array<uint8_t, 20> kTcpHeader = {0, 0, 0, 0, 0,      0, 0,    0,
                                                          0, 0, 0, 0, 5 << 4, 0, 0xff, 0xff};
-  packet.ip_header = kIpHeader;
+  packet.ip = packet.ip_header = kIpHeader;  // no rule here asks how long it is
   packet.l4_header = kTcpHeader;
   packet.payload = payload;
   packet.seq = to_server ? session.client_next : session.server_next;

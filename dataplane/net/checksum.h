@@ -56,6 +56,18 @@ inline uint64_t pseudo_header_sum(std::span<const uint8_t> addresses, uint8_t pr
   return checksum_add(sum, {reinterpret_cast<const uint8_t*>(rest), sizeof rest});
 }
 
+/// The checksum of a TCP, UDP, ICMP or ICMPv6 message (RFC 9293 section 3.1, RFC 768, RFC 792, RFC 8200
+/// section 8.1), with the pseudo header where there is one: what its field has to hold while that is 0, and 0
+/// if what it holds is right. `ip_header` is the fixed part of an IPv4 or IPv6 header at least.
+inline uint16_t transport_checksum(std::span<const uint8_t> ip_header, uint8_t protocol,
+                                   std::span<const uint8_t> message) {
+  constexpr uint8_t kIcmp = 1;  // ICMPv6 has one, unlike it
+  if (protocol == kIcmp) return checksum(message);
+  const auto addresses = ip_header[0] >> 4 == 4 ? ip_header.subspan(12, 8) : ip_header.subspan(8, 32);
+  const uint64_t pseudo = pseudo_header_sum(addresses, protocol, static_cast<uint32_t>(message.size()));
+  return checksum_finish(checksum_add(pseudo, message));
+}
+
 /// What it adds to a change of a checksum that one word went from `from` to `to`, as they lie in memory. A
 /// word of 32 bits counts as its two halves.
 template <std::unsigned_integral Word>

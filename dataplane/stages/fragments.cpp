@@ -4,6 +4,7 @@
 
 #include "dataplane/decide/owner.h"
 #include "dataplane/net/checksum.h"
+#include "dataplane/net/reassembled.h"
 
 namespace weir::dataplane {
 
@@ -73,36 +74,17 @@ Next refuse(WorkerContext& ctx, FragmentTable& table, const FragmentTable::Answe
 
 // --- outer ---
 
-/// Which byte before the fragment header names it, from the start of the IPv6 header.
-uint16_t next_header_before(const uint8_t* ip, uint16_t fragment_header) {
-  uint16_t names = 6, at = sizeof(net::Ipv6Header);
-  while (at < fragment_header) {
-    names = at;
-    at = static_cast<uint16_t>(at + (ip[at + 1] + 1) * 8);
-  }
-  return names;
+/// Length of a fragment's IP headers, IPv6's fragment header not counted.
+uint16_t headers_length(const net::IpView& ip) {
+  return static_cast<uint16_t>(ip.fragment_data - (ip.src.is_v4() ? 0 : 8));
 }
 
-/// The headers of a first fragment as the whole datagram has them. Returns their length.
-uint16_t copy_headers(uint8_t* to, rte_mbuf* first, uint16_t ip_offset, const net::IpView& ip,
-                      uint32_t payload) {
-  const uint16_t kept = static_cast<uint16_t>(ip_offset + ip.fragment_data - (ip.src.is_v4() ? 0 : 8));
-  std::memcpy(to, data_of(first), kept);
-  uint8_t* header = to + ip_offset;
-  if (ip.src.is_v4()) {
-    auto& v4 = *reinterpret_cast<net::Ipv4Header*>(header);
-    v4.total_length = net::be16::of(static_cast<uint16_t>(ip.fragment_data + payload));
-    v4.fragment = net::be16::of(0);
-    v4.checksum = net::be16::raw(0);
-    v4.checksum = net::be16::raw(net::checksum({header, ip.fragment_data}));
-  } else {
-    auto& v6 = *reinterpret_cast<net::Ipv6Header*>(header);
-    const uint16_t fragment_header = static_cast<uint16_t>(ip.fragment_data - 8);
-    header[next_header_before(header, fragment_header)] = data_of(first)[ip_offset + fragment_header];
-    v6.payload_length =
-        net::be16::of(static_cast<uint16_t>(fragment_header - sizeof(net::Ipv6Header) + payload));
-  }
-  return kept;
+/// The IP headers of a first fragment as the whole datagram has them.
+void copy_headers(uint8_t* to, const uint8_t* first, const net::IpView& ip, uint32_t payload) {
+  const uint16_t length = headers_length(ip);
+  std::memcpy(to, first, length);
+  // The fragment header's first byte says what follows.
+  net::make_whole({to, length}, first[ip.src.is_v4() ? 0 : length], payload);
 }
 
 /// Marks an IP header as having met congestion (RFC 3168 section 5.3: one marked fragment marks the
@@ -139,7 +121,9 @@ Next put_together(WorkerContext& ctx, FragmentTable::Index datagram, rte_mbuf* l
                 view.length - view.fragment_data);
     congestion |= met_congestion(header);
     if (view.fragment_offset != 0 || size_t{at} + view.fragment_data > kHeaderRoom) return;
-    header_length = copy_headers(headers, mbuf, at, view, total);
+    std::memcpy(headers, data_of(mbuf), at);
+    copy_headers(headers + at, header, view, total);
+    header_length = static_cast<uint16_t>(at + headers_length(view));
     first_ip_offset = at;
   };
   add(last, ip);
@@ -239,28 +223,37 @@ void gather_handed_over(WorkerContext& ctx, rte_mbuf* mbuf) {
   leave(ctx, mbuf, next);
 }
 
-Next gather_inspected(WorkerContext& ctx, rte_mbuf* mbuf, net::Bytes& whole) {
+Next gather_inspected(WorkerContext& ctx, rte_mbuf* mbuf, WholeDatagram& whole) {
   const PacketMeta& meta = meta_of(mbuf);
   FragmentState& state = *ctx.fragments;
   const net::IpView ip = parse_again(mbuf, meta.ip_offset);
   const auto answer =
       state.inner.offer(fragment_of(mbuf, ip, FragmentUse::inspected, meta.ingress.value), ctx.now);
   if (answer.kind != Kind::whole) return refuse(ctx, state.inner, answer);
-  uint8_t* payload = state.scratch.get();
-  uint32_t transport = 0;  // where its header begins: IPv6 options may come before
+  const uint32_t total = state.inner.total(answer.datagram);
+  uint8_t* const payload = state.scratch.get() + kHeaderRoom;
+  uint16_t headers = 0;
   const auto add = [&](rte_mbuf* piece, const net::IpView& view) {
-    std::memcpy(payload + view.fragment_offset,
-                data_of(piece) + meta_of(piece).ip_offset + view.fragment_data,
+    const uint8_t* const header = data_of(piece) + meta_of(piece).ip_offset;
+    std::memcpy(payload + view.fragment_offset, header + view.fragment_data,
                 view.length - view.fragment_data);
-    if (view.first_fragment) transport = view.l4_offset - view.fragment_data;
+    if (!view.first_fragment || headers_length(view) > kHeaderRoom) return;
+    headers = headers_length(view);
+    copy_headers(payload - headers, header, view, total);
+    // IPv6 options for the destination alone are cut up with the rest.
+    whole.transport = static_cast<uint16_t>(headers + view.l4_offset - view.fragment_data);
   };
   add(mbuf, ip);
   state.inner.visit(answer.datagram, [&](void* packet) {
     auto* held = static_cast<rte_mbuf*>(packet);
     add(held, parse_again(held, meta_of(held).ip_offset));
   });
-  whole = net::Bytes(payload, state.inner.total(answer.datagram)).subspan(transport);
   state.inspected = answer.datagram;
+  if (headers == 0 || whole.transport > headers + total) {
+    drop_inspected(ctx, DropReason::fragment_no_room);
+    return Next::drop(DropReason::fragment_no_room);
+  }
+  whole.ip = net::Bytes(payload - headers, headers + total);
   return Next::go_on();
 }
 

@@ -28,10 +28,15 @@ Next gather_follow_on(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment& atta
 /// `ctx.released`.
 void gather_handed_over(WorkerContext& ctx, rte_mbuf* mbuf);
 
-/// A fragment of an inspected session: waits until the datagram is whole. go_on: it is, `whole` is its
-/// payload from the transport header on (valid until the next call), and the other fragments wait for
-/// pass_inspected() or drop_inspected().
-Next gather_inspected(WorkerContext& ctx, rte_mbuf* mbuf, net::Bytes& whole);
+/// A datagram as it was before it was cut. Valid until the next one is put together.
+struct WholeDatagram {
+  net::Bytes ip;           // from the IP header on
+  uint16_t transport = 0;  // where its transport header begins
+};
+
+/// A fragment of an inspected session: waits until the datagram is whole. go_on: it is, and the other
+/// fragments wait for pass_inspected() or drop_inspected().
+Next gather_inspected(WorkerContext& ctx, rte_mbuf* mbuf, WholeDatagram& whole);
 /// After gather_inspected() said go_on: the others go on too, by way of `ctx.cleared`; or none does.
 void pass_inspected(WorkerContext& ctx);
 void drop_inspected(WorkerContext& ctx, DropReason reason);

@@ -14,22 +14,38 @@ namespace weir::dataplane {
 
 namespace {
 
-/// `transport` is the whole packet or datagram from its transport header on, of which `header` bytes are
-/// that; `ip_header` lies before it.
-inspection::Packet packet_of(const PacketMeta& meta, net::Bytes ip_header, net::Bytes transport,
-                             size_t header, NanoTime now) {
+/// A whole IP packet, or a datagram that was put together of its fragments. Places count from its start.
+struct Whole {
+  net::Bytes ip;
+  uint16_t transport = 0, payload = 0;
+
+  net::Bytes message() const { return ip.subspan(transport); }
+};
+
+Whole whole_of(rte_mbuf* mbuf) {
+  const PacketMeta& meta = meta_of(mbuf);
+  return {bytes_of(mbuf).subspan(meta.ip_offset, meta.ip_length), meta.l4_offset, meta.payload_offset};
+}
+
+inspection::Packet packet_of(const PacketMeta& meta, const Whole& whole, NanoTime now) {
   inspection::Packet packet;
   packet.direction = meta.direction == Direction::forward ? inspection::Direction::to_server
                                                           : inspection::Direction::to_client;
   packet.now_ns = now;
-  packet.ip_header = ip_header;
-  packet.l4_header = transport.first(header);
-  packet.payload = transport.subspan(header);
+  packet.ip = whole.ip;
+  packet.ip_header = whole.ip.first(whole.transport);
+  packet.l4_header = whole.ip.subspan(whole.transport, whole.payload - whole.transport);
+  packet.payload = whole.ip.subspan(whole.payload);
   if (meta.protocol() == net::kProtoTcp) {
-    const auto& tcp = *reinterpret_cast<const net::TcpHeader*>(transport.data());
+    const auto& tcp = *reinterpret_cast<const net::TcpHeader*>(packet.l4_header.data());
     packet.seq = tcp.seq.host();
     packet.ack = tcp.ack.host();
     packet.tcp_flags = tcp.flags;
+  } else if (meta.protocol() == net::kProtoUdp) {
+    // What lies behind the datagram is not of it.
+    const auto& udp = *reinterpret_cast<const net::UdpHeader*>(packet.l4_header.data());
+    const size_t length = std::max<size_t>(udp.length.host(), sizeof udp) - sizeof udp;
+    packet.payload = packet.payload.first(std::min(length, packet.payload.size()));
   }
   return packet;
 }
@@ -85,6 +101,12 @@ size_t transport_header(uint8_t protocol, net::Bytes transport) {
   }
 }
 
+Whole whole_of(const PacketMeta& meta, const WholeDatagram& datagram) {
+  const net::Bytes message = datagram.ip.subspan(datagram.transport);
+  const size_t header = std::min(transport_header(meta.protocol(), message), message.size());
+  return {datagram.ip, datagram.transport, static_cast<uint16_t>(datagram.transport + header)};
+}
+
 DropReason reason_of(inspection::Refused why) {
   switch (why) {
     case inspection::Refused::rule:
@@ -124,16 +146,15 @@ Next end_session_by(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, bool tell
 Next inspect_now(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Profile& profile) {
   const PacketMeta& meta = meta_of(mbuf);
   const inspection::FlowHandle flow{ctx.sessions->cold(meta.session).flow};
-  net::Bytes transport =
-      bytes_of(mbuf).subspan(meta.ip_offset + meta.l4_offset, meta.ip_length - meta.l4_offset);
-  size_t header = meta.payload_offset - meta.l4_offset;
+  Whole whole = whole_of(mbuf);
   if (meta.fragment) [[unlikely]] {
-    if (const Next next = gather_inspected(ctx, mbuf, transport); !next.goes_on()) return next;
-    header = std::min(transport_header(meta.protocol(), transport), transport.size());
+    WholeDatagram datagram;
+    if (const Next next = gather_inspected(ctx, mbuf, datagram); !next.goes_on()) return next;
+    whole = whole_of(meta, datagram);
   }
-  const bool urgent = meta.protocol() == net::kProtoTcp && (flags_of(transport) & kUrg) != 0;
-  const bool checksum_bad =
-      profile.verify_checksums && header != 0 && !transport_checksum_right(mbuf, meta, transport);
+  const bool urgent = meta.protocol() == net::kProtoTcp && (flags_of(whole.message()) & kUrg) != 0;
+  const bool checksum_bad = profile.verify_checksums && whole.payload != whole.transport &&
+                            !transport_checksum_right(mbuf, meta, whole.message());
   if (urgent && !profile.watches) [[unlikely]] {
     if (meta.fragment) {
       drop_inspected(ctx, DropReason::inspect_unsafe);
@@ -143,8 +164,8 @@ Next inspect_now(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Profil
   }
   if (!checksum_bad) ctx.counters.inspected_packets.add();
   SessionSink sink(ctx, meta.session);
-  inspection::Packet packet =
-      packet_of(meta, bytes_of(mbuf).subspan(meta.ip_offset, meta.l4_offset), transport, header, ctx.now);
+  inspection::Packet packet = packet_of(meta, whole, ctx.now);
+  packet.rebuilt = meta.fragment;
   if (!meta.fragment && meta.protocol() == net::kProtoTcp) {
     packet.writable = {data_of(mbuf) + meta.ip_offset + meta.payload_offset, packet.payload.size()};
   }
@@ -152,9 +173,9 @@ Next inspect_now(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Profil
   if (!meta.fragment && !profile.watches)
     packet.work_budget = std::min(ctx.inspect_limits.packet_work, ctx.inspect_work_left);
   packet.checksum_bad = checksum_bad;
-  const inspection::RulesInUse rules(*profile.ruleset, profile.ruleset_before.get(),
-                                     ctx.snapshot->rules_generation);
-  const inspection::Verdict verdict = ctx.inspector->inspect(flow, rules, packet, sink);
+  packet.wall_seconds = wall_seconds(ctx);
+  const inspection::Verdict verdict =
+      ctx.inspector->inspect(flow, rules_in_use(ctx, profile), packet, sink);
   ctx.inspect_work_left -= std::min(ctx.inspect_work_left, verdict.work);
   if (verdict.action == inspection::Action::wait) return Next::kept();
   if (verdict.rewritten) fill_tcp_checksum(mbuf, meta);
@@ -256,11 +277,7 @@ void append_resets(WorkerContext& ctx, Burst& burst) {
 }  // namespace
 
 inspection::Packet packet_of(rte_mbuf* mbuf, NanoTime now) {
-  const PacketMeta& meta = meta_of(mbuf);
-  const net::Bytes transport =
-      bytes_of(mbuf).subspan(meta.ip_offset + meta.l4_offset, meta.ip_length - meta.l4_offset);
-  return packet_of(meta, bytes_of(mbuf).subspan(meta.ip_offset, meta.l4_offset), transport,
-                   meta.payload_offset - meta.l4_offset, now);
+  return packet_of(meta_of(mbuf), whole_of(mbuf), now);
 }
 
 void inspect(WorkerContext& ctx, Burst& burst) {

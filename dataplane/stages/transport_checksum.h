@@ -10,16 +10,11 @@
 
 namespace weir::dataplane {
 
-/// The checksum of `transport`, the whole segment or datagram, with the pseudo header of the packet's
-/// addresses (RFC 9293 section 3.1, RFC 8200 section 8.1): what its field has to hold while that is 0, and 0
-/// if what it holds is right.
+/// net::transport_checksum() of `transport`, the whole segment or datagram, with the packet's addresses.
 inline uint16_t transport_checksum(rte_mbuf* mbuf, const PacketMeta& meta, net::Bytes transport) {
-  const uint8_t* const ip = data_of(mbuf) + meta.ip_offset;
-  const net::Bytes addresses = meta.is_v4() ? net::Bytes(ip + offsetof(net::Ipv4Header, src), 8)
-                                            : net::Bytes(ip + offsetof(net::Ipv6Header, src), 32);
-  const auto length = static_cast<uint32_t>(transport.size());
-  const uint64_t pseudo = net::pseudo_header_sum(addresses, meta.protocol(), length);
-  return net::checksum_finish(net::checksum_add(pseudo, transport));
+  const net::Bytes ip(data_of(mbuf) + meta.ip_offset,
+                      meta.is_v4() ? sizeof(net::Ipv4Header) : sizeof(net::Ipv6Header));
+  return net::transport_checksum(ip, meta.protocol(), transport);
 }
 
 /// Of TCP (RFC 9293 section 3.1), UDP (RFC 768), ICMP (RFC 792) and ICMPv6 (RFC 4443 section 2.3).
@@ -27,8 +22,6 @@ inline uint16_t transport_checksum(rte_mbuf* mbuf, const PacketMeta& meta, net::
 /// one.
 inline bool transport_checksum_right(rte_mbuf* mbuf, const PacketMeta& meta, net::Bytes transport) {
   switch (meta.protocol()) {
-    case net::kProtoIcmp:
-      return net::checksum(transport) == 0;
     case net::kProtoUdp: {
       const auto& udp = *reinterpret_cast<const net::UdpHeader*>(transport.data());
       if (udp.checksum.raw() == 0) return true;
@@ -39,6 +32,7 @@ inline bool transport_checksum_right(rte_mbuf* mbuf, const PacketMeta& meta, net
       break;
     }
     case net::kProtoTcp:
+    case net::kProtoIcmp:
     case net::kProtoIcmpv6:
       break;
     default:

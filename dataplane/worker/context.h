@@ -91,6 +91,7 @@ struct WorkerContext {
   WorkerIndex id;
   NanoTime now = 0;
   Tick tick;
+  int64_t wall_offset_ns = 0;  // from `now` to nanoseconds since 1970
   const Snapshot* snapshot = nullptr;
 
   // --- its own ---
@@ -134,6 +135,11 @@ struct WorkerContext {
   std::vector<Outbox> outboxes;  // by WorkerIndex
   std::vector<rte_ring*> peers;  // by WorkerIndex: their `in` rings
 };
+
+/// The turn's moment, in seconds since 1970.
+inline uint64_t wall_seconds(const WorkerContext& ctx) {
+  return (ctx.now + static_cast<uint64_t>(ctx.wall_offset_ns)) / kNanosPerSecond;
+}
 
 /// What comes now is `stage`, for so many packets; noted in sampled turns only.
 inline void enter(WorkerContext& ctx, Stage stage, uint64_t packets = 0) {

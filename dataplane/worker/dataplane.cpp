@@ -122,6 +122,10 @@ class DataplaneImpl final : public Dataplane {
     send_command(Command::Kind::purge_stale_adjacencies, std::move(done));
   }
 
+  void set_wall_offset(int64_t offset_ns) override {
+    wall_offset_ns_.store(offset_ns, std::memory_order_relaxed);
+  }
+
   std::vector<Punt> take_punts(size_t max) override;
   std::vector<NeighborNote> take_notes(size_t max) override;
   void resume(const Punt& punt) override;
@@ -199,6 +203,7 @@ class DataplaneImpl final : public Dataplane {
   std::deque<Retired> retired_;
   std::array<Counter, kDropReasonCount> dropped_;
   Counter held_;
+  std::atomic<int64_t> wall_offset_ns_{0};
   std::atomic<bool> stop_{false};
   bool running_ = false;
   struct Launch {
@@ -238,7 +243,8 @@ Status DataplaneImpl::init_worker(WorkerIndex index, const DataplaneSettings& se
   auto commands = make_ring("cmd", index, 64, RING_F_SP_ENQ | RING_F_SC_DEQ);
   if (!commands) return tl::unexpected(std::move(commands.error()));
   auto worker =
-      std::make_unique<Worker>(index, settings, std::move(*rings), std::move(*commands), root_, qsbr_.get());
+      std::make_unique<Worker>(index, settings, std::move(*rings), std::move(*commands), root_,
+                               wall_offset_ns_, qsbr_.get());
 
   WorkerContext& ctx = worker->context();
   const uint32_t share = (settings.sessions + count - 1) / count;

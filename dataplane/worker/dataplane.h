@@ -215,6 +215,10 @@ class Dataplane {
   /// be released.
   virtual void purge_stale_adjacencies(std::function<void()> done) = 0;
 
+  /// What to add to now() to get nanoseconds since 1970. To be told again whenever the wall clock may have been
+  /// set; rules on points in time (the validity of certificates) go by it, and nothing else does.
+  virtual void set_wall_offset(int64_t offset_ns) = 0;
+
   // --- packets ---
   /// At most `max` punts. The caller owns each.
   virtual std::vector<Punt> take_punts(size_t max) = 0;

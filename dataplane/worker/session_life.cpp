@@ -39,19 +39,29 @@ void push_flow_event(WorkerContext& ctx, SessionIndex index, FlowEnd end) {
   ctx.events.push(event);
 }
 
-/// What inspection has under way of a session that ends is told.
-void finish_inspection(WorkerContext& ctx, SessionIndex index) {
-  if ((ctx.sessions->at(index).flags & Session::kInspected) == 0) return;
+/// Nothing follows: rules that wait for a session's end are held against it, what it has under way is told.
+void end_inspection(WorkerContext& ctx, SessionIndex index) {
+  const Session& session = ctx.sessions->at(index);
+  const SessionCold& cold = ctx.sessions->cold(index);
+  if ((session.flags & Session::kInspected) == 0) return;
+  const FlowHandle flow{cold.flow};
   SessionSink sink(ctx, index);
-  ctx.inspector->finish(FlowHandle{ctx.sessions->cold(index).flow}, ctx.now, sink);
+  // The index names a profile only within the version that decided; by other rules it was never judged.
+  if (ctx.snapshot->policy->version(session.connection) != cold.policy_version)
+    return ctx.inspector->finish(flow, ctx.now, sink);
+  const Profile& profile = ctx.snapshot->profiles[session.profile];
+  const uint64_t work =
+      ctx.inspector->end(flow, rules_in_use(ctx, profile), ctx.now, wall_seconds(ctx), sink);
+  ctx.inspect_work_left -= std::min(ctx.inspect_work_left, work);
 }
 
 void close_inspection(WorkerContext& ctx, SessionIndex index) {
   Session& session = ctx.sessions->at(index);
   SessionCold& cold = ctx.sessions->cold(index);
   if ((session.flags & Session::kInspected) == 0) return;
-  finish_inspection(ctx, index);
   const FlowHandle flow{cold.flow};
+  SessionSink sink(ctx, index);
+  ctx.inspector->finish(flow, ctx.now, sink);
   cold.flow = std::bit_cast<uint32_t>(ctx.inspector->protocols(flow));
   ctx.inspector->close(flow);
   session.flags = static_cast<uint16_t>(session.flags & ~Session::kInspected);
@@ -277,7 +287,7 @@ void forget_session(WorkerContext& ctx, SessionIndex index) {
 }
 
 void end_session(WorkerContext& ctx, SessionIndex index, FlowEnd end) {
-  finish_inspection(ctx, index);  // before the event of the session, which is its last
+  end_inspection(ctx, index);  // before the event of the session, which is its last
   if (has_records(ctx, ctx.sessions->cold(index))) push_flow_event(ctx, index, end);
   forget_session(ctx, index);
   ctx.counters.sessions_expired.add();
@@ -290,6 +300,9 @@ void expire_sessions(WorkerContext& ctx, uint32_t budget) {
     const uint32_t timeout = idle_timeout(timeouts_of(ctx, index), session);
     const uint32_t idle = ctx.tick.since(session.last_seen);
     if (idle >= timeout) {
+      // What it still has to be judged for is work like any other.
+      if ((session.flags & Session::kInspected) != 0 && ctx.inspect_work_left == 0)
+        return ctx.sessions->arm(index, ctx.tick, 1);
       if (ctx.snapshot->tcp.reset_idle && is_open(session)) add_idle_resets(ctx, index);
       return end_session(ctx, index, end_by_timeout(session));
     }

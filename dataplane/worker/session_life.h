@@ -21,6 +21,11 @@ void log_start(WorkerContext& ctx, SessionIndex index);
 /// False: inspection has no room and the profile fails closed.
 bool set_inspection(WorkerContext& ctx, SessionIndex index, const PolicyDecision& decision);
 
+/// By which a session of the profile is judged now.
+inline inspection::RulesInUse rules_in_use(const WorkerContext& ctx, const Profile& profile) {
+  return {*profile.ruleset, profile.ruleset_before.get(), ctx.snapshot->rules_generation};
+}
+
 /// Opens a flow for a session whose profile is known, bypassed or not. False: as set_inspection().
 bool begin_inspection(WorkerContext& ctx, SessionIndex index);
 /// Nothing later of it can matter: it is forwarded as if it were not inspected, and costs no more than that.

@@ -177,10 +177,12 @@ WorkerContext::WorkerContext(WorkerIndex index, const DataplaneSettings& setting
       when_full(settings.when_full) {}
 
 Worker::Worker(WorkerIndex index, const DataplaneSettings& settings, WorkerRings rings, RingPtr commands,
-               const std::atomic<const Snapshot*>& root, rte_rcu_qsbr* qsbr)
+               const std::atomic<const Snapshot*>& root, const std::atomic<int64_t>& wall_offset_ns,
+               rte_rcu_qsbr* qsbr)
     : ctx_(index, settings, std::move(rings)),
       commands_(std::move(commands)),
       root_(root),
+      wall_offset_ns_(wall_offset_ns),
       qsbr_(qsbr),
       idle_(settings.idle),
       burst_size_(static_cast<uint16_t>(std::min<uint32_t>(settings.burst, kMaxRxBurst))) {}
@@ -354,6 +356,7 @@ bool Worker::turn(NanoTime now) {
   ctx_.now = now;
   ctx_.tick = Tick::of(now);
   ctx_.snapshot = root_.load(std::memory_order_acquire);
+  ctx_.wall_offset_ns = wall_offset_ns_.load(std::memory_order_relaxed);
   const bool sampled = ctx_.profile.begin_turn(now);
   if (sampled) ctx_.profile.start(rte_rdtsc());
   const bool busy = work();

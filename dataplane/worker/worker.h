@@ -21,7 +21,8 @@ class LookupAhead;
 class Worker {
  public:
   Worker(WorkerIndex index, const DataplaneSettings& settings, WorkerRings rings, RingPtr commands,
-         const std::atomic<const Snapshot*>& root, rte_rcu_qsbr* qsbr);
+         const std::atomic<const Snapshot*>& root, const std::atomic<int64_t>& wall_offset_ns,
+         rte_rcu_qsbr* qsbr);
 
   // --- control thread, before the first turn ---
   WorkerContext& context() { return ctx_; }
@@ -68,6 +69,7 @@ class Worker {
   WorkerContext ctx_;
   RingPtr commands_;
   const std::atomic<const Snapshot*>& root_;
+  const std::atomic<int64_t>& wall_offset_ns_;
   rte_rcu_qsbr* qsbr_;
   IdleMode idle_;
   uint16_t burst_size_;

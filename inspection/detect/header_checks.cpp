@@ -226,14 +226,11 @@ bool packet_matches(const ast::Checksum& check, const PacketView& packet) {
   if (of_v4 != v4 || packet.protocol != protocol || packet.l4_header.empty()) return false;
   // An empty field of UDP over IPv4 says that there is none (RFC 768).
   if (check.of == Of::udpv4 && be(packet.l4_header, 6, 2) == 0) return check.valid;
-  const size_t size = packet.l4_header.size() + packet.payload.size();
-  uint64_t sum = 0;
-  if (protocol != net::kProtoIcmp) {
-    const Bytes addresses = v4 ? packet.ip_header.subspan(12, 8) : packet.ip_header.subspan(8, 32);
-    sum = net::pseudo_header_sum(addresses, protocol, static_cast<uint32_t>(size));
-  }
-  sum = net::checksum_add(net::checksum_add(sum, packet.l4_header), packet.payload);
-  return (net::checksum_finish(sum) == 0) == check.valid;
+  Bytes message = packet.ip.subspan(std::min(packet.ip_header.size(), packet.ip.size()));
+  // What lies behind a datagram of UDP is not of it.
+  if (protocol == net::kProtoUdp)
+    message = message.first(std::min(message.size(), packet.l4_header.size() + packet.payload.size()));
+  return (net::transport_checksum(packet.ip_header, protocol, message) == 0) == check.valid;
 }
 
 bool session_matches(const ast::StreamSize& check, const SessionFacts& facts) {

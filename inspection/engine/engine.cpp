@@ -11,6 +11,7 @@ namespace weir::inspection {
 namespace {
 
 constexpr size_t kMaxPayload = 65'535;
+constexpr uint64_t kNanosPerSecond = 1'000'000'000;
 /// To hold one rule against bytes costs about as much as to scan so many.
 constexpr uint64_t kWorkOfRule = 256;
 
@@ -518,6 +519,7 @@ void Engine::judge(EngineSession& session, Direction direction, bool first_of_pa
   if (packet->view.direction != direction) {
     // The other way: a packet that holds nothing speaks for it.
     made.view.time_ns = packet_->view.time_ns;
+    made.view.wall_seconds = packet_->view.wall_seconds;
     made.view.number = packet_->view.number;
     made.view.direction = direction;
     made.view.src = packet_->view.dst;
@@ -669,9 +671,10 @@ void Engine::conclude(EngineSession* session) {
 }
 
 /// Speaks for a session that ends.
-static EnginePacket last_packet(const EngineSession& session, uint64_t now_ns) {
+static EnginePacket last_packet(const EngineSession& session, const EngineTime& now) {
   EnginePacket last;
-  last.view.time_ns = now_ns;
+  last.view.time_ns = now.ns;
+  last.view.wall_seconds = now.wall_seconds;
   last.view.number = session.last_number;
   last.view.src = session.client;
   last.view.dst = session.server;
@@ -686,30 +689,38 @@ static EnginePacket last_packet(const EngineSession& session, uint64_t now_ns) {
 void Engine::tell_open(EngineSession& session, uint64_t now_ns, EngineEvents& events) {
   if (session.parser == nullptr) return;
   events_ = &events;
-  log_transactions(session, last_packet(session, now_ns), true);
+  log_transactions(session, last_packet(session, {now_ns, 0}), true);
 }
 
-void Engine::end(EngineSession* session, uint64_t now_ns, const Ruleset& rules, EngineEvents& events) {
+void Engine::settle(EngineSession& session, const EngineTime& now, const Ruleset& rules,
+                    EngineEvents& events) {
   use(rules);
-  EnginePacket last = last_packet(*session, std::min(now_ns, session->last_ns));
+  EnginePacket last = last_packet(session, now);
   packet_ = &last;
   events_ = &events;
   verdict_ = {};
   packet_judged_ = true;
   no_inspection_ = false;
-  forget_pause(*session);
-  if (session->tcp != nullptr && !session->dropped && !session->bypassed) {
-    session->tcp->flush();
-    for (const Direction direction : {Direction::to_server, Direction::to_client})
-      collect(*session, direction);
-    for (const Direction direction : {Direction::to_server, Direction::to_client})
-      stream_end(*session, direction);
-    for (const Direction direction : {Direction::to_server, Direction::to_client}) {
-      const EngineSession::Side& side = session->side(direction);
-      if (side.unjudged || side.judged < side.raw.size()) judge(*session, direction, false);
+  work_ = 0;
+  // A packet that was left unfinished is not sent any more: what it began says nothing of the session's end.
+  const bool cut_short = session.pause != nullptr;
+  forget_pause(session);
+  if (session.tcp != nullptr && !session.dropped && !session.bypassed && !cut_short) {
+    constexpr Direction kBoth[] = {Direction::to_server, Direction::to_client};
+    session.tcp->flush();
+    for (const Direction direction : kBoth) collect(session, direction);
+    for (const Direction direction : kBoth) stream_end(session, direction);
+    for (const Direction direction : kBoth) {
+      const EngineSession::Side& side = session.side(direction);
+      if (side.unjudged || side.judged < side.raw.size()) judge(session, direction, false);
     }
   }
-  if (session->parser != nullptr) log_transactions(*session, last, true);
+  if (session.parser != nullptr) log_transactions(session, last, true);
+}
+
+void Engine::end(EngineSession* session, uint64_t now_ns, const Ruleset& rules, EngineEvents& events) {
+  const uint64_t last_ns = std::min(now_ns, session->last_ns);
+  settle(*session, {last_ns, last_ns / kNanosPerSecond}, rules, events);
   events.ended(*session);
   abandon(session);
 }

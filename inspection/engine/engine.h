@@ -46,6 +46,12 @@ struct EngineCounters {
   ExceptionCounters exceptions;
 };
 
+/// Both clocks at one moment.
+struct EngineTime {
+  uint64_t ns = 0;            // monotonic, or a capture's
+  uint64_t wall_seconds = 0;  // since 1970
+};
+
 /// What becomes of a packet.
 struct EngineVerdict {
   bool forward = true;
@@ -112,7 +118,11 @@ class Engine {
   uint64_t work() const { return work_; }
   /// After `rewritten`: puts the bytes seen first into the packet's payload. The caller mends the checksum.
   void rewrite(const EngineSession& session, const EnginePacket& packet, std::span<uint8_t> payload) const;
-  /// The session is over: what waits is judged, its events are written, its memory goes back.
+  /// Nothing of the session follows: what only its end can decide (what did not come, what still waited) is
+  /// judged, and the events of its transactions are written. No packet is left that could be dropped for it.
+  /// Once; work() tells what it cost.
+  void settle(EngineSession& session, const EngineTime& now, const Ruleset& rules, EngineEvents& events);
+  /// settle(), the last word, and its memory goes back.
   void end(EngineSession* session, uint64_t now_ns, const Ruleset& rules, EngineEvents& events);
 
   /// It is in the midst of a transaction: other rules than those that it began with would see a part of it.

@@ -1,7 +1,5 @@
 #include "inspection/engine/inline_events.h"
 
-#include <algorithm>
-
 namespace weir::inspection {
 
 void InlineEvents::made(Event& event, std::span<const uint8_t> fields, const EngineSession* session,
@@ -12,8 +10,6 @@ void InlineEvents::made(Event& event, std::span<const uint8_t> fields, const Eng
                      session->server == flow_->src;
   event.turned = event.turned != other;
   event.flow = *flow_;
-  if (event.kind == EventKind::drop)
-    event.packet_length = static_cast<uint16_t>(std::min<size_t>(length_, UINT16_MAX));
   if (event.cut) ++counters_.events_cut;
   if (!sink_->push(event, fields)) ++counters_.events_lost;
 }

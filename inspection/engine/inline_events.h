@@ -14,12 +14,10 @@ class InlineEvents final : public EventMaker {
   InlineEvents(const EventSettings& settings, InspectorCounters& counters)
       : EventMaker(settings, kRoom, FieldWriter::Limits::of_fields), counters_(counters) {}
 
-  /// Whose events come now, and where they go: until the next call. `length`: of the whole IP packet.
-  /// `drops`: what is to be dropped is.
-  void set(const FlowInfo& flow, EventSink& sink, size_t length, bool drops) {
+  /// Whose events come now, and where they go: until the next call. `drops`: what is to be dropped is.
+  void set(const FlowInfo& flow, EventSink& sink, bool drops) {
     flow_ = &flow;
     sink_ = &sink;
-    length_ = length;
     drops_ = drops;
   }
 
@@ -33,7 +31,6 @@ class InlineEvents final : public EventMaker {
   InspectorCounters& counters_;
   const FlowInfo* flow_ = nullptr;
   EventSink* sink_ = nullptr;
-  size_t length_ = 0;
   bool drops_ = false;
 };
 

@@ -5,6 +5,7 @@
 
 #include "dataplane/net/headers.h"
 #include "inspection/engine/engine.h"
+#include "inspection/engine/header_events.h"
 #include "inspection/engine/inline_events.h"
 #include "inspection/engine/ruleset.h"
 #include "inspection/inspector.h"
@@ -69,6 +70,7 @@ EnginePacket engine_packet(const FlowInfo& flow, const Packet& packet) {
   PacketView& view = out.view;
   const bool to_server = packet.direction == Direction::to_server;
   view.time_ns = packet.now_ns;
+  view.wall_seconds = packet.wall_seconds;
   view.direction = packet.direction;
   view.src = to_server ? flow.src : flow.dst;
   view.dst = to_server ? flow.dst : flow.src;
@@ -77,7 +79,8 @@ EnginePacket engine_packet(const FlowInfo& flow, const Packet& packet) {
     view.src_port = to_server ? flow.src_port : flow.dst_port;
     view.dst_port = to_server ? flow.dst_port : flow.src_port;
   }
-  view.ip = packet.ip_header;
+  view.ip = packet.ip;
+  view.fragment_rebuilt = packet.rebuilt;
   view.ip_header = packet.ip_header;
   view.l4_header = packet.l4_header;
   view.payload = packet.payload;
@@ -96,7 +99,10 @@ EnginePacket engine_packet(const FlowInfo& flow, const Packet& packet) {
   } else if ((flow.protocol == net::kProtoIcmp || flow.protocol == net::kProtoIcmpv6) && l4.size() >= 2) {
     out.icmp_type = l4[0];
     out.icmp_code = l4[1];
+    const std::span<const uint8_t> message = view.ip.subspan(view.ip_header.size());
+    view.l4_header = message.first(std::min(icmp_header_size(flow.src.is_v4(), message), message.size()));
   }
+  if (!flow.src.is_v4() && view.ip.size() >= sizeof(net::Ipv6Header)) view.events = extension_events(view.ip);
   return out;
 }
 
@@ -123,6 +129,8 @@ class InlineInspector final : public Inspector {
   FlowHandle open(const FlowInfo& info) override;
   Verdict inspect(FlowHandle handle, const RulesInUse& rules, const Packet& packet, EventSink& sink) override;
   void finish(FlowHandle handle, uint64_t now_ns, EventSink& sink) override;
+  uint64_t end(FlowHandle handle, const RulesInUse& rules, uint64_t now_ns, uint64_t wall_seconds,
+               EventSink& sink) override;
   AppProtocols protocols(FlowHandle handle) const override;
   void close(FlowHandle handle) override;
   const InspectorCounters& counters() const override { return counters_; }
@@ -163,6 +171,7 @@ class InlineInspector final : public Inspector {
   InspectorCounters counters_;
   InlineEvents events_;
   const Packet* packet_ = nullptr;  // the one at hand
+  uint64_t settled_work_ = 0;       // of a session that ended with it
 };
 
 FlowHandle InlineInspector::open(const FlowInfo& info) {
@@ -234,8 +243,10 @@ EngineVerdict InlineInspector::judge(Flow& flow, EnginePacket& packet, const Rul
     verdict = engine_->inspect(flow.session, packet, ruleset, events_);
     note_lost_marks();
     if (!verdict.new_session) break;
-    engine_->tell_open(*flow.session, packet.view.time_ns, events_);
-    let_go(flow);  // its ends begin anew
+    // Its ends begin anew.
+    engine_->settle(*flow.session, {packet.view.time_ns, packet.view.wall_seconds}, ruleset, events_);
+    settled_work_ = engine_->work();
+    let_go(flow);
   }
   return verdict;
 }
@@ -255,14 +266,13 @@ Verdict InlineInspector::inspect(FlowHandle handle, const RulesInUse& rules, con
   packet_ = &packet;
   EnginePacket seen = engine_packet(flow->info, packet);
   const Ruleset& ruleset = rules_for(*flow, rules);
-  events_.set(flow->info, sink, packet.ip_header.size() + packet.l4_header.size() + packet.payload.size(),
-              ruleset.settings().mode == InspectMode::ips);
+  events_.set(flow->info, sink, ruleset.settings().mode == InspectMode::ips);
   const EngineVerdict verdict = judge(*flow, seen, ruleset);
   note_memory();
   note_transaction(*flow, flow->session != nullptr && Engine::in_transaction(*flow->session));
   Verdict out = flow->session == nullptr ? no_memory(*flow, ruleset.settings())
                                          : conclude(*flow, seen, verdict, ruleset.settings());
-  out.work = engine_->work();
+  out.work = engine_->work() + std::exchange(settled_work_, 0);
   if (out.action == Action::pass && verdict.bypass) {
     ++counters_.bypassed;
     out.bypass = true;
@@ -344,8 +354,19 @@ Verdict InlineInspector::refuse(Flow& flow, const EngineVerdict& verdict) {
 void InlineInspector::finish(FlowHandle handle, uint64_t now_ns, EventSink& sink) {
   Flow* flow = find(handle);
   if (flow == nullptr || flow->session == nullptr) return;
-  events_.set(flow->info, sink, 0, false);
+  events_.set(flow->info, sink, false);
   engine_->tell_open(*flow->session, now_ns, events_);
+}
+
+uint64_t InlineInspector::end(FlowHandle handle, const RulesInUse& rules, uint64_t now_ns,
+                              uint64_t wall_seconds, EventSink& sink) {
+  Flow* flow = find(handle);
+  if (flow == nullptr || flow->session == nullptr) return 0;
+  const Ruleset& ruleset = rules_for(*flow, rules);
+  events_.set(flow->info, sink, false);
+  engine_->settle(*flow->session, {now_ns, wall_seconds}, ruleset, events_);
+  note_lost_marks();
+  return engine_->work();
 }
 
 AppProtocols InlineInspector::protocols(FlowHandle handle) const {

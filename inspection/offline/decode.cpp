@@ -7,6 +7,8 @@
 
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
+#include "dataplane/net/reassembled.h"
+#include "inspection/engine/header_events.h"
 
 namespace weir::inspection::offline {
 
@@ -17,7 +19,7 @@ using Bytes = std::span<const uint8_t>;
 constexpr uint16_t kEtherMpls = 0x8847, kEtherMplsMulticast = 0x8848, kEtherPppoeSession = 0x8864,
                    kEtherQinQOld = 0x9100, kEtherErspan2 = 0x88be, kEtherErspan3 = 0x22eb,
                    kEtherGrePpp = 0x880b;
-constexpr uint8_t kProtoSctp = 132, kProtoNoNext = 59;
+constexpr uint8_t kProtoSctp = 132;
 
 uint16_t u16(Bytes bytes, size_t at) { return static_cast<uint16_t>(bytes[at] << 8 | bytes[at + 1]); }
 uint32_t u32(Bytes bytes, size_t at) { return uint32_t{u16(bytes, at)} << 16 | u16(bytes, at + 2); }
@@ -26,54 +28,6 @@ template <typename Header>
 const Header* header_at(Bytes bytes, size_t at = 0) {
   if (bytes.size() < at || bytes.size() - at < sizeof(Header)) return nullptr;
   return reinterpret_cast<const Header*>(bytes.data() + at);
-}
-
-/// What belongs to the header: of some messages of ICMP more than 8 bytes (RFC 792, RFC 950, RFC 1256).
-size_t icmp_header_size(bool v4, Bytes message) {
-  if (!v4) return sizeof(net::IcmpHeader);
-  switch (message[0]) {
-    case 9:  // router advertisement: addresses
-      return sizeof(net::IcmpHeader) + size_t{message[4]} * message[5] * 4;
-    case net::kIcmpTimestamp:
-    case net::kIcmpTimestampReply:
-      return 20;
-    case net::kIcmpAddressMask:
-    case net::kIcmpAddressMaskReply:
-      return 12;
-    default:
-      return sizeof(net::IcmpHeader);
-  }
-}
-
-/// What is wrong with a chain of IPv6 extension headers.
-PacketEvents extension_events(Bytes packet, uint8_t next) {
-  PacketEvents events;
-  bool fragment_seen = false;
-  size_t at = sizeof(net::Ipv6Header);
-  for (unsigned i = 0; i < net::kMaxExtensionHeaders; ++i) {
-    const bool fragment = next == net::kProtoFragment;
-    if (next != net::kProtoHopByHop && next != net::kProtoRouting && next != net::kProtoDestOptions &&
-        !fragment)
-      break;
-    const size_t size = packet.size() - at < 8 ? SIZE_MAX : fragment ? 8 : (packet[at + 1] + 1u) * 8u;
-    if (size > packet.size() - at) {
-      events.raise(PacketEvent::ipv6_trunc_exthdr);
-      break;
-    }
-    if (fragment) {
-      const uint16_t word = u16(packet, at + 2);
-      const bool more = (word & 1) != 0;
-      if (fragment_seen) events.raise(PacketEvent::ipv6_exthdr_dupl_fh);
-      if (word >> 3 == 0 && !more) events.raise(PacketEvent::ipv6_exthdr_useless_fh);
-      if (more && (packet.size() - at - 8) % 8 != 0) events.raise(PacketEvent::ipv6_frag_invalid_length);
-      fragment_seen = true;
-      if (word >> 3 != 0) break;
-    }
-    next = packet[at];
-    at += size;
-    if (at == packet.size() && next != kProtoNoNext) events.raise(PacketEvent::ipv6_trunc_exthdr);
-  }
-  return events;
 }
 
 }  // namespace
@@ -267,7 +221,7 @@ void Decoder::ipv6(Bytes bytes, const Context& context) {
   if (header->version() != 6) return broken(PacketEvent::ipv6_wrong_ip_version, context);
   const size_t total = sizeof *header + header->payload_length.host();
   if (total > bytes.size()) return broken(PacketEvent::ipv6_trunc_pkt, context);
-  const PacketEvents events = extension_events(bytes.first(total), header->next_header);
+  const PacketEvents events = extension_events(bytes.first(total));
   net::IpView ip;
   if (net::parse_ipv6(bytes, ip) != net::ParseError::none) {
     // The addresses are there; the chain of headers behind them is not to be read.
@@ -327,27 +281,7 @@ bool Decoder::whole(EnginePacket& packet, const FragmentPiece& given, const Cont
                                   : PacketEvent::ipv6_frag_pkt_too_large);
   }
   if (complete && context.level < kMaxLevel && header.size() + payload.size() <= 65'535) {
-    if (ipv4) {
-      const auto total = static_cast<uint16_t>(header.size() + payload.size());
-      header[2] = static_cast<uint8_t>(total >> 8);
-      header[3] = static_cast<uint8_t>(total);
-      header[6] = header[7] = 0;
-      header[10] = header[11] = 0;
-      const uint16_t sum = net::checksum(header);
-      std::memcpy(&header[10], &sum, 2);
-    } else {
-      // The last header before the fragment header pointed at it.
-      size_t at = 6;
-      for (size_t next = 40, last = 6; next <= header.size();
-           last = next, next += 8u * (header[next + 1] + 1u)) {
-        at = last;
-        if (next + 2 > header.size()) break;
-      }
-      header[at] = next_header;
-      const auto length = static_cast<uint16_t>(header.size() - 40 + payload.size());
-      header[4] = static_cast<uint8_t>(length >> 8);
-      header[5] = static_cast<uint8_t>(length);
-    }
+    net::make_whole(header, next_header, static_cast<uint32_t>(payload.size()));
     header.insert(header.end(), payload.begin(), payload.end());
     Context rebuilt = context;
     rebuilt.rebuilt = true;
@@ -360,11 +294,7 @@ bool Decoder::whole(EnginePacket& packet, const FragmentPiece& given, const Cont
 
 bool Decoder::checksum_right(const EnginePacket& packet, Bytes l4) const {
   if (!settings_.checksums) return true;
-  const PacketView& view = packet.view;
-  const Bytes addresses = view.src.is_v4() ? view.ip_header.subspan(12, 8) : view.ip_header.subspan(8, 32);
-  if (view.protocol == net::kProtoIcmp) return net::checksum(l4) == 0;
-  const uint64_t pseudo = net::pseudo_header_sum(addresses, view.protocol, static_cast<uint32_t>(l4.size()));
-  return net::checksum_finish(net::checksum_add(pseudo, l4)) == 0;
+  return net::transport_checksum(packet.view.ip_header, packet.view.protocol, l4) == 0;
 }
 
 void Decoder::l4(EnginePacket& packet, const Context& context) {
@@ -421,9 +351,12 @@ void Decoder::tcp(EnginePacket& packet) {
   PacketView& view = packet.view;
   const Bytes l4 = view.payload;
   const auto* header = header_at<net::TcpHeader>(l4);
-  packet.l4_broken =
-      header == nullptr || header->header_length() < sizeof *header || header->header_length() > l4.size();
-  if (packet.l4_broken) return;
+  packet.l4_broken = true;
+  if (header == nullptr) return view.events.raise(PacketEvent::tcp_pkt_too_small);
+  // In this order, and by these names, Suricata tells of them.
+  if (header->header_length() > l4.size()) return view.events.raise(PacketEvent::tcp_hlen_too_small);
+  if (header->header_length() < sizeof *header) return view.events.raise(PacketEvent::tcp_invalid_optlen);
+  packet.l4_broken = false;
   packet.checksum_bad = !checksum_right(packet, l4);
   view.src_port = header->src_port.host();
   view.dst_port = header->dst_port.host();

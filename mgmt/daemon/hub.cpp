@@ -13,6 +13,7 @@
 #include "mgmt/daemon/stats.h"
 #include "mgmt/daemon/translate.h"
 #include "mgmt/events/log.h"
+#include "mgmt/events/wall_clock.h"
 #include "mgmt/model/file_changes.h"
 #include "mgmt/model/transaction.h"
 #include "mgmt/underlay/kernel_links.h"
@@ -226,6 +227,7 @@ Lines Hub::start_dataplane() {
       Dataplane::create(dataplane_settings(*config_), std::move(ports), pool_.get(), std::move(first_));
   if (!made) return at(config_->limits.where, made.error());
   dataplane_ = std::move(*made);
+  dataplane_->set_wall_offset(events::wall_offset_ns(dataplane_->now()));
   if (const Status started = dataplane_->start(); !started)
     return at(config_->workers.where, started.error());
   events::WriterParts parts{
@@ -317,7 +319,9 @@ void Hub::run(Signals& signals) {
     }
     const bool underlay_ready = std::any_of(fds.begin() + static_cast<std::ptrdiff_t>(first_underlay),
                                             fds.end(), [](const pollfd& p) { return p.revents != 0; });
-    worked = control_->turn(dataplane_->now(), underlay_ready);
+    const NanoTime now = dataplane_->now();
+    dataplane_->set_wall_offset(events::wall_offset_ns(now));
+    worked = control_->turn(now, underlay_ready);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "mgmt/events/hub_event.h"
 #include "mgmt/events/recent_alerts.h"
+#include "mgmt/events/wall_clock.h"
 
 namespace weir::events {
 
@@ -15,13 +16,6 @@ using namespace std::chrono_literals;
 constexpr size_t kBatch = 64;
 constexpr auto kIdleSleep = 10ms;
 constexpr auto kFlushAfter = 50ms;  // with the sleep, well within the 100 ms that is promised
-
-/// To be added to a monotonic time to get wall-clock time, both in ns.
-int64_t realtime_minus(uint64_t monotonic_ns) {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count() -
-         static_cast<int64_t>(monotonic_ns);
-}
 
 }  // namespace
 
@@ -56,7 +50,7 @@ void Writer::loop() {
 }
 
 size_t Writer::drain() {
-  const int64_t offset = realtime_minus(parts_.monotonic_now_ns());
+  const int64_t offset = wall_offset_ns(parts_.monotonic_now_ns());
   return parts_.take(kBatch, [&](const inspection::Event& event, std::span<const uint8_t> fields) {
     const bool kept = parts_.alerts != nullptr && event.kind == inspection::EventKind::alert;
     if (!kept && !parts_.file) return;
@@ -69,7 +63,7 @@ size_t Writer::drain() {
 size_t Writer::drain_hub() {
   if (parts_.hub == nullptr) return 0;
   const std::vector<AttachmentEvent> events = parts_.hub->take(kBatch);
-  const int64_t offset = realtime_minus(parts_.monotonic_now_ns());
+  const int64_t offset = wall_offset_ns(parts_.monotonic_now_ns());
   for (const AttachmentEvent& event : events) write(to_eve_json(event, offset));
   return events.size();
 }
@@ -79,7 +73,7 @@ void Writer::write_stats() {
   const uint64_t now = parts_.monotonic_now_ns();
   if (now < next_stats_ns_) return;
   next_stats_ns_ = now + parts_.stats_interval_ns;
-  write(parts_.stats(now, realtime_minus(now)));
+  write(parts_.stats(now, wall_offset_ns(now)));
 }
 
 void Writer::write(std::string_view line) {

@@ -294,9 +294,11 @@ TEST(Fragments, AreHeldWhenTheHubStops) {
 
 // --- inspected sessions ---
 
-SnapshotBuilder inspected_network(uint16_t workers = 1) {
+SnapshotBuilder inspected_network(
+    uint16_t workers = 1,
+    const std::string& rule = "drop udp any any -> any any (msg:\"bad\"; content:\"attack\"; sid:1; rev:1;)\n") {
   const std::string path = testing::TempDir() + "weir_fragments.rules";
-  std::ofstream(path) << "drop udp any any -> any any (msg:\"bad\"; content:\"attack\"; sid:1; rev:1;)\n";
+  std::ofstream(path) << rule;
   auto built = inspection::build_ruleset({path}, workers);
   if (!built || built->loaded != 1) throw std::runtime_error("the rules do not compile");
   SnapshotBuilder b = network_without_rules(true, workers);
@@ -332,6 +334,25 @@ TEST(Fragments, AnAttackThatIsCutIntoPiecesIsFound) {
   EXPECT_EQ(hub.events().size(), 2u) << "one alert, one drop";
   EXPECT_TRUE(pass(hub, fragments_of(inner(kA, kB, udp(1000, 2000, text(100))), 24, 2)).empty());
   EXPECT_EQ(hub.moved().at("drop session_dropped"), 5);
+}
+
+/// Rules see the datagram as if it had never been cut, and that it was.
+TEST(Fragments, RulesSeeTheHeadersOfTheWholeDatagram) {
+  const struct {
+    Ip ip;
+    const char* rule;
+  } rows[] = {
+      {Ip::v4, "alert udp any any -> any any (flow:only_frag; fragbits:!M; fragoffset:0; ipv4-csum:valid; "
+               "udpv4-csum:valid; dsize:300; flow.bytes_toserver:=328; sid:1;)"},
+      {Ip::v6, "alert udp any any -> any any (flow:only_frag; ipv6.hdr; bsize:40; content:\"|11|\"; "
+               "offset:6; depth:1; udpv6-csum:valid; flow.bytes_toserver:=348; sid:1;)"},
+  };
+  for (const auto& row : rows) {
+    TestHub hub(inspected_network(1, row.rule).build());
+    const auto pieces = fragments_of(inner(kA, kB, udp(1000, 2000, text(300)), row.ip), 80);
+    EXPECT_EQ(pass(hub, {pieces[1], pieces[0], pieces[3], pieces[2]}).size(), 4u);
+    EXPECT_EQ(hub.events().size(), 1u) << row.rule;
+  }
 }
 
 }  // namespace

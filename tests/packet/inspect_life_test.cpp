@@ -256,5 +256,43 @@ TEST(InspectLife, AReloadLosesNoPacketAndNoBit) {
   EXPECT_EQ(inspection_of(hub).rules_moved_midst, 0u);
 }
 
+/// Nothing follows, so what must not be there is not there.
+TEST(InspectLife, WhatOnlyTheEndOfASessionDecides) {
+  SnapshotBuilder b = inspected(
+      rules("drop http any any -> any any (http.request_body; content:!\"friend\"; sid:3;)\n"));
+  b.timeouts({.tcp_handshake = 40, .tcp_established = 80, .tcp_closing = 40, .udp = 40, .icmp = 40, .other = 40});
+  TestHub hub(b.build());
+  Conversation talk(hub, Ip::v4);
+  talk.handshake();
+  EXPECT_EQ(talk.client("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc").size(), 1u);
+  EXPECT_TRUE(hub.events().empty());
+  hub.pass_seconds(30);
+  hub.settle();
+  const auto events = hub.events();
+  ASSERT_EQ(events.size(), 1u) << "an alert, and no drop: there is no packet";
+  EXPECT_EQ(events[0].alert.sid, 3u);
+  EXPECT_TRUE(events[0].alert.blocked);
+  EXPECT_EQ(events[0].flow.policy_rule.view(), "inspect");
+  EXPECT_EQ(inspection_of(hub).flows_open, 0u);
+}
+
+/// The same, but policy no longer inspects it: it was not judged by those rules to its end.
+TEST(InspectLife, AProfileThatIsGoneDecidesNothingMore) {
+  SnapshotBuilder b = inspected(
+      rules("alert http any any -> any any (http.request_body; content:!\"friend\"; sid:3;)\n"));
+  b.timeouts({.tcp_handshake = 40, .tcp_established = 80, .tcp_closing = 40, .udp = 40, .icmp = 40, .other = 40});
+  SnapshotBuilder none = network_without_rules(true, 1);
+  none.timeouts({.tcp_handshake = 40, .tcp_established = 80, .tcp_closing = 40, .udp = 40, .icmp = 40, .other = 40});
+  TestHub hub(b.build());
+  Conversation talk(hub, Ip::v4);
+  talk.handshake();
+  talk.client("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc");
+  hub.publish(later_than(hub, none));
+  hub.pass_seconds(30);
+  hub.settle();
+  EXPECT_TRUE(hub.events().empty());
+  EXPECT_EQ(inspection_of(hub).flows_open, 0u);
+}
+
 }  // namespace
 }  // namespace weir::test

@@ -32,6 +32,7 @@ class FakeDataplane final : public dataplane::Dataplane {
     published.push_back(std::move(next));
   }
   const dataplane::Snapshot& current() const override { return *published.back(); }
+  void set_wall_offset(int64_t) override {}
   void housekeeping() override {
     if (hold_grace) return;
     for (const auto& done : std::exchange(graces, {})) done();

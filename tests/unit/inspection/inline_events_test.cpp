@@ -72,16 +72,11 @@ TEST_F(InlineEvents, WhatIsUnderWayIsToldWhenTheSessionEnds) {
   const auto ruleset = compile(kSome);
   const FlowHandle flow = inspector->open(flow_info());
   const auto send = [&](Direction d, uint32_t seq, uint32_t ack, uint8_t flags, std::string_view payload) {
-    const auto ip = ip_header(6);
-    const auto tcp = tcp_header(flags);
-    Packet packet;
+    WholePacket whole(6, flags, payload);
+    Packet& packet = whole.packet;
     packet.direction = d;
-    packet.ip_header = ip;
-    packet.l4_header = tcp;
-    packet.payload = bytes_of(payload);
     packet.seq = seq;
     packet.ack = ack;
-    packet.tcp_flags = flags;
     return inspector->inspect(flow, *ruleset, packet, sink).action;
   };
   send(Direction::to_server, 100, 0, kSyn, "");

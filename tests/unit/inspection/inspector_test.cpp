@@ -1,5 +1,7 @@
 #include "inspection/inspector.h"
 
+#include <cstring>
+
 #include "support.h"
 
 namespace weir::inspection::test {
@@ -455,6 +457,72 @@ TEST(Inspector, AlertsOfOnePacketAreBoundedButDropsAreNot) {
   EXPECT_EQ(sink.alerts().size(), 15U);
   EXPECT_EQ(session.client(4, "worse"), Action::drop_session);
   EXPECT_EQ(sink.alerts().back(), 99U);
+}
+
+/// What must not be there is known not to be there when nothing follows.
+TEST(Inspector, WhatOnlyTheEndOfASessionDecides) {
+  struct Row {
+    const char* rule;
+    const char* request;
+    Sids at_end;
+  };
+  const Row rows[] = {
+      {"alert http any any -> any any (http.request_body; content:!\"x\"; sid:1;)",
+       "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc",
+       {1}},
+      {"alert http any any -> any any (http.request_body; content:!\"b\"; sid:1;)",
+       "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc",
+       {}},
+      {"alert http any any -> any any (http.request_body; content:\"abc\"; endswith; sid:1;)",
+       "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc",
+       {1}},
+      {"drop http any any -> any any (http.request_body; bsize:3; sid:1;)",
+       "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc",
+       {1}},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.rule);
+    for (const InspectMode mode : {InspectMode::ids, InspectMode::test, InspectMode::ips}) {
+      const auto inspector = make_inspector();
+      RecordingSink sink;
+      ProfileSpec spec;
+      spec.settings = hub_settings(mode);
+      Session session(*inspector, compile(row.rule, 1, spec), sink);
+      session.handshake();
+      EXPECT_EQ(session.client(0, row.request), Action::pass);
+      session.server(0, "", static_cast<uint32_t>(std::strlen(row.request)));
+      EXPECT_EQ(sink.alerts(), Sids{});
+      session.end();
+      EXPECT_EQ(sink.alerts(), row.at_end);
+      session.end();
+      EXPECT_EQ(sink.alerts(), row.at_end) << "once";
+      EXPECT_EQ(sink.count(EventKind::drop), 0U) << "there is no packet";
+    }
+  }
+}
+
+TEST(Inspector, ASessionThatBeginsAnewEndsFirst) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(
+      *inspector,
+      compile("alert http any any -> any any (http.request_body; content:!\"x\"; sid:1;)"), sink);
+  session.handshake();
+  session.client(0, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc");
+  session.send(Direction::to_client, 0, "", 57, kRst | kAck);
+  session.start_at(70'000, 80'000);
+  session.handshake();
+  EXPECT_EQ(sink.alerts(), Sids{1});
+}
+
+TEST(Inspector, PacketsAreCountedWhole) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(*inspector,
+                  compile("alert udp any any -> any any (flow.bytes_toserver:=33; sid:1;)"), sink,
+                  flow_info(17));
+  session.client(0, "12345");  // 20 of IP, 8 of UDP
+  EXPECT_EQ(sink.alerts(), Sids{1});
 }
 
 }  // namespace

@@ -42,17 +42,22 @@ class CountingSink final : public EventSink {
 };
 
 Packet packet_of(Direction d, uint32_t seq, uint32_t ack, uint8_t flags, std::string_view payload) {
-  static std::array<uint8_t, 20> ip, header;
-  ip = ip_header(flags != 0 ? 6 : 17);
-  header = tcp_header(flags);
+  static std::array<uint8_t, 65'535> memory;
+  const auto ip = ip_header(flags != 0 ? 6 : 17);
+  const auto header = tcp_header(flags);
+  const size_t l4_size = flags != 0 ? 20 : 8;
+  std::copy(ip.begin(), ip.end(), memory.begin());
+  std::copy_n(header.begin(), l4_size, memory.begin() + 20);
+  std::copy(payload.begin(), payload.end(), memory.begin() + 20 + static_cast<std::ptrdiff_t>(l4_size));
   Packet packet;
-  packet.ip_header = ip;
-  packet.l4_header = std::span(header).first(flags != 0 ? 20 : 8);
+  packet.ip = std::span(memory).first(20 + l4_size + payload.size());
+  packet.ip_header = packet.ip.first(20);
+  packet.l4_header = packet.ip.subspan(20, l4_size);
   packet.direction = d;
   packet.seq = seq;
   packet.ack = ack;
   packet.tcp_flags = flags;
-  packet.payload = bytes_of(payload);
+  packet.payload = packet.ip.subspan(20 + l4_size);
   return packet;
 }
 

@@ -241,17 +241,14 @@ TEST(Profile, APacketThatWaitsMayNeverComeBack) {
   const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 120000\r\n\r\n", body(60'000, 'x');
   for (const bool ends : {true, false}) {
     const FlowHandle flow = inspector->open(flow_info());
+    std::vector<std::unique_ptr<WholePacket>> packets;
     const auto send = [&](Direction d, uint32_t seq, uint32_t ack, uint8_t flags, const std::string& text) {
-      const auto ip = ip_header(6), header = tcp_header(flags);
-      Packet packet;
+      packets.push_back(std::make_unique<WholePacket>(6, flags, text));
+      Packet& packet = packets.back()->packet;
       packet.direction = d;
       packet.now_ns = 1;
-      packet.ip_header = ip;
-      packet.l4_header = header;
-      packet.payload = bytes_of(text);
       packet.seq = seq;
       packet.ack = ack;
-      packet.tcp_flags = flags;
       packet.work_budget = 1;
       return inspector->inspect(flow, *rules, packet, sink).action;
     };

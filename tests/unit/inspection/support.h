@@ -121,6 +121,36 @@ inline std::array<uint8_t, 20> ip_header(uint8_t protocol) {
   return header;
 }
 
+/// An IPv4 packet as the hub shows it: headers and payload in one piece.
+class WholePacket {
+ public:
+  WholePacket(uint8_t protocol, uint8_t flags, std::string_view payload, uint8_t ttl = 64) {
+    auto ip = ip_header(protocol);
+    ip[8] = ttl;
+    const auto l4 = tcp_header(flags);
+    const size_t header = protocol == 6 ? 20 : 8;
+    const size_t size = ip.size() + header + payload.size();
+    ip[2] = static_cast<uint8_t>(size >> 8);
+    ip[3] = static_cast<uint8_t>(size);
+    bytes_.assign(ip.begin(), ip.end());
+    bytes_.insert(bytes_.end(), l4.begin(), l4.begin() + static_cast<std::ptrdiff_t>(header));
+    bytes_.insert(bytes_.end(), payload.begin(), payload.end());
+    packet.ip = bytes_;
+    packet.ip_header = packet.ip.first(ip.size());
+    packet.l4_header = packet.ip.subspan(ip.size(), header);
+    packet.payload = packet.ip.subspan(ip.size() + header);
+    packet.tcp_flags = flags;
+  }
+  WholePacket(const WholePacket&) = delete;
+  WholePacket& operator=(const WholePacket&) = delete;
+
+  std::span<uint8_t> writable() { return std::span(bytes_).last(packet.payload.size()); }
+  Packet packet;
+
+ private:
+  std::vector<uint8_t> bytes_;
+};
+
 /// One session in an Inspector. Positions count bytes from the beginning of a direction's stream.
 class Session {
  public:
@@ -164,20 +194,14 @@ class Session {
     return send(Direction::to_client, at, payload, acked);
   }
   Action raw(Direction d, uint32_t seq, uint32_t ack, uint8_t flags, std::string_view payload) {
-    Packet packet;
+    WholePacket whole(info_.protocol, flags, payload, ttl);
+    Packet& packet = whole.packet;
     packet.direction = d;
     packet.now_ns = ++now_;
-    auto ip = ip_header(info_.protocol);
-    ip[8] = ttl;
-    const auto header = tcp_header(flags);
-    packet.ip_header = ip;
-    packet.l4_header = std::span(header).first(info_.protocol == 6 ? 20 : 8);
-    std::vector<uint8_t> bytes(payload.begin(), payload.end());
-    packet.payload = bytes;
-    if (mends) packet.writable = bytes;
+    packet.wall_seconds = wall_seconds;
+    if (mends) packet.writable = whole.writable();
     packet.seq = seq;
     packet.ack = ack;
-    packet.tcp_flags = flags;
     packet.work_budget = work_budget;
     Verdict verdict = inspector_.inspect(handle_, rules, packet, sink_);
     for (; verdict.action == Action::wait; ++waits)
@@ -186,7 +210,10 @@ class Session {
     last_why = verdict.why;
     return verdict.action;
   }
+  /// Nothing follows.
+  uint64_t end() { return inspector_.end(handle_, rules, ++now_, wall_seconds, sink_); }
   uint32_t last_sid = 0;
+  uint64_t wall_seconds = 0;
   uint8_t ttl = 64;
   uint64_t work_budget = 0;
   unsigned waits = 0;  // times that a packet had to
