@@ -64,6 +64,9 @@ struct InspectorLimits {
   uint32_t stream_window = 4'096;       // bytes kept per direction
   uint32_t out_of_order_segments = 16;  // of full size, per direction
   uint32_t host_marks = 262'144;        // what rules remember of hosts, all workers together
+  uint32_t domain_share = 100;          // percent of `flows`, and of their memory, for one domain's sessions
+  uint32_t rule_work = 12'288;          // DetectorLimits::work_per_rule
+  uint32_t regex_steps = 3'500;         // DetectorLimits::pcre_steps
 
   /// Of each session beside its windows: entry, state of its streams, parser, what rules have matched so far.
   static constexpr uint32_t kSessionBytes = 8 * 1'024;
@@ -149,6 +152,7 @@ struct InspectorCounters {
   EventCount flows_open;
   EventCount memory;             // bytes now that sessions have of the pool
   EventCount flow_limit;         // open() refused: as many as there may be
+  EventCount domain_limit;       // the same, of one domain
   EventCount memory_limit;       // the pool is used up: the packet was not sent
   EventCount bypassed;           // sessions of which nothing later could matter
   EventCount segment_limit;      // could not be recorded

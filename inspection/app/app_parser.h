@@ -29,13 +29,17 @@
 
 namespace weir::inspection {
 
-/// Why a parser gave up; the engine applies the exception policy that is configured for it. What came before
-/// remains to be judged: an error is reported once, after that the parser takes all bytes and makes nothing.
+/// What a parser met; the engine applies the exception policy that is configured for it. What came before
+/// remains to be judged. Of the first three it has given up: such an error is reported once, after that the
+/// parser takes all bytes and makes nothing. The others are ceilings: what lies beyond is not read, and it
+/// goes on behind that.
 enum class AppError : uint8_t {
   none,
   memory,        // the pool is at its ceiling
   transactions,  // more are open than the limits allow
   malformed,     // this cannot be the protocol: nothing that follows can be understood
+  pointers,      // DNS: names follow more pointers, or grow longer by them, than the limits allow
+  certificates,  // TLS: a chain has more than the limits allow
 };
 
 /// What happens to the bytes that the last call did not consume, and to those that follow.

@@ -347,7 +347,7 @@ Status DetectionRuleset::compile_groups(unsigned threads) {
 
 Status DetectionRuleset::make_scratch(const DetectionCompileOptions& options) {
   for (unsigned worker = 0; worker < options.workers; ++worker) {
-    auto pcre = PcreScratch::create(options.pcre_match_limit);
+    auto pcre = PcreScratch::create();
     if (!pcre) return tl::unexpected(std::move(pcre).error());
     auto scratch = std::make_unique<DetectionScratch>(DetectionScratch{
         nullptr, ProposedRules(rules_.size()), ProposedRules(rules_.size()), ProposedRules(rules_.size()),

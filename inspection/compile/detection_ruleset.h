@@ -34,8 +34,6 @@ struct DetectionCompileOptions {
   std::vector<ast::Action> action_order{kUsualActionOrder.begin(), kUsualActionOrder.end()};
   /// Reads the lists that rules name.
   ListReader read_list = read_list_file;
-  /// Work that one match of a regular expression may take (PCRE2's unit).
-  uint32_t pcre_match_limit = 3'500;
 };
 
 /// Where payload is looked for, beside the direction.

@@ -7,6 +7,11 @@ namespace weir::inspection {
 
 namespace {
 
+// Steps at one place that most expressions never need.
+constexpr uint32_t kQuickSteps = 32;
+// Places that are tried at once while they are quick.
+constexpr size_t kPlaces = 32;
+
 // The depth of the machine stack that one match may use; what needs more counts as a limit.
 constexpr size_t kJitStackStart = 32 * 1024, kJitStackMax = 512 * 1024;
 
@@ -20,7 +25,7 @@ uint32_t options_of(const ast::Pcre& pcre) {
   if (pcre.dollar_end_only) options |= PCRE2_DOLLAR_ENDONLY;
   if (pcre.ungreedy) options |= PCRE2_UNGREEDY;
   // `\C` would split characters of UTF-8, which is off: bytes are characters.
-  return options | PCRE2_NEVER_UTF;
+  return options | PCRE2_NEVER_UTF | PCRE2_USE_OFFSET_LIMIT;
 }
 
 PcreCode::Found only(PcreCode::Outcome outcome) {
@@ -37,7 +42,7 @@ std::string words_of(int code) {
 
 }  // namespace
 
-Result<PcreScratch> PcreScratch::create(uint32_t match_limit) {
+Result<PcreScratch> PcreScratch::create() {
   PcreScratch scratch;
   // The whole match and its first group; PCRE2 works with fewer pairs than the pattern has groups.
   scratch.data_.reset(pcre2_match_data_create(2, nullptr));
@@ -45,9 +50,6 @@ Result<PcreScratch> PcreScratch::create(uint32_t match_limit) {
   scratch.stack_.reset(pcre2_jit_stack_create(kJitStackStart, kJitStackMax, nullptr));
   if (!scratch.data_ || !scratch.context_ || !scratch.stack_) {
     return fail(ErrorCode::exhausted, "PCRE2 does not get its memory for matching");
-  }
-  if (const int code = pcre2_set_match_limit(scratch.context_.get(), match_limit); code != 0) {
-    return fail(ErrorCode::internal, "PCRE2 does not take a match limit: " + words_of(code));
   }
   pcre2_jit_stack_assign(scratch.context_.get(), nullptr, scratch.stack_.get());
   return scratch;
@@ -70,8 +72,50 @@ Result<PcreCode> PcreCode::compile(const ast::Pcre& pcre) {
   return result;
 }
 
-PcreCode::Found PcreCode::match(std::span<const uint8_t> subject, size_t from, PcreScratch& scratch) const {
+PcreCode::Found PcreCode::match(std::span<const uint8_t> subject, size_t from, PcreScratch& scratch,
+                                const Limits& limits) const {
+  Found found = run(subject, from, subject.size(), std::min(kQuickSteps, limits.steps), scratch);
+  if (found.outcome == Outcome::limit && limits.steps > kQuickSteps)
+    found = by_places(subject, from, scratch, limits);
+  found.work += (found.outcome == Outcome::match ? found.end : subject.size()) - std::min(from, subject.size());
+  return found;
+}
+
+PcreCode::Found PcreCode::by_places(std::span<const uint8_t> subject, size_t from, PcreScratch& scratch,
+                                    const Limits& limits) const {
+  uint64_t work = 0;
+  const auto told = [&](Found found) {
+    found.work = work;
+    return found;
+  };
+  uint32_t options = 0;
+  pcre2_pattern_info(code_.get(), PCRE2_INFO_ALLOPTIONS, &options);
+  const size_t end = (options & PCRE2_ANCHORED) != 0 ? from : subject.size();
+  for (size_t place = from; place <= end;) {
+    const size_t last = std::min(place + kPlaces - 1, end);
+    const Found quick = run(subject, place, last, kQuickSteps, scratch);
+    work += last - place + 1;
+    if (quick.outcome == Outcome::match || quick.outcome == Outcome::error) return told(quick);
+    for (; quick.outcome == Outcome::limit && place <= last; ++place) {
+      Found found;
+      for (uint32_t steps = kQuickSteps;; steps = std::min(4 * steps, limits.steps)) {
+        if (work + steps > limits.work) return told(only(Outcome::limit));
+        found = run(subject, place, place, steps, scratch);
+        work += found.outcome == Outcome::limit ? steps : 1;
+        if (found.outcome != Outcome::limit || steps == limits.steps) break;
+      }
+      if (found.outcome != Outcome::no_match) return told(found);
+    }
+    place = last + 1;
+  }
+  return told(only(Outcome::no_match));
+}
+
+PcreCode::Found PcreCode::run(std::span<const uint8_t> subject, size_t from, size_t last, uint32_t steps,
+                              PcreScratch& scratch) const {
   static const uint8_t nothing = 0;
+  pcre2_set_match_limit(scratch.context_.get(), steps);
+  pcre2_set_offset_limit(scratch.context_.get(), last);
   const uint8_t* const bytes = subject.data() == nullptr ? &nothing : subject.data();
   const int code =
       pcre2_match(code_.get(), bytes, subject.size(), from, 0, scratch.data_.get(), scratch.context_.get());

@@ -29,8 +29,7 @@ struct FreePcre {
 /// A worker's memory for matching. One match at a time.
 class PcreScratch {
  public:
-  /// `match_limit` bounds the work of one match (PCRE2's own unit, about one for each step back).
-  static Result<PcreScratch> create(uint32_t match_limit);
+  static Result<PcreScratch> create();
 
  private:
   friend class PcreCode;
@@ -47,6 +46,12 @@ class PcreCode {
     size_t begin = 0, end = 0;       // of the whole match, in the subject
     std::span<const uint8_t> group;  // the first one
     bool has_group = false;
+    uint64_t work = 0;  // about one for each byte looked at, and each step
+  };
+  /// What a match may take; beyond, its outcome is `limit`.
+  struct Limits {
+    uint32_t steps = 3'500;  // at one place of the subject: PCRE2's own unit, about one for each step back
+    uint64_t work = 64 * 1024;  // in all, not counting one look at each byte
   };
 
   /// The error is a sentence with the place in the pattern. A pattern that the just-in-time compiler does not
@@ -55,9 +60,19 @@ class PcreCode {
 
   /// Looks for it in `subject` from `from` on, which may be its end. What lies before `from` is seen by
   /// look-behinds.
-  Found match(std::span<const uint8_t> subject, size_t from, PcreScratch& scratch) const;
+  ///
+  /// PCRE2 counts steps for each place where a match may begin, and does not tell them. So all places are
+  /// tried at once with few steps each, and only if these do not do, by themselves, so that their sum is
+  /// known and bounded.
+  Found match(std::span<const uint8_t> subject, size_t from, PcreScratch& scratch,
+              const Limits& limits) const;
 
  private:
+  /// Begins at `from` or behind, at `last` at the latest, with so many steps at each place.
+  Found run(std::span<const uint8_t> subject, size_t from, size_t last, uint32_t steps,
+            PcreScratch& scratch) const;
+  Found by_places(std::span<const uint8_t> subject, size_t from, PcreScratch& scratch,
+                  const Limits& limits) const;
   std::shared_ptr<const pcre2_code> code_;
 };
 

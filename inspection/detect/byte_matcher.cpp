@@ -108,7 +108,19 @@ bool ByteMatcher::step() {
     --steps_;
     return true;
   }
-  if (!hopeless_) ++memory_.counters->step_limits;
+  return give_up(memory_.counters->step_limits);
+}
+
+/// False: the rule has looked at as much as it may.
+bool ByteMatcher::spend(uint64_t work) {
+  memory_.counters->match_work += work;
+  const bool enough = work <= work_left_;
+  work_left_ -= std::min(work, work_left_);
+  return enough;
+}
+
+bool ByteMatcher::give_up(EventCount& limit) {
+  if (!hopeless_) ++limit;
   hopeless_ = true;
   return false;
 }
@@ -138,6 +150,15 @@ ByteMatcher::Window ByteMatcher::window_of(const ast::Content& content, const At
   return window;
 }
 
+/// Bytes that find_bytes() has looked at.
+uint64_t ByteMatcher::looked_at(const ContentCheck& c, const Window& window, int64_t found) const {
+  const auto length = static_cast<int64_t>(c.folded.size());
+  if (c.content.ends_with) return static_cast<uint64_t>(length);
+  const int64_t from = std::clamp<int64_t>(window.from, 0, size());
+  const int64_t end = found == kNowhere ? std::min(window.limit, size()) : found + length;
+  return static_cast<uint64_t>(std::max<int64_t>(end - from, 0));
+}
+
 bool ByteMatcher::check(const ContentCheck& c, size_t index, At at) {
   const ast::Content& content = c.content;
   const auto length = static_cast<int64_t>(c.folded.size());
@@ -147,7 +168,9 @@ bool ByteMatcher::check(const ContentCheck& c, size_t index, At at) {
   const bool fixed = !Depends{}(c);
   if (content.negated) {
     if (!step()) return false;
-    if (!no_end_yet && find_bytes(c, in_.bytes, window.from, window.limit) != kNowhere) {
+    const int64_t found = no_end_yet ? kNowhere : find_bytes(c, in_.bytes, window.from, window.limit);
+    if (!spend(looked_at(c, window, found))) return give_up(memory_.counters->step_limits);
+    if (found != kNowhere) {
       hopeless_ |= fixed;
       return false;
     }
@@ -157,6 +180,7 @@ bool ByteMatcher::check(const ContentCheck& c, size_t index, At at) {
   bool first = true;
   while (step()) {
     const int64_t found = find_bytes(c, in_.bytes, window.from, window.limit);
+    if (!spend(looked_at(c, window, found))) return give_up(memory_.counters->step_limits);
     if (found == kNowhere) {
       hopeless_ |= first && fixed;
       return false;
@@ -174,12 +198,12 @@ bool ByteMatcher::check(const PcreCheck& c, size_t index, At at) {
   const std::span<const uint8_t> subject = in_.bytes.subspan(static_cast<size_t>(start));
   size_t from = 0;
   while (step()) {
-    const PcreCode::Found found = c.code.match(subject, from, *memory_.pcre);
+    const PcreCode::Found found =
+        c.code.match(subject, from, *memory_.pcre, {memory_.pcre_steps, work_left_});
+    if (!spend(found.work)) return give_up(memory_.counters->pcre_limits);
     switch (found.outcome) {
       case PcreCode::Outcome::limit:
-        ++memory_.counters->pcre_limits;
-        hopeless_ = true;
-        return false;
+        return give_up(memory_.counters->pcre_limits);
       case PcreCode::Outcome::error:
         ++memory_.counters->pcre_errors;
         hopeless_ = true;

@@ -35,6 +35,11 @@ struct MatchMemory {
   ScratchBytes* scratch = nullptr;
   DetectorCounters* counters = nullptr;
   uint32_t steps_per_rule = 3'000;
+  uint32_t pcre_steps = 3'500;
+  uint32_t work_per_rule = 12 * 1024;  // beside kWorkPerByte
+
+  /// Bytes that a rule may look at for each byte of its buffer. An ordinary one is looked at some two times.
+  static constexpr uint64_t kWorkPerByte = 8;
 };
 
 class ByteMatcher {
@@ -43,6 +48,7 @@ class ByteMatcher {
 
   ByteMatcher(const MatchBytes& bytes, const MatchMemory& memory) : in_(bytes), memory_(memory) {
     steps_ = memory.steps_per_rule;
+    work_left_ = memory.work_per_rule + MatchMemory::kWorkPerByte * bytes.bytes.size();
   }
 
   /// All checks hold, one after the other.
@@ -56,6 +62,8 @@ class ByteMatcher {
   bool run(size_t index, At at);
   bool depends_on_place(size_t index) const;
   bool step();
+  bool spend(uint64_t work);
+  bool give_up(EventCount& limit);
 
   bool check(const ContentCheck& content, size_t index, At at);
   bool check(const PcreCheck& pcre, size_t index, At at);
@@ -71,6 +79,7 @@ class ByteMatcher {
     int64_t from = 0, limit = 0;  // a match begins at or after `from` and ends at or before `limit`
   };
   Window window_of(const ast::Content& content, const At& at) const;
+  uint64_t looked_at(const ContentCheck& content, const Window& window, int64_t found) const;
   uint64_t number_of(const ast::Operand& operand) const {
     return operand.is_slot() ? slots_[static_cast<size_t>(operand.slot)]
                              : static_cast<uint64_t>(operand.value);
@@ -93,6 +102,7 @@ class ByteMatcher {
   const MatchMemory& memory_;
   const std::vector<ByteCheck>* checks_ = nullptr;
   uint32_t steps_ = 0;
+  uint64_t work_left_ = 0;
   bool hopeless_ = false;  // a check that no other place of an earlier one can change has failed
   std::array<uint64_t, kSlots> slots_{};
 };

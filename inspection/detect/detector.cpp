@@ -88,6 +88,7 @@ void DetectorCore::begin(Call& call) {
   findings_.clear();
   contexts_used_ = contexts_found_ = 0;
   scan_failed_ = false;
+  limits_before_ = limits_reached();
   if (call.session.ruleset_ == call.ruleset.serial()) return;
   if (call.session.ruleset_ != 0) go_on_with_other_rules(call);
   call.session.ruleset_ = call.ruleset.serial();
@@ -415,6 +416,7 @@ DetectionVerdict DetectorCore::conclude(Call& call, AlertSink& sink) {
   counters_.alerts_over_limit += decision.over_limit;
   DetectionVerdict& verdict = decision.verdict;
   verdict.failed = scan_failed_;
+  verdict.gave_up = limits_reached() != limits_before_;
   if (verdict.drop_session) {
     ++counters_.drops;
     call.session.dropped_ = true;

@@ -26,6 +26,8 @@ struct DetectorLimits {
   uint32_t alerts_per_packet = 15;       // as Suricata's packet-alert-max
   uint32_t findings_per_packet = 256;    // rules that matched, whether or not they alert
   uint32_t steps_per_rule = 3'000;       // contents tried again, for one buffer; Suricata's recursion limit
+  uint32_t pcre_steps = 3'500;           // of a regular expression, at one place (PcreCode::Limits)
+  uint32_t work_per_rule = 12 * 1024;    // bytes, for one buffer, beside MatchMemory::kWorkPerByte
   uint32_t rules_per_transaction = 256;  // matched in part or alerted, for one direction
   uint32_t rules_per_stream = 64;        // the same for a session's stream, for one direction
   uint32_t flowbits_per_session = 256;
@@ -48,6 +50,7 @@ struct DetectorCounters {
   EventCount drops;        // sessions
   EventCount scan_errors;  // Hyperscan returned an error: the packet counts as not judged
   EventCount pcre_errors;  // PCRE2 returned an error that is no limit
+  EventCount match_work;   // bytes that rules have looked at, and steps of regular expressions
   EventCount pcre_limits;  // a match was given up: the rule does not match
   EventCount step_limits;  // the same for contents
   EventCount findings_lost;

@@ -96,7 +96,8 @@ class DetectorCore final : public Detector {
   std::optional<std::span<const uint8_t>> transformed(Call& call, ChainId chain,
                                                       std::span<const uint8_t> bytes);
   MatchMemory match_memory(Call& call) {
-    return {&call.scratch.pcre, &scratch_bytes_, &counters_, limits_.steps_per_rule};
+    return {&call.scratch.pcre,     &scratch_bytes_,    &counters_,
+            limits_.steps_per_rule, limits_.pcre_steps, limits_.work_per_rule};
   }
   static const net::IpAddress& source(const Call& call, Direction d) {
     return d == call.packet.direction ? call.packet.src : call.packet.dst;
@@ -145,6 +146,7 @@ class DetectorCore final : public Detector {
   std::array<AlertContext, 64> contexts_{};  // of findings, and behind them of the rule at hand
   size_t contexts_used_ = 0, contexts_found_ = 0;
   bool scan_failed_ = false;
+  uint64_t limits_before_ = 0;  // limits_reached() before the call at hand
 };
 
 }  // namespace weir::inspection

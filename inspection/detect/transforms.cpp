@@ -219,7 +219,7 @@ Bytes apply(const TransformStep& step, Bytes in, std::span<uint8_t> out, PcreScr
     case Kind::xor_key:
       return out.first(xor_with(in, out, transform.argument));
     case Kind::pcre_capture: {
-      const PcreCode::Found found = step.code->match(in, 0, pcre);
+      const PcreCode::Found found = step.code->match(in, 0, pcre, {});
       return found.outcome == PcreCode::Outcome::match && found.has_group ? found.group : in;
     }
     case Kind::from_base64: {

@@ -97,6 +97,7 @@ void Engine::use(const Ruleset& rules) {
   parsers_.mime = session_settings_.mime;
   parsers_.ftp = session_settings_.ftp;
   parsers_.mime.body_md5 = parsers_.mime.body_md5 || rules.profile().ruleset().asks_body_md5();
+  parsers_.app = session_settings_.app;
   parsers_.http.file_hashes =
       static_cast<uint8_t>(parsers_.http.file_hashes | rules.profile().ruleset().file_digests());
 }
@@ -105,7 +106,7 @@ EngineSession* Engine::open(const EnginePacket& first, uint64_t id, const Rulese
   use(rules);
   auto* const session = make_in<EngineSession>(pool_, pool_);
   if (session == nullptr) {
-    ++counters_.exceptions[static_cast<size_t>(Ceiling::session_memory)];
+    ++counters_.exceptions[static_cast<size_t>(memory_ceiling(Ceiling::session_memory))];
     return nullptr;
   }
   const PacketView& view = first.view;
@@ -138,7 +139,7 @@ EngineSession* Engine::open(const EnginePacket& first, uint64_t id, const Rulese
   if (view.protocol == net::kProtoTcp) {
     session->tcp = make_in<TcpTrack>(pool_, pool_, session_settings_.stream);
     if (session->tcp == nullptr) {
-      ++counters_.exceptions[static_cast<size_t>(Ceiling::session_memory)];
+      ++counters_.exceptions[static_cast<size_t>(memory_ceiling(Ceiling::session_memory))];
       destroy_in(pool_, session);
       return nullptr;
     }
@@ -547,12 +548,14 @@ void Engine::judge(EngineSession& session, Direction direction, bool first_of_pa
     if (session.encrypted) packet->view.payload = {};
     Sink sink(*this, &session, *packet);
     const DetectorCounters& counted = detector_->counters();
-    const uint64_t scanned = counted.scanned_bytes, verified = counted.verified;
+    const uint64_t scanned = counted.scanned_bytes + counted.match_work, verified = counted.verified;
     const DetectionVerdict found = detector_->inspect(rules_->profile(), session.detection, inspected, sink);
-    work_ += counted.scanned_bytes - scanned + kWorkOfRule * (counted.verified - verified);
+    work_ += counted.scanned_bytes + counted.match_work - scanned +
+             kWorkOfRule * (counted.verified - verified);
     packet->view.payload = payload;
     packet->view.events = {};  // told once, however often the packet is judged
     take(found);
+    if (found.gave_up) except(session, Ceiling::rule_work, DropReason::app_layer_error);
     if (found.bypass_session && !found.failed) session.bypassed = verdict_.bypass = true;
     // What was not judged to its end waits for the packet that brings it again, or for the next one.
     if (found.failed) return;
@@ -613,6 +616,8 @@ void Engine::block_session(EngineSession& session, DropReason reason) {
 }
 
 void Engine::except(EngineSession& session, Ceiling ceiling, DropReason reason) {
+  if (ceiling == Ceiling::app_memory || ceiling == Ceiling::reassembly_memory)
+    ceiling = memory_ceiling(ceiling);
   ++counters_.exceptions[static_cast<size_t>(ceiling)];
   const ExceptionPolicy policy = session_settings_.policies[static_cast<size_t>(ceiling)];
   if (policy == ExceptionPolicy::ignore) return;
@@ -621,6 +626,7 @@ void Engine::except(EngineSession& session, Ceiling ceiling, DropReason reason) 
   session.policy = policy;
   switch (policy) {
     case ExceptionPolicy::ignore:
+    case ExceptionPolicy::automatic:  // settled before
       return;
     case ExceptionPolicy::reject:
       block_session(session, reason);

@@ -139,6 +139,12 @@ class Engine {
   const DetectorCounters& detection() const { return detector_->counters(); }
   const HttpCounters& http() const { return parsers_.http_counters; }
   const BytePool& pool() const { return pool_; }
+  /// For quotas.
+  BytePool& memory() { return pool_; }
+  /// Which ceiling it was that memory ran out at: this one, or that of the session's domain.
+  Ceiling memory_ceiling(Ceiling ceiling) const {
+    return pool_.quota_met() ? Ceiling::domain_memory : ceiling;
+  }
 
  private:
   class Sink;

@@ -196,10 +196,17 @@ void Engine::handle(EngineSession& session, Direction direction, const Advance& 
     case AppError::malformed:
       except(session, Ceiling::app_malformed, DropReason::app_layer_error);
       break;
+    case AppError::pointers:
+      except(session, Ceiling::dns_pointers, DropReason::app_layer_error);
+      break;
+    case AppError::certificates:
+      except(session, Ceiling::certificates, DropReason::app_layer_error);
+      break;
   }
   events_->moved(session, *packet_, session.parser->transactions());
   if (step.next != Next::ended) return;
-  if (step.encrypted && step.error == AppError::none && session_settings_.bypass_encrypted) {
+  const bool read = step.error == AppError::none || step.error == AppError::certificates;
+  if (step.encrypted && read && session_settings_.bypass_encrypted) {
     session.encrypted = true;
     // Of the handshake only what is not judged yet is still needed.
     for (EngineSession::Side& side : session.sides) side.waiting.reset();

@@ -19,13 +19,18 @@ enum class ExceptionPolicy : uint8_t {
   bypass,  // the session takes the fast path
   pass_flow,
   pass_packet,
+  automatic,  // "auto", as it is configured: see settled()
 };
-/// "drop-flow"; nullopt: there is no such policy. "auto" is not one: ask automatic().
+/// "drop-flow"; nullopt: there is no such policy.
 std::optional<ExceptionPolicy> exception_policy(std::string_view name);
 std::string_view name_of(ExceptionPolicy policy);
 /// What "auto" means: drop-flow inline, ignore when watching.
 constexpr ExceptionPolicy automatic(bool is_inline) {
   return is_inline ? ExceptionPolicy::drop_flow : ExceptionPolicy::ignore;
+}
+/// What a policy as it is configured comes to; the engine knows no other.
+constexpr ExceptionPolicy settled(ExceptionPolicy configured, bool is_inline) {
+  return configured == ExceptionPolicy::automatic ? automatic(is_inline) : configured;
 }
 
 /// The ceilings, by the names that events use.
@@ -36,6 +41,10 @@ enum class Ceiling : uint8_t {
   app_memory,         // a parser reached the pool's end
   app_transactions,   // too many open
   app_malformed,      // a parser gave up
+  domain_memory,      // the sessions of one domain have their share of the worker's memory
+  dns_pointers,       // a name follows too many
+  certificates,       // a chain of TLS has too many
+  rule_work,          // a rule was given up: too much to look at, or too many steps of a regular expression
   count_
 };
 inline constexpr size_t kCeilings = static_cast<size_t>(Ceiling::count_);

@@ -9,6 +9,7 @@
 #include "inspection/engine/inline_events.h"
 #include "inspection/engine/ruleset.h"
 #include "inspection/inspector.h"
+#include "inspection/memory/domain_memory.h"
 
 namespace weir::inspection {
 
@@ -23,6 +24,7 @@ constexpr uint32_t kFullSegment = 2'048;  // what a record of a segment of 1,460
 struct Flow {
   FlowInfo info;
   EngineSession* session = nullptr;  // from the first packet on
+  DomainMemory::Account* account = nullptr;  // of the initiator's domain, while it is open
   bool open = false;
   bool dropped = false;
   bool is_inline = false;       // how `session` puts its streams together
@@ -106,24 +108,53 @@ EnginePacket engine_packet(const FlowInfo& flow, const Packet& packet) {
   return out;
 }
 
+/// What the pool gives meanwhile is a domain's, and not more than its share.
+class Charge {
+ public:
+  Charge(BytePool& pool, DomainMemory::Account& account, uint64_t share)
+      : pool_(pool), account_(account), before_(pool.used()) {
+    pool_.set_quota(before_ + share - std::min(share, account.bytes));
+  }
+  ~Charge() {
+    account_.bytes += pool_.used() - before_;
+    pool_.lift_quota();
+  }
+  Charge(const Charge&) = delete;
+  Charge& operator=(const Charge&) = delete;
+
+ private:
+  BytePool& pool_;
+  DomainMemory::Account& account_;
+  const uint64_t before_;
+};
+
 EngineSettings settings_of(const InspectorLimits& limits) {
   EngineSettings settings;
   settings.memory = limits.memory();
   settings.bypass_done = true;
   settings.stream_window = limits.stream_window;
   settings.session_records = std::max(limits.out_of_order_segments, 1U) * kFullSegment;
+  settings.detector.work_per_rule = limits.rule_work;
+  settings.detector.pcre_steps = limits.regex_steps;
   return settings;
 }
 
 class InlineInspector final : public Inspector {
  public:
-  InlineInspector(std::unique_ptr<Engine> engine, uint32_t flows, const EventSettings& events)
-      : engine_(std::move(engine)), flows_(flows), events_(events, counters_) {
+  InlineInspector(std::unique_ptr<Engine> engine, const InspectorLimits& limits, const EventSettings& events)
+      : engine_(std::move(engine)),
+        flows_(limits.flows),
+        domain_flows_(std::max<uint64_t>(uint64_t{limits.flows} * limits.domain_share / 100, 1)),
+        domain_bytes_(engine_->pool().capacity() / 100 * limits.domain_share),
+        events_(events, counters_) {
     counters_.exceptions = &engine_->counters().exceptions;
-    for (uint32_t i = 0; i < flows; ++i) flows_[i].next_free = i + 1 < flows ? i + 1 : kNoFlow;
+    for (uint32_t i = 0; i < limits.flows; ++i)
+      flows_[i].next_free = i + 1 < limits.flows ? i + 1 : kNoFlow;
   }
   ~InlineInspector() override {
-    for (Flow& flow : flows_) let_go(flow);
+    for (Flow& flow : flows_) {
+      if (flow.session != nullptr) let_go(flow);
+    }
   }
 
   FlowHandle open(const FlowInfo& info) override;
@@ -164,8 +195,12 @@ class InlineInspector final : public Inspector {
     flow.session = nullptr;
   }
 
+  Charge charge(const Flow& flow) { return {engine_->memory(), *flow.account, domain_bytes_}; }
+
   std::unique_ptr<Engine> engine_;
   std::vector<Flow> flows_;
+  const uint64_t domain_flows_, domain_bytes_;  // of one domain, at most
+  DomainMemory domains_;
   uint32_t free_ = 0;
   uint64_t next_id_ = 1;
   InspectorCounters counters_;
@@ -179,12 +214,19 @@ FlowHandle InlineInspector::open(const FlowInfo& info) {
     ++counters_.flow_limit;
     return {};
   }
+  DomainMemory::Account& account = domains_.of(info.domain[0]);
+  if (account.sessions >= domain_flows_) {
+    ++counters_.domain_limit;
+    return {};
+  }
+  ++account.sessions;
   const uint32_t index = free_;
   Flow& flow = flows_[index];
   free_ = flow.next_free;
   const uint8_t generation = flow.generation;
   flow = Flow{};
   flow.info = info;
+  flow.account = &account;
   flow.open = true;
   flow.generation = generation;
   ++counters_.flows_open;
@@ -195,7 +237,11 @@ void InlineInspector::close(FlowHandle handle) {
   Flow* flow = find(handle);
   if (flow == nullptr) return;
   note_transaction(*flow, false);
-  let_go(*flow);
+  {
+    const Charge charged = charge(*flow);
+    let_go(*flow);
+  }
+  --flow->account->sessions;
   note_memory();
   flow->open = false;
   ++flow->generation;
@@ -267,6 +313,7 @@ Verdict InlineInspector::inspect(FlowHandle handle, const RulesInUse& rules, con
   EnginePacket seen = engine_packet(flow->info, packet);
   const Ruleset& ruleset = rules_for(*flow, rules);
   events_.set(flow->info, sink, ruleset.settings().mode == InspectMode::ips);
+  const Charge charged = charge(*flow);
   const EngineVerdict verdict = judge(*flow, seen, ruleset);
   note_memory();
   note_transaction(*flow, flow->session != nullptr && Engine::in_transaction(*flow->session));
@@ -302,7 +349,8 @@ Verdict InlineInspector::conclude(Flow& flow, const EnginePacket& seen, const En
 
 Verdict InlineInspector::no_memory(Flow& flow, const SessionSettings& settings) {
   ++counters_.memory_limit;
-  const ExceptionPolicy policy = settings.policies[static_cast<size_t>(Ceiling::session_memory)];
+  const ExceptionPolicy policy =
+      settings.policies[static_cast<size_t>(engine_->memory_ceiling(Ceiling::session_memory))];
   const bool whole = policy == ExceptionPolicy::drop_flow || policy == ExceptionPolicy::reject;
   if (!whole && policy != ExceptionPolicy::drop_packet) return {};
   if (settings.mode == InspectMode::ids) return {};
@@ -363,6 +411,7 @@ uint64_t InlineInspector::end(FlowHandle handle, const RulesInUse& rules, uint64
   Flow* flow = find(handle);
   if (flow == nullptr || flow->session == nullptr) return 0;
   const Ruleset& ruleset = rules_for(*flow, rules);
+  const Charge charged = charge(*flow);
   events_.set(flow->info, sink, false);
   engine_->settle(*flow->session, {now_ns, wall_seconds}, ruleset, events_);
   note_lost_marks();
@@ -397,7 +446,7 @@ Result<std::unique_ptr<Inspector>> Inspector::create(unsigned worker, const Insp
     auto engine = Engine::create(worker, settings_of(limits), std::move(marks));
     if (!engine) return tl::unexpected(std::move(engine.error()));
     return std::unique_ptr<Inspector>(
-        std::make_unique<InlineInspector>(std::move(*engine), limits.flows, events));
+        std::make_unique<InlineInspector>(std::move(*engine), limits, events));
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::exhausted,
                 "there is too little memory for " + std::to_string(limits.flows) + " inspected sessions");

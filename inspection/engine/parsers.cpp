@@ -31,9 +31,9 @@ AppParser* make_parser(BytePool& pool, ParserShared& shared, AppProtocol protoco
     case AppProtocol::http1:
       return HttpParser::make(pool, shared.http, shared.http_counters);
     case AppProtocol::dns:
-      return make_dns_parser(pool, over_tcp, first_tx);
+      return make_dns_parser(pool, over_tcp, first_tx, shared.app.dns_pointers);
     case AppProtocol::tls:
-      return make_tls_parser(pool, first_tx);
+      return make_tls_parser(pool, first_tx, shared.app.tls_certificates);
     case AppProtocol::ssh:
       return make_ssh_parser(pool, shared.ssh_fingerprints, first_tx);
     case AppProtocol::quic:

@@ -11,6 +11,7 @@
 #include "inspection/app/mime/settings.h"
 #include "inspection/detect/verdict.h"
 #include "inspection/engine/exception_policy.h"
+#include "inspection/engine/parsers.h"
 #include "inspection/stream/stream_settings.h"
 
 namespace weir::inspection {
@@ -29,6 +30,7 @@ struct SessionSettings {
   HttpLimits http;
   MimeSettings mime;
   FtpSettings ftp;
+  AppLimits app;
 };
 
 /// As the hub inspects where its configuration says nothing.
@@ -41,6 +43,7 @@ inline SessionSettings hub_settings(InspectMode mode) {
   settings.http.work_per_call = 16 * 1024;  // so that budgets are met within about that much
   // Nothing is sent unseen. What a parser cannot follow is still held against rules on streams and packets.
   settings.policies[static_cast<size_t>(Ceiling::session_memory)] = ExceptionPolicy::drop_packet;
+  settings.policies[static_cast<size_t>(Ceiling::domain_memory)] = ExceptionPolicy::drop_packet;
   return settings;
 }
 

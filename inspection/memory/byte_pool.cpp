@@ -40,6 +40,11 @@ void* BytePool::allocate(size_t size) {
     return nullptr;
   }
   const size_t wanted = order_of(size);
+  if (used_ + (kSmallest << wanted) > quota_) [[unlikely]] {
+    quota_met_ = true;
+    ++refused_;
+    return nullptr;
+  }
   size_t order = wanted;
   while (order < kOrders && free_[order] == nullptr) ++order;
   std::byte* block = nullptr;

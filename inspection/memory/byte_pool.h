@@ -34,6 +34,15 @@ class BytePool {
   /// Gives back what allocate(size) returned, with the same size or one of the same block. Worker.
   void release(void* block, size_t size);
 
+  /// Until lift_quota(): no more than so many bytes in all are given out. Worker.
+  void set_quota(uint64_t used) {
+    quota_ = used;
+    quota_met_ = false;
+  }
+  void lift_quota() { quota_ = UINT64_MAX; }
+  /// The quota refused something since it was set.
+  bool quota_met() const { return quota_met_; }
+
   /// What a request of `size` bytes really takes; 0 if it can never be served.
   static size_t block_size(size_t size);
 
@@ -64,6 +73,8 @@ class BytePool {
   std::unique_ptr<std::byte[], Unmap> memory_;
   std::unique_ptr<uint8_t[]> free_order_;  // by unit: the order of the free block that begins there
   std::array<FreeBlock*, kOrders> free_{};
+  uint64_t quota_ = UINT64_MAX;
+  bool quota_met_ = false;
   EventCount used_;
   EventCount refused_;
 };

@@ -15,6 +15,7 @@
 #include "dataplane/core/ids.h"
 #include "dataplane/net/address.h"
 #include "dataplane/tunnel/tunnel.h"
+#include "inspection/engine/exception_policy.h"
 
 namespace weir::config {
 
@@ -33,17 +34,8 @@ enum class FailMode { open, closed };
 enum class InspectMode : uint8_t { ids, test, ips };
 enum class OnConflict : uint8_t { rewrite, drop };
 enum class Checksums : uint8_t { verify, ignore };
-/// What gives way when inspection is at a ceiling.
-enum class ExceptionPolicy : uint8_t {
-  automatic,
-  ignore,
-  drop_flow,
-  drop_packet,
-  reject,
-  bypass,
-  pass_flow,
-  pass_packet,
-};
+/// What gives way when inspection is at a ceiling; `automatic` among them.
+using ExceptionPolicy = inspection::ExceptionPolicy;
 enum class WhenFull { half_open, refuse };
 /// When a record is written.
 enum class LogTime : uint8_t { start, end };
@@ -111,6 +103,9 @@ struct Limits {
   uint32_t inspected_sessions = 8'192;       // whole hub
   uint32_t stream_window = 4'096;            // bytes kept per direction of an inspected TCP session
   uint32_t host_marks = 262'144;             // what inspection rules remember of hosts
+  uint32_t inspection_domain_share = 75;     // percent of a worker's sessions and memory
+  uint32_t rule_work = 12'288;               // bytes that one rule may look at in one buffer, and 8 for each
+  uint32_t regex_steps = 3'500;              // of a regular expression, at one place
   uint32_t out_of_order_segments = 16;       // recorded per direction of an inspected TCP session
   uint32_t inspection_packet_work = 65'536;  // bytes, in one turn
   uint32_t inspection_turn_work = 131'072;
@@ -383,6 +378,8 @@ struct ProfileLimits {
   uint32_t response_body = 102'400;  // bytes; 0: all
   uint32_t decode_layers = 3;
   uint32_t decode_ratio = 2'048;
+  uint32_t dns_pointers = 128;
+  uint32_t certificates = 32;
 };
 
 struct ProfileExceptions {
@@ -392,6 +389,10 @@ struct ProfileExceptions {
   ExceptionPolicy app_memory = ExceptionPolicy::ignore;
   ExceptionPolicy transactions = ExceptionPolicy::ignore;
   ExceptionPolicy malformed = ExceptionPolicy::ignore;
+  ExceptionPolicy domain_memory = ExceptionPolicy::drop_packet;
+  ExceptionPolicy dns_pointers = ExceptionPolicy::ignore;
+  ExceptionPolicy certificates = ExceptionPolicy::ignore;
+  ExceptionPolicy rule_work = ExceptionPolicy::ignore;
   ExceptionPolicy queue_full = ExceptionPolicy::drop_packet;
 };
 

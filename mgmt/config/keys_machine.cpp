@@ -245,6 +245,35 @@ constexpr KeySpec kKeys[] = {
      .help = "What inspection rules remember of hosts, over all workers: counts of `threshold` and "
              "`detection_filter`, bits of `hostbits` and `xbits`. When there is no room, the one whose time "
              "ends first gives way."},
+    {.path = "limits.inspection_domain_share",
+     .kind = ValueKind::integer,
+     .fallback = "75",
+     .min = 1,
+     .max = 100,
+     .unit = "percent",
+     .change = Change::restart,
+     .help = "Of `inspected_sessions` and of their memory that the sessions of one domain (the initiator's) may "
+             "have, on each worker. Beyond: a profile's `fail` for another session, "
+             "`exceptions.domain_memory` for what one grows."},
+    {.path = "limits.rule_work",
+     .kind = ValueKind::integer,
+     .fallback = "12288",
+     .min = 1'024,
+     .max = 16'777'216,
+     .unit = "bytes",
+     .change = Change::restart,
+     .help = "How much of one buffer one rule may look at, with all its contents and regular expressions, at "
+             "all places where they may stand; 8 bytes more for each byte of the buffer. A step of a regular "
+             "expression counts as one. Beyond: the rule does not match, and `exceptions.rule_work`."},
+    {.path = "limits.regex_steps",
+     .kind = ValueKind::integer,
+     .fallback = "3500",
+     .min = 32,
+     .max = 1'000'000,
+     .unit = "steps",
+     .change = Change::restart,
+     .help = "Of a regular expression at one place where a match may begin (PCRE2's match limit). Beyond: as "
+             "with `rule_work`."},
     {.path = "limits.out_of_order_segments",
      .kind = ValueKind::integer,
      .fallback = "16",

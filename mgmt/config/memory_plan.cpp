@@ -87,8 +87,9 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
   add("events", workers * l.event_queue * kEvent, false, "workers x event_queue x " + number(kEvent));
   add("sessions", workers * uint64_t{session_bytes(session_share)}, false,
       "workers x a table of " + number(session_share) + " (sessions / workers)");
-  const inspection::InspectorLimits inspected{inspected_share, l.stream_window, l.out_of_order_segments,
-                                              l.host_marks};
+  inspection::InspectorLimits inspected;
+  inspected.flows = inspected_share;
+  inspected.stream_window = l.stream_window;
   constexpr uint64_t kFlow = inspection::InspectorLimits::kFlowBytes;
   add("inspection", workers * (inspected.memory() + inspected_share * kFlow), false,
       "inspected_sessions x (2 x stream_window + about " +

@@ -179,6 +179,9 @@ void read_limits(const Table& t, Limits& out) {
   t.get("inspected_sessions", out.inspected_sessions);
   t.get("stream_window", out.stream_window);
   t.get("host_marks", out.host_marks);
+  t.get("inspection_domain_share", out.inspection_domain_share);
+  t.get("rule_work", out.rule_work);
+  t.get("regex_steps", out.regex_steps);
   t.get("out_of_order_segments", out.out_of_order_segments);
   t.get("inspection_packet_work", out.inspection_packet_work);
   t.get("inspection_turn_work", out.inspection_turn_work);
@@ -496,6 +499,8 @@ Profile read_profile(const Table& t) {
   limits.get("response_body", profile.limits.response_body);
   limits.get("decode_layers", profile.limits.decode_layers);
   limits.get("decode_ratio", profile.limits.decode_ratio);
+  limits.get("dns_pointers", profile.limits.dns_pointers);
+  limits.get("certificates", profile.limits.certificates);
   const Table exceptions = t.inner("exceptions");
   exceptions.get("session_memory", kExceptionPolicies, profile.exceptions.session_memory);
   exceptions.get("segment_memory", kExceptionPolicies, profile.exceptions.segment_memory);
@@ -503,6 +508,10 @@ Profile read_profile(const Table& t) {
   exceptions.get("app_memory", kExceptionPolicies, profile.exceptions.app_memory);
   exceptions.get("transactions", kExceptionPolicies, profile.exceptions.transactions);
   exceptions.get("malformed", kExceptionPolicies, profile.exceptions.malformed);
+  exceptions.get("domain_memory", kExceptionPolicies, profile.exceptions.domain_memory);
+  exceptions.get("dns_pointers", kExceptionPolicies, profile.exceptions.dns_pointers);
+  exceptions.get("certificates", kExceptionPolicies, profile.exceptions.certificates);
+  exceptions.get("rule_work", kExceptionPolicies, profile.exceptions.rule_work);
   exceptions.get("queue_full", kExceptionPolicies, profile.exceptions.queue_full);
   profile.where = t.where();
   return profile;

@@ -215,12 +215,18 @@ Values values_of(const Profile& p) {
                    {"profile[].limits.response_body", toml(p.limits.response_body)},
                    {"profile[].limits.decode_layers", toml(p.limits.decode_layers)},
                    {"profile[].limits.decode_ratio", toml(p.limits.decode_ratio)},
+                   {"profile[].limits.dns_pointers", toml(p.limits.dns_pointers)},
+                   {"profile[].limits.certificates", toml(p.limits.certificates)},
                    {"profile[].exceptions.session_memory", exception(p.exceptions.session_memory)},
                    {"profile[].exceptions.segment_memory", exception(p.exceptions.segment_memory)},
                    {"profile[].exceptions.midstream", exception(p.exceptions.midstream)},
                    {"profile[].exceptions.app_memory", exception(p.exceptions.app_memory)},
                    {"profile[].exceptions.transactions", exception(p.exceptions.transactions)},
                    {"profile[].exceptions.malformed", exception(p.exceptions.malformed)},
+                   {"profile[].exceptions.domain_memory", exception(p.exceptions.domain_memory)},
+                   {"profile[].exceptions.dns_pointers", exception(p.exceptions.dns_pointers)},
+                   {"profile[].exceptions.certificates", exception(p.exceptions.certificates)},
+                   {"profile[].exceptions.rule_work", exception(p.exceptions.rule_work)},
                    {"profile[].exceptions.queue_full", exception(p.exceptions.queue_full)}};
   for (const auto& [name, value] : p.address_groups) values["profile[].address_groups." + name] = toml(value);
   for (const auto& [name, value] : p.port_groups) values["profile[].port_groups." + name] = toml(value);
@@ -301,6 +307,9 @@ Values single_values(const Config& c) {
           {"limits.inspected_sessions", toml(l.inspected_sessions)},
           {"limits.stream_window", toml(l.stream_window)},
           {"limits.host_marks", toml(l.host_marks)},
+          {"limits.inspection_domain_share", toml(l.inspection_domain_share)},
+          {"limits.rule_work", toml(l.rule_work)},
+          {"limits.regex_steps", toml(l.regex_steps)},
           {"limits.out_of_order_segments", toml(l.out_of_order_segments)},
           {"limits.inspection_packet_work", toml(l.inspection_packet_work)},
           {"limits.inspection_turn_work", toml(l.inspection_turn_work)},

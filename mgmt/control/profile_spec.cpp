@@ -21,29 +21,6 @@ InspectMode mode_of(config::InspectMode mode) {
   return InspectMode::ips;
 }
 
-inspection::ExceptionPolicy policy_of(config::ExceptionPolicy policy, InspectMode mode) {
-  using Policy = inspection::ExceptionPolicy;
-  switch (policy) {
-    case config::ExceptionPolicy::automatic:
-      return inspection::automatic(mode != InspectMode::ids);
-    case config::ExceptionPolicy::ignore:
-      return Policy::ignore;
-    case config::ExceptionPolicy::drop_flow:
-      return Policy::drop_flow;
-    case config::ExceptionPolicy::drop_packet:
-      return Policy::drop_packet;
-    case config::ExceptionPolicy::reject:
-      return Policy::reject;
-    case config::ExceptionPolicy::bypass:
-      return Policy::bypass;
-    case config::ExceptionPolicy::pass_flow:
-      return Policy::pass_flow;
-    case config::ExceptionPolicy::pass_packet:
-      return Policy::pass_packet;
-  }
-  return Policy::ignore;
-}
-
 }  // namespace
 
 inspection::ProfileSpec spec_of(const config::Profile& profile) {
@@ -65,16 +42,24 @@ inspection::ProfileSpec spec_of(const config::Profile& profile) {
   settings.http.response_body_limit = limits.response_body;
   settings.http.decode_layers = limits.decode_layers;
   settings.http.decode_ratio = limits.decode_ratio;
+  settings.app.dns_pointers = limits.dns_pointers;
+  settings.app.tls_certificates = limits.certificates;
   const config::ProfileExceptions& exceptions = profile.exceptions;
-  const std::pair<Ceiling, config::ExceptionPolicy> policies[] = {
+  const std::pair<Ceiling, inspection::ExceptionPolicy> policies[] = {
       {Ceiling::session_memory, exceptions.session_memory},
       {Ceiling::reassembly_memory, exceptions.segment_memory},
       {Ceiling::midstream, exceptions.midstream},
       {Ceiling::app_memory, exceptions.app_memory},
       {Ceiling::app_transactions, exceptions.transactions},
-      {Ceiling::app_malformed, exceptions.malformed}};
+      {Ceiling::app_malformed, exceptions.malformed},
+      {Ceiling::domain_memory, exceptions.domain_memory},
+      {Ceiling::dns_pointers, exceptions.dns_pointers},
+      {Ceiling::certificates, exceptions.certificates},
+      {Ceiling::rule_work, exceptions.rule_work}};
+  static_assert(std::size(policies) == inspection::kCeilings);
   for (const auto& [ceiling, policy] : policies)
-    settings.policies[static_cast<size_t>(ceiling)] = policy_of(policy, settings.mode);
+    settings.policies[static_cast<size_t>(ceiling)] = 
+        inspection::settled(policy, settings.mode != InspectMode::ids);
   return spec;
 }
 

@@ -142,8 +142,13 @@ DataplaneSettings dataplane_settings(const config::Config& config) {
   settings.half_open = limits.half_open_sessions;
   settings.when_full = limits.when_full == config::WhenFull::refuse ? WhenFull::refuse : WhenFull::half_open;
   settings.budgets = config::session_budgets(limits);
-  settings.inspection = {config.limits.inspected_sessions, config.limits.stream_window,
-                         config.limits.out_of_order_segments, config.limits.host_marks};
+  settings.inspection = {.flows = limits.inspected_sessions,
+                         .stream_window = limits.stream_window,
+                         .out_of_order_segments = limits.out_of_order_segments,
+                         .host_marks = limits.host_marks,
+                         .domain_share = limits.inspection_domain_share,
+                         .rule_work = limits.rule_work,
+                         .regex_steps = limits.regex_steps};
   settings.inspect = {limits.inspection_queue, limits.inspection_packet_work, limits.inspection_turn_work,
                       limits.overload_begin, limits.overload_end};
   settings.inspection_events = event_settings(config.events);

@@ -31,17 +31,17 @@ dataplane::PolicyAction action_of(config::PolicyAction action) {
 inspection::ExceptionPolicy when_full(const config::Profile& profile) {
   using Policy = inspection::ExceptionPolicy;
   switch (profile.exceptions.queue_full) {
-    case config::ExceptionPolicy::automatic:
-    case config::ExceptionPolicy::drop_flow:
+    case Policy::automatic:
+    case Policy::drop_flow:
       return Policy::drop_flow;
-    case config::ExceptionPolicy::reject:
+    case Policy::reject:
       return Policy::reject;
-    case config::ExceptionPolicy::bypass:
-    case config::ExceptionPolicy::pass_flow:
-    case config::ExceptionPolicy::pass_packet:
+    case Policy::bypass:
+    case Policy::pass_flow:
+    case Policy::pass_packet:
       return Policy::bypass;
-    case config::ExceptionPolicy::ignore:
-    case config::ExceptionPolicy::drop_packet:
+    case Policy::ignore:
+    case Policy::drop_packet:
       break;
   }
   return Policy::drop_packet;

@@ -11,8 +11,12 @@ class DnsParser final : public AppParser {
   /// Messages after which the engine has to judge first.
   static constexpr size_t kMaxOpen = 8;
 
-  DnsParser(BytePool& pool, bool over_tcp, uint64_t first_tx) noexcept
-      : pool_(pool), over_tcp_(over_tcp), next_id_(first_tx), partial_{PoolBytes(pool), PoolBytes(pool)} {}
+  DnsParser(BytePool& pool, bool over_tcp, uint64_t first_tx, unsigned most_pointers) noexcept
+      : pool_(pool),
+        over_tcp_(over_tcp),
+        most_pointers_(most_pointers),
+        next_id_(first_tx),
+        partial_{PoolBytes(pool), PoolBytes(pool)} {}
   DnsParser(const DnsParser&) = delete;
   DnsParser& operator=(const DnsParser&) = delete;
   ~DnsParser() { drop_over(); }
@@ -82,7 +86,11 @@ class DnsParser final : public AppParser {
       if (partial.size() < length + 2) return done;
       const AppError error = message(direction, partial.view().subspan(2), done.work);
       partial.reset();
-      if (error != AppError::none) return give_up(direction, bytes, done, error);
+      if (error == AppError::pointers) {
+        done.error = error;
+      } else if (error != AppError::none) {
+        return give_up(direction, bytes, done, error);
+      }
     }
     return done;
   }
@@ -99,7 +107,7 @@ class DnsParser final : public AppParser {
     if (count_ == kMaxOpen) return AppError::transactions;
     auto* const transaction = make_in<DnsTransaction>(pool_, pool_, direction);
     if (transaction == nullptr) return AppError::memory;
-    if (!transaction->read(bytes)) {
+    if (!transaction->read(bytes, most_pointers_)) {
       destroy_in(pool_, transaction);
       return AppError::memory;
     }
@@ -109,11 +117,12 @@ class DnsParser final : public AppParser {
     }
     transaction->id = next_id_++;
     open_[count_++] = transaction;
-    return AppError::none;
+    return transaction->over_pointers() ? AppError::pointers : AppError::none;
   }
 
   BytePool& pool_;
   bool over_tcp_;
+  unsigned most_pointers_;
   bool failed_[2] = {};
   uint64_t next_id_;
   PoolBytes partial_[2];
@@ -123,8 +132,8 @@ class DnsParser final : public AppParser {
 
 }  // namespace
 
-AppParser* make_dns_parser(BytePool& pool, bool over_tcp, uint64_t first_tx) {
-  return make_in<DnsParser>(pool, pool, over_tcp, first_tx);
+AppParser* make_dns_parser(BytePool& pool, bool over_tcp, uint64_t first_tx, unsigned most_pointers) {
+  return make_in<DnsParser>(pool, pool, over_tcp, first_tx, most_pointers);
 }
 
 }  // namespace weir::inspection

@@ -40,8 +40,9 @@ bool DnsTransaction::read_name(size_t at, Name& out) {
   const uint64_t share = kNamesPerByte * message_.size() + kNamesAtLeast;
   const auto left = static_cast<size_t>(share - std::min(share, work_));
   const DnsNameView view = read_dns_name(message(), at, std::span(text).first(std::min(left, sizeof text)),
-                                         static_cast<unsigned>(std::min<size_t>(left, kDnsMaxPointers)));
+                                         static_cast<unsigned>(std::min<size_t>(left, most_pointers_)));
   work_ += view.size + view.pointers;
+  over_pointers_ |= view.error == DnsNameError::loop || left < sizeof text;
   switch (view.error) {
     case DnsNameError::none:
       break;
@@ -125,7 +126,8 @@ bool DnsTransaction::read_records(size_t& at, uint16_t count, DnsSection section
   return true;
 }
 
-bool DnsTransaction::read(Bytes message) {
+bool DnsTransaction::read(Bytes message, unsigned most_pointers) {
+  most_pointers_ = most_pointers;
   if (!message_.append(message)) return false;
   if (!read_dns_header(message_.view(), header_)) {
     raise(DnsEvent::malformed_data);

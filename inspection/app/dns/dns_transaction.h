@@ -59,8 +59,9 @@ class DnsTransaction final : public Transaction {
         records_(pool),
         targets_(pool) {}
 
-  /// Copies and reads a message. False: the pool is at its ceiling. What cannot be read sets an event.
-  bool read(std::span<const uint8_t> message);
+  /// Copies and reads a message, of which each name may follow so many pointers. False: the pool is at its
+  /// ceiling. What cannot be read sets an event.
+  bool read(std::span<const uint8_t> message, unsigned most_pointers = kDnsMaxPointers);
 
   AppProtocol protocol() const override { return AppProtocol::dns; }
   uint8_t progress(Direction direction) const override {
@@ -78,6 +79,8 @@ class DnsTransaction final : public Transaction {
   std::span<const uint8_t> message() const { return message_.view(); }
   /// Bytes of names that were made, and pointers that were followed.
   uint64_t work() const { return work_; }
+  /// A name was given up for its pointers, or they made more of the message than its share.
+  bool over_pointers() const { return over_pointers_; }
   std::span<const DnsQuestion> questions() const;
   std::span<const DnsRecord> records() const;
   std::span<const uint8_t> name_of(const DnsQuestion& question) const {
@@ -107,6 +110,8 @@ class DnsTransaction final : public Transaction {
 
   Direction direction_;
   bool no_memory_ = false;
+  bool over_pointers_ = false;
+  unsigned most_pointers_ = kDnsMaxPointers;  // of one name
   uint64_t work_ = 0;
   DnsHeader header_;
   PoolBytes message_;

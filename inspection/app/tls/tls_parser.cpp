@@ -1,6 +1,7 @@
 #include "inspection/app/tls/tls_parser.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace weir::inspection {
 
@@ -15,7 +16,10 @@ constexpr size_t kMaxRecord = 16'384 + 2'048;  // RFC 5246 section 6.2.3
 
 class TlsParser final : public AppParser {
  public:
-  TlsParser(BytePool& pool, uint64_t first_tx) noexcept : pool_(pool), lanes_{Lane(pool), Lane(pool)} {
+  TlsParser(BytePool& pool, uint64_t first_tx, size_t most_certificates) noexcept
+      : pool_(pool),
+        most_certificates_(std::min(most_certificates, TlsTransaction::kMaxCertificates)),
+        lanes_{Lane(pool), Lane(pool)} {
     transaction_ = make_in<TlsTransaction>(pool, pool);
     if (transaction_ == nullptr) return;
     transaction_->id = first_tx;
@@ -90,6 +94,8 @@ class TlsParser final : public AppParser {
   }
 
   BytePool& pool_;
+  const size_t most_certificates_;
+  bool over_certificates_ = false;  // not told yet
   TlsTransaction* transaction_ = nullptr;
   Transaction* open_ = nullptr;
   Lane lanes_[2];
@@ -164,13 +170,15 @@ Advance TlsParser::advance(Direction direction, Bytes bytes, uint64_t) {
     bytes = bytes.subspan(piece.size());
     own.record_left -= piece.size();
     if (own.type != kHandshake || own.encrypted) continue;
-    done.error = handshake(direction, piece);
-    if (done.error != AppError::none) {
-      own.failed = true;
-      finish(direction);
-    }
+    const AppError error = handshake(direction, piece);
+    if (error == AppError::none) continue;
+    done.error = error;
+    own.failed = true;
+    finish(direction);
   }
   done.consumed = given;
+  if (std::exchange(over_certificates_, false) && done.error == AppError::none)
+    done.error = AppError::certificates;
   if (over()) done.next = Next::ended;
   done.encrypted = encrypted();
   return done;
@@ -209,7 +217,11 @@ AppError TlsParser::handshake(Direction direction, Bytes bytes) {
     const AppError error = message(direction, own.message.view());
     own.message.reset();
     own.message_size = 0;
-    if (error != AppError::none) return error;
+    if (error == AppError::certificates) {
+      over_certificates_ = true;
+    } else if (error != AppError::none) {
+      return error;
+    }
   }
   return AppError::none;
 }
@@ -249,7 +261,7 @@ AppError TlsParser::certificates(Direction direction, Bytes body) {
     return AppError::none;
   }
   Bytes list = body.subspan(3, std::min(u24(body), body.size() - 3));
-  while (list.size() >= 3 && side.count < TlsTransaction::kMaxCertificates) {
+  while (list.size() >= 3 && side.count < most_certificates_) {
     const size_t size = u24(list);
     if (size == 0 || size > list.size() - 3) {
       transaction_->raise(TlsEvent::certificate_invalid_length);
@@ -268,14 +280,15 @@ AppError TlsParser::certificates(Direction direction, Bytes body) {
                                         : TlsEvent::certificate_invalid_length);
     }
   }
+  const bool over = side.count == most_certificates_ && list.size() >= 3;
   transaction_->advance_to(direction, TlsStep::certificate);
-  return AppError::none;
+  return over ? AppError::certificates : AppError::none;
 }
 
 }  // namespace
 
-AppParser* make_tls_parser(BytePool& pool, uint64_t first_tx) {
-  auto* const parser = make_in<TlsParser>(pool, pool, first_tx);
+AppParser* make_tls_parser(BytePool& pool, uint64_t first_tx, size_t most_certificates) {
+  auto* const parser = make_in<TlsParser>(pool, pool, first_tx, most_certificates);
   if (parser == nullptr || parser->complete()) return parser;
   parser->destroy();
   return nullptr;

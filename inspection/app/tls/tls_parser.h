@@ -8,7 +8,9 @@
 
 namespace weir::inspection {
 
-/// Null: the pool is at its ceiling. `first_tx`: the id of its transaction.
-AppParser* make_tls_parser(BytePool& pool, uint64_t first_tx);
+/// Null: the pool is at its ceiling. `first_tx`: the id of its transaction. `most_certificates`: of a chain
+/// that are read, at most TlsTransaction::kMaxCertificates.
+AppParser* make_tls_parser(BytePool& pool, uint64_t first_tx,
+                           size_t most_certificates = TlsTransaction::kMaxCertificates);
 
 }  // namespace weir::inspection

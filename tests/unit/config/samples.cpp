@@ -304,8 +304,8 @@ on_conflict = "drop"
 checksums = "ignore"
 address_groups = { HOME_NET = "[10.1.0.0/16,!10.1.9.0/24]", MINE = "$HOME_NET" }
 port_groups = { WEB_PORTS = "[80,8080:8089]" }
-limits = { header_bytes = 4096, headers = 100, transactions = 99, request_body = 4097, response_body = 4098, decode_layers = 2, decode_ratio = 1000 }
-exceptions = { session_memory = "pass-flow", segment_memory = "drop-packet", midstream = "bypass", app_memory = "reject", transactions = "drop-flow", malformed = "auto", queue_full = "bypass" }
+limits = { header_bytes = 4096, headers = 100, transactions = 99, request_body = 4097, response_body = 4098, decode_layers = 2, decode_ratio = 1000, dns_pointers = 9, certificates = 5 }
+exceptions = { session_memory = "pass-flow", segment_memory = "drop-packet", midstream = "bypass", app_memory = "reject", transactions = "drop-flow", malformed = "auto", domain_memory = "reject", dns_pointers = "drop-flow", certificates = "bypass", rule_work = "drop-packet", queue_full = "bypass" }
 [[nat]]
 name = "out"
 snat = { from = ["shared"], domain = "prod", pool = ["10.33.0.128/29"], ports = "2000-3000", sources = ["172.16.0.0/16"], destinations = ["192.0.2.0/24"] }

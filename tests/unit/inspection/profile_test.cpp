@@ -164,7 +164,7 @@ TEST(Profile, DepthEndsWhatIsJudged) {
   }
 }
 
-TEST(Profile, EachCeilingHasItsPolicy) {
+TEST(Profile, ARuleThatIsGivenUpHasAPolicy) {
   // A pipeline of requests that nobody answers, one more than there may be.
   constexpr const char* kRule = "alert tcp any any -> any any (content:\"/third\"; sid:1;)";
   struct Row {
@@ -303,6 +303,70 @@ TEST(Profile, NoMemoryForASessionHasItsPolicy) {
       for (uint32_t i = 0; i < 16; ++i) session.client(10 + 1'500 * i, std::string(1'400, 'x'));
     }
   }
+}
+
+// --- the share of a domain ---
+
+FlowInfo of_domain(uint32_t domain, uint16_t port = 40'000) {
+  FlowInfo info = flow_info();
+  info.domain = {domain, 99};
+  info.src_port = port;
+  return info;
+}
+
+TEST(Domains, OneDoesNotTakeAllSessions) {
+  const auto inspector = make_inspector({.flows = 4, .domain_share = 50});
+  const FlowHandle a = inspector->open(of_domain(1)), b = inspector->open(of_domain(1));
+  EXPECT_TRUE(a.valid() && b.valid());
+  EXPECT_FALSE(inspector->open(of_domain(1)).valid());
+  EXPECT_EQ(inspector->counters().domain_limit, 1U);
+  EXPECT_TRUE(inspector->open(of_domain(2)).valid());
+  inspector->close(a);
+  EXPECT_TRUE(inspector->open(of_domain(1)).valid());
+  EXPECT_EQ(inspector->counters().flow_limit, 0U);
+}
+
+TEST(Domains, OneDoesNotTakeAllMemory) {
+  const auto inspector = make_inspector({.flows = 400, .domain_share = 25});
+  const auto rules = compile("alert http any any -> any any (http.uri; content:\"needle\"; sid:1;)");
+  const uint64_t share = inspector->engine().pool().capacity() / 4;
+  RecordingSink sink;
+  std::vector<std::unique_ptr<Session>> sessions;
+  const auto& exceptions = *inspector->counters().exceptions;
+  const auto met = [&] { return exceptions[static_cast<size_t>(Ceiling::domain_memory)]; };
+  const std::string head = "GET /" + std::string(30'000, 'x');
+  while (met() == 0 && sessions.size() < 100) {
+    const auto port = static_cast<uint16_t>(1'000 + sessions.size());
+    sessions.push_back(std::make_unique<Session>(*inspector, rules, sink, of_domain(1, port)));
+    sessions.back()->handshake();
+    sessions.back()->client(0, head);
+  }
+  EXPECT_EQ(met(), 1U);
+  EXPECT_LE(inspector->counters().memory, share);
+  EXPECT_GT(inspector->counters().memory, share / 2);
+  Session other(*inspector, rules, sink, of_domain(2));
+  other.handshake();
+  EXPECT_EQ(other.client(0, "GET /needle HTTP/1.1\r\n\r\n"), Action::pass);
+  EXPECT_EQ(sink.alerts(), std::vector<uint32_t>{1}) << "another domain has what is left";
+  sessions.clear();
+  Session again(*inspector, rules, sink, of_domain(1, 999));
+  again.handshake();
+  EXPECT_EQ(again.client(0, head), Action::pass);
+  EXPECT_EQ(met(), 1U) << "what was given back can be had again";
+}
+
+// --- ceilings of parsers and rules, with their policies ---
+
+TEST(Profile, ARuleThatIsGivenUpHasAPolicy) {
+  ProfileSpec spec;
+  spec.settings = hub_settings(InspectMode::ips);
+  spec.settings.policies[static_cast<size_t>(Ceiling::rule_work)] = ExceptionPolicy::drop_flow;
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(*inspector, compile("alert tcp any any -> any any (pcre:\"/^(a+)+$/\"; sid:1;)", 1, spec), sink);
+  session.handshake();
+  EXPECT_EQ(session.client(0, std::string(1'000, 'a') + "!"), Action::drop_session);
+  EXPECT_EQ((*inspector->counters().exceptions)[static_cast<size_t>(Ceiling::rule_work)], 1U);
 }
 
 }  // namespace

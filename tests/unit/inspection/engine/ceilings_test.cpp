@@ -200,5 +200,51 @@ alert udp any any -> any any (content:"a"; content:"a"; distance:1; content:"b";
   EXPECT_EQ(bench.datagram(std::string(20, 'a')), Sids{1}) << "the ordinary is found";
 }
 
+/// Bytes that were scanned and looked at, steps of expressions, and 256 for each rule that was held against
+/// the datagram: what the engine's budgets count, for each byte.
+double matching_cost(const std::string& rules, const std::string& payload) {
+  DetectionBench bench(make_profile(rules));
+  bench.datagram(payload);
+  const DetectorCounters& c = bench.counters();
+  EXPECT_EQ(c.verified, 1u) << "the rule was not held against it";
+  const auto work = static_cast<double>(c.scanned_bytes + c.match_work + 256 * c.verified);
+  return work / static_cast<double>(payload.size());
+}
+
+TEST(Ceilings, RulesCostNoMoreThanTenTimesTheOrdinary) {
+  constexpr size_t kSize = 1'460;
+  std::string request = "GET /index.php?id=17&name=abcdef HTTP/1.1\r\nHost: www.example.com\r\nAccept: */*\r\n\r\n";
+  while (request.size() < kSize) request += "word another=1; ";
+  request.resize(kSize);
+  const auto rule = [](const char* checks) {
+    return std::string("alert udp any any -> any any (") + checks + " sid:1;)";
+  };
+  const struct {
+    const char* checks;
+    std::string hostile;
+  } rows[] = {
+      {R"(pcre:"/(a+)+$/";)", std::string(kSize - 1, 'a') + "!"},
+      {R"(pcre:"/a.*a.*a.*[0-9]/s";)", std::string(kSize, 'a')},
+      {R"(pcre:"/(?:a|aa)+$/";)", std::string(kSize - 1, 'a') + "!"},
+      {R"(pcre:"/[a-z]*[a-z]*[a-z]*=\d/";)", std::string(kSize, 'a')},
+      {R"(pcre:"/(\w+\s?)*;$/";)", std::string(kSize - 1, 'a') + "!"},
+      {R"(content:"a"; content:"a"; distance:0; content:"zz"; distance:1;)", std::string(kSize, 'a')},
+      {R"(content:"a"; pcre:"/a+z/R"; content:"zz"; distance:1;)", std::string(kSize, 'a')},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.checks);
+    EXPECT_LE(matching_cost(rule(row.checks), row.hostile), kMost * matching_cost(rule(row.checks), request));
+  }
+}
+
+TEST(Ceilings, ManyPlacesWithFewStepsEachAreNoReasonToGiveUp) {
+  // None of these needs more steps than it may, whatever stands before the match.
+  DetectionBench bench(make_profile(R"(alert udp any any -> any any (pcre:"/user=\w{3,20}\d{2};/"; sid:1;))"));
+  std::string text;
+  while (text.size() < 1'300) text += "user=abcdefgh_;";
+  EXPECT_EQ(bench.datagram(text + "user=abcdefgh_42;"), Sids{1});
+  EXPECT_EQ(bench.counters().pcre_limits, 0u);
+}
+
 }  // namespace
 }  // namespace weir::inspection
