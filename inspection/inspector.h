@@ -14,7 +14,7 @@
 
 #include "dataplane/net/address.h"
 #include "dataplane/net/result.h"
-#include "inspection/detect/host_marks.h"
+#include "inspection/detect/rule_memory.h"
 #include "inspection/direction.h"
 #include "inspection/engine/exception_policy.h"
 #include "inspection/event_count.h"
@@ -64,6 +64,7 @@ struct InspectorLimits {
   uint32_t stream_window = 4'096;       // bytes kept per direction
   uint32_t out_of_order_segments = 16;  // of full size, per direction
   uint32_t host_marks = 262'144;        // what rules remember of hosts, all workers together
+  uint32_t dataset_values = 16'384;     // what rules add to data sets, all workers together
   uint32_t domain_share = 100;          // percent of `flows`, and of their memory, for one domain's sessions
   uint32_t rule_work = 12'288;          // DetectorLimits::work_per_rule
   uint32_t regex_steps = 3'500;         // DetectorLimits::pcre_steps
@@ -164,6 +165,7 @@ struct InspectorCounters {
   EventCount scan_errors;        // not judged to the end, so not sent
   EventCount expectations_lost;  // announced connections that there was no room for
   EventCount host_marks_lost;    // what rules remember of hosts had to go before its time
+  EventCount dataset_values_lost;  // no room for what a rule would add to a data set
   EventCount rules_moved;        // sessions that went on with the rules of a reload
   EventCount rules_moved_midst;  // of them in the midst of a transaction, since their time was over
   /// Now, by the generation of their rules modulo 4: sessions in the midst of a transaction.
@@ -178,7 +180,7 @@ class Inspector {
   /// Allocates all the memory that this worker's inspection will ever use.
   /// `marks` are all workers'.
   static Result<std::unique_ptr<Inspector>> create(unsigned worker, const InspectorLimits& limits,
-                                                   std::shared_ptr<HostMarks> marks,
+                                                   std::shared_ptr<RuleMemory> memory,
                                                    const EventSettings& events = {});
   virtual ~Inspector() = default;
 

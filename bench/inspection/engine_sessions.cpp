@@ -48,9 +48,9 @@ Result<std::unique_ptr<EngineSessions>> EngineSessions::create(
     std::shared_ptr<const inspection::Ruleset> ruleset, size_t sessions) {
   inspection::InspectorLimits limits;
   limits.flows = static_cast<uint32_t>(sessions + 1);  // and the planted one
-  auto marks = inspection::HostMarks::create(limits.host_marks, 1);
-  if (!marks) return tl::unexpected(marks.error());
-  auto inspector = inspection::Inspector::create(0, limits, std::move(*marks));
+  auto memory = inspection::RuleMemory::create({limits.host_marks, limits.dataset_values}, 1);
+  if (!memory) return tl::unexpected(memory.error());
+  auto inspector = inspection::Inspector::create(0, limits, std::move(*memory));
   if (!inspector) return tl::unexpected(inspector.error());
   return std::unique_ptr<EngineSessions>(
       new EngineSessions(std::move(ruleset), std::move(*inspector), sessions));

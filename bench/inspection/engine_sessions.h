@@ -19,7 +19,7 @@ namespace weir::bench {
 class RingSink final : public inspection::EventSink {
  public:
   RingSink() : ring_(kSize) {}
-  bool push(const inspection::Event& event, std::span<const uint8_t> fields) override {
+  bool push(inspection::Event& event, std::span<const uint8_t> fields) override {
     Told& place = ring_[count_++ % kSize];
     place.event = event;
     place.fields.assign(fields.begin(), fields.end());

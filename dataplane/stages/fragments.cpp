@@ -57,10 +57,16 @@ Fragment fragment_of(rte_mbuf* mbuf, const net::IpView& ip, FragmentUse use, uin
   return f;
 }
 
+/// How a held piece leaves that is given up. A copy's packet has been sent long since.
+Next given_up(rte_mbuf* mbuf, DropReason reason) {
+  return meta_of(mbuf).is_copy ? Next::consumed() : Next::drop(reason);
+}
+
 /// All that is held of a datagram is dropped.
 void drop_held(WorkerContext& ctx, FragmentTable& table, FragmentTable::Index datagram, DropReason reason) {
   table.take(datagram, [&](void* packet, uint32_t, uint32_t) {
-    leave(ctx, static_cast<rte_mbuf*>(packet), Next::drop(reason));
+    auto* const mbuf = static_cast<rte_mbuf*>(packet);
+    leave(ctx, mbuf, given_up(mbuf, reason));
   });
 }
 
@@ -273,12 +279,29 @@ void drop_inspected(WorkerContext& ctx, DropReason reason) {
   note_held(ctx);
 }
 
+bool watch_fragment(WorkerContext& ctx, rte_mbuf* mbuf, WholeDatagram& whole) {
+  rte_mbuf* const copy = rte_pktmbuf_copy(mbuf, ctx.pool, 0, UINT32_MAX);
+  if (copy == nullptr) {
+    ctx.counters.inspect_unseen.add();
+    return false;
+  }
+  ctx.counters.generated.add();
+  meta_of(copy) = meta_of(mbuf);
+  meta_of(copy).is_copy = true;
+  const Next next = gather_inspected(ctx, copy, whole);
+  if (next.kind() == Next::Kind::kept) return false;
+  if (!next.goes_on()) ctx.counters.inspect_unseen.add();
+  leave(ctx, copy, Next::consumed());
+  return next.goes_on();
+}
+
 void expire_fragments(WorkerContext& ctx) {
   FragmentState& state = *ctx.fragments;
   if (state.outer.datagrams() + state.inner.datagrams() == 0) return;
   const NanoTime timeout = NanoTime{ctx.snapshot->timeouts.fragment} << Tick::kShift;
   const auto give_up = [&](void* packet) {
-    leave(ctx, static_cast<rte_mbuf*>(packet), Next::drop(DropReason::fragment_timeout));
+    auto* const mbuf = static_cast<rte_mbuf*>(packet);
+    leave(ctx, mbuf, given_up(mbuf, DropReason::fragment_timeout));
   };
   state.outer.expire(ctx.now, timeout, kExpirePerTurn, give_up);
   state.inner.expire(ctx.now, timeout, kExpirePerTurn, give_up);

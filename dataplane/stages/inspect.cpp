@@ -81,6 +81,7 @@ bool will_be_sent(const Snapshot& snapshot, const PacketMeta& meta) {
 Next drop_rest(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Session& session) {
   if ((session.flags & Session::kResetOnDrop) != 0 && !meta_of(mbuf).fragment)
     add_reset(ctx, resets, mbuf, ResetTo::sender);
+  log_dropped(ctx, meta_of(mbuf));
   return Next::drop(DropReason::session_dropped);
 }
 
@@ -124,8 +125,8 @@ DropReason reason_of(inspection::Refused why) {
 }
 
 /// What was decided for the datagram goes for the pieces that waited for this one.
-void settle_fragments(WorkerContext& ctx, const inspection::Verdict& verdict) {
-  if (verdict.action == inspection::Action::pass) return pass_inspected(ctx);
+void settle_fragments(WorkerContext& ctx, const Profile& profile, const inspection::Verdict& verdict) {
+  if (!profile.watches && verdict.action == inspection::Action::pass) return pass_inspected(ctx);
   drop_inspected(ctx, reason_of(verdict.why));
 }
 
@@ -149,13 +150,17 @@ Next inspect_now(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Profil
   Whole whole = whole_of(mbuf);
   if (meta.fragment) [[unlikely]] {
     WholeDatagram datagram;
-    if (const Next next = gather_inspected(ctx, mbuf, datagram); !next.goes_on()) return next;
+    if (profile.watches) {
+      if (!watch_fragment(ctx, mbuf, datagram)) return Next::go_on();
+    } else if (const Next next = gather_inspected(ctx, mbuf, datagram); !next.goes_on()) {
+      return next;
+    }
     whole = whole_of(meta, datagram);
   }
   const bool urgent = meta.protocol() == net::kProtoTcp && (flags_of(whole.message()) & kUrg) != 0;
   const bool checksum_bad = profile.verify_checksums && whole.payload != whole.transport &&
                             !transport_checksum_right(mbuf, meta, whole.message());
-  if (urgent && !profile.watches) [[unlikely]] {
+  if (urgent && profile.enforces) [[unlikely]] {
     if (meta.fragment) {
       drop_inspected(ctx, DropReason::inspect_unsafe);
       return Next::drop(DropReason::inspect_unsafe);
@@ -180,7 +185,7 @@ Next inspect_now(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Profil
   if (verdict.action == inspection::Action::wait) return Next::kept();
   if (verdict.rewritten) fill_tcp_checksum(mbuf, meta);
   if (meta.fragment) [[unlikely]]
-    settle_fragments(ctx, verdict);
+    settle_fragments(ctx, profile, verdict);
   switch (verdict.action) {
     case inspection::Action::pass:
       if (verdict.bypass) bypass_session(ctx, meta.session);

@@ -51,14 +51,21 @@ struct TxBuffer {
 /// Pushes a worker's events into its ring to the writer.
 class RingSink final : public inspection::EventSink {
  public:
-  RingSink(inspection::EventRing& ring, Counter& lost) : ring_(ring), lost_(lost) {}
-  bool push(const inspection::Event& event, std::span<const uint8_t> fields) override;
+  RingSink(inspection::EventRing& ring, WorkerCounters& counters) : ring_(ring), counters_(counters) {}
+  bool push(inspection::Event& event, std::span<const uint8_t> fields) override;
   /// One that has nothing beside it.
-  bool push(const inspection::Event& event) { return push(event, {}); }
+  bool push(inspection::Event& event) { return push(event, {}); }
 
  private:
   inspection::EventRing& ring_;
-  Counter& lost_;
+  WorkerCounters& counters_;
+};
+
+/// Events of packets that inspection drops.
+struct DropLog {
+  bool all = false;  // each packet; else one of each direction of a session
+  TokenBucket tokens;  // of all
+  uint32_t suppressed = 0;  // since the last one that was told
 };
 
 /// The rings of one worker; the worker is the one consumer of `in` and `from_control`.
@@ -117,6 +124,7 @@ struct WorkerContext {
   std::vector<AttachmentBuckets> punt_shares;  // by PuntReason
   AttachmentBuckets note_shares;
   Policer policer;
+  DropLog drop_log;
   bool flow_events = true;
   uint32_t flow_interval = 0;
   SessionBudgets* budgets = nullptr;  // of all workers; null: there are no bounds

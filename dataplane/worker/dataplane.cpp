@@ -122,6 +122,7 @@ class DataplaneImpl final : public Dataplane {
     send_command(Command::Kind::purge_stale_adjacencies, std::move(done));
   }
 
+  const inspection::RuleMemory& rule_memory() const override { return *rule_memory_; }
   void set_wall_offset(int64_t offset_ns) override {
     wall_offset_ns_.store(offset_ns, std::memory_order_relaxed);
   }
@@ -197,7 +198,7 @@ class DataplaneImpl final : public Dataplane {
   std::unique_ptr<rte_rcu_qsbr, FreeRte> qsbr_;
   TscClock clock_;
   std::unique_ptr<SessionBudgets> budgets_;       // null: there are no bounds
-  std::shared_ptr<inspection::HostMarks> marks_;  // of all workers
+  std::shared_ptr<inspection::RuleMemory> rule_memory_;  // of all workers
   std::vector<std::unique_ptr<Worker>> workers_;
   std::deque<Pending> pending_;
   std::deque<Retired> retired_;
@@ -226,9 +227,10 @@ Status DataplaneImpl::init(const DataplaneSettings& settings) {
     if (!budgets) return tl::unexpected(std::move(budgets.error()).context("host table"));
     budgets_ = std::move(*budgets);
   }
-  auto marks = inspection::HostMarks::create(settings.inspection.host_marks, secrets.next());
-  if (!marks) return tl::unexpected(std::move(marks.error()).context("inspection"));
-  marks_ = std::move(*marks);
+  auto memory = inspection::RuleMemory::create(
+      {settings.inspection.host_marks, settings.inspection.dataset_values}, secrets.next());
+  if (!memory) return tl::unexpected(std::move(memory.error()).context("inspection"));
+  rule_memory_ = std::move(*memory);
   for (uint32_t i = 0; i < count; ++i) {
     if (auto status = init_worker(static_cast<WorkerIndex>(i), settings, secrets); !status) return status;
   }
@@ -256,7 +258,7 @@ Status DataplaneImpl::init_worker(WorkerIndex index, const DataplaneSettings& se
   ctx.half_open_limit = std::max(1u, (half_open + count - 1) / count);
   inspection::InspectorLimits limits = settings.inspection;
   limits.flows = (limits.flows + count - 1) / count;
-  auto inspector = inspection::Inspector::create(index, limits, marks_, settings.inspection_events);
+  auto inspector = inspection::Inspector::create(index, limits, rule_memory_, settings.inspection_events);
   if (!inspector) return tl::unexpected(std::move(inspector.error()).context("inspection"));
   ctx.inspector = std::move(*inspector);
   ctx.bindings = std::make_unique<Bindings>(std::max<uint32_t>(settings.nat_bindings / count, 1), ctx.id,

@@ -51,6 +51,7 @@ struct DataplaneSettings {
   FragmentLimits fragments = {};        // whole hub
   bool flow_events = true;
   uint32_t rule_events_per_second = 10;  // per policy rule and worker: see RuleLog
+  uint32_t drop_events_per_second = 1'000;  // per worker: see DropLog
   uint32_t flow_interval = 0;  // ticks between the records of a session that lasts; 0: only at its end
   SessionBudgetLimits budgets = {};
   uint32_t half_open = 0;  // TCP sessions, whole hub; 0: a quarter of `sessions`
@@ -109,6 +110,8 @@ struct WorkerCounters {
   Counter pending_given_up;   // the same, since one more packet could not be held
   Counter pending_timed_out;  // the same, since they had waited for long enough
   Counter events_lost, notes_lost;
+  std::array<Counter, inspection::kEventKinds> events_lost_of;  // by EventKind
+  Counter drop_events_suppressed;  // packets that inspection dropped, not told: see DropLog
   Counter rule_events_suppressed;  // sessions that a logged rule refused or watched, not told: see RuleLog
   Counter turns, idle_turns, bursts;
 };
@@ -244,6 +247,8 @@ class Dataplane {
   virtual const inspection::InspectorCounters& inspection_counters(WorkerIndex worker) const = 0;
   /// For its counters; null: there is none.
   virtual const inspection::Engine* inspection_engine(WorkerIndex worker) const = 0;
+  /// What rules remember beyond one session. Any thread.
+  virtual const inspection::RuleMemory& rule_memory() const = 0;
   virtual const ProfileCounters& profile(WorkerIndex worker) const = 0;
   virtual AttachmentTotals attachment_totals(AttachmentId attachment) const = 0;
   /// What a rule decided, over all workers, since the hub started: by its place, whichever rule had that.

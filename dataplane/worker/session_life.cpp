@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <optional>
+#include <utility>
 
 #include "dataplane/stages/pend.h"
 #include "dataplane/stages/tcp_reset.h"
@@ -210,13 +211,32 @@ inspection::FlowInfo flow_info(const WorkerContext& ctx, SessionIndex index) {
   return flow;
 }
 
-bool SessionSink::push(const inspection::Event& event, std::span<const uint8_t> fields) {
+bool SessionSink::push(inspection::Event& event, std::span<const uint8_t> fields) {
   SessionCold& cold = ctx_.sessions->cold(index_);
   if (event.kind == inspection::EventKind::alert && cold.alerts != UINT16_MAX) ++cold.alerts;
-  inspection::Event whole = event;
-  whole.flow = flow_info(ctx_, index_);  // another rule may have decided since it was opened
-  whole.flow_stats = flow_so_far(ctx_, index_);
-  return ctx_.events.push(whole, fields);
+  if (event.kind == inspection::EventKind::drop && ctx_.drop_log.all) {
+    if (!ctx_.drop_log.tokens.take(ctx_.now)) {
+      ctx_.counters.drop_events_suppressed.add();
+      ++ctx_.drop_log.suppressed;
+      return true;
+    }
+    event.suppressed = std::exchange(ctx_.drop_log.suppressed, 0);
+  }
+  event.flow = flow_info(ctx_, index_);  // another rule may have decided since it was opened
+  event.flow_stats = flow_so_far(ctx_, index_);
+  return ctx_.events.push(event, fields);
+}
+
+void log_dropped(WorkerContext& ctx, const PacketMeta& meta) {
+  if (!ctx.drop_log.all) return;
+  inspection::Event event;
+  event.kind = inspection::EventKind::drop;
+  event.time_ns = ctx.now;
+  event.packet_length = meta.ip_length;
+  event.drop_reason.assign("flow drop");
+  event.turned = event.alert.to_client = meta.direction == Direction::reverse;
+  event.alert.blocked = true;
+  SessionSink(ctx, meta.session).push(event, {});
 }
 
 inspection::FlowBody flow_so_far(const WorkerContext& ctx, SessionIndex index) {

@@ -44,12 +44,15 @@ inspection::FlowBody flow_so_far(const WorkerContext& ctx, SessionIndex index);
 class SessionSink final : public inspection::EventSink {
  public:
   SessionSink(WorkerContext& ctx, SessionIndex index) : ctx_(ctx), index_(index) {}
-  bool push(const inspection::Event& event, std::span<const uint8_t> fields) override;
+  bool push(inspection::Event& event, std::span<const uint8_t> fields) override;
 
  private:
   WorkerContext& ctx_;
   SessionIndex index_;
 };
+
+/// A packet of a session that was dropped before is dropped: told, if each one is.
+void log_dropped(WorkerContext& ctx, const PacketMeta& meta);
 
 /// The packet is going to wait, and keeps the name of its session's use: indices are given out again.
 inline void note_session_use(const WorkerContext& ctx, PacketMeta& meta) {

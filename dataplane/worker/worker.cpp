@@ -148,9 +148,10 @@ FragmentState::FragmentState(const FragmentLimits& limits, uint64_t secret)
   cleared.reserve(limits.held + kMaxRxBurst);
 }
 
-bool RingSink::push(const inspection::Event& event, std::span<const uint8_t> fields) {
+bool RingSink::push(inspection::Event& event, std::span<const uint8_t> fields) {
   if (ring_.push(event, fields)) return true;
-  lost_.add();
+  counters_.events_lost.add();
+  counters_.events_lost_of[static_cast<size_t>(event.kind)].add();
   return false;
 }
 
@@ -163,7 +164,7 @@ WorkerContext::WorkerContext(WorkerIndex index, const DataplaneSettings& setting
       inspect_limits(worker_share(settings.inspect, static_cast<uint32_t>(settings.cores.size()))),
       inspect_queue(inspect_limits.packets),
       rings(std::move(own_rings)),
-      events(*rings.events, counters.events_lost),
+      events(*rings.events, counters),
       punt_tokens{TokenBucket(settings.punts_per_second), TokenBucket(settings.punts_per_second),
                   TokenBucket(settings.punts_per_second), TokenBucket(settings.punts_per_second),
                   TokenBucket(settings.punts_per_second), TokenBucket(settings.punts_per_second),
@@ -172,6 +173,7 @@ WorkerContext::WorkerContext(WorkerIndex index, const DataplaneSettings& setting
       punt_shares(kPuntReasons, AttachmentBuckets(settings.punts_per_attachment)),
       note_shares(settings.punts_per_attachment),
       policer(static_cast<uint32_t>(settings.cores.size())),
+      drop_log{settings.inspection_events.all_drops, TokenBucket(settings.drop_events_per_second)},
       flow_events(settings.flow_events),
       flow_interval(settings.flow_events ? settings.flow_interval : 0),
       when_full(settings.when_full) {}

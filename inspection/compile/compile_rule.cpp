@@ -1,6 +1,7 @@
 #include "inspection/compile/compile_rule.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "inspection/app/app_events.h"
 #include "inspection/detect/packet_events.h"
@@ -350,6 +351,14 @@ Status RuleCompiler::take(const ast::Dataset& c) {
   check.name = *name;
   check.loaded = std::move(*loaded);
   check.context_key = c.context_key;
+  const bool known = std::any_of(context_.saved.begin(), context_.saved.end(),
+                                 [&](const SavedSet& set) { return set.number == *name; });
+  if (!c.save.empty() && !known) {
+    const std::string file =
+        rule_.file < context_.parsed.files.size() ? context_.parsed.files[rule_.file] : std::string();
+    context_.saved.push_back(
+        {*name, c.type, (std::filesystem::path(file).parent_path() / c.save).string(), check.loaded});
+  }
   return add_set(c.use, std::move(check));
 }
 

@@ -13,6 +13,7 @@ struct RuleCompileContext {
   FlowBitNames& flowbits;
   TransformChains& chains;
   ValueSets& sets;
+  std::vector<SavedSet>& saved;
 };
 
 /// The error is a sentence: what the rule needs that is not evaluated, or why it can never match. Its fast

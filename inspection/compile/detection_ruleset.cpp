@@ -141,7 +141,7 @@ Result<std::shared_ptr<const DetectionRuleset>> DetectionRuleset::compile(
   FlowBitNames own_names;
   ValueSets sets(parsed, options.read_list);
   RuleCompileContext context{parsed, options.flowbit_names ? *options.flowbit_names : own_names, out->chains_,
-                             sets};
+                             sets, out->saved_sets_};
   out->addresses_ = parsed.addresses;
   out->ports_ = parsed.ports;
   for (const ast::Rule& rule : parsed.rules) {

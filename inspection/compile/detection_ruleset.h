@@ -81,6 +81,8 @@ class DetectionRuleset {
   /// Rules that no literal proposes, so that they are verified against all bytes of their kind.
   std::span<const uint32_t> slow() const { return slow_; }
   const TransformChains& chains() const { return chains_; }
+  /// Data sets that are written to files (detect/saved_sets.h).
+  std::span<const SavedSet> saved_sets() const { return saved_sets_; }
   /// Checksums of files that rules ask for: bits by FileDigest.
   uint8_t file_digests() const { return file_digests_; }
   /// Some rule looks into ssh.hassh or one of its like.
@@ -147,6 +149,7 @@ class DetectionRuleset {
   std::vector<ast::Issue> issues_;
   std::vector<uint32_t> slow_;
   TransformChains chains_;
+  std::vector<SavedSet> saved_sets_;
   uint8_t file_digests_ = 0;
   bool asks_ssh_fingerprints_ = false;
   bool asks_body_md5_ = false;

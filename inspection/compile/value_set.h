@@ -42,6 +42,11 @@ class ValueSet {
   /// The context as JSON; empty: the entry has none.
   std::string_view context(const Entry& entry) const { return contexts_[entry.context]; }
   size_t size() const { return entries_.size(); }
+  /// Calls `take(value)` for each, in no order.
+  template <typename Take>
+  void for_each(Take&& take) const {
+    for (const auto& entry : entries_) take(entry.first);
+  }
 
  private:
   struct Hash {

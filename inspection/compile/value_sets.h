@@ -15,6 +15,14 @@ namespace weir::inspection {
 using ListReader = std::function<Result<std::string>(const std::string&, const std::string&)>;
 using SharedSet = std::shared_ptr<const ValueSet>;
 
+/// A set whose values are written to a file.
+struct SavedSet {
+  uint16_t number = 0;  // SetCheck::name
+  ast::DatasetType type = ast::DatasetType::string;
+  std::string file;
+  SharedSet loaded;  // null: it began empty
+};
+
 class ValueSets {
  public:
   /// Rules may name a set before the rule that says which file it is: all are looked through.

@@ -14,6 +14,7 @@
 
 #include "inspection/compile/detection_rule.h"
 #include "inspection/detect/scratch_bytes.h"
+#include "inspection/event_count.h"
 
 namespace weir::inspection {
 

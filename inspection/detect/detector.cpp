@@ -21,23 +21,22 @@ PayloadSource packet_source(const PacketView& packet) {
 }  // namespace
 
 Result<std::unique_ptr<Detector>> Detector::create(unsigned worker, const DetectorLimits& limits,
-                                                   BytePool& pool, std::shared_ptr<HostMarks> marks) {
+                                                   BytePool& pool, std::shared_ptr<RuleMemory> memory) {
   try {
-    return std::make_unique<DetectorCore>(worker, limits, pool, std::move(marks));
+    return std::make_unique<DetectorCore>(worker, limits, pool, std::move(memory));
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::exhausted, "there is not enough memory for detection's tables");
   }
 }
 
 DetectorCore::DetectorCore(unsigned worker, const DetectorLimits& limits, BytePool& pool,
-                           std::shared_ptr<HostMarks> marks)
+                           std::shared_ptr<RuleMemory> memory)
     : worker_(worker),
       limits_(limits),
       pool_(pool),
       scratch_bytes_(limits.transform_bytes),
-      marks_(std::move(marks)),
-      host_bits_(*marks_),
-      datasets_(limits.dataset_entries) {
+      memory_(std::move(memory)),
+      host_bits_(*memory_->hosts) {
   findings_.reserve(limits.findings_per_packet);
 }
 
@@ -379,10 +378,10 @@ void DetectorCore::apply_thresholds(Call& call, const DetectionRule& rule, Findi
   const CountedMatch match{rule.info, call.packet, call.facts, source_host(call, finding.direction),
                            destination_host(call, finding.direction)};
   for (uint32_t part = 0; part < rule.thresholds.size() && finding.thresholded == Thresholded::no; ++part)
-    finding.thresholded = count_match(*marks_, rule.thresholds[part], part, match, lost);
+    finding.thresholded = count_match(*memory_->hosts, rule.thresholds[part], part, match, lost);
   for (uint32_t part = 0; part < rule.rate_filters.size(); ++part) {
     const ast::RateFilter& filter = rule.rate_filters[part];
-    if (rate_exceeded(*marks_, filter, part, match, lost)) {
+    if (rate_exceeded(*memory_->hosts, filter, part, match, lost)) {
       finding.action = filter.new_action;
       finding.by_rate_filter = true;
     }

@@ -13,7 +13,7 @@
 #include "inspection/compile/detection_ruleset.h"
 #include "inspection/detect/alert.h"
 #include "inspection/detect/detection_profile.h"
-#include "inspection/detect/host_marks.h"
+#include "inspection/detect/rule_memory.h"
 #include "inspection/detect/inspected.h"
 #include "inspection/detect/session_detection.h"
 #include "inspection/detect/verdict.h"
@@ -32,7 +32,6 @@ struct DetectorLimits {
   uint32_t rules_per_stream = 64;        // the same for a session's stream, for one direction
   uint32_t flowbits_per_session = 256;
   uint32_t transform_bytes = 512 * 1024;  // what transforms make, for one packet
-  uint32_t dataset_entries = 16'384;      // values that rules have added to data sets, or taken out
   /// No prefilter, no grouping, no memory of candidates: every rule on every buffer. For tests.
   bool reference = false;
 };
@@ -60,7 +59,7 @@ struct DetectorCounters {
   EventCount transforms_lost;      // transform_bytes
   EventCount hostbits_lost;        // gave way before their time, in the table of all workers
   EventCount thresholds_lost;      // the same of counts: they begin anew
-  EventCount dataset_values_lost;  // dataset_entries: the rule that would add one does not match
+  EventCount dataset_values_lost;  // RuleMemory::Limits: the rule that would add one does not match
   EventCount memory_lost;          // the pool is at its ceiling
 };
 
@@ -69,7 +68,7 @@ class Detector {
   /// Takes all the memory that this worker's detection needs beside `pool`, which has to outlive it. `marks`
   /// are shared by all workers.
   static Result<std::unique_ptr<Detector>> create(unsigned worker, const DetectorLimits& limits,
-                                                  BytePool& pool, std::shared_ptr<HostMarks> marks);
+                                                  BytePool& pool, std::shared_ptr<RuleMemory> memory);
   virtual ~Detector() = default;
 
   /// Judges one packet. Alerts go to `sink` before it returns. A session may come with another profile than

@@ -8,9 +8,8 @@
 #include <vector>
 
 #include "inspection/detect/byte_matcher.h"
-#include "inspection/detect/dataset_table.h"
 #include "inspection/detect/detector.h"
-#include "inspection/detect/host_marks.h"
+#include "inspection/detect/rule_memory.h"
 #include "inspection/detect/scratch_bytes.h"
 #include "inspection/detect/session_state.h"
 #include "inspection/detect/thresholds.h"
@@ -20,7 +19,7 @@ namespace weir::inspection {
 class DetectorCore final : public Detector {
  public:
   DetectorCore(unsigned worker, const DetectorLimits& limits, BytePool& pool,
-               std::shared_ptr<HostMarks> marks);
+               std::shared_ptr<RuleMemory> memory);
 
   DetectionVerdict inspect(const DetectionProfile& profile, SessionDetection& session,
                            const Inspected& inspected, AlertSink& sink) override;
@@ -140,9 +139,8 @@ class DetectorCore final : public Detector {
   std::array<Transformed, 64> transformed_{};
   size_t transformed_count_ = 0;
   std::vector<Finding> findings_;  // room for findings_per_packet
-  std::shared_ptr<HostMarks> marks_;
+  const std::shared_ptr<RuleMemory> memory_;
   HostBits host_bits_;
-  DatasetTable datasets_;
   std::array<AlertContext, 64> contexts_{};  // of findings, and behind them of the rule at hand
   size_t contexts_used_ = 0, contexts_found_ = 0;
   bool scan_failed_ = false;

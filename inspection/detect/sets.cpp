@@ -31,8 +31,8 @@ bool DetectorCore::set_holds(const SetCheck& check, std::span<const uint8_t> val
   if (check.is_reputation) return reputation_holds(check, value);
   const ValueSet::Entry* const entry = check.loaded != nullptr ? check.loaded->find(as_text(value)) : nullptr;
   // A set in JSON, which has contexts, is not changed by rules.
-  const bool in = check.context_key.empty() ? datasets_.has(check.name, value).value_or(entry != nullptr)
-                                            : entry != nullptr;
+  const bool loaded = entry != nullptr;
+  const bool in = check.context_key.empty() ? memory_->values->has(check.name, value).value_or(loaded) : loaded;
   if (check.operation == Op::isset || check.operation == Op::isnotset) {
     if (in && !check.context_key.empty() && contexts_used_ < contexts_.size())
       contexts_[contexts_used_++] = {check.context_key, check.loaded->context(*entry)};
@@ -41,9 +41,9 @@ bool DetectorCore::set_holds(const SetCheck& check, std::span<const uint8_t> val
   // To add what is there, or to take out what is not, is no match.
   const bool wants = check.operation == Op::set;
   if (in == wants) return false;
-  if (datasets_.put(check.name, value, wants)) return true;
-  ++counters_.dataset_values_lost;
-  return false;
+  const DatasetTable::Change change = memory_->values->change(check.name, value, wants, loaded);
+  if (change == DatasetTable::Change::no_room) ++counters_.dataset_values_lost;
+  return change == DatasetTable::Change::made;
 }
 
 /// With the part's transforms, which were made for its other checks already.

@@ -76,10 +76,10 @@ Engine::Engine(const EngineSettings& settings)
 Engine::~Engine() = default;
 
 Result<std::unique_ptr<Engine>> Engine::create(unsigned worker, const EngineSettings& settings,
-                                               std::shared_ptr<HostMarks> marks) {
+                                               std::shared_ptr<RuleMemory> memory) {
   std::unique_ptr<Engine> engine(new Engine(settings));
-  engine->marks_ = marks;
-  auto detector = Detector::create(worker, settings.detector, engine->pool_, std::move(marks));
+  engine->memory_ = memory;
+  auto detector = Detector::create(worker, settings.detector, engine->pool_, std::move(memory));
   if (!detector) return tl::unexpected(std::move(detector.error()));
   engine->detector_ = std::move(*detector);
   return engine;

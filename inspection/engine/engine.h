@@ -101,7 +101,7 @@ class Engine {
  public:
   /// `marks` are all workers'.
   static Result<std::unique_ptr<Engine>> create(unsigned worker, const EngineSettings& settings,
-                                                std::shared_ptr<HostMarks> marks);
+                                                std::shared_ptr<RuleMemory> memory);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -208,7 +208,7 @@ class Engine {
   uint64_t serial_ = 0;               // of those
   BytePool pool_;
   ParserShared parsers_;
-  std::shared_ptr<HostMarks> marks_;
+  std::shared_ptr<RuleMemory> memory_;
   std::unique_ptr<Detector> detector_;
   std::unique_ptr<uint8_t[]> scratch_;  // one payload, rewritten
   EngineCounters counters_;

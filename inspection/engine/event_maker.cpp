@@ -166,7 +166,7 @@ void EventMaker::alert_files(const Transaction& transaction, Direction way) {
 
 void EventMaker::judged(const EngineSession* session, const EnginePacket& packet,
                         const EngineVerdict& verdict) {
-  const bool wanted = concluded(verdict);
+  const bool wanted = concluded(packet, verdict);
   if (verdict.forward || !wanted || !settings_.kinds.has(EventKind::drop)) return;
   Event& event = begin(EventKind::drop, packet.view.time_ns, session, &packet);
   event.turned = session != nullptr && packet.view.direction == Direction::to_client;

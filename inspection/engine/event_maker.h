@@ -36,7 +36,7 @@ class EventMaker : public EngineEvents {
   virtual void made(Event& event, std::span<const uint8_t> fields, const EngineSession* session,
                     const EnginePacket* packet) = 0;
   /// Before judged() makes a drop of it. False: none is wanted.
-  virtual bool concluded(const EngineVerdict& verdict) = 0;
+  virtual bool concluded(const EnginePacket& packet, const EngineVerdict& verdict) = 0;
   /// A rule alerts, whether or not an event is made of that.
   virtual void alerted() {}
 

@@ -14,4 +14,13 @@ void InlineEvents::made(Event& event, std::span<const uint8_t> fields, const Eng
   if (!sink_->push(event, fields)) ++counters_.events_lost;
 }
 
+/// As Suricata does: the first drop of each direction, or all.
+bool InlineEvents::concluded(const EnginePacket& packet, const EngineVerdict& verdict) {
+  if (!drops_ || verdict.forward) return false;
+  const auto bit = static_cast<uint8_t>(1U << static_cast<unsigned>(packet.view.direction));
+  const bool first = (*told_ & bit) == 0;
+  *told_ = static_cast<uint8_t>(*told_ | bit);
+  return first || all_drops_;
+}
+
 }  // namespace weir::inspection

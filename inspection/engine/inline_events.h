@@ -12,25 +12,30 @@ class InlineEvents final : public EventMaker {
   static constexpr size_t kRoom = 12 * 1'024;
 
   InlineEvents(const EventSettings& settings, InspectorCounters& counters)
-      : EventMaker(settings, kRoom, FieldWriter::Limits::of_fields), counters_(counters) {}
+      : EventMaker(settings, kRoom, FieldWriter::Limits::of_fields),
+        counters_(counters),
+        all_drops_(settings.all_drops) {}
 
   /// Whose events come now, and where they go: until the next call. `drops`: what is to be dropped is.
-  void set(const FlowInfo& flow, EventSink& sink, bool drops) {
+  /// `told`: for which directions of the session a drop was told, as bits.
+  void set(const FlowInfo& flow, EventSink& sink, bool drops, uint8_t& told) {
     flow_ = &flow;
     sink_ = &sink;
+    told_ = &told;
     drops_ = drops;
   }
 
  private:
   void made(Event& event, std::span<const uint8_t> fields, const EngineSession* session,
             const EnginePacket* packet) override;
-  /// One drop for a session. What is dropped of it beside is counted.
-  bool concluded(const EngineVerdict& verdict) override { return drops_ && verdict.drop_session; }
+  bool concluded(const EnginePacket& packet, const EngineVerdict& verdict) override;
   void alerted() override { ++counters_.alerts; }
 
   InspectorCounters& counters_;
   const FlowInfo* flow_ = nullptr;
   EventSink* sink_ = nullptr;
+  uint8_t* told_ = nullptr;
+  const bool all_drops_;
   bool drops_ = false;
 };
 

@@ -19,6 +19,8 @@ constexpr uint32_t kIndexBits = 24;  // of a handle; the rest is a generation
 constexpr uint32_t kIndexMask = (1U << kIndexBits) - 1;
 constexpr uint32_t kNoFlow = kIndexMask;
 
+constexpr uint64_t kNoQuota = UINT64_MAX / 2;
+
 constexpr uint32_t kFullSegment = 2'048;  // what a record of a segment of 1,460 bytes takes
 
 struct Flow {
@@ -30,6 +32,7 @@ struct Flow {
   bool is_inline = false;       // how `session` puts its streams together
   bool in_transaction = false;  // counted so, with its rules' generation
   uint8_t generation = 0;
+  uint8_t drops_told = 0;  // by direction, as bits
   Refused dropped_for = Refused::rule;
   uint32_t rules = 0;       // the generation that it was judged by last
   uint32_t dropped_by = 0;  // sid
@@ -145,7 +148,8 @@ class InlineInspector final : public Inspector {
       : engine_(std::move(engine)),
         flows_(limits.flows),
         domain_flows_(std::max<uint64_t>(uint64_t{limits.flows} * limits.domain_share / 100, 1)),
-        domain_bytes_(engine_->pool().capacity() / 100 * limits.domain_share),
+        domain_bytes_(limits.domain_share >= 100 ? kNoQuota
+                                                 : uint64_t{engine_->pool().capacity()} * limits.domain_share / 100),
         events_(events, counters_) {
     counters_.exceptions = &engine_->counters().exceptions;
     for (uint32_t i = 0; i < limits.flows; ++i)
@@ -184,6 +188,7 @@ class InlineInspector final : public Inspector {
     const uint64_t lost = detection.thresholds_lost + detection.hostbits_lost;
     counters_.host_marks_lost += lost - counters_.host_marks_lost;
     counters_.expectations_lost += engine_->counters().expectations_lost - counters_.expectations_lost;
+    counters_.dataset_values_lost += detection.dataset_values_lost - counters_.dataset_values_lost;
   }
   Verdict refuse(Flow& flow, const EngineVerdict& verdict);
   Verdict conclude(Flow& flow, const EnginePacket& seen, const EngineVerdict& verdict,
@@ -312,7 +317,7 @@ Verdict InlineInspector::inspect(FlowHandle handle, const RulesInUse& rules, con
   packet_ = &packet;
   EnginePacket seen = engine_packet(flow->info, packet);
   const Ruleset& ruleset = rules_for(*flow, rules);
-  events_.set(flow->info, sink, ruleset.settings().mode == InspectMode::ips);
+  events_.set(flow->info, sink, ruleset.settings().mode == InspectMode::ips, flow->drops_told);
   const Charge charged = charge(*flow);
   const EngineVerdict verdict = judge(*flow, seen, ruleset);
   note_memory();
@@ -402,7 +407,7 @@ Verdict InlineInspector::refuse(Flow& flow, const EngineVerdict& verdict) {
 void InlineInspector::finish(FlowHandle handle, uint64_t now_ns, EventSink& sink) {
   Flow* flow = find(handle);
   if (flow == nullptr || flow->session == nullptr) return;
-  events_.set(flow->info, sink, false);
+  events_.set(flow->info, sink, false, flow->drops_told);
   engine_->tell_open(*flow->session, now_ns, events_);
 }
 
@@ -412,7 +417,7 @@ uint64_t InlineInspector::end(FlowHandle handle, const RulesInUse& rules, uint64
   if (flow == nullptr || flow->session == nullptr) return 0;
   const Ruleset& ruleset = rules_for(*flow, rules);
   const Charge charged = charge(*flow);
-  events_.set(flow->info, sink, false);
+  events_.set(flow->info, sink, false, flow->drops_told);
   engine_->settle(*flow->session, {now_ns, wall_seconds}, ruleset, events_);
   note_lost_marks();
   return engine_->work();
@@ -431,7 +436,7 @@ uint64_t InspectorLimits::memory() const {
 }
 
 Result<std::unique_ptr<Inspector>> Inspector::create(unsigned worker, const InspectorLimits& limits,
-                                                     std::shared_ptr<HostMarks> marks,
+                                                     std::shared_ptr<RuleMemory> memory,
                                                      const EventSettings& events) {
   if (limits.flows == 0 || limits.flows >= kNoFlow) {
     return fail(ErrorCode::invalid, "the number of inspected sessions has to lie between 1 and 16777214");
@@ -443,7 +448,7 @@ Result<std::unique_ptr<Inspector>> Inspector::create(unsigned worker, const Insp
     return fail(ErrorCode::invalid, "at most 1024 out-of-order segments may be kept for a direction");
   }
   try {
-    auto engine = Engine::create(worker, settings_of(limits), std::move(marks));
+    auto engine = Engine::create(worker, settings_of(limits), std::move(memory));
     if (!engine) return tl::unexpected(std::move(engine.error()));
     return std::unique_ptr<Inspector>(
         std::make_unique<InlineInspector>(std::move(*engine), limits, events));

@@ -74,6 +74,8 @@ enum class EventKind : uint8_t {
   count_
 };
 
+inline constexpr size_t kEventKinds = static_cast<size_t>(EventKind::count_);
+
 /// Which kinds are wanted.
 class EventKinds {
  public:
@@ -101,6 +103,7 @@ struct EventSettings {
   bool app_layer = true;                            // of alerts: what their transaction says
   bool metadata = true, rule_text = false, references = false;
   bool drop_alerts = true;  // drops name the rule
+  bool all_drops = false;   // each packet that is not sent; else one of each direction of a session
   /// Lower case: the field of the request in which proxies name their client; empty: it is not asked for.
   std::string xff_header;
   bool xff_reverse = true;  // the last one of several counts, as of a reverse proxy; else the first
@@ -173,12 +176,12 @@ struct Event {
 };
 static_assert(std::is_trivially_copyable_v<Event>);
 
-/// Where a worker puts events, with their fields. push() copies, never blocks, and returns false when there
-/// is no room (the caller counts it).
+/// Where a worker puts events, with their fields. push() adds to the event what the sink alone knows, copies
+/// it, never blocks, and returns false when there is no room (the caller counts it).
 class EventSink {
  public:
   virtual ~EventSink() = default;
-  virtual bool push(const Event& event, std::span<const uint8_t> fields) = 0;
+  virtual bool push(Event& event, std::span<const uint8_t> fields) = 0;
 };
 
 }  // namespace weir::inspection

@@ -257,7 +257,7 @@ void EveWriter::ended(const EngineSession& session) {
   EventMaker::ended(session);
 }
 
-bool EveWriter::concluded(const EngineVerdict& verdict) {
+bool EveWriter::concluded(const EnginePacket&, const EngineVerdict& verdict) {
   for (Json& json : pending_) {
     if (!settings_.verdict) break;
     json["verdict"]["action"] = !verdict.forward ? "drop" : verdict.passed ? "pass" : "alert";

@@ -59,7 +59,7 @@ class EveWriter final : public EventMaker {
   EveWriter(std::FILE* file, const EveSettings& settings);
   void made(Event& event, std::span<const uint8_t> fields, const EngineSession* session,
             const EnginePacket* packet) override;
-  bool concluded(const EngineVerdict& verdict) override;
+  bool concluded(const EnginePacket& packet, const EngineVerdict& verdict) override;
   void add_flow(Json& json, const EngineSession& session) const;
   void write_dns(Json json);
   void write_older_dns(Json json, const Json& queries, bool response);

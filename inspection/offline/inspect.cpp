@@ -1,5 +1,6 @@
 #include "inspection/offline/inspect.h"
 
+#include "inspection/detect/saved_sets.h"
 #include "inspection/engine/ruleset_builder.h"
 #include "inspection/offline/stats.h"
 
@@ -106,7 +107,8 @@ Status run(InspectRequest& request, std::ostream& err, size_t& refused) {
   if (!compiled) return tl::unexpected(std::move(compiled.error()));
   refused = tell_refused(*rules, **compiled, err);
   std::vector<std::string> unbound;
-  auto profile = DetectionProfile::bind(*compiled, request.settings.variables, request.settings.session.mode,
+  const std::shared_ptr<const DetectionRuleset> ruleset = *compiled;
+  auto profile = DetectionProfile::bind(ruleset, request.settings.variables, request.settings.session.mode,
                                         DropScope::by_rule, &unbound);
   if (!profile) return tl::unexpected(std::move(profile.error()));
   for (const std::string& sentence : unbound) err << "weir: " << sentence << '\n';
@@ -114,13 +116,12 @@ Status run(InspectRequest& request, std::ostream& err, size_t& refused) {
     refused += unbound.size();
     return {};
   }
-  auto marks = HostMarks::create(request.settings.host_marks, kMarkSecret);
-  if (!marks) return tl::unexpected(std::move(marks.error()));
-  const std::shared_ptr<HostMarks> shared = std::move(*marks);
+  auto memory = RuleMemory::create({.host_marks = request.settings.host_marks}, kMarkSecret);
+  if (!memory) return tl::unexpected(std::move(memory.error()));
   std::vector<std::unique_ptr<Engine>> engines;
   request.settings.engine.detector.reference = request.reference;
   for (unsigned worker = 0; worker < request.workers; ++worker) {
-    auto engine = Engine::create(worker, request.settings.engine, shared);
+    auto engine = Engine::create(worker, request.settings.engine, *memory);
     if (!engine) return tl::unexpected(std::move(engine.error()));
     engines.push_back(std::move(*engine));
   }
@@ -131,6 +132,7 @@ Status run(InspectRequest& request, std::ostream& err, size_t& refused) {
   Run(request.settings, std::move(engines), std::move(*profile), **eve).all(*capture);
   // A capture that is cut short is still a capture: what could be read was inspected.
   if (!capture->error().empty()) err << "weir: " << request.pcap << ": " << capture->error() << '\n';
+  for (const std::string& problem : save_sets(*ruleset, *(*memory)->values)) err << "weir: " << problem << '\n';
   return (*eve)->finish();
 }
 

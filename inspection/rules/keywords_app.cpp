@@ -1,5 +1,6 @@
 // Keywords about the application protocol: what is spoken, numbers of DNS and TLS, files, data sets, events.
 #include <algorithm>
+#include <filesystem>
 
 #include "inspection/rules/content_bytes.h"
 #include "inspection/rules/keyword.h"
@@ -493,6 +494,7 @@ Parsed<void> read_dataset_word(const OptionText& option, Token piece, Dataset& s
   } else if (word == "load" || word == "state") {
     set.load = value;
     set.load_may_miss = word == "state";
+    if (word == "state") set.save = value;
   } else if (word == "format") {
     if (value != "csv" && value != "json" && value != "ndjson" && value != "jsonline")
       return wrong_at(piece, option, "format is csv, json or ndjson.");
@@ -502,7 +504,7 @@ Parsed<void> read_dataset_word(const OptionText& option, Token piece, Dataset& s
   } else if (word == "context_key" || word == "value_key" || word == "array_key") {
     (word == "context_key" ? set.context_key : word == "value_key" ? set.value_key : set.array_key) = value;
   } else if (word == "save") {
-    return {};  // what rules added is not written
+    set.save = value;
   } else if ((word != "memcap" && word != "hashsize") ||
              !read_size(value, std::numeric_limits<uint64_t>::max())) {
     return wrong_at(piece, option, "'" + std::string(word) + "' is unknown here.");
@@ -528,6 +530,11 @@ Parsed<void> on_dataset(RuleContext& context, const OptionText& option, const Ke
   for (size_t i = 2; i < pieces.size(); ++i) {
     if (auto ok = read_dataset_word(option, pieces[i], set); !ok) return ok;
   }
+  // A rule that comes from elsewhere must not choose any file of the machine to be written over.
+  const std::filesystem::path file(set.save);
+  const bool outside = std::any_of(file.begin(), file.end(), [](const auto& part) { return part == ".."; });
+  if (file.is_absolute() || outside)
+    return wrong(option, "A file that is written has to lie in the folder of the rule's file, or below it.");
   const bool json = set.format != Dataset::Format::lines;
   if (json && (set.load.empty() || set.value_key.empty() || set.context_key.empty()))
     return wrong(option, "A set in JSON needs load, value_key and context_key.");
@@ -657,7 +664,7 @@ constexpr Keyword kKeywords[] = {
     {"filesha256", kFile, kValue, on_file_hash, Support::yes, "", "its SHA-256 is in a list",
      static_cast<int>(FileHash::Kind::sha256)},
     {"dataset", KeywordGroup::payload, kValue, on_dataset, Support::partly,
-     "What rules add is kept by worker and not saved.", "the buffer's value is in a set, or is added to it"},
+     "A set in JSON is not changed by rules. Files are written when the hub stops.", "the buffer's value is in a set, or is added to it"},
     {"datarep", KeywordGroup::payload, kValue, on_datarep, Support::yes, "",
      "the reputation that a file gives to the buffer's value"},
 };

@@ -185,6 +185,7 @@ struct Dataset {
   std::string name;
   DatasetType type = DatasetType::string;
   std::string load;            // a file's name as written; empty: none
+  std::string save;            // the file that its values are written to; empty: they are not
   bool load_may_miss = false;  // `state`: the file is there from the second run on
   Format format = Format::lines;
   std::string context_key;           // what events call the object that the value stands in

@@ -37,6 +37,8 @@ enum class Checksums : uint8_t { verify, ignore };
 /// What gives way when inspection is at a ceiling; `automatic` among them.
 using ExceptionPolicy = inspection::ExceptionPolicy;
 enum class WhenFull { half_open, refuse };
+/// Which packets that inspection drops are told: the first of each direction of a session, or all.
+enum class DropEvents : uint8_t { start, all };
 /// When a record is written.
 enum class LogTime : uint8_t { start, end };
 /// What becomes of the address that a proxy names in a request.
@@ -103,6 +105,7 @@ struct Limits {
   uint32_t inspected_sessions = 8'192;       // whole hub
   uint32_t stream_window = 4'096;            // bytes kept per direction of an inspected TCP session
   uint32_t host_marks = 262'144;             // what inspection rules remember of hosts
+  uint32_t dataset_values = 16'384;          // what inspection rules add to data sets
   uint32_t inspection_domain_share = 75;     // percent of a worker's sessions and memory
   uint32_t rule_work = 12'288;               // bytes that one rule may look at in one buffer, and 8 for each
   uint32_t regex_steps = 3'500;              // of a regular expression, at one place
@@ -176,6 +179,8 @@ struct Events {
   std::vector<std::string> types{kEventTypes.begin(), kEventTypes.end()};  // of inspection
   bool payload = false;                                                    // in alerts
   bool payload_printable = false;
+  DropEvents drops = DropEvents::start;
+  uint32_t drop_events_per_second = 1'000;  // per worker, with DropEvents::all
   XffMode xff = XffMode::off;
   XffDeployment xff_deployment = XffDeployment::reverse;
   std::string xff_header = "X-Forwarded-For";

@@ -1,5 +1,6 @@
 // Keys: the machine and what it may be made to hold: hub, eal, worker, control, limits.
 #include "dataplane/host/host_table.h"
+#include "inspection/detect/dataset_table.h"
 #include "inspection/detect/host_marks.h"
 #include "mgmt/config/choices.h"
 #include "mgmt/config/key_lists.h"
@@ -245,6 +246,14 @@ constexpr KeySpec kKeys[] = {
      .help = "What inspection rules remember of hosts, over all workers: counts of `threshold` and "
              "`detection_filter`, bits of `hostbits` and `xbits`. When there is no room, the one whose time "
              "ends first gives way."},
+    {.path = "limits.dataset_values",
+     .kind = ValueKind::integer,
+     .fallback = "16384",
+     .min = 1'024,
+     .max = inspection::DatasetTable::kMost,
+     .change = Change::restart,
+     .help = "Values that inspection rules add to data sets, or take out of them, over all workers; of 64 bytes "
+             "on average. A rule that would add one more does not match."},
     {.path = "limits.inspection_domain_share",
      .kind = ValueKind::integer,
      .fallback = "75",

@@ -179,6 +179,7 @@ void read_limits(const Table& t, Limits& out) {
   t.get("inspected_sessions", out.inspected_sessions);
   t.get("stream_window", out.stream_window);
   t.get("host_marks", out.host_marks);
+  t.get("dataset_values", out.dataset_values);
   t.get("inspection_domain_share", out.inspection_domain_share);
   t.get("rule_work", out.rule_work);
   t.get("regex_steps", out.regex_steps);
@@ -285,6 +286,8 @@ void read_singles(const Table& root, Config& out) {
   events.replace("types", out.events.types);
   events.get("payload", out.events.payload);
   events.get("payload_printable", out.events.payload_printable);
+  events.get("drops", kDropEvents, out.events.drops);
+  events.get("drop_events_per_second", out.events.drop_events_per_second);
   events.get("xff", kXffModes, out.events.xff);
   events.get("xff_deployment", kXffDeployments, out.events.xff_deployment);
   events.get("xff_header", out.events.xff_header);

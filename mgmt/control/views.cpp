@@ -6,6 +6,17 @@
 
 namespace weir::control {
 
+namespace {
+
+/// By EventKind.
+constexpr std::string_view kLostOf[] = {
+    "events_lost_alert", "events_lost_drop", "events_lost_flow",     "events_lost_watch",
+    "events_lost_overload", "events_lost_http", "events_lost_tls", "events_lost_dns",
+    "events_lost_fileinfo", "events_lost_anomaly"};
+static_assert(std::size(kLostOf) == inspection::kEventKinds);
+
+}  // namespace
+
 using namespace dataplane;
 
 AttachmentHealthView attachment_health_view(const HealthView& health, NanoTime now) {
@@ -104,9 +115,11 @@ std::vector<WorkerView> worker_views(const Dataplane& dataplane, const std::vect
         {"exceptions_rule_work", exceptions(Ceiling::rule_work)},
         {"host_marks_lost", i.host_marks_lost},
         {"expectations_lost", i.expectations_lost},
+        {"dataset_values_lost", i.dataset_values_lost},
         {"rules_moved", i.rules_moved},
         {"rules_moved_midst", i.rules_moved_midst},
         {"events_lost", c.events_lost.get()},
+        {"drop_events_suppressed", c.drop_events_suppressed.get()},
         {"events_cut", i.events_cut},
         {"rule_events_suppressed", c.rule_events_suppressed.get()},
         {"notes_lost", c.notes_lost.get()},
@@ -114,6 +127,8 @@ std::vector<WorkerView> worker_views(const Dataplane& dataplane, const std::vect
         {"idle_turns", c.idle_turns.get()},
         {"bursts", c.bursts.get()},
     };
+    for (size_t kind = 0; kind < inspection::kEventKinds; ++kind)
+      view.counters.emplace_back(kLostOf[kind], c.events_lost_of[kind].get());
     views.push_back(std::move(view));
   }
   return views;

@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <csignal>
+#include <set>
 
 #include "dataplane/io/interface.h"
 #include "dataplane/session/session_table.h"
+#include "inspection/detect/saved_sets.h"
+#include "inspection/engine/ruleset.h"
 #include "mgmt/config/memory_plan.h"
 #include "mgmt/daemon/machine.h"
 #include "mgmt/daemon/stats.h"
@@ -340,11 +343,25 @@ bool Hub::handle(int signal) {
   }
 }
 
+/// What rules have added to data sets, where they say so.
+void Hub::save_sets() {
+  std::set<const inspection::DetectionRuleset*> saved;
+  for (const dataplane::Profile& profile : dataplane_->current().profiles) {
+    const inspection::DetectionRuleset& ruleset = profile.ruleset->profile().ruleset();
+    if (!saved.insert(&ruleset).second) continue;
+    for (const std::string& problem : inspection::save_sets(ruleset, *dataplane_->rule_memory().values))
+      log_->error(problem);
+  }
+}
+
 bool Hub::stop() {
   mailbox_.close();  // what API threads have asked control but not told it yet: answered with nothing
   if (control_) control_->abandon();
   api_.reset();
-  if (dataplane_) dataplane_->stop();
+  if (dataplane_) {
+    dataplane_->stop();
+    save_sets();
+  }
   writer_.reset();
   control_.reset();
   underlay_.reset();

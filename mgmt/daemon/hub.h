@@ -74,6 +74,7 @@ class Hub {
   Status find_underlay_interface(size_t index, underlay::Underlay& kernel);
   void warn_of_large_packets(const dataplane::PortSpec& spec) const;
   bool handle(int signal);
+  void save_sets();
 
   struct EalRunning {
     ~EalRunning() { dataplane::eal_stop(); }

@@ -96,6 +96,7 @@ inspection::EventSettings event_settings(const config::Events& events) {
     const bool wanted = std::ranges::find(events.types, config::kEventTypes[i]) != events.types.end();
     settings.kinds.set(kKinds[i], wanted);
   }
+  settings.all_drops = events.drops == config::DropEvents::all;
   settings.payload = events.payload;
   settings.payload_printable = events.payload_printable;
   if (events.xff != config::XffMode::off) settings.xff_header = events.xff_header;
@@ -137,6 +138,7 @@ DataplaneSettings dataplane_settings(const config::Config& config) {
   settings.pending = pending_limits(config.limits);
   settings.flow_events = config.events.flow;
   settings.rule_events_per_second = config.events.rule_events_per_second;
+  settings.drop_events_per_second = config.events.drop_events_per_second;
   settings.flow_interval = Tick::duration(config.events.flow_interval * kNanosPerSecond);
   const config::Limits& limits = config.limits;
   settings.half_open = limits.half_open_sessions;
@@ -146,6 +148,7 @@ DataplaneSettings dataplane_settings(const config::Config& config) {
                          .stream_window = limits.stream_window,
                          .out_of_order_segments = limits.out_of_order_segments,
                          .host_marks = limits.host_marks,
+                         .dataset_values = limits.dataset_values,
                          .domain_share = limits.inspection_domain_share,
                          .rule_work = limits.rule_work,
                          .regex_steps = limits.regex_steps};

@@ -57,6 +57,7 @@ std::vector<Profile> build_profiles(const PolicyInput& input) {
     profile.when_full = when_full(p);
     profile.verify_checksums = p.checksums == config::Checksums::verify;
     profile.watches = p.mode == config::InspectMode::ids;
+    profile.enforces = p.mode == config::InspectMode::ips;
     profile.ruleset = input.rulesets.find(p.name)->second;
     profiles.push_back(std::move(profile));
   }

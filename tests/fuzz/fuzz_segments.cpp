@@ -19,7 +19,7 @@ constexpr uint32_t kClientIsn = 0xffff'fff0, kServerIsn = 5000;
 
 class NullSink final : public EventSink {
  public:
-  bool push(const Event&, std::span<const uint8_t>) override { return true; }
+  bool push(Event&, std::span<const uint8_t>) override { return true; }
 };
 
 std::shared_ptr<const Ruleset> make_ruleset() {
@@ -60,7 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const auto ruleset = make_ruleset();
   static const auto inspector =
       *Inspector::create(0, {.flows = 2, .stream_window = 1024, .out_of_order_segments = 4},
-                         HostMarks::create(1'024, 1).value());
+                         RuleMemory::create({.host_marks = 1'024, .dataset_values = 1'024}, 1).value());
   NullSink sink;
   Receiver receiver;
   FlowInfo info;

@@ -296,13 +296,14 @@ TEST(Fragments, AreHeldWhenTheHubStops) {
 
 SnapshotBuilder inspected_network(
     uint16_t workers = 1,
-    const std::string& rule = "drop udp any any -> any any (msg:\"bad\"; content:\"attack\"; sid:1; rev:1;)\n") {
+    const std::string& rule = "drop udp any any -> any any (msg:\"bad\"; content:\"attack\"; sid:1; rev:1;)\n",
+    bool watches = false) {
   const std::string path = testing::TempDir() + "weir_fragments.rules";
   std::ofstream(path) << rule;
   auto built = inspection::build_ruleset({path}, workers);
   if (!built || built->loaded != 1) throw std::runtime_error("the rules do not compile");
   SnapshotBuilder b = network_without_rules(true, workers);
-  b.profile({.name = "ips", .ruleset = built->ruleset});
+  b.profile({.name = "ips", .watches = watches, .enforces = !watches, .ruleset = built->ruleset});
   b.rule({.id = "inspect", .action = PolicyAction::inspect, .from = {"red"}, .to = {"blue"}, .profile = 0});
   return b;
 }
@@ -334,6 +335,24 @@ TEST(Fragments, AnAttackThatIsCutIntoPiecesIsFound) {
   EXPECT_EQ(hub.events().size(), 2u) << "one alert, one drop";
   EXPECT_TRUE(pass(hub, fragments_of(inner(kA, kB, udp(1000, 2000, text(100))), 24, 2)).empty());
   EXPECT_EQ(hub.moved().at("drop session_dropped"), 5);
+}
+
+/// Pieces go on at once; copies of them wait.
+TEST(Fragments, OfWatchedSessionsAreNotHeld) {
+  TestHub hub(
+      inspected_network(1, "alert udp any any -> any any (content:\"attack\"; sid:1;)", true).build());
+  const auto pieces = fragments_of(inner(kA, kB, udp(1000, 2000, text(40) + "attack" + text(100))), 48);
+  ASSERT_EQ(pieces.size(), 4u);
+  EXPECT_EQ(pass(hub, {pieces[0], pieces[2], pieces[3]}).size(), 3u);
+  EXPECT_TRUE(hub.events().empty());
+  EXPECT_EQ(hub.plane().counters(0).fragments_held.get(), 3u) << "the copies";
+  EXPECT_EQ(pass(hub, {pieces[1]}).size(), 1u);
+  EXPECT_EQ(hub.events().size(), 1u);
+  const Counts moved = hub.moved();
+  EXPECT_EQ(moved.at("forwarded"), 4);
+  EXPECT_EQ(moved.at("generated"), 4);
+  EXPECT_EQ(moved.at("consumed"), 4);
+  EXPECT_FALSE(moved.contains("fragments_held"));
 }
 
 /// Rules see the datagram as if it had never been cut, and that it was.

@@ -50,6 +50,7 @@ SnapshotBuilder inspected(const inspection::SessionSettings& settings) {
   SnapshotBuilder b = network_without_rules();
   b.profile({.name = "other",
              .watches = settings.mode == inspection::InspectMode::ids,
+             .enforces = settings.mode == inspection::InspectMode::ips,
              .ruleset = ruleset(1, settings)});
   b.rule({.id = "inspect", .action = PolicyAction::inspect, .from = {"red"}, .to = {"blue"}, .profile = 0});
   return b;
@@ -138,7 +139,10 @@ TEST(Inspect, WhatItsReceiverDiscardsHidesNothingAndIsNotTold) {
       EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, spoilt, ip)).empty());
       EXPECT_EQ(hub.moved(), dropped(DropReason::inspect_unsafe));
     }
-    EXPECT_TRUE(hub.events().empty());
+    const auto events = hub.events();
+    ASSERT_EQ(events.size(), 1u) << "the first drop of its direction, and no alert";
+    EXPECT_EQ(events[0].kind, EventKind::drop);
+    EXPECT_EQ(events[0].drop_reason.view(), "stream error");
     // Nor is it what the bytes that the receiver takes are compared with.
     const Transport request = talk.segment(true, kPsh | kAck, "GET / HTTP/1.1\r\n\r\n");
     expect_forwarded(talk.client("GET / HTTP/1.1\r\n\r\n"), kA, kB, request, ip);

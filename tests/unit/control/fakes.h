@@ -33,6 +33,7 @@ class FakeDataplane final : public dataplane::Dataplane {
   }
   const dataplane::Snapshot& current() const override { return *published.back(); }
   void set_wall_offset(int64_t) override {}
+  const inspection::RuleMemory& rule_memory() const override { return *rule_memory_; }
   void housekeeping() override {
     if (hold_grace) return;
     for (const auto& done : std::exchange(graces, {})) done();
@@ -107,6 +108,8 @@ class FakeDataplane final : public dataplane::Dataplane {
   }
 
   std::vector<std::unique_ptr<const dataplane::Snapshot>> published;
+  std::shared_ptr<inspection::RuleMemory> rule_memory_ =
+      inspection::RuleMemory::create({1'024, 1'024}, 1).value();
   std::vector<std::function<void()>> graces, unacknowledged;
   bool hold_grace = false;  // workers are in the midst of a turn
   int purges = 0;

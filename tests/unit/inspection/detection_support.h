@@ -149,9 +149,9 @@ class FakeTransaction final : public Transaction {
 class DetectionBench {
  public:
   explicit DetectionBench(std::shared_ptr<const DetectionProfile> profile, DetectorLimits limits = {},
-                          std::shared_ptr<HostMarks> marks = few_marks())
+                          std::shared_ptr<RuleMemory> memory = few_marks())
       : profile_(std::move(profile)), pool_(size_t{1} << 20) {
-    auto made = Detector::create(0, limits, pool_, std::move(marks));
+    auto made = Detector::create(0, limits, pool_, std::move(memory));
     if (!made) {
       ADD_FAILURE() << made.error().message;
       return;
@@ -173,7 +173,7 @@ class DetectionBench {
   DetectionBench(const DetectionBench&) = delete;
   DetectionBench& operator=(const DetectionBench&) = delete;
 
-  static std::shared_ptr<HostMarks> few_marks() { return HostMarks::create(1'024, 1).value(); }
+  static std::shared_ptr<RuleMemory> few_marks() { return RuleMemory::create({.host_marks = 1'024, .dataset_values = 1'024}, 1).value(); }
 
   /// Turns the packet around.
   void from(Direction d) {

@@ -167,7 +167,7 @@ std::vector<std::pair<int, uint32_t>> alerts_with(unsigned workers, const std::s
   const auto marks = DetectionBench::few_marks();
   // Every session is a bench of its own; those of one worker share nothing else that rules could see.
   std::vector<std::unique_ptr<DetectionBench>> sessions;
-  std::vector<std::shared_ptr<HostMarks>> by_worker;
+  std::vector<std::shared_ptr<RuleMemory>> by_worker;
   for (unsigned w = 0; w < workers; ++w) by_worker.push_back(shared ? marks : DetectionBench::few_marks());
   for (uint32_t s = 0; s < 24; ++s) {
     auto& session = *sessions.emplace_back(

@@ -194,6 +194,9 @@ constexpr KeywordRow kRows[] = {
     {"zlib_deflate", "http", R"(http.uri; zlib_deflate; content:"a";)"},
     // sets and lists; the test has files of these names
     {"dataset", "http", "http.host; dataset:set,seen,type string,memcap 10mb,hashsize 1024,save a.csv;"},
+    {"dataset", "http", "http.host; dataset:set,seen,type string,state lists/a.csv;"},
+    {"dataset", "http", "http.host; dataset:set,seen,type string,save /etc/passwd;", kBad},
+    {"dataset", "http", "http.host; dataset:set,seen,type string,state ../a.csv;", kBad},
     {"dataset", "http", "http.host; dataset:isset,seen, type md5;"},
     {"dataset", "http", "http.host; dataset:isset,j,type ip,format json,load a,value_key b;", kBad},
     {"dataset", "http", "dataset:isset,seen;", kBad},

@@ -33,7 +33,7 @@ namespace {
 /// Takes events without memory of its own.
 class CountingSink final : public EventSink {
  public:
-  bool push(const Event& event, std::span<const uint8_t> fields) override {
+  bool push(Event& event, std::span<const uint8_t> fields) override {
     ++(event.has_alert() ? events : transactions);
     bytes += fields.size();
     return true;

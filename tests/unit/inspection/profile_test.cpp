@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "inspection/engine/engine.h"
 #include "tests/unit/inspection/support.h"
 
 namespace weir::inspection::test {
@@ -129,8 +130,12 @@ TEST(Profile, BelowTheLeastTtlNothingIsSentOrJudged) {
   session.handshake();
   session.ttl = 9;
   EXPECT_EQ(session.client(0, "decoy"), Action::drop_packet);
+  EXPECT_EQ(session.client(0, "decoy"), Action::drop_packet);
+  ASSERT_EQ(sink.events.size(), 1u) << "the first of its direction";
+  EXPECT_EQ(sink.events[0].drop_reason.view(), "ttl");
+  sink.clear();
   EXPECT_EQ(session.last_why, Refused::ttl);
-  EXPECT_EQ(inspector->counters().low_ttl, 1u);
+  EXPECT_EQ(inspector->counters().low_ttl, 2u);
   session.ttl = 10;
   EXPECT_EQ(session.client(0, "right"), Action::pass) << "the decoy is no part of the stream";
   EXPECT_TRUE(sink.events.empty());
@@ -164,7 +169,7 @@ TEST(Profile, DepthEndsWhatIsJudged) {
   }
 }
 
-TEST(Profile, ARuleThatIsGivenUpHasAPolicy) {
+TEST(Profile, EachCeilingHasItsPolicy) {
   // A pipeline of requests that nobody answers, one more than there may be.
   constexpr const char* kRule = "alert tcp any any -> any any (content:\"/third\"; sid:1;)";
   struct Row {
@@ -305,6 +310,20 @@ TEST(Profile, NoMemoryForASessionHasItsPolicy) {
   }
 }
 
+TEST(Profile, EachDropIsToldIfAskedFor) {
+  EventSettings settings = alerts_and_drops();
+  settings.all_drops = true;
+  const auto inspector = make_inspector({.flows = 4}, 0, settings);
+  RecordingSink sink;
+  ProfileSpec spec;
+  spec.settings.min_ttl = 10;
+  Session session(*inspector, compile("", 1, spec), sink);
+  session.handshake();
+  session.ttl = 9;
+  for (int i = 0; i < 3; ++i) session.client(0, "low");
+  EXPECT_EQ(sink.count(EventKind::drop), 3u);
+}
+
 // --- the share of a domain ---
 
 FlowInfo of_domain(uint32_t domain, uint16_t port = 40'000) {
@@ -333,7 +352,7 @@ TEST(Domains, OneDoesNotTakeAllMemory) {
   RecordingSink sink;
   std::vector<std::unique_ptr<Session>> sessions;
   const auto& exceptions = *inspector->counters().exceptions;
-  const auto met = [&] { return exceptions[static_cast<size_t>(Ceiling::domain_memory)]; };
+  const auto met = [&] { return exceptions[static_cast<size_t>(Ceiling::domain_memory)].get(); };
   const std::string head = "GET /" + std::string(30'000, 'x');
   while (met() == 0 && sessions.size() < 100) {
     const auto port = static_cast<uint16_t>(1'000 + sessions.size());
@@ -341,7 +360,8 @@ TEST(Domains, OneDoesNotTakeAllMemory) {
     sessions.back()->handshake();
     sessions.back()->client(0, head);
   }
-  EXPECT_EQ(met(), 1U);
+  const uint64_t once = met();
+  EXPECT_GT(once, 0U);
   EXPECT_LE(inspector->counters().memory, share);
   EXPECT_GT(inspector->counters().memory, share / 2);
   Session other(*inspector, rules, sink, of_domain(2));
@@ -352,7 +372,7 @@ TEST(Domains, OneDoesNotTakeAllMemory) {
   Session again(*inspector, rules, sink, of_domain(1, 999));
   again.handshake();
   EXPECT_EQ(again.client(0, head), Action::pass);
-  EXPECT_EQ(met(), 1U) << "what was given back can be had again";
+  EXPECT_EQ(met(), once) << "what was given back can be had again";
 }
 
 // --- ceilings of parsers and rules, with their policies ---

@@ -42,7 +42,7 @@ inline std::shared_ptr<const Ruleset> compile(std::string_view rules, unsigned w
 
 class RecordingSink final : public EventSink {
  public:
-  bool push(const Event& event, std::span<const uint8_t> bytes) override {
+  bool push(Event& event, std::span<const uint8_t> bytes) override {
     if (events.size() >= room) return false;
     events.push_back(event);
     fields.emplace_back(bytes.begin(), bytes.end());
@@ -98,7 +98,7 @@ inline EventSettings alerts_and_drops() {
 
 inline std::unique_ptr<Inspector> make_inspector(InspectorLimits limits = {.flows = 4}, unsigned worker = 0,
                                                  const EventSettings& events = alerts_and_drops()) {
-  auto inspector = Inspector::create(worker, limits, HostMarks::create(1'024, 1).value(), events);
+  auto inspector = Inspector::create(worker, limits, RuleMemory::create({.host_marks = 1'024, .dataset_values = 1'024}, 1).value(), events);
   EXPECT_TRUE(inspector.has_value());
   return inspector ? std::move(*inspector) : nullptr;
 }

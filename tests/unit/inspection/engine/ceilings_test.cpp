@@ -41,7 +41,7 @@ double dns_cost(const Octets& message) {
   BytePool pool(1 << 20);
   AppParser* const parser = make_dns_parser(pool, false, 0);
   const Advance step = parser->advance(Direction::to_client, message, 0);
-  EXPECT_EQ(step.error, AppError::none);
+  EXPECT_TRUE(step.error == AppError::none || step.error == AppError::pointers);
   parser->destroy();
   return static_cast<double>(step.work) / static_cast<double>(message.size());
 }
@@ -226,10 +226,10 @@ TEST(Ceilings, RulesCostNoMoreThanTenTimesTheOrdinary) {
       {R"(pcre:"/(a+)+$/";)", std::string(kSize - 1, 'a') + "!"},
       {R"(pcre:"/a.*a.*a.*[0-9]/s";)", std::string(kSize, 'a')},
       {R"(pcre:"/(?:a|aa)+$/";)", std::string(kSize - 1, 'a') + "!"},
-      {R"(pcre:"/[a-z]*[a-z]*[a-z]*=\d/";)", std::string(kSize, 'a')},
-      {R"(pcre:"/(\w+\s?)*;$/";)", std::string(kSize - 1, 'a') + "!"},
-      {R"(content:"a"; content:"a"; distance:0; content:"zz"; distance:1;)", std::string(kSize, 'a')},
-      {R"(content:"a"; pcre:"/a+z/R"; content:"zz"; distance:1;)", std::string(kSize, 'a')},
+      {R"(pcre:"/[a-z]*[a-z]*[a-z]*[0-9]{3}/";)", std::string(kSize, 'a')},
+      {R"(pcre:"/(\w+\s?)*[!?]$/";)", std::string(kSize - 1, 'a') + "#"},
+      {R"(content:"a"; fast_pattern; content:"a"; distance:0; content:"zz"; distance:1;)", std::string(kSize, 'a')},
+      {R"(content:"a"; fast_pattern; pcre:"/a+[yz]/R"; content:"zz"; distance:1;)", std::string(kSize, 'a')},
   };
   for (const auto& row : rows) {
     SCOPED_TRACE(row.checks);
@@ -239,10 +239,10 @@ TEST(Ceilings, RulesCostNoMoreThanTenTimesTheOrdinary) {
 
 TEST(Ceilings, ManyPlacesWithFewStepsEachAreNoReasonToGiveUp) {
   // None of these needs more steps than it may, whatever stands before the match.
-  DetectionBench bench(make_profile(R"(alert udp any any -> any any (pcre:"/user=\w{3,20}\d{2};/"; sid:1;))"));
+  DetectionBench bench(make_profile(R"(alert udp any any -> any any (pcre:"/user=\w{3,20}\d{2},/"; sid:1;))"));
   std::string text;
-  while (text.size() < 1'300) text += "user=abcdefgh_;";
-  EXPECT_EQ(bench.datagram(text + "user=abcdefgh_42;"), Sids{1});
+  while (text.size() < 1'300) text += "user=abcdefgh_,";
+  EXPECT_EQ(bench.datagram(text + "user=abcdefgh_42,"), Sids{1});
   EXPECT_EQ(bench.counters().pcre_limits, 0u);
 }
 

@@ -1,0 +1,29 @@
+// What rules remember beyond one session, of all workers together: marks of hosts, and values of data sets.
+#pragma once
+
+#include <memory>
+
+#include "inspection/detect/dataset_table.h"
+#include "inspection/detect/host_marks.h"
+
+namespace weir::inspection {
+
+struct RuleMemory {
+  struct Limits {
+    uint32_t host_marks = 262'144;
+    uint32_t dataset_values = 16'384;
+  };
+  /// `secret`: nobody outside is to guess it. At the start.
+  static Result<std::shared_ptr<RuleMemory>> create(const Limits& limits, uint64_t secret) {
+    auto hosts = HostMarks::create(limits.host_marks, secret);
+    if (!hosts) return tl::unexpected(std::move(hosts.error()));
+    auto values = DatasetTable::create(limits.dataset_values, secret);
+    if (!values) return tl::unexpected(std::move(values.error()));
+    return std::make_shared<RuleMemory>(RuleMemory{std::move(*hosts), std::move(*values)});
+  }
+
+  std::unique_ptr<HostMarks> hosts;
+  std::unique_ptr<DatasetTable> values;
+};
+
+}  // namespace weir::inspection
