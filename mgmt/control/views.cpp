@@ -9,10 +9,11 @@ namespace weir::control {
 namespace {
 
 /// By EventKind.
-constexpr std::string_view kLostOf[] = {"events_lost_alert", "events_lost_drop",     "events_lost_flow",
-                                        "events_lost_watch", "events_lost_overload", "events_lost_http",
-                                        "events_lost_tls",   "events_lost_dns",      "events_lost_ssh",
-                                        "events_lost_quic",  "events_lost_fileinfo", "events_lost_anomaly"};
+constexpr std::string_view kLostOf[] = {
+    "events_lost_alert",    "events_lost_drop",     "events_lost_flow",   "events_lost_watch",
+    "events_lost_overload", "events_lost_http",     "events_lost_tls",    "events_lost_dns",
+    "events_lost_ssh",      "events_lost_quic",     "events_lost_smtp",   "events_lost_ftp",
+    "events_lost_ftp_data", "events_lost_fileinfo", "events_lost_anomaly"};
 static_assert(std::size(kLostOf) == inspection::kEventKinds);
 
 }  // namespace
