@@ -42,7 +42,7 @@ TEST(HttpTraffic, IsMadeOfWholeRequests) {
     BytePool pool(8 << 20);
     ParserShared shared;
     shared.http.transactions = 4'096;
-    AppParser* const parser = make_parser(pool, shared, AppProtocol::http1, true, 0);
+    AppParser* const parser = make_parser(pool, shared, AppProtocol::http1, true, 0, net::Ipv4{});
     ASSERT_NE(parser, nullptr);
     for (const std::string& segment : streams[s]) {
       EXPECT_LE(segment.size(), HttpTraffic::kSegmentBytes);
