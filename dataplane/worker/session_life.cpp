@@ -315,14 +315,18 @@ void end_session(WorkerContext& ctx, SessionIndex index, FlowEnd end) {
 
 void expire_sessions(WorkerContext& ctx, uint32_t budget) {
   ctx.counters.nat_bindings.set(ctx.bindings->size());  // once a turn
+  bool judged = false;
   ctx.sessions->expire(ctx.tick, budget, [&](SessionIndex index) {
     const Session& session = ctx.sessions->at(index);
     const uint32_t timeout = idle_timeout(timeouts_of(ctx, index), session);
     const uint32_t idle = ctx.tick.since(session.last_seen);
     if (idle >= timeout) {
-      // What it still has to be judged for is work like any other.
-      if ((session.flags & Session::kInspected) != 0 && ctx.inspect_work_left == 0)
-        return ctx.sessions->arm(index, ctx.tick, 1);
+      // What it still has to be judged for is work like any other; but one a turn ends, however much there is
+      // to do.
+      if ((session.flags & Session::kInspected) != 0) {
+        if (judged && ctx.inspect_work_left == 0) return ctx.sessions->arm(index, ctx.tick, 1);
+        judged = true;
+      }
       if (ctx.snapshot->tcp.reset_idle && is_open(session)) add_idle_resets(ctx, index);
       return end_session(ctx, index, end_by_timeout(session));
     }

@@ -19,7 +19,7 @@ constexpr uint32_t kIndexBits = 24;  // of a handle; the rest is a generation
 constexpr uint32_t kIndexMask = (1U << kIndexBits) - 1;
 constexpr uint32_t kNoFlow = kIndexMask;
 
-constexpr uint64_t kNoQuota = UINT64_MAX / 2;
+constexpr uint64_t kNoQuota = UINT64_MAX / 4;
 
 constexpr uint32_t kFullSegment = 2'048;  // what a record of a segment of 1,460 bytes takes
 
@@ -116,10 +116,11 @@ class Charge {
  public:
   Charge(BytePool& pool, DomainMemory::Account& account, uint64_t share)
       : pool_(pool), account_(account), before_(pool.used()) {
-    pool_.set_quota(before_ + share - std::min(share, account.bytes));
+    const auto left = static_cast<int64_t>(share) - account.bytes;
+    pool_.set_quota(before_ + static_cast<uint64_t>(std::max<int64_t>(left, 0)));
   }
   ~Charge() {
-    account_.bytes += pool_.used() - before_;
+    account_.bytes += static_cast<int64_t>(pool_.used() - before_);
     pool_.lift_quota();
   }
   Charge(const Charge&) = delete;
@@ -407,6 +408,7 @@ Verdict InlineInspector::refuse(Flow& flow, const EngineVerdict& verdict) {
 void InlineInspector::finish(FlowHandle handle, uint64_t now_ns, EventSink& sink) {
   Flow* flow = find(handle);
   if (flow == nullptr || flow->session == nullptr) return;
+  const Charge charged = charge(*flow);  // buffers are made when an event asks for them
   events_.set(flow->info, sink, false, flow->drops_told);
   engine_->tell_open(*flow->session, now_ns, events_);
 }

@@ -15,7 +15,7 @@ class DomainMemory {
   struct Account {
     uint32_t domain = 0;
     uint32_t sessions = 0;  // under inspection
-    uint64_t bytes = 0;     // of the pool
+    int64_t bytes = 0;      // of the pool
   };
 
   /// The account of a domain. It stays where it is while its sessions or bytes are not 0; one that is empty may
