@@ -166,6 +166,25 @@ def types(world):
     expect(kinds == {"alert"}, f"there are {kinds}")
 
 
+@scenario("events.drops", "with drops = all each packet of a dropped session has its event")
+def drops(world):
+    build(world, drops="all", types=["alert", "drop"], flow=False)
+    with open(world.lab.path("test.rules"), "a") as handle:
+        handle.write('drop http any any -> any any (msg:"refused"; flow:established,to_server; http.uri; '
+                     'content:"/refused"; sid:1000022;)\n')
+    world.config.profile[-1]["on_drop"] = "silent"
+    world.start()
+    a, b, hub = world.a, world.b, world.hub
+    HttpServer(world.lab, b.namespace, b.address, 80)
+    expect(http_get(a.namespace, f"http://{b.address}/refused", timeout=2).exit != 0, "it was answered")
+    told = hub.events("drop")
+    expect(told and told[0]["drop"]["reason"] == "rules" and told[0]["alert"]["signature_id"] == 1000022, str(told))
+    eventually(lambda: [e for e in hub.events("drop") if e["drop"]["reason"] == "flow drop"],
+               "what is sent again has no event")
+    again = [e for e in hub.events("drop") if e["drop"]["reason"] == "flow drop"][0]
+    expect(again["flow_id"] == told[0]["flow_id"], f"{again} beside {told[0]}")
+
+
 @scenario("events.slow-reader", "a reader that stands still loses events, counted; no packet is lost for it")
 def slow_reader(world):
     build(world)
