@@ -49,7 +49,7 @@ void* reallocate(void* memory, size_t size, void* pool) {
 }  // namespace
 
 Hpack::Hpack(BytePool& pool) noexcept
-    : pool_(pool), memory_{&pool, allocate, give_back, allocate_zeroed, reallocate} {}
+    : memory_{&pool, allocate, give_back, allocate_zeroed, reallocate} {}
 
 Hpack::~Hpack() {
   if (inflater_ != nullptr) nghttp2_hd_inflate_del(inflater_);

@@ -57,7 +57,6 @@ class Hpack {
  private:
   bool begin();
 
-  BytePool& pool_;
   nghttp2_mem memory_;
   nghttp2_hd_inflater* inflater_ = nullptr;
   size_t limit_ = 4'096, applied_ = 4'096;
