@@ -52,7 +52,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // No file is read for what a fuzzer makes up: every list holds its own name.
   ValueSets sets(parsed,
                  [](const std::string&, const std::string& name) { return weir::Result<std::string>(name); });
-  RuleCompileContext context{parsed, flowbits, chains, sets};
+  std::vector<SavedSet> saved;
+  RuleCompileContext context{parsed, flowbits, chains, sets, saved};
   for (const ast::Rule& rule : parsed.rules) {
     check_rule(rule, parsed);
     (void)compile_rule(rule, context);

@@ -102,8 +102,7 @@ void expand(const Digest& secret, std::string_view first, std::string_view secon
   std::array<uint8_t, 64> info{};
   size_t size = 0;
   const auto put = [&](std::string_view text) {
-    std::memcpy(&info[size], text.data(), text.size());
-    size += text.size();
+    size = static_cast<size_t>(std::copy(text.begin(), text.end(), info.begin() + size) - info.begin());
   };
   info[size++] = 0;
   info[size++] = static_cast<uint8_t>(out.size());
