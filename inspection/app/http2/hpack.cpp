@@ -48,8 +48,7 @@ void* reallocate(void* memory, size_t size, void* pool) {
 
 }  // namespace
 
-Hpack::Hpack(BytePool& pool) noexcept
-    : memory_{&pool, allocate, give_back, allocate_zeroed, reallocate} {}
+Hpack::Hpack(BytePool& pool) noexcept : memory_{&pool, allocate, give_back, allocate_zeroed, reallocate} {}
 
 Hpack::~Hpack() {
   if (inflater_ != nullptr) nghttp2_hd_inflate_del(inflater_);
