@@ -58,11 +58,22 @@ void* operator new(size_t size, const std::nothrow_t&) noexcept {
     return nullptr;
   }
 }
+void* operator new[](size_t size, const std::nothrow_t& tag) noexcept { return operator new(size, tag); }
 void* operator new(size_t size, std::align_val_t a) {
   return weir::test::counted_new::detail::counted(size, a);
 }
 void* operator new[](size_t size, std::align_val_t a) {
   return weir::test::counted_new::detail::counted(size, a);
+}
+void* operator new(size_t size, std::align_val_t a, const std::nothrow_t&) noexcept {
+  try {
+    return weir::test::counted_new::detail::counted(size, a);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+void* operator new[](size_t size, std::align_val_t a, const std::nothrow_t& tag) noexcept {
+  return operator new(size, a, tag);
 }
 void operator delete(void* p) noexcept { weir::test::counted_new::detail::uncounted(p); }
 void operator delete[](void* p) noexcept { weir::test::counted_new::detail::uncounted(p); }
