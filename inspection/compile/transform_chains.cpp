@@ -4,23 +4,7 @@ namespace weir::inspection {
 
 namespace {
 
-/// Null: it is evaluated (detect/transforms.cpp).
-const char* not_evaluated(ast::Transform::Kind kind) {
-  using Kind = ast::Transform::Kind;
-  switch (kind) {
-    case Kind::domain:
-      return "domain";
-    case Kind::top_level_domain:
-      return "tld";
-    default:
-      return nullptr;
-  }
-}
-
 Result<TransformStep> compile_step(const ast::Transform& transform) {
-  if (const char* name = not_evaluated(transform.kind)) {
-    return fail(ErrorCode::refused, "the transform " + std::string(name) + " is not evaluated");
-  }
   TransformStep step{transform, {}};
   if (transform.kind == ast::Transform::Kind::pcre_capture) {
     ast::Pcre pcre;

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "inspection/detect/base64.h"
+#include "inspection/detect/public_suffix.h"
 
 namespace weir::inspection {
 
@@ -232,8 +233,9 @@ Bytes apply(const TransformStep& step, Bytes in, std::span<uint8_t> out, PcreScr
       return size > 0 ? Bytes(out.first(size)) : in;
     }
     case Kind::domain:
+      return registered_domain(in).value_or(in);
     case Kind::top_level_domain:
-      break;  // refused when the rule was compiled (compile/transform_chains.cpp)
+      return public_suffix(in).value_or(in);
   }
   return in;
 }

@@ -172,6 +172,13 @@ TEST(TransactionRules, Transforms) {
       {"dotprefix", "\".evil.org\"; endswith", "evil.org", true},
       {"dotprefix", "\".evil.org\"; endswith", "www.evil.org", true},
       {"dotprefix", "\".evil.org\"; endswith", "notevil.org", false},
+      {"domain", "\"evil.co.uk\"; startswith; endswith", "www.evil.co.uk", true},
+      {"domain", "\"Evil.org\"; startswith; endswith", "Evil.org", true},
+      {"domain", "\"evil.co.uk\"; startswith", "evil.co.uk.org", false},
+      {"domain", "\"co.uk\"; startswith", "co.uk", true},  // it has none, and stays
+      {"tld", "\"co.uk\"; startswith; endswith", "www.evil.co.uk", true},
+      {"tld", "\"uk\"; startswith", "www.evil.co.uk", false},
+      {"tld", "\"nowhere\"; startswith; endswith", "host.nowhere", true},
       {"to_lowercase", "\"evil\"", "EVIL", true},
       {"to_uppercase", "\"EVIL\"", "evil", true},
       {"to_uppercase", "\"evil\"", "evil", false},

@@ -168,6 +168,8 @@ constexpr KeywordRow kRows[] = {
     {"base64_data", "tcp", R"(base64_data; content:"a";)", kBad},
     // transforms
     {"dotprefix", "dns", R"(dns.query; dotprefix; content:".a.b"; endswith;)"},
+    {"domain", "dns", R"(dns.query; domain; content:"b.org"; startswith;)"},
+    {"tld", "dns", R"(dns.query; tld; content:"org"; startswith;)"},
     {"dotprefix", "dns", "dotprefix;", kBad},
     {"dotprefix", "dns", R"(dns.query; dotprefix; content:"a"; to_lowercase; content:"b";)", kBad,
      "to_lowercase"},

@@ -406,6 +406,10 @@ std::vector<Row> rows() {
       // transforms
       {"dotprefix", names(), kDns, R"(flow:to_server; dns.query; dotprefix; content:".www.example.com";)",
        R"(flow:to_server; dns.query; content:".www.example.com";)"},
+      {"domain", names(), kDns, R"(flow:to_server; dns.query; domain; content:"example.com"; startswith;)",
+       R"(flow:to_server; dns.query; content:"example.com"; startswith;)"},
+      {"tld", names(), kDns, R"(flow:to_server; dns.query; tld; content:"com"; startswith;)",
+       R"(flow:to_server; dns.query; content:"com"; startswith;)"},
       {"to_lowercase", web(), kHttp, R"(http.method; to_lowercase; content:"post";)",
        R"(http.method; content:"post";)"},
       {"to_uppercase", web(), kHttp, R"(http.user_agent; to_uppercase; content:"WEIR";)",
