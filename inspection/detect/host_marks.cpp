@@ -29,10 +29,7 @@ MarkKey MarkKey::of_pair(MarkKey key, const MarkedHost& a, const MarkedHost& b) 
 }
 
 HostMarks::HostMarks(uint32_t buckets, uint64_t secret)
-    : buckets_(new (std::nothrow) Bucket[buckets]()),
-      mask_(buckets - 1),
-      secret_(secret),
-      expectations_(kExpectations, secret) {}
+    : buckets_(new (std::nothrow) Bucket[buckets]()), mask_(buckets - 1), secret_(secret) {}
 
 size_t HostMarks::bytes_for(uint32_t entries) {
   return std::bit_ceil((size_t{entries} + kBucketEntries - 1) / kBucketEntries) * sizeof(Bucket);

@@ -20,7 +20,6 @@
 
 #include "dataplane/net/address.h"
 #include "dataplane/net/result.h"
-#include "inspection/app/expectations.h"
 
 namespace weir::inspection {
 
@@ -58,7 +57,6 @@ class HostMarks {
  public:
   static constexpr uint32_t kBucketEntries = 4;
   static constexpr uint32_t kMost = 1U << 28;
-  static constexpr uint32_t kExpectations = 1'024;
   static constexpr uint64_t kForever = (uint64_t{1} << 52) - 1;  // us
 
   /// Room for `entries`, rounded up to a power of two of buckets. `secret`: names are made with it, so that
@@ -93,8 +91,6 @@ class HostMarks {
       return !place.known && place.seen.mark().until_us > now_us;
     }
   }
-  /// What sessions have announced, which all workers share as well.
-  Expectations& expectations() { return expectations_; }
   uint32_t capacity() const { return (mask_ + 1) * kBucketEntries; }
 
  private:
@@ -125,7 +121,6 @@ class HostMarks {
   std::unique_ptr<Bucket[]> buckets_;
   uint32_t mask_;
   uint64_t secret_;
-  Expectations expectations_;
 };
 
 /// Bits of hosts and of pairs of hosts.

@@ -1,14 +1,18 @@
-// What rules remember beyond one session, of all workers together: marks of hosts, and values of data sets.
+// What is remembered beyond one session, of all workers together: marks of hosts and values of data sets, by
+// rules; and connections that sessions have announced.
 #pragma once
 
 #include <memory>
 
+#include "inspection/app/expectations.h"
 #include "inspection/detect/dataset_table.h"
 #include "inspection/detect/host_marks.h"
 
 namespace weir::inspection {
 
 struct RuleMemory {
+  static constexpr uint32_t kExpectations = 1'024;
+
   struct Limits {
     uint32_t host_marks = 262'144;
     uint32_t dataset_values = 16'384;
@@ -19,11 +23,13 @@ struct RuleMemory {
     if (!hosts) return tl::unexpected(std::move(hosts.error()));
     auto values = DatasetTable::create(limits.dataset_values, secret);
     if (!values) return tl::unexpected(std::move(values.error()));
-    return std::make_shared<RuleMemory>(RuleMemory{std::move(*hosts), std::move(*values)});
+    return std::make_shared<RuleMemory>(RuleMemory{std::move(*hosts), std::move(*values),
+                                                   std::make_unique<Expectations>(kExpectations, secret)});
   }
 
   std::unique_ptr<HostMarks> hosts;
   std::unique_ptr<DatasetTable> values;
+  std::unique_ptr<Expectations> expectations;
 };
 
 }  // namespace weir::inspection

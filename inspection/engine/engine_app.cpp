@@ -141,7 +141,7 @@ bool Engine::expected(EngineSession& session, std::span<const uint8_t> bytes, Di
                      session.facts.protocol == AppProtocol::unknown;
   if (!first) return false;
   const auto& domain = session.facts.domain;
-  const auto what = memory_->hosts->expectations().take(
+  const auto what = memory_->expectations->take(
       {session.client, session.server, domain[0], domain[1], session.server_port}, packet_->view.time_ns);
   if (!what) return false;
   session.facts.protocol = AppProtocol::ftp_data;
@@ -173,10 +173,10 @@ void Engine::announce(EngineSession& session) {
     std::swap(ends.from_domain, ends.to_domain);
   }
   const uint64_t now_ns = packet_->view.time_ns;
-  bool kept = memory_->hosts->expectations().expect(ends, transfer->what, now_ns);
+  bool kept = memory_->expectations->expect(ends, transfer->what, now_ns);
   if (transfer->where.address && *transfer->where.address != ends.to) {
     ends.to = *transfer->where.address;
-    kept = memory_->hosts->expectations().expect(ends, transfer->what, now_ns) && kept;
+    kept = memory_->expectations->expect(ends, transfer->what, now_ns) && kept;
   }
   if (!kept) ++counters_.expectations_lost;
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "inspection/app/ftp/ftp_transaction.h"
+#include "inspection/app/transaction_list.h"
 
 namespace weir::inspection {
 
@@ -29,14 +30,12 @@ namespace {
 class FtpDataParser final : public AppParser {
  public:
   FtpDataParser(BytePool& pool, const HttpLimits& limits, const Expectation& what, uint64_t first_tx) noexcept
-      : pool_(pool), transaction_(make_in<FtpDataTransaction>(pool, pool, limits, what)) {
+      : pool_(pool), transaction_(pool) {
+    transaction_.make(first_tx, pool, limits, what);
     if (transaction_ == nullptr) return;
-    transaction_->id = first_tx;
     // A listing is no file.
     complete_ = what.kind == FtpTransferKind::list || transaction_->files().open(what.file());
-    open_ = transaction_;
   }
-  ~FtpDataParser() { destroy_in(pool_, transaction_); }
   FtpDataParser(const FtpDataParser&) = delete;
   FtpDataParser& operator=(const FtpDataParser&) = delete;
   bool complete() const { return complete_; }
@@ -74,14 +73,8 @@ class FtpDataParser final : public AppParser {
     }
     return {};
   }
-  std::span<Transaction* const> transactions() override {
-    return {&open_, transaction_ != nullptr ? size_t{1} : size_t{0}};
-  }
-  void drop_over() override {
-    if (transaction_ == nullptr || !is_over(*transaction_)) return;
-    destroy_in(pool_, std::exchange(transaction_, nullptr));
-    open_ = nullptr;
-  }
+  std::span<Transaction* const> transactions() override { return transaction_.view(); }
+  void drop_over() override { transaction_.drop_over(); }
   uint64_t app_events() const override { return 0; }
   void destroy() override {
     BytePool& pool = pool_;
@@ -90,8 +83,7 @@ class FtpDataParser final : public AppParser {
 
  private:
   BytePool& pool_;
-  FtpDataTransaction* transaction_ = nullptr;
-  Transaction* open_ = nullptr;
+  SoleTransaction<FtpDataTransaction> transaction_;
   bool complete_ = false, waits_ = false, failed_ = false;
 };
 

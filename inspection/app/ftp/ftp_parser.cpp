@@ -39,44 +39,16 @@ std::string_view without_telnet(std::string_view line) {
 
 }  // namespace
 
-FtpParser::~FtpParser() {
-  for (size_t i = 0; i < count(); ++i) destroy_in(pool_, &tx_at(i));
-}
-
-std::span<Transaction* const> FtpParser::transactions() {
-  return {reinterpret_cast<Transaction* const*>(list_.view().data()), count()};
-}
-
-void FtpParser::drop_over() {
-  size_t kept = 0;
-  const size_t all = count();
-  for (size_t i = 0; i < all; ++i) {
-    Transaction* const tx = transactions()[i];
-    if (is_over(*tx)) {
-      destroy_in(pool_, static_cast<FtpTransaction*>(tx));
-    } else {
-      std::memcpy(list_.bytes().data() + kept++ * sizeof tx, &tx, sizeof tx);
-    }
-  }
-  list_.shrink(kept * sizeof(Transaction*));
-}
-
 FtpTransaction* FtpParser::oldest_open() {
-  for (size_t i = 0; i < count(); ++i) {
-    if (!tx_at(i).is_complete()) return &tx_at(i);
+  for (size_t i = 0; i < list_.size(); ++i) {
+    if (!list_[i].is_complete()) return &list_[i];
   }
   return nullptr;
 }
 
 FtpTransaction* FtpParser::make_transaction() {
-  auto* const made = make_in<FtpTransaction>(pool_, pool_);
-  if (made == nullptr) return nullptr;
-  Transaction* const tx = made;
-  if (!list_.append({reinterpret_cast<const uint8_t*>(&tx), sizeof tx})) {
-    destroy_in(pool_, made);
-    return nullptr;
-  }
-  made->id = next_id_++;
+  FtpTransaction* const made = list_.make(pool_);
+  if (made != nullptr) made->id = next_id_++;
   return made;
 }
 
@@ -84,9 +56,9 @@ FtpParser::Step FtpParser::on_command(std::string_view line, bool cut) {
   line = without_telnet(line);
   if (line.empty()) return Step::go_on;
   uint32_t open = 0;
-  for (size_t i = 0; i < count(); ++i) open += tx_at(i).is_complete() ? 0 : 1;
+  for (size_t i = 0; i < list_.size(); ++i) open += list_[i].is_complete() ? 0 : 1;
   if (open >= settings_.transactions) {
-    tx_at(count() - 1).raise(FtpEvent::too_many_transactions);
+    list_[list_.size() - 1].raise(FtpEvent::too_many_transactions);
     return Step::too_many;
   }
   FtpTransaction* const tx = make_transaction();
@@ -208,7 +180,7 @@ Advance FtpParser::advance(Direction direction, std::span<const uint8_t> bytes, 
   if (step == Step::again) done.next = Next::again;
   if (step == Step::other) {
     done.next = Next::other;
-    for (size_t i = 0; i < count(); ++i) tx_at(i).complete(false);
+    for (size_t i = 0; i < list_.size(); ++i) list_[i].complete(false);
   }
   if (step == Step::no_memory || step == Step::too_many) {
     failed_ = true;
@@ -229,7 +201,7 @@ Advance FtpParser::gap(Direction direction, uint64_t, uint64_t) {
 Advance FtpParser::end_of_stream(Direction direction, uint64_t) {
   Advance done;
   if (direction == kServer) return done;  // replies may still come
-  for (size_t i = 0; i < count(); ++i) tx_at(i).complete(false);
+  for (size_t i = 0; i < list_.size(); ++i) list_[i].complete(false);
   done.both_moved = true;
   return done;
 }

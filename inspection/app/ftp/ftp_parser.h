@@ -13,6 +13,7 @@
 #include "inspection/app/ftp/ftp_address.h"
 #include "inspection/app/ftp/ftp_transaction.h"
 #include "inspection/app/line_reader.h"
+#include "inspection/app/transaction_list.h"
 
 namespace weir::inspection {
 
@@ -46,7 +47,6 @@ class FtpParser final : public AppParser {
         next_id_(first_tx),
         list_(pool),
         lines_{LineReader(pool), LineReader(pool)} {}
-  ~FtpParser();
   FtpParser(const FtpParser&) = delete;
   FtpParser& operator=(const FtpParser&) = delete;
 
@@ -54,8 +54,8 @@ class FtpParser final : public AppParser {
   Advance advance(Direction direction, std::span<const uint8_t> bytes, uint64_t now_ns) override;
   Advance gap(Direction direction, uint64_t size, uint64_t now_ns) override;
   Advance end_of_stream(Direction direction, uint64_t now_ns) override;
-  std::span<Transaction* const> transactions() override;
-  void drop_over() override;
+  std::span<Transaction* const> transactions() override { return list_.view(); }
+  void drop_over() override { list_.drop_over(); }
   uint64_t app_events() const override { return 0; }
   void destroy() override {
     BytePool& pool = pool_;
@@ -68,8 +68,6 @@ class FtpParser final : public AppParser {
  private:
   enum class Step : uint8_t { go_on, again, other, no_memory, too_many };
 
-  size_t count() const { return list_.size() / sizeof(Transaction*); }
-  FtpTransaction& tx_at(size_t index) { return static_cast<FtpTransaction&>(*transactions()[index]); }
   FtpTransaction* oldest_open();
   FtpTransaction* make_transaction();
   Step on_command(std::string_view line, bool cut);
@@ -82,7 +80,7 @@ class FtpParser final : public AppParser {
   const FtpSettings& settings_;
   const net::IpAddress client_;
   uint64_t next_id_;
-  PoolBytes list_;  // Transaction*, oldest first
+  TransactionList<FtpTransaction> list_;
   LineReader lines_[2];
   bool resync_[2] = {};  // what comes first is the rest of a line
   bool failed_ = false;

@@ -22,10 +22,6 @@ HttpParser::HttpParser(BytePool& pool, const HttpLimits& limits, HttpCounters& c
       list_(pool),
       next_id_(first_tx) {}
 
-HttpParser::~HttpParser() {
-  for (size_t i = 0; i < tx_count(); ++i) destroy_in(pool_, &tx_at(i));
-}
-
 HttpParser* HttpParser::make(BytePool& pool, const HttpLimits& limits, HttpCounters& counters,
                              uint64_t first_tx) {
   return make_in<HttpParser>(pool, pool, limits, counters, first_tx);
@@ -33,44 +29,19 @@ HttpParser* HttpParser::make(BytePool& pool, const HttpLimits& limits, HttpCount
 
 void HttpParser::destroy() { destroy_in(pool_, this); }
 
-HttpTransaction& HttpParser::tx_at(size_t index) {
-  return static_cast<HttpTransaction&>(*transactions()[index]);
-}
-
-std::span<Transaction* const> HttpParser::transactions() {
-  // The pool's blocks are aligned for pointers.
-  return {reinterpret_cast<Transaction* const*>(list_.view().data()), tx_count()};
-}
-
-void HttpParser::drop_over() {
-  const std::span<uint8_t> bytes = list_.bytes();
-  size_t kept = 0;
-  for (size_t i = 0; i < tx_count(); ++i) {
-    HttpTransaction* const tx = &tx_at(i);
-    if (is_over(*tx)) {
-      destroy_in(pool_, tx);
-      continue;
-    }
-    Transaction* const base = tx;
-    std::memcpy(bytes.data() + kept * sizeof base, &base, sizeof base);
-    ++kept;
-  }
-  list_.shrink(kept * sizeof(Transaction*));
-  if (kept == 0) list_.reset();
-}
-
 bool HttpParser::at_rest() const {
   const auto between_messages = [](const Lane& lane) {
     return lane.state == State::start && lane.tx == nullptr && !lane.closed && !lane.full &&
            lane.pending.empty() && lane.back.empty();
   };
-  return tx_count() == 0 && !ended_ && !other_ && between_messages(lanes_[0]) && between_messages(lanes_[1]);
+  return list_.size() == 0 && !ended_ && !other_ && between_messages(lanes_[0]) &&
+         between_messages(lanes_[1]);
 }
 
 /// Everything that is open will see nothing more.
 void HttpParser::complete_everything() {
-  for (size_t i = 0; i < tx_count(); ++i) {
-    HttpTransaction& tx = tx_at(i);
+  for (size_t i = 0; i < list_.size(); ++i) {
+    HttpTransaction& tx = list_[i];
     for (const Direction direction : {Direction::to_server, Direction::to_client}) {
       if (tx.side(direction).progress < HttpStep::complete) tx.close_file(direction, true);
       tx.side(direction).progress = HttpStep::complete;
@@ -190,7 +161,7 @@ HttpParser::Step HttpParser::step(Lane& lane, Bytes& source) {
 
 Advance HttpParser::advance(Direction direction, std::span<const uint8_t> bytes, uint64_t now_ns) {
   now_ns_ = now_ns;
-  for (size_t i = 0; i < tx_count(); ++i) tx_at(i).drop_computed();
+  for (size_t i = 0; i < list_.size(); ++i) list_[i].drop_computed();
   return run(lane(direction), bytes);
 }
 
@@ -201,7 +172,7 @@ Advance HttpParser::end_of_stream(Direction direction, uint64_t now_ns) {
 
 Advance HttpParser::gap(Direction direction, uint64_t size, uint64_t now_ns) {
   now_ns_ = now_ns;
-  for (size_t i = 0; i < tx_count(); ++i) tx_at(i).drop_computed();
+  for (size_t i = 0; i < list_.size(); ++i) list_[i].drop_computed();
   if (ended_) return {0, Next::ended, AppError::none, 0};
   if (other_) return {0, Next::other, AppError::none, 0};
   ++counters_.gaps;

@@ -11,6 +11,7 @@
 #include "inspection/app/http/body_reader.h"
 #include "inspection/app/http/limits.h"
 #include "inspection/app/http/transaction.h"
+#include "inspection/app/transaction_list.h"
 #include "inspection/memory/byte_pool.h"
 
 namespace weir::inspection {
@@ -23,7 +24,6 @@ class HttpParser final : public AppParser {
                           uint64_t first_tx = 0);
   /// For make().
   HttpParser(BytePool& pool, const HttpLimits& limits, HttpCounters& counters, uint64_t first_tx) noexcept;
-  ~HttpParser();
   HttpParser(const HttpParser&) = delete;
   HttpParser& operator=(const HttpParser&) = delete;
 
@@ -33,8 +33,8 @@ class HttpParser final : public AppParser {
   Advance gap(Direction direction, uint64_t size, uint64_t now_ns) override;
   Advance end_of_stream(Direction direction, uint64_t now_ns) override;
   /// All are HttpTransactions.
-  std::span<Transaction* const> transactions() override;
-  void drop_over() override;
+  std::span<Transaction* const> transactions() override { return list_.view(); }
+  void drop_over() override { list_.drop_over(); }
   bool at_rest() const override;
   uint64_t app_events() const override { return 0; }
   void destroy() override;
@@ -75,8 +75,6 @@ class HttpParser final : public AppParser {
   };
 
   Lane& lane(Direction direction) { return lanes_[static_cast<size_t>(direction)]; }
-  HttpTransaction& tx_at(size_t index);
-  size_t tx_count() const { return list_.size() / sizeof(Transaction*); }
 
   Advance run(Lane& lane, http::Bytes bytes);
   bool put_back(Lane& lane);
@@ -125,7 +123,7 @@ class HttpParser final : public AppParser {
   const HttpLimits& limits_;
   HttpCounters& counters_;
   Lane lanes_[2];
-  PoolBytes list_;  // Transaction*, oldest first
+  TransactionList<HttpTransaction> list_;
   uint64_t next_id_;
   uint64_t now_ns_ = 0;
   uint64_t work_ = 0;  // of the call under way

@@ -42,19 +42,14 @@ bool is_interim(unsigned status) { return status >= 100 && status < 200 && statu
 }  // namespace
 
 HttpParser::Step HttpParser::new_transaction(Lane& lane) {
-  if (tx_count() >= limits_.transactions) {
-    for (size_t i = 0; i < tx_count(); ++i) {
-      if (is_over(tx_at(i))) return Step::full;  // they go when they are judged
+  if (list_.size() >= limits_.transactions) {
+    for (size_t i = 0; i < list_.size(); ++i) {
+      if (is_over(list_[i])) return Step::full;  // they go when they are judged
     }
     return fail(AppError::transactions, counters_.transactions_refused);
   }
-  HttpTransaction* const tx = make_in<HttpTransaction>(pool_, pool_, limits_);
+  HttpTransaction* const tx = list_.make(pool_, limits_);
   if (tx == nullptr) return no_memory();
-  Transaction* const base = tx;
-  if (!list_.append({reinterpret_cast<const uint8_t*>(&base), sizeof base})) {
-    destroy_in(pool_, tx);
-    return no_memory();
-  }
   tx->id = next_id_++;
   tx->start_ns_ = now_ns_;
   if (this->lane(Direction::to_client).closed) tx->side(Direction::to_client).progress = HttpStep::complete;
@@ -72,8 +67,8 @@ HttpParser::Step HttpParser::start_request(Lane& lane, Bytes& source) {
 }
 
 HttpTransaction* HttpParser::waiting_for_response() {
-  for (size_t i = 0; i < tx_count(); ++i) {
-    HttpTransaction& tx = tx_at(i);
+  for (size_t i = 0; i < list_.size(); ++i) {
+    HttpTransaction& tx = list_[i];
     if (tx.side(Direction::to_client).progress < HttpStep::complete) return &tx;
   }
   return nullptr;
@@ -246,9 +241,9 @@ HttpParser::Step HttpParser::tunnel_asked(Lane& lane, Bytes& source) {
 HttpParser::Step HttpParser::begin_other() {
   ++counters_.tunnels;
   other_ = true;
-  for (size_t i = 0; i < tx_count(); ++i) {
+  for (size_t i = 0; i < list_.size(); ++i) {
     for (const Direction direction : {Direction::to_server, Direction::to_client}) {
-      tx_at(i).side(direction).progress = HttpStep::complete;
+      list_[i].side(direction).progress = HttpStep::complete;
     }
   }
   for (Lane& lane : lanes_) lane.tx = nullptr;
@@ -272,8 +267,8 @@ void HttpParser::lose_track(Lane& lane) {
   }
   if (lane.direction == Direction::to_client) {
     // Which request the next response answers cannot be known: the newest is the best guess.
-    for (size_t i = 0; i + 1 < tx_count(); ++i) {
-      tx_at(i).side(Direction::to_client).progress = HttpStep::complete;
+    for (size_t i = 0; i + 1 < list_.size(); ++i) {
+      list_[i].side(Direction::to_client).progress = HttpStep::complete;
     }
   }
   lane.pending.reset();
@@ -338,7 +333,8 @@ HttpParser::Step HttpParser::close(Lane& lane) {
       break;
   }
   if (lane.direction == Direction::to_client) {
-    for (size_t i = 0; i < tx_count(); ++i) tx_at(i).side(Direction::to_client).progress = HttpStep::complete;
+    for (size_t i = 0; i < list_.size(); ++i)
+      list_[i].side(Direction::to_client).progress = HttpStep::complete;
   }
   return Step::wait;
 }

@@ -3,53 +3,20 @@
 #include <cstddef>
 #include <cstring>
 
+#include "inspection/app/http/buffer_fields.h"
 #include "inspection/app/http/uri.h"
 
 namespace weir::inspection {
 
+using http::append;
 using http::as_bytes;
 using http::as_text;
 using http::BodyWindow;
+using http::field_of;
 using http::MessageHead;
+using http::whole;
 
 namespace {
-
-std::optional<BufferView> whole(std::string_view text) {
-  if (text.data() == nullptr) return std::nullopt;
-  return BufferView{.bytes = as_bytes(text)};
-}
-
-/// The field that a buffer holds the value of; empty for other buffers.
-std::string_view field_of(BufferId buffer, Direction direction) {
-  switch (buffer) {
-    case BufferId::http_user_agent:
-      return "user-agent";
-    case BufferId::http_referer:
-      return "referer";
-    case BufferId::http_accept:
-      return "accept";
-    case BufferId::http_accept_lang:
-      return "accept-language";
-    case BufferId::http_accept_enc:
-      return "accept-encoding";
-    case BufferId::http_connection:
-      return "connection";
-    case BufferId::http_content_type:
-      return "content-type";
-    case BufferId::http_content_len:
-      return "content-length";
-    case BufferId::http_server:
-      return "server";
-    case BufferId::http_location:
-      return "location";
-    case BufferId::http_cookie:
-      return direction == Direction::to_server ? "cookie" : "set-cookie";
-    default:
-      return {};
-  }
-}
-
-bool append(PoolBytes& out, std::string_view text) { return out.append(as_bytes(text)); }
 
 /// The values of all fields named like the one at `index`, the first of them, joined by ", ".
 bool append_joined(const MessageHead& head, size_t index, PoolBytes& out) {

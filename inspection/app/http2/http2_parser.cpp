@@ -7,6 +7,7 @@
 
 #include "inspection/app/http2/hpack.h"
 #include "inspection/app/http2/http2_transaction.h"
+#include "inspection/app/transaction_list.h"
 
 namespace weir::inspection {
 
@@ -54,9 +55,6 @@ class Http2Parser final : public AppParser {
 
   Http2Parser(BytePool& pool, const HttpLimits& limits, uint64_t first_tx) noexcept
       : pool_(pool), limits_(limits), next_id_(first_tx), list_(pool), lanes_{Lane(pool), Lane(pool)} {}
-  ~Http2Parser() {
-    for (size_t i = 0; i < count(); ++i) destroy_in(pool_, &tx_at(i));
-  }
   Http2Parser(const Http2Parser&) = delete;
   Http2Parser& operator=(const Http2Parser&) = delete;
 
@@ -67,10 +65,8 @@ class Http2Parser final : public AppParser {
   Advance advance(Direction direction, Bytes bytes, uint64_t) override;
   Advance gap(Direction direction, uint64_t size, uint64_t) override;
   Advance end_of_stream(Direction direction, uint64_t) override;
-  std::span<Transaction* const> transactions() override {
-    return {reinterpret_cast<Transaction* const*>(list_.view().data()), count()};
-  }
-  void drop_over() override;
+  std::span<Transaction* const> transactions() override { return list_.view(); }
+  void drop_over() override { list_.drop_over(); }
   uint64_t app_events() const override { return 0; }
   void destroy() override {
     BytePool& pool = pool_;
@@ -98,8 +94,6 @@ class Http2Parser final : public AppParser {
   };
 
   Lane& lane(Direction direction) { return lanes_[static_cast<size_t>(direction)]; }
-  size_t count() const { return list_.size() / sizeof(Transaction*); }
-  Http2Transaction& tx_at(size_t index) { return static_cast<Http2Transaction&>(*transactions()[index]); }
   Http2Transaction* find(uint32_t stream);
   Http2Transaction* make(uint32_t stream);
   Step take(Direction direction, Bytes& bytes);
@@ -114,13 +108,13 @@ class Http2Parser final : public AppParser {
   Step end_fragment(Direction direction);
   Step end_side(Direction direction, uint32_t stream);
   void raise(Http2Event event) {
-    if (count() > 0) tx_at(count() - 1).raise(event);
+    if (list_.size() > 0) list_[list_.size() - 1].raise(event);
   }
 
   BytePool& pool_;
   const HttpLimits& limits_;
   uint64_t next_id_;
-  PoolBytes list_;  // Transaction*, oldest first
+  TransactionList<Http2Transaction> list_;
   Lane lanes_[2];
   size_t frames_ = 0;  // by themselves, in the call under way
   uint64_t work_ = 0;
@@ -129,37 +123,17 @@ class Http2Parser final : public AppParser {
 };
 
 Http2Transaction* Http2Parser::find(uint32_t stream) {
-  for (size_t i = count(); i-- > 0;) {
-    Http2Transaction& tx = tx_at(i);
+  for (size_t i = list_.size(); i-- > 0;) {
+    Http2Transaction& tx = list_[i];
     if (tx.stream() == stream && !is_over(tx)) return &tx;
   }
   return nullptr;
 }
 
 Http2Transaction* Http2Parser::make(uint32_t stream) {
-  auto* const made = make_in<Http2Transaction>(pool_, pool_, limits_, stream);
-  if (made == nullptr) return nullptr;
-  Transaction* const tx = made;
-  if (!list_.append({reinterpret_cast<const uint8_t*>(&tx), sizeof tx})) {
-    destroy_in(pool_, made);
-    return nullptr;
-  }
-  made->id = next_id_++;
+  Http2Transaction* const made = list_.make(pool_, limits_, stream);
+  if (made != nullptr) made->id = next_id_++;
   return made;
-}
-
-void Http2Parser::drop_over() {
-  size_t kept = 0;
-  const size_t all = count();
-  for (size_t i = 0; i < all; ++i) {
-    Transaction* const tx = transactions()[i];
-    if (is_over(*tx)) {
-      destroy_in(pool_, static_cast<Http2Transaction*>(tx));
-    } else {
-      std::memcpy(list_.bytes().data() + kept++ * sizeof tx, &tx, sizeof tx);
-    }
-  }
-  list_.shrink(kept * sizeof(Transaction*));
 }
 
 bool Http2Parser::adopt(const UpgradedRequest& request) {
@@ -331,7 +305,7 @@ Http2Parser::Step Http2Parser::begin_exchange(Direction direction, uint32_t stre
   const auto type = static_cast<Type>(at.type);
   Http2Transaction* tx = find(stream);
   if (tx == nullptr) {
-    if (count() >= limits_.transactions) {
+    if (list_.size() >= limits_.transactions) {
       raise(Http2Event::too_many_streams);
       return Step::too_many;
     }
@@ -420,7 +394,7 @@ Http2Parser::Step Http2Parser::take_data(Direction direction, Bytes& bytes) {
     Http2Transaction* tx = find(at.stream);
     if (tx == nullptr) {
       // Picked up in the middle of a stream.
-      if (count() >= limits_.transactions) return Step::too_many;
+      if (list_.size() >= limits_.transactions) return Step::too_many;
       if ((tx = make(at.stream)) == nullptr) return Step::no_memory;
     }
     tx->note_frame(direction, Type::data);
@@ -451,7 +425,7 @@ Http2Parser::Step Http2Parser::on_small(Direction direction, Bytes payload) {
   const auto type = static_cast<Type>(at.type);
   Http2Transaction* tx = at.stream != 0 ? find(at.stream) : nullptr;
   if (tx == nullptr) {
-    if (count() >= limits_.transactions) return Step::go_on;  // full of open streams: it is not told
+    if (list_.size() >= limits_.transactions) return Step::go_on;  // full of open streams: it is not told
     if ((tx = make(at.stream)) == nullptr) return Step::no_memory;
     tx->be_frame();
     both_moved_ = true;
@@ -509,7 +483,7 @@ Advance Http2Parser::advance(Direction direction, Bytes bytes, uint64_t) {
   frames_ = 0;
   both_moved_ = false;
   if (std::exchange(waits_[static_cast<size_t>(direction)], false)) {
-    for (size_t i = 0; i < count(); ++i) tx_at(i).shown(direction);
+    for (size_t i = 0; i < list_.size(); ++i) list_[i].shown(direction);
   }
   Step step = Step::go_on;
   while (step == Step::go_on && (!rest.empty() || at.ending != kNoStream)) {
@@ -530,7 +504,7 @@ Advance Http2Parser::advance(Direction direction, Bytes bytes, uint64_t) {
   done.error = step == Step::no_memory  ? AppError::memory
                : step == Step::too_many ? AppError::transactions
                                         : AppError::malformed;
-  for (size_t i = 0; i < count(); ++i) (void)tx_at(i).end(direction, true);
+  for (size_t i = 0; i < list_.size(); ++i) (void)list_[i].end(direction, true);
   return done;
 }
 
@@ -546,12 +520,12 @@ Advance Http2Parser::gap(Direction direction, uint64_t size, uint64_t) {
   }
   // Where the next frame begins is not known, nor what the table of fields would be.
   at.failed = true;
-  for (size_t i = 0; i < count(); ++i) (void)tx_at(i).end(direction, true);
+  for (size_t i = 0; i < list_.size(); ++i) (void)list_[i].end(direction, true);
   return {};
 }
 
 Advance Http2Parser::end_of_stream(Direction direction, uint64_t) {
-  for (size_t i = 0; i < count(); ++i) (void)tx_at(i).end(direction, true);
+  for (size_t i = 0; i < list_.size(); ++i) (void)list_[i].end(direction, true);
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "inspection/app/http/buffer_fields.h"
 #include "inspection/app/http/multipart.h"
 #include "inspection/app/http/text.h"
 #include "inspection/app/http/uri.h"
@@ -13,23 +14,18 @@ namespace weir::inspection {
 namespace {
 
 using Bytes = std::span<const uint8_t>;
+using http::append;
 using http::as_bytes;
 using http::as_text;
 using http::BodyReader;
 using http::BodyWindow;
+using http::whole;
 
 constexpr Direction kServer = Direction::to_server, kClient = Direction::to_client;
 constexpr std::string_view kVersion = "HTTP/2";
 constexpr uint64_t kWholeBody = 0;  // no limit but those of decoding, as Suricata has it for HTTP/2
 
-bool append(PoolBytes& out, std::string_view text) { return out.append(as_bytes(text)); }
-
-std::optional<BufferView> whole(std::string_view text) {
-  if (text.data() == nullptr) return std::nullopt;
-  return BufferView{.bytes = as_bytes(text)};
-}
-
-/// The field that a buffer holds the value of; empty for other buffers.
+/// The same of HTTP/2, which has fields for what the first line of HTTP/1 says.
 std::string_view field_of(BufferId buffer, Direction direction) {
   switch (buffer) {
     case BufferId::http_method:
@@ -38,30 +34,8 @@ std::string_view field_of(BufferId buffer, Direction direction) {
       return ":path";
     case BufferId::http_stat_code:
       return ":status";
-    case BufferId::http_user_agent:
-      return "user-agent";
-    case BufferId::http_referer:
-      return "referer";
-    case BufferId::http_accept:
-      return "accept";
-    case BufferId::http_accept_lang:
-      return "accept-language";
-    case BufferId::http_accept_enc:
-      return "accept-encoding";
-    case BufferId::http_connection:
-      return "connection";
-    case BufferId::http_content_type:
-      return "content-type";
-    case BufferId::http_content_len:
-      return "content-length";
-    case BufferId::http_server:
-      return "server";
-    case BufferId::http_location:
-      return "location";
-    case BufferId::http_cookie:
-      return direction == kServer ? "cookie" : "set-cookie";
     default:
-      return {};
+      return http::field_of(buffer, direction);
   }
 }
 

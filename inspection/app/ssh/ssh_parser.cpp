@@ -4,6 +4,7 @@
 
 #include "inspection/app/md5_text.h"
 #include "inspection/app/ssh/ssh_kex.h"
+#include "inspection/app/transaction_list.h"
 
 namespace weir::inspection {
 
@@ -19,15 +20,11 @@ constexpr uint32_t kLeastRecord = 2;  // padding's length and a number
 class SshParser final : public AppParser {
  public:
   SshParser(BytePool& pool, bool fingerprints, uint64_t first_tx) noexcept
-      : pool_(pool), lanes_{Lane(pool), Lane(pool)} {
-    transaction_ = make_in<SshTransaction>(pool, pool, fingerprints);
-    if (transaction_ == nullptr) return;
-    transaction_->id = first_tx;
-    open_ = transaction_;
+      : pool_(pool), transaction_(pool), lanes_{Lane(pool), Lane(pool)} {
+    transaction_.make(first_tx, pool, fingerprints);
   }
   SshParser(const SshParser&) = delete;
   SshParser& operator=(const SshParser&) = delete;
-  ~SshParser() { destroy_in(pool_, transaction_); }
   bool complete() const { return transaction_ != nullptr; }
 
   AppProtocol protocol() const override { return AppProtocol::ssh; }
@@ -41,15 +38,8 @@ class SshParser final : public AppParser {
     finish(direction);
     return {};
   }
-  std::span<Transaction* const> transactions() override {
-    return {&open_, transaction_ != nullptr ? size_t{1} : size_t{0}};
-  }
-  void drop_over() override {
-    if (transaction_ == nullptr || !is_over(*transaction_)) return;
-    destroy_in(pool_, transaction_);
-    transaction_ = nullptr;
-    open_ = nullptr;
-  }
+  std::span<Transaction* const> transactions() override { return transaction_.view(); }
+  void drop_over() override { transaction_.drop_over(); }
   uint64_t app_events() const override { return 0; }
   void destroy() override {
     BytePool& pool = pool_;
@@ -92,8 +82,7 @@ class SshParser final : public AppParser {
   AppError algorithms(Direction direction, Bytes message);
 
   BytePool& pool_;
-  SshTransaction* transaction_ = nullptr;
-  Transaction* open_ = nullptr;
+  SoleTransaction<SshTransaction> transaction_;
   Lane lanes_[2];
 };
 

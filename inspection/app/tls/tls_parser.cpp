@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "inspection/app/transaction_list.h"
+
 namespace weir::inspection {
 
 namespace {
@@ -19,15 +21,12 @@ class TlsParser final : public AppParser {
   TlsParser(BytePool& pool, uint64_t first_tx, size_t most_certificates) noexcept
       : pool_(pool),
         most_certificates_(std::min(most_certificates, TlsTransaction::kMaxCertificates)),
+        transaction_(pool),
         lanes_{Lane(pool), Lane(pool)} {
-    transaction_ = make_in<TlsTransaction>(pool, pool);
-    if (transaction_ == nullptr) return;
-    transaction_->id = first_tx;
-    open_ = transaction_;
+    transaction_.make(first_tx, pool);
   }
   TlsParser(const TlsParser&) = delete;
   TlsParser& operator=(const TlsParser&) = delete;
-  ~TlsParser() { destroy_in(pool_, transaction_); }
   bool complete() const { return transaction_ != nullptr; }
 
   AppProtocol protocol() const override { return AppProtocol::tls; }
@@ -45,15 +44,8 @@ class TlsParser final : public AppParser {
     finish(direction);
     return {};
   }
-  std::span<Transaction* const> transactions() override {
-    return {&open_, transaction_ != nullptr ? size_t{1} : size_t{0}};
-  }
-  void drop_over() override {
-    if (transaction_ == nullptr || !is_over(*transaction_)) return;
-    destroy_in(pool_, transaction_);
-    transaction_ = nullptr;
-    open_ = nullptr;
-  }
+  std::span<Transaction* const> transactions() override { return transaction_.view(); }
+  void drop_over() override { transaction_.drop_over(); }
   uint64_t app_events() const override { return 0; }
   void destroy() override {
     BytePool& pool = pool_;
@@ -96,8 +88,7 @@ class TlsParser final : public AppParser {
   BytePool& pool_;
   const size_t most_certificates_;
   bool over_certificates_ = false;  // not told yet
-  TlsTransaction* transaction_ = nullptr;
-  Transaction* open_ = nullptr;
+  SoleTransaction<TlsTransaction> transaction_;
   Lane lanes_[2];
 };
 
