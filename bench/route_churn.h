@@ -226,7 +226,8 @@ class RouteChurn {
         routes_->finish(std::move(waiting_.front().pending));
         waiting_.pop_front();
       }
-      // Readers that get no core must not be outrun: they are to see the table change, however busy the machine is.
+      // Readers that get no core must not be outrun: they are to see the table change, however busy the
+      // machine is.
       while (waiting_.size() >= settings.most_waiting && !passed(waiting_.front().turns, readers)) {
         std::this_thread::yield();
       }

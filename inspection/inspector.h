@@ -151,23 +151,23 @@ struct InspectorCounters {
   EventCount alerts;
   EventCount drops;
   EventCount flows_open;
-  EventCount memory;             // bytes now that sessions have of the pool
-  EventCount flow_limit;         // open() refused: as many as there may be
-  EventCount domain_limit;       // the same, of one domain
-  EventCount memory_limit;       // the pool is used up: the packet was not sent
-  EventCount bypassed;           // sessions of which nothing later could matter
-  EventCount segment_limit;      // could not be recorded
-  EventCount segment_conflicts;  // its receiver would discard it, or it contradicts what was seen; not sent
-  EventCount rewritten;          // the same, and put right
-  EventCount low_ttl;            // below a profile's min_ttl; not sent
-  EventCount bad_checksum;       // discarded by its receiver; not sent
-  EventCount would_drop;         // sent, since their profile only tests
-  EventCount scan_errors;        // not judged to the end, so not sent
-  EventCount expectations_lost;  // announced connections that there was no room for
-  EventCount host_marks_lost;    // what rules remember of hosts had to go before its time
+  EventCount memory;               // bytes now that sessions have of the pool
+  EventCount flow_limit;           // open() refused: as many as there may be
+  EventCount domain_limit;         // the same, of one domain
+  EventCount memory_limit;         // the pool is used up: the packet was not sent
+  EventCount bypassed;             // sessions of which nothing later could matter
+  EventCount segment_limit;        // could not be recorded
+  EventCount segment_conflicts;    // its receiver would discard it, or it contradicts what was seen; not sent
+  EventCount rewritten;            // the same, and put right
+  EventCount low_ttl;              // below a profile's min_ttl; not sent
+  EventCount bad_checksum;         // discarded by its receiver; not sent
+  EventCount would_drop;           // sent, since their profile only tests
+  EventCount scan_errors;          // not judged to the end, so not sent
+  EventCount expectations_lost;    // announced connections that there was no room for
+  EventCount host_marks_lost;      // what rules remember of hosts had to go before its time
   EventCount dataset_values_lost;  // no room for what a rule would add to a data set
-  EventCount rules_moved;        // sessions that went on with the rules of a reload
-  EventCount rules_moved_midst;  // of them in the midst of a transaction, since their time was over
+  EventCount rules_moved;          // sessions that went on with the rules of a reload
+  EventCount rules_moved_midst;    // of them in the midst of a transaction, since their time was over
   /// Now, by the generation of their rules modulo 4: sessions in the midst of a transaction.
   std::array<EventCount, 4> in_transaction;
   EventCount events_lost;                         // the sink was full

@@ -39,8 +39,8 @@ struct Profile {
   std::string name;
   OnDrop on_drop = OnDrop::reset;
   FailMode fail = FailMode::closed;
-  bool watches = false;   // nothing is held or dropped
-  bool enforces = true;   // what is found unsafe is not sent, or made safe; else only judged
+  bool watches = false;  // nothing is held or dropped
+  bool enforces = true;  // what is found unsafe is not sent, or made safe; else only judged
   bool verify_checksums = true;
   /// What becomes of a packet for which the queue has no room: drop_packet, drop_flow, reject or bypass.
   inspection::ExceptionPolicy when_full = inspection::ExceptionPolicy::drop_packet;

@@ -37,8 +37,8 @@ struct WholeDatagram {
 /// A fragment of an inspected session: waits until the datagram is whole. go_on: it is, and the other
 /// fragments wait for pass_inspected() or drop_inspected().
 Next gather_inspected(WorkerContext& ctx, rte_mbuf* mbuf, WholeDatagram& whole);
-/// The same for who only watches: the fragment itself waits for nothing, a copy of it does. True: the datagram
-/// is whole; drop_inspected() then lets its copies go.
+/// The same for who only watches: the fragment itself waits for nothing, a copy of it does. True: the
+/// datagram is whole; drop_inspected() then lets its copies go.
 bool watch_fragment(WorkerContext& ctx, rte_mbuf* mbuf, WholeDatagram& whole);
 /// After gather_inspected() said go_on: the others go on too, by way of `ctx.cleared`; or none does.
 void pass_inspected(WorkerContext& ctx);

@@ -179,8 +179,7 @@ Next inspect_now(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Profil
     packet.work_budget = std::min(ctx.inspect_limits.packet_work, ctx.inspect_work_left);
   packet.checksum_bad = checksum_bad;
   packet.wall_seconds = wall_seconds(ctx);
-  const inspection::Verdict verdict =
-      ctx.inspector->inspect(flow, rules_in_use(ctx, profile), packet, sink);
+  const inspection::Verdict verdict = ctx.inspector->inspect(flow, rules_in_use(ctx, profile), packet, sink);
   ctx.inspect_work_left -= std::min(ctx.inspect_work_left, verdict.work);
   if (verdict.action == inspection::Action::wait) return Next::kept();
   if (verdict.rewritten) fill_tcp_checksum(mbuf, meta);

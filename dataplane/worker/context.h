@@ -63,8 +63,8 @@ class RingSink final : public inspection::EventSink {
 
 /// Events of packets that inspection drops.
 struct DropLog {
-  bool all = false;  // each packet; else one of each direction of a session
-  TokenBucket tokens;  // of all
+  bool all = false;         // each packet; else one of each direction of a session
+  TokenBucket tokens;       // of all
   uint32_t suppressed = 0;  // since the last one that was told
 };
 

@@ -197,7 +197,7 @@ class DataplaneImpl final : public Dataplane {
   std::atomic<const Snapshot*> root_;
   std::unique_ptr<rte_rcu_qsbr, FreeRte> qsbr_;
   TscClock clock_;
-  std::unique_ptr<SessionBudgets> budgets_;       // null: there are no bounds
+  std::unique_ptr<SessionBudgets> budgets_;              // null: there are no bounds
   std::shared_ptr<inspection::RuleMemory> rule_memory_;  // of all workers
   std::vector<std::unique_ptr<Worker>> workers_;
   std::deque<Pending> pending_;
@@ -244,9 +244,8 @@ Status DataplaneImpl::init_worker(WorkerIndex index, const DataplaneSettings& se
   if (!rings) return tl::unexpected(std::move(rings.error()));
   auto commands = make_ring("cmd", index, 64, RING_F_SP_ENQ | RING_F_SC_DEQ);
   if (!commands) return tl::unexpected(std::move(commands.error()));
-  auto worker =
-      std::make_unique<Worker>(index, settings, std::move(*rings), std::move(*commands), root_,
-                               wall_offset_ns_, qsbr_.get());
+  auto worker = std::make_unique<Worker>(index, settings, std::move(*rings), std::move(*commands), root_,
+                                         wall_offset_ns_, qsbr_.get());
 
   WorkerContext& ctx = worker->context();
   const uint32_t share = (settings.sessions + count - 1) / count;

@@ -50,7 +50,7 @@ struct DataplaneSettings {
   uint32_t nat_bindings = 65'536;       // whole hub
   FragmentLimits fragments = {};        // whole hub
   bool flow_events = true;
-  uint32_t rule_events_per_second = 10;  // per policy rule and worker: see RuleLog
+  uint32_t rule_events_per_second = 10;     // per policy rule and worker: see RuleLog
   uint32_t drop_events_per_second = 1'000;  // per worker: see DropLog
   uint32_t flow_interval = 0;  // ticks between the records of a session that lasts; 0: only at its end
   SessionBudgetLimits budgets = {};
@@ -218,8 +218,8 @@ class Dataplane {
   /// be released.
   virtual void purge_stale_adjacencies(std::function<void()> done) = 0;
 
-  /// What to add to now() to get nanoseconds since 1970. To be told again whenever the wall clock may have been
-  /// set; rules on points in time (the validity of certificates) go by it, and nothing else does.
+  /// What to add to now() to get nanoseconds since 1970. To be told again whenever the wall clock may have
+  /// been set; rules on points in time (the validity of certificates) go by it, and nothing else does.
   virtual void set_wall_offset(int64_t offset_ns) = 0;
 
   // --- packets ---

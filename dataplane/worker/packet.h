@@ -64,7 +64,7 @@ struct alignas(64) PacketMeta {
   bool plain = false;                             // the plain reading took the inner headers (stages/inner.h)
   uint8_t icmp_type = 0;                          // of ICMP
   bool paid = false;                              // counted in the budgets of new sessions
-  bool is_copy = false;  // of a fragment that was sent: nobody waits for it
+  bool is_copy = false;                           // of a fragment that was sent: nobody waits for it
   bool unseen = false;                            // its receiver will not take it, so inspection must not
   uint32_t session_use =
       0;  // of one that waits: SessionCold::generation of `session` (worker/session_life.h)

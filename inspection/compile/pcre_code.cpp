@@ -77,7 +77,8 @@ PcreCode::Found PcreCode::match(std::span<const uint8_t> subject, size_t from, P
   Found found = run(subject, from, subject.size(), std::min(kQuickSteps, limits.steps), scratch);
   if (found.outcome == Outcome::limit && limits.steps > kQuickSteps)
     found = by_places(subject, from, scratch, limits);
-  found.work += (found.outcome == Outcome::match ? found.end : subject.size()) - std::min(from, subject.size());
+  found.work +=
+      (found.outcome == Outcome::match ? found.end : subject.size()) - std::min(from, subject.size());
   return found;
 }
 

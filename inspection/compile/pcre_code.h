@@ -50,7 +50,7 @@ class PcreCode {
   };
   /// What a match may take; beyond, its outcome is `limit`.
   struct Limits {
-    uint32_t steps = 3'500;  // at one place of the subject: PCRE2's own unit, about one for each step back
+    uint32_t steps = 3'500;     // at one place of the subject: PCRE2's own unit, about one for each step back
     uint64_t work = 64 * 1024;  // in all, not counting one look at each byte
   };
 

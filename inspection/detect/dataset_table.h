@@ -28,8 +28,8 @@ class DatasetTable {
   static constexpr size_t kLongestValue = 4'096;
   static constexpr uint32_t kMost = 1U << 24;
 
-  /// Room for `entries`, rounded up. Fails with `exhausted` without memory, with `invalid` beyond kMost. At the
-  /// start.
+  /// Room for `entries`, rounded up. Fails with `exhausted` without memory, with `invalid` beyond kMost. At
+  /// the start.
   static Result<std::unique_ptr<DatasetTable>> create(uint32_t entries, uint64_t secret);
   static size_t bytes_for(uint32_t entries);
 

@@ -25,7 +25,8 @@ std::string to_line(ast::DatasetType type, std::string_view value) {
   }
   if (bytes.size() == 16) return net::to_string(net::IpAddress(net::Ipv6::load(bytes.data())));
   if (bytes.size() != 4) return {};
-  const uint32_t v4 = uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 | bytes[3];
+  const uint32_t v4 =
+      uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 | bytes[3];
   return net::to_string(net::IpAddress(net::Ipv4{v4}));
 }
 

@@ -1,6 +1,7 @@
 // Writes data sets that rules have changed to the files that the rules name (`save`, `state`).
 //
-// Off the workers, which may go on meanwhile. A file is written anew and takes the old one's place as a whole.
+// Off the workers, which may go on meanwhile. A file is written anew and takes the old one's place as a
+// whole.
 #pragma once
 
 #include <filesystem>

@@ -32,7 +32,8 @@ bool DetectorCore::set_holds(const SetCheck& check, std::span<const uint8_t> val
   const ValueSet::Entry* const entry = check.loaded != nullptr ? check.loaded->find(as_text(value)) : nullptr;
   // A set in JSON, which has contexts, is not changed by rules.
   const bool loaded = entry != nullptr;
-  const bool in = check.context_key.empty() ? memory_->values->has(check.name, value).value_or(loaded) : loaded;
+  const bool in =
+      check.context_key.empty() ? memory_->values->has(check.name, value).value_or(loaded) : loaded;
   if (check.operation == Op::isset || check.operation == Op::isnotset) {
     if (in && !check.context_key.empty() && contexts_used_ < contexts_.size())
       contexts_[contexts_used_++] = {check.context_key, check.loaded->context(*entry)};

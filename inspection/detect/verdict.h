@@ -55,7 +55,7 @@ struct DetectionVerdict {
   bool would_drop = false;      // mode test: ips would have dropped here
   bool pass_session = false;    // a pass rule: nothing later of the session is inspected
   bool bypass_session = false;  // a rule matched that says so: nothing later of the session is inspected
-  bool failed = false;  // not judged to the end (an error of the matcher): the profile's `fail` decides
+  bool failed = false;   // not judged to the end (an error of the matcher): the profile's `fail` decides
   bool gave_up = false;  // a rule was, since it took too much work: it counts as not matched
   bool by_rate_filter = false;  // it drops because its rule matched too often
   RejectTo reject = RejectTo::nobody;

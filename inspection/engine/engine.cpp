@@ -550,8 +550,8 @@ void Engine::judge(EngineSession& session, Direction direction, bool first_of_pa
     const DetectorCounters& counted = detector_->counters();
     const uint64_t scanned = counted.scanned_bytes + counted.match_work, verified = counted.verified;
     const DetectionVerdict found = detector_->inspect(rules_->profile(), session.detection, inspected, sink);
-    work_ += counted.scanned_bytes + counted.match_work - scanned +
-             kWorkOfRule * (counted.verified - verified);
+    work_ +=
+        counted.scanned_bytes + counted.match_work - scanned + kWorkOfRule * (counted.verified - verified);
     packet->view.payload = payload;
     packet->view.events = {};  // told once, however often the packet is judged
     take(found);

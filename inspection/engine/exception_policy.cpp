@@ -6,11 +6,16 @@ namespace {
 
 constexpr std::string_view kPolicies[] = {"ignore", "drop_flow", "drop_packet", "reject",
                                           "bypass", "pass_flow", "pass_packet", "auto"};
-constexpr std::string_view kCeilingNames[] = {
-    "flow_memcap",      "stream_reassembly_memcap", "stream_midstream",
-    "app_layer_memcap", "app_layer_transactions",   "app_layer_error",
-    "domain_memcap",    "dns_pointers",             "tls_certificates",
-    "rule_work"};
+constexpr std::string_view kCeilingNames[] = {"flow_memcap",
+                                              "stream_reassembly_memcap",
+                                              "stream_midstream",
+                                              "app_layer_memcap",
+                                              "app_layer_transactions",
+                                              "app_layer_error",
+                                              "domain_memcap",
+                                              "dns_pointers",
+                                              "tls_certificates",
+                                              "rule_work"};
 static_assert(std::size(kCeilingNames) == kCeilings);
 
 }  // namespace

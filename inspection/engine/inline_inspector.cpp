@@ -25,7 +25,7 @@ constexpr uint32_t kFullSegment = 2'048;  // what a record of a segment of 1,460
 
 struct Flow {
   FlowInfo info;
-  EngineSession* session = nullptr;  // from the first packet on
+  EngineSession* session = nullptr;          // from the first packet on
   DomainMemory::Account* account = nullptr;  // of the initiator's domain, while it is open
   bool open = false;
   bool dropped = false;
@@ -149,12 +149,12 @@ class InlineInspector final : public Inspector {
       : engine_(std::move(engine)),
         flows_(limits.flows),
         domain_flows_(std::max<uint64_t>(uint64_t{limits.flows} * limits.domain_share / 100, 1)),
-        domain_bytes_(limits.domain_share >= 100 ? kNoQuota
-                                                 : uint64_t{engine_->pool().capacity()} * limits.domain_share / 100),
+        domain_bytes_(limits.domain_share >= 100
+                          ? kNoQuota
+                          : uint64_t{engine_->pool().capacity()} * limits.domain_share / 100),
         events_(events, counters_) {
     counters_.exceptions = &engine_->counters().exceptions;
-    for (uint32_t i = 0; i < limits.flows; ++i)
-      flows_[i].next_free = i + 1 < limits.flows ? i + 1 : kNoFlow;
+    for (uint32_t i = 0; i < limits.flows; ++i) flows_[i].next_free = i + 1 < limits.flows ? i + 1 : kNoFlow;
   }
   ~InlineInspector() override {
     for (Flow& flow : flows_) {
@@ -452,8 +452,7 @@ Result<std::unique_ptr<Inspector>> Inspector::create(unsigned worker, const Insp
   try {
     auto engine = Engine::create(worker, settings_of(limits), std::move(memory));
     if (!engine) return tl::unexpected(std::move(engine.error()));
-    return std::unique_ptr<Inspector>(
-        std::make_unique<InlineInspector>(std::move(*engine), limits, events));
+    return std::unique_ptr<Inspector>(std::make_unique<InlineInspector>(std::move(*engine), limits, events));
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::exhausted,
                 "there is too little memory for " + std::to_string(limits.flows) + " inspected sessions");

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "inspection/app/app_parser.h"
-#include "inspection/app/ftp/ftp_parser.h"
 #include "inspection/app/dns/dns_message.h"
+#include "inspection/app/ftp/ftp_parser.h"
 #include "inspection/app/http/limits.h"
 #include "inspection/app/mime/settings.h"
 #include "inspection/app/quic/quic_keys.h"
@@ -14,7 +14,7 @@ namespace weir::inspection {
 
 /// Ceilings of the other parsers. One set for each profile.
 struct AppLimits {
-  unsigned dns_pointers = kDnsMaxPointers;                      // of compression, that one name may follow
+  unsigned dns_pointers = kDnsMaxPointers;                     // of compression, that one name may follow
   size_t tls_certificates = TlsTransaction::kMaxCertificates;  // of one chain
 };
 

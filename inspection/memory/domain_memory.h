@@ -18,8 +18,8 @@ class DomainMemory {
     int64_t bytes = 0;      // of the pool
   };
 
-  /// The account of a domain. It stays where it is while its sessions or bytes are not 0; one that is empty may
-  /// be another's with the next call. Domains for which there is no place share one.
+  /// The account of a domain. It stays where it is while its sessions or bytes are not 0; one that is empty
+  /// may be another's with the next call. Domains for which there is no place share one.
   Account& of(uint32_t domain);
 
  private:

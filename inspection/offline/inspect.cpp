@@ -132,7 +132,8 @@ Status run(InspectRequest& request, std::ostream& err, size_t& refused) {
   Run(request.settings, std::move(engines), std::move(*profile), **eve).all(*capture);
   // A capture that is cut short is still a capture: what could be read was inspected.
   if (!capture->error().empty()) err << "weir: " << request.pcap << ": " << capture->error() << '\n';
-  for (const std::string& problem : save_sets(*ruleset, *(*memory)->values)) err << "weir: " << problem << '\n';
+  for (const std::string& problem : save_sets(*ruleset, *(*memory)->values))
+    err << "weir: " << problem << '\n';
   return (*eve)->finish();
 }
 

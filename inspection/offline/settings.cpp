@@ -122,8 +122,8 @@ void read_policies(const Reader& reader, bool is_inline, ExceptionPolicies& poli
       {Ceiling::app_transactions, "app-layer.error-policy"},
       {Ceiling::app_malformed, "app-layer.error-policy"}};
   // Suricata has no policy for these: what lies beyond is not looked at.
-  for (const Ceiling own : {Ceiling::domain_memory, Ceiling::dns_pointers, Ceiling::certificates,
-                            Ceiling::rule_work}) {
+  for (const Ceiling own :
+       {Ceiling::domain_memory, Ceiling::dns_pointers, Ceiling::certificates, Ceiling::rule_work}) {
     policies[static_cast<size_t>(own)] = ExceptionPolicy::ignore;
   }
   for (const auto& [ceiling, path] : kPaths) {

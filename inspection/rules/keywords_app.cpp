@@ -664,7 +664,8 @@ constexpr Keyword kKeywords[] = {
     {"filesha256", kFile, kValue, on_file_hash, Support::yes, "", "its SHA-256 is in a list",
      static_cast<int>(FileHash::Kind::sha256)},
     {"dataset", KeywordGroup::payload, kValue, on_dataset, Support::partly,
-     "A set in JSON is not changed by rules. Files are written when the hub stops.", "the buffer's value is in a set, or is added to it"},
+     "A set in JSON is not changed by rules. Files are written when the hub stops.",
+     "the buffer's value is in a set, or is added to it"},
     {"datarep", KeywordGroup::payload, kValue, on_datarep, Support::yes, "",
      "the reputation that a file gives to the buffer's value"},
 };

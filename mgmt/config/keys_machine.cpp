@@ -252,8 +252,9 @@ constexpr KeySpec kKeys[] = {
      .min = 1'024,
      .max = inspection::DatasetTable::kMost,
      .change = Change::restart,
-     .help = "Values that inspection rules add to data sets, or take out of them, over all workers; of 64 bytes "
-             "on average. A rule that would add one more does not match."},
+     .help =
+         "Values that inspection rules add to data sets, or take out of them, over all workers; of 64 bytes "
+         "on average. A rule that would add one more does not match."},
     {.path = "limits.inspection_domain_share",
      .kind = ValueKind::integer,
      .fallback = "75",
@@ -261,9 +262,10 @@ constexpr KeySpec kKeys[] = {
      .max = 100,
      .unit = "percent",
      .change = Change::restart,
-     .help = "Of `inspected_sessions` and of their memory that the sessions of one domain (the initiator's) may "
-             "have, on each worker. Beyond: a profile's `fail` for another session, "
-             "`exceptions.domain_memory` for what one grows."},
+     .help =
+         "Of `inspected_sessions` and of their memory that the sessions of one domain (the initiator's) may "
+         "have, on each worker. Beyond: a profile's `fail` for another session, "
+         "`exceptions.domain_memory` for what one grows."},
     {.path = "limits.rule_work",
      .kind = ValueKind::integer,
      .fallback = "12288",

@@ -196,8 +196,9 @@ constexpr KeySpec kKeys[] = {
      .fallback = "\"start\"",
      .choices = kNamesOf<kDropEvents>,
      .change = Change::restart,
-     .help = "Which packets that inspection drops have a `drop` event: `start` the first of each direction of a "
-             "session, `all` each, those of sessions that were dropped before, too. As Suricata's `flows`."},
+     .help =
+         "Which packets that inspection drops have a `drop` event: `start` the first of each direction of a "
+         "session, `all` each, those of sessions that were dropped before, too. As Suricata's `flows`."},
     {.path = "events.drop_events_per_second",
      .kind = ValueKind::integer,
      .fallback = "1000",
@@ -205,7 +206,8 @@ constexpr KeySpec kKeys[] = {
      .max = 1'000'000,
      .unit = "events per second",
      .change = Change::restart,
-     .help = "With `drops = \"all\"`, so many a second and worker. How many more there were is told with the next "
+     .help = "With `drops = \"all\"`, so many a second and worker. How many more there were is told with the "
+             "next "
              "one (`weir.suppressed`), and counted (`drop_events_suppressed`)."},
     {.path = "events.xff",
      .kind = ValueKind::choice,

@@ -364,9 +364,10 @@ constexpr KeySpec kKeys[] = {
      .fallback = "128",
      .min = 1,
      .max = 128,
-     .help = "Pointers of compression that one name of a DNS message may follow. Beyond: the name is not read, "
-             "and `exceptions.dns_pointers`. So is what pointers make of a message beyond 8 times its size "
-             "and 4 KiB."},
+     .help =
+         "Pointers of compression that one name of a DNS message may follow. Beyond: the name is not read, "
+         "and `exceptions.dns_pointers`. So is what pointers make of a message beyond 8 times its size "
+         "and 4 KiB."},
     {.path = "profile[].limits.certificates",
      .kind = ValueKind::integer,
      .fallback = "32",
@@ -428,8 +429,9 @@ constexpr KeySpec kKeys[] = {
      .kind = ValueKind::choice,
      .fallback = "\"ignore\"",
      .choices = kNamesOf<kExceptionPolicies>,
-     .help = "A rule was given up: the hub's `limits.rule_work`, `limits.regex_steps`, or 3,000 places of its "
-             "contents."},
+     .help =
+         "A rule was given up: the hub's `limits.rule_work`, `limits.regex_steps`, or 3,000 places of its "
+         "contents."},
     {.path = "profile[].exceptions.queue_full",
      .kind = ValueKind::choice,
      .fallback = "\"drop-packet\"",

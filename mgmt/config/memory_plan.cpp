@@ -96,7 +96,8 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
       "inspected_sessions x (2 x stream_window + about " +
           number(inspection::InspectorLimits::kSessionBytes + kFlow) + "), at least " +
           number(inspection::InspectorLimits::kLeastMemory) + " a worker, touched as sessions need it");
-  add("data sets", inspection::DatasetTable::bytes_for(l.dataset_values), false, "dataset_values x 88, rounded up");
+  add("data sets", inspection::DatasetTable::bytes_for(l.dataset_values), false,
+      "dataset_values x 88, rounded up");
   add("host marks", inspection::HostMarks::bytes_for(l.host_marks), false, "host_marks x 16, rounded up");
   const dataplane::FragmentLimits fragments = dataplane::worker_share(
       dataplane::FragmentLimits{l.held_fragments, l.fragmented_datagrams, l.fragments_per_datagram}, workers);

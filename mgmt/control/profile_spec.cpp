@@ -58,7 +58,7 @@ inspection::ProfileSpec spec_of(const config::Profile& profile) {
       {Ceiling::rule_work, exceptions.rule_work}};
   static_assert(std::size(policies) == inspection::kCeilings);
   for (const auto& [ceiling, policy] : policies)
-    settings.policies[static_cast<size_t>(ceiling)] = 
+    settings.policies[static_cast<size_t>(ceiling)] =
         inspection::settled(policy, settings.mode != InspectMode::ids);
   return spec;
 }

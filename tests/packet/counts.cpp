@@ -55,10 +55,11 @@ constexpr Named kNamed[] = {
     {"rule_events_suppressed", &WorkerCounters::rule_events_suppressed},
     {"drop_events_suppressed", &WorkerCounters::drop_events_suppressed},
 };
-// turns, idle_turns, bursts, sessions_half_open, nat_bindings and events_lost by kind are left out; a new counter has to be named
-// above.
+// turns, idle_turns, bursts, sessions_half_open, nat_bindings and events_lost by kind are left out; a new
+// counter has to be named above.
 static_assert(sizeof(WorkerCounters) ==
-              (std::size(kNamed) + 5 + dataplane::kDropReasonCount + inspection::kEventKinds) * sizeof(Counter));
+              (std::size(kNamed) + 5 + dataplane::kDropReasonCount + inspection::kEventKinds) *
+                  sizeof(Counter));
 
 }  // namespace
 

@@ -296,7 +296,8 @@ TEST(Fragments, AreHeldWhenTheHubStops) {
 
 SnapshotBuilder inspected_network(
     uint16_t workers = 1,
-    const std::string& rule = "drop udp any any -> any any (msg:\"bad\"; content:\"attack\"; sid:1; rev:1;)\n",
+    const std::string& rule =
+        "drop udp any any -> any any (msg:\"bad\"; content:\"attack\"; sid:1; rev:1;)\n",
     bool watches = false) {
   const std::string path = testing::TempDir() + "weir_fragments.rules";
   std::ofstream(path) << rule;
@@ -361,10 +362,12 @@ TEST(Fragments, RulesSeeTheHeadersOfTheWholeDatagram) {
     Ip ip;
     const char* rule;
   } rows[] = {
-      {Ip::v4, "alert udp any any -> any any (flow:only_frag; fragbits:!M; fragoffset:0; ipv4-csum:valid; "
-               "udpv4-csum:valid; dsize:300; flow.bytes_toserver:=328; sid:1;)"},
-      {Ip::v6, "alert udp any any -> any any (flow:only_frag; ipv6.hdr; bsize:40; content:\"|11|\"; "
-               "offset:6; depth:1; udpv6-csum:valid; flow.bytes_toserver:=348; sid:1;)"},
+      {Ip::v4,
+       "alert udp any any -> any any (flow:only_frag; fragbits:!M; fragoffset:0; ipv4-csum:valid; "
+       "udpv4-csum:valid; dsize:300; flow.bytes_toserver:=328; sid:1;)"},
+      {Ip::v6,
+       "alert udp any any -> any any (flow:only_frag; ipv6.hdr; bsize:40; content:\"|11|\"; "
+       "offset:6; depth:1; udpv6-csum:valid; flow.bytes_toserver:=348; sid:1;)"},
   };
   for (const auto& row : rows) {
     TestHub hub(inspected_network(1, row.rule).build());

@@ -258,9 +258,10 @@ TEST(InspectLife, AReloadLosesNoPacketAndNoBit) {
 
 /// Nothing follows, so what must not be there is not there.
 TEST(InspectLife, WhatOnlyTheEndOfASessionDecides) {
-  SnapshotBuilder b = inspected(
-      rules("drop http any any -> any any (http.request_body; content:!\"friend\"; sid:3;)\n"));
-  b.timeouts({.tcp_handshake = 40, .tcp_established = 80, .tcp_closing = 40, .udp = 40, .icmp = 40, .other = 40});
+  SnapshotBuilder b =
+      inspected(rules("drop http any any -> any any (http.request_body; content:!\"friend\"; sid:3;)\n"));
+  b.timeouts(
+      {.tcp_handshake = 40, .tcp_established = 80, .tcp_closing = 40, .udp = 40, .icmp = 40, .other = 40});
   TestHub hub(b.build());
   Conversation talk(hub, Ip::v4);
   talk.handshake();
@@ -278,11 +279,13 @@ TEST(InspectLife, WhatOnlyTheEndOfASessionDecides) {
 
 /// The same, but policy no longer inspects it: it was not judged by those rules to its end.
 TEST(InspectLife, AProfileThatIsGoneDecidesNothingMore) {
-  SnapshotBuilder b = inspected(
-      rules("alert http any any -> any any (http.request_body; content:!\"friend\"; sid:3;)\n"));
-  b.timeouts({.tcp_handshake = 40, .tcp_established = 80, .tcp_closing = 40, .udp = 40, .icmp = 40, .other = 40});
+  SnapshotBuilder b =
+      inspected(rules("alert http any any -> any any (http.request_body; content:!\"friend\"; sid:3;)\n"));
+  b.timeouts(
+      {.tcp_handshake = 40, .tcp_established = 80, .tcp_closing = 40, .udp = 40, .icmp = 40, .other = 40});
   SnapshotBuilder none = network_without_rules(true, 1);
-  none.timeouts({.tcp_handshake = 40, .tcp_established = 80, .tcp_closing = 40, .udp = 40, .icmp = 40, .other = 40});
+  none.timeouts(
+      {.tcp_handshake = 40, .tcp_established = 80, .tcp_closing = 40, .udp = 40, .icmp = 40, .other = 40});
   TestHub hub(b.build());
   Conversation talk(hub, Ip::v4);
   talk.handshake();

@@ -9,8 +9,8 @@
 
 namespace weir::inspection {
 
-/// Null: the pool is at its ceiling. `first_tx`: the id of the session's next transaction. `most_pointers`: of
-/// compression, that one name may follow.
+/// Null: the pool is at its ceiling. `first_tx`: the id of the session's next transaction. `most_pointers`:
+/// of compression, that one name may follow.
 AppParser* make_dns_parser(BytePool& pool, bool over_tcp, uint64_t first_tx,
                            unsigned most_pointers = kDnsMaxPointers);
 

@@ -42,8 +42,8 @@ bool DnsTransaction::read_name(size_t at, Name& out) {
   const DnsNameView view = read_dns_name(message(), at, std::span(text).first(std::min(left, sizeof text)),
                                          static_cast<unsigned>(std::min<size_t>(left, most_pointers_)));
   work_ += view.size + view.pointers;
-  over_pointers_ |= view.error == DnsNameError::loop ||
-                    (view.error == DnsNameError::cut && left < sizeof text);
+  over_pointers_ |=
+      view.error == DnsNameError::loop || (view.error == DnsNameError::cut && left < sizeof text);
   switch (view.error) {
     case DnsNameError::none:
       break;

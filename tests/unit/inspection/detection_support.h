@@ -173,7 +173,9 @@ class DetectionBench {
   DetectionBench(const DetectionBench&) = delete;
   DetectionBench& operator=(const DetectionBench&) = delete;
 
-  static std::shared_ptr<RuleMemory> few_marks() { return RuleMemory::create({.host_marks = 1'024, .dataset_values = 1'024}, 1).value(); }
+  static std::shared_ptr<RuleMemory> few_marks() {
+    return RuleMemory::create({.host_marks = 1'024, .dataset_values = 1'024}, 1).value();
+  }
 
   /// Turns the packet around.
   void from(Direction d) {

@@ -13,7 +13,8 @@ TEST(Inspector, RefusesImpossibleLimits) {
   for (const InspectorLimits& limits :
        {InspectorLimits{.flows = 0}, InspectorLimits{.flows = 1U << 24},
         InspectorLimits{.stream_window = 100}, InspectorLimits{.out_of_order_segments = 100'000}}) {
-    const auto inspector = Inspector::create(0, limits, RuleMemory::create({.host_marks = 1'024, .dataset_values = 1'024}, 1).value());
+    const auto inspector = Inspector::create(
+        0, limits, RuleMemory::create({.host_marks = 1'024, .dataset_values = 1'024}, 1).value());
     ASSERT_FALSE(inspector.has_value());
     EXPECT_EQ(inspector.error().code, ErrorCode::invalid);
   }
@@ -505,9 +506,8 @@ TEST(Inspector, WhatOnlyTheEndOfASessionDecides) {
 TEST(Inspector, ASessionThatBeginsAnewEndsFirst) {
   const auto inspector = make_inspector();
   RecordingSink sink;
-  Session session(
-      *inspector,
-      compile("alert http any any -> any any (http.request_body; content:!\"x\"; sid:1;)"), sink);
+  Session session(*inspector,
+                  compile("alert http any any -> any any (http.request_body; content:!\"x\"; sid:1;)"), sink);
   session.handshake();
   session.client(0, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc");
   session.send(Direction::to_client, 0, "", 57, kRst | kAck);
@@ -519,8 +519,7 @@ TEST(Inspector, ASessionThatBeginsAnewEndsFirst) {
 TEST(Inspector, PacketsAreCountedWhole) {
   const auto inspector = make_inspector();
   RecordingSink sink;
-  Session session(*inspector,
-                  compile("alert udp any any -> any any (flow.bytes_toserver:=33; sid:1;)"), sink,
+  Session session(*inspector, compile("alert udp any any -> any any (flow.bytes_toserver:=33; sid:1;)"), sink,
                   flow_info(17));
   session.client(0, "12345");  // 20 of IP, 8 of UDP
   EXPECT_EQ(sink.alerts(), Sids{1});

@@ -383,7 +383,8 @@ TEST(Profile, ARuleThatIsGivenUpHasAPolicy) {
   spec.settings.policies[static_cast<size_t>(Ceiling::rule_work)] = ExceptionPolicy::drop_flow;
   const auto inspector = make_inspector();
   RecordingSink sink;
-  Session session(*inspector, compile("alert tcp any any -> any any (pcre:\"/^(a+)+$/\"; sid:1;)", 1, spec), sink);
+  Session session(*inspector, compile("alert tcp any any -> any any (pcre:\"/^(a+)+$/\"; sid:1;)", 1, spec),
+                  sink);
   session.handshake();
   EXPECT_EQ(session.client(0, std::string(1'000, 'a') + "!"), Action::drop_session);
   EXPECT_EQ((*inspector->counters().exceptions)[static_cast<size_t>(Ceiling::rule_work)], 1U);

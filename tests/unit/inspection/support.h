@@ -98,7 +98,8 @@ inline EventSettings alerts_and_drops() {
 
 inline std::unique_ptr<Inspector> make_inspector(InspectorLimits limits = {.flows = 4}, unsigned worker = 0,
                                                  const EventSettings& events = alerts_and_drops()) {
-  auto inspector = Inspector::create(worker, limits, RuleMemory::create({.host_marks = 1'024, .dataset_values = 1'024}, 1).value(), events);
+  auto inspector = Inspector::create(
+      worker, limits, RuleMemory::create({.host_marks = 1'024, .dataset_values = 1'024}, 1).value(), events);
   EXPECT_TRUE(inspector.has_value());
   return inspector ? std::move(*inspector) : nullptr;
 }

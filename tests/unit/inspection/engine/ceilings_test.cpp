@@ -213,7 +213,8 @@ double matching_cost(const std::string& rules, const std::string& payload) {
 
 TEST(Ceilings, RulesCostNoMoreThanTenTimesTheOrdinary) {
   constexpr size_t kSize = 1'460;
-  std::string request = "GET /zz.php?id=17&name=abcdef HTTP/1.1\r\nHost: www.example.com\r\nAccept: */*\r\n\r\n";
+  std::string request =
+      "GET /zz.php?id=17&name=abcdef HTTP/1.1\r\nHost: www.example.com\r\nAccept: */*\r\n\r\n";
   while (request.size() < kSize) request += "word another=1; ";
   request.resize(kSize);
   const auto rule = [](const char* checks) {
@@ -228,7 +229,8 @@ TEST(Ceilings, RulesCostNoMoreThanTenTimesTheOrdinary) {
       {R"(pcre:"/(?:a|aa)+$/";)", std::string(kSize - 1, 'a') + "!"},
       {R"(pcre:"/[a-z]*[a-z]*[a-z]*[0-9]{3}/";)", std::string(kSize, 'a')},
       {R"(pcre:"/(\w+\s?)*[!?]$/";)", std::string(kSize - 1, 'a') + "#"},
-      {R"(content:"a"; content:"a"; distance:0; content:"zz"; distance:1;)", "zz" + std::string(kSize - 2, 'a')},
+      {R"(content:"a"; content:"a"; distance:0; content:"zz"; distance:1;)",
+       "zz" + std::string(kSize - 2, 'a')},
       {R"(content:"a"; pcre:"/a+[yz]/R"; content:"zz"; distance:1;)", "zz" + std::string(kSize - 2, 'a')},
   };
   for (const auto& row : rows) {
@@ -239,7 +241,8 @@ TEST(Ceilings, RulesCostNoMoreThanTenTimesTheOrdinary) {
 
 TEST(Ceilings, ManyPlacesWithFewStepsEachAreNoReasonToGiveUp) {
   // None of these needs more steps than it may, whatever stands before the match.
-  DetectionBench bench(make_profile(R"(alert udp any any -> any any (pcre:"/user=\w{3,20}\d{2},/"; sid:1;))"));
+  DetectionBench bench(
+      make_profile(R"(alert udp any any -> any any (pcre:"/user=\w{3,20}\d{2},/"; sid:1;))"));
   std::string text;
   while (text.size() < 1'300) text += "user=abcdefgh_,";
   EXPECT_EQ(bench.datagram(text + "user=abcdefgh_42,"), Sids{1});

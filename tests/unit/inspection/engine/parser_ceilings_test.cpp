@@ -55,8 +55,9 @@ TEST(ParserCeilings, PointersOfDns) {
     RecordingSink sink;
     FlowInfo info = flow_info(17);
     info.dst_port = 53;
-    Session session(*inspector, compile("alert dns any any -> any any (dns.opcode:0; sid:1;)", 1,
-                                        with(Ceiling::dns_pointers, row.policy)),
+    Session session(*inspector,
+                    compile("alert dns any any -> any any (dns.opcode:0; sid:1;)", 1,
+                            with(Ceiling::dns_pointers, row.policy)),
                     sink, info);
     EXPECT_EQ(session.client(0, query(0)), Action::pass);
     EXPECT_EQ(session.client(0, query(row.pointers)), row.action) << row.pointers;
@@ -70,9 +71,9 @@ TEST(ParserCeilings, ChainsOfCertificates) {
     RecordingSink sink;
     ProfileSpec spec =
         with(Ceiling::certificates, drops ? ExceptionPolicy::drop_flow : ExceptionPolicy::ignore);
-    Session session(*inspector,
-                    compile("alert tls any any -> any any (tls.cert_subject; content:\"CN=\"; sid:1;)", 1, spec),
-                    sink);
+    Session session(
+        *inspector,
+        compile("alert tls any any -> any any (tls.cert_subject; content:\"CN=\"; sid:1;)", 1, spec), sink);
     session.handshake();
     const std::string client = tls_bytes(true);
     session.client(0, client);

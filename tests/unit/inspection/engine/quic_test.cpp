@@ -112,13 +112,15 @@ class Quic : public ::testing::Test {
 TEST_F(Quic, HellosOfBothEnds) {
   for (const uint32_t version : {1u, 0x6b3343cfu, 0xff00001du, 0xff000017u, 0xff000016u}) {
     SCOPED_TRACE(version);
-    const QuicTransaction* tx = take(QuicInitial{kServer, version}, "\x01" + crypto_frame({0, hello_of(true)}));
+    const QuicTransaction* tx =
+        take(QuicInitial{kServer, version}, "\x01" + crypto_frame({0, hello_of(true)}));
     ASSERT_NE(tx, nullptr);
     EXPECT_EQ(text_of(tx->server_name()), "www.example.org");
     EXPECT_EQ(text_of(tx->hello().fingerprint.view()), "771,49199,0-10-11-16,29,0");
     EXPECT_EQ(text_of(tx->hello().ja4.view()).substr(0, 10), "q12d0104h2");
     EXPECT_EQ(tx->app_events, 0u);
-    tx = take(QuicInitial{kClient, version}, std::string("\x02\0\0\0\0", 5) + crypto_frame({0, hello_of(false)}));
+    tx = take(QuicInitial{kClient, version},
+              std::string("\x02\0\0\0\0", 5) + crypto_frame({0, hello_of(false)}));
     ASSERT_NE(tx, nullptr);
     EXPECT_EQ(text_of(tx->hello().fingerprint.view()), "771,49199,16");
     EXPECT_EQ(take(QuicInitial{kServer, version, "serv"}, "\x01"), nullptr) << "nothing new after the hello";
@@ -129,11 +131,13 @@ TEST_F(Quic, HellosOfBothEnds) {
 
 TEST_F(Quic, AHelloOverSeveralPacketsInAnyOrder) {
   const std::string hello = hello_of(true);
-  const QuicTransaction* tx = take(QuicInitial{}, crypto_frame({20, hello.substr(20, 30)}) + std::string(3, '\0') +
-                                           crypto_frame({0, hello.substr(0, 10)}));
+  const QuicTransaction* tx =
+      take(QuicInitial{}, crypto_frame({20, hello.substr(20, 30)}) + std::string(3, '\0') +
+                              crypto_frame({0, hello.substr(0, 10)}));
   ASSERT_NE(tx, nullptr);
   EXPECT_FALSE(tx->hello().seen);
-  tx = take(QuicInitial{.number = 1}, crypto_frame({50, hello.substr(50)}) + crypto_frame({10, hello.substr(10, 10)}));
+  tx = take(QuicInitial{.number = 1},
+            crypto_frame({50, hello.substr(50)}) + crypto_frame({10, hello.substr(10, 10)}));
   ASSERT_NE(tx, nullptr);
   EXPECT_EQ(text_of(tx->server_name()), "www.example.org");
 }
@@ -147,7 +151,8 @@ TEST_F(Quic, ARetryAndAnotherConnectionBeginAnew) {
   ASSERT_NE(tx, nullptr);
   EXPECT_EQ(text_of(tx->server_name()), "www.example.org");
   // The server's name for itself is used from now on; another one is another connection.
-  ASSERT_NE(take(QuicInitial{.direction = kClient, .keys_of = "next"}, crypto_frame({0, hello_of(false)})), nullptr);
+  ASSERT_NE(take(QuicInitial{.direction = kClient, .keys_of = "next"}, crypto_frame({0, hello_of(false)})),
+            nullptr);
   EXPECT_EQ(take(QuicInitial{.destination = "serv", .keys_of = "next"}, "\x01"), nullptr);
   tx = take(QuicInitial{.destination = "another!", .keys_of = "another!"}, frames);
   ASSERT_NE(tx, nullptr);
@@ -160,7 +165,8 @@ TEST_F(Quic, WhatCannotBeReadIsTold) {
   };
   EXPECT_TRUE(has(take(QuicInitial{.keys_of = "wrong"}, "\x01"), QuicEvent::failed_decrypt));
   EXPECT_TRUE(has(take(QuicInitial{}, "\x77"), QuicEvent::error_on_data)) << "no frame of an Initial";
-  EXPECT_TRUE(has(take(QuicInitial{}, std::string("\x06\x80\xff\xff\xff\x01x", 7)), QuicEvent::crypto_frag_too_long));
+  EXPECT_TRUE(
+      has(take(QuicInitial{}, std::string("\x06\x80\xff\xff\xff\x01x", 7)), QuicEvent::crypto_frag_too_long));
 }
 
 TEST_F(Quic, GooglesHello) {

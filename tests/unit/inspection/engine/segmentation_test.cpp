@@ -56,7 +56,10 @@ class Wire {
       : rules_(make_profile(rules, mode), settings_of(mode, strict)) {
     EngineSettings settings;
     settings.memory = 4 << 20;
-    engine_ = std::move(Engine::create(0, settings, RuleMemory::create({.host_marks = 1'024, .dataset_values = 1'024}, 1).value()).value());
+    engine_ = std::move(
+        Engine::create(0, settings,
+                       RuleMemory::create({.host_marks = 1'024, .dataset_values = 1'024}, 1).value())
+            .value());
   }
   ~Wire() {
     finish();
