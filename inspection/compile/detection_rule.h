@@ -184,7 +184,7 @@ struct DetectionRule {
     int16_t part = -1;
     std::string bytes;
     bool nocase = false;
-    bool exact = false;  // a content of the rule, not a literal out of a pcre
+    bool exact = false;  // all of a content of the rule, not a part of it nor a literal out of a pcre
   } fast;
 };
 

@@ -1,55 +1,32 @@
 #include "inspection/compile/fast_pattern.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <string>
 #include <unordered_map>
 
 #include "inspection/compile/compile_rule.h"
+#include "inspection/compile/literal_strength.h"
 
 namespace weir::inspection {
 
 namespace {
 
-// Longer ones select no better, and the bytes scanned again at the end of a stream's block grow with them.
-constexpr size_t kLongest = 32;
 // What occurs everywhere selects nothing.
 constexpr size_t kShortest = 2;
+// The author's choice is good advice, but was made for another matcher.
+constexpr double kAuthorsWord = 3;
 
 struct Literal {
   int16_t part = -1;
   std::string bytes;
   bool nocase = false;
-  bool exact = true;
+  bool exact = true;    // all of a content
   bool chosen = false;  // by the author
 };
 
-/// How little a byte is to be expected in traffic: a rough scale, text and zeros being common.
-double rarity(unsigned char c) {
-  if (c == 0 || c == 0xff) return 0.6;
-  if (c == ' ' || c == '/' || c == '.' || c == '=' || c == ':' || c == '\r' || c == '\n') return 0.6;
-  if (c == 'e' || c == 't' || c == 'a' || c == 'o' || c == 'i' || c == 'n' || c == 's' || c == 'r')
-    return 0.8;
-  if (c >= 'a' && c <= 'z') return 1.0;
-  if (c >= '0' && c <= '9') return 1.0;
-  if (c >= 'A' && c <= 'Z') return 1.2;
-  return 1.4;
-}
-
-double strength(std::string_view bytes) {
-  std::array<uint8_t, 256> seen{};
-  double sum = 0;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    // The same byte again says less each time.
-    sum += rarity(byte) / (1.0 + seen[byte]);
-    if (seen[byte] < 255) ++seen[byte];
-  }
-  return sum;
-}
-
-/// Buffers that have the same few values everywhere.
+/// Buffers that have the same few values everywhere, and those that are all of a head, which has its parts as
+/// buffers of their own: to look through it once more is dear.
 double weight_of(BufferId buffer) {
   switch (buffer) {
     case BufferId::http_method:
@@ -60,8 +37,11 @@ double weight_of(BufferId buffer) {
     case BufferId::http_content_len:
     case BufferId::http_accept_enc:
       return 0.1;
-    case BufferId::http_header_names:
+    case BufferId::http_header_raw:
     case BufferId::http_start:
+      return 0.3;
+    case BufferId::http_header_names:
+    case BufferId::http_request_line:
     case BufferId::http_response_line:
     case BufferId::http_content_type:
     case BufferId::http_accept:
@@ -72,23 +52,13 @@ double weight_of(BufferId buffer) {
   }
 }
 
-std::string clipped(const ast::Content& content) {
+/// What is looked for of a content: of what its author chose the stretch that says most.
+std::string_view looked_for(const ast::Content& content) {
   std::string_view bytes = content.bytes;
   if (content.fast_length > 0 && content.fast_offset < bytes.size()) {
     bytes = bytes.substr(content.fast_offset, content.fast_length);
   }
-  if (bytes.size() <= kLongest) return std::string(bytes);
-  // The strongest stretch of that length.
-  size_t best = 0;
-  double best_strength = -1;
-  for (size_t at = 0; at + kLongest <= bytes.size(); at += 4) {
-    const double s = strength(bytes.substr(at, kLongest));
-    if (s > best_strength) {
-      best_strength = s;
-      best = at;
-    }
-  }
-  return std::string(bytes.substr(best, kLongest));
+  return strongest_stretch(bytes);
 }
 
 void add_literals(const BufferPart& part, int16_t index, std::vector<Literal>& contents,
@@ -97,11 +67,13 @@ void add_literals(const BufferPart& part, int16_t index, std::vector<Literal>& c
     if (const auto* content = std::get_if<ContentCheck>(&check)) {
       const ast::Content& c = content->content;
       if (c.negated) continue;
-      contents.push_back({index, clipped(c), c.nocase, true, c.fast_pattern});
+      const std::string_view bytes = looked_for(c);
+      contents.push_back(
+          {index, std::string(bytes), c.nocase, bytes.size() == c.bytes.size(), c.fast_pattern});
     } else if (const auto* pcre = std::get_if<PcreCheck>(&check)) {
       for (PcreLiteral& literal : required_literals(pcre->pcre)) {
-        if (literal.bytes.size() > kLongest) literal.bytes.resize(kLongest);
-        of_pcre.push_back({index, std::move(literal.bytes), literal.nocase, false, false});
+        of_pcre.push_back(
+            {index, std::string(strongest_stretch(literal.bytes)), literal.nocase, false, false});
       }
     }
   }
@@ -159,7 +131,7 @@ void choose_fast_patterns(std::vector<DetectionRule>& rules) {
       const BufferPart& part = rules[r].parts[static_cast<size_t>(literal.part)];
       double score = strength(literal.bytes) * weight_of(part.buffer) /
                      (1.0 + std::log2(static_cast<double>(uses[key_of(rules[r], literal)])));
-      if (literal.chosen) score += 1'000;
+      if (literal.chosen) score *= kAuthorsWord;
       if (score > best_score) {
         best_score = score;
         best = &literal;
