@@ -22,7 +22,7 @@ bool carries(const DetectionRule& rule, PayloadSource source) {
     case Layer::ipv6:
       return true;
     case Layer::tcp:
-      return source == PayloadSource::tcp_stream || source == PayloadSource::tcp_packet;
+      return source == PayloadSource::tcp;
     case Layer::udp:
       return source == PayloadSource::udp;
     case Layer::icmp:
@@ -242,11 +242,9 @@ void DetectionRuleset::place_payload(const DetectionRule& rule, uint32_t number,
   for (size_t s = 0; s < kPayloadSources; ++s) {
     const auto source = static_cast<PayloadSource>(s);
     if (!carries(rule, source)) continue;
-    if (source == PayloadSource::tcp_stream && rule.kind == RuleKind::packet) continue;
-    // Segments outside the stream are held against the stream's group too (detector).
-    if (source == PayloadSource::tcp_packet && rule.kind == RuleKind::stream) continue;
     if (!has_bytes) {
-      headers_[s][index(d)].push_back(number);
+      if (source != PayloadSource::tcp || rule.kind != RuleKind::stream)
+        headers_[s][index(d)].push_back(number);
     } else if (rule.fast.part >= 0) {
       payload_[s][index(d)].add(rule.fast.bytes, rule.fast.nocase, number);
     } else {
@@ -349,9 +347,10 @@ Status DetectionRuleset::make_scratch(const DetectionCompileOptions& options) {
   for (unsigned worker = 0; worker < options.workers; ++worker) {
     auto pcre = PcreScratch::create();
     if (!pcre) return tl::unexpected(std::move(pcre).error());
-    auto scratch = std::make_unique<DetectionScratch>(DetectionScratch{
-        nullptr, ProposedRules(rules_.size()), ProposedRules(rules_.size()), ProposedRules(rules_.size()),
-        std::move(*pcre), std::make_unique<EventCount[]>(rules_.size())});
+    auto scratch = std::make_unique<DetectionScratch>(
+        DetectionScratch{nullptr, ScanMemo(), ProposedRules(rules_.size()), ProposedRules(rules_.size()),
+                         ProposedRules(rules_.size()), ProposedRules(rules_.size()), std::move(*pcre),
+                         std::make_unique<EventCount[]>(rules_.size())});
     for (PrefilterGroup* group : all_groups()) {
       if (auto status = group->grow(scratch->hyperscan); !status) return status;
     }

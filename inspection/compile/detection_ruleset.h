@@ -36,14 +36,10 @@ struct DetectionCompileOptions {
   ListReader read_list = read_list_file;
 };
 
-/// Where payload is looked for, beside the direction.
-enum class PayloadSource : uint8_t {
-  tcp_stream,  // bytes put in order
-  tcp_packet,  // each segment's own
-  udp,
-  other,
-};
-inline constexpr size_t kPayloadSources = 4;
+/// Where payload is looked for, beside the direction. Rules on TCP's stream and those on its segments are in
+/// one group, since most segments are the stream's new bytes.
+enum class PayloadSource : uint8_t { tcp, udp, other };
+inline constexpr size_t kPayloadSources = 3;
 
 /// Rules on one buffer of transactions, in one direction.
 struct TransactionGroup {
@@ -59,7 +55,9 @@ struct TransactionGroup {
 /// A worker's memory for one ruleset.
 struct DetectionScratch {
   ScratchPtr hyperscan;
+  ScanMemo memo;
   ProposedRules packet_rules, stream_rules, transaction_rules;
+  ProposedRules tcp_rules;  // of packet_rules and stream_rules, before they are told apart
   PcreScratch pcre;
   std::unique_ptr<EventCount[]> limit_hits;  // by rule
 };

@@ -12,8 +12,8 @@ namespace weir::inspection {
 /// the end of a stream's block.
 inline constexpr size_t kLongestLiteral = 16;
 
-/// How much it tells that the bytes stand somewhere; larger is rarer. Text that stands in everybody's requests
-/// and answers tells next to nothing, however long it is.
+/// How much it tells that the bytes stand somewhere; larger is rarer. Text that stands in everybody's
+/// requests and answers tells next to nothing, however long it is.
 double strength(std::string_view bytes);
 
 /// The strongest stretch of at most kLongestLiteral bytes.

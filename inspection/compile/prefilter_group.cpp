@@ -1,5 +1,7 @@
 #include "inspection/compile/prefilter_group.h"
 
+#include <array>
+
 namespace weir::inspection {
 
 void PrefilterGroup::add(const std::string& bytes, bool nocase, uint32_t rule) {
@@ -48,11 +50,39 @@ bool PrefilterGroup::propose(std::span<const uint8_t> bytes, hs_scratch_t* scrat
       bytes, scratch,
       [](void* raw, uint32_t literal) {
         auto* const c = static_cast<Context*>(raw);
-        for (uint32_t i = c->group.first_[literal]; i < c->group.first_[literal + 1]; ++i) {
-          c->proposed.add(c->group.rules_[i]);
-        }
+        c->group.propose_rules_of(literal, c->proposed);
       },
       &context);
+}
+
+bool PrefilterGroup::propose(std::span<const uint8_t> value, hs_scratch_t* scratch, ScanMemo& memo,
+                             ProposedRules& proposed) const {
+  if (value.empty() || value.size() > ScanMemo::kLongestValue || literals_ > UINT16_MAX)
+    return propose(value, scratch, proposed);
+  if (const ScanMemo::Entry* const known = memo.find(this, value); known != nullptr) {
+    for (const uint32_t rule : always_) proposed.add(rule);
+    for (const uint16_t literal : known->found()) propose_rules_of(literal, proposed);
+    return true;
+  }
+  struct Context {
+    const PrefilterGroup& group;
+    ProposedRules& proposed;
+    std::array<uint16_t, ScanMemo::kMostFound> found;
+    size_t count;
+  } context{*this, proposed, {}, 0};
+  for (const uint32_t rule : always_) proposed.add(rule);
+  const bool scanned = database_.scan(
+      value, scratch,
+      [](void* raw, uint32_t literal) {
+        auto* const c = static_cast<Context*>(raw);
+        c->group.propose_rules_of(literal, c->proposed);
+        if (c->count < c->found.size()) c->found[c->count] = static_cast<uint16_t>(literal);
+        ++c->count;
+      },
+      &context);
+  if (scanned && context.count <= context.found.size())
+    memo.remember(this, value, std::span(context.found).first(context.count));
+  return scanned;
 }
 
 void PrefilterGroup::propose_all(ProposedRules& proposed) const {

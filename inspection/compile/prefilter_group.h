@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "inspection/compile/literal_database.h"
+#include "inspection/compile/scan_memo.h"
 
 namespace weir::inspection {
 
@@ -35,6 +36,8 @@ class ProposedRules {
     std::sort(list_.begin(), list_.end());
     return list_;
   }
+  /// As they came.
+  std::span<const uint32_t> all() const { return list_; }
   bool has(uint32_t rule) const { return marks_[rule] == epoch_; }
 
  private:
@@ -57,6 +60,9 @@ class PrefilterGroup {
   /// Adds the proposed rules. False: Hyperscan returned an error, and rules may be missing. Worker.
   [[nodiscard]] bool propose(std::span<const uint8_t> bytes, hs_scratch_t* scratch,
                              ProposedRules& proposed) const;
+  /// The same for a whole value that may come again.
+  [[nodiscard]] bool propose(std::span<const uint8_t> value, hs_scratch_t* scratch, ScanMemo& memo,
+                             ProposedRules& proposed) const;
   /// All rules, for the reference.
   void propose_all(ProposedRules& proposed) const;
   std::span<const uint32_t> always() const { return always_; }
@@ -68,6 +74,10 @@ class PrefilterGroup {
   size_t database_bytes() const { return database_.bytes(); }
 
  private:
+  void propose_rules_of(uint32_t literal, ProposedRules& proposed) const {
+    for (uint32_t i = first_[literal]; i < first_[literal + 1]; ++i) proposed.add(rules_[i]);
+  }
+
   struct Pending {
     Literal literal;
     std::vector<uint32_t> rules;

@@ -3,6 +3,7 @@
 #include "inspection/detect/detector.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "dataplane/net/headers.h"
@@ -13,7 +14,7 @@ namespace weir::inspection {
 namespace {
 
 PayloadSource packet_source(const PacketView& packet) {
-  return packet.protocol == net::kProtoTcp   ? PayloadSource::tcp_packet
+  return packet.protocol == net::kProtoTcp   ? PayloadSource::tcp
          : packet.protocol == net::kProtoUdp ? PayloadSource::udp
                                              : PayloadSource::other;
 }
@@ -184,47 +185,60 @@ bool DetectorCore::packet_rule_matches(Call& call, uint32_t number) {
   return matched && checks_match(call, rule, d, nullptr) && sets_hold(call, rule, d, nullptr);
 }
 
-void DetectorCore::propose_packet(Call& call) {
-  const PacketView& packet = call.packet;
-  const PayloadSource source = packet_source(packet);
-  ProposedRules& proposed = call.scratch.packet_rules;
-  for (const uint32_t number : call.ruleset.headers(source, packet.direction)) proposed.add(number);
-  if (packet.payload.empty()) return;
-  const auto propose = [&](PayloadSource from) {
-    const PrefilterGroup& group = call.ruleset.payload(from, packet.direction);
-    if (limits_.reference) return group.propose_all(proposed);
-    counters_.scanned_bytes += packet.payload.size();
-    scan_failed_ |= !group.propose(packet.payload, call.scratch.hyperscan.get(), proposed);
-  };
-  propose(source);
-  if (source == PayloadSource::tcp_packet && !packet.stream_part) propose(PayloadSource::tcp_stream);
-}
-
-void DetectorCore::propose_stream(Call& call, const StreamView& stream) {
-  const std::span<const uint8_t> bytes = stream.view.bytes;
-  if (bytes.size() <= stream.view.old_size) return;
-  const PrefilterGroup& group = call.ruleset.payload(PayloadSource::tcp_stream, stream.direction);
-  ProposedRules& proposed = call.scratch.stream_rules;
+/// Rules that `bytes` propose, to those of the packet, of the stream, or both.
+void DetectorCore::scan_payload(Call& call, PayloadSource source, Direction d, std::span<const uint8_t> bytes,
+                                bool of_packet, bool of_stream) {
+  const PrefilterGroup& group = call.ruleset.payload(source, d);
+  DetectionScratch& scratch = call.scratch;
+  ProposedRules& proposed = source == PayloadSource::tcp ? scratch.tcp_rules : scratch.packet_rules;
+  if (source == PayloadSource::tcp) proposed.clear();
   if (limits_.reference) {
     group.propose_all(proposed);
   } else {
+    counters_.scanned_bytes += bytes.size();
+    scan_failed_ |= !group.propose(bytes, scratch.hyperscan.get(), proposed);
+  }
+  if (source != PayloadSource::tcp) return;
+  for (const uint32_t number : proposed.all()) {
+    const RuleKind kind = call.ruleset.rule(number).kind;
+    // Rules on the stream are held against segments that are in none.
+    if (of_packet && !(kind == RuleKind::stream && call.packet.stream_part)) scratch.packet_rules.add(number);
+    if (of_stream && kind != RuleKind::packet) scratch.stream_rules.add(number);
+  }
+}
+
+void DetectorCore::propose_payload(Call& call, bool of_packet, const StreamView* stream) {
+  const PacketView& packet = call.packet;
+  const auto payload = of_packet ? packet.payload : std::span<const uint8_t>{};
+  std::span<const uint8_t> block;
+  bool once = false;
+  if (stream != nullptr && stream->view.bytes.size() > stream->view.old_size) {
     // A literal that ends in the new bytes begins at most its length minus one before them.
     // Other rules than before have not seen any of the window.
-    const bool again = std::exchange(call.session.look_again_[static_cast<size_t>(stream.direction)], false);
-    const size_t longest = again ? stream.view.old_size : group.longest() > 0 ? group.longest() - 1 : 0;
-    const size_t carry = std::min(stream.view.old_size, longest);
-    const auto block = bytes.subspan(stream.view.old_size - carry);
-    counters_.scanned_bytes += block.size();
-    scan_failed_ |= !group.propose(block, call.scratch.hyperscan.get(), proposed);
+    const BufferView& view = stream->view;
+    const size_t longest = call.ruleset.payload(PayloadSource::tcp, stream->direction).longest();
+    const bool again = std::exchange(call.session.look_again_[static_cast<size_t>(stream->direction)], false);
+    const size_t carry = std::min(view.old_size, again ? view.old_size : longest > 0 ? longest - 1 : 0);
+    block = view.bytes.subspan(view.old_size - carry);
+    const auto fresh = view.bytes.subspan(view.old_size);
+    once = fresh.size() == payload.size() && std::memcmp(fresh.data(), payload.data(), payload.size()) == 0;
   }
-  if (SessionState* const state = call.session.state_; state != nullptr) {
-    auto& list = state->streams[static_cast<size_t>(stream.direction)];
-    for (WaitingStreamRule& w : list.items()) {
-      if (proposed.has(w.rule)) w.until = stream.view.base + bytes.size();
-    }
-    list.remove_if([&](const WaitingStreamRule& w) { return w.until <= stream.view.base; });
-    for (const WaitingStreamRule& w : list.items()) proposed.add(w.rule);
+  if (!payload.empty() && !once)
+    scan_payload(call, packet_source(packet), packet.direction, payload, true, false);
+  if (!block.empty()) scan_payload(call, PayloadSource::tcp, stream->direction, block, once, true);
+}
+
+/// Rules that have their literal in the window already.
+void DetectorCore::propose_waiting(Call& call, const StreamView& stream) {
+  SessionState* const state = call.session.state_;
+  if (state == nullptr || stream.view.bytes.size() <= stream.view.old_size) return;
+  ProposedRules& proposed = call.scratch.stream_rules;
+  auto& list = state->streams[static_cast<size_t>(stream.direction)];
+  for (WaitingStreamRule& w : list.items()) {
+    if (proposed.has(w.rule)) w.until = stream.view.base + stream.view.bytes.size();
   }
+  list.remove_if([&](const WaitingStreamRule& w) { return w.until <= stream.view.base; });
+  for (const WaitingStreamRule& w : list.items()) proposed.add(w.rule);
 }
 
 void DetectorCore::judge_bytes(Call& call, bool with_packet, const StreamView* stream) {
@@ -232,8 +246,12 @@ void DetectorCore::judge_bytes(Call& call, bool with_packet, const StreamView* s
   ProposedRules& stream_rules = call.scratch.stream_rules;
   packet_rules.clear();
   stream_rules.clear();
-  if (with_packet) propose_packet(call);
-  if (stream != nullptr) propose_stream(call, *stream);
+  if (with_packet) {
+    for (const uint32_t number : call.ruleset.headers(packet_source(call.packet), call.packet.direction))
+      packet_rules.add(number);
+  }
+  propose_payload(call, with_packet, stream);
+  if (stream != nullptr) propose_waiting(call, *stream);
   // Both in one order of rules, so that flow bits are written before they are read. What matches in the
   // stream is not held against the packet as well.
   const std::span<const uint32_t> packets = packet_rules.sorted(), streams = stream_rules.sorted();

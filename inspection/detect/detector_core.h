@@ -55,8 +55,10 @@ class DetectorCore final : public Detector {
   void judge_ip_only(Call& call);
   /// Rules on the packet and on a stream's new bytes; null: there are none of its direction.
   void judge_bytes(Call& call, bool with_packet, const StreamView* stream);
-  void propose_packet(Call& call);
-  void propose_stream(Call& call, const StreamView& stream);
+  void scan_payload(Call& call, PayloadSource source, Direction d, std::span<const uint8_t> bytes,
+                    bool of_packet, bool of_stream);
+  void propose_payload(Call& call, bool of_packet, const StreamView* stream);
+  void propose_waiting(Call& call, const StreamView& stream);
   bool judge_stream_rule(Call& call, const StreamView& stream, uint32_t number);
   bool packet_rule_matches(Call& call, uint32_t number);
   SessionState* state_of(SessionDetection& session);

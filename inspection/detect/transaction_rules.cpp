@@ -137,7 +137,11 @@ void DetectorCore::propose_group(Call& call, const TransactionGroup& group, Tran
       bytes = bytes.subspan(view->old_size - carry);
     }
     counters_.scanned_bytes += bytes.size();
-    scan_failed_ |= !group.prefilter.propose(bytes, call.scratch.hyperscan.get(), proposed);
+    DetectionScratch& scratch = call.scratch;
+    const bool comes_again = group.kind != BufferKind::grows;
+    scan_failed_ |=
+        !(comes_again ? group.prefilter.propose(bytes, scratch.hyperscan.get(), scratch.memo, proposed)
+                      : group.prefilter.propose(bytes, scratch.hyperscan.get(), proposed));
     if (group.kind != BufferKind::list) return;
   }
 }
