@@ -303,14 +303,18 @@ void DetectionRuleset::list_groups() {
     for (size_t p = 0; p < kProtocols; ++p) {
       const auto protocol = static_cast<AppProtocol>(p);
       if (protocol == AppProtocol::unknown || protocol == AppProtocol::failed) continue;
-      std::vector<uint16_t>& list = groups_of_[p][index(d)];
+      GroupList& list = groups_of_[p][index(d)];
       for (size_t g = 0; g < groups.size(); ++g) {
         if (groups[g].protocol == AppProtocol::unknown || is_of(groups[g].protocol, protocol)) {
-          list.push_back(static_cast<uint16_t>(g));
+          list.groups_.push_back(static_cast<uint16_t>(g));
         }
       }
-      std::stable_sort(list.begin(), list.end(),
+      std::stable_sort(list.groups_.begin(), list.groups_.end(),
                        [&](uint16_t a, uint16_t b) { return groups[a].step < groups[b].step; });
+      for (const uint16_t g : list.groups_) {
+        if (groups[g].comes_bit_by_bit()) list.growing_.push_back(g);
+        for (size_t step = groups[g].step; step <= GroupList::kMostSteps; ++step) ++list.end_[step];
+      }
     }
   }
 }
@@ -347,10 +351,10 @@ Status DetectionRuleset::make_scratch(const DetectionCompileOptions& options) {
   for (unsigned worker = 0; worker < options.workers; ++worker) {
     auto pcre = PcreScratch::create();
     if (!pcre) return tl::unexpected(std::move(pcre).error());
-    auto scratch = std::make_unique<DetectionScratch>(
-        DetectionScratch{nullptr, ScanMemo(), ProposedRules(rules_.size()), ProposedRules(rules_.size()),
-                         ProposedRules(rules_.size()), ProposedRules(rules_.size()), std::move(*pcre),
-                         std::make_unique<EventCount[]>(rules_.size())});
+    auto scratch = std::make_unique<DetectionScratch>(DetectionScratch{
+        nullptr, ScanMemo(), ProposedRules(rules_.size()), ProposedRules(rules_.size()),
+        ProposedRules(rules_.size()), HeaderMemo(addresses_.entries().size(), ports_.entries().size()),
+        ProposedRules(rules_.size()), std::move(*pcre), std::make_unique<EventCount[]>(rules_.size())});
     for (PrefilterGroup* group : all_groups()) {
       if (auto status = group->grow(scratch->hyperscan); !status) return status;
     }

@@ -5,6 +5,7 @@
 // rules' headers are not bound here: detect/detection_profile.h.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -16,6 +17,7 @@
 
 #include "inspection/compile/detection_rule.h"
 #include "inspection/compile/flowbit_names.h"
+#include "inspection/compile/header_memo.h"
 #include "inspection/compile/prefilter_group.h"
 #include "inspection/compile/rule_order.h"
 #include "inspection/compile/transform_chains.h"
@@ -50,6 +52,32 @@ struct TransactionGroup {
   bool no_buffer = false;                       // its rules are proposed at `step`, whatever the bytes
   AppProtocol protocol = AppProtocol::unknown;  // unknown: of several
   PrefilterGroup prefilter;
+
+  /// A form brings several files, one after the other: names and contents come until its direction is over.
+  bool comes_bit_by_bit() const {
+    return !no_buffer && (kind == BufferKind::grows || buffer == BufferId::file_name);
+  }
+};
+
+/// Groups by index into transaction_groups().
+class GroupList {
+ public:
+  /// All, earliest step first.
+  std::span<const uint16_t> all() const { return groups_; }
+  /// Those that can be asked for from a step on that is more than `seen`, and at most `progress`.
+  std::span<const uint16_t> between(uint8_t seen, uint8_t progress) const {
+    const size_t first = end_[std::min<size_t>(seen, kMostSteps)];
+    return all().first(end_[std::min<size_t>(progress, kMostSteps)]).subspan(first);
+  }
+  std::span<const uint16_t> of_step_0() const { return all().first(end_[0]); }
+  /// Of `all()` those whose buffer may have more bytes at each look.
+  std::span<const uint16_t> growing() const { return growing_; }
+
+ private:
+  friend class DetectionRuleset;
+  static constexpr size_t kMostSteps = 7;
+  std::vector<uint16_t> groups_, growing_;
+  std::array<size_t, kMostSteps + 1> end_{};  // by step: behind its last group
 };
 
 /// A worker's memory for one ruleset.
@@ -57,6 +85,7 @@ struct DetectionScratch {
   ScratchPtr hyperscan;
   ScanMemo memo;
   ProposedRules packet_rules, stream_rules, transaction_rules;
+  HeaderMemo header;
   ProposedRules tcp_rules;  // of packet_rules and stream_rules, before they are told apart
   PcreScratch pcre;
   std::unique_ptr<EventCount[]> limit_hits;  // by rule
@@ -104,8 +133,8 @@ class DetectionRuleset {
   std::span<const TransactionGroup> transaction_groups(Direction d) const {
     return transaction_groups_[index(d)];
   }
-  /// Indices into transaction_groups() of what a transaction of that protocol has, earliest step first.
-  std::span<const uint16_t> groups_of(AppProtocol protocol, Direction d) const {
+  /// What a transaction of that protocol has, in one direction.
+  const GroupList& groups_of(AppProtocol protocol, Direction d) const {
     return groups_of_[static_cast<size_t>(protocol)][index(d)];
   }
 
@@ -156,7 +185,7 @@ class DetectionRuleset {
   std::array<std::array<std::vector<uint32_t>, 2>, kPayloadSources> headers_;
   std::array<std::array<PrefilterGroup, 2>, kPayloadSources> payload_;
   std::array<std::vector<TransactionGroup>, 2> transaction_groups_;
-  std::array<std::array<std::vector<uint16_t>, 2>, kProtocols> groups_of_;
+  std::array<std::array<GroupList, 2>, kProtocols> groups_of_;
   std::vector<std::unique_ptr<DetectionScratch>> scratch_;  // by worker
 };
 

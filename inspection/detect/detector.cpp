@@ -84,6 +84,7 @@ DetectionVerdict DetectorCore::inspect(const DetectionProfile& profile, SessionD
 
 void DetectorCore::begin(Call& call) {
   scratch_bytes_.clear();
+  call.scratch.header.forget();
   transformed_count_ = 0;
   findings_.clear();
   contexts_used_ = contexts_found_ = 0;

@@ -8,19 +8,26 @@ namespace weir::inspection {
 
 bool DetectorCore::addresses_match(const Call& call, const DetectionRule& rule, Direction d) const {
   if (rule.any_addresses && rule.any_ports) return true;
-  const bool same = d == call.packet.direction;
-  const net::IpAddress& src = source(call, d);
-  const net::IpAddress& dst = destination(call, d);
-  const uint16_t src_port = same ? call.packet.src_port : call.packet.dst_port;
-  const uint16_t dst_port = same ? call.packet.dst_port : call.packet.src_port;
-  const auto one_way = [&](const net::IpAddress& a, uint16_t a_port, const net::IpAddress& b,
-                           uint16_t b_port) {
-    return (rule.any_ports || (call.profile.ports(rule.source_ports).contains(a_port) &&
-                               call.profile.ports(rule.destination_ports).contains(b_port))) &&
-           (rule.any_addresses || (call.profile.addresses(rule.source).contains(a) &&
-                                   call.profile.addresses(rule.destination).contains(b)));
+  using End = HeaderMemo::End;
+  const PacketView& packet = call.packet;
+  HeaderMemo& memo = call.scratch.header;
+  const auto port_in = [&](uint32_t set, End end) {
+    return memo.port(set, end, [&] {
+      return call.profile.ports(set).contains(end == End::source ? packet.src_port : packet.dst_port);
+    });
   };
-  return one_way(src, src_port, dst, dst_port) || (rule.both_ways && one_way(dst, dst_port, src, src_port));
+  const auto address_in = [&](uint32_t set, End end) {
+    return memo.address(set, end, [&] {
+      return call.profile.addresses(set).contains(end == End::source ? packet.src : packet.dst);
+    });
+  };
+  const auto one_way = [&](End from, End to) {
+    return (rule.any_ports || (port_in(rule.source_ports, from) && port_in(rule.destination_ports, to))) &&
+           (rule.any_addresses || (address_in(rule.source, from) && address_in(rule.destination, to)));
+  };
+  const bool same = d == packet.direction;
+  const End from = same ? End::source : End::destination, to = same ? End::destination : End::source;
+  return one_way(from, to) || (rule.both_ways && one_way(to, from));
 }
 
 bool DetectorCore::flow_matches(const Call& call, const ast::Flow& flow) const {

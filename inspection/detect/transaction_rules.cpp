@@ -1,6 +1,7 @@
 // Rules on transactions: each is judged when the parser has come to what it looks into, remembered while it
 // has matched in part, and alerts once for one direction of a transaction.
 #include <algorithm>
+#include <array>
 
 #include "inspection/app/app_parser.h"
 #include "inspection/compile/compile_rule.h"
@@ -21,6 +22,28 @@ constexpr uint32_t kMostInstances = 4'096;
 bool comes_bit_by_bit(const BufferInfo& info) {
   return info.kind == BufferKind::grows || info.id == BufferId::file_name;
 }
+
+struct Growing {
+  BufferId id;
+  bool grows;
+};
+constexpr Growing kBuffers[] = {
+#define BUFFER(id, keyword, modifier, protocol, direction, step, kind) \
+  {BufferId::id, BufferKind::kind == BufferKind::grows && (step) > 0},
+#include "inspection/app/buffers.def"
+#undef BUFFER
+};
+constexpr size_t kGrowing = std::ranges::count_if(kBuffers, [](const Growing& b) { return b.grows; });
+
+/// Buffers that have more bytes with each packet.
+constexpr std::array<BufferId, kGrowing> kGrowingBuffers = [] {
+  std::array<BufferId, kGrowing> found{};
+  size_t count = 0;
+  for (const Growing& buffer : kBuffers) {
+    if (buffer.grows) found[count++] = buffer.id;
+  }
+  return found;
+}();
 
 bool decided_in(const Transaction& transaction, Direction d, uint32_t number) {
   const TransactionDetection* const kept = transaction.detection[static_cast<size_t>(d)];
@@ -54,12 +77,14 @@ TransactionDetection* DetectorCore::kept_for(Transaction& transaction, Direction
 void DetectorCore::judge_transaction(Call& call, Transaction& transaction, Direction d) {
   const uint8_t progress = transaction.progress(d);
   if (progress == 0 && transaction.app_events == 0) return;
-  if (!call.ruleset.groups_of(transaction.protocol(), d).empty()) hold_rules(call, transaction, d, progress);
+  if (!call.ruleset.groups_of(transaction.protocol(), d).all().empty())
+    hold_rules(call, transaction, d, progress);
   // From now on only what follows is new, whether or not a rule looked at it.
-  for (const BufferInfo& info : buffer_infos()) {
-    if (info.kind == BufferKind::grows && info.step > 0 && info.step <= progress &&
+  for (const BufferId buffer : kGrowingBuffers) {
+    const BufferInfo& info = info_of(buffer);
+    if (info.step <= progress &&
         (info.protocol == AppProtocol::unknown || is_of(info.protocol, transaction.protocol()))) {
-      transaction.judged(info.id, d);
+      transaction.judged(buffer, d);
     }
   }
 }
@@ -73,7 +98,7 @@ void DetectorCore::hold_rules(Call& call, Transaction& transaction, Direction d,
   ProposedRules& proposed = call.scratch.transaction_rules;
   proposed.clear();
   if (limits_.reference) {
-    for (const uint16_t g : call.ruleset.groups_of(transaction.protocol(), d)) {
+    for (const uint16_t g : call.ruleset.groups_of(transaction.protocol(), d).all()) {
       const TransactionGroup& group = call.ruleset.transaction_groups(d)[g];
       if (group.step <= progress) group.prefilter.propose_all(proposed);
     }
@@ -106,13 +131,15 @@ void DetectorCore::propose_both_sides(Call& call, const Transaction& transaction
 
 void DetectorCore::propose(Call& call, Transaction& transaction, Direction d, uint8_t seen,
                            uint8_t progress) {
-  for (const uint16_t g : call.ruleset.groups_of(transaction.protocol(), d)) {
-    const TransactionGroup& group = call.ruleset.transaction_groups(d)[g];
-    if (group.step > progress) break;  // they are sorted by step
-    const bool is_new = group.step > seen || (group.step == 0 && seen == 0);
-    const bool goes_on = !group.no_buffer && comes_bit_by_bit(info_of(group.buffer));
-    if (!goes_on && !is_new) continue;
-    propose_group(call, group, transaction, d);
+  const GroupList& list = call.ruleset.groups_of(transaction.protocol(), d);
+  const std::span<const TransactionGroup> groups = call.ruleset.transaction_groups(d);
+  if (seen == 0) {
+    for (const uint16_t g : list.of_step_0()) propose_group(call, groups[g], transaction, d);
+  }
+  for (const uint16_t g : list.between(seen, progress)) propose_group(call, groups[g], transaction, d);
+  for (const uint16_t g : list.growing()) {
+    const bool looked_at = groups[g].step <= seen && !(groups[g].step == 0 && seen == 0);
+    if (looked_at) propose_group(call, groups[g], transaction, d);
   }
 }
 
@@ -149,10 +176,10 @@ void DetectorCore::propose_group(Call& call, const TransactionGroup& group, Tran
 void DetectorCore::judge_transaction_rule(Call& call, Transaction& transaction, Direction d,
                                           TransactionDetection& kept, uint32_t number) {
   const DetectionRule& rule = call.ruleset.rule(number);
-  if (decided_in(transaction, rule.both_sides ? Direction::to_server : d, number)) return;
-  if (rule.app_events != 0 && decided_in(transaction, opposite(d), number)) return;
   ++counters_.candidates;
   if (!header_matches(call, rule, rule.both_sides ? Direction::to_server : d)) return;
+  if (decided_in(transaction, rule.both_sides ? Direction::to_server : d, number)) return;
+  if (rule.app_events != 0 && decided_in(transaction, opposite(d), number)) return;
   ++counters_.verified;
 
   WaitingRule* before = nullptr;

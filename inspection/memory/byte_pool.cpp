@@ -39,12 +39,29 @@ void* BytePool::allocate(size_t size) {
     ++refused_;
     return nullptr;
   }
-  const size_t wanted = order_of(size);
-  if (used_ + (kSmallest << wanted) > quota_) [[unlikely]] {
+  const size_t order = order_of(size);
+  if (used_ + (kSmallest << order) > quota_) [[unlikely]] {
     quota_met_ = true;
     ++refused_;
     return nullptr;
   }
+  std::byte* block = nullptr;
+  if (Kept& kept = kept_[order]; kept.count > 0) {
+    block = kept.blocks[--kept.count];
+  } else if ((block = take(order)) == nullptr) {
+    give_back_kept();
+    block = take(order);
+  }
+  if (block == nullptr) {
+    ++refused_;
+    return nullptr;
+  }
+  used_ += kSmallest << order;
+  return block;
+}
+
+/// A block of that order, of the free ones or of a larger one.
+std::byte* BytePool::take(size_t wanted) {
   size_t order = wanted;
   while (order < kOrders && free_[order] == nullptr) ++order;
   std::byte* block = nullptr;
@@ -57,22 +74,29 @@ void* BytePool::allocate(size_t size) {
     std::memset(&free_order_[unit_of(block)], kNotFree, kLargest / kSmallest);
     order = kOrders - 1;
   } else {
-    ++refused_;
     return nullptr;
   }
   while (order > wanted) {
     --order;
     push(block + (kSmallest << order), order);
   }
-  used_ += kSmallest << wanted;
   return block;
 }
 
 void BytePool::release(void* released, size_t size) {
   if (released == nullptr) return;
-  size_t order = order_of(size);
+  const size_t order = order_of(size);
   used_ -= kSmallest << order;
-  auto* block = static_cast<std::byte*>(released);
+  auto* const block = static_cast<std::byte*>(released);
+  if (Kept& kept = kept_[order]; kept.count < kKept) {
+    kept.blocks[kept.count++] = block;
+  } else {
+    give_back(block, order);
+  }
+}
+
+/// Makes the block free and joins it with its neighbours.
+void BytePool::give_back(std::byte* block, size_t order) {
   for (; order + 1 < kOrders; ++order) {
     const size_t offset = static_cast<size_t>(block - memory_.get());
     std::byte* const buddy = memory_.get() + (offset ^ (kSmallest << order));
@@ -81,6 +105,13 @@ void BytePool::release(void* released, size_t size) {
     block = std::min(block, buddy);
   }
   push(block, order);
+}
+
+void BytePool::give_back_kept() {
+  for (size_t order = 0; order < kOrders; ++order) {
+    Kept& kept = kept_[order];
+    while (kept.count > 0) give_back(kept.blocks[--kept.count], order);
+  }
 }
 
 bool PoolBytes::append(std::span<const uint8_t> more) {
@@ -99,6 +130,18 @@ bool PoolBytes::append(std::span<const uint8_t> more) {
     std::memcpy(data_ + size_, more.data(), more.size());
   }
   size_ = static_cast<uint32_t>(wanted);
+  return true;
+}
+
+bool PoolBytes::reserve(size_t size) {
+  if (size <= capacity_) return true;
+  const size_t room = BytePool::block_size(size);
+  auto* const data = room == 0 ? nullptr : static_cast<uint8_t*>(pool_->allocate(room));
+  if (data == nullptr) return false;
+  if (size_ > 0) std::memcpy(data, data_, size_);
+  if (data_ != nullptr) pool_->release(data_, capacity_);
+  data_ = data;
+  capacity_ = static_cast<uint32_t>(room);
   return true;
 }
 

@@ -64,6 +64,9 @@ class BytePool {
   }
   void push(void* block, size_t order);
   void unlink(FreeBlock* block, size_t order);
+  std::byte* take(size_t order);
+  void give_back(std::byte* block, size_t order);
+  void give_back_kept();
 
   struct Unmap {
     void operator()(std::byte* memory) const { ::operator delete[](memory, std::align_val_t{kLargest}); }
@@ -73,6 +76,14 @@ class BytePool {
   std::unique_ptr<std::byte[], Unmap> memory_;
   std::unique_ptr<uint8_t[]> free_order_;  // by unit: the order of the free block that begins there
   std::array<FreeBlock*, kOrders> free_{};
+  // Blocks of each order that came back last. They do not join with their neighbours before memory is short:
+  // what is made and given up with each packet would only be taken apart again.
+  static constexpr size_t kKept = 16;
+  struct Kept {
+    std::array<std::byte*, kKept> blocks;
+    size_t count = 0;
+  };
+  std::array<Kept, kOrders> kept_{};
   uint64_t quota_ = UINT64_MAX;
   bool quota_met_ = false;
   EventCount used_;
@@ -109,6 +120,8 @@ class PoolBytes {
   /// False: the pool is at its ceiling, or it would become longer than BytePool::kLargest; nothing has
   /// changed then.
   [[nodiscard]] bool append(std::span<const uint8_t> more);
+  /// Takes room for `size` bytes in all, so that they are appended without moving. The same errors.
+  [[nodiscard]] bool reserve(size_t size);
   /// The last bytes go, memory stays.
   void shrink(size_t size) { size_ = size < size_ ? static_cast<uint32_t>(size) : size_; }
   /// The first `count` bytes go; what is left moves to the front.

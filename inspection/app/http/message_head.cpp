@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstring>
 
 namespace weir::inspection::http {
 namespace {
 
-constexpr size_t kLookFor = 256;  // bytes of a line after white space within which a field has its colon
+constexpr size_t kFirstRoom = 512;    // for the head, as far as so much came at once
+constexpr size_t kFirstFields = 256;  // bytes, for fields
+constexpr size_t kFewFields = 64;     // repeated names among so many are looked for without sorting
+constexpr size_t kLookFor = 256;      // bytes of a line after white space within which a field has its colon
 
 bool is_line_end(uint8_t byte) { return byte == '\r' || byte == '\n'; }
 
@@ -16,12 +20,28 @@ std::string_view without_end(std::string_view line) {
   return line;
 }
 
+/// Tells most names apart, in some cycles.
+uint16_t sketch_of(std::string_view name) {
+  if (name.empty()) return 0;
+  const auto folded = [](char c) { return static_cast<unsigned>(lower(c)) & 0x1f; };
+  return static_cast<uint16_t>(
+      (name.size() & 0x3f) << 10 | folded(name.front()) << 5 |
+      (folded(name.back()) ^ folded(name[name.size() / 2]) << 2 ^ folded(name[name.size() / 4])) % 32);
+}
+
 }  // namespace
 
 MessageHead::Entry MessageHead::entry(size_t index) const {
   Entry entry;
   std::memcpy(&entry, fields_.view().data() + index * sizeof entry, sizeof entry);
   return entry;
+}
+
+uint16_t MessageHead::sketch(size_t index) const {
+  uint16_t sketch;
+  std::memcpy(&sketch, fields_.view().data() + index * sizeof(Entry) + offsetof(Entry, sketch),
+              sizeof sketch);
+  return sketch;
 }
 
 void MessageHead::put(size_t index, const Entry& entry) {
@@ -35,11 +55,37 @@ MessageHead::Field MessageHead::field(size_t index) const {
 }
 
 std::string_view MessageHead::find(std::string_view name) const {
+  const size_t index = index_of(name);
+  if (index == field_count()) return {};
+  const std::string_view value = field(index).value;
+  return value.data() == nullptr ? std::string_view("") : value;
+}
+
+size_t MessageHead::index_of(std::string_view name) const {
+  const uint16_t wanted = sketch_of(name);
+  const size_t count = field_count();
+  size_t i = 0;
+  while (i < count && (sketch(i) != wanted || !equals_nocase(field(i).name, name))) ++i;
+  return i;
+}
+
+bool MessageHead::is_plain(const Entry& e) const {
+  const std::string_view all = as_text(raw_.view());
+  const size_t colon = size_t{e.name_at} + e.name_size, end = size_t{e.value_at} + e.value_size;
+  return e.unfolded == 0 && e.again == 0 && e.next == 0 && e.name_size > 0 && e.value_at == colon + 2 &&
+         end + 2 <= all.size() && all.substr(colon, 2) == ": " && all.substr(end, 2) == "\r\n";
+}
+
+bool MessageHead::all_plain() const {
+  const std::string_view all = as_text(raw_.view());
+  if (all.substr(first_line_size_, 2) != "\r\n") return false;
+  size_t at = first_line_size_ + 2;
   for (size_t i = 0; i < field_count(); ++i) {
-    const Field f = field(i);
-    if (equals_nocase(f.name, name)) return f.value.data() == nullptr ? std::string_view("") : f.value;
+    const Entry e = entry(i);
+    if (e.name_at != at || !is_plain(e)) return false;
+    at = size_t{e.value_at} + e.value_size + 2;
   }
-  return {};
+  return all.substr(at) == "\r\n";
 }
 
 /// Takes bytes up to the end of the line. In responses a CR ends it too, once the byte behind it is seen.
@@ -71,6 +117,7 @@ MessageHead::Line MessageHead::take_line(Bytes& bytes) {
       size += skip;
     }
   }
+  if (raw_.empty() && !raw_.reserve(std::min(bytes.size(), kFirstRoom))) return Line::no_memory;
   if (!raw_.append(bytes.first(size))) return Line::no_memory;
   bytes = bytes.subspan(size);
   if (result == Line::complete) after_cr_ = false;
@@ -123,6 +170,15 @@ MessageHead::Take MessageHead::take(Bytes& bytes, const HttpLimits& limits) {
 void MessageHead::link_repeated() {
   std::array<uint16_t, kMaxFields> order;
   const size_t count = field_count();
+  if (count <= kFewFields) {
+    std::array<uint16_t, kFewFields> sketches;
+    bool same = false;
+    for (size_t i = 0; i < count; ++i) {
+      sketches[i] = sketch(i);
+      for (size_t before = 0; before < i; ++before) same |= sketches[before] == sketches[i];
+    }
+    if (!same) return;
+  }
   for (size_t i = 0; i < count; ++i) order[i] = static_cast<uint16_t>(i);
   const auto compare = [&](size_t a, size_t b) {
     const std::string_view left = field(a).name, right = field(b).name;
@@ -210,6 +266,7 @@ bool MessageHead::add_field(std::string_view line, size_t at) {
     const std::string_view name = trim(line.substr(0, colon));
     e.name_size = static_cast<uint16_t>(std::min<size_t>(name.size(), UINT16_MAX));
     e.name_at = static_cast<uint32_t>(at + static_cast<size_t>(name.data() - line.data()));
+    e.sketch = sketch_of(text(e.name_at, e.name_size));
     invalid_name_ |= name.empty() || name.size() != colon ||
                      std::any_of(name.begin(), name.end(), [](char c) { return !is_token(c); });
     value = line.substr(colon + 1);
@@ -217,7 +274,7 @@ bool MessageHead::add_field(std::string_view line, size_t at) {
   value = trim(value);
   e.value_at = static_cast<uint32_t>(at + static_cast<size_t>(value.data() - line.data()));
   e.value_size = static_cast<uint32_t>(value.size());
-  return fields_.append({reinterpret_cast<const uint8_t*>(&e), sizeof e});
+  return fields_.reserve(kFirstFields) && fields_.append({reinterpret_cast<const uint8_t*>(&e), sizeof e});
 }
 
 /// Joins the line to the field before with one space.
@@ -233,6 +290,7 @@ bool MessageHead::fold(std::string_view line) {
       const std::string_view value = trim(more.substr(1));
       e.name_at = e.value_at;
       e.name_size = static_cast<uint16_t>(name.size());
+      e.sketch = sketch_of(name);
       e.value_at = static_cast<uint32_t>(value.data() - reinterpret_cast<const char*>(raw_.view().data()));
       e.value_size = static_cast<uint32_t>(value.size());
       put(index, e);

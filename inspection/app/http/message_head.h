@@ -52,12 +52,25 @@ class MessageHead {
   /// Whether a field before it has the same name; and the next one that has, 0 if there is none.
   bool came_before(size_t index) const { return entry(index).again != 0; }
   size_t next_of_name(size_t index) const { return entry(index).next; }
-  /// The first field of that name (lower case); nullptr text if there is none.
+  /// The first field of that name (lower case); field_count() if there is none.
+  size_t index_of(std::string_view name) const;
+  /// Its value; nullptr text if there is none.
   std::string_view find(std::string_view name) const;
   bool has(std::string_view name) const { return find(name).data() != nullptr; }
 
   /// The first line without its end. Never nullptr text once there is one.
   std::string_view first_line() const { return text(0, first_line_size_); }
+  /// The field stands in the head as "Name: value" and CRLF, and its name there once: plain_field() is that.
+  bool is_plain(size_t index) const { return is_plain(entry(index)); }
+  /// Of one that is plain; the next begins where it ends, if nothing lies between them.
+  std::string_view plain_field(size_t index) const {
+    const Entry e = entry(index);
+    return text(e.name_at, e.value_at + e.value_size + 2 - e.name_at);
+  }
+  /// All fields are, and nothing else stands between the first line and the empty one; each ends with CRLF.
+  bool all_plain() const;
+  /// The whole head as it came, with the empty line.
+  Bytes raw() const { return raw_.view(); }
   /// All behind the first line, with the empty line, as it came.
   Bytes raw_fields() const {
     return raw_.view().subspan(fields_at_ < raw_.size() ? fields_at_ : raw_.size());
@@ -82,12 +95,14 @@ class MessageHead {
     uint8_t unfolded;  // the value lies in unfolded_
     uint8_t again;     // the name came before
     uint16_t next;     // field of the same name; 0: none
-    uint16_t unused;
+    uint16_t sketch;   // of the name: the same for names that differ in case alone
   };
   enum class Line : uint8_t { more, complete, no_memory };
 
   std::string_view text(size_t at, size_t size) const { return as_text(raw_.view()).substr(at, size); }
   Entry entry(size_t index) const;
+  uint16_t sketch(size_t index) const;
+  bool is_plain(const Entry& e) const;
   void put(size_t index, const Entry& entry);
   Line take_line(Bytes& bytes);
   Take on_line(const HttpLimits& limits);

@@ -1,6 +1,7 @@
 // Characters and words of HTTP/1, as lenient receivers read them. Pure.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -21,10 +22,17 @@ constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 constexpr bool is_alnum(char c) { return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z'); }
 /// Space and the controls that C calls space.
 constexpr bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-/// RFC 9110 5.6.2.
-constexpr bool is_token(char c) {
-  return is_alnum(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+namespace detail {
+constexpr std::array<bool, 256> token_characters() {
+  std::array<bool, 256> table{};
+  for (unsigned c = 0; c < table.size(); ++c) table[c] = is_alnum(static_cast<char>(c));
+  for (const char c : std::string_view("!#$%&'*+-.^_`|~")) table[static_cast<unsigned char>(c)] = true;
+  return table;
 }
+inline constexpr std::array<bool, 256> kTokenCharacters = token_characters();
+}  // namespace detail
+/// RFC 9110 5.6.2.
+constexpr bool is_token(char c) { return detail::kTokenCharacters[static_cast<unsigned char>(c)]; }
 /// The first character of a line that goes on with the field before (NUL: some receivers do).
 constexpr bool is_folding(char c) { return c == ' ' || c == '\t' || c == '\0'; }
 constexpr int hex_value(char c) {

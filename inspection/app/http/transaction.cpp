@@ -1,5 +1,6 @@
 #include "inspection/app/http/transaction.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 
@@ -18,6 +19,8 @@ using http::whole;
 
 namespace {
 
+constexpr size_t kNamesRoom = 256;  // bytes that the names of most heads take
+
 /// The values of all fields named like the one at `index`, the first of them, joined by ", ".
 bool append_joined(const MessageHead& head, size_t index, PoolBytes& out) {
   if (!append(out, head.field(index).value)) return false;
@@ -27,15 +30,33 @@ bool append_joined(const MessageHead& head, size_t index, PoolBytes& out) {
   return true;
 }
 
+/// "Name: value" of each name, its values joined. What stands so in the head is copied in one piece.
 bool append_fields(const MessageHead& head, std::string_view without, PoolBytes& out) {
+  const char* run = nullptr;
+  size_t run_size = 0;
+  const auto end_run = [&] {
+    const bool done = run_size == 0 || append(out, {run, run_size});
+    run_size = 0;
+    return done;
+  };
+  const size_t left_out = without.empty() ? head.field_count() : head.index_of(without);
+  if (!out.reserve(std::min(out.size() + head.raw_fields().size() + 2, BytePool::kLargest))) return false;
   for (size_t i = 0; i < head.field_count(); ++i) {
-    const MessageHead::Field f = head.field(i);
-    if (!without.empty() && http::equals_nocase(f.name, without)) continue;
-    if (head.came_before(i)) continue;
-    if (!append(out, f.name) || !append(out, ": ") || !append_joined(head, i, out) || !append(out, "\r\n"))
+    if (i == left_out || head.came_before(i)) continue;
+    if (head.is_plain(i)) {
+      const std::string_view field = head.plain_field(i);
+      if (run + run_size != field.data()) {
+        if (!end_run()) return false;
+        run = field.data();
+      }
+      run_size += field.size();
+      continue;
+    }
+    if (!end_run() || !append(out, head.field(i).name) || !append(out, ": ") ||
+        !append_joined(head, i, out) || !append(out, "\r\n"))
       return false;
   }
-  return true;
+  return end_run();
 }
 
 }  // namespace
@@ -128,8 +149,7 @@ std::optional<BufferView> HttpTransaction::from_line(BufferId buffer, Direction 
 std::optional<BufferView> HttpTransaction::one_field(std::string_view name, BufferId buffer,
                                                      Direction direction) {
   const MessageHead& head = side(direction).head;
-  size_t index = 0;
-  while (index < head.field_count() && !http::equals_nocase(head.field(index).name, name)) ++index;
+  const size_t index = head.index_of(name);
   if (index == head.field_count()) return std::nullopt;
   if (!head.repeated()) {
     const std::string_view value = head.field(index).value;
@@ -167,7 +187,7 @@ std::optional<BufferView> HttpTransaction::from_fields(BufferId buffer, Directio
     case BufferId::http_header_names:
       if (head.field_count() == 0) return std::nullopt;
       return compute(buffer, direction, 0, [&](PoolBytes& out) {
-        if (!append(out, "\r\n")) return false;
+        if (!out.reserve(kNamesRoom) || !append(out, "\r\n")) return false;
         for (size_t i = 0; i < head.field_count(); ++i) {
           if (head.came_before(i)) continue;
           if (!append(out, head.field(i).name) || !append(out, "\r\n")) return false;
@@ -175,6 +195,7 @@ std::optional<BufferView> HttpTransaction::from_fields(BufferId buffer, Directio
         return append(out, "\r\n");
       });
     case BufferId::http_start:
+      if (head.all_plain()) return BufferView{.bytes = head.raw()};
       return compute(buffer, direction, 0, [&](PoolBytes& out) {
         return append(out, head.first_line()) && append(out, "\r\n") && append_fields(head, {}, out) &&
                append(out, "\r\n");
