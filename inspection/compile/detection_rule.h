@@ -143,28 +143,31 @@ struct RuleSuppression {
   uint32_t addresses = 0;
 };
 
-struct DetectionRule {
-  RuleInfo info;
-  RuleKind kind = RuleKind::packet;
-  ActionScope scope = ActionScope::packet;
-  bool noalert = false;
-  bool alert_too = false;  // of a pass rule
-  bool bypass = false;     // nothing later of the session is inspected
-
-  // The header. Sets are named by index into the ruleset's tables.
+/// What a rule asks of the packet's ends and the session, before any bytes are looked at. Small, since most
+/// rules that are proposed fail here. Sets are named by index into the ruleset's tables.
+struct RuleHeader {
   uint32_t source = 0, destination = 0, source_ports = 0, destination_ports = 0;
+  RuleKind kind = RuleKind::packet;
   bool both_ways = false;
-  bool both_sides = false;       // request and response of one transaction, decided once for both
-  bool addresses_alone = false;  // it asks for addresses and ports, and for nothing else
+  bool both_sides = false;  // request and response of one transaction, decided once for both
   bool any_addresses = false, any_ports = false;  // nothing to ask of them, whatever the profile
   ast::Layer layer = ast::Layer::any;
   bool flow_start = false;  // only the session's first packet of each direction
-  uint8_t hook_step = 0;    // of a transaction: not judged before its direction has come there
   bool is_app = false;
   AppProtocol app = AppProtocol::unknown;
   bool http1_alone = false;  // with app http1: HTTP/2 is not meant, too
   ast::Flow flow;
   std::array<bool, 2> direction{true, true};  // judged in which direction
+};
+
+struct DetectionRule : RuleHeader {
+  RuleInfo info;
+  ActionScope scope = ActionScope::packet;
+  bool noalert = false;
+  bool alert_too = false;        // of a pass rule
+  bool bypass = false;           // nothing later of the session is inspected
+  bool addresses_alone = false;  // it asks for addresses and ports, and for nothing else
+  uint8_t hook_step = 0;         // of a transaction: not judged before its direction has come there
 
   std::vector<PacketCheck> packet_checks;  // those of flow bits last
   uint64_t app_events = 0;                 // bits that the transaction has to have raised

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <thread>
 
 #include "inspection/compile/compile_rule.h"
@@ -157,6 +158,8 @@ Result<std::shared_ptr<const DetectionRuleset>> DetectionRuleset::compile(
   }
   sort_rules(out->rules_, options.action_order);
   choose_fast_patterns(out->rules_);
+  out->headers_.assign(out->rules_.begin(), out->rules_.end());
+  out->find_outward();
   for (uint32_t i = 0; i < out->rules_.size(); ++i) {
     out->place(out->rules_[i], i);
     out->by_name_.emplace_back(out->rules_[i].info.name(), i);
@@ -208,6 +211,24 @@ void DetectionRuleset::configure(DetectionRule& rule, const ast::Rule& parsed,
   }
 }
 
+void DetectionRuleset::find_outward() {
+  std::map<std::pair<uint32_t, uint32_t>, size_t> rules;
+  for (const RuleHeader& header : headers_) {
+    if (!header.any_addresses && !header.both_ways && header.source != header.destination)
+      ++rules[{header.source, header.destination}];
+  }
+  const auto most =
+      std::ranges::max_element(rules, {}, [](const auto& pair_and_rules) { return pair_and_rules.second; });
+  if (most != rules.end()) outward_ = most->first;
+}
+
+RuleWay DetectionRuleset::way_of(const DetectionRule& rule) const {
+  if (!outward_ || rule.any_addresses || rule.both_ways || rule.both_sides) return RuleWay::any;
+  if (rule.source == outward_->second) return RuleWay::inward;
+  return rule.source == outward_->first && rule.destination == outward_->second ? RuleWay::outward
+                                                                                : RuleWay::any;
+}
+
 void DetectionRuleset::place(const DetectionRule& rule, uint32_t number) {
   bool slow = false;
   for (const Direction d : {Direction::to_server, Direction::to_client}) {
@@ -244,11 +265,11 @@ void DetectionRuleset::place_payload(const DetectionRule& rule, uint32_t number,
     if (!carries(rule, source)) continue;
     if (!has_bytes) {
       if (source != PayloadSource::tcp || rule.kind != RuleKind::stream)
-        headers_[s][index(d)].push_back(number);
+        without_payload_[s][index(d)].add_always(number, way_of(rule));
     } else if (rule.fast.part >= 0) {
-      payload_[s][index(d)].add(rule.fast.bytes, rule.fast.nocase, number);
+      payload_[s][index(d)].add(rule.fast.bytes, rule.fast.nocase, number, way_of(rule));
     } else {
-      payload_[s][index(d)].add_always(number);
+      payload_[s][index(d)].add_always(number, way_of(rule));
     }
   }
 }
@@ -280,7 +301,7 @@ void DetectionRuleset::place_transaction(const DetectionRule& rule, uint32_t num
   if (rule.fast.part >= 0) {
     const BufferPart& part = rule.parts[static_cast<size_t>(rule.fast.part)];
     if (in_direction(rule, part, d)) {
-      of(part).prefilter.add(rule.fast.bytes, rule.fast.nocase, number);
+      of(part).prefilter.add(rule.fast.bytes, rule.fast.nocase, number, way_of(rule));
       return;
     }
   }
@@ -294,7 +315,7 @@ void DetectionRuleset::place_transaction(const DetectionRule& rule, uint32_t num
       std::max(first != nullptr ? info_of(first->buffer).step : uint8_t{0}, step_of_numbers(rule));
   AppProtocol protocol = protocol_of(rule);
   if (protocol == AppProtocol::unknown) protocol = protocol_of_numbers(rule);
-  group_for(BufferId::payload, 0, true, protocol, step, d).prefilter.add_always(number);
+  group_for(BufferId::payload, 0, true, protocol, step, d).prefilter.add_always(number, way_of(rule));
 }
 
 void DetectionRuleset::list_groups() {
@@ -321,8 +342,10 @@ void DetectionRuleset::list_groups() {
 
 std::vector<PrefilterGroup*> DetectionRuleset::all_groups() {
   std::vector<PrefilterGroup*> all;
-  for (auto& by_direction : payload_) {
-    for (PrefilterGroup& group : by_direction) all.push_back(&group);
+  for (auto* const sources : {&payload_, &without_payload_}) {
+    for (auto& by_direction : *sources) {
+      for (PrefilterGroup& group : by_direction) all.push_back(&group);
+    }
   }
   for (auto& groups : transaction_groups_) {
     for (TransactionGroup& group : groups) all.push_back(&group.prefilter);
@@ -372,8 +395,7 @@ uint64_t DetectionRuleset::limit_hits(uint32_t number) const {
 DetectionRuleset::Sizes DetectionRuleset::sizes() const {
   Sizes sizes;
   const auto add = [&](const PrefilterGroup& group) {
-    if (group.literals() == 0) return;
-    ++sizes.databases;
+    sizes.databases += group.databases();
     sizes.literals += group.literals();
     sizes.database_bytes += group.database_bytes();
   };

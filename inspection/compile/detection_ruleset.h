@@ -101,6 +101,10 @@ class DetectionRuleset {
   /// Differs between any two rulesets of this process; never 0.
   uint32_t serial() const { return serial_; }
   const DetectionRule& rule(uint32_t index) const { return rules_[index]; }
+  /// The rule's own, beside those of the others.
+  const RuleHeader& header(uint32_t index) const { return headers_[index]; }
+  /// The two sets of addresses that most rules name as source and destination; nothing: none does.
+  const std::optional<std::pair<uint32_t, uint32_t>>& outward() const { return outward_; }
   /// The place of the rule of that name; nothing: there is none.
   std::optional<uint32_t> find(const RuleName& name) const;
   std::span<const DetectionRule> rules() const { return rules_; }
@@ -124,8 +128,8 @@ class DetectionRuleset {
   /// Rules on what is wrong with a packet or its stream.
   std::span<const uint32_t> events(Direction d) const { return events_[index(d)]; }
   /// Packet rules that look into no payload: the header and the session's state decide.
-  std::span<const uint32_t> headers(PayloadSource source, Direction d) const {
-    return headers_[static_cast<size_t>(source)][index(d)];
+  const PrefilterGroup& without_payload(PayloadSource source, Direction d) const {
+    return without_payload_[static_cast<size_t>(source)][index(d)];
   }
   const PrefilterGroup& payload(PayloadSource source, Direction d) const {
     return payload_[static_cast<size_t>(source)][index(d)];
@@ -160,6 +164,8 @@ class DetectionRuleset {
       ;
   static size_t index(Direction d) { return static_cast<size_t>(d); }
   void configure(DetectionRule& rule, const ast::Rule& parsed, const ast::ThresholdConfig& config);
+  void find_outward();
+  RuleWay way_of(const DetectionRule& rule) const;
   void place(const DetectionRule& rule, uint32_t number);
   void place_payload(const DetectionRule& rule, uint32_t number, Direction d);
   void place_transaction(const DetectionRule& rule, uint32_t number, Direction d);
@@ -172,6 +178,8 @@ class DetectionRuleset {
 
   uint32_t serial_ = 0;
   std::vector<DetectionRule> rules_;
+  std::vector<RuleHeader> headers_;
+  std::optional<std::pair<uint32_t, uint32_t>> outward_;
   std::vector<std::pair<RuleName, uint32_t>> by_name_;  // sorted
   std::vector<ast::Issue> issues_;
   std::vector<uint32_t> slow_;
@@ -182,7 +190,7 @@ class DetectionRuleset {
   bool asks_body_md5_ = false;
   ast::SetTable addresses_, ports_;
   std::array<std::vector<uint32_t>, 2> ip_only_, protocol_only_, events_;
-  std::array<std::array<std::vector<uint32_t>, 2>, kPayloadSources> headers_;
+  std::array<std::array<PrefilterGroup, 2>, kPayloadSources> without_payload_;
   std::array<std::array<PrefilterGroup, 2>, kPayloadSources> payload_;
   std::array<std::vector<TransactionGroup>, 2> transaction_groups_;
   std::array<std::array<GroupList, 2>, kProtocols> groups_of_;

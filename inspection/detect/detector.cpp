@@ -67,6 +67,8 @@ DetectionVerdict DetectorCore::inspect(const DetectionProfile& profile, SessionD
   const bool with_packet = !inspected.packet_judged && !(call.packet.ip.empty() && call.packet.frame.empty());
   judge_events(call);
   if (call.packet.invalid) return conclude(call, sink);
+  for (const Direction d : {Direction::to_server, Direction::to_client})
+    call.ways[static_cast<size_t>(d)] = ways_of(call, d);
   if (with_packet) judge_ip_only(call);
   const StreamView* own = nullptr;
   for (const StreamView& stream : inspected.streams) {
@@ -171,8 +173,6 @@ void DetectorCore::judge_events(Call& call) {
 bool DetectorCore::packet_rule_matches(Call& call, uint32_t number) {
   const DetectionRule& rule = call.ruleset.rule(number);
   const Direction d = call.packet.direction;
-  ++counters_.candidates;
-  if (!header_matches(call, rule, d)) return false;
   // A rule on the stream is held against a packet only where its bytes are in no stream.
   if (rule.kind == RuleKind::stream && call.packet.protocol == net::kProtoTcp && call.packet.stream_part)
     return false;
@@ -197,11 +197,12 @@ void DetectorCore::scan_payload(Call& call, PayloadSource source, Direction d, s
     group.propose_all(proposed);
   } else {
     counters_.scanned_bytes += bytes.size();
-    scan_failed_ |= !group.propose(bytes, scratch.hyperscan.get(), proposed);
+    scan_failed_ |=
+        !group.propose(call.ways[static_cast<size_t>(d)], bytes, scratch.hyperscan.get(), proposed);
   }
   if (source != PayloadSource::tcp) return;
   for (const uint32_t number : proposed.all()) {
-    const RuleKind kind = call.ruleset.rule(number).kind;
+    const RuleKind kind = call.ruleset.header(number).kind;
     // Rules on the stream are held against segments that are in none.
     if (of_packet && !(kind == RuleKind::stream && call.packet.stream_part)) scratch.packet_rules.add(number);
     if (of_stream && kind != RuleKind::packet) scratch.stream_rules.add(number);
@@ -248,14 +249,20 @@ void DetectorCore::judge_bytes(Call& call, bool with_packet, const StreamView* s
   packet_rules.clear();
   stream_rules.clear();
   if (with_packet) {
-    for (const uint32_t number : call.ruleset.headers(packet_source(call.packet), call.packet.direction))
-      packet_rules.add(number);
+    const Direction d = call.packet.direction;
+    const PrefilterGroup& group = call.ruleset.without_payload(packet_source(call.packet), d);
+    group.propose_always(limits_.reference ? kAllRuleWays : call.ways[static_cast<size_t>(d)], packet_rules);
   }
   propose_payload(call, with_packet, stream);
   if (stream != nullptr) propose_waiting(call, *stream);
   // Both in one order of rules, so that flow bits are written before they are read. What matches in the
   // stream is not held against the packet as well.
-  const std::span<const uint32_t> packets = packet_rules.sorted(), streams = stream_rules.sorted();
+  counters_.candidates += packet_rules.all().size() + stream_rules.all().size();
+  const auto packets = packet_rules.sorted([&](uint32_t number) {
+    return header_matches(call, call.ruleset.header(number), call.packet.direction);
+  });
+  const auto streams = stream_rules.sorted(
+      [&](uint32_t number) { return header_matches(call, call.ruleset.header(number), stream->direction); });
   size_t p = 0, s = 0;
   while (p < packets.size() || s < streams.size()) {
     const uint32_t number =
@@ -276,8 +283,6 @@ void DetectorCore::judge_bytes(Call& call, bool with_packet, const StreamView* s
 
 bool DetectorCore::judge_stream_rule(Call& call, const StreamView& stream, uint32_t number) {
   const DetectionRule& rule = call.ruleset.rule(number);
-  ++counters_.candidates;
-  if (!header_matches(call, rule, stream.direction)) return false;
   ++counters_.verified;
   MatchBytes payload;
   payload.bytes = stream.view.bytes;

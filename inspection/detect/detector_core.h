@@ -38,6 +38,7 @@ class DetectorCore final : public Detector {
     const Inspected& inspected;
     const PacketView& packet;
     const SessionFacts& facts;
+    std::array<RuleWays, 2> ways{};  // by direction
   };
   /// A buffer after its transforms, kept for the rest of the call.
   struct Transformed {
@@ -73,8 +74,11 @@ class DetectorCore final : public Detector {
   void apply_thresholds(Call& call, const DetectionRule& rule, Finding& finding);
 
   // rule_checks.cpp
-  bool header_matches(const Call& call, const DetectionRule& rule, Direction d) const;
-  bool addresses_match(const Call& call, const DetectionRule& rule, Direction d) const;
+  bool header_matches(const Call& call, const RuleHeader& rule, Direction d) const;
+  bool addresses_match(const Call& call, const RuleHeader& rule, Direction d) const;
+  bool address_in(const Call& call, uint32_t set, HeaderMemo::End end) const;
+  /// Which rules can match in a session of these ends.
+  RuleWays ways_of(const Call& call, Direction d) const;
   bool checks_match(const Call& call, const DetectionRule& rule, Direction d, Transaction* transaction) const;
   bool flow_matches(const Call& call, const ast::Flow& flow) const;
   bool flowint_holds(const Call& call, const FlowIntCheck& check) const;

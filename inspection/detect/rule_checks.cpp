@@ -6,28 +6,41 @@
 
 namespace weir::inspection {
 
-bool DetectorCore::addresses_match(const Call& call, const DetectionRule& rule, Direction d) const {
+bool DetectorCore::addresses_match(const Call& call, const RuleHeader& rule, Direction d) const {
   if (rule.any_addresses && rule.any_ports) return true;
   using End = HeaderMemo::End;
-  const PacketView& packet = call.packet;
-  HeaderMemo& memo = call.scratch.header;
   const auto port_in = [&](uint32_t set, End end) {
-    return memo.port(set, end, [&] {
-      return call.profile.ports(set).contains(end == End::source ? packet.src_port : packet.dst_port);
-    });
-  };
-  const auto address_in = [&](uint32_t set, End end) {
-    return memo.address(set, end, [&] {
-      return call.profile.addresses(set).contains(end == End::source ? packet.src : packet.dst);
+    return call.scratch.header.port(set, end, [&] {
+      return call.profile.ports(set).contains(end == End::source ? call.packet.src_port
+                                                                 : call.packet.dst_port);
     });
   };
   const auto one_way = [&](End from, End to) {
     return (rule.any_ports || (port_in(rule.source_ports, from) && port_in(rule.destination_ports, to))) &&
-           (rule.any_addresses || (address_in(rule.source, from) && address_in(rule.destination, to)));
+           (rule.any_addresses ||
+            (address_in(call, rule.source, from) && address_in(call, rule.destination, to)));
   };
-  const bool same = d == packet.direction;
+  const bool same = d == call.packet.direction;
   const End from = same ? End::source : End::destination, to = same ? End::destination : End::source;
   return one_way(from, to) || (rule.both_ways && one_way(to, from));
+}
+
+bool DetectorCore::address_in(const Call& call, uint32_t set, HeaderMemo::End end) const {
+  return call.scratch.header.address(set, end, [&] {
+    return call.profile.addresses(set).contains(end == HeaderMemo::End::source ? call.packet.src
+                                                                               : call.packet.dst);
+  });
+}
+
+RuleWays DetectorCore::ways_of(const Call& call, Direction d) const {
+  const auto& outward = call.ruleset.outward();
+  if (!outward) return kAllRuleWays;
+  using End = HeaderMemo::End;
+  const bool same = d == call.packet.direction;
+  const End from = same ? End::source : End::destination, to = same ? End::destination : End::source;
+  const bool leaves = address_in(call, outward->first, from) && address_in(call, outward->second, to);
+  const bool enters = address_in(call, outward->second, from);
+  return static_cast<RuleWays>((leaves ? 1U : 0U) | (enters ? 2U : 0U));
 }
 
 bool DetectorCore::flow_matches(const Call& call, const ast::Flow& flow) const {
@@ -37,7 +50,7 @@ bool DetectorCore::flow_matches(const Call& call, const ast::Flow& flow) const {
   return !flow.no_frag || !call.packet.fragment_rebuilt;
 }
 
-bool DetectorCore::header_matches(const Call& call, const DetectionRule& rule, Direction d) const {
+bool DetectorCore::header_matches(const Call& call, const RuleHeader& rule, Direction d) const {
   if (!rule.direction[static_cast<size_t>(d)]) return false;
   if (!layer_matches(rule.layer, call.packet)) return false;
   if (rule.flow_start && call.facts.packets[static_cast<size_t>(d)] != 1) return false;

@@ -108,9 +108,14 @@ void DetectorCore::hold_rules(Call& call, Transaction& transaction, Direction d,
     if (d == Direction::to_client) propose_both_sides(call, transaction);
   }
   kept->progress = progress;
-  for (const uint32_t number : proposed.sorted()) {
+  counters_.candidates += proposed.all().size();
+  const auto may_match = [&](uint32_t number) {
+    const RuleHeader& header = call.ruleset.header(number);
+    return header_matches(call, header, header.both_sides ? Direction::to_server : d);
+  };
+  for (const uint32_t number : proposed.sorted(may_match)) {
     // What is decided for both sides together is remembered at the request's.
-    const bool both = call.ruleset.rule(number).both_sides;
+    const bool both = call.ruleset.header(number).both_sides;
     TransactionDetection* const of = both ? kept_for(transaction, Direction::to_server) : kept;
     if (of == nullptr) {
       scan_failed_ = true;
@@ -146,7 +151,9 @@ void DetectorCore::propose(Call& call, Transaction& transaction, Direction d, ui
 void DetectorCore::propose_group(Call& call, const TransactionGroup& group, Transaction& transaction,
                                  Direction d) {
   ProposedRules& proposed = call.scratch.transaction_rules;
-  if (group.no_buffer) return group.prefilter.propose_all(proposed);
+  const RuleWays ways = call.ways[static_cast<size_t>(d)];
+  if (group.no_buffer) return group.prefilter.propose_always(ways, proposed);
+  if (group.prefilter.empty(ways)) return;
   for (uint32_t instance = 0; instance < kMostInstances; ++instance) {
     const auto view = transaction.buffer(group.buffer, d, instance);
     if (!view) return;
@@ -167,8 +174,8 @@ void DetectorCore::propose_group(Call& call, const TransactionGroup& group, Tran
     DetectionScratch& scratch = call.scratch;
     const bool comes_again = group.kind != BufferKind::grows;
     scan_failed_ |=
-        !(comes_again ? group.prefilter.propose(bytes, scratch.hyperscan.get(), scratch.memo, proposed)
-                      : group.prefilter.propose(bytes, scratch.hyperscan.get(), proposed));
+        !(comes_again ? group.prefilter.propose(ways, bytes, scratch.hyperscan.get(), scratch.memo, proposed)
+                      : group.prefilter.propose(ways, bytes, scratch.hyperscan.get(), proposed));
     if (group.kind != BufferKind::list) return;
   }
 }
@@ -176,8 +183,6 @@ void DetectorCore::propose_group(Call& call, const TransactionGroup& group, Tran
 void DetectorCore::judge_transaction_rule(Call& call, Transaction& transaction, Direction d,
                                           TransactionDetection& kept, uint32_t number) {
   const DetectionRule& rule = call.ruleset.rule(number);
-  ++counters_.candidates;
-  if (!header_matches(call, rule, rule.both_sides ? Direction::to_server : d)) return;
   if (decided_in(transaction, rule.both_sides ? Direction::to_server : d, number)) return;
   if (rule.app_events != 0 && decided_in(transaction, opposite(d), number)) return;
   ++counters_.verified;
