@@ -12,6 +12,7 @@
 #include <string>
 
 #include "inspection/compile/detection_ruleset.h"
+#include "inspection/compile/literal_strength.h"
 #include "inspection/offline/inspect.h"
 #include "inspection/rules/keyword.h"
 #include "inspection/rules/language.h"
@@ -627,8 +628,15 @@ TEST(KeywordOutcomes, FastPatternChoosesTheLiteral) {
     ast::RuleReader().read("a.rules", std::string(kTcp) + " (" + options + " sid:1;)", parsed);
     return DetectionRuleset::compile(parsed, {}).value()->rule(0).fast.bytes;
   };
-  EXPECT_EQ(literal(R"(content:"rare-one"; content:"ab"; fast_pattern;)"), "ab");
-  EXPECT_EQ(literal(R"(content:"rare-one"; content:"ab";)"), "rare-one");
+  EXPECT_EQ(literal(R"(content:"rare-one"; content:"zq8#";)"), "rare-one");
+  EXPECT_EQ(literal(R"(content:"rare-one"; content:"zq8#"; fast_pattern;)"), "zq8#");
+  // What stands in everybody's requests says too little, whoever chose it.
+  EXPECT_EQ(literal(R"(content:"rare-one"; content:"User-Agent|3a 20|Mozilla/5.0"; fast_pattern;)"),
+            "rare-one");
+  // Of a long content the stretch that says most.
+  const std::string long_one = literal(R"(content:"GET /zq8x-vjk3.bin HTTP/1.1|0d 0a|Host|3a 20|www.";)");
+  EXPECT_LE(long_one.size(), kLongestLiteral);
+  EXPECT_NE(long_one.find("zq8x-vjk"), std::string::npos) << long_one;
 }
 
 TEST(KeywordOutcomes, EachSupportedKeywordHasARow) {

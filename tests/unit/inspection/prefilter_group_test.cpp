@@ -1,0 +1,138 @@
+// Groups of literals: which rules are proposed for which way, and what is remembered of short values.
+#include "inspection/compile/prefilter_group.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+
+#include "inspection/compile/header_memo.h"
+#include "inspection/compile/literal_strength.h"
+
+namespace weir::inspection {
+namespace {
+
+std::span<const uint8_t> bytes(std::string_view text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+class Groups : public testing::Test {
+ protected:
+  Groups() {
+    group_.add("out", false, 0, RuleWay::outward);
+    group_.add("in", false, 1, RuleWay::inward);
+    group_.add("any", true, 2, RuleWay::any);
+    group_.add("out", false, 3, RuleWay::any);
+    group_.add_always(4, RuleWay::inward);
+    EXPECT_TRUE(group_.compile());
+    EXPECT_TRUE(group_.grow(scratch_));
+  }
+  std::vector<uint32_t> proposed(RuleWays ways, std::string_view text, bool remembered = false) {
+    ProposedRules rules(5);
+    const bool done = remembered ? group_.propose(ways, bytes(text), scratch_.get(), memo_, rules)
+                                 : group_.propose(ways, bytes(text), scratch_.get(), rules);
+    EXPECT_TRUE(done);
+    const auto sorted = rules.sorted();
+    return {sorted.begin(), sorted.end()};
+  }
+  using Rules = std::vector<uint32_t>;
+  PrefilterGroup group_;
+  ScratchPtr scratch_;
+  ScanMemo memo_;
+};
+
+TEST_F(Groups, RulesOfAnotherWayAreNotProposed) {
+  constexpr std::string_view kAll = "out in ANY";
+  EXPECT_EQ(proposed(0, kAll), (Rules{2, 3}));
+  EXPECT_EQ(proposed(1, kAll), (Rules{0, 2, 3}));
+  EXPECT_EQ(proposed(2, kAll), (Rules{1, 2, 3, 4}));
+  EXPECT_EQ(proposed(kAllRuleWays, kAll), (Rules{0, 1, 2, 3, 4}));
+  EXPECT_EQ(group_.databases(), 4U);
+}
+
+TEST_F(Groups, TablesThatWouldBeTheSameAreOne) {
+  PrefilterGroup one;
+  one.add("abc", false, 0, RuleWay::outward);
+  ASSERT_TRUE(one.compile());
+  EXPECT_EQ(one.databases(), 1U);
+  EXPECT_TRUE(one.empty(0));
+  EXPECT_FALSE(one.empty(1));
+  EXPECT_TRUE(one.empty(2));
+  EXPECT_FALSE(one.empty(kAllRuleWays));
+}
+
+TEST_F(Groups, WhatIsRememberedIsWhatAScanFinds) {
+  // More values than there are places, each twice, of all lengths: whether remembered or not, the same.
+  for (int i = 0; i < 4'000; ++i) {
+    std::string text(static_cast<size_t>(i) % 170, static_cast<char>('a' + i % 7));
+    if (i % 3 == 0) text += "out";
+    if (i % 5 == 0) text = "in" + text;
+    if (i % 7 == 0) text.insert(text.size() / 2, "aNy");
+    text += std::to_string(i);
+    for (const RuleWays ways : {RuleWays{0}, RuleWays{2}, kAllRuleWays}) {
+      const Rules scanned = proposed(ways, text);
+      EXPECT_EQ(proposed(ways, text, true), scanned) << text;
+      EXPECT_EQ(proposed(ways, text, true), scanned) << text;
+    }
+  }
+  EXPECT_EQ(proposed(kAllRuleWays, "", true), (Rules{4}));
+}
+
+TEST_F(Groups, AnEntryKnowsAllOfItsValueAndItsGroup) {
+  ScanMemo memo;
+  const std::array<uint16_t, 2> found{7, 9};
+  const int one = 0, other = 0;
+  memo.remember(&one, bytes("Mozilla"), found);
+  const ScanMemo::Entry* const entry = memo.find(&one, bytes("Mozilla"));
+  ASSERT_NE(entry, nullptr);
+  EXPECT_EQ((std::vector<uint16_t>(entry->found().begin(), entry->found().end())),
+            (std::vector<uint16_t>{7, 9}));
+  EXPECT_EQ(memo.find(&other, bytes("Mozilla")), nullptr);
+  EXPECT_EQ(memo.find(&one, bytes("Mozillb")), nullptr);
+  EXPECT_EQ(memo.find(&one, bytes("Mozill")), nullptr);
+}
+
+TEST(ProposedRules, ThoseThatMayNotMatchAreLeftOut) {
+  ProposedRules rules(10);
+  for (const uint32_t rule : {7U, 2U, 9U, 2U, 4U}) rules.add(rule);
+  const auto even = rules.sorted([](uint32_t rule) { return rule % 2 == 0; });
+  EXPECT_EQ((std::vector<uint32_t>(even.begin(), even.end())), (std::vector<uint32_t>{2, 4}));
+  EXPECT_TRUE(rules.has(9));  // it was proposed
+}
+
+TEST(HeaderMemo, AsksOnceForEachPacketSetAndEnd) {
+  HeaderMemo memo(2, 2);
+  int asked = 0;
+  const auto yes = [&] { return ++asked > 0; };
+  memo.forget();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(memo.address(0, HeaderMemo::End::source, yes));
+    EXPECT_FALSE(memo.address(1, HeaderMemo::End::source, [] { return false; }));
+  }
+  EXPECT_EQ(asked, 1);
+  EXPECT_TRUE(memo.address(0, HeaderMemo::End::destination, yes));
+  EXPECT_TRUE(memo.port(0, HeaderMemo::End::source, yes));
+  EXPECT_EQ(asked, 3);
+  memo.forget();
+  EXPECT_FALSE(memo.address(0, HeaderMemo::End::source, [] { return false; }));
+}
+
+TEST(LiteralStrength, WhatStandsEverywhereSaysLittle) {
+  EXPECT_LT(strength("User-Agent: Mozilla/5.0"), strength("zq8#"));
+  EXPECT_LT(strength("aaaaaaaa"), strength("abcdefgh"));
+  EXPECT_LT(strength("abcd"), strength("abcdwxyz"));
+  // The end counts: it is what Hyperscan looks at first.
+  EXPECT_LT(strength("zq8x-vjk HTTP/1.1"), strength("HTTP/1.1 zq8x-vjk"));
+}
+
+TEST(LiteralStrength, TheStretchIsOfTheBytesAndShort) {
+  EXPECT_EQ(strongest_stretch("short"), "short");
+  const std::string long_one = "GET /index.php?id=" + std::string(40, 'x') + "Q7#zvK9$ HTTP/1.1\r\n";
+  const std::string_view stretch = strongest_stretch(long_one);
+  EXPECT_LE(stretch.size(), kLongestLiteral);
+  EXPECT_NE(long_one.find(stretch), std::string::npos);
+  EXPECT_NE(stretch.find("#zvK9$"), std::string_view::npos) << stretch;
+}
+
+}  // namespace
+}  // namespace weir::inspection
