@@ -164,6 +164,7 @@ struct InspectorCounters {
   EventCount would_drop;           // sent, since their profile only tests
   EventCount scan_errors;          // not judged to the end, so not sent
   EventCount expectations_lost;    // announced connections that there was no room for
+  EventCount identities_lost;      // whose certificates a TLS session began with: there was no room for it
   EventCount host_marks_lost;      // what rules remember of hosts had to go before its time
   EventCount dataset_values_lost;  // no room for what a rule would add to a data set
   EventCount rules_moved;          // sessions that went on with the rules of a reload

@@ -49,14 +49,16 @@ struct SmtpStep {
 struct FtpStep {
   static constexpr uint8_t none = 0, command = 1, body = 3, complete = 5;
 };
+/// The hello has the step of HTTP's header fields, since rules ask for weir.app without naming a protocol.
 struct TlsStep {
-  static constexpr uint8_t none = 0, hello = 1, certificate = 2, complete = 3;
+  static constexpr uint8_t none = 0, hello = 2, certificate = 3, complete = 4;
 };
 struct SshStep {
   static constexpr uint8_t none = 0, banner = 1, keys = 2, complete = 3;
 };
+/// As with TLS, whose hello it carries.
 struct QuicStep {
-  static constexpr uint8_t none = 0, complete = 1;
+  static constexpr uint8_t none = 0, complete = 2;
 };
 
 enum class BufferKind : uint8_t { whole, list, grows };

@@ -1,10 +1,11 @@
 // What is remembered beyond one session, of all workers together: marks of hosts and values of data sets, by
-// rules; and connections that sessions have announced.
+// rules; connections that sessions have announced; and whose certificates TLS sessions were begun with.
 #pragma once
 
 #include <memory>
 
 #include "inspection/app/expectations.h"
+#include "inspection/app/tls/identities.h"
 #include "inspection/detect/dataset_table.h"
 #include "inspection/detect/host_marks.h"
 
@@ -12,6 +13,7 @@ namespace weir::inspection {
 
 struct RuleMemory {
   static constexpr uint32_t kExpectations = 1'024;
+  static constexpr uint32_t kIdentities = 4'096;
 
   struct Limits {
     uint32_t host_marks = 262'144;
@@ -24,12 +26,14 @@ struct RuleMemory {
     auto values = DatasetTable::create(limits.dataset_values, secret);
     if (!values) return tl::unexpected(std::move(values.error()));
     return std::make_shared<RuleMemory>(RuleMemory{std::move(*hosts), std::move(*values),
-                                                   std::make_unique<Expectations>(kExpectations, secret)});
+                                                   std::make_unique<Expectations>(kExpectations, secret),
+                                                   std::make_unique<TlsIdentities>(kIdentities, secret)});
   }
 
   std::unique_ptr<HostMarks> hosts;
   std::unique_ptr<DatasetTable> values;
   std::unique_ptr<Expectations> expectations;
+  std::unique_ptr<TlsIdentities> identities;
 };
 
 }  // namespace weir::inspection

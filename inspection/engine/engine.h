@@ -41,6 +41,7 @@ struct EngineCounters {
   EventCount would_drop;  // mode test: packets that ips would not have sent
   EventCount bypassed_packets;
   EventCount expectations_lost;  // connections that were announced and had no room
+  EventCount identities_lost;    // of TLS sessions that may go on later, and had no room
   EventCount accepted, blocked, rejected;
   std::array<EventCount, static_cast<size_t>(DropReason::count_)> drops;
   ExceptionCounters exceptions;
@@ -177,6 +178,7 @@ class Engine {
 
   // engine_app.cpp
   void app_bytes(EngineSession& session, Direction direction, std::span<const uint8_t> bytes);
+  void behind_proxy_header(EngineSession& session, std::span<const uint8_t> rest);
   void recognised(EngineSession& session, Direction direction, AppProtocol protocol,
                   std::span<const uint8_t> bytes);
   bool start_parser(EngineSession& session, AppProtocol protocol);

@@ -7,6 +7,7 @@
 #include "inspection/app/ftp/ftp_data.h"
 #include "inspection/app/http/transaction.h"
 #include "inspection/app/http2/http2_parser.h"
+#include "inspection/app/labels/proxy_header.h"
 #include "inspection/app/recognise.h"
 #include "inspection/engine/engine.h"
 
@@ -46,6 +47,19 @@ void Engine::app_bytes(EngineSession& session, Direction direction, std::span<co
     if (!side.waiting.append(bytes)) return except(session, Ceiling::app_memory, DropReason::app_layer_error);
     begin = side.waiting.view();
   }
+  if (direction == Direction::to_server && session.tcp != nullptr && !side.forwarded &&
+      !session.facts.midstream) {
+    switch (const ProxyHeader header = read_proxy_header(begin); header.answer) {
+      case ProxyHeader::Answer::yes:
+        return behind_proxy_header(session, begin.subspan(header.size));
+      case ProxyHeader::Answer::more:
+        if (side.waiting.empty() && !side.waiting.append(bytes))
+          except(session, Ceiling::app_memory, DropReason::app_layer_error);
+        return;
+      case ProxyHeader::Answer::no:
+        break;
+    }
+  }
   const EngineSession::Side& other = session.side(opposite(direction));
   const StreamBefore before{other.waiting.view(),
                             other.recognised && session.facts.protocol == AppProtocol::unknown,
@@ -70,6 +84,15 @@ void Engine::app_bytes(EngineSession& session, Direction direction, std::span<co
       session.facts.app_decided[index(direction)] = true;
       return;
   }
+}
+
+/// What follows a proxy's header begins like any session. `rest` may lie in what waits.
+void Engine::behind_proxy_header(EngineSession& session, std::span<const uint8_t> rest) {
+  EngineSession::Side& side = session.side(Direction::to_server);
+  side.forwarded = true;
+  const PoolBytes waiting = std::move(side.waiting);
+  side.waiting.reset();
+  if (!rest.empty()) app_bytes(session, Direction::to_server, rest);
 }
 
 void Engine::recognised(EngineSession& session, Direction direction, AppProtocol protocol,
@@ -108,7 +131,9 @@ bool Engine::start_parser(EngineSession& session, AppProtocol protocol) {
   session.parser = protocol == AppProtocol::http2
                        ? make_http2(session)
                        : make_parser(pool_, parsers_, protocol, session.protocol == net::kProtoTcp,
-                                     session.next_tx, session.client);
+                                     session.next_tx, session.client,
+                                     {memory_->identities.get(), &counters_.identities_lost, session.server,
+                                      session.facts.domain[1]});
   if (session.parser != nullptr) return true;
   session.app_failed = true;
   except(session, Ceiling::app_memory, DropReason::app_layer_error);

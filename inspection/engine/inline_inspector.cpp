@@ -189,6 +189,7 @@ class InlineInspector final : public Inspector {
     const uint64_t lost = detection.thresholds_lost + detection.hostbits_lost;
     counters_.host_marks_lost += lost - counters_.host_marks_lost;
     counters_.expectations_lost += engine_->counters().expectations_lost - counters_.expectations_lost;
+    counters_.identities_lost += engine_->counters().identities_lost - counters_.identities_lost;
     counters_.dataset_values_lost += detection.dataset_values_lost - counters_.dataset_values_lost;
   }
   Verdict refuse(Flow& flow, const EngineVerdict& verdict);

@@ -26,14 +26,14 @@ bool has_parser(AppProtocol protocol) {
 }
 
 AppParser* make_parser(BytePool& pool, ParserShared& shared, AppProtocol protocol, bool over_tcp,
-                       uint64_t first_tx, const net::IpAddress& client) {
+                       uint64_t first_tx, const net::IpAddress& client, const TlsMemory& tls) {
   switch (protocol) {
     case AppProtocol::http1:
       return HttpParser::make(pool, shared.http, shared.http_counters);
     case AppProtocol::dns:
       return make_dns_parser(pool, over_tcp, first_tx, shared.app.dns_pointers);
     case AppProtocol::tls:
-      return make_tls_parser(pool, first_tx, shared.app.tls_certificates);
+      return make_tls_parser(pool, first_tx, shared.app.tls_certificates, tls);
     case AppProtocol::ssh:
       return make_ssh_parser(pool, shared.ssh_fingerprints, first_tx);
     case AppProtocol::quic:

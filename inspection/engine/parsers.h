@@ -7,6 +7,7 @@
 #include "inspection/app/http/limits.h"
 #include "inspection/app/mime/settings.h"
 #include "inspection/app/quic/quic_keys.h"
+#include "inspection/app/tls/identities.h"
 #include "inspection/app/tls/tls_transaction.h"
 #include "inspection/memory/byte_pool.h"
 
@@ -32,8 +33,8 @@ struct ParserShared {
 /// Others are a label: nothing of them is read.
 bool has_parser(AppProtocol protocol);
 /// Null: the pool is at its ceiling, or the protocol is not parsed. `first_tx`: the id of the session's next
-/// transaction. `shared` outlives the parser. `client`: who opened the session.
+/// transaction. `shared` outlives the parser. `client`: who opened the session. `tls`: of its server.
 AppParser* make_parser(BytePool& pool, ParserShared& shared, AppProtocol protocol, bool over_tcp,
-                       uint64_t first_tx, const net::IpAddress& client);
+                       uint64_t first_tx, const net::IpAddress& client, const TlsMemory& tls = {});
 
 }  // namespace weir::inspection

@@ -47,6 +47,7 @@ struct EngineSession {
     bool recognised = false;  // whether this direction alone has told the protocol, or that it is none
     bool unjudged = false;    // the parser moved in this direction since it was judged last
     bool ended = false;       // the parser knows that nothing follows
+    bool forwarded = false;   // a proxy's header stood before it
   };
 
   net::IpAddress client, server;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "inspection/app/byte_cursor.h"
 #include "inspection/app/dns/dns_transaction.h"
@@ -9,6 +10,7 @@
 #include "inspection/app/ftp/ftp_transaction.h"
 #include "inspection/app/http/uri.h"
 #include "inspection/app/http2/http2_transaction.h"
+#include "inspection/app/labels/app_label.h"
 #include "inspection/app/mime/fields.h"
 #include "inspection/app/quic/quic_transaction.h"
 #include "inspection/app/smtp/smtp_transaction.h"
@@ -23,6 +25,28 @@ namespace {
 constexpr size_t kMostOfList = 32, kMostFields = 64;
 constexpr size_t kFieldBytes = 1'024;
 constexpr Direction kServer = Direction::to_server, kClient = Direction::to_client;
+
+/// What weir.app, weir.kuma.* and weir.spiffe say of both directions together.
+void write_labels(FieldWriter& fields, Transaction& transaction) {
+  const AppLabel label = std::max(label_of(transaction, kServer), label_of(transaction, kClient));
+  fields.text_if(Field::weir_app, name_of(label));
+  if (transaction.protocol() != AppProtocol::tls) return;
+  auto& tls = static_cast<TlsTransaction&>(transaction);
+  KumaName name = kuma_name_of(tls, kServer);
+  name.complete(kuma_name_of(tls, kClient));
+  fields.text_if(Field::kuma_service, name.service);
+  fields.text_if(Field::kuma_mesh, name.mesh);
+  fields.text_if(Field::kuma_zone, name.zone);
+  fields.text_if(Field::kuma_namespace, name.name_space);
+  for (const auto& [way, field] :
+       {std::pair(kServer, Field::spiffe_client), {kClient, Field::spiffe_server}}) {
+    for (uint32_t i = 0; i < kMostOfList; ++i) {
+      const auto uri = tls.buffer(BufferId::weir_spiffe, way, i);
+      if (!uri) break;
+      fields.bytes(field, uri->bytes);
+    }
+  }
+}
 
 void write_http(FieldWriter& fields, HttpTransaction& http) {
   fields.text_if(Field::http_hostname, http.hostname());
@@ -244,6 +268,7 @@ void write_ftp(FieldWriter& fields, const FtpTransaction& ftp) {
 }  // namespace
 
 void write_transaction(FieldWriter& fields, Transaction& transaction) {
+  write_labels(fields, transaction);
   switch (transaction.protocol()) {
     case AppProtocol::http1:
       return write_http(fields, static_cast<HttpTransaction&>(transaction));

@@ -274,6 +274,12 @@ Json& object_of(Json& json, EveObject object, bool of_alert = false) {
       return json["alert"];
     case EveObject::drop:
       return json["drop"];
+    case EveObject::weir:
+      return json["weir"];
+    case EveObject::weir_kuma:
+      return json["weir"]["kuma"];
+    case EveObject::weir_spiffe:
+      return json["weir"]["spiffe"];
   }
   return json;
 }

@@ -48,7 +48,10 @@ enum class EveObject : uint8_t {
   ftp_data,
   anomaly,
   alert,
-  drop
+  drop,
+  weir,
+  weir_kuma,
+  weir_spiffe
 };
 enum class FieldKind : uint8_t { text, list, number, flag, hex, date, special };
 

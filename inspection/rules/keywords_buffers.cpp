@@ -101,6 +101,7 @@ std::vector<Keyword> make_buffer_keywords() {
     const KeywordGroup group =
         http                                                        ? KeywordGroup::http
         : info.protocol == AppProtocol::dns                         ? KeywordGroup::dns
+        : info.keyword.starts_with("weir.")                         ? KeywordGroup::app
         : info.protocol == AppProtocol::tls || is_of_hello(info.id) ? KeywordGroup::tls
         : info.protocol == AppProtocol::ssh                         ? KeywordGroup::ssh
         : info.protocol == AppProtocol::quic                        ? KeywordGroup::quic

@@ -116,6 +116,7 @@ std::vector<WorkerView> worker_views(const Dataplane& dataplane, const std::vect
         {"exceptions_rule_work", exceptions(Ceiling::rule_work)},
         {"host_marks_lost", i.host_marks_lost},
         {"expectations_lost", i.expectations_lost},
+        {"identities_lost", i.identities_lost},
         {"dataset_values_lost", i.dataset_values_lost},
         {"rules_moved", i.rules_moved},
         {"rules_moved_midst", i.rules_moved_midst},

@@ -6,6 +6,7 @@
 
 #include "inspection/app/http/buffer_fields.h"
 #include "inspection/app/http/uri.h"
+#include "inspection/app/labels/app_label.h"
 
 namespace weir::inspection {
 
@@ -259,6 +260,10 @@ std::optional<BufferView> HttpTransaction::file_name_view(Direction direction, u
 std::optional<BufferView> HttpTransaction::buffer(BufferId buffer, Direction direction, uint32_t instance) {
   const BufferInfo& info = info_of(buffer);
   const Side& s = side(direction);
+  if (buffer == BufferId::weir_app && instance == 0) {
+    const std::string_view label = name_of(label_of(*this, direction));
+    return label.empty() ? std::nullopt : whole(label);
+  }
   if (info.protocol != AppProtocol::http1 && buffer != BufferId::file_data && buffer != BufferId::file_name)
     return std::nullopt;
   if (info.direction != BufferDirection::either &&

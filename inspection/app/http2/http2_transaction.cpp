@@ -8,6 +8,7 @@
 #include "inspection/app/http/multipart.h"
 #include "inspection/app/http/text.h"
 #include "inspection/app/http/uri.h"
+#include "inspection/app/labels/app_label.h"
 
 namespace weir::inspection {
 
@@ -349,6 +350,10 @@ std::optional<BufferView> Http2Transaction::from_fields(BufferId buffer, Directi
 std::optional<BufferView> Http2Transaction::buffer(BufferId buffer, Direction direction, uint32_t instance) {
   const BufferInfo& info = info_of(buffer);
   const Side& s = side(direction);
+  if (buffer == BufferId::weir_app && instance == 0) {
+    const std::string_view label = name_of(label_of(*this, direction));
+    return label.empty() ? std::nullopt : whole(label);
+  }
   const bool file = buffer == BufferId::file_data || buffer == BufferId::file_name;
   if (!file && info.protocol != AppProtocol::http1 && info.protocol != AppProtocol::http2)
     return std::nullopt;

@@ -19,7 +19,7 @@ namespace {
 using Bytes = std::span<const uint8_t>;
 
 constexpr uint16_t kServerName = 0, kGroups = 10, kPointFormats = 11, kSignatures = 13, kAlpn = 16,
-                   kSupportedVersions = 43;
+                   kTicket = 35, kSupportedVersions = 43;
 constexpr size_t kMaxListed = 256;  // ciphers and extensions that fingerprints are made of
 
 /// RFC 8701.
@@ -122,6 +122,8 @@ bool read_extension(uint16_t type, Bytes data, bool client, TlsHello& out, Exten
     case kSignatures:
       if (Cursor(data).vector16(list)) extensions.signatures.read16(list);
       return true;
+    case kTicket:
+      return !client || data.empty() || !out.ticket.empty() || out.ticket.append(data);
     default:
       return true;
   }

@@ -12,7 +12,7 @@ namespace weir::inspection {
 
 struct TlsHello {
   explicit TlsHello(BytePool& pool)
-      : names(pool), fingerprint(pool), alpns(pool), ja4(pool), extensions(pool) {}
+      : ticket(pool), names(pool), fingerprint(pool), alpns(pool), ja4(pool), extensions(pool) {}
   bool seen = false;
   bool has_name = false;
   bool from_sslv2 = false;
@@ -24,6 +24,7 @@ struct TlsHello {
   bool has_random = false;
   std::array<uint8_t, 32> session_id{};
   uint8_t session_id_size = 0;
+  PoolBytes ticket;       // of the client: the one it wants to go on with (RFC 5077), or nothing
   PoolBytes names;        // of the client: the server's name as it stands there, whatever it is
   PoolBytes fingerprint;  // JA3 of the client, JA3S of the server
   std::array<uint8_t, 32> fingerprint_hash{};  // MD5 as text

@@ -12,14 +12,16 @@ namespace {
 using Bytes = std::span<const uint8_t>;
 
 constexpr uint8_t kChangeCipher = 20, kHandshake = 22, kApplication = 23, kHeartbeat = 24;
-constexpr uint8_t kClientHello = 1, kServerHello = 2, kCertificate = 11, kServerHelloDone = 14;
+constexpr uint8_t kClientHello = 1, kServerHello = 2, kNewTicket = 4, kCertificate = 11,
+                  kServerHelloDone = 14;
 constexpr size_t kRecordHeader = 5, kMessageHeader = 4;
 constexpr size_t kMaxRecord = 16'384 + 2'048;  // RFC 5246 section 6.2.3
 
 class TlsParser final : public AppParser {
  public:
-  TlsParser(BytePool& pool, uint64_t first_tx, size_t most_certificates) noexcept
+  TlsParser(BytePool& pool, uint64_t first_tx, size_t most_certificates, const TlsMemory& memory) noexcept
       : pool_(pool),
+        memory_(memory),
         most_certificates_(std::min(most_certificates, TlsTransaction::kMaxCertificates)),
         transaction_(pool),
         lanes_{Lane(pool), Lane(pool)} {
@@ -30,7 +32,7 @@ class TlsParser final : public AppParser {
   bool complete() const { return transaction_ != nullptr; }
 
   AppProtocol protocol() const override { return AppProtocol::tls; }
-  Advance advance(Direction direction, Bytes bytes, uint64_t) override;
+  Advance advance(Direction direction, Bytes bytes, uint64_t now_ns) override;
   Advance gap(Direction direction, uint64_t, uint64_t) override {
     // Where the next record begins is not known; a handshake with a hole is not read on.
     Advance done;
@@ -79,6 +81,13 @@ class TlsParser final : public AppParser {
   AppError handshake(Direction direction, Bytes bytes);
   AppError message(Direction direction, Bytes bytes);
   AppError certificates(Direction direction, Bytes body);
+  void new_ticket(Bytes body);
+  void server_is_done();
+  void recall();
+  void remember();
+  TlsToken token(TlsTokenKind kind, Bytes bytes) const {
+    return memory_.identities->token(kind, bytes, memory_.server, memory_.domain);
+  }
   void fail(Direction direction, TlsEvent event) {
     if (transaction_ != nullptr) transaction_->raise(event);
     lane(direction).failed = true;
@@ -86,6 +95,9 @@ class TlsParser final : public AppParser {
   }
 
   BytePool& pool_;
+  const TlsMemory memory_;
+  uint64_t now_ns_ = 0;                 // of the call at hand
+  std::optional<TlsToken> new_ticket_;  // that the server gives for later
   const size_t most_certificates_;
   bool over_certificates_ = false;  // not told yet
   SoleTransaction<TlsTransaction> transaction_;
@@ -138,6 +150,7 @@ bool TlsParser::record_header(Direction direction, Bytes& bytes) {
     fail(direction, TlsEvent::invalid_record_length);
     return false;
   }
+  if (own.type == kChangeCipher && direction == Direction::to_client && !own.encrypted) server_is_done();
   if (own.type == kChangeCipher || own.type == kApplication) {
     // A client's early data comes before the server's hello (RFC 8446 section 4.2.10).
     own.encrypted = true;
@@ -146,8 +159,9 @@ bool TlsParser::record_header(Direction direction, Bytes& bytes) {
   return true;
 }
 
-Advance TlsParser::advance(Direction direction, Bytes bytes, uint64_t) {
+Advance TlsParser::advance(Direction direction, Bytes bytes, uint64_t now_ns) {
   Advance done;
+  now_ns_ = now_ns;
   done.work = bytes.size();
   const size_t given = bytes.size();
   Lane& own = lane(direction);
@@ -193,7 +207,9 @@ AppError TlsParser::handshake(Direction direction, Bytes bytes) {
       const Bytes header = own.message.view();
       const size_t size =
           static_cast<size_t>(header[1]) << 16 | static_cast<size_t>(header[2]) << 8 | header[3];
-      const bool wants = header[0] == kClientHello || header[0] == kServerHello || header[0] == kCertificate;
+      const bool ticket = header[0] == kNewTicket && direction == Direction::to_client;
+      const bool wants =
+          header[0] == kClientHello || header[0] == kServerHello || header[0] == kCertificate || ticket;
       if (!wants || size + kMessageHeader > BytePool::kLargest) {
         // Of a message that is longer than any true one nothing can be said.
         if (wants) transaction_->raise(TlsEvent::handshake_invalid_length);
@@ -237,9 +253,74 @@ AppError TlsParser::message(Direction direction, Bytes bytes) {
     case kCertificate:
       if (side.count != 0) return AppError::none;
       return certificates(direction, body);
+    case kNewTicket:
+      if (direction == Direction::to_client) new_ticket(body);
+      return AppError::none;
     default:
       return AppError::none;
   }
+}
+
+/// RFC 5077 section 3.3: four bytes of lifetime, then the ticket behind its length.
+void TlsParser::new_ticket(Bytes body) {
+  if (memory_.identities == nullptr || body.size() <= 6) return;
+  const size_t size = static_cast<size_t>(body[4]) << 8 | body[5];
+  if (size > 0 && size <= body.size() - 6) new_ticket_ = token(TlsTokenKind::ticket, body.subspan(6, size));
+}
+
+/// From here on the server encrypts: it has accepted the client's proof, or the earlier session. In TLS 1.3
+/// this record says nothing (RFC 8446 appendix D.4).
+void TlsParser::server_is_done() {
+  const TlsHello& server = transaction_->hello(Direction::to_client);
+  if (memory_.identities == nullptr || !server.seen || server.supported_version != 0) return;
+  if (transaction_->certificate_count(Direction::to_client) == 0) recall();
+  remember();
+}
+
+/// An earlier session goes on. The server says so by the same session id; or the client has sent a ticket
+/// and none (RFC 5077 section 3.4).
+void TlsParser::recall() {
+  TlsIdentities& identities = *memory_.identities;
+  const TlsHello& client = transaction_->hello(Direction::to_server);
+  if (identities.empty() || !client.seen) return;
+  TlsIdentity found;
+  bool known = false;
+  if (transaction_->resumed())
+    known = identities.find(
+        token(TlsTokenKind::session_id, Bytes(client.session_id).first(client.session_id_size)), now_ns_,
+        found);
+  if (!known && !client.ticket.empty())
+    known = identities.find(token(TlsTokenKind::ticket, client.ticket.view()), now_ns_, found);
+  if (!known) return;
+  bool kept = true;
+  found.for_each([&](uint8_t side, Bytes uri) {
+    kept = kept && transaction_->remember(side == 0 ? Direction::to_server : Direction::to_client, uri);
+  });
+  // A part of them would be another identity.
+  if (kept) return;
+  for (const Direction way : {Direction::to_server, Direction::to_client})
+    transaction_->side(way).remembered.reset();
+}
+
+void TlsParser::remember() {
+  const TlsHello& server = transaction_->hello(Direction::to_client);
+  TlsIdentity identity;
+  bool fits = true;
+  for (const Direction way : {Direction::to_server, Direction::to_client}) {
+    for (size_t i = 0; fits; ++i) {
+      const Bytes uri = transaction_->identity(way, i);
+      if (uri.empty()) break;
+      fits = identity.add(static_cast<uint8_t>(way), uri);
+    }
+  }
+  if (fits && identity.size == 0) return;
+  bool kept = fits;
+  if (kept && server.session_id_size > 0) {
+    const Bytes id = Bytes(server.session_id).first(server.session_id_size);
+    kept = memory_.identities->remember(token(TlsTokenKind::session_id, id), identity, now_ns_);
+  }
+  if (kept && new_ticket_) kept = memory_.identities->remember(*new_ticket_, identity, now_ns_);
+  if (!kept && memory_.lost != nullptr) ++*memory_.lost;
 }
 
 AppError TlsParser::certificates(Direction direction, Bytes body) {
@@ -278,8 +359,9 @@ AppError TlsParser::certificates(Direction direction, Bytes body) {
 
 }  // namespace
 
-AppParser* make_tls_parser(BytePool& pool, uint64_t first_tx, size_t most_certificates) {
-  auto* const parser = make_in<TlsParser>(pool, pool, first_tx, most_certificates);
+AppParser* make_tls_parser(BytePool& pool, uint64_t first_tx, size_t most_certificates,
+                           const TlsMemory& memory) {
+  auto* const parser = make_in<TlsParser>(pool, pool, first_tx, most_certificates, memory);
   if (parser == nullptr || parser->complete()) return parser;
   parser->destroy();
   return nullptr;

@@ -9,8 +9,10 @@
 namespace weir::inspection {
 
 /// Null: the pool is at its ceiling. `first_tx`: the id of its transaction. `most_certificates`: of a chain
-/// that are read, at most TlsTransaction::kMaxCertificates.
+/// that are read, at most TlsTransaction::kMaxCertificates. `memory`: where it remembers whose certificates a
+/// session was begun with.
 AppParser* make_tls_parser(BytePool& pool, uint64_t first_tx,
-                           size_t most_certificates = TlsTransaction::kMaxCertificates);
+                           size_t most_certificates = TlsTransaction::kMaxCertificates,
+                           const TlsMemory& memory = {});
 
 }  // namespace weir::inspection

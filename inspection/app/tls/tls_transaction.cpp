@@ -1,5 +1,7 @@
 #include "inspection/app/tls/tls_transaction.h"
 
+#include "inspection/app/labels/app_label.h"
+
 namespace weir::inspection {
 
 namespace {
@@ -7,6 +9,17 @@ namespace {
 using Bytes = std::span<const uint8_t>;
 
 std::optional<BufferView> whole(Bytes bytes) { return BufferView{bytes}; }
+std::optional<BufferView> whole(std::string_view text) {
+  return BufferView{{reinterpret_cast<const uint8_t*>(text.data()), text.size()}};
+}
+std::optional<BufferView> whole_if(std::string_view text) {
+  return text.empty() ? std::nullopt : whole(text);
+}
+
+bool is_identity(Bytes name) {
+  const std::string_view text(reinterpret_cast<const char*>(name.data()), name.size());
+  return is_spiffe(text) || text.starts_with("kuma://");
+}
 
 }  // namespace
 
@@ -48,6 +61,58 @@ Bytes TlsTransaction::alpn(Direction direction, size_t index) const {
   return {};
 }
 
+size_t TlsTransaction::identity_count(Direction direction) const {
+  size_t count = 0;
+  while (!identity(direction, count).empty()) ++count;
+  return count;
+}
+
+Bytes TlsTransaction::identity(Direction direction, size_t index) const {
+  const Side& of = side(direction);
+  if (of.count > 0) {
+    for (size_t i = 0; i < of.certificate.alternative_count; ++i) {
+      const Bytes name = of.certificate.view(of.certificate.alternative[i]);
+      if (is_identity(name) && index-- == 0) return name;
+    }
+    return {};
+  }
+  for (Bytes rest = of.remembered.view(); rest.size() > 2;) {
+    const size_t size = static_cast<size_t>(rest[0]) << 8 | rest[1];
+    if (index-- == 0) return rest.subspan(2, size);
+    rest = rest.subspan(2 + size);
+  }
+  return {};
+}
+
+bool TlsTransaction::identity_unknown(Direction direction) const {
+  if (certificate_count(direction) > 0 || !sides_[0].remembered.empty() || !sides_[1].remembered.empty())
+    return false;
+  const TlsHello& server = hello(Direction::to_client);
+  // Up to TLS 1.2 whoever shows none beside a server that does has none.
+  return !server.seen || server.effective_version() > 0x0303 || certificate_count(Direction::to_client) == 0;
+}
+
+bool TlsTransaction::remember(Direction direction, std::span<const uint8_t> uri) {
+  PoolBytes& kept = side(direction).remembered;
+  const std::array<uint8_t, 2> size = {static_cast<uint8_t>(uri.size() >> 8),
+                                       static_cast<uint8_t>(uri.size())};
+  return kept.append(size) && kept.append(uri);
+}
+
+/// The `instance`-th SPIFFE ID of that side; of a session in Kuma's mesh "unknown" if it cannot be seen.
+std::optional<BufferView> TlsTransaction::spiffe(Direction direction, uint32_t instance) {
+  uint32_t count = 0;
+  for (size_t i = 0;; ++i) {
+    const Bytes uri = identity(direction, i);
+    if (uri.empty()) break;
+    if (is_spiffe({reinterpret_cast<const char*>(uri.data()), uri.size()}) && count++ == instance)
+      return whole(uri);
+  }
+  const bool unknown = count == 0 && instance == 0 && identity_unknown(direction) &&
+                       label_of(*this, Direction::to_server) == AppLabel::kuma_mesh;
+  return unknown ? whole(kUnknown) : std::nullopt;
+}
+
 std::optional<BufferView> TlsTransaction::buffer(BufferId buffer, Direction direction, uint32_t instance) {
   const Side& of = side(direction);
   const TlsHello& hello = of.hello;
@@ -63,6 +128,8 @@ std::optional<BufferView> TlsTransaction::buffer(BufferId buffer, Direction dire
       const Bytes name = alpn(direction, instance);
       return name.empty() ? std::nullopt : whole(name);
     }
+    case BufferId::weir_spiffe:
+      return spiffe(direction, instance);
     default:
       break;
   }
@@ -96,6 +163,16 @@ std::optional<BufferView> TlsTransaction::buffer(BufferId buffer, Direction dire
     }
     case BufferId::ja4_hash:
       return direction == Direction::to_server && !hello.ja4.empty() ? whole(hello.ja4.view()) : std::nullopt;
+    case BufferId::weir_app:
+      return whole_if(name_of(label_of(*this, direction)));
+    case BufferId::weir_kuma_service:
+      return whole_if(kuma_name_of(*this, direction).service);
+    case BufferId::weir_kuma_mesh:
+      return whole_if(kuma_name_of(*this, direction).mesh);
+    case BufferId::weir_kuma_zone:
+      return whole_if(kuma_name_of(*this, direction).zone);
+    case BufferId::weir_kuma_namespace:
+      return whole_if(kuma_name_of(*this, direction).name_space);
     default:
       return std::nullopt;
   }

@@ -4,6 +4,7 @@
 
 #include "inspection/app/tls/certificate.h"
 #include "inspection/app/tls/hello.h"
+#include "inspection/app/tls/identities.h"
 #include "inspection/app/transaction.h"
 
 namespace weir::inspection {
@@ -39,18 +40,31 @@ class TlsTransaction final : public Transaction {
   uint16_t version() const;
   /// An earlier session goes on: no certificate was shown.
   bool resumed() const;
+  /// The URIs of SPIFFE and Kuma in that side's certificate, or in the one that was remembered for the
+  /// session that goes on; nobody has verified them.
+  size_t identity_count(Direction direction) const;
+  std::span<const uint8_t> identity(Direction direction, size_t index) const;
+  /// Its certificates could not be seen (TLS 1.3, or a session that goes on and is not remembered), so that
+  /// who it is stays unknown. Known once the handshake is over.
+  bool identity_unknown(Direction direction) const;
   /// The `index`-th protocol name that side offers or has chosen; empty beyond the last.
   std::span<const uint8_t> alpn(Direction direction, size_t index) const;
 
+  /// What weir.spiffe says of an identity that cannot be seen.
+  static constexpr std::string_view kUnknown = "unknown";
+
   // The parser's side.
+  /// False: the pool is at its ceiling.
+  [[nodiscard]] bool remember(Direction direction, std::span<const uint8_t> uri);
   struct Side {
-    explicit Side(BytePool& pool) noexcept : hello(pool), certificate(pool), chain(pool) {}
+    explicit Side(BytePool& pool) noexcept : hello(pool), certificate(pool), chain(pool), remembered(pool) {}
     uint8_t progress = TlsStep::none;
     TlsHello hello;
     Certificate certificate;
     PoolBytes chain;  // certificates, one after the other
     std::array<Certificate::Piece, kMaxCertificates> pieces{};
     size_t count = 0;
+    PoolBytes remembered;  // URIs, each behind two bytes of length, of the session that goes on
   };
   Side& side(Direction direction) { return sides_[static_cast<size_t>(direction)]; }
   const Side& side(Direction direction) const { return sides_[static_cast<size_t>(direction)]; }
@@ -60,6 +74,8 @@ class TlsTransaction final : public Transaction {
   }
 
  private:
+  std::optional<BufferView> spiffe(Direction direction, uint32_t instance);
+
   Side sides_[2];
 };
 

@@ -105,6 +105,22 @@ Frames ping() { return {from_client().icmp_echo(7, 9).build()}; }
 
 constexpr const char* kHttp = "alert http any any -> any any";
 constexpr const char* kDns = "alert dns any any -> any any";
+/// The handshake behind what a proxy is told, or tells.
+Frames behind(std::vector<Turn> turns) {
+  turns.push_back({true, tls_bytes(true)});
+  turns.push_back({false, tls_bytes(false)});
+  return conversation(turns, {40'004, 443});
+}
+Frames behind_v1() { return behind({{true, "PROXY TCP4 192.0.2.1 192.0.2.2 10"}, {true, "24 443\r\n"}}); }
+Frames behind_v2() {
+  using namespace std::string_literals;
+  return behind({{true, "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"s + "sourdest\4\0\1\xbb"s}});
+}
+Frames behind_connect() {
+  return behind({{true, "CONNECT www.example.org:443 HTTP/1.1\r\nHost: www.example.org:443\r\n\r\n"},
+                 {false, "HTTP/1.1 200 OK\r\n\r\n"}});
+}
+
 constexpr const char* kTls = "alert tls any any -> any any";
 constexpr const char* kSsh = "alert ssh any any -> any any";
 constexpr const char* kQuic = "alert quic any any -> any any";
@@ -193,6 +209,9 @@ constexpr BufferRow kBuffers[] = {
     {"dns.response.rrname", kDns, plain_names, "answer.example.com"},
     {"tls.sni", kTls, plain_tls, "www.example.org"},
     {"tls_sni", kTls, plain_tls, "www.example.org"},
+    {"tls.sni", kTls, behind_v1, "www.example.org"},
+    {"tls.sni", kTls, behind_v2, "www.example.org"},
+    {"tls.sni", kTls, behind_connect, "www.example.org"},
     {"tls.random", kTls, plain_tls, kRandom},
     {"tls.random_time", kTls, plain_tls, "|20 21 22 23|"},
     {"tls.random_bytes", kTls, plain_tls, kRandomBytes},
@@ -207,6 +226,12 @@ constexpr BufferRow kBuffers[] = {
     {"tls.cert_fingerprint", kTls, plain_tls, "FINGERPRINT"},
     {"tls_cert_fingerprint", kTls, plain_tls, "FINGERPRINT"},
     {"tls.subjectaltname", kTls, plain_tls, "alt.example.org"},
+    {"weir.app", kTls, mesh, "kuma-mesh"},
+    {"weir.kuma.service", kTls, mesh, "backend"},
+    {"weir.kuma.mesh", kTls, mesh, "demo"},
+    {"weir.kuma.zone", kTls, mesh, "east"},
+    {"weir.kuma.namespace", kTls, mesh, "shop"},
+    {"weir.spiffe", kTls, mesh, "spiffe://demo/backend"},
     {"ja3.hash", kTls, plain_tls, "a33beaf9b39553ac136cfcbadeb860ee"},
     {"ja3_hash", kTls, plain_tls, "a33beaf9b39553ac136cfcbadeb860ee"},
     {"ja3.string", kTls, plain_tls, "771,49199,0-10-11-16,29,0"},

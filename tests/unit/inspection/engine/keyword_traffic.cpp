@@ -56,16 +56,23 @@ Octets message(uint8_t type, const Octets& body) {
   return record(22, out);
 }
 
-Octets hello(bool client) {
+/// Names of a session's server.
+struct TlsNames {
+  const char* server = "www.example.org";
+  const char* alpn = "h2";
+  const char* alternative = "DNS:alt.example.org";
+};
+
+Octets hello(bool client, const TlsNames& names = {}) {
   Octets extensions;
   if (client) {
     Octets name = {0};
-    put(name, u16_list(text("www.example.org")));
+    put(name, u16_list(text(names.server)));
     put(extensions, extension(0, u16_list(name)));
     put(extensions, extension(10, u16_list({0, 29})));
     put(extensions, extension(11, u8_list({0})));
   }
-  put(extensions, extension(16, u16_list(u8_list(text("h2")))));
+  put(extensions, extension(16, u16_list(u8_list(text(names.alpn)))));
   Octets body = {3, 3};
   for (uint8_t i = 0; i < 32; ++i) body.push_back(static_cast<uint8_t>((client ? 0x20 : 0x60) + i));
   body.push_back(0);
@@ -75,7 +82,7 @@ Octets hello(bool client) {
 }
 
 /// By OpenSSL, with a key that is always the same, so that its fingerprint is.
-Octets certificate(bool valid) {
+Octets certificate(bool valid, const TlsNames& tls_names = {}) {
   using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
   using Cert = std::unique_ptr<X509, decltype(&X509_free)>;
   const Octets seed(32, 0x42);
@@ -94,7 +101,7 @@ Octets certificate(bool valid) {
   add(X509_get_subject_name(cert.get()), "www.example.org");
   add(X509_get_issuer_name(cert.get()), "Some CA");
   X509_EXTENSION* const names =
-      X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "DNS:alt.example.org");
+      X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, tls_names.alternative);
   X509_add_ext(cert.get(), names, -1);
   X509_EXTENSION_free(names);
   X509_sign(cert.get(), key.get(), nullptr);
@@ -327,14 +334,14 @@ Frames deflated(bool gzip) {
 
 namespace {
 
-Octets tls_server(bool valid) {
-  const Octets der = certificate(valid);
+Octets tls_server(bool valid, const TlsNames& names = {}) {
+  const Octets der = certificate(valid, names);
   Octets chain, list;
   put24(list, der.size());
   put(list, der);
   put24(chain, list.size());
   put(chain, list);
-  Octets server = hello(false);
+  Octets server = hello(false, names);
   put(server, message(11, chain));
   put(server, message(14, {}));
   put(server, record(20, {1}));
@@ -385,6 +392,11 @@ Frames quic() {
 
 Frames google_quic() {
   return {from_client().udp(1000, 443).payload(google_hello("i.example", "Chrome/1")).build()};
+}
+
+Frames mesh() {
+  constexpr TlsNames kNames = {"sni.msvc.demo.east.shop.backend.http", "kuma", "URI:spiffe://demo/backend"};
+  return tcp_session(as_text(hello(true, kNames)), as_text(tls_server(true, kNames)));
 }
 
 Frames tls(bool valid) { return tcp_session(as_text(hello(true)), as_text(tls_server(valid))); }

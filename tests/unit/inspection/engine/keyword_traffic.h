@@ -54,6 +54,8 @@ Frames names(uint16_t flags = 0x0100);
 /// A handshake of TLS 1.2 for www.example.org, h2 offered, with a certificate that is valid from 2020-01-01
 /// to 2022-01-01, or till 2020-02-01 alone.
 Frames tls(bool valid = true);
+/// The same in a mesh of Kuma: its third form of a server's name, its ALPN, a certificate with a SPIFFE ID.
+Frames mesh();
 /// What one end of that handshake sends.
 std::string tls_bytes(bool client);
 /// SHA-1 of its certificate, "aa:bb:...", as contents write it.
