@@ -167,7 +167,9 @@ struct DetectionRule : RuleHeader {
   bool alert_too = false;        // of a pass rule
   bool bypass = false;           // nothing later of the session is inspected
   bool addresses_alone = false;  // it asks for addresses and ports, and for nothing else
-  uint8_t hook_step = 0;         // of a transaction: not judged before its direction has come there
+  // Of a transaction: not judged before its direction has come there: a hook's step, or the end of the files
+  // whose sizes or checksums are asked for.
+  uint8_t hook_step = 0;
 
   std::vector<PacketCheck> packet_checks;  // those of flow bits last
   uint64_t app_events = 0;                 // bits that the transaction has to have raised

@@ -90,6 +90,16 @@ uint8_t step_of_numbers(const DetectionRule& rule) {
   return step;
 }
 
+/// Sizes and checksums of files are those of whole ones. (A rule on both sides waits by itself.)
+bool asks_for_whole_files(const DetectionRule& rule) {
+  if (rule.both_sides) return false;
+  return std::any_of(rule.packet_checks.begin(), rule.packet_checks.end(), [](const PacketCheck& check) {
+    const auto* const number = std::get_if<ast::TransactionNumber>(&check);
+    return std::holds_alternative<FileHashCheck>(check) ||
+           (number != nullptr && number->number == NumberId::file_size);
+  });
+}
+
 AppProtocol protocol_of_numbers(const DetectionRule& rule) {
   for (const PacketCheck& check : rule.packet_checks) {
     if (const auto* number = std::get_if<ast::TransactionNumber>(&check)) {
@@ -153,6 +163,8 @@ Result<std::shared_ptr<const DetectionRuleset>> DetectionRuleset::compile(
                               rule.line, rule.column, rule.sid, "", compiled.error().message});
       continue;
     }
+    if (asks_for_whole_files(*compiled))
+      compiled->hook_step = std::max(compiled->hook_step, HttpStep::complete);
     if (options.thresholds != nullptr) out->configure(*compiled, rule, *options.thresholds);
     out->rules_.push_back(std::move(*compiled));
   }

@@ -51,11 +51,11 @@ def expect(condition, message):
 
 
 def eventually(condition, message, timeout=5.0, interval=0.1):
-    """Waits until `condition()` is true."""
+    """Waits until `condition()` is true. `message` may be a function that makes it."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
-            raise Failure(f"{message} (waited {timeout} s)")
+            raise Failure(f"{message() if callable(message) else message} (waited {timeout} s)")
         time.sleep(interval)
 
 

@@ -45,6 +45,23 @@ TEST(TransactionRules, JoinBuffersOfDifferentPackets) {
   bench.forget(next);
 }
 
+TEST(TransactionRules, SizesAreThoseOfWholeFiles) {
+  DetectionBench bench(
+      make_profile("alert smtp any any -> any any (file.name; content:\"report\"; filesize:>10; sid:1;)\n"
+                   "alert smtp any any -> any any (file.data; content:\"begins\"; filesize:<10; sid:2;)"));
+  FakeTransaction tx(AppProtocol::smtp, SmtpStep::complete);
+  tx.set(BufferId::file_name, kServer, "report.pdf");
+  tx.grow(BufferId::file_data, kServer, "begins", false);
+  tx.set(NumberId::file_size, {6});
+  tx.advance(kServer, SmtpStep::body);
+  EXPECT_EQ(bench.move(tx), Sids{}) << "it goes on";
+  tx.grow(BufferId::file_data, kServer, ", and ends", true);
+  tx.set(NumberId::file_size, {16});
+  tx.advance(kServer, SmtpStep::complete);
+  EXPECT_EQ(bench.move(tx), Sids{1});
+  bench.forget(tx);
+}
+
 TEST(TransactionRules, OneBufferThatDoesNotMatchDecides) {
   DetectionBench bench(make_profile(
       "alert http any any -> any any (http.uri; content:\"/bad\"; http.host; content:\"h.org\"; sid:1;)"));

@@ -1,0 +1,262 @@
+"""Protocols beside HTTP/1, spoken by real programs through the hub: what is told, what alerts, what is stopped."""
+
+import hashlib
+import time
+
+from lab.scenario import eventually, expect, scenario
+from lab.servers import PYTHON, FtpServer, Http2Proxy, MailServer, NameServer, Nginx, SshServer
+from lab.traffic import HttpServer
+
+INFECTED = b"This file stands for one that nobody wants.\n" * 100
+HARMLESS = b"Nothing to see here.\n" * 4000
+WORDS = {"sha": hashlib.sha256(INFECTED).hexdigest(), "md5": hashlib.md5(INFECTED).hexdigest()}
+
+
+def build(world, rules):
+    """All TCP and UDP between red and blue is inspected, but what `world.config.policy` has before."""
+    world.build()
+    with open(world.lab.path("test.rules"), "w") as handle:
+        handle.write(rules)
+    with open(world.lab.path("unwanted.sha256"), "w") as handle:
+        handle.write(f"{WORDS['sha']}  unwanted.bin\n")
+    world.config.profile.append({"name": "default", "rules": ["test.rules"], "on_drop": "reset"})
+    for protocol in ("tcp", "udp"):
+        world.config.policy.insert(0, {"id": f"inspected-{protocol}", "action": "inspect", "protocol": protocol,
+                                       "profile": "default"})
+    return world
+
+
+def wait_for(hub, kind, fits, what, timeout=5):
+    """The first event of that kind that fits."""
+    found = []
+    eventually(lambda: found.extend(e for e in hub.events(kind) if fits(e)) or found,
+               lambda: f"no {kind} event: {what}; there are {hub.events()}", timeout, 0.05)
+    return found[0]
+
+
+def alert_of(hub, sid):
+    return wait_for(hub, "alert", lambda e: e["alert"]["signature_id"] == sid, f"sid {sid}")
+
+
+def curl(spoke, *words, timeout=5):
+    return spoke.namespace.run("curl", "-sS", "--max-time", timeout, *words, check=False, timeout=timeout + 5)
+
+
+MAIL_RULES = """\
+alert smtp any any -> any any (msg:"sender"; smtp.mail_from; content:"alice@example.org"; sid:1;)
+alert smtp any any -> any any (msg:"subject"; email.subject; content:"quarterly figures"; nocase; sid:2;)
+alert smtp any any -> any any (msg:"attachment"; file.name; content:"figures.bin"; filesize:>1000; sid:3;)
+drop smtp any any -> any any (msg:"unwanted file"; file.name; content:"unwanted"; file.data; \
+content:"stands for one that nobody wants"; sid:4;)
+drop smtp any any -> any any (msg:"another by its hash"; file.name; content:"other"; filesha256:unwanted.sha256; sid:5;)
+"""
+SEND_MAIL = """\
+import smtplib, sys
+from email.message import EmailMessage
+mail = EmailMessage()
+mail["From"], mail["To"], mail["Subject"] = "bob@example.org", "carol@example.net", "another one"
+mail.set_content("See what is attached: http://files.example.net/x")
+mail.add_attachment(open(sys.argv[2], "rb").read(), maintype="application", subtype="octet-stream",
+                    filename=sys.argv[3])
+with smtplib.SMTP(sys.argv[1], 25, timeout=4) as server:
+    server.send_message(mail)
+"""
+
+
+@scenario("app.smtp", "mail of curl and of Python's smtplib to aiosmtpd: envelope, header fields, attachments; one is "
+          "stopped")
+def smtp(world):
+    build(world, MAIL_RULES).start()
+    hub, a, b = world.hub, world.a, world.b
+    server = MailServer(world.lab, b.namespace, b.address)
+    for name, content in (("figures.bin", HARMLESS), ("unwanted.bin", INFECTED)):
+        with open(world.lab.path(name), "wb") as handle:
+            handle.write(content)
+    sent = curl(a, f"smtp://{b.address}:25/client.example.org", "--mail-from", "alice@example.org", "--mail-rcpt",
+                "carol@example.net", "-H", "Subject: Quarterly Figures", "-H", "From: alice@example.org", "-H",
+                "To: carol@example.net", "-F", "=Here they are.", "-F",
+                f"file=@{world.lab.path('figures.bin')};encoder=base64")
+    expect(sent.returncode == 0, f"the mail is not taken: {sent.stderr}, drops {hub.drops()}")
+    expect(len(server.mails()) == 1 and "Here they are." in server.mails()[0], f"{server.mails()}")
+    event = wait_for(hub, "smtp", lambda e: "mail_from" in e["smtp"], "of the first mail")
+    expect(event["smtp"] == {"helo": "client.example.org", "mail_from": "<alice@example.org>",
+                             "rcpt_to": ["<carol@example.net>"]}, str(event))
+    expect(event["email"]["subject"] == "Quarterly Figures" and event["email"]["attachment"] == ["figures.bin"] and
+           event["email"]["from"] == "alice@example.org", str(event))
+    file = wait_for(hub, "fileinfo", lambda e: e["fileinfo"]["filename"] == "figures.bin", "of the attachment")
+    expect(file["fileinfo"]["size"] == len(HARMLESS) and file["fileinfo"]["state"] == "CLOSED", str(file))
+    for sid in (1, 2, 3):
+        alert = alert_of(hub, sid)
+        expect(alert["app_proto"] == "smtp" and alert["smtp"]["mail_from"] == "<alice@example.org>", str(alert))
+    for sid, name in ((4, "unwanted.bin"), (5, "other.bin")):
+        sent = a.namespace.run(PYTHON, "-c", SEND_MAIL, b.address, world.lab.path("unwanted.bin"), name, check=False)
+        expect(sent.returncode != 0, f"the mail with {name} is taken")
+        expect(alert_of(hub, sid)["alert"]["action"] == "blocked", f"{name} is not blocked")
+    expect(len(server.mails()) == 1, f"the server has {len(server.mails())} mails")
+
+
+FTP_RULES = """\
+alert ftp any any -> any any (msg:"who"; ftp.command; content:"USER"; ftp.command_data; content:"anonymous"; sid:1;)
+alert ftp-data any any -> any any (msg:"a file by its name"; ftpdata_command:retr; file.name; \
+content:"figures"; sid:2;)
+alert ftp-data any any -> any any (msg:"unwanted, by its hash"; filesha256:unwanted.sha256; sid:3;)
+drop ftp-data any any -> any any (msg:"unwanted upload"; ftpdata_command:stor; file.data; \
+content:"stands for one that nobody wants"; sid:4;)
+alert ftp any any -> any any (msg:"active"; ftp.mode:active; sid:5;)
+"""
+ACTIVE = ("--ftp-port", "-", "--disable-eprt")
+EXTENDED_ACTIVE = ("--ftp-port", "-")
+PASSIVE = ("--disable-epsv",)
+EXTENDED_PASSIVE = ()
+
+
+def ftp_data_events(hub, name):
+    return [e for e in hub.events("fileinfo") if e["fileinfo"]["filename"] == name and e["app_proto"] == "ftp-data"]
+
+
+@scenario("app.ftp", "curl and pyftpdlib: PASV, EPSV, PORT, EPRT; files by name and hash, an upload stopped")
+def ftp(world):
+    build(world, FTP_RULES).start()
+    hub, a, b = world.hub, world.a, world.b
+    server = FtpServer(world.lab, b.namespace, b.address)
+    for number, way in enumerate((PASSIVE, EXTENDED_PASSIVE, ACTIVE, EXTENDED_ACTIVE)):
+        name = f"figures{number}.bin"
+        server.write(name, HARMLESS)
+        got = curl(a, *way, f"ftp://{b.address}/{name}")
+        expect(got.returncode == 0 and got.stdout == HARMLESS.decode(), f"{way}: {got.stderr} {hub.drops()}")
+        wait_for(hub, "fileinfo", lambda e, name=name: e["fileinfo"]["filename"] == name and
+                 e["fileinfo"]["size"] == len(HARMLESS), f"{name} by {way}")
+        wait_for(hub, "ftp_data", lambda e, name=name: e["ftp_data"] == {"filename": name, "command": "RETR"}, name)
+    commands = [event["ftp"].get("command") for event in hub.events("ftp")]
+    for wanted in ("USER", "PASV", "EPSV", "PORT", "EPRT", "RETR"):
+        expect(wanted in commands, f"no event of {wanted}: {commands}")
+    for sid in (1, 2, 5):
+        alert_of(hub, sid)
+    server.write("other.bin", INFECTED)
+    expect(curl(a, f"ftp://{b.address}/other.bin").returncode == 0, "an alert has stopped the file")
+    alert = alert_of(hub, 3)
+    expect(alert["ftp_data"]["filename"] == "other.bin" and alert["app_proto"] == "ftp-data", str(alert))
+    with open(world.lab.path("upload.bin"), "wb") as handle:
+        handle.write(INFECTED)
+    for way in (EXTENDED_PASSIVE, ACTIVE):
+        before = hub.drops().get("inspect_drop", 0)
+        # The server takes the reset for the file's end, and says that all is well.
+        curl(a, *way, "-T", world.lab.path("upload.bin"), f"ftp://{b.address}/")
+        expect(hub.drops().get("inspect_drop", 0) > before, f"nothing is stopped: {way}")
+        expect(server.read("upload.bin") == b"", f"the server has it: {way}")
+    expect(alert_of(hub, 4)["alert"]["action"] == "blocked", "it is not blocked")
+    expect(hub.ctl_json("status")["workers"][0].get("expectations_lost", 0) == 0, "expectations are lost")
+
+
+HTTP2_RULES = """\
+alert http2 any any -> any any (msg:"a field"; http2.header; content:"x-mark|3a| yes"; sid:1;)
+alert http any any -> any any (msg:"a path"; http.uri; content:"/marked"; sid:2;)
+drop http any any -> any any (msg:"attack"; flow:established,to_server; http.uri; content:"/etc/passwd"; sid:3;)
+alert http any any -> any any (msg:"an answer"; flow:to_client; http.stat_code; content:"200"; file.data; \
+content:"hello"; sid:4;)
+"""
+
+
+@scenario("app.http2", "curl and nghttp to nghttpx and nginx: prior knowledge, many streams, and an upgrade; one is stopped")
+def http2(world):
+    build(world, HTTP2_RULES).start()
+    hub, a, b = world.hub, world.a, world.b
+    backend = HttpServer(world.lab, b.namespace, b.address, 8081)
+    Http2Proxy(world.lab, b.namespace, b.address, 8082, 8081)
+    nginx = Nginx(world.lab, b.namespace, b.address)
+    nginx.write("plain.html", b"hello of nginx\n" * 1000)
+    proxy = f"http://{b.address}:8082"
+
+    got = curl(a, "--http2-prior-knowledge", "-H", "X-Mark: yes", f"{proxy}/marked/one")
+    expect(got.stdout == "hello /marked/one\n", f"prior knowledge: {got.stdout}{got.stderr} {hub.drops()}")
+    event = wait_for(hub, "http", lambda e: e["http"].get("url") == "/marked/one", "of the stream")
+    expect(event["http"]["status"] == 200 and event["http"]["http_method"] == "GET" and
+           event["http"]["version"] == "2", str(event))
+    for sid in (1, 2, 4):
+        alert_of(hub, sid)
+
+    got = curl(a, "--http2", f"{proxy}/marked/upgraded", "--next", "--http2", f"{proxy}/second")
+    expect(got.stdout == "hello /marked/upgraded\nhello /second\n", f"upgrade: {got.stdout}{got.stderr}")
+    for path in ("/marked/upgraded", "/second"):
+        event = wait_for(hub, "http", lambda e, path=path: e["http"].get("url") == path and
+                         e["http"].get("version") == "2", f"of {path} behind an upgrade")
+    got = a.namespace.run("nghttp", "-n", "-u", f"{proxy}/by-nghttp", check=False)
+    expect(got.returncode == 0, f"nghttp -u: {got.stdout}{got.stderr}")
+    wait_for(hub, "http", lambda e: e["http"].get("url") == "/by-nghttp" and e["http"].get("status") == 200, "of nghttp")
+
+    many = [f"http://{b.address}:8080/plain.html?{i}" for i in range(40)]
+    got = a.namespace.run("nghttp", "-n", *many, check=False)
+    expect(got.returncode == 0, f"many streams: {got.stderr}")
+    eventually(lambda: len([e for e in hub.events("http") if e["http"].get("url", "").startswith("/plain.html?") and
+                            e["http"].get("length") == 15000]) == 40, "not every stream has its event")
+
+    got = curl(a, "--path-as-is", "--http2-prior-knowledge", f"{proxy}/etc/passwd")
+    expect(got.returncode != 0 and "/etc/passwd" not in backend.requests, f"the attack arrives: {got}")
+    expect(alert_of(hub, 3)["alert"]["action"] == "blocked", "it is not blocked")
+
+
+SSH_RULES = """\
+alert ssh any any -> any any (msg:"software"; flow:to_server; ssh.software; content:"OpenSSH"; sid:1;)
+alert ssh any any -> any any (msg:"server's keys"; flow:to_client; ssh.hassh.server.string; content:"chacha20"; sid:2;)
+"""
+
+
+@scenario("app.ssh", "OpenSSH both ends: banners, keys, a command, a file; bypassed once it is secret; another is refused")
+def ssh(world):
+    build(world, SSH_RULES).start()
+    hub, a, b = world.hub, world.a, world.b
+    server = SshServer(world.lab, b.namespace, b.address)
+    command = ["ssh", *server.options(), f"root@{b.address}"]
+    got = a.namespace.run(*command, "echo", "works", check=False)
+    expect(got.stdout == "works\n", f"ssh: {got.stderr}, {server.folder}, {hub.drops()}")
+    event = wait_for(hub, "ssh", lambda e: "OpenSSH" in e["ssh"]["server"]["software_version"], "of the session")
+    said = event["ssh"]
+    expect(said["client"]["proto_version"] == "2.0" and said["client"]["hassh"]["hash"] and
+           said["server"]["hassh"]["string"], str(event))
+    for sid in (1, 2):
+        expect(alert_of(hub, sid)["app_proto"] == "ssh", f"sid {sid} is of another protocol")
+    begin = time.monotonic()
+    got = a.namespace.run(*command, "head -c 3000000 /dev/zero | tr '\\0' x", check=False)
+    expect(len(got.stdout) == 3_000_000, f"{len(got.stdout)} bytes came: {got.stderr}")
+    world.note(f"3 MB in {time.monotonic() - begin:.1f} s")
+    with open(world.lab.path("test.rules"), "a") as handle:
+        handle.write('drop ssh any any -> any any (msg:"refused"; flow:to_server; ssh.software; content:"OpenSSH"; sid:9;)\n')
+    hub.reload()
+    got = a.namespace.run(*command, "true", check=False)
+    expect(got.returncode != 0, "a session that a rule refuses works")
+    expect(alert_of(hub, 9)["alert"]["action"] == "blocked", "it is not blocked")
+
+
+DNS_RULES = """\
+alert dns any any -> any any (msg:"a name"; dns.query; content:"name17.example.org"; bsize:18; sid:1;)
+drop dns any any -> any any (msg:"an unwanted name"; dns.query; content:"unwanted.example.net"; nocase; sid:2;)
+"""
+
+
+@scenario("app.dns-tcp", "dig asks dnsmasq for many names over one TCP connection; an unwanted one is stopped")
+def dns_tcp(world):
+    build(world, DNS_RULES).start()
+    hub, a, b = world.hub, world.a, world.b
+    names = {f"name{i}.example.org": f"10.99.0.{i}" for i in range(60)} | {"unwanted.example.net": "10.99.0.99"}
+    NameServer(world.lab, b.namespace, b.address, names)
+    wanted = list(names)[:60]
+    dig = ["dig", f"@{b.address}", "+tcp", "+keepopen", "+short", "+time=3", "+tries=1"]
+    got = a.namespace.run(*dig, *wanted, check=False)
+    expect(got.stdout.split() == [names[name] for name in wanted], f"dig: {got.stdout}{got.stderr} {hub.drops()}")
+    told = {}
+
+    def all_told():
+        for event in hub.events("dns"):
+            if event["dns"]["type"] == "response":
+                told[event["dns"]["answers"][0]["rrname"]] = event
+        return len(told) == 60
+    eventually(all_told, lambda: f"{len(told)} answers are told of")
+    expect(all(event["dns"]["answers"][0]["rdata"] == names[name] for name, event in told.items()), str(told))
+    expect(len({event["flow_id"] for event in told.values()}) == 1 and
+           all(event["proto"] == "TCP" for event in told.values()), "they are of several connections")
+    alert_of(hub, 1)
+    got = a.namespace.run(*dig, "unwanted.example.net", check=False, timeout=15)
+    expect("10.99.0.99" not in got.stdout, "the unwanted name is answered")
+    expect(alert_of(hub, 2)["alert"]["action"] == "blocked", "it is not blocked")
+    udp = a.namespace.run("dig", f"@{b.address}", "+short", "+time=1", "+tries=1", "UNWANTED.example.net", check=False)
+    expect("10.99.0.99" not in udp.stdout, "over UDP it is answered")
