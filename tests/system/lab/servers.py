@@ -1,5 +1,5 @@
-"""Servers that are not ours, each a program of Debian's in a namespace: mail, FTP, HTTP/2, SSH, DNS, and nginx. All
-files are in the lab's folder; each constructor returns when its port listens."""
+"""Servers that are not ours, each a program of Debian's in a namespace: mail, FTP, HTTP/2, SSH, DNS, rsync, and nginx.
+All files are in the lab's folder, by the namespace's name; each constructor returns when its port listens."""
 
 import os
 import time
@@ -22,9 +22,9 @@ class MailServer:
     """aiosmtpd, which keeps what it accepts."""
 
     def __init__(self, lab, namespace, address, port=25):
-        self.folder = lab.path("mail")
+        self.folder = lab.path(f"mail-{namespace.short_name}")
         namespace.start(PYTHON, "-m", "aiosmtpd", "-n", "-l", f"{address}:{port}", "-c", "aiosmtpd.handlers.Mailbox",
-                        self.folder, log="aiosmtpd.log")
+                        self.folder, log=f"aiosmtpd-{namespace.short_name}.log")
         wait_listening(namespace, port)
 
     def mails(self):
@@ -44,11 +44,12 @@ class FtpServer:
     PASSIVE = (40000, 40009)
 
     def __init__(self, lab, namespace, address, port=21, named=None):
-        self.folder = lab.path("ftp")
+        self.folder = lab.path(f"ftp-{namespace.short_name}")
         os.makedirs(self.folder, exist_ok=True)
         named = ["-n", named] if named else []
         namespace.start(PYTHON, "-W", "ignore", "-m", "pyftpdlib", "-i", address, "-p", port, "-w", "-d", self.folder,
-                        "-r", "{}-{}".format(*self.PASSIVE), *named, log="pyftpdlib.log")
+                        "-r", "{}-{}".format(*self.PASSIVE), *named,
+                        log=f"pyftpdlib-{namespace.short_name}.log")
         wait_listening(namespace, port)
 
     def write(self, name, content):
@@ -86,17 +87,19 @@ StrictModes no
 PasswordAuthentication no
 PermitRootLogin prohibit-password
 AuthorizedKeysFile {folder}/client_key.pub
+Subsystem sftp internal-sftp
 """
 
     def __init__(self, lab, namespace, address, port=22):
-        self.folder = lab.path("ssh")
+        self.folder = lab.path(f"ssh-{namespace.short_name}")
         os.makedirs(self.folder, exist_ok=True)
         os.makedirs("/run/sshd", exist_ok=True)  # sshd wants to find it
         for name in ("host_key", "client_key"):
             run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{self.folder}/{name}")
         with open(f"{self.folder}/sshd_config", "w") as handle:
             handle.write(self.CONFIG.format(folder=self.folder, address=address))
-        namespace.start("/usr/sbin/sshd", "-D", "-e", "-p", port, "-f", f"{self.folder}/sshd_config", log="sshd.log")
+        namespace.start("/usr/sbin/sshd", "-D", "-e", "-p", port, "-f", f"{self.folder}/sshd_config",
+                        log=f"sshd-{namespace.short_name}.log")
         wait_listening(namespace, port)
 
     def options(self):
@@ -113,48 +116,62 @@ class NameServer:
         records = [f"--host-record={name},{target}" for name, target in names.items()]
         namespace.start("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
                         "--bind-interfaces", f"--listen-address={address}", "--user=root", "--pid-file=",
-                        *records, log="dnsmasq.log")
+                        *records, log=f"dnsmasq-{namespace.short_name}.log")
         wait_listening(namespace, 53)
 
 
+class RsyncServer:
+    """An rsync daemon with one module, `files`."""
+
+    def __init__(self, lab, namespace, address, folder, port=873):
+        config = lab.path(f"rsyncd-{namespace.short_name}.conf")
+        with open(config, "w") as handle:
+            handle.write(f"use chroot = no\nuid = root\ngid = root\n[files]\npath = {folder}\nread only = yes\n")
+        namespace.start("rsync", "--daemon", "--no-detach", f"--address={address}", f"--port={port}",
+                        f"--config={config}", log=f"rsyncd-{namespace.short_name}.log")
+        wait_listening(namespace, port)
+
+
 class Nginx:
-    """nginx: files in clear on port 80 and, with `tls`, on 443; HTTP/2 with prior knowledge on 8080."""
+    """nginx: files in clear on port 80 and, with `tls_name`, on 443; HTTP/2 with prior knowledge on 8080. What is sent to
+    /take is thanked for."""
 
     CONFIG = """\
 daemon off;
 user root;
 pid {folder}/nginx.pid;
-error_log {folder}/nginx-error.log;
+error_log {folder}/error.log;
 events {{ worker_connections 128; }}
 http {{
   access_log off;
-  client_body_temp_path {folder}/nginx-body; proxy_temp_path {folder}/nginx-proxy;
-  fastcgi_temp_path {folder}/nginx-fastcgi; uwsgi_temp_path {folder}/nginx-uwsgi; scgi_temp_path {folder}/nginx-scgi;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   include /etc/nginx/mime.types;
-  autoindex on;
+  autoindex on; gzip on; gzip_min_length 100;
   root {folder}/www;
-  server {{ listen {address}:80; }}
+  server {{ listen {address}:80; location /take {{ return 200 "thanks\n"; }} location /old {{ return 301 /; }} }}
   server {{ listen {address}:8080 http2; }}
 {tls}
 }}
 """
     TLS = """\
-  server {{ listen {address}:443 ssl http2; ssl_certificate {folder}/cert.pem;
+  server {{ listen {address}:443 ssl http2; ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {folder}/cert.pem;
             ssl_certificate_key {folder}/key.pem; }}
 """
 
     def __init__(self, lab, namespace, address, tls_name=None):
-        self.folder = os.path.join(lab.folder, "www")
+        base = lab.path(f"nginx-{namespace.short_name}")
+        self.folder = os.path.join(base, "www")
         os.makedirs(self.folder, exist_ok=True)
         tls = ""
         if tls_name:
-            run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", lab.path("key.pem"), "-out",
-                lab.path("cert.pem"), "-days", "2", "-subj", f"/O=Example/CN={tls_name}", "-addext",
+            run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{base}/key.pem", "-out",
+                f"{base}/cert.pem", "-days", "2", "-subj", f"/O=Example/CN={tls_name}", "-addext",
                 f"subjectAltName=DNS:{tls_name},IP:{address}")
-            tls = self.TLS.format(address=address, folder=lab.folder)
-        with open(lab.path("nginx.conf"), "w") as handle:
-            handle.write(self.CONFIG.format(folder=lab.folder, address=address, tls=tls))
-        namespace.start("nginx", "-c", lab.path("nginx.conf"), log="nginx.log")
+            tls = self.TLS.format(address=address, folder=base)
+        with open(f"{base}/nginx.conf", "w") as handle:
+            handle.write(self.CONFIG.format(folder=base, address=address, tls=tls))
+        namespace.start("nginx", "-c", f"{base}/nginx.conf", log=f"nginx-{namespace.short_name}.log")
         wait_listening(namespace, 80)
 
     def write(self, name, content):
