@@ -156,8 +156,7 @@ static bool translate_destination(const NatTable& nat, const FirstPacket& packet
   const auto slot = static_cast<uint16_t>(decision.from_domain.index());
   NatTable::Destination& to = decision.destination;
   to = nat.destination(slot, packet.tuple);
-  if (to.kind == NatKind::closed) return false;
-  if (to.kind == NatKind::pool) {
+  if (to.kind == NatKind::pool || to.kind == NatKind::closed) {
     if (packet.binding == nullptr) return false;
     to.address = packet.binding->inside;
     to.port = packet.binding->inside_port;

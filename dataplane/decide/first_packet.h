@@ -24,7 +24,7 @@ struct FirstPacket {
   /// The members that a live session uses, towards the destination and towards the source: kept while their
   /// route has them and they are usable.
   MemberName keep[2] = {0, 0};
-  /// Sent to a pool's address: the binding there; null: there is none.
+  /// Sent to a pool's or a published address: the binding there; null: there is none.
   const Binding* binding = nullptr;
   /// Of ICMP and ICMPv6; nothing: an echo request.
   std::optional<uint8_t> icmp_type = {};

@@ -57,6 +57,10 @@ inline WorkerIndex owner_behind(const NatTable& nat, Tuple tuple, const NatTable
       return worker_of(end_hash(tuple.src, tuple.src_port, tuple.protocol, kOwnerSeed), snapshot);
     case NatTable::Ends::dst:
       return worker_of(end_hash(tuple.dst, tuple.dst_port, tuple.protocol, kOwnerSeed), snapshot);
+    case NatTable::Ends::src_host:
+      return worker_of(end_hash(tuple.src, 0, 0, kOwnerSeed), snapshot);
+    case NatTable::Ends::dst_host:
+      return worker_of(end_hash(tuple.dst, 0, 0, kOwnerSeed), snapshot);
     case NatTable::Ends::both:
       break;
   }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "dataplane/net/headers.h"
+
 namespace weir::dataplane {
 
 namespace {
@@ -75,9 +77,8 @@ BindingIndex Bindings::find_inside(const PoolRule& rule, DomainId host, const Tu
   return kNoBinding;
 }
 
-BindingIndex Bindings::find(const PoolRule& rule, const net::IpAddress& outside, uint16_t port,
+BindingIndex Bindings::find(uint16_t realm, const net::IpAddress& outside, uint16_t port,
                             uint8_t protocol) const {
-  const auto realm = static_cast<uint16_t>(rule.to.index());
   BindingIndex i = outside_[outside_bucket(outside, port, realm, protocol)];
   for (; i != kNoBinding; i = entries_[i].next_outside) {
     const Binding& b = entries_[i].binding;
@@ -113,7 +114,7 @@ Bindings::Answer Bindings::add(const NatTable& nat, const PoolRule& rule, Domain
       const auto port = pool.take(worker_, index, *kind, wanted, random());
       if (!port) break;
       // It stays marked, and comes back with that binding.
-      if (find(rule, outside, *port, tuple.protocol) != kNoBinding) continue;
+      if (find(realm, outside, *port, tuple.protocol) != kNoBinding) continue;
       if (nat.is_published(rule.to, outside, *port, tuple.protocol)) {
         pool.give_back(worker_, index, *kind, *port);
         continue;
@@ -124,6 +125,52 @@ Bindings::Answer Bindings::add(const NatTable& nat, const PoolRule& rule, Domain
     }
   }
   pool.count_exhausted(worker_);
+  return {kNoBinding, BindingRefused::exhausted};
+}
+
+Bindings::Answer Bindings::publish(const NatTable& nat, DomainId host, const net::IpAddress& server,
+                                   uint16_t port, Place& place) {
+  const uint16_t first = place.port;
+  for (uint32_t tried = 0; tried < kPortsTried; ++tried) {
+    const auto wanted = static_cast<uint16_t>(first + tried);
+    Tuple there;
+    there.dst = place.address;
+    there.dst_port = wanted;
+    there.protocol = net::kProtoTcp;
+    const NatTable::Destination to = nat.destination(place.realm, there);
+    if (to.kind == NatKind::published) {
+      if (to.address != server || to.port != port || to.domain != host) continue;
+      place.port = wanted;
+      place.is_published = true;
+      return {};
+    }
+    const PoolRule* const rule = to.kind == NatKind::pool ? &nat.rules().pools[to.rule] : nullptr;
+    const uint16_t realm = rule != nullptr ? static_cast<uint16_t>(rule->to.index()) : place.realm;
+    const BindingIndex known = find(realm, place.address, wanted, net::kProtoTcp);
+    if (known != kNoBinding) {
+      const Binding& b = entries_[known].binding;
+      if (b.inside != server || b.inside_port != port || b.host != host) continue;
+      ++entries_[known].holders;
+      place.port = wanted;
+      return {known, BindingRefused::no};
+    }
+    if (wanted == 0) continue;
+    if (free_ == kNoBinding) return {kNoBinding, BindingRefused::full};
+    place.port = wanted;
+    if (rule != nullptr) {
+      // A published address that is a pool's, too: the port has to be one that packets find this worker by.
+      const auto taken =
+          rule->pool->take(worker_, *rule->pool->index_of(place.address), PortClass::tcp, wanted, random());
+      if (!taken) break;
+      if (nat.is_published(rule->to, place.address, *taken, net::kProtoTcp) ||
+          find(realm, place.address, *taken, net::kProtoTcp) != kNoBinding) {
+        continue;  // it stays marked, so that the next one is another
+      }
+      place.port = *taken;
+    }
+    return {enter({server, place.address, port, place.port, host, realm, net::kProtoTcp}),
+            BindingRefused::no};
+  }
   return {kNoBinding, BindingRefused::exhausted};
 }
 

@@ -42,9 +42,21 @@ class Bindings {
   /// is, else a new one. It is held once more until release(). A host keeps its address of the pool
   /// ("paired", RFC 4787 section 4.1) while that has ports, and its port where that is free.
   Answer hold(const NatTable& nat, uint16_t rule, DomainId host, const Tuple& tuple);
-  /// The binding behind a pool's address and port, as seen in the pool's domain; kNoBinding: none.
-  BindingIndex find(const PoolRule& rule, const net::IpAddress& outside, uint16_t port,
-                    uint8_t protocol) const;
+  /// Where something is seen, for publish().
+  struct Place {
+    uint16_t realm = 0;  // slot of the domain that sees it
+    net::IpAddress address;
+    uint16_t port = 0;
+    bool is_published = false;  // by a rule: there is nothing to hold
+  };
+  /// For a time, TCP `port` of a server of the domain `host` is to be seen at the published address
+  /// `place.address`: at `place.port` if that is free, else at another one, which it is set to. Held until
+  /// release(), but where it is published by a rule.
+  Answer publish(const NatTable& nat, DomainId host, const net::IpAddress& server, uint16_t port,
+                 Place& place);
+  /// The binding behind an address and port, as seen in the domain of that slot, which for a pool's address
+  /// is the pool's; kNoBinding: none.
+  BindingIndex find(uint16_t realm, const net::IpAddress& outside, uint16_t port, uint8_t protocol) const;
   void hold_again(BindingIndex index) { ++entries_[index].holders; }
   /// The last holder's release gives the port back.
   void release(const NatTable* nat, BindingIndex index);

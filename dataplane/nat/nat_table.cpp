@@ -99,9 +99,10 @@ void NatTable::build_domains() {
         list_of(outside, id).push_back({range.first, range.last, entry_of(NatKind::pool, i)});
     }
   }
-  for (const PublishedRule& rule : rules_.published) {
+  for (size_t i = 0; i < rules_.published.size(); ++i) {
+    const PublishedRule& rule = rules_.published[i];
     for (const DomainId id : rule.seen_by)
-      list_of(outside, id).push_back({rule.address, rule.address, entry_of(NatKind::closed, 0)});
+      list_of(outside, id).push_back({rule.address, rule.address, entry_of(NatKind::closed, i)});
   }
   domains_.resize(std::max({domains_.size(), outside.size(), inside.size()}));
   for (size_t i = 0; i < outside.size(); ++i) domains_[i].outside = {outside[i], any_of};
@@ -114,6 +115,11 @@ void NatTable::build_places() {
     const PublishedRule& rule = rules_.published[i];
     const auto index = static_cast<uint16_t>(i);
     servers.push_back({{rule.server, rule.server_port, kAnywhere, rule.protocol}, index});
+    if (rule.ftp) {
+      has_ftp_servers_ = true;
+      for (const net::IpAddress& address : {rule.server, rule.address})
+        servers.push_back({{address, 0, kAnywhere, rule.protocol}, index});
+    }
     for (const DomainId id : rule.seen_by) {
       published.push_back(
           {{rule.address, rule.port, static_cast<uint16_t>(id.index()), rule.protocol}, index});
@@ -135,6 +141,7 @@ void NatTable::build_classes() {
   for (size_t i = 0; i < rules_.pools.size(); ++i) {
     const PoolRule& rule = rules_.pools[i];
     const uint64_t bit = uint64_t{1} << i;
+    if (rule.ftp) ftp_pools_ |= bit;
     if (rule.sources.empty()) from_private |= bit;
     if (rule.destinations.empty()) anywhere |= bit;
     for (const net::Prefix& prefix : rule.sources) add(prefix, {.source = bit});
@@ -198,8 +205,8 @@ NatTable::Source NatTable::source(DomainId from, DomainId to, const Tuple& tuple
   // A hairpin's source is seen as it would be from where the destination is seen, too.
   const std::vector<DomainId>* realms = nullptr;
   if (hairpin) {
-    realms = translated.kind == NatKind::published ? &rules_.published[translated.rule].seen_by
-                                                   : &rules_.fixed[translated.rule].seen_by;
+    realms = translated.kind == NatKind::fixed ? &rules_.fixed[translated.rule].seen_by
+                                               : &rules_.published[translated.rule].seen_by;
   }
   uint64_t fitting = usable;
   if (!hairpin) fitting &= classes_.find(tuple.dst).destinations();
@@ -211,19 +218,29 @@ NatTable::Source NatTable::source(DomainId from, DomainId to, const Tuple& tuple
   return {};
 }
 
+NatTable::Server NatTable::server_at(const net::IpAddress& address, uint16_t port, uint8_t protocol) const {
+  if (has_ftp_servers_ && servers_.find({address, 0, kAnywhere, protocol}) != nullptr)
+    return Server::all_ports;
+  return servers_.find({address, port, kAnywhere, protocol}) != nullptr ? Server::one_port : Server::none;
+}
+
 NatTable::Ends NatTable::ends_of(const Tuple& tuple) const {
   if (has_servers_) {
-    const bool src = servers_.find({tuple.src, tuple.src_port, kAnywhere, tuple.protocol}) != nullptr;
-    const bool dst = servers_.find({tuple.dst, tuple.dst_port, kAnywhere, tuple.protocol}) != nullptr;
-    if (src != dst) return src ? Ends::dst : Ends::src;
-    if (src) return Ends::both;
+    const Server src = server_at(tuple.src, tuple.src_port, tuple.protocol);
+    const Server dst = server_at(tuple.dst, tuple.dst_port, tuple.protocol);
+    if ((src == Server::none) != (dst == Server::none)) {
+      if (src == Server::none) return dst == Server::all_ports ? Ends::src_host : Ends::src;
+      return src == Server::all_ports ? Ends::dst_host : Ends::dst;
+    }
+    if (src != Server::none) return Ends::both;
   }
   if (rules_.pools.empty()) return Ends::both;
   const Classes src = classes_.find(tuple.src), dst = classes_.find(tuple.dst);
-  const bool out = (src.sources() & dst.destinations()) != 0;
-  const bool in = (dst.sources() & src.destinations()) != 0;
-  if (out == in) return Ends::both;
-  return out ? Ends::src : Ends::dst;
+  const uint64_t out = src.sources() & dst.destinations();
+  const uint64_t in = dst.sources() & src.destinations();
+  if ((out != 0) == (in != 0)) return Ends::both;
+  if (out != 0) return (out & ftp_pools_) != 0 ? Ends::src_host : Ends::src;
+  return (in & ftp_pools_) != 0 ? Ends::dst_host : Ends::dst;
 }
 
 const PoolRule* NatTable::pool_of(uint16_t realm, const net::IpAddress& address) const {

@@ -29,6 +29,7 @@ struct StaticRule {
   net::Prefix inside;   // where it is
   net::Prefix outside;  // of the same family and length: how it is seen
   std::vector<DomainId> seen_by;
+  bool ftp = false;  // what control connections of FTP (TCP port 21) name is translated, too
   friend bool operator==(const StaticRule&, const StaticRule&) = default;
 };
 
@@ -41,6 +42,7 @@ struct PublishedRule {
   DomainId domain;  // the server's
   net::IpAddress server;
   uint16_t server_port = 0;
+  bool ftp = false;  // the server speaks FTP: what it names is published, too, while it is needed
   friend bool operator==(const PublishedRule&, const PublishedRule&) = default;
 };
 
@@ -51,6 +53,7 @@ struct PoolRule {
   std::vector<net::Prefix> sources;       // empty: private ones (private_prefixes())
   std::vector<net::Prefix> destinations;  // empty: all but private ones
   std::shared_ptr<PortPool> pool;         // of addresses of `to`; those of two rules do not overlap
+  bool ftp = false;                       // as of StaticRule
   friend bool operator==(const PoolRule&, const PoolRule&) = default;
 };
 
@@ -66,7 +69,7 @@ struct NatRules {
 /// RFC 1918, RFC 6598, RFC 4193.
 const std::vector<net::Prefix>& private_prefixes();
 
-/// closed: an address that something is published on, by another port or protocol.
+/// closed: an address that something is published on (`rule` says by whom), by another port or protocol.
 enum class NatKind : uint8_t { none, fixed, published, pool, closed };
 
 class NatTable {
@@ -111,8 +114,9 @@ class NatTable {
   }
 
   /// Which ends of a packet its owner is found by, once its destination is translated: both, or only the one
-  /// that other packets share something by. Symmetric: for the tuple turned around the same end.
-  enum class Ends : uint8_t { both, src, dst };
+  /// that other packets share something by. Symmetric: for the tuple turned around the same end. src_host,
+  /// dst_host: by its address alone, whatever its port, since one session of FTP announces another.
+  enum class Ends : uint8_t { both, src, dst, src_host, dst_host };
   Ends ends_of(const Tuple& translated) const;
   /// The worker whose block `port` lies in.
   WorkerIndex port_owner(uint16_t port) const { return block_owners_[port / kPortsPerBlock]; }
@@ -167,6 +171,8 @@ class NatTable {
     friend bool operator==(const Classes&, const Classes&) = default;
   };
 
+  enum class Server : uint8_t { none, one_port, all_ports };
+  Server server_at(const net::IpAddress& address, uint16_t port, uint8_t protocol) const;
   PerDomain& domain(DomainId id);
   const PerDomain* find_domain(uint16_t slot) const {
     return slot < domains_.size() ? &domains_[slot] : nullptr;
@@ -179,8 +185,9 @@ class NatTable {
   std::array<WorkerIndex, kPortBlocks> block_owners_{};
   std::vector<PerDomain> domains_;  // by slot
   Places published_;
-  Places servers_;
-  bool has_servers_ = false;
+  Places servers_;  // with port 0: all ports of one that speaks FTP, where it is and where it is published
+  bool has_servers_ = false, has_ftp_servers_ = false;
+  uint64_t ftp_pools_ = 0;  // by bit
   AddressMap<Classes> classes_;
 };
 

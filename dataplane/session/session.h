@@ -65,6 +65,7 @@ struct alignas(64) Session {
     kMarked = 512,       // its packets get the DSCP `cold.effects.dscp`
     kPending = 1024,     // its rule is not known yet: see stages/pend.h
     kBypassed = 2048,    // it was inspected, and nothing later of it can matter
+    kFtp = 4096,         // translated, a control connection of FTP: see stages/ftp.h
   };
   uint32_t address4[2] = {};  // host order; [0] initiator, [1] responder; IPv6: see cold
   uint16_t port[2] = {};      // as in Tuple: initiator's, responder's
@@ -134,6 +135,7 @@ struct alignas(64) SessionTranslation {
   uint16_t address_change = 0;
   uint16_t ends_change = 0;
   SessionIndex older = kNoSession, newer = kNoSession;
+  uint32_t ftp = 0;  // with kFtp: which of the worker's FtpControls
 };
 static_assert(sizeof(SessionTranslation) == 64);
 

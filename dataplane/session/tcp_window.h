@@ -42,6 +42,7 @@ struct TcpSide {
     kKnown = 0x10,         // it has sent something
     kReopening = 0x20,     // the last that it sent is a SYN, while the session was live
     kTold = 0x40,          // not known yet, but its peer has acknowledged what it must have sent
+    kClosely = 0x80,       // its segments are followed one by one: take() takes none
   };
   uint32_t end = 0;      // behind the last that it has sent
   uint32_t max_end = 0;  // behind the last that its peer has allowed
@@ -65,10 +66,11 @@ struct alignas(32) TcpWindow {
 
   /// A segment with ACK and without SYN, FIN and RST of a session whose two ends are known: if it lies within
   /// the windows it moves them. False: it lies outside, or shows that a SYN was not its sender's; nothing has
-  /// moved, and follow_tcp() has the answer.
+  /// moved, and follow_tcp() has the answer; or it is of a side that is followed closely.
   bool take(Direction direction, uint32_t seq, uint32_t ack, uint32_t end, uint16_t window) {
-    const bool reopening = (side[static_cast<size_t>(direction)].flags & TcpSide::kReopening) != 0;
-    if (static_cast<int>(reopening) | static_cast<int>(!contains(direction, seq, ack, end))) [[unlikely]]
+    const bool closely =
+        (side[static_cast<size_t>(direction)].flags & (TcpSide::kReopening | TcpSide::kClosely)) != 0;
+    if (static_cast<int>(closely) | static_cast<int>(!contains(direction, seq, ack, end))) [[unlikely]]
       return false;
     note(direction, ack, end, window);
     return true;

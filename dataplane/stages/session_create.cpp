@@ -4,6 +4,7 @@
 
 #include "dataplane/decide/first_packet.h"
 #include "dataplane/session/tcp_state.h"
+#include "dataplane/stages/ftp.h"
 #include "dataplane/stages/pend.h"
 #include "dataplane/stages/session_slow.h"
 #include "dataplane/stages/translate.h"
@@ -177,6 +178,9 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
     cold.tcp_flags[0] = icmp[0];
     cold.tcp_flags[1] = icmp[1];
   }
+  if (decision.is_translated() && start.state == SessionState::syn_sent &&
+      is_ftp_control(*snapshot.nat, decision, leaves))
+    begin_ftp(ctx, index);
   session.adjacency[0] = to_responder;
   session.adjacency[1] = to_initiator;
   session.connection = decision.connection;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "dataplane/net/parse.h"
+#include "dataplane/stages/ftp.h"
 #include "dataplane/stages/inner.h"
 #include "dataplane/stages/session_slow.h"
 #include "dataplane/stages/translate.h"
@@ -43,6 +44,8 @@ Next tcp_rare(WorkerContext& ctx, rte_mbuf* mbuf, Session& session, PacketMeta& 
   const TcpRules& rules = ctx.snapshot->tcp;
   const auto [step, event] =
       follow_tcp(session.state, meta.direction, segment, rules, ctx.sessions->tcp(meta.session));
+  if ((session.flags & Session::kFtp) != 0) [[unlikely]]
+    follow_ftp(ctx, meta.session, step.verdict == TcpVerdict::refuse ? TcpEvent::none : event);
   // What its receiver may take or not cannot be inspected: data of that kind would be a way past inspection,
   // or poison what is inspected.
   const bool inspected = (session.flags & Session::kInspected) != 0;
@@ -169,6 +172,9 @@ Next pass(WorkerContext& ctx, rte_mbuf* mbuf) {
   Session& session = ctx.sessions->at(meta.session);
   meta.adjacency = session.adjacency[static_cast<size_t>(meta.direction)];
   if (meta.icmp != net::IcmpKind::none) return icmp_rare(ctx, mbuf, session, meta);
+  if ((session.flags & Session::kFtp) != 0) [[unlikely]] {
+    if (const Next next = ftp_receive(ctx, mbuf); !next.goes_on()) return next;
+  }
   if (session.state != SessionState::active && !take_segment(*ctx.sessions, mbuf, session, meta.direction))
     return tcp_rare(ctx, mbuf, session, meta);
   count(ctx, session, meta.direction, meta.ip_length);

@@ -1,6 +1,7 @@
 #include "dataplane/stages/tcp_reset.h"
 
 #include "dataplane/net/tcp_reset.h"
+#include "dataplane/stages/ftp.h"
 #include "dataplane/stages/session_slow.h"
 
 namespace weir::dataplane {
@@ -36,7 +37,7 @@ void make_reset(WorkerContext& ctx, Burst& burst, SessionIndex session, Directio
                                               .dst = tuple.dst,
                                               .src_port = tuple.src_port,
                                               .dst_port = tuple.dst_port,
-                                              .seq = numbers.seq,
+                                              .seq = ftp_sequence(ctx, session, direction, numbers.seq),
                                               .ack = numbers.ack,
                                               .flags = kRst | kAck,
                                               .ttl = kTtl});

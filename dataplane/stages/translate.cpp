@@ -2,6 +2,7 @@
 
 #include "dataplane/nat/rewrite.h"
 #include "dataplane/net/parse.h"
+#include "dataplane/stages/ftp.h"
 
 namespace weir::dataplane {
 
@@ -41,8 +42,10 @@ BindingIndex find_binding(const WorkerContext& ctx, const Tuple& tuple, Attachme
   const Attachment* from = nat != nullptr ? ctx.snapshot->attachment(ingress) : nullptr;
   if (from == nullptr) return kNoBinding;
   const NatTable::Destination to = nat->destination(static_cast<uint16_t>(from->domain.index()), tuple);
-  if (to.kind != NatKind::pool) return kNoBinding;
-  return ctx.bindings->find(nat->rules().pools[to.rule], tuple.dst, tuple.dst_port, tuple.protocol);
+  if (to.kind != NatKind::pool && to.kind != NatKind::closed) return kNoBinding;
+  const size_t realm =
+      to.kind == NatKind::pool ? nat->rules().pools[to.rule].to.index() : from->domain.index();
+  return ctx.bindings->find(static_cast<uint16_t>(realm), tuple.dst, tuple.dst_port, tuple.protocol);
 }
 
 DropReason hold_source(WorkerContext& ctx, const PacketMeta& meta, const FirstDecision& decision,
@@ -80,6 +83,7 @@ bool keeps_translation(WorkerContext& ctx, SessionIndex index, const FirstDecisi
 
 void release_bindings(WorkerContext& ctx, SessionIndex index) {
   if ((ctx.sessions->at(index).flags & Session::kTranslated) == 0) return;
+  end_ftp(ctx, index);
   const SessionTranslation& t = ctx.sessions->translation(index);
   for (const BindingIndex binding : {t.source_binding, t.destination_binding}) {
     if (binding != kNoBinding) ctx.bindings->release(ctx.snapshot->nat.get(), binding);

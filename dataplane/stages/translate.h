@@ -31,8 +31,8 @@ namespace weir::dataplane {
   return Next::go_on();
 }
 
-/// The binding at a pool's address that a packet was sent to which came by `ingress`; kNoBinding: it was not,
-/// or there is none.
+/// The binding at a pool's or published address that a packet was sent to which came by `ingress`;
+/// kNoBinding: it was not, or there is none.
 BindingIndex find_binding(const WorkerContext& ctx, const Tuple& tuple, AttachmentId ingress);
 
 /// What a session that begins needs to hold, after FirstDecision::source. On none the tuple has its source's

@@ -12,6 +12,7 @@
 #include "dataplane/core/time.h"
 #include "dataplane/fragment/fragment_table.h"
 #include "dataplane/nat/bindings.h"
+#include "dataplane/nat/ftp_control.h"
 #include "dataplane/policy/rule_hits.h"
 #include "dataplane/session/session_table.h"
 #include "dataplane/worker/dataplane.h"
@@ -116,6 +117,7 @@ struct WorkerContext {
   std::unique_ptr<FragmentState> fragments;
   std::unique_ptr<PendingSessions> pending;  // null: nobody finds names, so they are given up
   std::unique_ptr<Bindings> bindings;
+  std::unique_ptr<FtpControls> ftp;
   WorkerRings rings;
   RingSink events;
   std::array<TokenBucket, kPuntReasons> punt_tokens;  // by PuntReason: no kind of punt starves another

@@ -262,6 +262,7 @@ Status DataplaneImpl::init_worker(WorkerIndex index, const DataplaneSettings& se
   ctx.inspector = std::move(*inspector);
   ctx.bindings = std::make_unique<Bindings>(std::max<uint32_t>(settings.nat_bindings / count, 1), ctx.id,
                                             secrets.next());
+  ctx.ftp = std::make_unique<FtpControls>((settings.ftp_controls + count - 1) / count);
   ctx.fragments = std::make_unique<FragmentState>(worker_share(settings.fragments, count), secrets.next());
   if (settings.names)
     ctx.pending =

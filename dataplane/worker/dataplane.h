@@ -48,6 +48,7 @@ struct DataplaneSettings {
   uint32_t punts_per_attachment = 200;  // of them
   uint32_t event_queue = 4'096;         // ordinary events: see EventRing
   uint32_t nat_bindings = 65'536;       // whole hub
+  uint32_t ftp_controls = 1'024;        // control connections of FTP that are translated, whole hub
   FragmentLimits fragments = {};        // whole hub
   bool flow_events = true;
   uint32_t rule_events_per_second = 10;     // per policy rule and worker: see RuleLog
@@ -90,6 +91,9 @@ struct WorkerCounters {
   Counter sessions_half_open;  // now
   Counter sessions_given_way;  // ended so that a new one has room
   Counter nat_bindings;        // now
+  Counter ftp_controls;        // now: translated control connections of FTP
+  Counter ftp_rewritten;       // endpoints that they named and that were translated
+  Counter ftp_untracked;       // such connections that there was no room for: nothing is translated in them
   Counter hosts_untracked;     // times that the host table had no room for a source
   // Sessions looked at again after a change, by what has changed: policy; a route, or the way that packets
   // come; translation. And those that are no longer allowed then, or after their next hop went.

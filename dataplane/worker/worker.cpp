@@ -12,6 +12,7 @@
 #include "dataplane/stages/decap.h"
 #include "dataplane/stages/encap.h"
 #include "dataplane/stages/fragments.h"
+#include "dataplane/stages/ftp.h"
 #include "dataplane/stages/inner.h"
 #include "dataplane/stages/inspect.h"
 #include "dataplane/stages/mark.h"
@@ -51,8 +52,8 @@ constexpr uint16_t kPacketsAhead = 4;  // four lines each
 constexpr uint32_t kIndexAhead = 8;    // the index line before the session line
 constexpr uint32_t kTranslationsAhead = 8;
 
-/// Sessions whose packets go through pend() and inspect().
-constexpr uint16_t kWait = Session::kInspected | Session::kDropped | Session::kPending;
+/// Sessions whose packets go through pend() and inspect(), or are looked at closely as they leave.
+constexpr uint16_t kWait = Session::kInspected | Session::kDropped | Session::kPending | Session::kFtp;
 
 }  // namespace
 
@@ -133,6 +134,9 @@ namespace {
     if ((session.flags & Session::kMarked) != 0) mark(ctx, mbuf);
     if ((session.flags & Session::kTranslated) != 0) {
       const Attachment* egress = ctx.snapshot->attachment(next_hop.attachment);
+      if ((session.flags & Session::kFtp) != 0) {
+        if (const Next next = ftp_send(ctx, mbuf, egress); !next.goes_on()) return next;
+      }
       const SessionTable::Found found{&session, meta_of(mbuf).direction};
       if (const Next next = translate(ctx, mbuf, found, egress); !next.goes_on()) return next;
     }

@@ -76,6 +76,8 @@ class AppParser {
   virtual void drop_over() = 0;
   /// It knows nothing that a new one would not: it may be ended, and another made when bytes come.
   virtual bool at_rest() const { return false; }
+  /// Nobody can read what follows, unless both ends begin anew: who does not look for that may leave it.
+  virtual bool is_secret() const { return false; }
   /// Anomalies that belong to no transaction, as bits like Transaction::app_events; for the session.
   virtual uint64_t app_events() const = 0;
 

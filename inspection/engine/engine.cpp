@@ -650,7 +650,7 @@ void Engine::except(EngineSession& session, Ceiling ceiling, DropReason reason) 
 }
 
 /// Nothing later of it can matter: a pass rule decided, or all that can be read was judged.
-bool Engine::is_done(const EngineSession& session) {
+bool Engine::is_done(const EngineSession& session) const {
   if (session.detection.passed()) return true;
   for (const EngineSession::Side& side : session.sides) {
     if (side.unjudged || side.judged < side.raw.size()) return false;
@@ -658,7 +658,10 @@ bool Engine::is_done(const EngineSession& session) {
   const auto past_depth = [&](Direction direction) {
     return session.tcp != nullptr && session.tcp->side(direction).depth_reached;
   };
-  return session.encrypted || (past_depth(Direction::to_server) && past_depth(Direction::to_client));
+  const bool secret =
+      session_settings_.bypass_encrypted && session.parser != nullptr && session.parser->is_secret();
+  return session.encrypted || secret ||
+         (past_depth(Direction::to_server) && past_depth(Direction::to_client));
 }
 
 void Engine::conclude(EngineSession* session) {

@@ -202,7 +202,7 @@ class Engine {
   void except(EngineSession& session, Ceiling ceiling, DropReason reason);
   void block(DropReason reason);
   void block_session(EngineSession& session, DropReason reason);
-  static bool is_done(const EngineSession& session);
+  bool is_done(const EngineSession& session) const;
   void conclude(EngineSession* session);
 
   const EngineSettings settings_;

@@ -166,8 +166,14 @@ bool Engine::expected(EngineSession& session, std::span<const uint8_t> bytes, Di
                      session.facts.protocol == AppProtocol::unknown;
   if (!first) return false;
   const auto& domain = session.facts.domain;
-  const auto what = memory_->expectations->take(
-      {session.client, session.server, domain[0], domain[1], session.server_port}, packet_->view.time_ns);
+  const uint64_t now_ns = packet_->view.time_ns;
+  auto what = memory_->expectations->take(
+      {session.client, session.server, domain[0], domain[1], session.server_port}, now_ns);
+  // Who announced it may know but the address behind the translation.
+  if (!what && session.meant_port != 0) {
+    what = memory_->expectations->take(
+        {session.client, session.meant, domain[0], domain[1], session.meant_port}, now_ns);
+  }
   if (!what) return false;
   session.facts.protocol = AppProtocol::ftp_data;
   for (const Direction way : {Direction::to_server, Direction::to_client}) {

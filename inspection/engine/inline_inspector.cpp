@@ -293,6 +293,11 @@ EngineVerdict InlineInspector::judge(Flow& flow, EnginePacket& packet, const Rul
     // The client is not always the initiator: a session may be taken up with its server's packet.
     const bool turned = flow.session->client != flow.info.src;
     flow.session->facts.domain = {flow.info.domain[turned ? 1 : 0], flow.info.domain[turned ? 0 : 1]};
+    const FlowEnds& leaves = flow.info.leaves;
+    if (flow.info.translated && !turned && leaves.dst != flow.info.dst) {
+      flow.session->meant = leaves.dst;
+      flow.session->meant_port = leaves.dst_port;
+    }
     verdict = engine_->inspect(flow.session, packet, ruleset, events_);
     note_lost_marks();
     if (!verdict.new_session) break;

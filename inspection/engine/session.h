@@ -52,6 +52,9 @@ struct EngineSession {
 
   net::IpAddress client, server;
   uint16_t client_port = 0, server_port = 0;
+  // Where its client's packets go in the end, if their destination is translated; else port 0.
+  net::IpAddress meant;
+  uint16_t meant_port = 0;
   uint8_t protocol = 0;
   uint8_t vlan_count = 0;
   uint16_t vlans[3] = {};

@@ -23,7 +23,8 @@ struct SessionSettings {
   /// What an end acknowledges is judged at once, not with the next packet of who sent it.
   bool at_once = false;
   uint8_t min_ttl = 0;           // ips, test: what would not reach its receiver is not sent, below this
-  bool bypass_encrypted = true;  // TLS after its handshake, SSH after its exchange of keys is not looked at
+  bool bypass_encrypted = true;  // TLS after its handshake, SSH after its exchange of keys is not looked at,
+                                 // nor inline QUIC after both hellos
   bool ssh_fingerprints =
       true;  // the event `ssh` waits for both ends' algorithms, not for their banners alone
   ExceptionPolicies policies{};

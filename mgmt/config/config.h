@@ -116,6 +116,7 @@ struct Limits {
   uint32_t overload_begin = 75;       // percent of it
   uint32_t overload_end = 25;
   uint32_t nat_bindings = 65'536;     // to pools, whole hub
+  uint32_t ftp_controls = 1'024;      // translated control connections of FTP, whole hub
   uint32_t pending_sessions = 1'024;  // whose rule is not known yet, whole hub
   uint32_t pending_packets = 1'024;   // that they hold, whole hub
   uint32_t pending_packets_per_session = 16;
@@ -371,6 +372,7 @@ struct Nat {
   PortRange ports = {1'024, 65'535};
   std::vector<net::Prefix> sources;       // empty: private ones
   std::vector<net::Prefix> destinations;  // empty: all but private ones
+  bool ftp = false;                       // what FTP's control connections name is translated, too
   Location where;
 };
 

@@ -351,6 +351,14 @@ constexpr KeySpec kKeys[] = {
      .help =
          "Addresses and ports of hosts that have a public one of a pool at a time; shared out evenly over "
          "the workers. 96 bytes each."},
+    {.path = "limits.ftp_controls",
+     .kind = ValueKind::integer,
+     .fallback = "1024",
+     .min = 0,
+     .max = 1'048'576,
+     .change = Change::restart,
+     .help = "Control connections of FTP in which addresses are translated (`nat[].*.ftp`) at a time; shared "
+             "out evenly over the workers. In further ones nothing is. 800 bytes each."},
     {.path = "limits.pending_sessions",
      .kind = ValueKind::integer,
      .fallback = "1024",

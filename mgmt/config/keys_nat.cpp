@@ -31,6 +31,11 @@ constexpr KeySpec kKeys[] = {
      .min_items = 1,
      .help =
          "The domains that see them so; with its own among them, its hosts reach each other that way, too."},
+    {.path = "nat[].static.ftp",
+     .kind = ValueKind::boolean,
+     .fallback = "false",
+     .help =
+         "Whether addresses that FTP names in its control connections (TCP port 21) are translated, too."},
     {.path = "nat[].dnat.seen_by",
      .kind = ValueKind::name,
      .list = true,
@@ -61,6 +66,12 @@ constexpr KeySpec kKeys[] = {
      .min = 1,
      .max = 65'535,
      .help = "The port that the server listens on."},
+    {.path = "nat[].dnat.ftp",
+     .kind = ValueKind::boolean,
+     .fallback = "false",
+     .help = "Whether the server speaks FTP: ports that it opens for data connections are published while "
+             "they are "
+             "needed, and what it says of them is translated. With TCP alone."},
     {.path = "nat[].snat.from",
      .kind = ValueKind::name,
      .list = true,
@@ -97,6 +108,12 @@ constexpr KeySpec kKeys[] = {
      .fallback_help = "all but private addresses",
      .min_items = 1,
      .help = "Only sessions to one of these prefixes are translated."},
+    {.path = "nat[].snat.ftp",
+     .kind = ValueKind::boolean,
+     .fallback = "false",
+     .help = "Whether addresses that FTP names in its control connections (to TCP port 21) are translated, "
+             "too. With "
+             "it all sessions of a host that the pool may translate are one worker's."},
 };
 
 }  // namespace

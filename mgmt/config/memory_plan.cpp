@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "dataplane/io/buffers.h"
+#include "dataplane/nat/ftp_control.h"
 #include "dataplane/worker/dataplane.h"
 #include "inspection/detect/dataset_table.h"
 #include "inspection/inspector.h"
@@ -19,6 +20,7 @@ constexpr uint64_t kBeforeData = kObjectHeader + kMbuf + kPrivate + kHeadroom;
 /// An adjacency with its share of the index (dataplane/fib/adjacency_table.cpp).
 constexpr uint64_t kAdjacencyBytes = 80;
 constexpr uint64_t kBindingBytes = 96;
+constexpr uint64_t kFtpBytes = sizeof(dataplane::FtpControl) + sizeof(uint32_t);
 constexpr uint64_t kTallyBytes = 64;  // sizeof(dataplane::AttachmentTally)
 /// EAL's own tables, device queues and what the heap loses to alignment.
 constexpr uint64_t kEalBaseBytes = 32ull << 20;
@@ -108,8 +110,9 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
           " + fragments_per_datagram x " + number(dataplane::FragmentTable::kPieceBytes) +
           ") + 64 KiB a worker; "
           "their packets are of packet_buffers");
-  add("nat", l.nat_bindings * kBindingBytes, false,
-      "nat_bindings x about " + number(kBindingBytes) + ", without the pools");
+  add("nat", l.nat_bindings * kBindingBytes + l.ftp_controls * kFtpBytes, false,
+      "nat_bindings x about " + number(kBindingBytes) + " + ftp_controls x " + number(kFtpBytes) +
+          ", without the pools");
   const dataplane::SessionBudgetLimits budgets = session_budgets(l);
   add("hosts", budgets.any() ? dataplane::SessionBudgets::bytes_for(budgets, l.attachments) : 0, false,
       "with bounds on new sessions: hosts x 16, rounded up, + 8 for each attachment and domain");

@@ -95,6 +95,7 @@ class Judge {
     } else if (net::is_martian(rule.server)) {
       tell(i, kServer, "is no address of a host");
     }
+    if (rule.ftp && rule.protocol != Protocol::tcp) tell(i, "nat[].dnat.ftp", "speaks TCP");
   }
 
   void judge_family(size_t i, const std::vector<net::Prefix>& prefixes, std::string_view key) {

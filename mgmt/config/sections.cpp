@@ -190,6 +190,7 @@ void read_limits(const Table& t, Limits& out) {
   t.get("overload_begin", out.overload_begin);
   t.get("overload_end", out.overload_end);
   t.get("nat_bindings", out.nat_bindings);
+  t.get("ftp_controls", out.ftp_controls);
   t.get("policy_rules", out.policy_rules);
   t.get("pending_sessions", out.pending_sessions);
   t.get("pending_packets", out.pending_packets);
@@ -544,6 +545,7 @@ Nat read_nat(const Table& t) {
   inner.get("ports", nat.ports);
   inner.get("sources", nat.sources);
   inner.get("destinations", nat.destinations);
+  inner.get("ftp", nat.ftp);
   return nat;
 }
 

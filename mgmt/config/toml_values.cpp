@@ -235,7 +235,8 @@ Values values_of(const Profile& p) {
 
 Values values_of(const Nat& n) {
   const std::string table = "nat[]." + std::string(name_of(kNatKinds, n.kind)) + ".";
-  Values values = {{"nat[].name", toml(n.name)}, {table + "domain", toml(n.domain)}};
+  Values values = {
+      {"nat[].name", toml(n.name)}, {table + "domain", toml(n.domain)}, {table + "ftp", toml(n.ftp)}};
   switch (n.kind) {
     case NatKind::fixed:
       values[table + "inside"] = toml(n.inside);
@@ -318,6 +319,7 @@ Values single_values(const Config& c) {
           {"limits.overload_begin", toml(l.overload_begin)},
           {"limits.overload_end", toml(l.overload_end)},
           {"limits.nat_bindings", toml(l.nat_bindings)},
+          {"limits.ftp_controls", toml(l.ftp_controls)},
           {"limits.pending_sessions", toml(l.pending_sessions)},
           {"limits.pending_packets", toml(l.pending_packets)},
           {"limits.pending_packets_per_session", toml(l.pending_packets_per_session)},

@@ -135,6 +135,7 @@ DataplaneSettings dataplane_settings(const config::Config& config) {
                         config.limits.fragments_per_datagram};
   settings.event_queue = config.limits.event_queue;
   settings.nat_bindings = config.limits.nat_bindings;
+  settings.ftp_controls = config.limits.ftp_controls;
   settings.pending = pending_limits(config.limits);
   settings.flow_events = config.events.flow;
   settings.rule_events_per_second = config.events.rule_events_per_second;

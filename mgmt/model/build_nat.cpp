@@ -47,6 +47,7 @@ std::shared_ptr<const NatTable> build_nat(const NatInput& input,
           rule.seen_by = input.domains;
           std::erase(rule.seen_by, rule.domain);
         }
+        rule.ftp = from.ftp;
         break;
       }
       case config::NatKind::dnat: {
@@ -59,6 +60,7 @@ std::shared_ptr<const NatTable> build_nat(const NatInput& input,
         rule.domain = input.domain(from.domain);
         rule.server = from.server;
         rule.server_port = from.server_port != 0 ? from.server_port : from.port;
+        rule.ftp = from.ftp;
         break;
       }
       case config::NatKind::snat: {
@@ -69,6 +71,7 @@ std::shared_ptr<const NatTable> build_nat(const NatInput& input,
         rule.sources = from.sources;
         rule.destinations = from.destinations;
         rule.pool = pool_of(from, input.workers, before.get());
+        rule.ftp = from.ftp;
         break;
       }
     }

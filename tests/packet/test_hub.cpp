@@ -118,6 +118,7 @@ TestHub::TestHub(std::unique_ptr<Snapshot> snapshot, HubOptions options) : worke
   settings.event_queue = options.event_queue;
   settings.inspection_events.kinds = options.inspection_events;
   settings.nat_bindings = options.nat_bindings;
+  settings.ftp_controls = options.ftp_controls;
   settings.fragments = options.fragments;
   settings.flow_events = options.flow_events;
   settings.flow_interval = options.flow_interval;

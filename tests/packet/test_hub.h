@@ -40,6 +40,7 @@ struct HubOptions {
   inspection::EventKinds inspection_events =
       inspection::EventKinds().set(inspection::EventKind::alert).set(inspection::EventKind::drop);
   uint32_t nat_bindings = 4'096;
+  uint32_t ftp_controls = 64;
   dataplane::FragmentLimits fragments = {};
   bool flow_events = false;
   uint32_t flow_interval = 0;

@@ -35,6 +35,8 @@ class QuicParser final : public AppParser {
     for (size_t i = 0; i < count_; ++i) destroy_in(pool_, static_cast<QuicTransaction*>(open_[i]));
     count_ = 0;
   }
+  /// Both hellos were read: all else is of keys that only the ends have.
+  bool is_secret() const override { return lanes_[0].hello && lanes_[1].hello; }
   uint64_t app_events() const override { return 0; }
   void destroy() override {
     BytePool& pool = pool_;

@@ -55,13 +55,17 @@ TEST(Bindings, IsFoundByItsPublicSideUntilTheLastHolderLetsGo) {
   const auto a = bindings.hold(nat, 0, kProd, flow("10.0.0.1", 5'000));
   bindings.hold_again(a.binding);
   const Binding b = bindings.at(a.binding);
-  EXPECT_EQ(bindings.find(rule, b.outside, b.outside_port, kUdp), a.binding);
-  EXPECT_EQ(bindings.find(rule, b.outside, b.outside_port, kTcp), kNoBinding);
+  EXPECT_EQ(bindings.find(static_cast<uint16_t>(rule.to.index()), b.outside, b.outside_port, kUdp),
+            a.binding);
+  EXPECT_EQ(bindings.find(static_cast<uint16_t>(rule.to.index()), b.outside, b.outside_port, kTcp),
+            kNoBinding);
   bindings.release(&nat, a.binding);
-  EXPECT_EQ(bindings.find(rule, b.outside, b.outside_port, kUdp), a.binding);
+  EXPECT_EQ(bindings.find(static_cast<uint16_t>(rule.to.index()), b.outside, b.outside_port, kUdp),
+            a.binding);
   EXPECT_EQ(rule.pool->use().taken, 1u);
   bindings.release(&nat, a.binding);
-  EXPECT_EQ(bindings.find(rule, b.outside, b.outside_port, kUdp), kNoBinding);
+  EXPECT_EQ(bindings.find(static_cast<uint16_t>(rule.to.index()), b.outside, b.outside_port, kUdp),
+            kNoBinding);
   EXPECT_EQ(rule.pool->use().taken, 0u);
   EXPECT_EQ(bindings.size(), 0u);
 }
@@ -178,7 +182,9 @@ TEST(Bindings, AgreeWithMaps) {
       ASSERT_EQ(rule.pool->use().taken, held.size());
       if (i % 64 == 0) {
         for (const auto& [key, index] : outside) {
-          ASSERT_EQ(bindings.find(rule, std::get<0>(key), std::get<1>(key), std::get<2>(key)), index);
+          ASSERT_EQ(bindings.find(static_cast<uint16_t>(rule.to.index()), std::get<0>(key), std::get<1>(key),
+                                  std::get<2>(key)),
+                    index);
         }
       }
     }

@@ -45,7 +45,8 @@ class World {
     Conversation c{from, {}, sent, sent};
     if (target.kind == NatKind::pool) {
       const PoolRule& rule = config.rules.pools[target.rule];
-      const BindingIndex known = bindings[w].find(rule, sent.dst, sent.dst_port, sent.protocol);
+      const BindingIndex known =
+          bindings[w].find(static_cast<uint16_t>(rule.to.index()), sent.dst, sent.dst_port, sent.protocol);
       if (known == kNoBinding) return {};
       const Binding& b = bindings[w].at(known);
       target.address = b.inside;
@@ -240,6 +241,50 @@ TEST(NatOwner, AHostsPortHasOneOwnerAndItsPortsAndAServersPeersSpread) {
   for (int w = 0; w < 8; ++w) {
     EXPECT_NEAR(ports[w], 1'000, 200);
     EXPECT_NEAR(peers[w], 1'000, 200);
+  }
+}
+
+TEST(NatOwner, ADataConnectionOfFtpIsItsControlConnections) {
+  const DomainId red = domain_of(0), internet = domain_of(5);
+  const net::IpAddress host = net::Ipv4{0x0a00'0001}, far = net::Ipv4{0x0808'0808};
+  const net::IpAddress server = net::Ipv4{0x0a00'0002}, published = net::Ipv4{0xcb00'7150};
+  for (const uint16_t workers : kWorkers) {
+    NatRules rules;
+    PoolRule pool;
+    pool.from = {red};
+    pool.to = internet;
+    pool.ftp = true;
+    pool.pool = std::make_shared<PortPool>(
+        std::vector<PortPool::Range>{{net::Ipv4{0xcb00'7100}, net::Ipv4{0xcb00'7103}}}, 1'024, 65'535,
+        workers);
+    rules.pools.push_back(pool);
+    PublishedRule web;
+    web.seen_by = {internet};
+    web.protocol = 6;
+    web.address = published;
+    web.port = web.server_port = 21;
+    web.domain = red;
+    web.server = server;
+    web.ftp = true;
+    rules.published.push_back(web);
+    Snapshot snapshot;
+    snapshot.workers = workers;
+    snapshot.nat = std::make_shared<NatTable>(rules, workers);
+    const auto owner = [&](const Tuple& tuple, DomainId domain) {
+      return owner_of({.tuple = tuple, .domain = static_cast<uint16_t>(domain.index())}, snapshot);
+    };
+    RandomInput random(workers);
+    for (int i = 0; i < 200; ++i) {
+      const auto port = static_cast<uint16_t>(random.word()), other = static_cast<uint16_t>(random.word());
+      // Active, the client behind the pool: its answers to the server that connects.
+      const WorkerIndex home = owner({host, far, port, 21, 6}, red);
+      ASSERT_EQ(owner({host, far, other, 20, 6}, red), home);
+      // Passive, the server published: the client's connection to a port of it, and the server's answers.
+      const WorkerIndex at = owner({far, published, port, 21, 6}, internet);
+      ASSERT_EQ(owner({server, far, 21, port, 6}, red), at);
+      ASSERT_EQ(owner({far, published, other, port, 6}, internet), at);
+      ASSERT_EQ(owner({server, far, static_cast<uint16_t>(port + 1), other, 6}, red), at);
+    }
   }
 }
 

@@ -66,6 +66,7 @@ inline NatWorld random_world(RandomInput& random, uint16_t workers) {
     rule.domain = domain_of(static_cast<uint32_t>(random.below(internet)));
     rule.server = net::Ipv4{0x0a00'0001 + static_cast<uint32_t>(random.below(6))};
     rule.server_port = static_cast<uint16_t>(8'000 + i);
+    rule.ftp = rule.protocol == 6 && i % 2 == 0;
     world.rules.published.push_back(rule);
   }
   for (uint32_t i = 0, n = static_cast<uint32_t>(random.below(3)); i < n; ++i) {
@@ -80,6 +81,7 @@ inline NatWorld random_world(RandomInput& random, uint16_t workers) {
         std::vector<PortPool::Range>{{net::Ipv4{first}, net::Ipv4{first + 3}}}, 1'024, 65'535, workers);
     if (random.one_in(3)) rule.sources = {v4_prefix(0x0a00'0000, 17), v4_prefix(0xc000'0200, 24)};
     if (random.one_in(4)) rule.destinations = {v4_prefix(0, 0)};
+    rule.ftp = world.rules.published.size() % 2 == 1;
     world.rules.pools.push_back(rule);
   }
   return world;
@@ -116,10 +118,11 @@ class SlowNat {
         if (range.first <= t.dst && t.dst <= range.last) return {NatKind::pool, i, t.dst, t.dst_port, {}};
       }
     }
-    const bool closed =
-        std::any_of(rules.published.begin(), rules.published.end(),
-                    [&](const PublishedRule& r) { return has(r.seen_by, here) && r.address == t.dst; });
-    return {closed ? NatKind::closed : NatKind::none, 0, t.dst, t.dst_port, {}};
+    for (size_t i = 0; i < rules.published.size(); ++i) {
+      const PublishedRule& r = rules.published[i];
+      if (has(r.seen_by, here) && r.address == t.dst) return {NatKind::closed, i, t.dst, t.dst_port, {}};
+    }
+    return {NatKind::none, 0, t.dst, t.dst_port, {}};
   }
 
   struct Origin {
