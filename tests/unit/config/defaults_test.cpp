@@ -92,6 +92,14 @@ domain = "prod"
 server = "10.1.0.5"
 #nat[].dnat
 [[nat]]
+name = "fixed"
+[nat.static]
+domain = "prod"
+inside = "10.77.0.0/24"
+outside = "100.64.0.0/24"
+seen_by = ["net"]
+#nat[].static
+[[nat]]
 name = "out"
 [nat.snat]
 from = ["net"]

@@ -82,6 +82,7 @@ const ChangeRow kRows[] = {
     {"limits.regex_steps", "regex_steps = 700", "regex_steps = 701", "! limits.regex_steps (restart)\n"},
     {"limits.out_of_order_segments", "segments = 8", "segments = 9",
      "! limits.out_of_order_segments (restart)\n"},
+    {"limits.ftp_controls", "ftp_controls = 9", "ftp_controls = 0", "! limits.ftp_controls (restart)\n"},
     {"limits.nat_bindings", "nat_bindings = 900", "nat_bindings = 901", "! limits.nat_bindings (restart)\n"},
     {"limits.event_queue", "event_queue = 128", "event_queue = 129", "! limits.event_queue (restart)\n"},
     {"limits.half_open_sessions", "half_open_sessions = 21", "half_open_sessions = 9",
@@ -375,7 +376,7 @@ const ChangeRow kRows[] = {
      "~ nat mapped: static.domain\n"},
     {"nat[].static.inside", "\"10.1.0.64/28\"", "\"10.1.0.80/28\"", "~ nat mapped: static.inside\n"},
     {"nat[].static.outside", "\"100.64.7.64/28\"", "\"100.64.7.80/28\"", "~ nat mapped: static.outside\n"},
-    {"nat[].static.seen_by", "seen_by = [\"shared\"] }", "seen_by = [\"prod\"] }",
+    {"nat[].static.seen_by", "seen_by = [\"shared\"], ftp = true }", "seen_by = [\"prod\"], ftp = true }",
      "~ nat mapped: static.seen_by\n"},
     {"nat[].dnat.seen_by", "seen_by = [\"shared\"], address", "seen_by = [\"prod\"], address",
      "~ nat published: dnat.seen_by\n"},
@@ -398,6 +399,11 @@ const ChangeRow kRows[] = {
     {"nat[].snat.ports", "\"2000-3000\"", "\"2000-3001\"", "~ nat out: snat.ports\n"},
     {"nat[].snat.sources", "\"172.16.0.0/16\"", "\"172.17.0.0/16\"", "~ nat out: snat.sources\n"},
     {"nat[].snat.destinations", "\"192.0.2.0/24\"", "\"192.0.3.0/24\"", "~ nat out: snat.destinations\n"},
+    {"nat[].snat.ftp", "\"192.0.2.0/24\"], ftp = true", "\"192.0.2.0/24\"], ftp = false",
+     "~ nat out: snat.ftp\n"},
+    {"nat[].dnat.ftp", "\"10.1.0.21\", ftp = true", "\"10.1.0.21\", ftp = false", "~ nat files: dnat.ftp\n"},
+    {"nat[].static.ftp", "seen_by = [\"shared\"], ftp = true", "seen_by = [\"shared\"], ftp = false",
+     "~ nat mapped: static.ftp\n"},
 };
 
 TEST(Diff, NamesTheChangeOfEveryKey) {

@@ -49,6 +49,7 @@ TEST(ReadConfig, ReadsLimitsAndTimeouts) {
   EXPECT_EQ(c.limits.stream_window, 2'048u);
   EXPECT_EQ(c.limits.out_of_order_segments, 8u);
   EXPECT_EQ(c.limits.nat_bindings, 900u);
+  EXPECT_EQ(c.limits.ftp_controls, 9u);
   EXPECT_EQ(c.limits.policy_rules, 900u);
   EXPECT_EQ(c.limits.pending_sessions, 901u);
   EXPECT_EQ(c.limits.pending_packets, 902u);
@@ -92,7 +93,7 @@ TEST(ReadConfig, ReadsLimitsAndTimeouts) {
 
 TEST(ReadConfig, ReadsAddressTranslation) {
   const Config c = read_good(full_text());
-  ASSERT_EQ(c.nat.size(), 3u);
+  ASSERT_EQ(c.nat.size(), 4u);
   EXPECT_EQ(c.nat[0].kind, NatKind::snat);
   EXPECT_THAT(c.nat[0].from, ElementsAre("shared"));
   EXPECT_EQ(c.nat[0].domain, "prod");
@@ -107,6 +108,7 @@ TEST(ReadConfig, ReadsAddressTranslation) {
   EXPECT_EQ(c.nat[1].port, 5'353u);
   EXPECT_EQ(c.nat[1].server, *net::parse_ip("10.1.0.53"));
   EXPECT_EQ(c.nat[1].server_port, 53u);
+  EXPECT_TRUE(c.nat[0].ftp && !c.nat[1].ftp && c.nat[2].ftp && c.nat[3].ftp);
   EXPECT_EQ(c.nat[2].kind, NatKind::fixed);
   EXPECT_EQ(c.nat[2].name, "mapped");
   EXPECT_EQ(c.nat[2].inside, *net::parse_prefix("10.1.0.64/28"));

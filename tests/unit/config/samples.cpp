@@ -136,6 +136,7 @@ inspection_queue = 100
 overload_begin = 80
 overload_end = 20
 nat_bindings = 900
+ftp_controls = 9
 event_queue = 128
 when_full = "refuse"
 half_open_sessions = 21
@@ -314,13 +315,16 @@ limits = { header_bytes = 4096, headers = 100, transactions = 99, request_body =
 exceptions = { session_memory = "pass-flow", segment_memory = "drop-packet", midstream = "bypass", app_memory = "reject", transactions = "drop-flow", malformed = "auto", domain_memory = "reject", dns_pointers = "drop-flow", certificates = "bypass", rule_work = "drop-packet", queue_full = "bypass" }
 [[nat]]
 name = "out"
-snat = { from = ["shared"], domain = "prod", pool = ["10.33.0.128/29"], ports = "2000-3000", sources = ["172.16.0.0/16"], destinations = ["192.0.2.0/24"] }
+snat = { from = ["shared"], domain = "prod", pool = ["10.33.0.128/29"], ports = "2000-3000", sources = ["172.16.0.0/16"], destinations = ["192.0.2.0/24"], ftp = true }
 [[nat]]
 name = "published"
 dnat = { seen_by = ["shared"], address = "10.9.9.9", protocol = "udp", port = 5353, domain = "prod", server = "10.1.0.53", server_port = 53 }
 [[nat]]
 name = "mapped"
-static = { domain = "prod", inside = "10.1.0.64/28", outside = "100.64.7.64/28", seen_by = ["shared"] }
+static = { domain = "prod", inside = "10.1.0.64/28", outside = "100.64.7.64/28", seen_by = ["shared"], ftp = true }
+[[nat]]
+name = "files"
+dnat = { seen_by = ["shared"], address = "10.9.9.9", port = 21, domain = "prod", server = "10.1.0.21", ftp = true }
 [[prefix]]
 prefix = "10.9.0.0/16"
 tags = ["lab"]
