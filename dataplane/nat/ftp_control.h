@@ -62,8 +62,7 @@ struct FtpSide {
 
 struct FtpControl {
   static constexpr size_t kAnnounced = 4;
-  FtpSide side[2];      // by the direction in which it sends
-  bool secret = false;  // behind AUTH: nobody can read what follows
+  FtpSide side[2];  // by the direction in which it sends
   /// What the last data connections that were announced are to come to: held, so that nobody else gets it.
   std::array<BindingIndex, kAnnounced> announced;
   size_t next_announced = 0;
@@ -88,7 +87,6 @@ class FtpControls {
       side.line_begins = true;
       side.edits.clear();
     }
-    control.secret = false;
     control.announced.fill(kNoBinding);
     control.next_announced = 0;
     return index;
@@ -114,7 +112,6 @@ struct FtpPlan {
   };
   std::array<Place, kMost> places;
   size_t count = 0;
-  bool secret = false;      // behind one of the lines
   size_t known = 0;         // of them, those of a segment that was sent before
   bool line_begins = true;  // behind it
 };
@@ -129,8 +126,7 @@ enum class FtpSegment : uint8_t {
 FtpSegment plan_again(const FtpSide& side, uint32_t seq, size_t size, FtpPlan& plan);
 
 /// Goes through the lines of `payload` from `from` on, of which nothing was seen before. For each that names
-/// an endpoint `replace(endpoint, out)` says with how many bytes in `out` it is replaced; 0: it stays. Ends
-/// with the line by which the server agrees to be secret (234, RFC 4217 section 4).
+/// an endpoint `replace(endpoint, out)` says with how many bytes in `out` it is replaced; 0: it stays.
 /// Nothing of `side` changes.
 template <typename Replace>
 FtpSegment plan_lines(const FtpSide& side, bool reply, std::string_view payload, size_t from, FtpPlan& plan,
@@ -152,10 +148,6 @@ FtpSegment plan_lines(const FtpSide& side, bool reply, std::string_view payload,
       place.text_size =
           static_cast<uint16_t>(replace(*endpoint, std::span<char, kFtpEndpointText>(place.text)));
       if (place.text_size > 0) ++plan.count;
-    }
-    if (begins && whole && reply && line.starts_with("234 ")) {
-      plan.secret = true;
-      return FtpSegment::good;
     }
     begins = whole;
     at = whole ? end + 1 : payload.size();

@@ -169,17 +169,15 @@ bool put_in(rte_mbuf* mbuf, const FtpPlan& plan, uint16_t most) {
   return true;
 }
 
-/// What of the segment is replaced.
-DropReason take_in(WorkerContext& ctx, rte_mbuf* mbuf, const FtpControl& control, FtpPlan& plan) {
+/// What of the segment is replaced. On none the side has moved on.
+DropReason take_in(WorkerContext& ctx, rte_mbuf* mbuf, FtpSide& side, FtpPlan& plan) {
   const PacketMeta& meta = meta_of(mbuf);
-  const FtpSide& side = control.side[static_cast<size_t>(meta.direction)];
   const uint32_t seq = tcp_of(mbuf).seq.host();
   const std::string_view payload(
       reinterpret_cast<const char*>(data_of(mbuf) + meta.ip_offset + meta.payload_offset),
       static_cast<size_t>(meta.ip_length - meta.payload_offset));
-  if (plan_again(side, seq, payload.size(), plan) != FtpSegment::good) return DropReason::ftp_order;
-  if (control.secret) return DropReason::none;
-  if (is_after(seq, side.next)) return DropReason::ftp_order;
+  if (is_after(seq, side.next) || plan_again(side, seq, payload.size(), plan) != FtpSegment::good)
+    return DropReason::ftp_order;
   const size_t known = side.next - seq;
   if (known < payload.size()) {
     Translator translator(ctx, meta.session, meta.direction);
@@ -280,8 +278,7 @@ Next ftp_send(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment* egress) {
   if (egress == nullptr || meta.ttl <= 1 || meta.ip_length > egress->mtu || !meta.has_transport() ||
       meta.icmp != net::IcmpKind::none)
     return Next::go_on();
-  FtpControl& control = control_of(ctx, meta.session);
-  FtpSide& side = control.side[static_cast<size_t>(meta.direction)];
+  FtpSide& side = control_of(ctx, meta.session).side[static_cast<size_t>(meta.direction)];
   net::TcpHeader& tcp = tcp_of(mbuf);
   const uint32_t seq = tcp.seq.host();
   const size_t size = static_cast<size_t>(meta.ip_length - meta.payload_offset);
@@ -291,15 +288,14 @@ Next ftp_send(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment* egress) {
   } else if (!side.begun) {
     begin(side, seq);
   }
-  if (is_over(ctx.sessions->at(meta.session).state)) release_announced(ctx, control);
+  if (is_over(ctx.sessions->at(meta.session).state)) release_announced(ctx, control_of(ctx, meta.session));
   FtpPlan plan;
   if (size > 0 && (tcp.flags & (kSyn | kRst)) == 0) {
-    if (const DropReason reason = take_in(ctx, mbuf, control, plan); reason != DropReason::none)
+    if (const DropReason reason = take_in(ctx, mbuf, side, plan); reason != DropReason::none)
       return Next::drop(reason);
   }
   if (plan.count > 0 && !put_in(mbuf, plan, egress->mtu)) return Next::drop(DropReason::ftp_room);
   if ((tcp.flags & (kSyn | kRst)) == 0) note(side, seq, size, plan);
-  control.secret |= plan.secret;
   if (side.edits.size() == 0) return Next::go_on();
   ctx.counters.ftp_rewritten.add(plan.count - plan.known);
   tcp.seq = net::be32::of(side.edits.to_peer(seq));

@@ -172,6 +172,7 @@ Result<std::shared_ptr<const DetectionRuleset>> DetectionRuleset::compile(
   choose_fast_patterns(out->rules_);
   out->headers_.assign(out->rules_.begin(), out->rules_.end());
   out->find_outward();
+  if (options.variables != nullptr) out->ways_needed_ = out->ways_needed(*options.variables);
   for (uint32_t i = 0; i < out->rules_.size(); ++i) {
     out->place(out->rules_[i], i);
     out->by_name_.emplace_back(out->rules_[i].info.name(), i);
@@ -189,7 +190,7 @@ Result<std::shared_ptr<const DetectionRuleset>> DetectionRuleset::compile(
       out->asks_body_md5_ = out->asks_body_md5_ || part.buffer == BufferId::email_body_md5;
   }
   out->list_groups();
-  if (auto status = out->compile_groups(options.threads); !status) {
+  if (auto status = out->compile_groups(options); !status) {
     return tl::unexpected(std::move(status).error());
   }
   if (auto status = out->make_scratch(options); !status) return tl::unexpected(std::move(status).error());
@@ -232,6 +233,18 @@ void DetectionRuleset::find_outward() {
   const auto most =
       std::ranges::max_element(rules, {}, [](const auto& pair_and_rules) { return pair_and_rules.second; });
   if (most != rules.end()) outward_ = most->first;
+}
+
+WaysNeeded DetectionRuleset::ways_needed(const ast::RuleVariables& variables) const {
+  if (!outward_) return WaysNeeded::any;
+  const auto first = ast::bind_addresses(addresses_[outward_->first], variables);
+  const auto second = ast::bind_addresses(addresses_[outward_->second], variables);
+  // A set that cannot be bound is empty.
+  return first && second && first->meets(*second) ? WaysNeeded::any : WaysNeeded::not_both;
+}
+
+bool DetectionRuleset::covers(const ast::RuleVariables& variables) const {
+  return ways_needed_ == WaysNeeded::any || ways_needed(variables) == ways_needed_;
 }
 
 RuleWay DetectionRuleset::way_of(const DetectionRule& rule) const {
@@ -365,15 +378,16 @@ std::vector<PrefilterGroup*> DetectionRuleset::all_groups() {
   return all;
 }
 
-Status DetectionRuleset::compile_groups(unsigned threads) {
+Status DetectionRuleset::compile_groups(const DetectionCompileOptions& options) {
   const std::vector<PrefilterGroup*> groups = all_groups();
   std::vector<Status> results(groups.size());
   std::atomic<size_t> next{0};
   const auto work = [&] {
-    for (size_t i = next++; i < groups.size(); i = next++) results[i] = groups[i]->compile();
+    for (size_t i = next++; i < groups.size(); i = next++)
+      results[i] = groups[i]->compile(ways_needed_, options.cache);
   };
   std::vector<std::thread> helpers;
-  for (unsigned i = 1; i < threads; ++i) helpers.emplace_back(work);
+  for (unsigned i = 1; i < options.threads; ++i) helpers.emplace_back(work);
   work();
   for (std::thread& helper : helpers) helper.join();
   for (Status& result : results) {

@@ -28,6 +28,10 @@ namespace weir::inspection {
 struct DetectionCompileOptions {
   unsigned workers = 1;  // sets of scratch memory
   unsigned threads = 1;  // databases that are compiled at once
+  /// Of the profile that it is for; null: of any. With them less has to be compiled, see covers().
+  const ast::RuleVariables* variables = nullptr;
+  /// Where databases are kept from one compilation to the next; null: nowhere.
+  DatabaseCache* cache = nullptr;
   /// Shared by all rulesets of the process; null: names of this ruleset alone.
   std::shared_ptr<FlowBitNames> flowbit_names;
   /// Limits and suppressions beside the rules' own; null: none. Read during compile() alone.
@@ -98,6 +102,9 @@ class DetectionRuleset {
   static Result<std::shared_ptr<const DetectionRuleset>> compile(const ast::ParsedRuleset& parsed,
                                                                  const DetectionCompileOptions& options);
 
+  /// May be bound with these variables (DetectionProfile::bind()).
+  bool covers(const ast::RuleVariables& variables) const;
+
   /// Differs between any two rulesets of this process; never 0.
   uint32_t serial() const { return serial_; }
   const DetectionRule& rule(uint32_t index) const { return rules_[index]; }
@@ -165,6 +172,7 @@ class DetectionRuleset {
   static size_t index(Direction d) { return static_cast<size_t>(d); }
   void configure(DetectionRule& rule, const ast::Rule& parsed, const ast::ThresholdConfig& config);
   void find_outward();
+  WaysNeeded ways_needed(const ast::RuleVariables& variables) const;
   RuleWay way_of(const DetectionRule& rule) const;
   void place(const DetectionRule& rule, uint32_t number);
   void place_payload(const DetectionRule& rule, uint32_t number, Direction d);
@@ -173,13 +181,14 @@ class DetectionRuleset {
                               uint8_t step, Direction d);
   void list_groups();
   std::vector<PrefilterGroup*> all_groups();
-  Status compile_groups(unsigned threads);
+  Status compile_groups(const DetectionCompileOptions& options);
   Status make_scratch(const DetectionCompileOptions& options);
 
   uint32_t serial_ = 0;
   std::vector<DetectionRule> rules_;
   std::vector<RuleHeader> headers_;
   std::optional<std::pair<uint32_t, uint32_t>> outward_;
+  WaysNeeded ways_needed_ = WaysNeeded::any;
   std::vector<std::pair<RuleName, uint32_t>> by_name_;  // sorted
   std::vector<ast::Issue> issues_;
   std::vector<uint32_t> slow_;

@@ -92,16 +92,26 @@ bool proposes(const DetectionRule& rule, const BufferPart& part) {
   return true;
 }
 
-std::string key_of(const DetectionRule& rule, const Literal& literal) {
+/// Names of files come while their bytes do, so that bytes which a rule asks for may be gone when a name
+/// proposes it. Names stay: if such a rule has a literal in bytes, that one proposes it.
+void leave_names_to_bytes(const DetectionRule& rule, std::vector<Literal>& literals) {
+  const auto buffer_of = [&](const Literal& l) { return rule.parts[static_cast<size_t>(l.part)].buffer; };
+  const bool in_bytes = std::ranges::any_of(
+      literals, [&](const Literal& l) { return info_of(buffer_of(l)).kind == BufferKind::grows; });
+  if (in_bytes)
+    std::erase_if(literals, [&](const Literal& l) { return buffer_of(l) == BufferId::file_name; });
+}
+
+/// The same for what is the same to a matcher. Two literals that share one by chance are taken for more
+/// common than they are, no more.
+uint64_t key_of(const DetectionRule& rule, const Literal& literal) {
   const BufferPart& part = rule.parts[static_cast<size_t>(literal.part)];
-  std::string key = literal.bytes;
-  if (literal.nocase) {
-    for (char& c : key) {
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
+  uint64_t key = uint64_t{0xcbf2'9ce4'8422'2325} ^ static_cast<uint64_t>(part.buffer) ^
+                 static_cast<uint64_t>(part.chain) << 8;
+  for (char c : literal.bytes) {
+    if (literal.nocase && c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    key = (key ^ static_cast<unsigned char>(c)) * 0x100'0000'01b3;  // FNV-1a
   }
-  key += static_cast<char>(part.buffer);
-  key += static_cast<char>(part.chain);
   return key;
 }
 
@@ -109,7 +119,8 @@ std::string key_of(const DetectionRule& rule, const Literal& literal) {
 
 void choose_fast_patterns(std::vector<DetectionRule>& rules) {
   std::vector<std::vector<Literal>> all(rules.size());
-  std::unordered_map<std::string, uint32_t> uses;
+  std::unordered_map<uint64_t, uint32_t> uses;
+  uses.reserve(2 * rules.size());
   for (size_t r = 0; r < rules.size(); ++r) {
     std::vector<Literal> of_pcre;
     for (size_t p = 0; p < rules[r].parts.size(); ++p) {
@@ -122,6 +133,7 @@ void choose_fast_patterns(std::vector<DetectionRule>& rules) {
       all[r] = std::move(of_pcre);
       std::erase_if(all[r], [](const Literal& l) { return l.bytes.size() < kShortest; });
     }
+    leave_names_to_bytes(rules[r], all[r]);
     for (const Literal& literal : all[r]) ++uses[key_of(rules[r], literal)];
   }
   for (size_t r = 0; r < rules.size(); ++r) {

@@ -1,6 +1,9 @@
 #include "inspection/compile/literal_database.h"
 
 #include <limits>
+#include <utility>
+
+#include "inspection/compile/database_cache.h"
 
 namespace weir::inspection {
 
@@ -23,9 +26,7 @@ int on_match(unsigned id, unsigned long long, unsigned long long, unsigned, void
 
 }  // namespace
 
-Result<LiteralDatabase> LiteralDatabase::compile(const std::vector<Literal>& literals) {
-  LiteralDatabase result;
-  if (literals.empty()) return result;
+Result<DatabasePtr> compile_database(std::span<const Literal> literals) {
   std::vector<const char*> expressions;
   std::vector<unsigned> flags, ids;
   std::vector<size_t> lengths;
@@ -35,17 +36,26 @@ Result<LiteralDatabase> LiteralDatabase::compile(const std::vector<Literal>& lit
     lengths.push_back(literal.bytes.size());
     flags.push_back(HS_FLAG_SINGLEMATCH | (literal.nocase ? HS_FLAG_CASELESS : 0U));
   }
-  hs_database_t* db = nullptr;
+  hs_database_t* raw = nullptr;
   hs_compile_error_t* error = nullptr;
   const hs_error_t code =
       hs_compile_lit_multi(expressions.data(), flags.data(), ids.data(), lengths.data(),
-                           static_cast<unsigned>(expressions.size()), HS_MODE_BLOCK, nullptr, &db, &error);
+                           static_cast<unsigned>(expressions.size()), HS_MODE_BLOCK, nullptr, &raw, &error);
+  DatabasePtr database(raw);
   const std::unique_ptr<hs_compile_error_t, FreeCompileError> owned_error(error);
   if (code != HS_SUCCESS) {
     return fail(ErrorCode::refused, "Hyperscan does not compile the literals: " +
                                         std::string(error != nullptr ? error->message : "no reason given"));
   }
-  result.db_.reset(db);
+  return database;
+}
+
+Result<LiteralDatabase> LiteralDatabase::compile(const std::vector<Literal>& literals, DatabaseCache* cache) {
+  LiteralDatabase result;
+  if (literals.empty()) return result;
+  auto database = cache != nullptr ? cache->get(literals) : compile_database(literals);
+  if (!database) return tl::unexpected(std::move(database).error());
+  result.db_ = std::move(*database);
   return result;
 }
 

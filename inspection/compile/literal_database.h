@@ -29,10 +29,17 @@ struct FreeScratch {
 using DatabasePtr = std::unique_ptr<hs_database_t, FreeDatabase>;
 using ScratchPtr = std::unique_ptr<hs_scratch_t, FreeScratch>;
 
+/// A literal's id is its index. Literals are at least one.
+Result<DatabasePtr> compile_database(std::span<const Literal> literals);
+
+class DatabaseCache;
+
 class LiteralDatabase {
  public:
-  /// Compiles; a literal's id is its index. No literals make a database in which nothing is ever found.
-  static Result<LiteralDatabase> compile(const std::vector<Literal>& literals);
+  /// Compiles, or takes it out of `cache`, unless null. No literals make a database in which nothing is ever
+  /// found.
+  static Result<LiteralDatabase> compile(const std::vector<Literal>& literals,
+                                         DatabaseCache* cache = nullptr);
 
   /// Makes `scratch` large enough for this database too; it may hold null.
   Status grow(ScratchPtr& scratch) const;

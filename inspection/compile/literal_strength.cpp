@@ -1,9 +1,10 @@
 #include "inspection/compile/literal_strength.h"
 
-#include <algorithm>
 #include <array>
+#include <bitset>
+#include <cstddef>
 #include <cstdint>
-#include <unordered_set>
+#include <utility>
 
 namespace weir::inspection {
 
@@ -132,15 +133,26 @@ uint32_t gram(std::string_view bytes) {
   return out;
 }
 
-const std::unordered_set<uint32_t>& ordinary_grams() {
-  static const std::unordered_set<uint32_t> the_one = [] {
-    std::unordered_set<uint32_t> grams;
+/// Grams by a hash: of some thousand in all of them no more than one in twenty shares its place with an
+/// ordinary one.
+class OrdinaryGrams {
+ public:
+  OrdinaryGrams() {
     for (const std::string_view text : kOrdinary) {
-      for (size_t i = 0; i + kGram <= text.size(); ++i) grams.insert(gram(text.substr(i)));
+      for (size_t i = 0; i + kGram <= text.size(); ++i) places_.set(place(gram(text.substr(i))));
     }
-    return grams;
-  }();
-  return the_one;
+  }
+  bool has(uint32_t bytes) const { return places_[place(bytes)]; }
+
+ private:
+  static constexpr unsigned kBits = 16;
+  static size_t place(uint32_t bytes) { return bytes * 0x9e37'79b1U >> (32 - kBits); }
+  std::bitset<size_t{1} << kBits> places_;
+};
+
+const OrdinaryGrams& ordinary_grams() {
+  static const OrdinaryGrams the_ones;
+  return the_ones;
 }
 
 /// How little a byte is to be expected in traffic: a rough scale, text and zeros being common.
@@ -155,41 +167,68 @@ double rarity(unsigned char c) {
   return 1.4;
 }
 
-/// The sum over the bytes, the same byte again saying less each time.
-double sum_of_rarity(std::string_view bytes) {
-  std::array<uint8_t, 256> seen{};
-  double sum = 0;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    sum += rarity(byte) / (1.0 + seen[byte]);
-    if (seen[byte] < 255) ++seen[byte];
+/// Bytes of a content, with what their strength is made of, so that each stretch of them costs a few steps.
+class Text {
+ public:
+  explicit Text(std::string_view bytes) : bytes_(bytes.substr(0, kMost)) {
+    std::array<int16_t, 256> last;
+    last.fill(-1);
+    for (size_t i = 0; i < bytes_.size(); ++i) {
+      const auto byte = static_cast<unsigned char>(bytes_[i]);
+      before_[i] = std::exchange(last[byte], static_cast<int16_t>(i));
+      rarity_[i] = rarity(byte);
+      ordinary_[i] = i + kGram <= bytes_.size() && ordinary_grams().has(gram(bytes_.substr(i)));
+    }
   }
-  return sum;
-}
+  size_t size() const { return bytes_.size(); }
+
+  double strength(size_t begin, size_t end) const {
+    const size_t tail = end - begin > kEnd ? end - kEnd : begin;
+    // What lies before the end saves verifying, but not Hyperscan's first look.
+    const double sum = sum_of_rarity(tail, end) + sum_of_rarity(begin, tail) / 4;
+    size_t grams = 0, ordinary = 0;
+    for (size_t i = tail; i + kGram <= end; ++i, ++grams) ordinary += ordinary_[i];
+    if (grams == 0) return sum;
+    return sum * (1.0 - 0.9 * static_cast<double>(ordinary) / static_cast<double>(grams));
+  }
+
+ private:
+  static constexpr size_t kMost = 1'024;  // what lies behind is not looked at
+
+  /// Of the bytes, the same byte again saying less each time.
+  double sum_of_rarity(size_t begin, size_t end) const {
+    double sum = 0;
+    for (size_t i = begin; i < end; ++i) {
+      int again = 1;
+      for (int at = before_[i]; at >= static_cast<int>(begin); at = before_[static_cast<size_t>(at)]) ++again;
+      sum += rarity_[i] / again;
+    }
+    return sum;
+  }
+
+  std::string_view bytes_;
+  std::array<int16_t, kMost> before_;  // where the same byte stands before it; -1: nowhere
+  std::array<double, kMost> rarity_;
+  std::array<bool, kMost> ordinary_;
+};
 
 }  // namespace
 
 double strength(std::string_view bytes) {
-  const std::string_view end = bytes.size() > kEnd ? bytes.substr(bytes.size() - kEnd) : bytes;
-  // What lies before the end saves verifying, but not Hyperscan's first look.
-  double sum = sum_of_rarity(end) + sum_of_rarity(bytes.substr(0, bytes.size() - end.size())) / 4;
-  size_t grams = 0, ordinary = 0;
-  for (size_t i = 0; i + kGram <= end.size(); ++i, ++grams)
-    ordinary += ordinary_grams().contains(gram(end.substr(i)));
-  if (grams > 0) sum *= 1.0 - 0.9 * static_cast<double>(ordinary) / static_cast<double>(grams);
-  return sum;
+  const Text text(bytes);
+  return text.strength(0, text.size());
 }
 
 std::string_view strongest_stretch(std::string_view bytes) {
   if (bytes.size() <= kEnd) return bytes;
+  const Text text(bytes);
   std::string_view best;
   double best_strength = -1;
-  for (size_t end = kEnd; end <= bytes.size(); ++end) {
-    const size_t at = end > kLongestLiteral ? end - kLongestLiteral : 0;
-    const std::string_view stretch = bytes.substr(at, end - at);
-    if (const double s = strength(stretch); s > best_strength) {
+  for (size_t end = kEnd; end <= text.size(); ++end) {
+    const size_t begin = end > kLongestLiteral ? end - kLongestLiteral : 0;
+    if (const double s = text.strength(begin, end); s > best_strength) {
       best_strength = s;
-      best = stretch;
+      best = bytes.substr(begin, end - begin);
     }
   }
   return best;

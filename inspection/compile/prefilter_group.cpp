@@ -29,7 +29,8 @@ void PrefilterGroup::add(const std::string& bytes, bool nocase, uint32_t rule, R
   if (rules.empty() || rules.back().number != rule) rules.push_back({rule, way});
 }
 
-Result<std::unique_ptr<PrefilterGroup::Table>> PrefilterGroup::make_table(RuleWays ways) const {
+Result<std::unique_ptr<PrefilterGroup::Table>> PrefilterGroup::make_table(RuleWays ways,
+                                                                          DatabaseCache* cache) const {
   auto table = std::make_unique<Table>();
   std::vector<Literal> literals;
   for (const Pending& pending : pending_) {
@@ -46,30 +47,33 @@ Result<std::unique_ptr<PrefilterGroup::Table>> PrefilterGroup::make_table(RuleWa
   for (const Rule& rule : always_) {
     if (is_meant(rule.way, ways)) table->always.push_back(rule.number);
   }
-  auto database = LiteralDatabase::compile(literals);
+  auto database = LiteralDatabase::compile(literals, cache);
   if (!database) return tl::unexpected(std::move(database).error());
   table->database = std::move(*database);
   return table;
 }
 
-Status PrefilterGroup::compile() {
+Status PrefilterGroup::compile(WaysNeeded needed, DatabaseCache* cache) {
   // Without rules of one way the tables with it and without it are the same.
   RuleWays there = 0;
   const auto note = [&](const Rule& rule) {
+    all_.push_back(rule.number);
     if (rule.way != RuleWay::any) there |= static_cast<RuleWays>(1U << static_cast<unsigned>(rule.way));
   };
   for (const Pending& pending : pending_) std::ranges::for_each(pending.rules, note);
   std::ranges::for_each(always_, note);
   for (RuleWays ways = 0; ways <= kAllRuleWays; ++ways) {
     const RuleWays same = ways & there;
+    if (ways == kAllRuleWays && same == ways && needed == WaysNeeded::not_both) continue;
     if (same != ways) {
       by_ways_[ways] = by_ways_[same];
       continue;
     }
-    auto table = make_table(ways);
+    auto table = make_table(ways, cache);
     if (!table) return tl::unexpected(std::move(table).error());
     by_ways_[ways] = tables_.emplace_back(std::move(*table)).get();
   }
+  literals_ = pending_.size();
   pending_ = {};
   by_literal_ = {};
   return {};
@@ -130,9 +134,7 @@ bool PrefilterGroup::propose(RuleWays ways, std::span<const uint8_t> value, hs_s
 }
 
 void PrefilterGroup::propose_all(ProposedRules& proposed) const {
-  const Table& table = of(kAllRuleWays);
-  for (const uint32_t rule : table.always) proposed.add(rule);
-  for (const uint32_t rule : table.rules) proposed.add(rule);
+  for (const uint32_t rule : all_) proposed.add(rule);
 }
 
 size_t PrefilterGroup::databases() const {

@@ -65,14 +65,20 @@ enum class RuleWay : uint8_t {
 using RuleWays = uint8_t;
 inline constexpr RuleWays kAllRuleWays = 3;
 
+/// Which sets of ways sessions can have.
+enum class WaysNeeded : uint8_t {
+  any,
+  not_both,  // nothing leaves and enters at once: the two sets of addresses have nothing in common
+};
+
 class PrefilterGroup {
  public:
   /// Builder: `rule` is proposed wherever the literal stands.
   void add(const std::string& bytes, bool nocase, uint32_t rule, RuleWay way);
   /// Builder: proposed whenever there is anything.
   void add_always(uint32_t rule, RuleWay way) { always_.push_back({rule, way}); }
-  /// Builder: after the last add().
-  Status compile();
+  /// Builder: after the last add(). `cache` may be null. Ways that are not needed must not be asked for.
+  Status compile(WaysNeeded needed = WaysNeeded::any, DatabaseCache* cache = nullptr);
   Status grow(ScratchPtr& scratch) const;
 
   /// No rule of those ways is in it.
@@ -92,7 +98,8 @@ class PrefilterGroup {
 
   /// Of the longest literal; what lies that far before new bytes has to be scanned again.
   size_t longest() const { return longest_; }
-  size_t literals() const { return of(kAllRuleWays).literals; }
+  /// Of all rules.
+  size_t literals() const { return literals_; }
   size_t databases() const;
   size_t database_bytes() const;
 
@@ -117,15 +124,16 @@ class PrefilterGroup {
       for (uint32_t i = first[literal]; i < first[literal + 1]; ++i) proposed.add(rules[i]);
     }
   };
-  Result<std::unique_ptr<Table>> make_table(RuleWays ways) const;
+  Result<std::unique_ptr<Table>> make_table(RuleWays ways, DatabaseCache* cache) const;
   const Table& of(RuleWays ways) const { return *by_ways_[ways]; }
 
   std::vector<Pending> pending_;
   std::unordered_map<std::string, size_t> by_literal_;
   std::vector<Rule> always_;
+  std::vector<uint32_t> all_;
   std::vector<std::unique_ptr<Table>> tables_;  // those that differ
   std::array<const Table*, kAllRuleWays + 1> by_ways_{};
-  size_t longest_ = 0;
+  size_t longest_ = 0, literals_ = 0;
 };
 
 }  // namespace weir::inspection

@@ -28,6 +28,8 @@ bool has_negation(const ast::SetTerm& term, const ast::RuleVariables& variables,
 Result<std::shared_ptr<const DetectionProfile>> DetectionProfile::bind(
     std::shared_ptr<const DetectionRuleset> ruleset, const ast::RuleVariables& variables, InspectMode mode,
     DropScope drop_scope, std::vector<std::string>* unbound) {
+  if (!ruleset->covers(variables))
+    return fail(ErrorCode::internal, "the rules were compiled for other variables");
   std::shared_ptr<DetectionProfile> profile(new DetectionProfile);
   const auto report = [&](const ast::SetExpression& expression, const std::string& sentence) {
     if (unbound != nullptr) unbound->push_back(expression.text + ": " + sentence);

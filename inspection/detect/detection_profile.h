@@ -19,6 +19,7 @@ class DetectionProfile {
  public:
   /// Resolves every address and port expression of `ruleset` under `variables`. An expression that names an
   /// unknown variable matches nothing, and its sentence is added to `unbound` (once for each expression).
+  /// An error: the ruleset does not cover them.
   static Result<std::shared_ptr<const DetectionProfile>> bind(std::shared_ptr<const DetectionRuleset> ruleset,
                                                               const ast::RuleVariables& variables,
                                                               InspectMode mode,

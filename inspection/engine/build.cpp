@@ -1,6 +1,8 @@
 // Rule files and what profiles say -> Rulesets.
 #include <openssl/evp.h>
+#include <sched.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <filesystem>
@@ -18,6 +20,15 @@ namespace {
 constexpr uintmax_t kMaxFileBytes = uintmax_t{256} << 20;
 
 std::atomic<uint64_t> last_serial{0};
+
+/// Those that it may run on: in the hub all but the workers'.
+unsigned cores_of_this_thread() {
+  constexpr int kMost = 16;
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
+  return static_cast<unsigned>(std::clamp(CPU_COUNT(&cores), 1, kMost));
+}
 
 void add_issues(std::span<const ast::Issue> issues, const ast::ParsedRuleset& rules,
                 std::vector<RuleIssue>& out) {
@@ -101,9 +112,12 @@ Result<RulesetBuild> check_rules(const std::vector<std::string>& files, const as
 }
 
 Result<RulesetBuild> compile_rules(const ast::ParsedRuleset& rules, unsigned workers, const ProfileSpec& spec,
-                                   std::shared_ptr<FlowBitNames> names) {
+                                   std::shared_ptr<FlowBitNames> names, DatabaseCache* cache) {
   DetectionCompileOptions options;
   options.workers = workers;
+  options.threads = cores_of_this_thread();
+  options.variables = &spec.variables;
+  options.cache = cache;
   options.flowbit_names = std::move(names);
   auto compiled = DetectionRuleset::compile(rules, options);
   if (!compiled) return tl::unexpected(std::move(compiled.error()));
@@ -114,7 +128,8 @@ Result<RulesetBuild> compile_rules(const ast::ParsedRuleset& rules, unsigned wor
 }
 
 Result<RulesetBuild> RulesetBuilder::build(const ProfileSpec& spec) {
-  if (const auto known = compiled_.find(spec.files); known != compiled_.end()) {
+  const auto known = compiled_.find(spec.files);
+  if (known != compiled_.end() && known->second.rules->covers(spec.variables)) {
     auto build = bind(known->second.rules, known->second.refused, spec);
     if (build) build->digest = known->second.digest;
     return build;
@@ -122,10 +137,11 @@ Result<RulesetBuild> RulesetBuilder::build(const ProfileSpec& spec) {
   std::string digest;
   const auto rules = read_rule_files(spec.files, ast::RuleReader(), &digest);
   if (!rules) return tl::unexpected(rules.error());
-  auto build = compile_rules(*rules, workers_, spec, names_);
+  auto build = compile_rules(*rules, workers_, spec, names_, cache_);
   if (!build) return build;
   build->digest = digest;
-  compiled_.emplace(spec.files, Compiled{build->ruleset->profile().shared_ruleset(), build->refused, digest});
+  compiled_.insert_or_assign(spec.files,
+                             Compiled{build->ruleset->profile().shared_ruleset(), build->refused, digest});
   return build;
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "inspection/compile/database_cache.h"
 #include "inspection/engine/ruleset.h"
 #include "inspection/inspector.h"
 #include "inspection/rules/language.h"
@@ -25,9 +26,10 @@ struct ProfileSpec {
 class RulesetBuilder {
  public:
   /// `workers` sets of scratch memory are allocated with each compiled list of files.
-  /// `names` as in build_ruleset().
-  explicit RulesetBuilder(unsigned workers, std::shared_ptr<FlowBitNames> names = nullptr)
-      : workers_(workers), names_(std::move(names)) {}
+  /// `names` as in build_ruleset(); `cache`, which has to outlive it, may be null.
+  explicit RulesetBuilder(unsigned workers, std::shared_ptr<FlowBitNames> names = nullptr,
+                          DatabaseCache* cache = nullptr)
+      : workers_(workers), names_(std::move(names)), cache_(cache) {}
 
   /// Fails as a whole only if a file cannot be read or the matcher does not get what it needs.
   Result<RulesetBuild> build(const ProfileSpec& spec);
@@ -43,6 +45,7 @@ class RulesetBuilder {
   };
   unsigned workers_;
   std::shared_ptr<FlowBitNames> names_;
+  DatabaseCache* cache_;
   std::map<std::vector<std::string>, Compiled> compiled_;
 };
 
@@ -52,9 +55,11 @@ Result<std::string> read_rule_file(const std::string& path);
 Result<ast::ParsedRuleset> read_rule_files(const std::vector<std::string>& files, ast::RuleReader reader,
                                            std::string* digest = nullptr);
 
-/// What RulesetBuilder does once the files are read and parsed.
+/// What RulesetBuilder does once the files are read and parsed, on as many threads as the caller may use
+/// cores.
 Result<RulesetBuild> compile_rules(const ast::ParsedRuleset& rules, unsigned workers,
                                    const ProfileSpec& spec = {},
-                                   std::shared_ptr<FlowBitNames> names = nullptr);
+                                   std::shared_ptr<FlowBitNames> names = nullptr,
+                                   DatabaseCache* cache = nullptr);
 
 }  // namespace weir::inspection

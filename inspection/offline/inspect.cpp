@@ -91,6 +91,7 @@ Status run(InspectRequest& request, std::ostream& err, size_t& refused) {
   if (!rules) return tl::unexpected(rules.error());
   DetectionCompileOptions options;
   options.workers = request.workers;
+  options.variables = &request.settings.variables;
   if (!request.settings.action_order.empty()) options.action_order = request.settings.action_order;
   ast::ThresholdConfig thresholds;
   if (!request.settings.threshold_file.empty()) {

@@ -22,6 +22,7 @@ struct AddressSet {
   bool contains(const net::IpAddress& a) const {
     return a.is_v4() ? v4.contains(a.v4().value) : v6.contains(to_uint128(a.v6()));
   }
+  bool meets(const AddressSet& other) const { return v4.meets(other.v4) || v6.meets(other.v6); }
   void append(const AddressSet& other) {
     v4.append(other.v4);
     v6.append(other.v6);

@@ -38,6 +38,17 @@ class IntervalSet {
     return after != intervals_.begin() && value <= std::prev(after)->last;
   }
 
+  /// Some value is in both.
+  bool meets(const IntervalSet& other) const {
+    auto a = intervals_.begin();
+    auto b = other.intervals_.begin();
+    while (a != intervals_.end() && b != other.intervals_.end()) {
+      if (a->first <= b->last && b->first <= a->last) return true;
+      a->last < b->last ? static_cast<void>(++a) : static_cast<void>(++b);
+    }
+    return false;
+  }
+
   /// Adds the members of `other`. normalise() has to follow before anything else is asked of the set.
   void append(const IntervalSet& other) {
     intervals_.insert(intervals_.end(), other.intervals_.begin(), other.intervals_.end());

@@ -423,6 +423,12 @@ struct Profile {
   Location where;
 };
 
+/// Compiled rules on disk.
+struct RuleCache {
+  std::string folder;      // absolute; empty: none
+  uint32_t max_mib = 256;  // what all files may take, but for those in use
+};
+
 struct Config {
   std::string file;
   uint64_t digest = 0;  // of the file's text, see save.h
@@ -435,6 +441,7 @@ struct Config {
   Tcp tcp;
   Api api;
   Log log;
+  RuleCache rule_cache;
   Events events;
   std::vector<Port> ports;
   std::vector<Domain> domains;

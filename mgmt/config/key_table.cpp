@@ -22,6 +22,7 @@ constexpr SectionSpec kSections[] = {
     {"timeouts", Change::live, false, "After how long without a packet a session is forgotten."},
     {"tcp", Change::live, false, "How closely TCP is followed; see sessions.md."},
     {"api", Change::restart, false, "Where weirctl reaches the hub."},
+    {"rule_cache", Change::live, false, "What is compiled of inspection rules, kept on disk."},
     {"log", Change::live, false, "The hub's own log, on standard error."},
     {"events", Change::restart, false, "Alerts, drops and flows, as EVE JSON."},
     {"port[]", Change::restart, true, "An Ethernet device that DPDK drives."},

@@ -126,6 +126,24 @@ constexpr KeySpec kKeys[] = {
      .change = Change::restart,
      .help = "The largest request; larger ones are refused. A batch of a million routes has about 50 MiB."},
 
+    {.path = "rule_cache.folder",
+     .kind = ValueKind::file,
+     .fallback = "\"\"",
+     .help = "A folder for what is compiled of inspection rules, which is made if it is not there: the next "
+             "start "
+             "compiles only what has changed. It has to belong to the hub's user, and nobody else may write "
+             "to it. "
+             "`\"\"`: all is compiled at each start and reload."},
+    {.path = "rule_cache.max_mib",
+     .kind = ValueKind::integer,
+     .fallback = "256",
+     .min = 0,
+     .max = 1'048'576,
+     .unit = "MiB",
+     .help =
+         "What the files there may take in all. Those that the rules at hand need stay; of the others those "
+         "that were used longest ago go first."},
+
     {.path = "log.level",
      .kind = ValueKind::choice,
      .fallback = "\"info\"",

@@ -274,6 +274,10 @@ void read_singles(const Table& root, Config& out) {
   routes.get_file("file", out.routes_file);
   out.routes_file_where = routes.where("file");
 
+  const Table rule_cache = root.inner("rule_cache");
+  rule_cache.get_file("folder", out.rule_cache.folder);
+  rule_cache.get("max_mib", out.rule_cache.max_mib);
+
   const Table log = root.inner("log");
   log.get("level", out.log.level);
   out.log.where = log.where();

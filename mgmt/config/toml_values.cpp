@@ -353,6 +353,8 @@ Values single_values(const Config& c) {
           {"api.socket", toml(c.api.socket)},
           {"api.max_request_mib", toml(c.api.max_request_mib)},
           {"routes.file", toml(c.routes_file)},
+          {"rule_cache.folder", toml(c.rule_cache.folder)},
+          {"rule_cache.max_mib", toml(c.rule_cache.max_mib)},
           {"log.level", toml(c.log.level)},
           {"events.eve", toml(c.events.eve)},
           {"events.flow", toml(c.events.flow)},

@@ -1,6 +1,8 @@
 #include "mgmt/control/reconfigure.h"
 
 #include <algorithm>
+#include <iterator>
+#include <memory>
 #include <new>
 #include <set>
 #include <sstream>
@@ -26,6 +28,17 @@ std::vector<std::string> lines_of(const std::string& text) {
   std::istringstream in(text);
   for (std::string line; std::getline(in, line);) lines.push_back(line);
   return lines;
+}
+
+/// Null: none is wanted, or it cannot be used, which is no reason not to inspect.
+std::unique_ptr<inspection::DatabaseCache> open_cache(const config::Config& config,
+                                                      std::vector<std::string>& lines) {
+  if (config.rule_cache.folder.empty() || config.profiles.empty()) return nullptr;
+  auto cache =
+      inspection::DatabaseCache::open(config.rule_cache.folder, uint64_t{config.rule_cache.max_mib} << 20);
+  if (cache) return std::move(*cache);
+  lines.push_back("rule_cache.folder: " + cache.error().message + "; all rules are compiled");
+  return nullptr;
 }
 
 }  // namespace
@@ -58,7 +71,8 @@ FileConfig FileConfig::of(config::Config config) {
 RuleBuild build_rules(const config::Config& config, unsigned workers,
                       const std::shared_ptr<inspection::FlowBitNames>& names) {
   RuleBuild all;
-  inspection::RulesetBuilder builder(workers, names);
+  const auto cache = open_cache(config, all.cache);
+  inspection::RulesetBuilder builder(workers, names, cache.get());
   std::set<std::string> told;  // profiles may have files in common
   const auto tell = [&](std::string line) {
     if (told.insert(line).second) all.refused.push_back(std::move(line));
@@ -82,6 +96,14 @@ RuleBuild build_rules(const config::Config& config, unsigned workers,
     all.rulesets.emplace(profile.name, std::move(built->ruleset));
   }
   all.compiled = builder.compiled();
+  if (cache != nullptr) {
+    cache->prune();
+    auto outcome = cache->outcome();
+    all.cache.push_back("of the rules' databases " + std::to_string(outcome.loaded) + " come from " +
+                        config.rule_cache.folder + ", " + std::to_string(outcome.compiled) +
+                        " were compiled");
+    std::ranges::move(outcome.notes, std::back_inserter(all.cache));
+  }
   return all;
 }
 
@@ -107,6 +129,7 @@ ReadOutcome read_again(const ReadJob& job) {
   outcome.problems = in_words(rules.problems);
   if (!outcome.problems.empty()) return outcome;
   outcome.notes = std::move(rules.refused);
+  std::ranges::move(rules.cache, std::back_inserter(outcome.notes));
   outcome.rulesets = std::move(rules.rulesets);
   outcome.next = FileConfig::of(std::move(*next));
   outcome.next.profiles = std::move(rules.profiles);
@@ -120,6 +143,7 @@ ReadOutcome read_rules_again(const RulesJob& job) {
   outcome.problems = in_words(rules.problems);
   if (!outcome.problems.empty()) return outcome;
   outcome.notes = std::move(rules.refused);
+  std::ranges::move(rules.cache, std::back_inserter(outcome.notes));
   outcome.rulesets = std::move(rules.rulesets);
   for (const ProfileView& before : job.file.profiles) {
     const auto now = std::find_if(rules.profiles.begin(), rules.profiles.end(),

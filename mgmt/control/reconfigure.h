@@ -30,6 +30,7 @@ struct RuleBuild {
   model::Rulesets rulesets;
   std::vector<ProfileView> profiles;
   std::vector<std::string> refused;  // a line for each rule that was left out, or that cannot match
+  std::vector<std::string> cache;    // lines: what was found in rule_cache.folder, and what not
   size_t compiled = 0;               // lists of files; profiles share them
   std::vector<config::Problem> problems;
 };

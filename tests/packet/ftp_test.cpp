@@ -115,16 +115,15 @@ std::string with_commas(std::string address, uint16_t port) {
   return address + "," + std::to_string(port >> 8) + "," + std::to_string(port & 255);
 }
 
-std::unique_ptr<Snapshot> behind_a_pool(bool ftp = true, uint16_t low = 1'024, uint16_t high = 65'535,
-                                        uint16_t workers = 1) {
-  SnapshotBuilder b = open_network(workers);
-  NatRules rules = pool_rules(b, workers, "10.2.0.100", "10.2.0.103", low, high);
+std::unique_ptr<Snapshot> behind_a_pool(bool ftp = true, uint16_t low = 1'024, uint16_t high = 65'535) {
+  SnapshotBuilder b = open_network(1);
+  NatRules rules = pool_rules(b, 1, "10.2.0.100", "10.2.0.103", low, high);
   rules.pools[0].ftp = ftp;
   b.nat(rules);
   return b.build();
 }
-std::unique_ptr<Snapshot> published(bool ftp = true, uint16_t workers = 1) {
-  SnapshotBuilder b = open_network(workers);
+std::unique_ptr<Snapshot> published(bool ftp = true) {
+  SnapshotBuilder b = open_network(1);
   NatRules rules = web_rules(b);
   rules.published[0].port = rules.published[0].server_port = 21;
   rules.published[0].ftp = ftp;
@@ -346,67 +345,6 @@ TEST(Ftp, StaticAddressesBothWays) {
   EXPECT_EQ(control.say(1, "227 (" + with_commas(kA.host4, 40'000) + ")\r\n").payload,
             "227 (" + with_commas(seen, 40'000) + ")\r\n");
   EXPECT_EQ(control.say(0, "LIST\r\n").ack, control.next(1));
-}
-
-TEST(Ftp, OnWhicheverOfSeveralWorkers) {
-  constexpr uint16_t kWorkers = 3;
-  {
-    TestHub hub(behind_a_pool(true, 1'024, 65'535, kWorkers), {.workers = kWorkers});
-    Control control(hub, kA, kB.host4, kB);
-    control.handshake();
-    for (uint16_t port = 2'000; port < 2'020; ++port) {
-      const Got got = control.say(0, "PORT " + with_commas(kA.host4, port) + "\r\n");
-      const FtpEndpoint there = named(got.payload, false);
-      const Got syn =
-          got_of(hub.pass_through(sent_by(kB, {kB.host4, got.src}, tcp(kSyn, 1, 0, "", 20, there.port)),
-                                  port % kWorkers),
-                 kA);
-      ASSERT_EQ(syn.dst_port, port);
-      const Got answer =
-          got_of(hub.pass_through(sent_by(kA, {kA.host4, kB.host4}, tcp(kSyn | kAck, 9, 2, "", port, 20)),
-                                  static_cast<uint16_t>((port + 1) % kWorkers)),
-                 kB);
-      ASSERT_EQ(answer.src_port, there.port);
-    }
-  }
-  TestHub hub(published(true, kWorkers), {.workers = kWorkers});
-  Control control(hub, kB, "10.2.0.80", kA);
-  control.handshake();
-  for (uint16_t port = 41'000; port < 41'020; ++port) {
-    ASSERT_TRUE(control.say(1, "227 (" + with_commas(kA.host4, port) + ")\r\n").any);
-    const uint16_t from = static_cast<uint16_t>(port + 77);
-    ASSERT_EQ(got_of(hub.pass_through(sent_by(kB, {kB.host4, "10.2.0.80"}, tcp(kSyn, 1, 0, "", from, port)),
-                                      port % kWorkers),
-                     kA)
-                  .dst_port,
-              port);
-    ASSERT_EQ(
-        got_of(hub.pass_through(sent_by(kA, {kA.host4, kB.host4}, tcp(kSyn | kAck, 9, 2, "", port, from)),
-                                static_cast<uint16_t>((port + 1) % kWorkers)),
-               kB)
-            .src,
-        "10.2.0.80");
-  }
-}
-
-TEST(Ftp, BehindAuthNothingIsReadAnyMore) {
-  TestHub hub(behind_a_pool());
-  Control control(hub, kA, kB.host4, kB);
-  control.handshake();
-  const std::string port = "PORT " + with_commas(kA.host4, 1'029) + "\r\n";
-  const uint32_t at = control.next(0);
-  const Got first = control.say(0, port);
-  ASSERT_TRUE(control.say(0, "AUTH TLS\r\n").any);
-  ASSERT_TRUE(control.say(1, "234 go on\r\n").any);
-  for (const std::string& text : {std::string("\x16\x03\nP"), port, std::string("\x17\x03")}) {
-    const Got got = control.say(0, text);
-    EXPECT_EQ(got.payload, text);
-    EXPECT_EQ(control.say(1, "\x17\n22").ack, control.next(0));
-  }
-  EXPECT_TRUE(control.send(0, kPsh | kAck, "later", control.next(0) + 9).any) << "whatever its order";
-  const Got again = control.send(0, kPsh | kAck, port, at);
-  EXPECT_EQ(again.payload, first.payload);
-  EXPECT_EQ(again.seq, first.seq);
 }
 
 TEST(Ftp, OverIpv6) {

@@ -26,6 +26,8 @@ cores = [1]
 #tcp
 [api]
 #api
+[rule_cache]
+#rule_cache
 [log]
 #log
 [events]
@@ -150,6 +152,8 @@ TEST(Defaults, OfEmptyConfigAreThoseOfAFileThatSetsNothing) {
   EXPECT_EQ(c.limits.sessions, empty.limits.sessions);
   EXPECT_EQ(c.timeouts.tcp_established, empty.timeouts.tcp_established);
   EXPECT_EQ(c.api.socket, empty.api.socket);
+  EXPECT_EQ(c.rule_cache.folder, empty.rule_cache.folder);
+  EXPECT_EQ(c.rule_cache.max_mib, empty.rule_cache.max_mib);
   EXPECT_EQ(c.control.core, std::nullopt);
   EXPECT_EQ(c.attachments[0].mtu, 0u);
   EXPECT_EQ(c.attachments[0].tunnel.udp_port, 4'789);

@@ -140,6 +140,8 @@ const ChangeRow kRows[] = {
     {"tcp.reset_idle", "reset_idle = true", "reset_idle = false", "~ tcp.reset_idle\n"},
     {"api.max_request_mib", "mib = 16", "mib = 17", "! api.max_request_mib (restart)\n"},
     {"api.socket", "\"weir.sock\"", "\"w.sock\"", "! api.socket (restart)\n"},
+    {"rule_cache.folder", "\"cache\"", "\"other\"", "~ rule_cache.folder\n"},
+    {"rule_cache.max_mib", "max_mib = 17", "max_mib = 18", "~ rule_cache.max_mib\n"},
     {"log.level", "\"debug\"", "\"info\"", "~ log.level\n"},
     {"events.eve", "\"eve.json\"", "\"-\"", "! events.eve (restart)\n"},
     {"events.flow", "flow = false", "flow = true", "! events.flow (restart)\n"},

@@ -25,6 +25,8 @@ TEST(ReadConfig, ReadsTheSectionsThatAFileHasOnce) {
   EXPECT_EQ(c.workers.stall_us, 750u);
   EXPECT_EQ(c.control.core, 1u);
   EXPECT_EQ(c.api.socket, "/etc/weir/weir.sock");
+  EXPECT_EQ(c.rule_cache.folder, "/etc/weir/cache");
+  EXPECT_EQ(c.rule_cache.max_mib, 17U);
   EXPECT_EQ(c.log.level, "debug");
   EXPECT_EQ(c.events.eve, "/etc/weir/eve.json");
   EXPECT_FALSE(c.events.flow);

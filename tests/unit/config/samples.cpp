@@ -167,6 +167,9 @@ reset_idle = true
 [api]
 socket = "weir.sock"
 max_request_mib = 16
+[rule_cache]
+folder = "cache"
+max_mib = 17
 [log]
 level = "debug"
 [events]

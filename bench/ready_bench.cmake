@@ -1,0 +1,2 @@
+add_executable(weir_ready_bench ${CMAKE_CURRENT_SOURCE_DIR}/ready_bench.cpp)
+target_link_libraries(weir_ready_bench PRIVATE weir_bench_inspection weir_bench_main weir_flags)
