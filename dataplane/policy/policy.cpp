@@ -106,7 +106,7 @@ PolicyTable PolicyTable::build(std::vector<PolicyRule> rules, std::vector<Connec
       for (const auto& group : end->groups) table.by_attachment_ |= !group->attachments.empty();
     }
     table.places_.push_back(
-        {r, rule.name, rule.profile, rule.action, rule.if_unknown, rule.watch, rule.effects});
+        {r, rule.profile, rule.action, rule.if_unknown, rule.watch, !rule.names.empty(), rule.effects});
   }
   const RuleVectors* known = before != nullptr ? before->vectors_.get() : nullptr;
   table.vectors_ = RuleVectors::build(in_order, table.connections_, known);
@@ -131,8 +131,8 @@ PolicyDecision PolicyTable::classify(ConnectionIndex pair, const PolicyQuery& qu
   const uint32_t first = vectors_->find_first(pair, query, [&](uint32_t p) {
     const Place& place = places_[p];
     if_named = place.action;
-    if (place.name != kNoName) {
-      switch (query.names != nullptr ? query.names->ask(place.name) : NameAnswer::given_up) {
+    if (place.named) {
+      switch (query.names != nullptr ? query.names->ask(rules_[place.rule].names) : NameAnswer::given_up) {
         case NameAnswer::no:
           return false;
         case NameAnswer::not_yet:

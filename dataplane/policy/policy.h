@@ -17,7 +17,7 @@
 #include "dataplane/core/rule_effects.h"
 #include "dataplane/core/tuple.h"
 #include "inspection/events/event.h"
-#include "inspection/name_answer.h"
+#include "inspection/names/name_question.h"
 
 namespace weir::dataplane {
 
@@ -64,9 +64,8 @@ struct PolicyEnd {
   friend bool operator==(const PolicyEnd&, const PolicyEnd&) = default;
 };
 
-/// Names a thing that a first packet does not tell, such as the name of the server: see NameSource.
-using NameTerm = uint32_t;
-inline constexpr NameTerm kNoName = 0;
+using inspection::NameAnswer;
+using inspection::NameQuestion;
 
 /// What a rule with a name does to a session whose name stays unknown.
 enum class IfUnknown : uint8_t { deny, allow, next };
@@ -77,10 +76,11 @@ struct PolicyRule {
   PolicyAction action = PolicyAction::deny;
   PolicyEnd from, to;
   std::vector<ServiceTerm> services;  // empty: any
-  NameTerm name = kNoName;
+  NameQuestion names;                 // what a first packet does not tell; empty: nothing is asked
   IfUnknown if_unknown = IfUnknown::deny;
-  ProfileIndex profile = 0;  // with inspect
-  bool watch = false;        // counts, decides nothing
+  uint32_t names_version = 0;  // the policy version with which `names` became what they are
+  ProfileIndex profile = 0;    // with inspect
+  bool watch = false;          // counts, decides nothing
   RuleEffects effects = {};
   friend bool operator==(const PolicyRule&, const PolicyRule&) = default;
 };
@@ -89,13 +89,28 @@ struct PolicyRule {
 using RuleIndex = uint32_t;
 inline constexpr RuleIndex kDefaultDeny = ~0u;
 
-using inspection::NameAnswer;
-
 /// Tells what is known about the names of the session that is being decided.
 class NameSource {
  public:
   virtual ~NameSource() = default;
-  virtual NameAnswer ask(NameTerm name) const = 0;
+  virtual NameAnswer ask(const NameQuestion& names) const = 0;
+};
+
+/// For a session that was decided before, when it is decided again: its names are known no more. They are
+/// those that the rule asked for that decided, while that rule asks for the same; no other's.
+class DecidedNames final : public NameSource {
+ public:
+  DecidedNames() = default;
+  /// `own`: the rule that stands now where the one stood that decided, by `version`; may be null.
+  DecidedNames(const PolicyRule* own, uint32_t version) : own_(own), version_(version) {}
+  NameAnswer ask(const NameQuestion& names) const override {
+    if (own_ == nullptr || &names != &own_->names) return NameAnswer::no;
+    return own_->names_version <= version_ ? NameAnswer::yes : NameAnswer::given_up;
+  }
+
+ private:
+  const PolicyRule* own_ = nullptr;
+  uint32_t version_ = 0;
 };
 
 /// Some rules, in order; of more than it can hold it only tells that there are more.
@@ -200,14 +215,14 @@ class PolicyTable {
   /// What decides once a rule is known to match, in the order of evaluation.
   struct Place {
     RuleIndex rule = 0;
-    NameTerm name = kNoName;
     ProfileIndex profile = 0;
     PolicyAction action = PolicyAction::deny;
     IfUnknown if_unknown = IfUnknown::deny;
     bool watch = false;
+    bool named = false;
     RuleEffects effects;
   };
-  static_assert(sizeof(Place) == 16);
+  static_assert(sizeof(Place) <= 16);
 
   std::vector<PolicyRule> rules_;
   std::vector<Connection> connections_;

@@ -148,7 +148,7 @@ class RuleVectors::Compiler {
     std::vector<Likeness> others;
     for (uint32_t p = 0; p < rules_.size(); ++p) {
       const PolicyRule& rule = *rules_[p];
-      if (rule.watch || rule.name != kNoName) {
+      if (rule.watch || !rule.names.empty()) {
         places.push_back(p);
       } else {
         others.push_back(

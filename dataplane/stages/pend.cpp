@@ -4,6 +4,7 @@
 #include "dataplane/stages/inspect.h"
 #include "dataplane/stages/session_slow.h"
 #include "dataplane/stages/tcp_reset.h"
+#include "dataplane/stages/transport_checksum.h"
 #include "dataplane/worker/leave.h"
 #include "dataplane/worker/policy_log.h"
 #include "dataplane/worker/session_life.h"
@@ -89,6 +90,17 @@ void end_uninspected(WorkerContext& ctx, SessionIndex index) {
   end_session(ctx, index, inspection::FlowEnd::dropped);
 }
 
+/// All that is held goes on; the session stays pending.
+void release(WorkerContext& ctx, SessionIndex index) {
+  const Session& session = ctx.sessions->at(index);
+  ctx.pending->take_held(ctx.sessions->cold(index).pending, [&](rte_mbuf* mbuf) {
+    PacketMeta& meta = meta_of(mbuf);
+    meta.adjacency = session.adjacency[static_cast<size_t>(meta.direction)];  // it may have moved meanwhile
+    ctx.pending->released.push_back(mbuf);
+  });
+  note_counts(ctx);
+}
+
 /// The session goes on by the rule that decided. False: inspection has no room for it.
 bool settle(WorkerContext& ctx, SessionIndex index, const FirstPacket& packet, const FirstDecision& decision,
             uint16_t length) {
@@ -102,11 +114,7 @@ bool settle(WorkerContext& ctx, SessionIndex index, const FirstPacket& packet, c
     return false;
   }
   session.versions = versions_of(cold.policy_version, cold.route_version[0], cold.route_version[1]);
-  ctx.pending->take_held(cold.pending, [&](rte_mbuf* mbuf) {
-    PacketMeta& meta = meta_of(mbuf);
-    meta.adjacency = session.adjacency[static_cast<size_t>(meta.direction)];  // it may have moved meanwhile
-    ctx.pending->released.push_back(mbuf);
-  });
+  release(ctx, index);
   close(ctx, index);
   log_start(ctx, index);
   return true;
@@ -114,6 +122,19 @@ bool settle(WorkerContext& ctx, SessionIndex index, const FirstPacket& packet, c
 
 /// Is there anything in it that could tell a name, or that must not pass before?
 bool carries(const PacketMeta& meta) { return meta.fragment || meta.ip_length > meta.payload_offset; }
+
+/// Shows the packet to the finder, and says what it is. What its receiver discards tells nothing.
+PendingEvent read(WorkerContext& ctx, rte_mbuf* mbuf, PendingIndex own) {
+  const PacketMeta& meta = meta_of(mbuf);
+  const bool load = carries(meta);
+  if (meta.fragment) return PendingEvent::load;
+  inspection::Packet packet = packet_of(mbuf, ctx.now);
+  packet.checksum_bad =
+      load && !transport_checksum_right(mbuf, meta, packet.ip.subspan(packet.ip_header.size()));
+  ctx.pending->read(own, packet);
+  if (!load) return PendingEvent::bare;
+  return ctx.pending->passes(own) ? PendingEvent::handshake : PendingEvent::load;
+}
 
 Next pend_packet(WorkerContext& ctx, rte_mbuf* mbuf) {
   const PacketMeta& meta = meta_of(mbuf);
@@ -123,8 +144,7 @@ Next pend_packet(WorkerContext& ctx, rte_mbuf* mbuf) {
     return Next::go_on();
   PendingSessions& pending = *ctx.pending;
   const PendingIndex own = ctx.sessions->cold(index).pending;
-  const PendingEvent event = carries(meta) ? PendingEvent::load : PendingEvent::bare;
-  if (event == PendingEvent::load && !meta.fragment) pending.read(own, packet_of(mbuf, ctx.now));
+  const PendingEvent event = read(ctx, mbuf, own);
   const FirstPacket first = first_packet(ctx, index);
   FirstDecision decision = decide_first_packet(*ctx.snapshot, first);
   // As for any session: it may come back.
@@ -140,7 +160,8 @@ Next pend_packet(WorkerContext& ctx, rte_mbuf* mbuf) {
     decision = decide_first_packet(*ctx.snapshot, first);
     step = pending_step(event, verdict_of(decision));
   }
-  if (step == PendingStep::pass) return Next::go_on();
+  if (step == PendingStep::release) release(ctx, index);
+  if (step == PendingStep::pass || step == PendingStep::release) return Next::go_on();
   if (step == PendingStep::settle) {
     return settle(ctx, index, first, decision, meta.ip_length) ? Next::go_on()
                                                                : Next::drop(DropReason::inspect_limit);

@@ -57,8 +57,14 @@ FirstPacket first_packet_of(WorkerContext& ctx, SessionIndex index, const Tuple&
     const BindingIndex sent_to = ctx.sessions->translation(index).destination_binding;
     if (sent_to != kNoBinding) packet.binding = &ctx.bindings->at(sent_to);
   }
-  if ((ctx.sessions->at(index).flags & Session::kPending) != 0)
+  if ((ctx.sessions->at(index).flags & Session::kPending) != 0) {
     packet.names = &ctx.pending->names(cold.pending);
+  } else {
+    const auto& rules = ctx.snapshot->policy->rules();
+    const PolicyRule* const own = cold.rule < rules.size() ? &rules[cold.rule] : nullptr;
+    ctx.decided_names = DecidedNames(own, cold.policy_version);
+    packet.names = &ctx.decided_names;
+  }
   return packet;
 }
 

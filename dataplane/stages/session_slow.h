@@ -23,7 +23,8 @@ Next redecide_session(WorkerContext& ctx, PacketMeta& meta, SessionIndex index);
 /// by? A forward packet's way is learnt for the replies. (session_redecide.cpp)
 Next accept_other_ingress(WorkerContext& ctx, PacketMeta& meta, SessionIndex index);
 
-/// As the packet that opened the session, now coming by `ingress`. Of a pending session it has its names.
+/// As the packet that opened the session, now coming by `ingress`, with its names: a pending session's, or
+/// DecidedNames, until the next call.
 /// (session_redecide.cpp)
 FirstPacket first_packet_of(WorkerContext& ctx, SessionIndex index, const Tuple& tuple, AttachmentId ingress);
 /// What policy has decided anew, but for a pending session, which stages/pend.h decides. False: inspection

@@ -115,6 +115,7 @@ struct WorkerContext {
   uint64_t inspect_work_left = 0;  // of this turn
   bool inspect_overloaded = false;
   std::unique_ptr<FragmentState> fragments;
+  DecidedNames decided_names;                // of the session that is decided again
   std::unique_ptr<PendingSessions> pending;  // null: nobody finds names, so they are given up
   std::unique_ptr<Bindings> bindings;
   std::unique_ptr<FtpControls> ftp;

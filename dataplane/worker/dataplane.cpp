@@ -264,9 +264,12 @@ Status DataplaneImpl::init_worker(WorkerIndex index, const DataplaneSettings& se
                                             secrets.next());
   ctx.ftp = std::make_unique<FtpControls>((settings.ftp_controls + count - 1) / count);
   ctx.fragments = std::make_unique<FragmentState>(worker_share(settings.fragments, count), secrets.next());
-  if (settings.names)
+  if (settings.names) {
+    auto finder = settings.names(index, rule_memory_);
+    if (!finder) return tl::unexpected(std::move(finder.error()).context("names"));
     ctx.pending =
-        std::make_unique<PendingSessions>(worker_share(settings.pending, count), settings.names(index));
+        std::make_unique<PendingSessions>(worker_share(settings.pending, count), std::move(*finder));
+  }
   ctx.pool = pool_;
   if (rte_rcu_qsbr_thread_register(qsbr_.get(), index) != 0) {
     return fail(ErrorCode::internal, "a worker's quiescent state cannot be registered");

@@ -27,7 +27,7 @@
 #include "dataplane/worker/profile.h"
 #include "inspection/events/event_ring.h"
 #include "inspection/inspector.h"
-#include "inspection/names.h"
+#include "inspection/names/name_finder.h"
 
 namespace weir::dataplane {
 
@@ -67,7 +67,7 @@ struct DataplaneSettings {
   std::optional<uint64_t> secret = {};
   PendingLimits pending = {};
   /// Makes one for each worker; empty: nobody finds the names that policy rules ask for.
-  std::function<std::unique_ptr<inspection::NameFinder>(WorkerIndex)> names = {};
+  inspection::NameFinderFactory names = {};
 };
 
 /// Counters of one worker; each has that worker as its one writer. Any thread reads.

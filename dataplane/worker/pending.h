@@ -15,7 +15,7 @@
 #include "dataplane/policy/policy.h"
 #include "dataplane/session/session.h"
 #include "dataplane/worker/pending_limits.h"
-#include "inspection/names.h"
+#include "inspection/names/name_finder.h"
 
 namespace weir::dataplane {
 
@@ -42,6 +42,11 @@ class PendingSessions {
   /// A first packet, of which nothing can be known.
   const NameSource& nothing_yet() const { return nothing_yet_; }
   void read(PendingIndex index, const inspection::Packet& packet);
+  /// What it has read, and holds, may pass though its names are not known (NameFinder::passes).
+  bool passes(PendingIndex index) const {
+    const Entry& entry = entries_[index];
+    return !entry.given_up && finder_->passes(entry.handle);
+  }
   void give_up(PendingIndex index) { entries_[index].given_up = true; }
 
   /// False: there is no room; the packet is still the caller's.
@@ -78,8 +83,8 @@ class PendingSessions {
   static constexpr uint32_t kNone = ~0u;
 
   struct Entry final : NameSource {
-    NameAnswer ask(NameTerm name) const override {
-      return given_up ? NameAnswer::given_up : finder->ask(handle, name);
+    NameAnswer ask(const NameQuestion& names) const override {
+      return given_up ? NameAnswer::given_up : finder->ask(handle, names);
     }
     const inspection::NameFinder* finder = nullptr;
     inspection::NameHandle handle;
@@ -92,7 +97,7 @@ class PendingSessions {
     PendingIndex older = kNotPending, newer = kNotPending;
   };
   struct NothingYet final : NameSource {
-    NameAnswer ask(NameTerm) const override { return NameAnswer::not_yet; }
+    NameAnswer ask(const NameQuestion&) const override { return NameAnswer::not_yet; }
   };
   struct Node {
     rte_mbuf* mbuf = nullptr;

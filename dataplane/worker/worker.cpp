@@ -337,10 +337,14 @@ void Worker::forward_owned(Burst& burst, const LookupAhead& lookups) {
   if (waiting == 0) [[likely]]
     return;
   enter(ctx_, Stage::inspect, burst.size);
-  if (ctx_.pending != nullptr) pend(ctx_, burst);
+  // Decided before the first of them is settled: it may be the last, and have let packets go.
+  const bool pending = ctx_.pending != nullptr && ctx_.pending->sessions() > 0;
+  if (pending) [[unlikely]]
+    pend(ctx_, burst);
   inspect(ctx_, burst);
   send_burst(burst);
-  if (ctx_.pending != nullptr) forward_pending(burst);
+  if (pending) [[unlikely]]
+    forward_pending(burst);
   if (!ctx_.fragments->cleared.empty()) [[unlikely]]
     forward_cleared(burst);
 }
@@ -400,7 +404,7 @@ bool Worker::work() {
   flush_tx(ctx_);
   enter(ctx_, Stage::expire);
   expire_sessions(ctx_, kExpirePerTurn);
-  if (ctx_.pending != nullptr) {
+  if (ctx_.pending != nullptr && ctx_.pending->sessions() > 0) [[unlikely]] {
     expire_pending(ctx_);
     forward_pending(burst_);
     flush_tx(ctx_);

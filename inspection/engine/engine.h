@@ -25,6 +25,7 @@ struct EngineSettings {
   size_t memory = size_t{64} << 20;  // the pool: entries, streams, parsers, detection
   uint32_t stream_window = 16'384;   // bytes of a stream that rules still see when more comes
   uint32_t session_records = 0;      // instead of StreamSettings::session_records; 0: as that says
+  bool take_expected = true;         // connections that were announced are another's to take, if not
   bool bypass_done = false;          // a session of which nothing later can matter is not followed any more
   DetectorLimits detector;
 };

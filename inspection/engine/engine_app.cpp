@@ -164,7 +164,7 @@ void Engine::run_parser(EngineSession& session, Direction direction, std::span<c
 bool Engine::expected(EngineSession& session, std::span<const uint8_t> bytes, Direction direction) {
   const bool first = session.tcp != nullptr && session.side(direction).waiting.empty() &&
                      session.facts.protocol == AppProtocol::unknown;
-  if (!first) return false;
+  if (!first || !settings_.take_expected) return false;
   const auto& domain = session.facts.domain;
   const uint64_t now_ns = packet_->view.time_ns;
   auto what = memory_->expectations->take(

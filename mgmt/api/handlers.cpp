@@ -97,6 +97,11 @@ Result<control::PathQuery> parse_path_query(const Parameter& parameter) {
   if (const Status protocol = read_protocol(parameter, query); !protocol) {
     return tl::unexpected(protocol.error());
   }
+  for (size_t k = 0; k < inspection::kNameKinds; ++k) {
+    const auto kind = static_cast<inspection::NameKind>(k);
+    if (auto name = parameter(std::string(inspection::name_of(kind))))
+      query.names.emplace_back(kind, std::move(*name));
+  }
   return query;
 }
 

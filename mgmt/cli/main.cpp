@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <limits>
@@ -9,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "inspection/names/name_question.h"
 #include "mgmt/cli/alerts.h"
 #include "mgmt/cli/answer.h"
 #include "mgmt/cli/change_commands.h"
@@ -48,6 +51,7 @@ struct Options {
   std::string from, to;
   unsigned tcp_port = 0, udp_port = 0;
   bool icmp = false;
+  std::array<std::string, weir::inspection::kNameKinds> names;  // of the session; empty: not told
 };
 
 /// A table for each interval, by two answers each; with --json the answers, the first one at once.
@@ -87,6 +91,11 @@ Client::Parameters path_parameters(const Options& options) {
     parameters.emplace_back("port",
                             std::to_string(options.tcp_port != 0 ? options.tcp_port : options.udp_port));
   }
+  for (size_t k = 0; k < options.names.size(); ++k) {
+    const auto kind = static_cast<weir::inspection::NameKind>(k);
+    if (!options.names[k].empty())
+      parameters.emplace_back(std::string(weir::inspection::name_of(kind)), options.names[k]);
+  }
   return parameters;
 }
 
@@ -98,6 +107,14 @@ void add_question(CLI::App* path, Options& options) {
   protocol->add_option("--udp", options.udp_port, "UDP to this port")->check(CLI::Range(1, 65'535));
   protocol->add_flag("--icmp", options.icmp, "ICMP echo (ICMPv6 for IPv6 addresses)");
   protocol->require_option(1);
+  auto* names =
+      path->add_option_group("names", "What the session says of itself; what is left out stays unknown");
+  for (size_t k = 0; k < options.names.size(); ++k) {
+    const std::string name(weir::inspection::name_of(static_cast<weir::inspection::NameKind>(k)));
+    std::string option = "--" + name;
+    std::replace(option.begin(), option.end(), '_', '-');
+    names->add_option(option, options.names[k], "What policy[].names." + name + " asks for");
+  }
 }
 
 void add_path(CLI::App& app, Options& options) {

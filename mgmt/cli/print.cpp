@@ -281,7 +281,7 @@ std::string print_policy_test(const Json& answer) {
   const auto line = [&](const std::string& name, const std::string& what) {
     out += "  " + name + std::string(name.size() < 9 ? 9 - name.size() : 1, ' ') + what + "\n";
   };
-  for (const char* part : {"from", "to", "service"}) {
+  for (const char* part : {"from", "to", "service", "names"}) {
     if (const Json& why = child(answer, "why"); why.contains(part)) line(part, text(why, part));
   }
   for (const Json& rule : list(answer, "watched"))

@@ -60,6 +60,8 @@ inline constexpr Choice<PolicyAction> kPolicyActions[] = {{"allow", PolicyAction
                                                           {"deny", PolicyAction::deny},
                                                           {"reject", PolicyAction::reject},
                                                           {"inspect", PolicyAction::inspect}};
+inline constexpr Choice<IfUnknown> kIfUnknown[] = {
+    {"deny", IfUnknown::deny}, {"allow", IfUnknown::allow}, {"next", IfUnknown::next}};
 inline constexpr Choice<DropEvents> kDropEvents[] = {{"start", DropEvents::start}, {"all", DropEvents::all}};
 inline constexpr Choice<XffMode> kXffModes[] = {
     {"off", XffMode::off}, {"extra-data", XffMode::extra_data}, {"overwrite", XffMode::overwrite}};

@@ -16,6 +16,7 @@
 #include "dataplane/net/address.h"
 #include "dataplane/tunnel/tunnel.h"
 #include "inspection/engine/exception_policy.h"
+#include "inspection/names/name_question.h"
 
 namespace weir::config {
 
@@ -50,6 +51,8 @@ inline constexpr std::array<std::string_view, 12> kEventTypes = {
     "alert", "drop", "http", "tls", "dns", "ssh", "quic", "smtp", "ftp", "ftp_data", "fileinfo", "anomaly"};
 enum class HealthProbe : uint8_t { none, icmp, neighbor };
 enum class PolicyAction { allow, deny, inspect, reject };
+/// What a policy rule does to a session whose names stay unknown.
+enum class IfUnknown { deny, allow, next };
 enum class Protocol : uint8_t {
   any = 0,
   icmp = 1,
@@ -330,6 +333,9 @@ struct RuleLog {
   bool start = false, end = false;
 };
 
+/// By NameKind: the patterns of which one has to fit; empty: that kind is not asked for.
+using RuleNames = std::array<std::vector<std::string>, inspection::kNameKinds>;
+
 struct PolicyRule {
   std::string id;  // stable, unique
   PolicyAction action = PolicyAction::deny;
@@ -338,7 +344,9 @@ struct PolicyRule {
   Protocol protocol = Protocol::any;
   std::vector<PortRange> ports;       // destination; empty = any; only with tcp and udp
   std::vector<std::string> services;  // instead of protocol and ports
-  std::string profile;                // inspect: which
+  RuleNames names;
+  IfUnknown unknown = IfUnknown::deny;  // with names
+  std::string profile;                  // inspect: which
   bool enabled = true;
   bool watch = false;            // counts what it would decide, decides nothing
   std::optional<RuleLog> log;    // absent: as events.flow says

@@ -89,6 +89,30 @@ std::string misfit_of_services(const PolicyRule& rule) {
   return "a rule has services, or a protocol and ports; leave one out";
 }
 
+std::string misfit_of_name(inspection::NameKind kind, std::string_view text) {
+  const inspection::PatternRead read = inspection::read_name_pattern(kind, text);
+  return read.pattern ? "" : in_quotes(text) + ": " + read.wrong;
+}
+
+std::string misfit_of_names(const PolicyRule& rule) {
+  for (size_t k = 0; k < rule.names.size(); ++k) {
+    for (const std::string& text : rule.names[k]) {
+      if (std::string why = misfit_of_name(static_cast<inspection::NameKind>(k), text); !why.empty())
+        return why;
+    }
+  }
+  return "";
+}
+
+std::string misfit_of_unknown(const PolicyRule& rule) {
+  const bool named =
+      std::any_of(rule.names.begin(), rule.names.end(), [](const auto& some) { return !some.empty(); });
+  if (!named) return rule.unknown == IfUnknown::deny ? "" : "the rule has no names; leave the key out";
+  if (rule.protocol == Protocol::any || rule.protocol == Protocol::tcp || rule.protocol == Protocol::udp)
+    return "";
+  return "protocol " + in_quotes(name_of(kProtocols, rule.protocol)) + " has no names; only TCP and UDP have";
+}
+
 std::string misfit_of_sides(const PolicyRule& rule) {
   const Families both = families_of(rule);
   if (both.ipv4 || both.ipv6) return "";

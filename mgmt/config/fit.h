@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mgmt/config/config.h"
@@ -22,6 +23,12 @@ std::string misfit_of_ports(const Service& service);
 std::string misfit_of_types(const Service& service);
 /// Services beside a protocol or ports.
 std::string misfit_of_services(const PolicyRule& rule);
+/// A name that is none, by the words of read_name_pattern(); `kind`: where it stands.
+std::string misfit_of_name(inspection::NameKind kind, std::string_view text);
+/// The first such name of a rule.
+std::string misfit_of_names(const PolicyRule& rule);
+/// Names, or `unknown`, where there can be none.
+std::string misfit_of_unknown(const PolicyRule& rule);
 /// Prefixes of different families on both sides.
 std::string misfit_of_sides(const PolicyRule& rule);
 /// A protocol that the family of the prefixes does not have.

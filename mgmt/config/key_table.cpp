@@ -77,6 +77,9 @@ constexpr SectionSpec kSections[] = {
      "replies."},
     {"policy[].from", Change::live, false, "Where the session comes from; without it, anywhere."},
     {"policy[].to", Change::live, false, "Where the session goes to; without it, anywhere."},
+    {"policy[].names", Change::live, false,
+     "What the session says of itself, one of each kind that stands here; without it, anything. See "
+     "policy.md."},
     {"policy[].timeouts", Change::live, false,
      "Time-outs of the sessions that the rule decides, instead of those in `[timeouts]`. All rules together "
      "have at "

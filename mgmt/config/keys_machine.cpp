@@ -366,7 +366,7 @@ constexpr KeySpec kKeys[] = {
      .max = 1'000'000,
      .change = Change::restart,
      .help = "Sessions at a time, of the whole hub, that wait for the name that a policy rule asks for. What "
-             "is beyond is decided without it (`pending_full`). Rules of a file ask for none yet."},
+             "is beyond is decided without it (`pending_full`)."},
     {.path = "limits.pending_packets",
      .kind = ValueKind::integer,
      .fallback = "1024",

@@ -9,6 +9,7 @@
 #include "dataplane/worker/dataplane.h"
 #include "inspection/detect/dataset_table.h"
 #include "inspection/inspector.h"
+#include "inspection/names/name_finder.h"
 
 namespace weir::config {
 
@@ -98,6 +99,11 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
       "inspected_sessions x (2 x stream_window + about " +
           number(inspection::InspectorLimits::kSessionBytes + kFlow) + "), at least " +
           number(inspection::InspectorLimits::kLeastMemory) + " a worker, touched as sessions need it");
+  inspection::NameFinderLimits names;
+  names.sessions = (l.pending_sessions + workers - 1) / workers;
+  add("names", workers * names.memory(), false,
+      "pending_sessions x " + number(inspection::NameFinderLimits::kSessionBytes) + ", at least " +
+          number(inspection::NameFinderLimits::kLeastMemory) + " a worker, touched as sessions need it");
   add("data sets", inspection::DatasetTable::bytes_for(l.dataset_values), false,
       "dataset_values x 88, rounded up");
   add("host marks", inspection::HostMarks::bytes_for(l.host_marks), false, "host_marks x 16, rounded up");

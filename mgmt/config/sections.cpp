@@ -466,6 +466,13 @@ Service read_service(const Table& t) {
   return service;
 }
 
+RuleNames read_names(const Table& t) {
+  RuleNames names;
+  for (size_t k = 0; k < names.size(); ++k)
+    t.get(inspection::name_of(static_cast<inspection::NameKind>(k)), names[k]);
+  return names;
+}
+
 PolicyRule read_policy_rule(const Table& t) {
   PolicyRule rule;
   t.get("id", rule.id);
@@ -475,6 +482,8 @@ PolicyRule read_policy_rule(const Table& t) {
   t.get("protocol", kProtocols, rule.protocol);
   t.get("ports", rule.ports);
   t.get("services", rule.services);
+  rule.names = read_names(t.inner("names"));
+  t.get("unknown", kIfUnknown, rule.unknown);
   t.get("profile", rule.profile);
   t.get("enabled", rule.enabled);
   t.get("watch", rule.watch);

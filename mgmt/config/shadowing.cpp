@@ -149,10 +149,31 @@ void note_groups(const Config& config, std::vector<Problem>& notes) {
   }
 }
 
+bool asks_for_names(const PolicyRule& rule) {
+  return std::any_of(rule.names.begin(), rule.names.end(), [](const auto& some) { return !some.empty(); });
+}
+
+/// Nobody verifies a certificate here, and tickets can be sent by whoever has seen them.
+void note_identities(const Config& config, std::vector<Problem>& notes) {
+  using inspection::NameKind;
+  for (const PolicyRule& rule : config.policy) {
+    const bool allows = rule.action == PolicyAction::allow || rule.action == PolicyAction::inspect;
+    const bool by_identity = !rule.names[static_cast<size_t>(NameKind::spiffe)].empty();
+    if (!rule.enabled || !allows || !by_identity || !rule.from.prefixes.empty() || !rule.from.groups.empty())
+      continue;
+    notes.push_back(
+        {rule.where, "policy[].names.spiffe",
+         "rule " + in_quotes(rule.id) +
+             " lets through whoever shows such a SPIFFE ID, which nobody verifies on the way; say in "
+             "from, by prefixes or groups, where it may come from"});
+  }
+}
+
 }  // namespace
 
 void take_policy_notes(const Config& config, std::vector<Problem>& notes) {
   note_groups(config, notes);
+  note_identities(config, notes);
   Takers takers(config.objects);
   for (const PolicyRule& rule : config.policy) {
     if (!rule.enabled) continue;
@@ -170,7 +191,7 @@ void take_policy_notes(const Config& config, std::vector<Problem>& notes) {
                            (names.size() == 1 ? "rule " + listed(names) + " before it takes"
                                               : "rules " + listed(names, 5) + " before it together take") +
                            " all that it matches"});
-    } else if (!rule.watch) {
+    } else if (!rule.watch && !asks_for_names(rule)) {
       takers.add(std::move(set));
     }
   }

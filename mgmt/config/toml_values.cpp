@@ -169,32 +169,40 @@ Values values_of(const Service& s) {
 }
 
 Values values_of(const PolicyRule& r) {
-  return {{"policy[].id", toml(r.id)},
-          {"policy[].action", word(kPolicyActions, r.action)},
-          {"policy[].from.domains", unless_empty(r.from.domains)},
-          {"policy[].from.prefixes", unless_empty(r.from.prefixes)},
-          {"policy[].from.groups", unless_empty(r.from.groups)},
-          {"policy[].to.domains", unless_empty(r.to.domains)},
-          {"policy[].to.prefixes", unless_empty(r.to.prefixes)},
-          {"policy[].to.groups", unless_empty(r.to.groups)},
-          {"policy[].protocol", word(kProtocols, r.protocol)},
-          {"policy[].ports", unless_empty(r.ports)},
-          {"policy[].services", unless_empty(r.services)},
-          {"policy[].profile", unless_empty(r.profile)},
-          {"policy[].enabled", toml(r.enabled)},
-          {"policy[].watch", toml(r.watch)},
-          {"policy[].log", toml(r.log)},
-          {"policy[].dscp", toml(r.dscp)},
-          {"policy[].timeouts.tcp_handshake", toml(r.timeouts.tcp_handshake)},
-          {"policy[].timeouts.tcp_established", toml(r.timeouts.tcp_established)},
-          {"policy[].timeouts.tcp_half_closed", toml(r.timeouts.tcp_half_closed)},
-          {"policy[].timeouts.tcp_closing", toml(r.timeouts.tcp_closing)},
-          {"policy[].timeouts.tcp_loose", toml(r.timeouts.tcp_loose)},
-          {"policy[].timeouts.udp", toml(r.timeouts.udp)},
-          {"policy[].timeouts.udp_unanswered", toml(r.timeouts.udp_unanswered)},
-          {"policy[].timeouts.icmp", toml(r.timeouts.icmp)},
-          {"policy[].timeouts.other", toml(r.timeouts.other)},
-          {"policy[].comment", toml(r.comment)}};
+  Values values = {{"policy[].id", toml(r.id)},
+                   {"policy[].action", word(kPolicyActions, r.action)},
+                   {"policy[].from.domains", unless_empty(r.from.domains)},
+                   {"policy[].from.prefixes", unless_empty(r.from.prefixes)},
+                   {"policy[].from.groups", unless_empty(r.from.groups)},
+                   {"policy[].to.domains", unless_empty(r.to.domains)},
+                   {"policy[].to.prefixes", unless_empty(r.to.prefixes)},
+                   {"policy[].to.groups", unless_empty(r.to.groups)},
+                   {"policy[].protocol", word(kProtocols, r.protocol)},
+                   {"policy[].ports", unless_empty(r.ports)},
+                   {"policy[].services", unless_empty(r.services)},
+                   {"policy[].profile", unless_empty(r.profile)},
+                   {"policy[].enabled", toml(r.enabled)},
+                   {"policy[].watch", toml(r.watch)},
+                   {"policy[].log", toml(r.log)},
+                   {"policy[].dscp", toml(r.dscp)},
+                   {"policy[].timeouts.tcp_handshake", toml(r.timeouts.tcp_handshake)},
+                   {"policy[].timeouts.tcp_established", toml(r.timeouts.tcp_established)},
+                   {"policy[].timeouts.tcp_half_closed", toml(r.timeouts.tcp_half_closed)},
+                   {"policy[].timeouts.tcp_closing", toml(r.timeouts.tcp_closing)},
+                   {"policy[].timeouts.tcp_loose", toml(r.timeouts.tcp_loose)},
+                   {"policy[].timeouts.udp", toml(r.timeouts.udp)},
+                   {"policy[].timeouts.udp_unanswered", toml(r.timeouts.udp_unanswered)},
+                   {"policy[].timeouts.icmp", toml(r.timeouts.icmp)},
+                   {"policy[].timeouts.other", toml(r.timeouts.other)},
+                   {"policy[].comment", toml(r.comment)}};
+  bool named = false;
+  for (size_t k = 0; k < r.names.size(); ++k) {
+    const auto kind = static_cast<inspection::NameKind>(k);
+    values["policy[].names." + std::string(inspection::name_of(kind))] = unless_empty(r.names[k]);
+    named = named || !r.names[k].empty();
+  }
+  values["policy[].unknown"] = named ? word(kIfUnknown, r.unknown) : "";
+  return values;
 }
 
 Values values_of(const Profile& p) {

@@ -30,6 +30,23 @@ void check_services(const Validation& v, const PolicyRule& rule, const Node& tab
     v.report.at(*list, "policy[].services", std::move(why));
 }
 
+void check_names(const Validation& v, const PolicyRule& rule, const Node& table) {
+  const Node* names = table.find("names");
+  bool good = names != nullptr && names->kind == Node::Kind::table;
+  for (size_t k = 0; good && k < inspection::kNameKinds; ++k) {
+    const auto kind = static_cast<inspection::NameKind>(k);
+    const Node* list = names->get(inspection::name_of(kind));
+    for (const Node& name : list != nullptr ? list->children : std::vector<Node>{}) {
+      if (std::string why = misfit_of_name(kind, name.text); !why.empty())
+        v.report.at(name, "policy[].names." + std::string(inspection::name_of(kind)), std::move(why));
+    }
+  }
+  if (names != nullptr && names->bad) return;
+  const Node* at = table.find("unknown") != nullptr ? table.find("unknown") : names;
+  if (std::string why = misfit_of_unknown(rule); !why.empty() && at != nullptr && !at->bad)
+    v.report.at(*at, at == names ? "policy[].names" : "policy[].unknown", std::move(why));
+}
+
 /// A rule that no packet can match is a mistake: its families contradict each other or its protocol. Bad
 /// prefixes were reported, and nothing is known against either family then.
 void check_families(const Validation& v, const PolicyRule& rule, const Node& table) {
@@ -84,6 +101,7 @@ void validate_policy(const Validation& v) {
     check_end(v, table, "to");
     check_services(v, rule, table);
     check_ports(v, rule, table);
+    check_names(v, rule, table);
     check_families(v, rule, table);
     check_profile(v, rule, table);
   }

@@ -112,6 +112,42 @@ std::string service_text(const PolicyRule& rule, const Tuple& tuple) {
   return "no part of it";
 }
 
+/// The session's names, as whoever asks tells them.
+class ToldNames final : public NameSource, private inspection::KnownNames {
+ public:
+  using Told = std::vector<std::pair<inspection::NameKind, std::string>>;
+  explicit ToldNames(const Told& told) : told_(told) {}
+  NameAnswer ask(const NameQuestion& names) const override { return inspection::answer(names, *this); }
+
+ private:
+  inspection::NameState state(inspection::NameKind kind) const override {
+    const bool known =
+        std::any_of(told_.begin(), told_.end(), [&](const auto& name) { return name.first == kind; });
+    return known ? inspection::NameState::known : inspection::NameState::unknown;
+  }
+  bool has(inspection::NameKind kind, const inspection::NamePattern& pattern) const override {
+    return std::any_of(told_.begin(), told_.end(), [&](const auto& name) {
+      return name.first == kind && inspection::fits(kind, pattern, name.second);
+    });
+  }
+
+  const Told& told_;
+};
+
+/// By what a rule's names decide, in words.
+std::string names_text(const PolicyRule& rule, const NameSource* names) {
+  if (names == nullptr || names->ask(rule.names) != NameAnswer::yes)
+    return std::string("not known, so its unknown = ") +
+           (rule.if_unknown == IfUnknown::allow ? "allow" : "deny");
+  std::string text;
+  for (size_t k = 0; k < inspection::kNameKinds; ++k) {
+    const auto kind = static_cast<inspection::NameKind>(k);
+    if (!rule.names.of(kind).empty())
+      text += (text.empty() ? "" : ", ") + std::string(inspection::name_of(kind));
+  }
+  return "fit: " + text;
+}
+
 void explain_rule(const Snapshot& snapshot, const FirstPacket& packet, const FirstDecision& d,
                   PathAnswer& answer) {
   const auto& rules = snapshot.policy->rules();
@@ -123,6 +159,7 @@ void explain_rule(const Snapshot& snapshot, const FirstPacket& packet, const Fir
       {"from", true, end_text(snapshot, rule.from, d.from_domain, packet.ingress, packet.tuple.src)},
       {"to", true, end_text(snapshot, rule.to, d.to_domain, d.forward.attachment, d.translated.dst)},
       {"service", true, service_text(rule, d.translated)}};
+  if (!rule.names.empty()) answer.why.push_back({"names", true, names_text(rule, packet.names)});
 }
 
 std::string drop_text(DropReason reason) {
@@ -262,6 +299,8 @@ Result<PathAnswer> explain_path(const Snapshot& snapshot, const PathQuery& query
   packet.ingress = origin->attachment;
   packet.tuple = {query.from, query.to, has_ports ? kSomeSourcePort : uint16_t{0},
                   has_ports ? query.port : uint16_t{0}, query.protocol};
+  const ToldNames names(query.names);
+  packet.names = &names;
   if (packet.ingress.valid()) return explain(snapshot, packet, decide_first_packet(snapshot, packet));
   FirstDecision nowhere;  // no attachment: no packet of this source could pass the reverse-path check
   nowhere.drop = DropReason::reverse_path;

@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dataplane/core/snapshot.h"
 #include "dataplane/decide/first_packet.h"
 #include "dataplane/net/result.h"
+#include "inspection/names/name_question.h"
 
 namespace weir::control {
 
@@ -20,6 +22,8 @@ struct PathQuery {
   net::IpAddress to;
   uint8_t protocol = 0;
   uint16_t port = 0;  // destination; TCP and UDP
+  /// The names that the session has; those that are not told stay unknown.
+  std::vector<std::pair<inspection::NameKind, std::string>> names = {};
 };
 
 struct PathStep {
@@ -34,7 +38,7 @@ struct PathAnswer {
   std::vector<PathStep> steps;
   // Once policy was asked:
   std::string rule;                  // the one that decided; empty: none, so the default
-  std::vector<PathStep> why;         // from, to, service: by what the rule matches, all of them ok
+  std::vector<PathStep> why;         // from, to, service, names: by what the rule matches, all of them ok
   std::vector<std::string> watched;  // rules that only watch and would have decided before
 };
 

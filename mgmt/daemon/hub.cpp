@@ -227,8 +227,13 @@ Lines Hub::start_events() {
 Lines Hub::start_dataplane() {
   std::vector<Port*> ports;
   for (const auto& port : ports_) ports.push_back(port.get());
-  auto made =
-      Dataplane::create(dataplane_settings(*config_), std::move(ports), pool_.get(), std::move(first_));
+  DataplaneSettings settings = dataplane_settings(*config_);
+  const auto workers = static_cast<uint32_t>(settings.cores.size());
+  const uint32_t pending = worker_share(settings.pending, workers).sessions;
+  auto names = inspection::make_name_finders(workers, {.sessions = pending});
+  if (!names) return at(config_->limits.where, names.error());
+  settings.names = std::move(*names);
+  auto made = Dataplane::create(settings, std::move(ports), pool_.get(), std::move(first_));
   if (!made) return at(config_->limits.where, made.error());
   dataplane_ = std::move(*made);
   dataplane_->set_wall_offset(events::wall_offset_ns(dataplane_->now()));

@@ -28,6 +28,18 @@ dataplane::PolicyAction action_of(config::PolicyAction action) {
   return dataplane::PolicyAction::deny;
 }
 
+dataplane::IfUnknown if_unknown_of(config::IfUnknown unknown) {
+  switch (unknown) {
+    case config::IfUnknown::deny:
+      return dataplane::IfUnknown::deny;
+    case config::IfUnknown::allow:
+      return dataplane::IfUnknown::allow;
+    case config::IfUnknown::next:
+      return dataplane::IfUnknown::next;
+  }
+  return dataplane::IfUnknown::deny;
+}
+
 inspection::ExceptionPolicy when_full(const config::Profile& profile) {
   using Policy = inspection::ExceptionPolicy;
   switch (profile.exceptions.queue_full) {
@@ -161,6 +173,12 @@ PolicyRule RuleMaker::make(const config::PolicyRule& from) const {
   }
   if (from.services.empty() && (from.protocol != config::Protocol::any || !from.ports.empty()))
     rule.services = terms_of(from.protocol, from.ports);
+  for (size_t k = 0; k < inspection::kNameKinds; ++k) {
+    const auto kind = static_cast<inspection::NameKind>(k);
+    for (const std::string& text : from.names[k])
+      rule.names.of(kind).push_back(*inspection::read_name_pattern(kind, text).pattern);
+  }
+  rule.if_unknown = if_unknown_of(from.unknown);
   if (rule.action != dataplane::PolicyAction::inspect) return rule;
   const auto at = std::find_if(profiles_.begin(), profiles_.end(),
                                [&](const Profile& p) { return p.name == from.profile; });
@@ -205,6 +223,18 @@ Placed place_rules(std::vector<PolicyRule> rules, const PolicyState& before) {
   placed.rules.resize(last != placed.order.end() ? *last + 1 : 0);
   for (size_t i = 0; i < rules.size(); ++i) placed.rules[placed.order[i]] = std::move(rules[i]);
   return placed;
+}
+
+/// What a rule asks of names has the version of the policy that brought it.
+void note_names(const PolicyState& before, std::vector<PolicyRule>& rules) {
+  for (size_t i = 0; i < rules.size(); ++i) {
+    PolicyRule& rule = rules[i];
+    if (rule.names.empty()) continue;
+    const auto* const old =
+        before.policy != nullptr && i < before.policy->rules().size() ? &before.policy->rules()[i] : nullptr;
+    const bool same = old != nullptr && old->id == rule.id && old->names == rule.names;
+    rule.names_version = same ? old->names_version : before.last_version + 1;
+  }
 }
 
 /// By place: is the rule there another one than before?
@@ -350,6 +380,7 @@ PolicyState build_policy(const PolicyInput& input, const PolicyState& before) {
     if (rule->enabled) in_order.push_back(maker.make(*rule));
   }
   Placed placed = place_rules(std::move(in_order), before);
+  note_names(before, placed.rules);
 
   const std::vector<bool> changed = changed_rules(before, placed.rules, next.profiles);
   const TouchedPairs touched = touched_pairs(before, placed, changed);

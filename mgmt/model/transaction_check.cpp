@@ -568,6 +568,8 @@ void Transaction::check_policy() {
     for (const std::string& name : rule.services) say("services", services.missing(name));
     say("services", config::misfit_of_services(rule));
     say("ports", config::misfit_of_ports(rule));
+    say("names", config::misfit_of_names(rule));
+    say("unknown", config::misfit_of_unknown(rule));
     say("to.prefixes", config::misfit_of_sides(rule));
     say("protocol", config::misfit_of_protocol(rule));
     say("profile", config::misfit_of_profile(rule));

@@ -17,10 +17,20 @@ using dataplane::PolicyAction;
 using inspection::NameAnswer;
 using inspection::NameHandle;
 
-constexpr dataplane::NameTerm kOne = 1, kTwo = 2;
+using inspection::NameKind;
+using inspection::NamePattern;
+using inspection::NameQuestion;
 
-/// Reads what a session sends: "one" and "two" are the terms' names, with "none" it is neither, with
-/// "hopeless" it will never be known.
+/// What the stand-in is asked: for a name of the server.
+NameQuestion question(const char* name) {
+  NameQuestion asked;
+  asked.of(NameKind::sni).push_back({NamePattern::Form::exact, name});
+  return asked;
+}
+const NameQuestion kOne = question("one"), kTwo = question("two");
+
+/// Reads what a session sends: "one" and "two" are names, with "none" it is neither, with "hopeless" it will
+/// never be known. What begins with "shake" is a handshake until "data" comes.
 class StandIn final : public inspection::NameFinder {
  public:
   struct Log {
@@ -39,13 +49,17 @@ class StandIn final : public inspection::NameFinder {
     ++log_.read;
     said_.at(handle.value).append(packet.payload.begin(), packet.payload.end());
   }
-  NameAnswer ask(NameHandle handle, uint32_t term) const override {
+  NameAnswer ask(NameHandle handle, const NameQuestion& question) const override {
     const std::string& said = said_.at(handle.value);
     const auto has = [&](const char* word) { return said.find(word) != std::string::npos; };
-    if (has("one") && !has("none")) return term == kOne ? NameAnswer::yes : NameAnswer::no;
-    if (has("two")) return term == kTwo ? NameAnswer::yes : NameAnswer::no;
+    if (has("one") && !has("none")) return question == kOne ? NameAnswer::yes : NameAnswer::no;
+    if (has("two")) return question == kTwo ? NameAnswer::yes : NameAnswer::no;
     if (has("none")) return NameAnswer::no;
     return has("hopeless") ? NameAnswer::given_up : NameAnswer::not_yet;
+  }
+  bool passes(NameHandle handle) const override {
+    const std::string& said = said_.at(handle.value);
+    return said.starts_with("shake") && said.find("data") == std::string::npos;
   }
   void close(NameHandle handle) override {
     --log_.open;
@@ -67,20 +81,21 @@ struct Pending : testing::Test {
             .action = action,
             .from = {"red"},
             .to = {"blue"},
-            .name = kOne,
+            .names = kOne,
             .if_unknown = unknown});
     b.rule({.id = "two",
             .action = PolicyAction::reject,
             .from = {"red"},
             .to = {"blue"},
-            .name = kTwo,
+            .names = kTwo,
             .if_unknown = IfUnknown::next});
     b.rule({.id = "rest", .action = rest, .from = {"red"}, .to = {"blue"}});
     return b;
   }
   HubOptions options() {
     HubOptions o;
-    o.names = [this](dataplane::WorkerIndex) { return std::make_unique<StandIn>(log); };
+    o.names = [this](unsigned, const std::shared_ptr<inspection::RuleMemory>&)
+        -> Result<std::unique_ptr<inspection::NameFinder>> { return std::make_unique<StandIn>(log); };
     return o;
   }
   StandIn::Log log;
@@ -130,6 +145,27 @@ TEST_F(Pending, AHandshakePassesAndWhatFollowsWaitsUntilTheNameIsKnown) {
   EXPECT_EQ(hub.pass_through(data(107, "more")).size(), 1u);
   EXPECT_EQ(log.read, read) << "it is a session like any other now";
   EXPECT_EQ(hub.moved(), forwarded());
+}
+
+TEST_F(Pending, WhatIsAHandshakePassesWithAllThatWaitedBeforeIt) {
+  TestHub hub(rules().build(), options());
+  handshake(hub);
+  // Its beginning is not known to be one yet.
+  EXPECT_TRUE(hub.pass_through(data(101, "sha")).empty());
+  EXPECT_EQ(hub.moved(), held(1));
+  auto got = hub.pass_through(data(104, "ke"));
+  ASSERT_EQ(got.size(), 2u);
+  expect_sent({got[0]}, kB, inner_forwarded(kA, kB, tcp(kAck, 101, 501, "sha")));
+  expect_sent({got[1]}, kB, inner_forwarded(kA, kB, tcp(kAck, 104, 501, "ke")));
+  EXPECT_EQ(hub.moved(), Counts({{"rx", 1}, {"tx", 2}, {"forwarded", 2}, {"pending_held", -1}}));
+  EXPECT_EQ(hub.pass_through(data(501, "hands", true)).size(), 1u);
+  EXPECT_EQ(hub.moved(), forwarded());
+  // What is none any more waits.
+  EXPECT_TRUE(hub.pass_through(data(106, "data")).empty());
+  EXPECT_EQ(hub.moved(), held(1));
+  got = hub.pass_through(data(110, "one"));
+  ASSERT_EQ(got.size(), 2u);
+  EXPECT_EQ(hub.moved(), Counts({{"rx", 1}, {"tx", 2}, {"forwarded", 2}}) + decided(1));
 }
 
 TEST_F(Pending, OfASessionThatIsRefusedNothingPasses) {

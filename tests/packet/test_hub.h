@@ -53,7 +53,7 @@ struct HubOptions {
   inspection::InspectorLimits inspection = {.flows = 64};
   dataplane::InspectLimits inspect = {};
   dataplane::PendingLimits pending = {};
-  std::function<std::unique_ptr<inspection::NameFinder>(dataplane::WorkerIndex)> names = {};
+  inspection::NameFinderFactory names = {};
 };
 
 class TestHub;

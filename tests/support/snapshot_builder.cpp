@@ -190,7 +190,7 @@ SnapshotBuilder& SnapshotBuilder::rule(RuleSpec spec) {
   rule.profile = spec.profile;
   rule.watch = spec.watch;
   rule.effects = spec.effects;
-  rule.name = spec.name;
+  rule.names = spec.names;
   rule.if_unknown = spec.if_unknown;
   rules_.push_back(std::move(rule));
   return *this;

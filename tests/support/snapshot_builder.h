@@ -45,7 +45,7 @@ struct RuleSpec {
   std::vector<std::string> to_attachments = {};
   std::vector<std::string> from_attachments = {};
   dataplane::RuleEffects effects = {};
-  dataplane::NameTerm name = dataplane::kNoName;
+  dataplane::NameQuestion names = {};
   dataplane::IfUnknown if_unknown = dataplane::IfUnknown::deny;
 };
 

@@ -151,6 +151,7 @@ bool TlsParser::record_header(Direction direction, Bytes& bytes) {
     return false;
   }
   if (own.type == kChangeCipher && direction == Direction::to_client && !own.encrypted) server_is_done();
+  if (own.type == kApplication) transaction_->note_data();
   if (own.type == kChangeCipher || own.type == kApplication) {
     // A client's early data comes before the server's hello (RFC 8446 section 4.2.10).
     own.encrypted = true;
@@ -272,7 +273,9 @@ void TlsParser::new_ticket(Bytes body) {
 /// this record says nothing (RFC 8446 appendix D.4).
 void TlsParser::server_is_done() {
   const TlsHello& server = transaction_->hello(Direction::to_client);
-  if (memory_.identities == nullptr || !server.seen || server.supported_version != 0) return;
+  if (!server.seen || server.supported_version != 0) return;
+  transaction_->note_server_done();
+  if (memory_.identities == nullptr) return;
   if (transaction_->certificate_count(Direction::to_client) == 0) recall();
   remember();
 }

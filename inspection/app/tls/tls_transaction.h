@@ -53,7 +53,14 @@ class TlsTransaction final : public Transaction {
   /// What weir.spiffe says of an identity that cannot be seen.
   static constexpr std::string_view kUnknown = "unknown";
 
+  /// Up to TLS 1.2 the server encrypts from then on: it has accepted the client's proof, or the earlier session.
+  bool server_is_done() const { return server_is_done_; }
+  /// Records of application data came, from either side.
+  bool has_data() const { return has_data_; }
+
   // The parser's side.
+  void note_server_done() { server_is_done_ = true; }
+  void note_data() { has_data_ = true; }
   /// False: the pool is at its ceiling.
   [[nodiscard]] bool remember(Direction direction, std::span<const uint8_t> uri);
   struct Side {
@@ -77,6 +84,7 @@ class TlsTransaction final : public Transaction {
   std::optional<BufferView> spiffe(Direction direction, uint32_t instance);
 
   Side sides_[2];
+  bool server_is_done_ = false, has_data_ = false;
 };
 
 }  // namespace weir::inspection

@@ -151,6 +151,25 @@ TEST_F(Check, RulesThatNeverDecideAreNoted) {
   EXPECT_THAT(err_, HasSubstr("group \"tagged\": its expression chooses nothing now (note)\n"));
 }
 
+TEST_F(Check, WhatRestsOnASpiffeIdAloneIsNoted) {
+  const auto rule = [](const char* id, const std::string& rest) {
+    return "[[policy]]\nid = \"" + std::string(id) + "\"\n" + rest;
+  };
+  const std::string by_id = "names = { spiffe = [\"spiffe://demo/*\"] }\n";
+  EXPECT_EQ(run(text_of(Base::policy) + rule("alone", "action = \"allow\"\n" + by_id) +
+                    rule("with-addresses",
+                         "action = \"allow\"\nfrom = { prefixes = [\"10.1.0.0/16\"] }\n" + by_id) +
+                    rule("refuses", "action = \"deny\"\n" + by_id) +
+                    rule("by-server", "action = \"allow\"\nnames = { sni = [\"a.example\"] }\n") +
+                    rule("rest", "action = \"allow\"\n"),
+                three_rules),
+            0);
+  EXPECT_THAT(err_,
+              HasSubstr("policy[].names.spiffe: rule \"alone\" lets through whoever shows such a SPIFFE ID"));
+  for (const char* id : {"with-addresses", "refuses", "by-server", "rest"})
+    EXPECT_THAT(err_, testing::Not(HasSubstr("rule \"" + std::string(id)))) << err_;
+}
+
 TEST_F(Check, RulesThatSeveralTogetherTakeAreNoted) {
   const auto rule = [](const char* id, const std::string& rest) {
     return "[[policy]]\nid = \"" + std::string(id) + "\"\naction = \"allow\"\n" + rest;

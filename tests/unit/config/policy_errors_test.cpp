@@ -58,6 +58,33 @@ const ErrorRow kRows[] = {
      allow("[policy.to]\ndomains = [@@\"prd\"]\n"),
      {"policy[].to.domains: no domain is called \"prd\"; the nearest is \"prod\""},
      allow("[policy.to]\ndomains = [\"prod\"]\n")},
+    {"names that are none",
+     policy,
+     allow("names = { sni = [@@\"*bad.example\", \"*.good.example\"], app = [@@\"kong-admin\"], spiffe = "
+           "[@@\"demo/backend\"] }\n"),
+     {"policy[].names.sni: \"*bad.example\": a star stands for what is before a dot, at the begin, as in "
+      "\"*.example.org\"",
+      "policy[].names.app: \"kong-admin\": expected one of kong-cluster, kuma-mesh, http, http2, tls, quic, "
+      "dns, "
+      "ssh, smtp, ftp",
+      "policy[].names.spiffe: \"demo/backend\": a SPIFFE ID begins with spiffe://"},
+     allow("names = { sni = [\"*.good.example\"], app = [\"kong-cluster\"], spiffe = [\"spiffe://demo/*\"] "
+           "}\n")},
+    {"names without a session that has any",
+     policy,
+     allow("protocol = \"icmp\"\nnames = @@{ sni = [\"a.example\"] }\n"),
+     {"policy[].names: protocol \"icmp\" has no names; only TCP and UDP have"},
+     allow("protocol = \"udp\"\nnames = { sni = [\"a.example\"] }\n")},
+    {"unknown without names",
+     policy,
+     allow("unknown = @@\"allow\"\n"),
+     {"policy[].unknown: the rule has no names; leave the key out"},
+     allow("names = { sni = [\"a.example\"] }\nunknown = \"allow\"\n")},
+    {"an unknown kind of names",
+     policy,
+     allow("names = { @@snj = [\"a.example\"] }\n"),
+     {"policy[].names.snj: no such key"},
+     allow("names = { sni = [\"a.example\"] }\n")},
     {"an empty list is not any",
      policy,
      allow("from = { domains = @@[], prefixes = @@[] }\nto = {}\n"),

@@ -300,6 +300,8 @@ comment = "all of it"
 id = "rest"
 action = "allow"
 services = ["dns", "ping"]
+names = { sni = ["*.example.org"], http_host = ["www.example.org"], app = ["tls"], kuma_service = ["backend*"], kuma_mesh = ["demo"], kuma_zone = ["east"], kuma_namespace = ["shop"], spiffe = ["spiffe://demo/*"], spiffe_server = ["spiffe://demo/backend"] }
+unknown = "next"
 enabled = false
 watch = true
 [[profile]]

@@ -20,6 +20,8 @@ TEST(PendingSteps, EveryEventWithEveryVerdict) {
       if (verdict == PendingVerdict::allowed) expected = PendingStep::settle;
       if (verdict == PendingVerdict::open && event == PendingEvent::bare) expected = PendingStep::pass;
       if (verdict == PendingVerdict::open && event == PendingEvent::load) expected = PendingStep::hold;
+      if (verdict == PendingVerdict::open && event == PendingEvent::handshake)
+        expected = PendingStep::release;
       EXPECT_EQ(pending_step(event, verdict), expected) << e << " " << v;
     }
   }

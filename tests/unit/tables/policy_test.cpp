@@ -204,15 +204,23 @@ TEST(Policy, AWatchingRuleDecidesNothingAndIsTold) {
 }
 
 /// Names whose answers a test gives.
+NameQuestion question(const char* name) {
+  NameQuestion asked;
+  asked.of(inspection::NameKind::sni).push_back({inspection::NamePattern::Form::exact, name});
+  return asked;
+}
+
 struct ToldNames final : NameSource {
-  std::map<NameTerm, NameAnswer> answers;
-  NameAnswer ask(NameTerm name) const override { return answers.at(name); }
+  std::map<std::string, NameAnswer> answers;
+  NameAnswer ask(const NameQuestion& names) const override {
+    return answers.at(names.of(inspection::NameKind::sni).front().text);
+  }
 };
 
 TEST(Policy, ANameThatIsNotKnownYetLeavesTheDecisionOpen) {
   PolicyRule a = rule("a", PolicyAction::deny), b = rule("b", PolicyAction::inspect);
-  a.name = 1;
-  b.name = 2;
+  a.names = question("1");
+  b.names = question("2");
   b.services = {{6, {80, 80}}};
   PolicyRule other = a;
   other.services = {{17, {}}};
@@ -235,7 +243,7 @@ TEST(Policy, ANameThatIsNotKnownYetLeavesTheDecisionOpen) {
   };
   for (const Row& row : rows) {
     ToldNames names;
-    names.answers = {{1, row.a}, {2, row.b}};
+    names.answers = {{"1", row.a}, {"2", row.b}};
     PolicyQuery query{kWeb, {}, {}};
     query.names = &names;
     const PolicyDecision decision = table.classify(0, query);
@@ -256,13 +264,44 @@ TEST(Policy, ANameThatStaysUnknownDoesAsItsRuleSays) {
                       {IfUnknown::next, 1, PolicyAction::inspect}};
   for (const Row& row : rows) {
     PolicyRule named = rule("named", PolicyAction::inspect);
-    named.name = 1;
+    named.names = question("1");
     named.if_unknown = row.if_unknown;
     const PolicyTable table = PolicyTable::build({named, rule("rest", PolicyAction::inspect)}, connections());
     const PolicyDecision decision = table.classify(0, kWeb);  // no source of names: all are given up
     EXPECT_TRUE(decision.final());
     EXPECT_EQ(decision.rule, row.rule);
     EXPECT_EQ(decision.action, row.action);
+  }
+}
+
+TEST(Policy, ASessionThatIsDecidedAgainHasTheNamesOfItsRuleAlone) {
+  PolicyRule first = rule("first", PolicyAction::allow), second = rule("second", PolicyAction::allow);
+  first.names = question("1");
+  second.names = question("2");
+  second.names_version = 7;
+  const PolicyTable table =
+      PolicyTable::build({first, second, rule("rest", PolicyAction::deny)}, connections());
+  struct Row {
+    const char* name;
+    RuleIndex own;  // kDefaultDeny: none
+    uint32_t version;
+    RuleIndex rule;
+    PolicyAction action;
+  };
+  const Row rows[] = {
+      {"what decided asks for the same", 1, 7, 1, PolicyAction::allow},
+      {"it asks for something else since", 1, 6, 1, PolicyAction::deny},
+      {"another one decided, without a name", 2, 7, 2, PolicyAction::deny},
+      {"it is gone", kDefaultDeny, 7, 2, PolicyAction::deny},
+  };
+  for (const Row& row : rows) {
+    const DecidedNames names(row.own == kDefaultDeny ? nullptr : &table.rules()[row.own], row.version);
+    PolicyQuery query{kWeb, {}, {}};
+    query.names = &names;
+    const PolicyDecision decision = table.classify(0, query);
+    EXPECT_TRUE(decision.final()) << row.name;
+    EXPECT_EQ(decision.rule, row.rule) << row.name;
+    EXPECT_EQ(decision.action, row.action) << row.name;
   }
 }
 
