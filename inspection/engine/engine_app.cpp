@@ -47,8 +47,7 @@ void Engine::app_bytes(EngineSession& session, Direction direction, std::span<co
     if (!side.waiting.append(bytes)) return except(session, Ceiling::app_memory, DropReason::app_layer_error);
     begin = side.waiting.view();
   }
-  if (direction == Direction::to_server && session.tcp != nullptr && !side.forwarded &&
-      !session.facts.midstream) {
+  if (direction == Direction::to_server && session.tcp != nullptr && !side.forwarded) {
     switch (const ProxyHeader header = read_proxy_header(begin); header.answer) {
       case ProxyHeader::Answer::yes:
         return behind_proxy_header(session, begin.subspan(header.size));

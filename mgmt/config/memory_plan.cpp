@@ -8,6 +8,7 @@
 #include "dataplane/nat/ftp_control.h"
 #include "dataplane/worker/dataplane.h"
 #include "inspection/detect/dataset_table.h"
+#include "inspection/detect/rule_memory.h"
 #include "inspection/inspector.h"
 #include "inspection/names/name_finder.h"
 
@@ -104,6 +105,10 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
   add("names", workers * names.memory(), false,
       "pending_sessions x " + number(inspection::NameFinderLimits::kSessionBytes) + ", at least " +
           number(inspection::NameFinderLimits::kLeastMemory) + " a worker, touched as sessions need it");
+  constexpr uint64_t kIdentity = inspection::TlsIdentities::kEntryBytes;
+  add("identities", inspection::RuleMemory::kIdentities * kIdentity, false,
+      number(inspection::RuleMemory::kIdentities) + " TLS sessions that may be resumed x " +
+          number(kIdentity));
   add("data sets", inspection::DatasetTable::bytes_for(l.dataset_values), false,
       "dataset_values x 88, rounded up");
   add("host marks", inspection::HostMarks::bytes_for(l.host_marks), false, "host_marks x 16, rounded up");

@@ -75,6 +75,10 @@ class TlsIdentities {
     TlsIdentity identity;
   };
 
+ public:
+  static constexpr size_t kEntryBytes = sizeof(Entry);
+
+ private:
   Entry* bucket_of(const TlsToken& token) const { return &entries_[(token[0] & (buckets_ - 1)) * kWays]; }
 
   std::unique_ptr<Entry[]> entries_;

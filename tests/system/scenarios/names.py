@@ -200,16 +200,18 @@ def http_clear(world, port, request, wants):
         return False
 
 
-def tls_event(world, name, **labels):
+def tls_event(world, name, port=None, **labels):
     """Waits for the event of the handshake with that server's name, which has these members in `weir`."""
     def found():
         for event in world.hub.events("tls"):
-            if event["tls"].get("sni") != name:
+            if event["tls"].get("sni") != name or port not in (None, event["dest_port"]):
                 continue
             if all(event["weir"].get(key) == value for key, value in labels.items()):
                 return event
         return None
-    eventually(found, f"no event tls of {name} with {labels}: {[(e['tls'].get('sni'), e['weir']) for e in world.hub.events('tls')]}")
+    eventually(found,
+               f"no event tls of {name}, {port} with {labels}: "
+               f"{[(e['tls'].get('sni'), e['dest_port'], e['weir']) for e in world.hub.events('tls')]}")
     return found()
 
 
@@ -235,6 +237,8 @@ def kong(world):
         expect(proxied_outlet(world, before), f"kong_clustering behind {before} does not pass")
     expect(client(world, 3128, *name, "-proxy", f"{world.b.address}:3128", target="cp.example:8005"),
            "kong_clustering behind CONNECT does not pass")
+    for port in (8005, 8006, 3128):
+        tls_event(world, "kong_clustering", port, app="kong-cluster")
     # The same ports without the name.
     for words in (("-servername", "cp.example"), ("-noservername",)):
         expect(not client(world, 8005, *words, timeout=3, **answer), f"{words} passes")

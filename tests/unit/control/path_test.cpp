@@ -113,6 +113,32 @@ TEST_F(PathTest, PeerThatIsNotReachedIsADrop) {
   EXPECT_EQ(answer->verdict, "drop");
 }
 
+TEST_F(PathTest, NamesAreThoseThatAreTold) {
+  std::string text = kTwoClouds;
+  const std::string web = "id = \"web\"";
+  text.replace(text.find(web), web.size(), web + "\nnames = { sni = [\"*.example.org\"], app = [\"tls\"] }");
+  use(text);
+  using enum inspection::NameKind;
+  struct Row {
+    std::vector<std::pair<inspection::NameKind, std::string>> names;
+    const char *verdict, *reason, *why;
+  };
+  const Row rows[] = {
+      {{{sni, "www.example.org"}, {app, "tls"}}, "allow", "rule web: allow", "fit: sni, app"},
+      {{{sni, "www.example.org"}}, "deny", "policy_deny", "not known, so its unknown = deny"},
+      {{{sni, "www.example.net"}, {app, "tls"}}, "deny", "policy_default_deny", ""},
+      {{}, "deny", "policy_deny", "not known, so its unknown = deny"},
+  };
+  for (const Row& row : rows) {
+    const auto answer =
+        explain_path(*hub_.snapshot, {{}, ip("10.1.0.5"), ip("10.2.0.5"), 6, 80, row.names});
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->verdict, row.verdict);
+    EXPECT_EQ(answer->reason, row.reason);
+    EXPECT_EQ(answer->why.empty() ? "" : answer->why.back().text, row.why);
+  }
+}
+
 TEST_F(PathTest, SourceThatNobodyHas) {
   use(kTwoClouds);
   const auto nobody = explain_path(*hub_.snapshot, {{}, ip("10.9.0.5"), ip("10.2.0.5"), 6, 80});
