@@ -205,6 +205,7 @@ NatTable::Source NatTable::source(DomainId from, DomainId to, const Tuple& tuple
   // A hairpin's source is seen as it would be from where the destination is seen, too.
   const std::vector<DomainId>* realms = nullptr;
   if (hairpin) {
+    if (translated.kind == NatKind::pool) return {};  // of this very domain: there is nowhere else to be seen
     realms = translated.kind == NatKind::fixed ? &rules_.fixed[translated.rule].seen_by
                                                : &rules_.published[translated.rule].seen_by;
   }
