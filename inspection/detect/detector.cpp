@@ -251,7 +251,11 @@ void DetectorCore::judge_bytes(Call& call, bool with_packet, const StreamView* s
   if (with_packet) {
     const Direction d = call.packet.direction;
     const PrefilterGroup& group = call.ruleset.without_payload(packet_source(call.packet), d);
-    group.propose_always(limits_.reference ? kAllRuleWays : call.ways[static_cast<size_t>(d)], packet_rules);
+    if (limits_.reference) {
+      group.propose_all(packet_rules);
+    } else {
+      group.propose_always(call.ways[static_cast<size_t>(d)], packet_rules);
+    }
   }
   propose_payload(call, with_packet, stream);
   if (stream != nullptr) propose_waiting(call, *stream);
