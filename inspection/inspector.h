@@ -17,6 +17,7 @@
 #include "inspection/detect/rule_memory.h"
 #include "inspection/direction.h"
 #include "inspection/engine/exception_policy.h"
+#include "inspection/engine/rule_source.h"
 #include "inspection/event_count.h"
 #include "inspection/events/event.h"
 #include "inspection/rules/header_sets.h"
@@ -45,6 +46,12 @@ struct RulesetBuild {
   size_t loaded = 0;
   std::string digest = {};  // SHA-256 of the files, one after the other, as hexadecimal digits
   size_t bytes = 0;         // databases and the workers' scratch memory
+  /// Entries of the source's lists, by their place in them, of which no file has a rule.
+  std::vector<ast::RuleLists::Unmet> unmet = {};
+  /// By the lists: switched on, switched off, with another action, silent.
+  size_t enabled = 0, disabled = 0, changed = 0, silenced = 0;
+  /// Sentences about lines of the other files of the source that were not understood.
+  std::vector<std::string> notes = {};
 };
 
 /// Reads and compiles rule files for a profile that says nothing else (engine/ruleset_builder.h). `workers`
@@ -57,7 +64,7 @@ Result<RulesetBuild> build_ruleset(const std::vector<std::string>& files, unsign
                                    std::shared_ptr<FlowBitNames> names = nullptr);
 
 /// Parses and binds without compiling for matching: what `weir check` needs.
-Result<RulesetBuild> check_rules(const std::vector<std::string>& files, const ast::RuleVariables& variables);
+Result<RulesetBuild> check_rules(const RuleSource& source, const ast::RuleVariables& variables);
 
 struct InspectorLimits {
   uint32_t flows = 8'192;
@@ -162,6 +169,7 @@ struct InspectorCounters {
   EventCount low_ttl;              // below a profile's min_ttl; not sent
   EventCount bad_checksum;         // discarded by its receiver; not sent
   EventCount would_drop;           // sent, since their profile only tests
+  EventCount fuses_blown;          // rules that had dropped too many sessions, and alert instead
   EventCount scan_errors;          // not judged to the end, so not sent
   EventCount expectations_lost;    // announced connections that there was no room for
   EventCount identities_lost;      // whose certificates a TLS session began with: there was no room for it

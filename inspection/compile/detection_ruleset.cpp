@@ -166,6 +166,7 @@ Result<std::shared_ptr<const DetectionRuleset>> DetectionRuleset::compile(
     if (asks_for_whole_files(*compiled))
       compiled->hook_step = std::max(compiled->hook_step, HttpStep::complete);
     if (options.thresholds != nullptr) out->configure(*compiled, rule, *options.thresholds);
+    if (rule.silent) compiled->suppressions.push_back({});
     out->rules_.push_back(std::move(*compiled));
   }
   sort_rules(out->rules_, options.action_order);
@@ -400,10 +401,20 @@ Status DetectionRuleset::make_scratch(const DetectionCompileOptions& options) {
   for (unsigned worker = 0; worker < options.workers; ++worker) {
     auto pcre = PcreScratch::create();
     if (!pcre) return tl::unexpected(std::move(pcre).error());
-    auto scratch = std::make_unique<DetectionScratch>(DetectionScratch{
-        nullptr, ScanMemo(), ProposedRules(rules_.size()), ProposedRules(rules_.size()),
-        ProposedRules(rules_.size()), HeaderMemo(addresses_.entries().size(), ports_.entries().size()),
-        ProposedRules(rules_.size()), std::move(*pcre), std::make_unique<EventCount[]>(rules_.size())});
+    auto scratch = std::make_unique<DetectionScratch>(
+        DetectionScratch{nullptr,
+                         ScanMemo(),
+                         ProposedRules(rules_.size()),
+                         ProposedRules(rules_.size()),
+                         ProposedRules(rules_.size()),
+                         HeaderMemo(addresses_.entries().size(), ports_.entries().size()),
+                         ProposedRules(rules_.size()),
+                         std::move(*pcre),
+                         std::make_unique<EventCount[]>(rules_.size()),
+                         std::make_unique<RuleCounts[]>(rules_.size()),
+                         std::make_unique<ScanCounts[]>(kPayloadSources * 2),
+                         {std::make_unique<ScanCounts[]>(transaction_groups_[0].size()),
+                          std::make_unique<ScanCounts[]>(transaction_groups_[1].size())}});
     for (PrefilterGroup* group : all_groups()) {
       if (auto status = group->grow(scratch->hyperscan); !status) return status;
     }

@@ -84,6 +84,18 @@ class GroupList {
   std::array<size_t, kMostSteps + 1> end_{};  // by step: behind its last group
 };
 
+/// What one rule cost a worker.
+struct RuleCounts {
+  EventCount verified;  // proposed, and the header matched, so that bytes were looked at
+  EventCount matched;
+  EventCount work;  // bytes looked at, and steps of regular expressions
+};
+/// What one group of rules cost a worker.
+struct ScanCounts {
+  EventCount scans, bytes;
+  EventCount candidates;  // rules that a scan proposed
+};
+
 /// A worker's memory for one ruleset.
 struct DetectionScratch {
   ScratchPtr hyperscan;
@@ -92,7 +104,10 @@ struct DetectionScratch {
   HeaderMemo header;
   ProposedRules tcp_rules;  // of packet_rules and stream_rules, before they are told apart
   PcreScratch pcre;
-  std::unique_ptr<EventCount[]> limit_hits;  // by rule
+  std::unique_ptr<EventCount[]> limit_hits;                        // by rule
+  std::unique_ptr<RuleCounts[]> rule_counts;                       // by rule
+  std::unique_ptr<ScanCounts[]> payload_scans;                     // by payload_group()
+  std::array<std::unique_ptr<ScanCounts[]>, 2> transaction_scans;  // by direction and transaction_groups()
 };
 
 class DetectionRuleset {
@@ -141,6 +156,10 @@ class DetectionRuleset {
   const PrefilterGroup& payload(PayloadSource source, Direction d) const {
     return payload_[static_cast<size_t>(source)][index(d)];
   }
+  /// Its place among those of payload.
+  static size_t payload_group(PayloadSource source, Direction d) {
+    return static_cast<size_t>(source) * 2 + index(d);
+  }
   std::span<const TransactionGroup> transaction_groups(Direction d) const {
     return transaction_groups_[index(d)];
   }
@@ -153,6 +172,8 @@ class DetectionRuleset {
   DetectionScratch* scratch(unsigned worker) const {
     return worker < scratch_.size() ? scratch_[worker].get() : nullptr;
   }
+  /// For how many workers it was compiled.
+  unsigned workers() const { return static_cast<unsigned>(scratch_.size()); }
 
   /// How often verifying the rule was given up at a ceiling of its work, over all workers. Any thread.
   uint64_t limit_hits(uint32_t number) const;

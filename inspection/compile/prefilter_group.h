@@ -46,6 +46,7 @@ class ProposedRules {
   /// As they came.
   std::span<const uint32_t> all() const { return list_; }
   bool has(uint32_t rule) const { return marks_[rule] == epoch_; }
+  size_t size() const { return list_.size(); }
 
  private:
   std::vector<uint32_t> marks_;

@@ -6,55 +6,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "inspection/compile/rule_summary.h"
+
 namespace weir::inspection {
 
 namespace {
-
-std::string_view name_of(RuleKind kind) {
-  switch (kind) {
-    case RuleKind::ip_only:
-      return "addresses";
-    case RuleKind::protocol_only:
-      return "protocol";
-    case RuleKind::packet:
-      return "packet";
-    case RuleKind::stream:
-      return "stream";
-    case RuleKind::packet_stream:
-      return "packet and stream";
-    case RuleKind::event:
-      return "event";
-    case RuleKind::transaction:
-      return "transaction";
-  }
-  return "";
-}
-
-/// As a content is written: what does not print, between bars.
-std::string as_content(std::string_view bytes) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string out;
-  bool in_hex = false;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain =
-        byte > 0x20 && byte < 0x7f && std::string_view("\"\\;:|").find(c) == std::string_view::npos;
-    if (plain == in_hex) {
-      out += '|';
-      in_hex = !in_hex;
-    } else if (in_hex) {
-      out += ' ';
-    }
-    if (plain) {
-      out += c;
-    } else {
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
-    }
-  }
-  if (in_hex) out += '|';
-  return out;
-}
 
 std::string why_nothing_proposes(const DetectionRule& rule) {
   bool contents = false, expressions = false;
@@ -86,8 +42,7 @@ RuleNeeds needs_of(const DetectionRule& rule, bool nothing_proposes) {
   needs.message = rule.info.signature;
   needs.moment = name_of(rule.kind);
   for (const BufferPart& part : rule.parts) {
-    std::string name = part.of_payload() ? "payload" : std::string(info_of(part.buffer).keyword);
-    if (part.chain != 0) name += " (transformed)";
+    std::string name = buffer_name(part);
     if (std::find(needs.buffers.begin(), needs.buffers.end(), name) == needs.buffers.end()) {
       needs.buffers.push_back(std::move(name));
     }
@@ -166,7 +121,14 @@ std::string print_summary(const RulesReport& report) {
   }
   std::string out = std::to_string(report.loaded) + " rules load, " + std::to_string(report.refused) +
                     " are refused, " + std::to_string(report.skipped) + " left out, " + std::to_string(slow) +
-                    " are slow.\n\n";
+                    " are slow.\n";
+  if (report.enabled + report.disabled + report.changed + report.silenced != 0) {
+    out += "By the profile's lists " + std::to_string(report.enabled) + " are enabled, " +
+           std::to_string(report.disabled) + " disabled, " + std::to_string(report.changed) +
+           " have another action, " + std::to_string(report.silenced) + " are suppressed.\n";
+  }
+  for (const std::string& warning : report.warnings) out += "warning: " + shown(warning, 400) + "\n";
+  out += "\n";
   const auto rows_of = [](const std::map<std::string, size_t>& counts) {
     std::vector<std::pair<std::string, size_t>> sorted(counts.begin(), counts.end());
     std::stable_sort(sorted.begin(), sorted.end(),
@@ -197,6 +159,10 @@ RulesReport make_rules_report(const ast::ParsedRuleset& parsed, const DetectionR
   report.loaded = compiled.rules().size();
   report.refused = parsed.refused + (parsed.rules.size() - compiled.rules().size());
   report.skipped = parsed.skipped;
+  report.enabled = parsed.enabled;
+  report.disabled = parsed.disabled;
+  report.changed = parsed.changed;
+  report.silenced = parsed.silenced;
   return report;
 }
 
@@ -248,10 +214,9 @@ nlohmann::ordered_json rules_report_json(const RulesReport& report, const ast::P
                      {"proposed_by", rule.literal},
                      {"slow", rule.slow}});
   }
-  return {{"loaded", report.loaded},
-          {"refused", report.refused},
-          {"skipped", report.skipped},
-          {"issues", std::move(issues)},
+  return {{"loaded", report.loaded},       {"refused", report.refused},   {"skipped", report.skipped},
+          {"enabled", report.enabled},     {"disabled", report.disabled}, {"changed", report.changed},
+          {"suppressed", report.silenced}, {"warnings", report.warnings}, {"issues", std::move(issues)},
           {"rules", std::move(rules)}};
 }
 

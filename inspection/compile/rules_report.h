@@ -30,6 +30,9 @@ struct RulesReport {
   size_t loaded = 0, refused = 0, skipped = 0;
   std::vector<ast::Issue> issues;  // of the parser, then of the compiler
   std::vector<RuleNeeds> rules;    // in the order of the files
+  /// By the lists of a profile: switched on, switched off, with another action, silent.
+  size_t enabled = 0, disabled = 0, changed = 0, silenced = 0;
+  std::vector<std::string> warnings;  // sentences, for the caller to fill in: of lists and other files
 };
 
 /// A literal shorter than this is found in most traffic.
@@ -39,7 +42,8 @@ RulesReport make_rules_report(const ast::ParsedRuleset& parsed, const DetectionR
 
 /// Tables for people. With `each` a line for every rule.
 std::string print_rules_report(const RulesReport& report, const ast::ParsedRuleset& parsed, bool each);
-/// All of it: {"loaded", "refused", "skipped", "issues": [...], "rules": [...]}.
+/// All of it: {"loaded", "refused", "skipped", "enabled", "disabled", "changed", "suppressed",
+/// "warnings": [...], "issues": [...], "rules": [...]}.
 nlohmann::ordered_json rules_report_json(const RulesReport& report, const ast::ParsedRuleset& parsed);
 
 }  // namespace weir::inspection

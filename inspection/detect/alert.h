@@ -60,11 +60,39 @@ struct RuleAlert {
   std::span<const AlertContext> contexts{};
 };
 
+/// Where a rule that somebody asks about (DetectorLimits::explain) ended when it was held against a packet, a
+/// stream or a transaction.
+struct RuleStep {
+  /// The first condition that did not hold, in the order in which they are asked; the further the greater.
+  enum class At : uint8_t {
+    direction,  // flow:to_server and its like
+    layer,      // the protocol below the application
+    app,        // the application protocol
+    flow,       // flow:established and its like; flow_start
+    addresses,  // or ports
+    buffer,     // `part`: the buffer did not come
+    literal,    // `part`: the buffer came, and the literal that would propose the rule was not in it
+    bytes,      // `part`, `check`: a condition on the buffer's bytes
+    waits,      // `part`: what came did not decide yet
+    state,      // `check`: a condition on the packet, the session, or numbers of the transaction
+    sets,       // a dataset or datarep
+    silent,     // all held; a threshold or a suppression kept it from alerting
+    noalert,    // all held; the rule says that it does not alert
+    fired,
+  };
+  At at = At::direction;
+  uint16_t part = 0, check = 0;  // indices into the rule's
+  uint32_t bytes = 0;            // of the buffer, where one is named
+};
+
 class AlertSink {
  public:
   virtual ~AlertSink() = default;
   /// Never blocks. In Suricata's order of rules within one packet.
   virtual void alert(const RuleAlert& alert) = 0;
+  /// The rule has dropped as many sessions as it may in a minute, `sessions`: it alerts from now on.
+  virtual void fuse(const RuleInfo&, uint32_t /*sessions*/) {}
+  virtual void explained(const RuleInfo&, const RuleStep&) {}
 };
 
 }  // namespace weir::inspection

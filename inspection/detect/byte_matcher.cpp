@@ -82,23 +82,23 @@ int64_t find_bytes(const ContentCheck& content, std::span<const uint8_t> bytes, 
   return kNowhere;
 }
 
-bool ByteMatcher::match(const std::vector<ByteCheck>& checks) {
-  checks_ = &checks;
+bool ByteMatcher::match(std::span<const ByteCheck> checks) {
+  checks_ = checks;
   hopeless_ = false;
   return run(0, {-static_cast<int64_t>(in_.base), 0});
 }
 
 bool ByteMatcher::run(size_t index, At at) {
-  if (index == checks_->size()) {
+  if (index == checks_.size()) {
     return !in_.must_be_new || at.furthest > static_cast<int64_t>(in_.old_size);
   }
-  return std::visit([&](const auto& c) { return check(c, index, at); }, (*checks_)[index]);
+  return std::visit([&](const auto& c) { return check(c, index, at); }, checks_[index]);
 }
 
 bool ByteMatcher::depends_on_place(size_t index) const {
   if (in_.must_be_new) return true;
-  for (size_t i = index + 1; i < checks_->size(); ++i) {
-    if (std::visit(Depends{}, (*checks_)[i])) return true;
+  for (size_t i = index + 1; i < checks_.size(); ++i) {
+    if (std::visit(Depends{}, checks_[i])) return true;
   }
   return false;
 }

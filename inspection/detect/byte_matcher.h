@@ -53,7 +53,7 @@ class ByteMatcher {
   }
 
   /// All checks hold, one after the other.
-  bool match(const std::vector<ByteCheck>& checks);
+  bool match(std::span<const ByteCheck> checks);
 
  private:
   struct At {
@@ -101,7 +101,7 @@ class ByteMatcher {
 
   const MatchBytes in_;
   const MatchMemory& memory_;
-  const std::vector<ByteCheck>* checks_ = nullptr;
+  std::span<const ByteCheck> checks_;
   uint32_t steps_ = 0;
   uint64_t work_left_ = 0;
   bool hopeless_ = false;  // a check that no other place of an earlier one can change has failed

@@ -27,7 +27,7 @@ bool has_negation(const ast::SetTerm& term, const ast::RuleVariables& variables,
 
 Result<std::shared_ptr<const DetectionProfile>> DetectionProfile::bind(
     std::shared_ptr<const DetectionRuleset> ruleset, const ast::RuleVariables& variables, InspectMode mode,
-    DropScope drop_scope, std::vector<std::string>* unbound) {
+    DropScope drop_scope, std::vector<std::string>* unbound, uint32_t fuse_sessions) {
   if (!ruleset->covers(variables))
     return fail(ErrorCode::internal, "the rules were compiled for other variables");
   std::shared_ptr<DetectionProfile> profile(new DetectionProfile);
@@ -51,6 +51,10 @@ Result<std::shared_ptr<const DetectionProfile>> DetectionProfile::bind(
     profile->ports_.push_back(set ? std::move(*set) : PortSet{});
   }
   profile->ruleset_ = std::move(ruleset);
+  if (fuse_sessions != 0) {
+    profile->fuses_ = std::make_unique<RuleFuses>(profile->ruleset_->rules().size(),
+                                                  std::min(fuse_sessions, RuleFuses::kMostSessions));
+  }
   profile->mode_ = mode;
   profile->drop_scope_ = drop_scope;
   profile->index_address_rules();

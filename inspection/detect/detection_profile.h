@@ -10,6 +10,7 @@
 #include "dataplane/net/result.h"
 #include "inspection/compile/detection_ruleset.h"
 #include "inspection/detect/address_rules.h"
+#include "inspection/detect/rule_fuses.h"
 #include "inspection/detect/verdict.h"
 #include "inspection/rules/header_sets.h"
 
@@ -19,12 +20,14 @@ class DetectionProfile {
  public:
   /// Resolves every address and port expression of `ruleset` under `variables`. An expression that names an
   /// unknown variable matches nothing, and its sentence is added to `unbound` (once for each expression).
+  /// `fuse_sessions`: a rule may drop in a minute; 0: any number.
   /// An error: the ruleset does not cover them.
   static Result<std::shared_ptr<const DetectionProfile>> bind(std::shared_ptr<const DetectionRuleset> ruleset,
                                                               const ast::RuleVariables& variables,
                                                               InspectMode mode,
                                                               DropScope drop_scope = DropScope::session,
-                                                              std::vector<std::string>* unbound = nullptr);
+                                                              std::vector<std::string>* unbound = nullptr,
+                                                              uint32_t fuse_sessions = 0);
 
   const DetectionRuleset& ruleset() const { return *ruleset_; }
   /// The same, for another profile.
@@ -35,6 +38,8 @@ class DetectionProfile {
   /// Written with a negated member, itself or by a variable: Suricata then judges rules of addresses alone by
   /// packet, not by session.
   bool negated(uint32_t index) const { return addresses_[index].negated; }
+  /// Null: rules may drop as many sessions as they like.
+  RuleFuses* fuses() const { return fuses_.get(); }
   const PortSet& ports(uint32_t index) const { return ports_[index]; }
   /// The ruleset's ip_only(d), by addresses: those of a direction's first packet, which are all of them, or
   /// those of each packet, which have a negated member.
@@ -54,6 +59,7 @@ class DetectionProfile {
   DropScope drop_scope_ = DropScope::session;
   std::vector<Addresses> addresses_;
   std::vector<PortSet> ports_;
+  std::unique_ptr<RuleFuses> fuses_;
   std::array<std::array<AddressRules, 2>, 2> address_rules_;
 };
 

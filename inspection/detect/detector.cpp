@@ -63,6 +63,8 @@ DetectionVerdict DetectorCore::inspect(const DetectionProfile& profile, SessionD
   }
   Call call{profile, ruleset, *scratch, session, inspected, inspected.packet, inspected.facts};
   begin(call);
+  if (limits_.explain.gid != 0) [[unlikely]]
+    begin_explaining(call, sink);
   // A packet that the engine made to end a session has no bytes of its own.
   const bool with_packet = !inspected.packet_judged && !(call.packet.ip.empty() && call.packet.frame.empty());
   judge_events(call);
@@ -70,6 +72,8 @@ DetectionVerdict DetectorCore::inspect(const DetectionProfile& profile, SessionD
   for (const Direction d : {Direction::to_server, Direction::to_client})
     call.ways[static_cast<size_t>(d)] = ways_of(call, d);
   if (with_packet) judge_ip_only(call);
+  if (explained_ != nullptr) [[unlikely]]
+    explain_headers(call);
   const StreamView* own = nullptr;
   for (const StreamView& stream : inspected.streams) {
     if (stream.direction == call.packet.direction) own = &stream;
@@ -176,14 +180,15 @@ bool DetectorCore::packet_rule_matches(Call& call, uint32_t number) {
   // A rule on the stream is held against a packet only where its bytes are in no stream.
   if (rule.kind == RuleKind::stream && call.packet.protocol == net::kProtoTcp && call.packet.stream_part)
     return false;
-  ++counters_.verified;
   MatchBytes payload;
   payload.bytes = call.packet.payload;
   payload.packet_like = true;
-  const uint64_t limits = limits_reached();
-  const bool matched = parts_match(call, rule, payload);
-  call.scratch.limit_hits[number] += limits_reached() - limits;
-  return matched && checks_match(call, rule, d, nullptr) && sets_hold(call, rule, d, nullptr);
+  const Verification verification(*this, call, number);
+  if (!parts_match(call, rule, payload)) {
+    ++counters_.refuted;
+    return false;
+  }
+  return checks_match(call, rule, d, nullptr) && sets_hold(call, rule, d, nullptr);
 }
 
 /// Rules that `bytes` propose, to those of the packet, of the stream, or both.
@@ -196,9 +201,11 @@ void DetectorCore::scan_payload(Call& call, PayloadSource source, Direction d, s
   if (limits_.reference) {
     group.propose_all(proposed);
   } else {
-    counters_.scanned_bytes += bytes.size();
+    const size_t before = proposed.size();
     scan_failed_ |=
         !group.propose(call.ways[static_cast<size_t>(d)], bytes, scratch.hyperscan.get(), proposed);
+    count_scan(scratch.payload_scans[DetectionRuleset::payload_group(source, d)], bytes.size(),
+               proposed.size() - before);
   }
   if (source != PayloadSource::tcp) return;
   for (const uint32_t number : proposed.all()) {
@@ -262,6 +269,8 @@ void DetectorCore::judge_bytes(Call& call, bool with_packet, const StreamView* s
   // Both in one order of rules, so that flow bits are written before they are read. What matches in the
   // stream is not held against the packet as well.
   counters_.candidates += packet_rules.all().size() + stream_rules.all().size();
+  if (explained_ != nullptr) [[unlikely]]
+    explain_bytes(call, with_packet, stream);
   const auto packets = packet_rules.sorted([&](uint32_t number) {
     return header_matches(call, call.ruleset.header(number), call.packet.direction);
   });
@@ -287,7 +296,6 @@ void DetectorCore::judge_bytes(Call& call, bool with_packet, const StreamView* s
 
 bool DetectorCore::judge_stream_rule(Call& call, const StreamView& stream, uint32_t number) {
   const DetectionRule& rule = call.ruleset.rule(number);
-  ++counters_.verified;
   MatchBytes payload;
   payload.bytes = stream.view.bytes;
   payload.base = stream.view.base;
@@ -312,9 +320,9 @@ bool DetectorCore::judge_stream_rule(Call& call, const StreamView& stream, uint3
   }
   // The block that brings the last byte which the rule needs is the one in which it matches.
   payload.must_be_new = payload_parts == 1 && positive && plain;
-  const uint64_t limits = limits_reached();
+  const Verification verification(*this, call, number);
   const bool matched = parts_match(call, rule, payload);
-  call.scratch.limit_hits[number] += limits_reached() - limits;
+  if (!matched) ++counters_.refuted;
   const bool is_found = matched && checks_match(call, rule, stream.direction, nullptr) &&
                         sets_hold(call, rule, stream.direction, nullptr);
   if (is_found) found(call, number, stream.direction, true, nullptr);
@@ -360,6 +368,7 @@ void DetectorCore::found(Call& call, uint32_t number, Direction d, bool from_str
                          Transaction* transaction) {
   const DetectionRule& rule = call.ruleset.rule(number);
   ++counters_.matched;
+  ++call.scratch.rule_counts[number].matched;
   apply_flowbits(call, rule);
   apply_flowints(call, rule);
   apply_hostbits(call, rule, d);
@@ -418,6 +427,35 @@ void DetectorCore::apply_thresholds(Call& call, const DetectionRule& rule, Findi
   if (finding.thresholded != Thresholded::no) ++counters_.suppressed;
 }
 
+Decision DetectorCore::decide_by_fuses(Call& call, AlertSink& sink) {
+  const InspectMode mode = call.profile.mode();
+  const auto decided = [&] {
+    return decide(findings_, mode, call.profile.drop_scope(), limits_.alerts_per_packet);
+  };
+  Decision decision = decided();
+  RuleFuses* const fuses = call.profile.fuses();
+  // Each turn takes the drop from one rule's findings.
+  for (size_t turn = 0; fuses != nullptr && decision.verdict.drop_session && turn < findings_.size();
+       ++turn) {
+    const RuleInfo* const rule = decision.verdict.rule;
+    const auto first = std::find_if(findings_.begin(), findings_.end(), [&](const Finding& f) {
+      return f.rule == rule && f.action != ast::Action::alert;
+    });
+    if (first == findings_.end()) break;
+    const auto answer = fuses->drop(first->order, call.packet.time_ns);
+    if (answer == RuleFuses::Answer::holds) break;
+    if (answer == RuleFuses::Answer::blows) {
+      ++counters_.fuses_blown;
+      sink.fuse(*rule, fuses->sessions());
+    }
+    for (Finding& finding : findings_) {
+      if (finding.rule == rule) finding.action = ast::Action::alert;
+    }
+    decision = decided();
+  }
+  return decision;
+}
+
 DetectionVerdict DetectorCore::conclude(Call& call, AlertSink& sink) {
   // std::stable_sort takes memory from the heap.
   std::sort(findings_.begin(), findings_.end(), [](const Finding& a, const Finding& b) {
@@ -430,7 +468,9 @@ DetectionVerdict DetectorCore::conclude(Call& call, AlertSink& sink) {
     if (finding.action == ast::Action::pass && finding.thresholded != Thresholded::void_) break;
   }
   const InspectMode mode = call.profile.mode();
-  Decision decision = decide(findings_, mode, call.profile.drop_scope(), limits_.alerts_per_packet);
+  if (explained_ != nullptr) [[unlikely]]
+    explain_findings(call);
+  Decision decision = decide_by_fuses(call, sink);
   for (const Finding& finding : findings_) {
     if (!finding.alerts) continue;
     const ast::Action action = finding.action;

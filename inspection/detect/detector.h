@@ -34,6 +34,8 @@ struct DetectorLimits {
   uint32_t transform_bytes = 512 * 1024;  // what transforms make, for one packet
   /// No prefilter, no grouping, no memory of candidates: every rule on every buffer. For tests.
   bool reference = false;
+  /// How far this rule gets is told to AlertSink::explained(); gid 0: no rule's. For a person who asks offline.
+  RuleName explain = {};
 };
 
 /// One worker counts; any thread may read.
@@ -42,11 +44,13 @@ struct DetectorCounters {
   EventCount scanned_bytes;
   EventCount candidates;  // rules that a literal, or its absence, proposed
   EventCount verified;    // of which the header matched, so that bytes were looked at
+  EventCount refuted;     // of which the bytes did not match
   EventCount matched;     // rules that matched
   EventCount alerts;      // events
   EventCount alerts_over_limit;
   EventCount suppressed;   // by thresholds
   EventCount drops;        // sessions
+  EventCount fuses_blown;  // rules that had dropped as many as they may
   EventCount scan_errors;  // Hyperscan returned an error: the packet counts as not judged
   EventCount pcre_errors;  // PCRE2 returned an error that is no limit
   EventCount match_work;   // bytes that rules have looked at, and steps of regular expressions

@@ -49,7 +49,42 @@ class DetectorCore final : public Detector {
   };
   enum class Part : uint8_t { matched, failed, waits };
 
+  /// What verifying a rule costs, in its counts.
+  class Verification {
+   public:
+    Verification(DetectorCore& core, Call& call, uint32_t number)
+        : core_(core),
+          scratch_(call.scratch),
+          number_(number),
+          work_(core.counters_.match_work),
+          limits_(core.limits_reached()) {
+      ++core_.counters_.verified;
+      ++scratch_.rule_counts[number].verified;
+    }
+    ~Verification() {
+      if (const uint64_t work = core_.counters_.match_work - work_; work != 0)
+        scratch_.rule_counts[number_].work += work;
+      if (const uint64_t limits = core_.limits_reached() - limits_; limits != 0)
+        scratch_.limit_hits[number_] += limits;
+    }
+    Verification(const Verification&) = delete;
+    Verification& operator=(const Verification&) = delete;
+
+   private:
+    DetectorCore& core_;
+    DetectionScratch& scratch_;
+    const uint32_t number_;
+    const uint64_t work_, limits_;
+  };
+
   // detector.cpp
+  /// The group was scanned, and proposed so many rules.
+  void count_scan(ScanCounts& counts, size_t bytes, size_t candidates) {
+    counters_.scanned_bytes += bytes;
+    ++counts.scans;
+    counts.bytes += bytes;
+    counts.candidates += candidates;
+  }
   void begin(Call& call);
   void go_on_with_other_rules(Call& call);
   void judge_events(Call& call);
@@ -71,7 +106,22 @@ class DetectorCore final : public Detector {
   void apply_flowints(Call& call, const DetectionRule& rule);
   void apply_hostbits(Call& call, const DetectionRule& rule, Direction d);
   DetectionVerdict conclude(Call& call, AlertSink& sink);
+  /// What becomes of the findings, with the rules whose fuses are out as alerts.
+  Decision decide_by_fuses(Call& call, AlertSink& sink);
   void apply_thresholds(Call& call, const DetectionRule& rule, Finding& finding);
+
+  // explain.cpp: how far the rule gets that limits_.explain names. Beside the judgement, which it does not
+  // change.
+  void begin_explaining(Call& call, AlertSink& sink);
+  void tell(RuleStep::At at, size_t part = 0, size_t check = 0, size_t bytes = 0);
+  bool explain_header(Call& call, Direction d);
+  void explain_headers(Call& call);
+  void explain_bytes(Call& call, bool with_packet, const StreamView* stream);
+  void explain_payload(Call& call, const MatchBytes& payload, bool proposed, Direction d);
+  void explain_transaction(Call& call, Transaction& transaction, Direction d);
+  bool explain_part(Call& call, size_t part, const MatchBytes& bytes);
+  void explain_state(Call& call, Direction d, Transaction* transaction);
+  void explain_findings(Call& call);
 
   // rule_checks.cpp
   bool header_matches(const Call& call, const RuleHeader& rule, Direction d) const;
@@ -79,7 +129,13 @@ class DetectorCore final : public Detector {
   bool address_in(const Call& call, uint32_t set, HeaderMemo::End end) const;
   /// Which rules can match in a session of these ends.
   RuleWays ways_of(const Call& call, Direction d) const;
-  bool checks_match(const Call& call, const DetectionRule& rule, Direction d, Transaction* transaction) const;
+  bool checks_match(const Call& call, const DetectionRule& rule, Direction d,
+                    Transaction* transaction) const {
+    return failing_check(call, rule, d, transaction) == rule.packet_checks.size();
+  }
+  /// The first of the rule's packet_checks that does not hold; how many there are if all do.
+  size_t failing_check(const Call& call, const DetectionRule& rule, Direction d,
+                       Transaction* transaction) const;
   bool flow_matches(const Call& call, const ast::Flow& flow) const;
   bool flowint_holds(const Call& call, const FlowIntCheck& check) const;
   bool hostbit_is_set(const Call& call, ast::HostBits::Track track, uint16_t bit, Direction d) const;
@@ -151,6 +207,10 @@ class DetectorCore final : public Detector {
   size_t contexts_used_ = 0, contexts_found_ = 0;
   bool scan_failed_ = false;
   uint64_t limits_before_ = 0;  // limits_reached() before the call at hand
+  // Of what is explained:
+  const DetectionRule* explained_ = nullptr;  // null: nothing is
+  uint32_t explained_number_ = 0;
+  AlertSink* explain_to_ = nullptr;
 };
 
 }  // namespace weir::inspection

@@ -60,8 +60,8 @@ bool DetectorCore::header_matches(const Call& call, const RuleHeader& rule, Dire
   return flow_matches(call, rule.flow) && addresses_match(call, rule, d);
 }
 
-bool DetectorCore::checks_match(const Call& call, const DetectionRule& rule, Direction d,
-                                Transaction* transaction) const {
+size_t DetectorCore::failing_check(const Call& call, const DetectionRule& rule, Direction d,
+                                   Transaction* transaction) const {
   const auto holds = [&]<typename Check>(const Check& c) {
     if constexpr (std::is_same_v<Check, FlowBitCheck>) {
       const SessionState* const state = call.session.state_;
@@ -89,10 +89,10 @@ bool DetectorCore::checks_match(const Call& call, const DetectionRule& rule, Dir
       return packet_matches(c, call.packet);
     }
   };
-  for (const PacketCheck& check : rule.packet_checks) {
-    if (!std::visit(holds, check)) return false;
+  for (size_t i = 0; i < rule.packet_checks.size(); ++i) {
+    if (!std::visit(holds, rule.packet_checks[i])) return i;
   }
-  return true;
+  return rule.packet_checks.size();
 }
 
 std::optional<std::span<const uint8_t>> DetectorCore::transformed(Call& call, ChainId chain,

@@ -109,6 +109,8 @@ void DetectorCore::hold_rules(Call& call, Transaction& transaction, Direction d,
   }
   kept->progress = progress;
   counters_.candidates += proposed.all().size();
+  if (explained_ != nullptr) [[unlikely]]
+    explain_transaction(call, transaction, d);
   const auto may_match = [&](uint32_t number) {
     const RuleHeader& header = call.ruleset.header(number);
     return header_matches(call, header, header.both_sides ? Direction::to_server : d);
@@ -170,12 +172,15 @@ void DetectorCore::propose_group(Call& call, const TransactionGroup& group, Tran
       const size_t carry = std::min(view->old_size, longest > 0 ? longest - 1 : 0);
       bytes = bytes.subspan(view->old_size - carry);
     }
-    counters_.scanned_bytes += bytes.size();
     DetectionScratch& scratch = call.scratch;
+    const size_t before = proposed.size();
     const bool comes_again = group.kind != BufferKind::grows;
     scan_failed_ |=
         !(comes_again ? group.prefilter.propose(ways, bytes, scratch.hyperscan.get(), scratch.memo, proposed)
                       : group.prefilter.propose(ways, bytes, scratch.hyperscan.get(), proposed));
+    const auto place = static_cast<size_t>(&group - call.ruleset.transaction_groups(d).data());
+    count_scan(scratch.transaction_scans[static_cast<size_t>(d)][place], bytes.size(),
+               proposed.size() - before);
     if (group.kind != BufferKind::list) return;
   }
 }
@@ -185,8 +190,7 @@ void DetectorCore::judge_transaction_rule(Call& call, Transaction& transaction, 
   const DetectionRule& rule = call.ruleset.rule(number);
   if (decided_in(transaction, rule.both_sides ? Direction::to_server : d, number)) return;
   if (rule.app_events != 0 && decided_in(transaction, opposite(d), number)) return;
-  ++counters_.verified;
-
+  const Verification verification(*this, call, number);
   WaitingRule* before = nullptr;
   for (WaitingRule& waiting : kept.waiting.items()) {
     if (waiting.rule == number) before = &waiting;
@@ -200,7 +204,6 @@ void DetectorCore::judge_transaction_rule(Call& call, Transaction& transaction, 
     // A direction that ended short of the step never comes there.
     (transaction.progress(d) >= transaction.last_step(d) ? failed : waits) = true;
   }
-  const uint64_t limits = limits_reached();
   for (size_t i = 0; i < rule.parts.size() && !failed; ++i) {
     const uint32_t bit = uint32_t{1} << i;
     if ((matched & bit) != 0 || is_packet_buffer(rule.parts[i].buffer)) continue;
@@ -216,7 +219,6 @@ void DetectorCore::judge_transaction_rule(Call& call, Transaction& transaction, 
         break;
     }
   }
-  call.scratch.limit_hits[number] += limits_reached() - limits;
   if (waits && !failed) {
     if (before != nullptr) {
       before->matched_parts = matched;
@@ -226,7 +228,10 @@ void DetectorCore::judge_transaction_rule(Call& call, Transaction& transaction, 
     return;
   }
   if (before != nullptr) kept.waiting.remove_if([&](const WaitingRule& w) { return w.rule == number; });
-  if (failed) return;
+  if (failed) {
+    ++counters_.refuted;
+    return;
+  }
   // Decided once, whatever the session's state makes of it.
   if (kept.decided.size() >= limits_.rules_per_transaction ||
       !kept.decided.push_back({number, rule.info.name()})) {

@@ -38,15 +38,13 @@ void add_issues(std::span<const ast::Issue> issues, const ast::ParsedRuleset& ru
   }
 }
 
-Result<RulesetBuild> bind(std::shared_ptr<const DetectionRuleset> rules, std::vector<RuleIssue> refused,
+Result<RulesetBuild> bind(std::shared_ptr<const DetectionRuleset> rules, RulesetBuild build,
                           const ProfileSpec& spec) {
-  RulesetBuild build;
-  build.refused = std::move(refused);
   build.loaded = rules->rules().size();
   const DetectionRuleset::Sizes sizes = rules->sizes();
   build.bytes = sizes.database_bytes + sizes.scratch_bytes;
   auto profile = DetectionProfile::bind(std::move(rules), spec.variables, spec.settings.mode,
-                                        DropScope::session, &build.unbound);
+                                        DropScope::session, &build.unbound, spec.fuse_sessions);
   if (!profile) return tl::unexpected(std::move(profile.error()));
   build.ruleset = std::make_shared<const Ruleset>(std::move(*profile), spec.settings);
   return build;
@@ -75,7 +73,12 @@ Result<std::string> read_rule_file(const std::string& path) {
   return text;
 }
 
-Result<ast::ParsedRuleset> read_rule_files(const std::vector<std::string>& files, ast::RuleReader reader,
+Result<ast::ParsedRuleset> read_rule_files(const std::vector<std::string>& files, ast::RuleReader&& reader,
+                                           std::string* digest) {
+  return read_rule_files(files, reader, digest);
+}
+
+Result<ast::ParsedRuleset> read_rule_files(const std::vector<std::string>& files, ast::RuleReader& reader,
                                            std::string* digest) {
   ast::ParsedRuleset rules;
   const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> hash(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
@@ -94,12 +97,84 @@ Result<ast::ParsedRuleset> read_rule_files(const std::vector<std::string>& files
   return rules;
 }
 
-Result<RulesetBuild> check_rules(const std::vector<std::string>& files, const ast::RuleVariables& variables) {
-  const auto rules = read_rule_files(files, ast::RuleReader());
-  if (!rules) return tl::unexpected(rules.error());
+namespace {
+
+/// What makes of the same files other rules is part of what they are known by.
+void add_to(std::string& digest, const RuleSource& source, std::initializer_list<const std::string*> texts) {
+  std::string text = digest;
+  for (const ast::RuleListEntry& entry : source.lists)
+    text += '\n' + std::string(name_of(entry.change)) + ' ' + entry.pattern;
+  bool more = !source.lists.empty();
+  for (const std::string* const other : texts) {
+    text += '\n' + std::to_string(other->size()) + ' ' + *other;
+    more |= !other->empty();
+  }
+  if (!more) return;
+  std::array<uint8_t, EVP_MAX_MD_SIZE> bytes{};
+  unsigned size = 0;
+  if (EVP_Digest(text.data(), text.size(), bytes.data(), &size, EVP_sha256(), nullptr) == 1)
+    digest = to_hex({bytes.data(), size});
+}
+
+/// The text of a file beside the rules'; empty: none is named.
+Result<std::string> read_side_file(const std::string& path) {
+  if (path.empty()) return std::string();
+  return read_rule_file(path);
+}
+
+void note_wrong_lines(const std::string& path, size_t wrong, std::vector<std::string>& notes) {
+  if (wrong != 0)
+    notes.push_back(path + ": lines that were not understood: " + std::to_string(wrong) +
+                    "; they are left out");
+}
+
+/// What the lists made of the rules.
+void add_effects(const ast::ParsedRuleset& rules, RulesetBuild& build) {
+  build.enabled = rules.enabled;
+  build.disabled = rules.disabled;
+  build.changed = rules.changed;
+  build.silenced = rules.silenced;
+}
+
+}  // namespace
+
+Result<RulesRead> read_rules(const RuleSource& source) {
+  RulesRead out;
+  ast::ClassTable classes = ast::ClassTable::defaults();
+  ast::ReferenceTable references;
+  auto class_text = read_side_file(source.classes), reference_text = read_side_file(source.references),
+       thresholds = read_side_file(source.thresholds);
+  for (const auto* text : {&class_text, &reference_text, &thresholds}) {
+    if (!*text) return tl::unexpected(text->error());
+  }
+  note_wrong_lines(source.classes, classes.read(*class_text), out.notes);
+  note_wrong_lines(source.references, references.read(*reference_text), out.notes);
+  out.thresholds = ast::parse_threshold_config(*thresholds);
+  for (const ast::Issue& issue : out.thresholds.issues) {
+    out.notes.push_back(source.thresholds + ":" + std::to_string(issue.line) + ": " + issue.message +
+                        " The line is left out.");
+  }
+  auto lists = ast::RuleLists::make(source.lists);
+  if (!lists) return fail(ErrorCode::invalid, std::move(lists.error()));
+  ast::RuleReader reader(std::move(classes), std::move(*lists), std::move(references));
+  auto rules = read_rule_files(source.files, reader, &out.digest);
+  if (!rules) return tl::unexpected(std::move(rules.error()));
+  out.rules = std::move(*rules);
+  out.unmet = reader.lists().unmet();
+  add_to(out.digest, source, {&*class_text, &*reference_text, &*thresholds});
+  return out;
+}
+
+Result<RulesetBuild> check_rules(const RuleSource& source, const ast::RuleVariables& variables) {
+  auto read = read_rules(source);
+  if (!read) return tl::unexpected(read.error());
+  const ast::ParsedRuleset* const rules = &read->rules;
   RulesetBuild build;
   add_issues(rules->issues, *rules, build.refused);
   build.loaded = rules->rules.size();
+  build.unmet = std::move(read->unmet);
+  build.notes = std::move(read->notes);
+  add_effects(*rules, build);
   for (const ast::SetExpression& expression : rules->addresses.entries()) {
     if (const auto set = ast::bind_addresses(expression, variables); !set)
       build.unbound.push_back(expression.text + ": " + set.error());
@@ -112,43 +187,46 @@ Result<RulesetBuild> check_rules(const std::vector<std::string>& files, const as
 }
 
 Result<RulesetBuild> compile_rules(const ast::ParsedRuleset& rules, unsigned workers, const ProfileSpec& spec,
-                                   std::shared_ptr<FlowBitNames> names, DatabaseCache* cache) {
+                                   std::shared_ptr<FlowBitNames> names, DatabaseCache* cache,
+                                   const ast::ThresholdConfig* thresholds) {
   DetectionCompileOptions options;
   options.workers = workers;
   options.threads = cores_of_this_thread();
   options.variables = &spec.variables;
   options.cache = cache;
+  options.thresholds = thresholds;
   options.flowbit_names = std::move(names);
   auto compiled = DetectionRuleset::compile(rules, options);
   if (!compiled) return tl::unexpected(std::move(compiled.error()));
-  std::vector<RuleIssue> refused;
-  add_issues(rules.issues, rules, refused);
-  add_issues((*compiled)->issues(), rules, refused);
-  return bind(std::move(*compiled), std::move(refused), spec);
+  RulesetBuild build;
+  add_issues(rules.issues, rules, build.refused);
+  add_issues((*compiled)->issues(), rules, build.refused);
+  add_effects(rules, build);
+  return bind(std::move(*compiled), std::move(build), spec);
 }
 
 Result<RulesetBuild> RulesetBuilder::build(const ProfileSpec& spec) {
-  const auto known = compiled_.find(spec.files);
-  if (known != compiled_.end() && known->second.rules->covers(spec.variables)) {
-    auto build = bind(known->second.rules, known->second.refused, spec);
-    if (build) build->digest = known->second.digest;
-    return build;
-  }
-  std::string digest;
-  const auto rules = read_rule_files(spec.files, ast::RuleReader(), &digest);
-  if (!rules) return tl::unexpected(rules.error());
-  auto build = compile_rules(*rules, workers_, spec, names_, cache_);
+  const auto known = compiled_.find(spec.source);
+  if (known != compiled_.end() && known->second.rules->covers(spec.variables))
+    return bind(known->second.rules, known->second.build, spec);
+  auto read = read_rules(spec.source);
+  if (!read) return tl::unexpected(read.error());
+  auto build = compile_rules(read->rules, workers_, spec, names_, cache_, &read->thresholds);
   if (!build) return build;
-  build->digest = digest;
-  compiled_.insert_or_assign(spec.files,
-                             Compiled{build->ruleset->profile().shared_ruleset(), build->refused, digest});
+  build->digest = std::move(read->digest);
+  build->unmet = std::move(read->unmet);
+  build->notes = std::move(read->notes);
+  Compiled compiled{build->ruleset->profile().shared_ruleset(), *build};
+  compiled.build.ruleset = nullptr;
+  compiled.build.unbound.clear();
+  compiled_.insert_or_assign(spec.source, std::move(compiled));
   return build;
 }
 
 Result<RulesetBuild> build_ruleset(const std::vector<std::string>& files, unsigned workers,
                                    std::shared_ptr<FlowBitNames> names) {
   ProfileSpec spec;
-  spec.files = files;
+  spec.source.files = files;
   return RulesetBuilder(workers, std::move(names)).build(spec);
 }
 

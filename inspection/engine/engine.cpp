@@ -61,6 +61,12 @@ class Engine::Sink final : public AlertSink {
   Sink(Engine& engine, const EngineSession* session, const EnginePacket& packet)
       : engine_(engine), session_(session), packet_(packet) {}
   void alert(const RuleAlert& alert) override { engine_.events_->alert(session_, packet_, alert); }
+  void explained(const RuleInfo&, const RuleStep& step) override {
+    engine_.events_->explained(session_, packet_, step);
+  }
+  void fuse(const RuleInfo& rule, uint32_t sessions) override {
+    engine_.events_->fuse(session_, packet_, rule, sessions);
+  }
 
  private:
   Engine& engine_;

@@ -86,6 +86,9 @@ class EngineEvents {
   virtual ~EngineEvents() = default;
   /// `session` is null for a packet that belongs to none.
   virtual void alert(const EngineSession* session, const EnginePacket& packet, const RuleAlert& alert) = 0;
+  /// The rule has dropped as many sessions as it may in a minute, `sessions`: it alerts from now on.
+  virtual void fuse(const EngineSession*, const EnginePacket&, const RuleInfo&, uint32_t /*sessions*/) {}
+  virtual void explained(const EngineSession*, const EnginePacket&, const RuleStep&) {}
   /// A transaction is complete, or its session ends.
   virtual void transaction(const EngineSession& session, const EnginePacket& packet,
                            Transaction& transaction) = 0;

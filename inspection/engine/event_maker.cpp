@@ -108,13 +108,23 @@ void EventMaker::name_rule(const RuleInfo& rule) {
   }
   if (rule.target) fields_.flag(Field::alert_target, *rule.target == ast::Target::Is::source);
   if (settings_.rule_text) fields_.text(Field::alert_rule, rule.text);
-  if (!settings_.references) return;
   for (const ast::Reference& reference : rule.references) {
     std::array<char, 256> text;
-    const int size =
-        std::snprintf(text.data(), text.size(), "%s:%s", reference.type.c_str(), reference.id.c_str());
+    const bool known = !reference.prefix.empty();
+    if (!known && !settings_.references) continue;
+    const int size = std::snprintf(text.data(), text.size(), known ? "%s%s" : "%s:%s",
+                                   (known ? reference.prefix : reference.type).c_str(), reference.id.c_str());
     fields_.text(Field::alert_reference, {text.data(), std::min(static_cast<size_t>(size), text.size() - 1)});
   }
+}
+
+void EventMaker::fuse(const EngineSession* session, const EnginePacket& packet, const RuleInfo& rule,
+                      uint32_t sessions) {
+  if (!settings_.kinds.has(EventKind::fuse)) return;
+  Event& event = begin(EventKind::fuse, packet.view.time_ns, session, &packet);
+  name_rule(rule);
+  event.fuse_sessions = sessions;
+  finish(session, &packet);
 }
 
 void EventMaker::write_payload(const EngineSession* session, const EnginePacket& packet,

@@ -19,6 +19,8 @@ AppProtocols protocols_of(const EngineSession& session);
 class EventMaker : public EngineEvents {
  public:
   void alert(const EngineSession* session, const EnginePacket& packet, const RuleAlert& alert) final;
+  void fuse(const EngineSession* session, const EnginePacket& packet, const RuleInfo& rule,
+            uint32_t sessions) final;
   void transaction(const EngineSession& session, const EnginePacket& packet, Transaction& transaction) final;
   void moved(const EngineSession& session, const EnginePacket& packet,
              std::span<Transaction* const> transactions) final;

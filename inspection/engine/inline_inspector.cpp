@@ -119,6 +119,7 @@ class InlineInspector final : public Inspector {
     counters_.host_marks_lost += lost - counters_.host_marks_lost;
     counters_.expectations_lost += engine_->counters().expectations_lost - counters_.expectations_lost;
     counters_.identities_lost += engine_->counters().identities_lost - counters_.identities_lost;
+    counters_.fuses_blown += detection.fuses_blown - counters_.fuses_blown;
     counters_.dataset_values_lost += detection.dataset_values_lost - counters_.dataset_values_lost;
   }
   Verdict refuse(Flow& flow, const EngineVerdict& verdict);

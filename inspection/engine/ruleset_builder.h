@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "inspection/compile/database_cache.h"
+#include "inspection/engine/rule_source.h"
 #include "inspection/engine/ruleset.h"
 #include "inspection/inspector.h"
 #include "inspection/rules/language.h"
@@ -18,9 +19,10 @@
 namespace weir::inspection {
 
 struct ProfileSpec {
-  std::vector<std::string> files;
+  RuleSource source;
   ast::RuleVariables variables = ast::RuleVariables::defaults();
   SessionSettings settings = hub_settings(InspectMode::ips);
+  uint32_t fuse_sessions = 0;  // that a rule may drop in a minute; 0: any number
 };
 
 class RulesetBuilder {
@@ -37,29 +39,42 @@ class RulesetBuilder {
   size_t compiled() const { return compiled_.size(); }
 
  private:
-  /// What is the same for all profiles with these files.
+  /// What is the same for all profiles with this source.
   struct Compiled {
     std::shared_ptr<const DetectionRuleset> rules;
-    std::vector<RuleIssue> refused;
-    std::string digest;
+    RulesetBuild build;  // without a ruleset
   };
   unsigned workers_;
   std::shared_ptr<FlowBitNames> names_;
   DatabaseCache* cache_;
-  std::map<std::vector<std::string>, Compiled> compiled_;
+  std::map<RuleSource, Compiled> compiled_;
 };
 
 /// The text of a rule file; the error is a sentence that names it.
 Result<std::string> read_rule_file(const std::string& path);
 /// Files in their order, by `reader`. `digest`, unless null: SHA-256 of their texts, one after the other.
-Result<ast::ParsedRuleset> read_rule_files(const std::vector<std::string>& files, ast::RuleReader reader,
+Result<ast::ParsedRuleset> read_rule_files(const std::vector<std::string>& files, ast::RuleReader& reader,
                                            std::string* digest = nullptr);
+Result<ast::ParsedRuleset> read_rule_files(const std::vector<std::string>& files, ast::RuleReader&& reader,
+                                           std::string* digest = nullptr);
+
+/// A source as its files say, before it is compiled.
+struct RulesRead {
+  ast::ParsedRuleset rules;
+  ast::ThresholdConfig thresholds;
+  std::vector<ast::RuleLists::Unmet> unmet;
+  std::vector<std::string> notes;  // sentences about lines of the other files that were not understood
+  std::string digest;              // SHA-256 of the files, and of all else that the source has
+};
+/// Fails if a file cannot be read; the error names it.
+Result<RulesRead> read_rules(const RuleSource& source);
 
 /// What RulesetBuilder does once the files are read and parsed, on as many threads as the caller may use
 /// cores.
 Result<RulesetBuild> compile_rules(const ast::ParsedRuleset& rules, unsigned workers,
                                    const ProfileSpec& spec = {},
                                    std::shared_ptr<FlowBitNames> names = nullptr,
-                                   DatabaseCache* cache = nullptr);
+                                   DatabaseCache* cache = nullptr,
+                                   const ast::ThresholdConfig* thresholds = nullptr);
 
 }  // namespace weir::inspection

@@ -195,6 +195,8 @@ const char* event_type(EventKind kind) {
       return "watch";
     case EventKind::overload:
       return "overload";
+    case EventKind::fuse:
+      return "fuse";
     case EventKind::http:
       return "http";
     case EventKind::tls:
@@ -511,6 +513,15 @@ Json EveFormat::object(const Event& event, std::span<const uint8_t> fields, int6
     json["overload"] = {{"worker", event.overload.worker},
                         {"state", event.overload.begins ? "begun" : "over"},
                         {"waiting", event.overload.waiting}};
+    return json;
+  }
+  if (event.kind == EventKind::fuse) {
+    json["fuse"] = {{"gid", event.alert.gid},
+                    {"signature_id", event.alert.sid},
+                    {"rev", event.alert.rev},
+                    {"signature", eve_text(event.alert.signature.view())},
+                    {"sessions_per_minute", event.fuse_sessions}};
+    add_weir(json, event);
     return json;
   }
   add_endpoints(json, flow, event.turned);

@@ -53,14 +53,15 @@ struct FlowInfo {
   FlowEnds leaves;  // translated: how the initiator's packets leave
 };
 
-/// watch: a policy rule that only watches would have decided the session. overload: of no session. From http
-/// on: of a transaction.
+/// watch: a policy rule that only watches would have decided the session. overload: of no session. fuse: a
+/// rule has dropped too many sessions. From http on: of a transaction.
 enum class EventKind : uint8_t {
   alert,
   drop,
   flow,
   watch,
   overload,
+  fuse,
   http,
   tls,
   dns,
@@ -167,11 +168,13 @@ struct Event {
   FlowBody flow_stats;        // flow: the whole session; alert and drop: so far, where known
   FixedText<32> drop_reason;  // drop: the name of the data plane's reason, or inspection's
   OverloadBody overload;
-  AlertBody alert;  // last: see has_alert()
+  uint32_t fuse_sessions = 0;  // fuse: how many the rule, which `alert` names, may drop in a minute
+  AlertBody alert;             // last: see has_alert()
 
   /// Of other kinds `alert` says nothing.
   bool has_alert() const {
-    return kind == EventKind::alert || kind == EventKind::drop || kind == EventKind::watch;
+    return kind == EventKind::alert || kind == EventKind::drop || kind == EventKind::watch ||
+           kind == EventKind::fuse;
   }
 };
 static_assert(std::is_trivially_copyable_v<Event>);

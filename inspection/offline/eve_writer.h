@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -51,6 +52,13 @@ class EveWriter final : public EventMaker {
   void stats(nlohmann::ordered_json tree, uint64_t time_ns);
   /// Why sessions end that end now: "shutdown" at the end of the capture.
   void set_end_reason(const char* reason) { end_reason_ = reason; }
+  /// Who is told of the steps of a rule that is explained.
+  void tell_steps(std::function<void(const EngineSession*, const EnginePacket&, const RuleStep&)> to) {
+    steps_ = std::move(to);
+  }
+  void explained(const EngineSession* session, const EnginePacket& packet, const RuleStep& step) override {
+    if (steps_) steps_(session, packet, step);
+  }
   /// Everything was written.
   Status finish();
 
@@ -71,6 +79,7 @@ class EveWriter final : public EventMaker {
   EveFormat format_;
   const char* end_reason_ = "timeout";
   bool failed_ = false;
+  std::function<void(const EngineSession*, const EnginePacket&, const RuleStep&)> steps_;
   std::vector<Json> pending_;  // alerts of the packet at hand, which wait for its verdict
 };
 

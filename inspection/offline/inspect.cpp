@@ -87,26 +87,19 @@ size_t tell_refused(const ast::ParsedRuleset& rules, const DetectionRuleset& com
 }
 
 Status run(InspectRequest& request, std::ostream& err, size_t& refused) {
-  const auto rules = read_rule_files(request.rules, ast::RuleReader());
-  if (!rules) return tl::unexpected(rules.error());
+  if (!request.settings.threshold_file.empty()) request.rules.thresholds = request.settings.threshold_file;
+  const auto read = read_rules(request.rules);
+  if (!read) return tl::unexpected(read.error());
+  for (const std::string& note : read->notes) err << "weir: " << note << '\n';
+  const ast::ParsedRuleset* const rules = &read->rules;
   DetectionCompileOptions options;
   options.workers = request.workers;
   options.variables = &request.settings.variables;
   if (!request.settings.action_order.empty()) options.action_order = request.settings.action_order;
-  ast::ThresholdConfig thresholds;
-  if (!request.settings.threshold_file.empty()) {
-    auto text = read_rule_file(request.settings.threshold_file);
-    if (!text) return tl::unexpected(std::move(text.error()));
-    thresholds = ast::parse_threshold_config(*text);
-    for (const ast::Issue& issue : thresholds.issues) {
-      err << "weir: " << request.settings.threshold_file << ':' << issue.line << ": " << issue.message
-          << '\n';
-    }
-    options.thresholds = &thresholds;
-  }
+  options.thresholds = &read->thresholds;
   auto compiled = DetectionRuleset::compile(*rules, options);
   if (!compiled) return tl::unexpected(std::move(compiled.error()));
-  refused = tell_refused(*rules, **compiled, err);
+  if (!request.quiet) refused = tell_refused(*rules, **compiled, err);
   std::vector<std::string> unbound;
   const std::shared_ptr<const DetectionRuleset> ruleset = *compiled;
   auto profile = DetectionProfile::bind(ruleset, request.settings.variables, request.settings.session.mode,
@@ -128,6 +121,7 @@ Status run(InspectRequest& request, std::ostream& err, size_t& refused) {
   }
   auto eve = EveWriter::open(request.eve, request.settings.eve);
   if (!eve) return tl::unexpected(std::move(eve.error()));
+  (*eve)->tell_steps(request.explain);
   auto capture = Capture::open(request.pcap, request.settings.capture_filter);
   if (!capture) return tl::unexpected(std::move(capture.error()));
   Run(request.settings, std::move(engines), std::move(*profile), **eve).all(*capture);

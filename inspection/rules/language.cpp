@@ -86,13 +86,35 @@ Parsed<void> read_rule(RuleContext& context, Token line, SetTable& addresses, Se
   return validate_rule(context, options.at);
 }
 
-/// The number of a rule whose text is wrong, if it can be found: for the issue.
-uint32_t guess_sid(std::string_view text) {
-  const size_t at = text.find("sid:");
-  if (at == std::string_view::npos) return 0;
-  const std::string_view rest = trim(text.substr(at + 4));
-  const auto number = read_number(rest.substr(0, rest.find_first_not_of("0123456789")), 0xffff'ffff);
-  return number ? static_cast<uint32_t>(*number) : 0;
+/// A number of a rule by its keyword, before the rule is read, or if its text is wrong; 0: there is none.
+uint32_t guess_number(std::string_view text, std::string_view keyword) {
+  for (size_t at = text.find(keyword); at != std::string_view::npos; at = text.find(keyword, at + 1)) {
+    // "sid:" and not "flowbits:set,x.sid:".
+    const bool begins = at == 0 || text[at - 1] == ';' || text[at - 1] == '(' || is_blank(text[at - 1]);
+    if (!begins) continue;
+    const std::string_view rest = trim(text.substr(at + keyword.size()));
+    const auto number = read_number(rest.substr(0, rest.find_first_not_of("0123456789")), 0xffff'ffff);
+    return number ? static_cast<uint32_t>(*number) : 0;
+  }
+  return 0;
+}
+uint32_t guess_sid(std::string_view text) { return guess_number(text, "sid:"); }
+
+/// A comment that may be a rule: behind its marks there is an action and somewhere a sid.
+Token rule_in_comment(std::string_view text) {
+  const size_t begin = text.find_first_not_of("# \t");
+  if (begin == std::string_view::npos) return {};
+  const Token rest = Token{text, 0}.sub(begin).trimmed();
+  const std::string_view word = rest.text.substr(0, rest.text.find_first_of(" \t"));
+  static constexpr std::string_view kActions[] = {"alert",     "drop",      "pass",      "reject",
+                                                  "rejectsrc", "rejectdst", "rejectboth"};
+  const bool action = std::find(std::begin(kActions), std::end(kActions), word) != std::end(kActions);
+  return action && rest.text.ends_with(')') && guess_sid(rest.text) != 0 ? rest : Token{};
+}
+
+bool has_noalert(const Rule& rule) {
+  return std::any_of(rule.options.begin(), rule.options.end(),
+                     [](const Option& option) { return std::holds_alternative<NoAlert>(option.value); });
 }
 
 }  // namespace
@@ -117,39 +139,72 @@ void RuleReader::take(Rule rule, ParsedRuleset& out) {
   if (replaces) other = std::move(rule);
 }
 
+struct RuleReader::Line {
+  const LogicalLine& whole;
+  Token rule;
+  RuleLists::Effect effect = {};
+
+  SourcePosition position(size_t at) const { return whole.position(std::min(at, whole.text.size())); }
+};
+
+RuleLists::Effect RuleReader::effect_of(const Line& line, std::string_view file) {
+  const uint32_t gid = guess_number(line.rule.text, "gid:");
+  return lists_.of({gid == 0 ? 1 : gid, guess_sid(line.rule.text), file, line.rule.text});
+}
+
 void RuleReader::read(std::string_view file, std::string_view text, ParsedRuleset& out) {
   const auto file_index = static_cast<uint32_t>(out.files.size());
   out.files.emplace_back(file);
-  for (LogicalLine& line : split_rule_lines(text)) {
-    const Token whole = Token{line.text, 0}.trimmed();
-    const auto position = [&](size_t at) { return line.position(std::min(at, line.text.size())); };
-    Rule rule;
-    RuleContext context(rule, classes_);
-    const auto read = read_rule(context, whole, out.addresses, out.ports);
-    if (!context.has_priority && context.has_class) rule.priority = context.class_priority;
-    const auto issue = [&](Issue::Kind kind, const ParseError& error) {
-      const SourcePosition where = position(error.at);
-      out.issues.push_back({kind, file_index, where.line, where.column,
-                            rule.sid != 0 ? rule.sid : guess_sid(line.text), error.keyword, error.message});
-    };
-    if (!context.skip_reason.empty()) {
-      issue(Issue::Kind::skipped, {whole.at, "requires", context.skip_reason});
-      ++out.skipped;
+  for (const LogicalLine& logical : split_rule_lines(text, lists_.enables())) {
+    Line line{logical, logical.comment ? rule_in_comment(logical.text) : Token{logical.text, 0}.trimmed()};
+    if (line.rule.text.empty()) continue;
+    if (!lists_.empty()) line.effect = effect_of(line, file);
+    if (logical.comment && !line.effect.on) continue;
+    if (line.effect.off && !line.effect.on) {
+      ++out.disabled;
       continue;
     }
-    for (const ParseError& error : context.unsupported) issue(Issue::Kind::unsupported, error);
-    if (!read && context.unsupported.empty()) issue(Issue::Kind::wrong, read.error());
-    if (!read || !context.unsupported.empty()) {
-      ++out.refused;
-      continue;
-    }
-    const SourcePosition where = position(whole.at);
-    rule.file = file_index;
-    rule.line = where.line;
-    rule.column = where.column;
-    rule.text = std::string(whole.text);
-    take(std::move(rule), out);
+    out.enabled += logical.comment ? 1 : 0;
+    read_line(line, file_index, out);
   }
+}
+
+void RuleReader::read_line(const Line& line, uint32_t file, ParsedRuleset& out) {
+  Rule rule;
+  RuleContext context(rule, classes_);
+  const auto read = read_rule(context, line.rule, out.addresses, out.ports);
+  if (!context.has_priority && context.has_class) rule.priority = context.class_priority;
+  const auto issue = [&](Issue::Kind kind, const ParseError& error) {
+    const SourcePosition where = line.position(error.at);
+    out.issues.push_back({kind, file, where.line, where.column,
+                          rule.sid != 0 ? rule.sid : guess_sid(line.rule.text), error.keyword,
+                          error.message});
+  };
+  if (!context.skip_reason.empty()) {
+    issue(Issue::Kind::skipped, {line.rule.at, "requires", context.skip_reason});
+    ++out.skipped;
+    return;
+  }
+  for (const ParseError& error : context.unsupported) issue(Issue::Kind::unsupported, error);
+  if (!read && context.unsupported.empty()) issue(Issue::Kind::wrong, read.error());
+  if (!read || !context.unsupported.empty()) {
+    ++out.refused;
+    return;
+  }
+  const SourcePosition where = line.position(line.rule.at);
+  rule.file = file;
+  rule.line = where.line;
+  rule.column = where.column;
+  rule.text = std::string(line.rule.text);
+  // A rule that only marks sessions for others would drop them if it did more.
+  if (line.effect.action && *line.effect.action != rule.action && !has_noalert(rule)) {
+    rule.action = *line.effect.action;
+    ++out.changed;
+  }
+  for (Reference& reference : rule.references) reference.prefix = references_.prefix(reference.type);
+  rule.silent = line.effect.silent;
+  out.silenced += rule.silent ? 1 : 0;
+  take(std::move(rule), out);
 }
 
 std::string to_string(const Issue& issue, const ParsedRuleset& rules) {

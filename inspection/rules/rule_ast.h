@@ -86,6 +86,7 @@ inline constexpr size_t kMostSlots = 32;
 
 struct Reference {
   std::string type, id;
+  std::string prefix = {};  // of reference.config, for its kind; empty: it has none
 };
 
 /// The highest generator id; the bit above it tells directions apart where alerts are remembered.
@@ -109,8 +110,9 @@ struct Rule {
   std::string class_name, class_text;  // "trojan-activity", "A Network Trojan was detected"
   std::vector<std::string> metadata;   // "key value" as written between commas
   std::vector<Reference> references;
-  std::string text;   // the logical line, for `explain` and events' rule field
-  uint32_t file = 0;  // index into ParsedRuleset::files
+  bool silent = false;  // a list says so: no alert, its action is taken all the same
+  std::string text;     // the logical line, for `explain` and events' rule field
+  uint32_t file = 0;    // index into ParsedRuleset::files
   uint32_t line = 0;
   uint32_t column = 1;
 };
@@ -138,6 +140,9 @@ struct ParsedRuleset {
   std::vector<Issue> issues;
   size_t refused = 0;  // rules with at least one issue of kind wrong or unsupported
   size_t skipped = 0;
+  /// By the lists of the profile: rules that stand in comments and were read, that were left out, that act
+  /// otherwise than they say, that do not alert.
+  size_t enabled = 0, disabled = 0, changed = 0, silenced = 0;
 };
 
 }  // namespace weir::inspection::ast

@@ -12,13 +12,15 @@ SourcePosition LogicalLine::position(size_t at) const {
   return {piece.line, static_cast<uint32_t>(at - piece.at) + 1};
 }
 
-std::vector<LogicalLine> split_rule_lines(std::string_view text) {
+std::vector<LogicalLine> split_rule_lines(std::string_view text, bool with_comments) {
   std::vector<LogicalLine> lines;
   LogicalLine current;
   uint32_t number = 0;
   const auto flush = [&] {
     const size_t first = current.text.find_first_not_of(" \t");
-    if (first != std::string::npos && current.text[first] != '#') lines.push_back(std::move(current));
+    current.comment = first != std::string::npos && current.text[first] == '#';
+    if (first != std::string::npos && (with_comments || !current.comment))
+      lines.push_back(std::move(current));
     current = {};
   };
   while (!text.empty()) {

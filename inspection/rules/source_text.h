@@ -21,12 +21,13 @@ struct LogicalLine {
   };
   std::string text;
   std::vector<Piece> pieces;
+  bool comment = false;
 
   SourcePosition position(size_t at) const;
 };
 
 /// Splits a file. LF and CRLF end a line; a backslash before it joins the next one. Blank lines and comments
-/// (first non-blank byte '#') are left out.
-std::vector<LogicalLine> split_rule_lines(std::string_view text);
+/// (first non-blank byte '#') are left out; comments stay if they are wanted, as a line each.
+std::vector<LogicalLine> split_rule_lines(std::string_view text, bool with_comments = false);
 
 }  // namespace weir::inspection

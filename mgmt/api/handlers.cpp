@@ -1,5 +1,7 @@
 #include "mgmt/api/handlers.h"
 
+#include "mgmt/api/rule_costs.h"
+
 #include <charconv>
 
 #include "dataplane/net/headers.h"
@@ -124,6 +126,33 @@ Response respond_to_reload(const Result<control::ChangeView>& result) {
 Response post_reload(Source& source) { return respond_to_reload(source.reload()); }
 
 Response get_rules(Source& source) { return respond(source.rules()); }
+
+Response get_rules_top(Source& source, const Parameter& parameter) {
+  size_t max = kDefaultTopRules;
+  if (const auto text = parameter("max")) {
+    const auto value = parse_number(*text, 1, kMaxTopRules);
+    if (!value) return refuse("max has to be a number from 1 to " + std::to_string(kMaxTopRules));
+    max = *value;
+  }
+  const auto rules = source.rules_in_force();
+  if (!rules) return {http_status(rules.error().code), to_json(rules.error())};
+  return {200, rules_top(*rules, max)};
+}
+
+Response get_rules_explain(Source& source, const Parameter& parameter) {
+  const auto sid = parse_number(parameter("sid").value_or(""), 1, UINT32_MAX);
+  const auto gid = parse_number(parameter("gid").value_or("1"), 1, UINT32_MAX);
+  if (!sid || !gid) return refuse("sid has to be a number from 1 on, and gid, if it is given");
+  const auto rules = source.rules_in_force();
+  if (!rules) return {http_status(rules.error().code), to_json(rules.error())};
+  Json body = rules_explain(*rules, {static_cast<uint32_t>(*gid), static_cast<uint32_t>(*sid)});
+  if (body["rules"].empty()) {
+    const Error missing{ErrorCode::not_found,
+                        "no profile has loaded a rule " + std::to_string(*gid) + ":" + std::to_string(*sid)};
+    return {http_status(missing.code), to_json(missing)};
+  }
+  return {200, std::move(body)};
+}
 
 Response post_rules_reload(Source& source) { return respond_to_reload(source.reload_rules()); }
 

@@ -21,6 +21,8 @@ using Parameter = std::function<std::optional<std::string>(const std::string&)>;
 inline constexpr size_t kDefaultSessions = 100;
 inline constexpr size_t kMaxSessions = 10'000;
 inline constexpr size_t kMaxRoutes = 100'000;
+inline constexpr size_t kDefaultTopRules = 100;
+inline constexpr size_t kMaxTopRules = 100'000;
 inline constexpr size_t kDefaultAlerts = 100;
 inline constexpr size_t kMaxAlerts = events::RecentAlerts::kCapacity;
 
@@ -35,6 +37,10 @@ Response get_routes(Source& source, const Parameter& parameter);
 Response get_path(Source& source, const Parameter& parameter);
 Response post_reload(Source& source);
 Response get_rules(Source& source);
+/// max: 1 to kMaxTopRules.
+Response get_rules_top(Source& source, const Parameter& parameter);
+/// sid: required; gid: 1 without it.
+Response get_rules_explain(Source& source, const Parameter& parameter);
 Response post_rules_reload(Source& source);
 /// from: the number of the first alert; without it the latest ones. max: 1 to kMaxAlerts.
 Response get_alerts(Source& source, const Parameter& parameter);

@@ -92,6 +92,11 @@ void add_routes(httplib::Server& http, Source& source, size_t max_request_mib) {
   http.Get("/v1/path",
            [&source](const Request& in, Out& out) { send(get_path(source, parameters_of(in)), out); });
   http.Get("/v1/rules", [&source](const Request&, Out& out) { send(get_rules(source), out); });
+  http.Get("/v1/rules/top",
+           [&source](const Request& in, Out& out) { send(get_rules_top(source, parameters_of(in)), out); });
+  http.Get("/v1/rules/explain", [&source](const Request& in, Out& out) {
+    send(get_rules_explain(source, parameters_of(in)), out);
+  });
   http.Post("/v1/rules/reload",
             [&source](const Request&, Out& out) { send(post_rules_reload(source), out); });
   http.Get("/v1/alerts",

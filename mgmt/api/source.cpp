@@ -63,6 +63,11 @@ Result<control::RulesView> ControlSource::rules() {
   return call<control::RulesView>(mailbox_, kAnswerIn, [this](auto reply) { reply(control_.rules()); });
 }
 
+Result<control::RulesInForce> ControlSource::rules_in_force() {
+  return call<control::RulesInForce>(mailbox_, kAnswerIn,
+                                     [this](auto reply) { reply(control_.rules_in_force()); });
+}
+
 Result<control::ChangeView> ControlSource::reload_rules() {
   return call<control::ChangeView>(mailbox_, kReloadIn, [this](auto reply) {
     control_.reload_rules([reply](control::ChangeView view) { reply(std::move(view)); });

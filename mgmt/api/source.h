@@ -23,6 +23,7 @@ class Source {
   virtual Result<control::PathAnswer> path(const control::PathQuery& query) = 0;
   virtual Result<control::ChangeView> reload() = 0;
   virtual Result<control::RulesView> rules() = 0;
+  virtual Result<control::RulesInForce> rules_in_force() = 0;
   virtual Result<control::ChangeView> reload_rules() = 0;
   /// From number `from` on; without it the latest ones.
   virtual Result<events::AlertsView> alerts(std::optional<uint64_t> from, size_t max) = 0;
@@ -46,6 +47,7 @@ class ControlSource final : public Source {
   Result<control::PathAnswer> path(const control::PathQuery& query) override;
   Result<control::ChangeView> reload() override;
   Result<control::RulesView> rules() override;
+  Result<control::RulesInForce> rules_in_force() override;
   Result<control::ChangeView> reload_rules() override;
   Result<events::AlertsView> alerts(std::optional<uint64_t> from, size_t max) override;
   Result<control::ChangeView> change(config::ModelChanges changes, bool dry_run) override;

@@ -19,6 +19,7 @@
 #include "mgmt/cli/config_commands.h"
 #include "mgmt/cli/fields.h"
 #include "mgmt/cli/print.h"
+#include "mgmt/cli/rules_top.h"
 #include "mgmt/cli/top.h"
 
 namespace {
@@ -48,14 +49,19 @@ struct Options {
   bool all_drops = false;
   unsigned tables = 0;  // 0: not said
   double interval_s = 1;
+  unsigned max_rules = 20;
+  std::string rule;         // SID or GID:SID
+  bool since_read = false;  // rules top: what was counted since the rules were read
   std::string from, to;
   unsigned tcp_port = 0, udp_port = 0;
   bool icmp = false;
   std::array<std::string, weir::inspection::kNameKinds> names;  // of the session; empty: not told
 };
 
-/// A table for each interval, by two answers each; with --json the answers, the first one at once.
-int top(const Client& client, const Options& options) {
+/// A table for each interval, by two answers to GET `request` each; with --json the answers, the first one at
+/// once.
+int top(const Client& client, const Options& options, const std::string& request,
+        const Client::Parameters& parameters, std::string (*print)(const Json&, const Json&, size_t)) {
   constexpr const char* kClear = "\033[H\033[2J";
   const bool screen = !options.json && isatty(STDOUT_FILENO) == 1;
   unsigned left = options.tables;
@@ -63,10 +69,10 @@ int top(const Client& client, const Options& options) {
   Json before;
   for (bool first = true; left != 0; first = false) {
     if (!first) std::this_thread::sleep_for(std::chrono::duration<double>(options.interval_s));
-    const auto answer = client.get("/v1/top");
+    const auto answer = client.get(request, parameters);
     if (options.json || !first || !answer || !answer->ok()) {
       const int code = show(options.json, answer, [&](const Json& after) {
-        return (screen ? kClear : "") + weir::cli::print_top(before, after);
+        return (screen ? kClear : "") + print(before, after, options.max_rules);
       });
       std::fflush(stdout);
       if (code != kOk) return code;
@@ -77,9 +83,26 @@ int top(const Client& client, const Options& options) {
   return kOk;
 }
 
+int rules_top(const Client& client, const Options& options) {
+  // Which rules are costly now may not be those that were so far: all that cost anything are asked for.
+  const Client::Parameters all{{"max", "100000"}};
+  if (!options.since_read) return top(client, options, "/v1/rules/top", all, weir::cli::print_rules_top);
+  return show(
+      options.json, client.get("/v1/rules/top", {{"max", std::to_string(options.max_rules)}}),
+      [&](const Json& answer) { return weir::cli::print_rules_top(Json(), answer, options.max_rules); });
+}
+
 int usage(const std::string& what_is_wrong) {
   std::fprintf(stderr, "weirctl: %s; `weirctl --help` lists them\n", what_is_wrong.c_str());
   return kUsage;
+}
+
+int explain(const Client& client, const Options& options) {
+  const size_t colon = options.rule.find(':');
+  const bool with_gid = colon != std::string::npos;
+  const Client::Parameters parameters{{"gid", with_gid ? options.rule.substr(0, colon) : "1"},
+                                      {"sid", with_gid ? options.rule.substr(colon + 1) : options.rule}};
+  return show(options.json, client.get("/v1/rules/explain", parameters), weir::cli::print_rules_explain);
 }
 
 Client::Parameters path_parameters(const Options& options) {
@@ -130,14 +153,37 @@ const CLI::App* add_policy_test(const CLI::App& app, Options& options) {
   return test;
 }
 
-void add_top(CLI::App& app, Options& options) {
-  CLI::App* top =
-      app.add_subcommand("top", "What the workers are busy with, and the cycles of each stage, now");
+void add_intervals(CLI::App* top, Options& options) {
   top->add_option("--count", options.tables, "End after so many tables (on a terminal: never; else 1)")
       ->check(CLI::Range(1, 1'000'000));
   top->add_option("--interval", options.interval_s, "Seconds from one table to the next")
       ->check(CLI::Range(0.1, 3'600.0))
       ->capture_default_str();
+}
+
+void add_top(CLI::App& app, Options& options) {
+  add_intervals(
+      app.add_subcommand("top", "What the workers are busy with, and the cycles of each stage, now"),
+      options);
+}
+
+void add_rules(CLI::App& app, Options& options) {
+  CLI::App* rules = app.add_subcommand("rules", "The rules that inspection runs");
+  rules->require_subcommand(0, 1);
+  rules->add_subcommand("status", "What each profile has loaded, and what was refused");
+  rules->add_subcommand("reload", "Read the rule files again, and nothing else");
+  CLI::App* top = rules->add_subcommand("top", "The costliest rules and buffers, now");
+  add_intervals(top, options);
+  top->add_option("--max", options.max_rules, "At most so many rules")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  rules
+      ->add_subcommand(
+          "explain",
+          "How a rule is looked for, and what it cost; `weir rules explain` says more of a capture")
+      ->add_option("SID", options.rule, "The rule: SID or GID:SID")
+      ->required();
+  top->add_flag("--total", options.since_read, "Once, since the rules were read");
 }
 
 /// Problems of a single change are told by its options, those of a batch by their place in its file.
@@ -173,7 +219,11 @@ int run(const CLI::App& app, const Options& options, const ChangeCommands& chang
     return show(options.json, client.get("/v1/status"), weir::cli::print_status);
   if (app.got_subcommand("attachments"))
     return show(options.json, client.get("/v1/status"), weir::cli::print_attachments);
-  if (app.got_subcommand("top")) return top(client, options);
+  if (app.got_subcommand("top")) {
+    return top(client, options, "/v1/top", {}, [](const Json& before, const Json& after, size_t) {
+      return weir::cli::print_top(before, after);
+    });
+  }
   if (app.got_subcommand("drops")) {
     return show(options.json, client.get("/v1/drops"),
                 [&](const Json& answer) { return weir::cli::print_drops(answer, options.all_drops); });
@@ -207,7 +257,9 @@ int run(const CLI::App& app, const Options& options, const ChangeCommands& chang
       return show(options.json, client.post("/v1/rules/reload"), weir::cli::print_reload);
     if (rules->got_subcommand("status"))
       return show(options.json, client.get("/v1/rules"), weir::cli::print_rules);
-    return usage("a verb is missing: `weirctl rules status` or `reload`");
+    if (rules->got_subcommand("top")) return rules_top(client, options);
+    if (rules->got_subcommand("explain")) return explain(client, options);
+    return usage("a verb is missing: `weirctl rules status`, `reload`, `top` or `explain`");
   }
   if (changes.lists("nat")) return show(options.json, client.get("/v1/nat"), weir::cli::print_nat);
   if (changes.lists("policy")) {
@@ -246,10 +298,7 @@ int main(int argc, char** argv) {
   app.add_subcommand("drops", "Why packets were dropped")
       ->add_flag("--all", options.all_drops, "Also reasons that did not occur");
   app.add_subcommand("reload", "Read the configuration and rules again");
-  CLI::App* rules = app.add_subcommand("rules", "The rules that inspection runs");
-  rules->require_subcommand(0, 1);
-  rules->add_subcommand("status", "What each profile has loaded, and what was refused");
-  rules->add_subcommand("reload", "Read the rule files again, and nothing else");
+  add_rules(app, options);
   const AlertsCommand alerts(app);
   add_top(app, options);
   add_path(app, options);

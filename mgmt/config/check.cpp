@@ -12,20 +12,65 @@ namespace weir::config {
 
 namespace {
 
+using Unmet = std::vector<inspection::ast::RuleLists::Unmet>;
+
+/// Files that a profile names beside its rules, each on its own.
+void check_side_files(const Profile& profile, const CheckRules& check_rules, CheckReport& report) {
+  struct SideFile {
+    std::string inspection::RuleSource::*member;
+    const Location& where;
+    const char* key;
+  };
+  const SideFile files[] = {
+      {&inspection::RuleSource::thresholds, profile.threshold_where, "profile[].thresholds"},
+      {&inspection::RuleSource::classes, profile.classification_where, "profile[].classification"},
+      {&inspection::RuleSource::references, profile.reference_where, "profile[].references"}};
+  const inspection::RuleSource all = rule_source(profile);
+  for (const SideFile& file : files) {
+    if ((all.*file.member).empty()) continue;
+    inspection::RuleSource source;
+    source.*file.member = all.*file.member;
+    auto build = check_rules(source, {});
+    if (!build) report.problems.push_back({file.where, file.key, build.error().message});
+    for (std::string& note : build ? build->notes : std::vector<std::string>{})
+      report.notes.push_back({file.where, file.key, std::move(note)});
+  }
+}
+
 /// Each file on its own, so that one that cannot be read is named at its place in the configuration.
 void check_profile(const Profile& profile, const CheckRules& check_rules, CheckReport& report) {
-  CheckReport::Rules rules{profile.name, 0, {}};
+  CheckReport::Rules rules;
+  rules.profile = profile.name;
   const auto variables = rule_variables(profile);
+  const size_t problems = report.problems.size();
+  check_side_files(profile, check_rules, report);
+  inspection::RuleSource source = rule_source(profile);
+  if (report.problems.size() != problems) source.thresholds = source.classes = source.references = "";
+  std::optional<Unmet> unmet;  // in every file so far
   for (size_t i = 0; i < profile.rule_files.size(); ++i) {
-    auto build = check_rules({profile.rule_files[i]}, variables);
+    source.files = {profile.rule_files[i]};
+    auto build = check_rules(source, variables);
     if (!build) {
       report.problems.push_back({profile.rule_files_where[i], "profile[].rules", build.error().message});
       continue;
     }
     rules.loaded += build->loaded;
+    rules.enabled += build->enabled;
+    rules.disabled += build->disabled;
+    rules.changed += build->changed;
+    rules.silenced += build->silenced;
+    if (!unmet) unmet = build->unmet;
+    std::erase_if(*unmet, [&](const auto& one) {
+      return std::find(build->unmet.begin(), build->unmet.end(), one) == build->unmet.end();
+    });
     for (std::string& sentence : build->unbound)
       report.notes.push_back({profile.rule_files_where[i], "profile[].rules", std::move(sentence)});
     std::move(build->refused.begin(), build->refused.end(), std::back_inserter(rules.refused));
+  }
+  for (const auto& one : unmet ? *unmet : Unmet{}) {
+    const ProfileRuleEntry& entry = profile.lists[one.entry];
+    report.notes.push_back(
+        {entry.where, "profile[]." + std::string(name_of(entry.change)), "no file has a rule " + one.what});
   }
   report.rules.push_back(std::move(rules));
 }
@@ -83,7 +128,15 @@ void print_summary(const CheckReport& report, std::ostream& out) {
       << count(c.profiles.size(), "profile", "profiles") << "\n";
   for (const auto& rules : report.rules) {
     out << "profile " << in_quotes(rules.profile) << ": " << count(rules.loaded, "rule", "rules")
-        << " loaded, " << rules.refused.size() << " refused\n";
+        << " loaded, " << rules.refused.size() << " refused";
+    const std::pair<size_t, const char*> effects[] = {{rules.enabled, "enabled"},
+                                                      {rules.disabled, "disabled"},
+                                                      {rules.changed, "with another action"},
+                                                      {rules.silenced, "suppressed"}};
+    for (const auto& [number, what] : effects) {
+      if (number != 0) out << ", " << number << " " << what;
+    }
+    out << "\n";
   }
   out << "memory:\n" << to_string(report.memory);
 }

@@ -22,6 +22,8 @@ struct CheckReport {
     std::string profile;
     size_t loaded = 0;
     std::vector<inspection::RuleIssue> refused;
+    /// By the profile's lists: switched on, switched off, with another action, silent.
+    size_t enabled = 0, disabled = 0, changed = 0, silenced = 0;
   };
   // Only where the configuration itself could be read:
   std::optional<Config> config;
@@ -29,9 +31,9 @@ struct CheckReport {
   std::vector<Rules> rules;
 };
 
-/// Reads and parses one rule file without compiling it; inspection::check_rules but in tests.
+/// Reads and parses a source of one rule file without compiling it; inspection::check_rules but in tests.
 using CheckRules = std::function<Result<inspection::RulesetBuild>(
-    const std::vector<std::string>& files, const inspection::ast::RuleVariables& variables)>;
+    const inspection::RuleSource& source, const inspection::ast::RuleVariables& variables)>;
 
 CheckReport check_config(const std::string& path);
 CheckReport check_config(const std::string& path, const CheckRules& check_rules);

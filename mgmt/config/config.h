@@ -17,6 +17,7 @@
 #include "dataplane/tunnel/tunnel.h"
 #include "inspection/engine/exception_policy.h"
 #include "inspection/names/name_question.h"
+#include "inspection/rules/rule_lists.h"
 
 namespace weir::config {
 
@@ -414,10 +415,21 @@ struct ProfileExceptions {
 /// Values of a rule's variables by name, as a rule would write them.
 using RuleVariables = std::map<std::string, std::string, std::less<>>;
 
+/// An entry of one of a profile's lists: `disable = ["2019401"]`.
+struct ProfileRuleEntry {
+  inspection::ast::RuleChange change = inspection::ast::RuleChange::disable;
+  std::string pattern;
+  Location where;
+};
+
 struct Profile {
   std::string name;
   std::vector<std::string> rule_files;  // absolute, or relative to the config file's folder
   std::vector<Location> rule_files_where;
+  std::vector<ProfileRuleEntry> lists;                              // in the order of RuleChange
+  std::string threshold_file, classification_file, reference_file;  // empty: none
+  Location threshold_where, classification_where, reference_where;
+  uint32_t fuse = 0;  // sessions that one rule may drop in a minute; 0: any number
   OnDrop on_drop = OnDrop::reset;
   FailMode fail = FailMode::closed;
   InspectMode mode = InspectMode::ips;

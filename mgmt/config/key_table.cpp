@@ -195,6 +195,9 @@ std::string element_expectation(const KeySpec& key) {
       return "addresses as in a rule such as \"[10.0.0.0/8,!10.9.0.0/16]\"";
     case ValueKind::rule_ports:
       return "ports as in a rule such as \"[80,8000:8099]\"";
+    case ValueKind::rules:
+      return "rules by sid such as 2019401, or as in \"1:2019401\", \"2019401-2019499\" or "
+             "\"group:scan.rules\"";
   }
   return {};
 }

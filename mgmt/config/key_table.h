@@ -30,6 +30,7 @@ enum class ValueKind : uint8_t {
   ports,           // a port number, or a range as in "8000-8100"
   rule_addresses,  // as in the header of a rule of inspection
   rule_ports,
+  rules,  // an entry of a list of rules: a sid as a number, or ast::RulePattern
 };
 
 /// What happens when a reload finds a changed key: it is carried out, or the reload is refused.

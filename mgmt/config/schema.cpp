@@ -93,6 +93,8 @@ bool text_fits(const KeySpec& key, const std::string& text) {
       return is_plain_text(text) && inspection::ast::parse_address_expression(text).has_value();
     case ValueKind::rule_ports:
       return is_plain_text(text) && inspection::ast::parse_port_expression(text).has_value();
+    case ValueKind::rules:
+      return is_plain_text(text) && inspection::ast::RulePattern::parse(text).has_value();
     case ValueKind::boolean:
     case ValueKind::integer:
     case ValueKind::choice:
@@ -110,6 +112,7 @@ std::optional<std::string> check_element(const KeySpec& key, const Node& node) {
     case ValueKind::integer:
       return check_integer(key, node);
     case ValueKind::ports:
+    case ValueKind::rules:
       if (node.kind == Kind::integer) return check_integer(key, node);
       break;
     default:
@@ -121,6 +124,8 @@ std::optional<std::string> check_element(const KeySpec& key, const Node& node) {
   if (key.kind == ValueKind::prefix) return explain_prefix(node.text, element_expectation(key));
   if (key.kind == ValueKind::rule_addresses || key.kind == ValueKind::rule_ports)
     return explain_rule_set(key, node.text);
+  if (key.kind == ValueKind::rules && is_plain_text(node.text))
+    return in_quotes(node.text) + ": " + inspection::ast::RulePattern::parse(node.text).error();
   return in_quotes(node.text) + " is not " + element_expectation(key);
 }
 

@@ -109,6 +109,18 @@ class Table {
   void get_file(std::string_view key, std::string& out) const {
     if (const Node* value = find(key)) out = absolute(value->text);
   }
+  void get_file(std::string_view key, std::string& out, Location& where) const {
+    if (const Node* value = find(key)) {
+      out = absolute(value->text);
+      where = document_.at(*value);
+    }
+  }
+  void get_rules(inspection::ast::RuleChange change, std::vector<ProfileRuleEntry>& out) const {
+    each(name_of(change), [&](const Node& v) {
+      const bool number = v.kind == Node::Kind::integer;
+      out.push_back({change, number ? std::to_string(v.integer) : v.text, document_.at(v)});
+    });
+  }
   void get_files(std::string_view key, std::vector<std::string>& out, std::vector<Location>& where) const {
     each(key, [&](const Node& v) {
       out.push_back(absolute(v.text));
@@ -499,6 +511,12 @@ Profile read_profile(const Table& t) {
   Profile profile;
   t.get("name", profile.name);
   t.get_files("rules", profile.rule_files, profile.rule_files_where);
+  for (size_t i = 0; i < inspection::ast::kRuleChangeNames.size(); ++i)
+    t.get_rules(static_cast<inspection::ast::RuleChange>(i), profile.lists);
+  t.get_file("thresholds", profile.threshold_file, profile.threshold_where);
+  t.get_file("classification", profile.classification_file, profile.classification_where);
+  t.get_file("references", profile.reference_file, profile.reference_where);
+  t.get("fuse", profile.fuse);
   t.get("on_drop", kOnDrop, profile.on_drop);
   t.get("fail", kFailModes, profile.fail);
   t.get("mode", kInspectModes, profile.mode);

@@ -236,6 +236,17 @@ Values values_of(const Profile& p) {
                    {"profile[].exceptions.certificates", exception(p.exceptions.certificates)},
                    {"profile[].exceptions.rule_work", exception(p.exceptions.rule_work)},
                    {"profile[].exceptions.queue_full", exception(p.exceptions.queue_full)}};
+  for (const std::string_view name : inspection::ast::kRuleChangeNames) {
+    std::vector<std::string> list;
+    for (const ProfileRuleEntry& entry : p.lists) {
+      if (name_of(entry.change) == name) list.push_back(entry.pattern);
+    }
+    values["profile[]." + std::string(name)] = unless_empty(list);
+  }
+  values["profile[].thresholds"] = unless_empty(p.threshold_file);
+  values["profile[].classification"] = unless_empty(p.classification_file);
+  values["profile[].references"] = unless_empty(p.reference_file);
+  values["profile[].fuse"] = toml(p.fuse);
   for (const auto& [name, value] : p.address_groups) values["profile[].address_groups." + name] = toml(value);
   for (const auto& [name, value] : p.port_groups) values["profile[].port_groups." + name] = toml(value);
   return values;

@@ -31,6 +31,16 @@ inspection::ast::RuleVariables rule_variables(const Profile& profile) {
   return variables;
 }
 
+inspection::RuleSource rule_source(const Profile& profile) {
+  inspection::RuleSource source;
+  source.files = profile.rule_files;
+  source.thresholds = profile.threshold_file;
+  source.classes = profile.classification_file;
+  source.references = profile.reference_file;
+  for (const ProfileRuleEntry& entry : profile.lists) source.lists.push_back({entry.change, entry.pattern});
+  return source;
+}
+
 void validate_profiles(const Validation& v) {
   using inspection::ast::bind_addresses, inspection::ast::bind_ports;
   using inspection::ast::parse_address_expression, inspection::ast::parse_port_expression;

@@ -534,6 +534,8 @@ RulesView Control::rules() const {
   return view;
 }
 
+RulesInForce Control::rules_in_force() const { return {model_->rulesets(), now_}; }
+
 /// Keeps what was replaced until no worker can see it.
 void Control::retire(model::Plan& plan) {
   if (plan.retired.empty() && plan.retired_hops.empty() && plan.removed_slots.empty()) return;

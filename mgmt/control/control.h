@@ -162,6 +162,7 @@ class Control {
   }
   void sessions(size_t max, SessionsReply reply);
   RulesView rules() const;
+  RulesInForce rules_in_force() const;
   const Neighbors& neighbors() const { return neighbors_; }
   const Health& health() const { return health_; }
 

@@ -25,7 +25,8 @@ InspectMode mode_of(config::InspectMode mode) {
 
 inspection::ProfileSpec spec_of(const config::Profile& profile) {
   inspection::ProfileSpec spec;
-  spec.files = profile.rule_files;
+  spec.source = config::rule_source(profile);
+  spec.fuse_sessions = profile.fuse;
   spec.variables = config::rule_variables(profile);
   inspection::SessionSettings& settings = spec.settings;
   settings = inspection::hub_settings(mode_of(profile.mode));

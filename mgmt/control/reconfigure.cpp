@@ -87,6 +87,12 @@ RuleBuild build_rules(const config::Config& config, unsigned workers,
     for (const auto& issue : built->refused) tell(describe(issue));
     for (const auto& sentence : built->unbound)
       tell("profile " + config::in_quotes(profile.name) + ": rules never match for " + sentence);
+    for (const auto& unmet : built->unmet) {
+      const config::ProfileRuleEntry& entry = profile.lists[unmet.entry];
+      tell(config::to_string(config::Problem{entry.where, "profile[]." + std::string(name_of(entry.change)),
+                                             "no file has a rule " + unmet.what}));
+    }
+    for (const auto& sentence : built->notes) tell(sentence);
     ProfileView view{profile.name, built->loaded, built->refused.size(), profile.rule_files};
     for (size_t i = 0; i < std::min(built->refused.size(), ProfileView::kMaxRefused); ++i)
       view.refused.push_back(describe(built->refused[i]));

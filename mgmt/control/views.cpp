@@ -4,16 +4,18 @@
 #include <map>
 #include <utility>
 
+#include "inspection/engine/engine.h"
+
 namespace weir::control {
 
 namespace {
 
 /// By EventKind.
 constexpr std::string_view kLostOf[] = {
-    "events_lost_alert",    "events_lost_drop",     "events_lost_flow",   "events_lost_watch",
-    "events_lost_overload", "events_lost_http",     "events_lost_tls",    "events_lost_dns",
-    "events_lost_ssh",      "events_lost_quic",     "events_lost_smtp",   "events_lost_ftp",
-    "events_lost_ftp_data", "events_lost_fileinfo", "events_lost_anomaly"};
+    "events_lost_alert",    "events_lost_drop",     "events_lost_flow",     "events_lost_watch",
+    "events_lost_overload", "events_lost_fuse",     "events_lost_http",     "events_lost_tls",
+    "events_lost_dns",      "events_lost_ssh",      "events_lost_quic",     "events_lost_smtp",
+    "events_lost_ftp",      "events_lost_ftp_data", "events_lost_fileinfo", "events_lost_anomaly"};
 static_assert(std::size(kLostOf) == inspection::kEventKinds);
 
 }  // namespace
@@ -43,6 +45,10 @@ std::vector<WorkerView> worker_views(const Dataplane& dataplane, const std::vect
     using inspection::Ceiling;
     const auto exceptions = [&](Ceiling ceiling) -> uint64_t {
       return i.exceptions != nullptr ? (*i.exceptions)[static_cast<size_t>(ceiling)].get() : 0;
+    };
+    const inspection::Engine* const engine = dataplane.inspection_engine(static_cast<WorkerIndex>(w));
+    const auto detected = [&](inspection::EventCount inspection::DetectorCounters::*member) -> uint64_t {
+      return engine != nullptr ? (engine->detection().*member).get() : 0;
     };
     uint64_t dropped = 0;
     for (const Counter& reason : c.dropped) dropped += reason.get();
@@ -104,6 +110,11 @@ std::vector<WorkerView> worker_views(const Dataplane& dataplane, const std::vect
         {"inspect_full", c.inspect_full.get()},
         {"overloads", c.overloads.get()},
         {"overload_refused", c.overload_refused.get()},
+        {"scanned_bytes", detected(&inspection::DetectorCounters::scanned_bytes)},
+        {"candidates", detected(&inspection::DetectorCounters::candidates)},
+        {"verified", detected(&inspection::DetectorCounters::verified)},
+        {"false_candidates", detected(&inspection::DetectorCounters::refuted)},
+        {"fuses_blown", i.fuses_blown},
         {"bad_checksum", i.bad_checksum},
         {"low_ttl", i.low_ttl},
         {"would_drop", i.would_drop},

@@ -62,6 +62,12 @@ struct RulesView {
   bool reload_waits = false;     // one more was read, and waits until those before are gone
 };
 
+/// The compiled rules of all profiles, which whoever asks may keep and read.
+struct RulesInForce {
+  model::Rulesets rulesets;
+  uint64_t now_ns = 0;
+};
+
 /// A pool of source NAT: what is taken of it now, and what happened since it was made.
 struct PoolView {
   std::string name, domain;

@@ -1,10 +1,9 @@
 #include "mgmt/daemon/inspect_command.h"
 
-#include <filesystem>
 #include <iostream>
 
 #include "inspection/offline/inspect.h"
-#include "mgmt/config/reader.h"
+#include "mgmt/daemon/profile_rules.h"
 
 namespace weir::daemon {
 
@@ -37,24 +36,21 @@ int InspectCommand::run() const {
     request.settings.session.stream.midstream = request.settings.session.stream.async_oneside = true;
     request.settings.decode.checksums = false;
   }
-  request.rules = rules_;
   if (!config_.empty()) {
-    const auto config = config::read_config(config_);
-    if (!config) {
-      for (const auto& problem : config.error()) std::cerr << "weir: " << config::to_string(problem) << '\n';
+    const auto profile = profile_rules(config_, "");
+    if (!profile && profile.error().code != ErrorCode::not_found) {
+      std::cerr << "weir: " << profile.error().message << '\n';
       return inspection::offline::kInspectFailed;
     }
-    if (!config->profiles.empty()) {
-      const std::filesystem::path folder = std::filesystem::path(config_).parent_path();
-      const config::Profile& profile = config->profiles.front();
-      for (const std::string& file : profile.rule_files) request.rules.push_back(folder / file);
-      for (const auto& [name, value] : profile.address_groups)
-        request.settings.variables.addresses.insert_or_assign(name, value);
-      for (const auto& [name, value] : profile.port_groups)
-        request.settings.variables.ports.insert_or_assign(name, value);
-    }
+    const ProfileRules of_profile = profile ? *profile : ProfileRules{};
+    request.rules = of_profile.source;
+    for (const auto& [name, value] : of_profile.own_variables.addresses)
+      request.settings.variables.addresses.insert_or_assign(name, value);
+    for (const auto& [name, value] : of_profile.own_variables.ports)
+      request.settings.variables.ports.insert_or_assign(name, value);
   }
-  if (request.rules.empty()) {
+  request.rules.files.insert(request.rules.files.begin(), rules_.begin(), rules_.end());
+  if (request.rules.files.empty()) {
     std::cerr << "weir: inspect needs rules: name files with --rules, or a configuration with a profile\n";
     return inspection::offline::kInspectFailed;
   }

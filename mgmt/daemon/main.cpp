@@ -30,6 +30,13 @@ int fail_with(const std::vector<weir::config::Problem>& problems) {
   return fail_with(lines);
 }
 
+/// What suricata-update asks of the program that it works for: the folders that it looks for files in.
+void print_build_info() {
+  std::cout << "weir " << WEIR_VERSION
+            << "\n\nRules of Suricata 8\n\n  --prefix                /usr\n  --sysconfdir            /etc\n"
+               "  --localstatedir         /var\n  --datarootdir           /usr/share\n";
+}
+
 int run(const std::string& file) {
   auto config = weir::config::read_config(file);
   if (!config) return fail_with(config.error());
@@ -57,6 +64,13 @@ int main(int argc, char** argv) {
   std::string file;
   CLI::App app("Weir: a transit hub for multi-cloud networks.", "weir");
   app.set_version_flag("--version", std::string("weir ") + WEIR_VERSION);
+  app.add_flag_callback(
+      "--build-info",
+      [] {
+        print_build_info();
+        throw CLI::Success();
+      },
+      "Print the folders that suricata-update asks for");
   app.require_subcommand(1);
   CLI::App* run_command = app.add_subcommand("run", "Start the hub and stay in the foreground");
   CLI::App* check_command = app.add_subcommand("check", "Check a configuration and its rules; needs no root");

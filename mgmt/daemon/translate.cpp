@@ -91,7 +91,8 @@ inspection::EventSettings event_settings(const config::Events& events) {
                                          EventKind::ftp_data, EventKind::fileinfo, EventKind::anomaly};
   static_assert(std::size(kKinds) == config::kEventTypes.size());
   inspection::EventSettings settings;
-  settings.kinds = {};
+  // What happens to the hub's own rules is always told.
+  settings.kinds = inspection::EventKinds().set(EventKind::fuse);
   for (size_t i = 0; i < std::size(kKinds); ++i) {
     const bool wanted = std::ranges::find(events.types, config::kEventTypes[i]) != events.types.end();
     settings.kinds.set(kKinds[i], wanted);

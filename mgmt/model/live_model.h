@@ -159,6 +159,8 @@ class LiveModel {
   /// They are what the next snapshot() has. The ones before, whose memory takes long to give back.
   CompiledPolicy take(CompiledPolicy compiled);
 
+  /// By profile.
+  const Rulesets& rulesets() const { return settings_.rulesets; }
   /// The rulesets before the last reload, which sessions that are in the midst of a transaction go on with.
   const Rulesets& rulesets_before() const { return rulesets_before_; }
   uint32_t rules_generation() const { return rules_generation_; }

@@ -29,7 +29,7 @@ std::shared_ptr<const inspection::Ruleset> ruleset(
   const std::string path = testing::TempDir() + "weir_packet_tests.rules";
   std::ofstream(path) << kRules;
   inspection::ProfileSpec spec;
-  spec.files = {path};
+  spec.source.files = {path};
   spec.settings = settings;
   auto built = inspection::RulesetBuilder(workers).build(spec);
   if (!built) throw std::runtime_error(built.error().message);

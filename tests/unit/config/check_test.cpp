@@ -47,19 +47,20 @@ inspection::RulesetBuild with_rules(size_t count) {
   return build;
 }
 
-Result<inspection::RulesetBuild> three_rules(const std::vector<std::string>& files, const Variables&) {
-  EXPECT_EQ(files.size(), 1u);
+Result<inspection::RulesetBuild> three_rules(const inspection::RuleSource& source, const Variables&) {
+  EXPECT_EQ(source.files.size(), 1u);
   return with_rules(3);
 }
 
-Result<inspection::RulesetBuild> refuses_one(const std::vector<std::string>& files, const Variables&) {
+Result<inspection::RulesetBuild> refuses_one(const inspection::RuleSource& source, const Variables&) {
   inspection::RulesetBuild build = with_rules(2);
-  build.refused = {{files[0], 7, 33, "byte_math", "this keyword is not supported"}};
+  build.refused = {{source.files[0], 7, 33, "byte_math", "this keyword is not supported"}};
   return build;
 }
 
-Result<inspection::RulesetBuild> unreadable(const std::vector<std::string>& files, const Variables&) {
-  if (files[0].ends_with("b.rules")) return fail(ErrorCode::io, files[0] + ": No such file or directory");
+Result<inspection::RulesetBuild> unreadable(const inspection::RuleSource& source, const Variables&) {
+  if (source.files[0].ends_with("b.rules"))
+    return fail(ErrorCode::io, source.files[0] + ": No such file or directory");
   return with_rules(1);
 }
 
@@ -96,6 +97,46 @@ TEST_F(Check, AnUnreadableRuleFileIsAProblemAtItsPlace) {
   EXPECT_EQ(run(text, unreadable), 1);
   EXPECT_THAT(err_, HasSubstr(":32:24: profile[].rules: " + (folder_ / "b.rules").string() +
                               ": No such file or directory\n"));
+}
+
+/// Of the lists' entries each file lacks the first, and only b.rules the second.
+Result<inspection::RulesetBuild> lacks_rules(const inspection::RuleSource& source, const Variables&) {
+  inspection::RulesetBuild build = with_rules(2);
+  build.disabled = 1;
+  build.changed = 2;
+  build.unmet = {{0, "99"}};
+  if (source.files[0].ends_with("b.rules")) build.unmet.push_back({1, "7"});
+  return build;
+}
+
+TEST_F(Check, RulesOfAListThatNoFileHasAreNotedAtTheirPlace) {
+  std::string text = text_of(Base::policy) + kAllow;
+  replace(text, "rules = [\"demo.rules\"]",
+          "rules = [\"demo.rules\", \"b.rules\"]\nto_drop = [7]\ndisable = [99]");
+  EXPECT_EQ(run(text, lacks_rules), 0);
+  EXPECT_THAT(err_, HasSubstr(":34:12: profile[].disable: no file has a rule 99 (note)\n"));
+  EXPECT_THAT(err_, testing::Not(HasSubstr("to_drop"))) << "demo.rules has it";
+  EXPECT_THAT(out_, HasSubstr("4 rules loaded, 0 refused, 2 disabled, 4 with another action\n"));
+}
+
+/// Reads no file but rules.
+Result<inspection::RulesetBuild> no_side_files(const inspection::RuleSource& source, const Variables&) {
+  if (source.files.empty() && !source.classes.empty())
+    return fail(ErrorCode::io, source.classes + " cannot be opened");
+  inspection::RulesetBuild build = with_rules(1);
+  if (source.files.empty()) build.notes.push_back(source.thresholds + ":3: what is this?");
+  return build;
+}
+
+TEST_F(Check, FilesBesideTheRulesAreReadAtTheirPlaces) {
+  std::string text = text_of(Base::policy) + kAllow;
+  replace(text, "rules = [\"demo.rules\"]",
+          "rules = [\"demo.rules\"]\nthresholds = \"t.config\"\nclassification = \"c.config\"");
+  EXPECT_EQ(run(text, no_side_files), 1);
+  EXPECT_THAT(err_, HasSubstr(":33:14: profile[].thresholds: " + (folder_ / "t.config").string() +
+                              ":3: what is this? (note)\n"));
+  EXPECT_THAT(err_, HasSubstr(":34:18: profile[].classification: " + (folder_ / "c.config").string() +
+                              " cannot be opened\n"));
 }
 
 TEST_F(Check, TooLittleMemoryIsAProblem) {

@@ -55,6 +55,7 @@ bool fits(const KeySpec& key, const Sample& sample) {
     case ValueKind::integer:
       return sample.fits_integer;
     case ValueKind::ports:
+    case ValueKind::rules:
       return sample.fits_integer || sample.fits_text;
     default:
       return sample.fits_text;

@@ -249,6 +249,20 @@ const ErrorRow kRows[] = {
      "[[profile]]\nname = \"other\"\nrules = @@[]\n",
      {"profile[].rules: an empty list; at least one element is needed"},
      "[[profile]]\nname = \"other\"\nrules = [\"b.rules\"]\n"},
+    {"rules of a list",
+     policy,
+     "[[profile]]\nname = \"other\"\nrules = [\"b.rules\"]\ndisable = [7, @@0, @@\"seven\", @@\"9-8\", "
+     "@@true]\n"
+     "to_drop = [@@\"re:(\", \"group:x\", @@\"metadata:key\"]\nenable = @@7\n",
+     {"profile[].disable: 0 is not rules by sid such as 2019401",
+      "profile[].disable: \"seven\": a rule is named by its sid, gid:sid, a range of sids (5-9), group:",
+      "profile[].disable: \"9-8\": a rule is named by", "profile[].disable: expected rules by sid",
+      "profile[].to_drop: \"re:(\": the regular expression is wrong at its byte 2: missing closing "
+      "parenthesis",
+      "profile[].to_drop: \"metadata:key\": metadata: takes a key and its value",
+      "profile[].enable: expected a list"},
+     "[[profile]]\nname = \"other\"\nrules = [\"b.rules\"]\ndisable = [7, \"7\", \"8-9\", \"3:1, 3:2\"]\n"
+     "to_drop = [\"re:(a)\", \"group:x\", \"metadata:key value\", \"*\"]\nenable = [7]\n"},
     {"rule file without a name",
      policy,
      "[[profile]]\nname = \"other\"\nrules = [@@\"\"]\n",

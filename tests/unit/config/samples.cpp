@@ -307,6 +307,17 @@ watch = true
 [[profile]]
 name = "default"
 rules = ["demo.rules", "../rules/./b.rules", "/opt/c.rules"]
+enable = [2019401, "1:2019402-2019409"]
+disable = ["group:scan.rules"]
+to_alert = ["re:heartbleed"]
+to_drop = ["metadata:deployment perimeter"]
+to_reject = ["3:7,3:9"]
+to_pass = ["filename:*/local.rules"]
+suppress = [5]
+thresholds = "threshold.config"
+classification = "classification.config"
+references = "/etc/suricata/reference.config"
+fuse = 100
 on_drop = "silent"
 fail = "open"
 mode = "test"

@@ -81,6 +81,8 @@ class FakeSource final : public api::Source {
     view.profiles = {{"web", 3, 1, {"/etc/a.rules"}, {"a.rules:2: x"}, "ab12", 4096}};
     return view;
   }
+  Result<control::RulesInForce> rules_in_force() override { return in_force; }
+  control::RulesInForce in_force;
   Result<control::ChangeView> reload_rules() override { return reload_answer; }
   Result<events::AlertsView> alerts(std::optional<uint64_t> from, size_t max) override {
     return from ? alerts_kept.since(*from, max) : alerts_kept.latest(max);
@@ -145,6 +147,12 @@ TEST(ApiHandlers, RulesHaveThePromisedFields) {
   EXPECT_EQ(api::post_rules_reload(source).status, 200);
   source.reload_answer.problems = {"x"};
   EXPECT_EQ(api::post_rules_reload(source).status, 409);
+  EXPECT_EQ(api::get_rules_top(source, parameters({})).status, 200);
+  EXPECT_EQ(api::get_rules_explain(source, parameters({{"sid", "7"}})).status, 404);
+  for (const char* sid : {"0", "x", "", "4294967296"})
+    EXPECT_EQ(api::get_rules_explain(source, parameters({{"sid", sid}})).status, 400);
+  for (const char* max : {"0", "100001", "x", ""})
+    EXPECT_EQ(api::get_rules_top(source, parameters({{"max", max}})).status, 400);
 }
 
 TEST(ApiHandlers, AlertsFromANumberOn) {

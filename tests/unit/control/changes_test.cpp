@@ -33,6 +33,7 @@ class ChangeSource : public api::Source {
   Result<control::PathAnswer> path(const control::PathQuery&) override { return no(); }
   Result<control::ChangeView> reload() override { return no(); }
   Result<control::RulesView> rules() override { return no(); }
+  Result<control::RulesInForce> rules_in_force() override { return no(); }
   Result<control::ChangeView> reload_rules() override { return no(); }
   Result<events::AlertsView> alerts(std::optional<uint64_t>, size_t) override { return no(); }
   Result<control::ChangeView> change(config::ModelChanges changes, bool dry) override {

@@ -83,7 +83,11 @@ class CollectingSink final : public AlertSink {
     alerts.clear();
     return sids;
   }
+  void fuse(const RuleInfo& rule, uint32_t) override { fuses.push_back(rule.sid); }
   std::vector<SeenAlert> alerts;
+  void explained(const RuleInfo&, const RuleStep& step) override { steps.push_back(step); }
+  std::vector<uint32_t> fuses;  // of which rules
+  std::vector<RuleStep> steps;
 };
 
 /// A transaction whose buffers a test fills by hand.
@@ -222,6 +226,8 @@ class DetectionBench {
     return sink.take();
   }
   void forget(Transaction& transaction) { detector_->forget(transaction); }
+  /// What comes is another session's.
+  void new_session() { detector_->forget(session); }
   void use(std::shared_ptr<const DetectionProfile> profile) { profile_ = std::move(profile); }
   const DetectorCounters& counters() const { return detector_->counters(); }
 

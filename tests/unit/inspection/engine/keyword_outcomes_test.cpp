@@ -53,7 +53,7 @@ class Runner {
       for (const auto& frame : frames) pcap.write(frame, time_ns += 1'000'000'000);
     }
     offline::InspectRequest request;
-    request.rules = {folder_ / "test.rules"};
+    request.rules.files = {folder_ / "test.rules"};
     request.pcap = folder_ / "in.pcap";
     request.eve = folder_ / "eve.json";
     request.settings.engine.memory = 4 << 20;

@@ -83,7 +83,7 @@ class Workers : public ::testing::Test {
 
   std::vector<std::string> events(unsigned workers) {
     InspectRequest request;
-    request.rules = {folder_ / "in.rules"};
+    request.rules.files = {folder_ / "in.rules"};
     request.pcap = folder_ / "in.pcap";
     request.eve = folder_ / "eve.json";
     request.workers = workers;
