@@ -73,7 +73,7 @@ void ready(benchmark::State& state, bool warm) {
     auto cache = DatabaseCache::open(databases);
     if (!cache) return state.SkipWithError(cache.error().message.c_str());
     inspection::ProfileSpec spec;
-    spec.files = {*path};
+    spec.source.files = {*path};
     const auto built = inspection::RulesetBuilder(1, nullptr, cache->get()).build(spec);
     if (!built) return state.SkipWithError(built.error().message.c_str());
     (*cache)->prune();

@@ -4,7 +4,7 @@ import json
 import os
 
 # Of Weir alone: what it says of itself, and of policy rules that only watch.
-OWN_KINDS = ("attachment", "overload", "watch")
+OWN_KINDS = ("attachment", "fuse", "overload", "watch")
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool}
 
 

@@ -1,4 +1,4 @@
 """The scenarios, by subject; importing this registers all of them, in this order."""
 
-from . import (reachability, nat, hostile, fragments, policy, inspection, events, applications, evasion, coexistence, lifecycle, change, runtime, start_errors, tunnels, ovs,
+from . import (reachability, nat, hostile, fragments, policy, inspection, rulesets, events, applications, evasion, coexistence, lifecycle, change, runtime, start_errors, tunnels, ovs,
                underlay6, variants, ports, health, names)
