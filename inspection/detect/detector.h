@@ -34,7 +34,8 @@ struct DetectorLimits {
   uint32_t transform_bytes = 512 * 1024;  // what transforms make, for one packet
   /// No prefilter, no grouping, no memory of candidates: every rule on every buffer. For tests.
   bool reference = false;
-  /// How far this rule gets is told to AlertSink::explained(); gid 0: no rule's. For a person who asks offline.
+  /// How far this rule gets is told to AlertSink::explained(); gid 0: no rule's. For a person who asks
+  /// offline.
   RuleName explain = {};
 };
 

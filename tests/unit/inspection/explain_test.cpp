@@ -97,7 +97,8 @@ TEST(Explain, AStreamIsJudgedAsItGrows) {
 
 TEST(Explain, ATransactionAndItsBuffers) {
   ExplainingBench explaining(
-      "alert http any any -> any any (http.uri; content:\"/passwd\"; fast_pattern; http.host; content:\"example\"; "
+      "alert http any any -> any any (http.uri; content:\"/passwd\"; fast_pattern; http.host; "
+      "content:\"example\"; "
       "sid:1;)");
   FakeTransaction http(AppProtocol::http1, HttpStep::complete);
   http.advance(Direction::to_server, HttpStep::line);
