@@ -29,10 +29,17 @@ std::string_view name_of(ast::Action action) {
 
 void add(std::string& list, const std::string& item) { list += (list.empty() ? "" : "; ") + item; }
 
+/// There is no stream: each is judged by itself.
+bool is_of_datagrams(ast::Layer layer) {
+  using Layer = ast::Layer;
+  return layer == Layer::udp || layer == Layer::icmp || layer == Layer::icmpv4 || layer == Layer::icmpv6 ||
+         layer == Layer::sctp;
+}
+
 }  // namespace
 
-std::string_view name_of(RuleKind kind) {
-  switch (kind) {
+std::string_view moment_of(const DetectionRule& rule) {
+  switch (rule.kind) {
     case RuleKind::ip_only:
       return "addresses";
     case RuleKind::protocol_only:
@@ -40,9 +47,9 @@ std::string_view name_of(RuleKind kind) {
     case RuleKind::packet:
       return "packet";
     case RuleKind::stream:
-      return "stream";
+      return is_of_datagrams(rule.layer) ? "packet" : "stream";
     case RuleKind::packet_stream:
-      return "packet and stream";
+      return is_of_datagrams(rule.layer) ? "packet" : "packet and stream";
     case RuleKind::event:
       return "event";
     case RuleKind::transaction:
@@ -132,7 +139,7 @@ RuleSummary summary_of(const DetectionRule& rule) {
   summary.message = info.signature;
   summary.place = info.file + ":" + std::to_string(info.line);
   summary.action = name_of(info.action);
-  summary.moment = name_of(rule.kind);
+  summary.moment = moment_of(rule);
   if (rule.fast.part >= 0) {
     summary.buffer = buffer_name(rule.parts[static_cast<size_t>(rule.fast.part)]);
     summary.literal = as_content(rule.fast.bytes) + (rule.fast.nocase ? " (nocase)" : "");

@@ -24,8 +24,8 @@ struct RuleSummary {
 
 RuleSummary summary_of(const DetectionRule& rule);
 
-/// "packet", "stream", "transaction", ...
-std::string_view name_of(RuleKind kind);
+/// What it is judged by: "packet", "stream", "transaction", ...
+std::string_view moment_of(const DetectionRule& rule);
 /// "payload", "http.uri", "http.uri (transformed)".
 std::string buffer_name(const BufferPart& part);
 /// As a content is written: what does not print, between bars.

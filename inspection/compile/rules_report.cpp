@@ -40,7 +40,7 @@ RuleNeeds needs_of(const DetectionRule& rule, bool nothing_proposes) {
   needs.file = rule.info.file;
   needs.line = rule.info.line;
   needs.message = rule.info.signature;
-  needs.moment = name_of(rule.kind);
+  needs.moment = moment_of(rule);
   for (const BufferPart& part : rule.parts) {
     std::string name = buffer_name(part);
     if (std::find(needs.buffers.begin(), needs.buffers.end(), name) == needs.buffers.end()) {
