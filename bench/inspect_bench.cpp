@@ -225,9 +225,12 @@ void engine(benchmark::State& state, Rules rules) {
   EngineSessions& contender = **sessions;
   prove(state, contender);
   const uint64_t proven = contender.counters().bytes, alerts = contender.counters().alerts;
+  const uint64_t candidates = contender.detection().candidates, refuted = contender.detection().refuted;
   time_passes(state, contender);
   const auto bytes = static_cast<uint64_t>(state.counters["bytes"].value);
   state.counters["alerts_per_kb"] = per_kb(contender.counters().alerts - alerts, bytes);
+  state.counters["candidates_per_kb"] = per_kb(contender.detection().candidates - candidates, bytes);
+  state.counters["false_candidates_per_kb"] = per_kb(contender.detection().refuted - refuted, bytes);
   state.counters["rules"] = static_cast<double>(build->loaded);
   state.counters["rules_refused"] = static_cast<double>(build->refused.size());
   if (contender.counters().bytes - proven != bytes)

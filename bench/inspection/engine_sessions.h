@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dataplane/net/result.h"
+#include "inspection/engine/engine.h"
 #include "inspection/engine/ruleset.h"
 #include "inspection/inspector.h"
 
@@ -54,6 +55,7 @@ class EngineSessions {
   void end(size_t session);
 
   const inspection::InspectorCounters& counters() const { return inspector_->counters(); }
+  const inspection::DetectorCounters& detection() const { return inspector_->engine().detection(); }
   const RingSink& events() const { return sink_; }
   const inspection::Ruleset& ruleset() const { return *ruleset_; }
   /// Empty if all was as ordinary traffic has to be: every packet passed, in order, completely parsed and
