@@ -144,7 +144,8 @@ RuleSummary summary_of(const DetectionRule& rule) {
   summary.moment = moment_of(rule);
   if (rule.fast.part >= 0) {
     summary.buffer = buffer_name(rule.parts[static_cast<size_t>(rule.fast.part)]);
-    summary.literal = as_content(rule.fast.bytes) + (rule.fast.nocase ? " (nocase)" : "");
+    summary.literal = as_content(rule.fast.bytes);
+    summary.nocase = rule.fast.nocase;
   }
   for (const BufferPart& part : rule.parts) {
     if (part.absent) add(summary.conditions, buffer_name(part) + " absent");

@@ -18,7 +18,8 @@ struct RuleSummary {
   std::string action;      // "alert", "drop", ...
   std::string moment;      // what it is judged by: "packet", "stream", "transaction", ...
   std::string buffer;      // in which its literal is looked for; empty: nothing proposes it
-  std::string literal;     // as a content is written, with nocase if so
+  std::string literal;     // as a content is written
+  bool nocase = false;     // of it
   std::string conditions;  // in their order, parted by "; "
 };
 

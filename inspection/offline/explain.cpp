@@ -32,7 +32,8 @@ void print(const RuleSummary& summary, std::ostream& out) {
     out << "  proposed by  nothing: it is asked for each " << summary.moment
         << " that its header lets through\n";
   } else {
-    out << "  proposed by  \"" << summary.literal << "\" in " << summary.buffer << "\n";
+    out << "  proposed by  \"" << summary.literal << (summary.nocase ? "\" (nocase) in " : "\" in ")
+        << summary.buffer << "\n";
   }
   out << "  conditions   " << (summary.conditions.empty() ? "the header alone" : shown(summary.conditions))
       << "\n";

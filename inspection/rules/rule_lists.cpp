@@ -78,8 +78,8 @@ std::optional<std::string> RulePattern::read_numbers(std::string_view text) {
                                                      : parse_number<uint32_t>(trim(item.substr(0, colon)));
     if (!gid || !read_range(colon == std::string_view::npos ? item : item.substr(colon + 1), numbers.first,
                             numbers.last)) {
-      return "a rule is named by its sid, gid:sid, a range of sids (5-9), group:, filename:, re: or "
-             "metadata:";
+      return "a rule is named by its sid, gid:sid, a range of sids (5-9, the smaller first), *, NAME.rules, "
+             "group:, filename:, re: or metadata:";
     }
     numbers.gid = *gid;
     numbers_.push_back(std::move(numbers));

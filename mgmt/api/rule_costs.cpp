@@ -95,11 +95,11 @@ Json rules_explain(const control::RulesInForce& in_force, const inspection::Rule
     const auto number = compiled.ruleset->find(name);
     if (!number) continue;
     const inspection::RuleSummary summary = inspection::summary_of(compiled.ruleset->rule(*number));
-    Json rule = {{"rule", summary.name},           {"msg", summary.message},
-                 {"place", summary.place},         {"action", summary.action},
-                 {"judged_by", summary.moment},    {"proposed_in", summary.buffer},
-                 {"proposed_by", summary.literal}, {"conditions", summary.conditions},
-                 {"profiles", compiled.profiles}};
+    Json rule = {
+        {"rule", summary.name},           {"msg", summary.message},      {"place", summary.place},
+        {"action", summary.action},       {"judged_by", summary.moment}, {"proposed_in", summary.buffer},
+        {"proposed_by", summary.literal}, {"nocase", summary.nocase},    {"conditions", summary.conditions},
+        {"profiles", compiled.profiles}};
     rule.update(counts_of(inspection::cost_of(*compiled.ruleset, *number)));
     rule["fuse_out"] = blown(compiled, *number);
     rules.push_back(std::move(rule));

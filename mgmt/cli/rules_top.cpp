@@ -144,8 +144,10 @@ std::string print_rules_explain(const Json& answer) {
          text(rule, "action") +
              (names_of(rule, "fuse_out") == "-" ? "" : ", its fuse is out in " + names_of(rule, "fuse_out"))},
         {"judged by", text(rule, "judged_by")},
-        {"proposed by",
-         proposed ? "\"" + text(rule, "proposed_by") + "\" in " + text(rule, "proposed_in") : "nothing"},
+        {"proposed by", proposed ? "\"" + text(rule, "proposed_by") + "\"" +
+                                       (rule.value("nocase", false) ? " (nocase)" : "") + " in " +
+                                       text(rule, "proposed_in")
+                                 : "nothing"},
         {"conditions", text(rule, "conditions").empty() ? "the header alone" : text(rule, "conditions")},
         {"so far", "verified " + text(rule, "verified") + ", matched " + text(rule, "matched") + ", work " +
                        text(rule, "work") + ", given up " + text(rule, "given_up")}};

@@ -71,7 +71,7 @@ FileConfig FileConfig::of(config::Config config) {
 RuleBuild build_rules(const config::Config& config, unsigned workers,
                       const std::shared_ptr<inspection::FlowBitNames>& names) {
   RuleBuild all;
-  const auto cache = open_cache(config, all.cache);
+  const auto cache = open_cache(config, all.refused);
   inspection::RulesetBuilder builder(workers, names, cache.get());
   std::set<std::string> told;  // profiles may have files in common
   const auto tell = [&](std::string line) {
@@ -105,10 +105,9 @@ RuleBuild build_rules(const config::Config& config, unsigned workers,
   if (cache != nullptr) {
     cache->prune();
     auto outcome = cache->outcome();
-    all.cache.push_back("of the rules' databases " + std::to_string(outcome.loaded) + " come from " +
-                        config.rule_cache.folder + ", " + std::to_string(outcome.compiled) +
-                        " were compiled");
-    std::ranges::move(outcome.notes, std::back_inserter(all.cache));
+    all.cache = "of the rules' databases " + std::to_string(outcome.loaded) + " come from " +
+                config.rule_cache.folder + ", " + std::to_string(outcome.compiled) + " were compiled";
+    std::ranges::move(outcome.notes, std::back_inserter(all.refused));
   }
   return all;
 }
@@ -135,7 +134,6 @@ ReadOutcome read_again(const ReadJob& job) {
   outcome.problems = in_words(rules.problems);
   if (!outcome.problems.empty()) return outcome;
   outcome.notes = std::move(rules.refused);
-  std::ranges::move(rules.cache, std::back_inserter(outcome.notes));
   outcome.rulesets = std::move(rules.rulesets);
   outcome.next = FileConfig::of(std::move(*next));
   outcome.next.profiles = std::move(rules.profiles);
@@ -149,7 +147,6 @@ ReadOutcome read_rules_again(const RulesJob& job) {
   outcome.problems = in_words(rules.problems);
   if (!outcome.problems.empty()) return outcome;
   outcome.notes = std::move(rules.refused);
-  std::ranges::move(rules.cache, std::back_inserter(outcome.notes));
   outcome.rulesets = std::move(rules.rulesets);
   for (const ProfileView& before : job.file.profiles) {
     const auto now = std::find_if(rules.profiles.begin(), rules.profiles.end(),

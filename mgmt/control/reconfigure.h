@@ -29,9 +29,10 @@ struct FileConfig {
 struct RuleBuild {
   model::Rulesets rulesets;
   std::vector<ProfileView> profiles;
-  std::vector<std::string> refused;  // a line for each rule that was left out, or that cannot match
-  std::vector<std::string> cache;    // lines: what was found in rule_cache.folder, and what not
-  size_t compiled = 0;               // lists of files; profiles share them
+  std::vector<std::string> refused;  // lines: rules that were left out or cannot match, what
+                                     // rule_cache.folder has that is not usable
+  std::string cache;    // how much came from there; empty: there is none
+  size_t compiled = 0;  // lists of files; profiles share them
   std::vector<config::Problem> problems;
 };
 /// `names`: of the whole hub, so that sessions keep their bits.

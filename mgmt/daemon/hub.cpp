@@ -189,7 +189,7 @@ Lines Hub::make_model() {
   control::RuleBuild rules = control::build_rules(*config_, facts_.workers, names_);
   if (!rules.problems.empty()) return in_words(rules.problems);
   for (const std::string& line : rules.refused) log_->warn("{}", line);
-  for (const std::string& line : rules.cache) log_->info("{}", line);
+  if (!rules.cache.empty()) log_->info("{}", rules.cache);
   file_.profiles = std::move(rules.profiles);
   const uint32_t attachments = config_->limits.attachments;
   auto adjacencies = AdjacencyTable::create(config_->limits.adjacencies);

@@ -1,5 +1,7 @@
 #include "mgmt/daemon/rules_command.h"
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -10,6 +12,7 @@
 
 #include "inspection/compile/rules_report.h"
 #include "inspection/engine/ruleset_builder.h"
+#include "mgmt/config/values.h"
 #include "mgmt/daemon/profile_rules.h"
 #include "mgmt/importer/suricata_import.h"
 
@@ -58,6 +61,10 @@ int RulesCommand::run() const {
 }
 
 int RulesCommand::make_profile() const {
+  if (!config::is_name(name_)) {
+    std::cerr << "weir: --name: a profile's name has 1 to 32 letters, digits, \"-\", \"_\" and \".\"\n";
+    return kUsage;
+  }
   auto tree = importer::read_yaml(yaml_);
   if (!tree) return failed(tree.error().message);
   const importer::ImportedProfile imported = importer::import_suricata(std::move(*tree), name_);
@@ -73,7 +80,7 @@ int RulesCommand::make_profile() const {
   if (std::filesystem::is_directory(file, error)) file /= "suricata.toml";
   std::ofstream out(file, std::ios::binary);
   out << toml;
-  if (!out.flush()) return failed(file.string() + " cannot be written");
+  if (!out.flush()) return failed(file.string() + " cannot be written: " + std::strerror(errno));
   return kOk;
 }
 

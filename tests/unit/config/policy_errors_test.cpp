@@ -255,7 +255,9 @@ const ErrorRow kRows[] = {
      "@@true]\n"
      "to_drop = [@@\"re:(\", \"group:x\", @@\"metadata:key\"]\nenable = @@7\n",
      {"profile[].disable: 0 is not rules by sid such as 2019401",
-      "profile[].disable: \"seven\": a rule is named by its sid, gid:sid, a range of sids (5-9), group:",
+      "profile[].disable: \"seven\": a rule is named by its sid, gid:sid, a range of sids (5-9, the smaller "
+      "first), *, NAME.rules, "
+      "group:",
       "profile[].disable: \"9-8\": a rule is named by", "profile[].disable: expected rules by sid",
       "profile[].to_drop: \"re:(\": the regular expression is wrong at its byte 2: missing closing "
       "parenthesis",

@@ -108,7 +108,7 @@ TEST_F(RulesTop, ExplainSaysHowARuleIsLookedFor) {
   const Json answer = api::rules_explain(in_force_, {1, 2});
   const Json expected =
       Json::parse(R"({"rules":[{"rule":"1:2 rev 7","msg":"second","place":"a.rules:2","action":"drop",
-    "judged_by":"packet","proposed_in":"payload","proposed_by":"two","conditions":"content \"two\" in payload",
+    "judged_by":"packet","proposed_in":"payload","proposed_by":"two","nocase":false,"conditions":"content \"two\" in payload",
     "profiles":["a","b"],"verified":4,"matched":1,"work":1034,"given_up":0,"fuse_out":[]}]})");
   EXPECT_EQ(answer, expected);
   const std::string text = cli::print_rules_explain(answer);
