@@ -266,7 +266,7 @@ class Importer {
     YamlNode* const order = at("action-order");
     if (order == nullptr || order->members.size() != std::size(kOrder)) return;
     bool usual = true;
-    for (size_t i = 0; i < std::size(kOrder); ++i) usual &= order->members[i].second.text == kOrder[i];
+    for (size_t i = 0; i < std::size(kOrder); ++i) usual &= order->members[i].value.text == kOrder[i];
     if (usual) take_all(*order);
   }
 
@@ -276,7 +276,7 @@ class Importer {
   }
   static bool any_taken(const YamlNode& node) {
     return node.taken || std::any_of(node.members.begin(), node.members.end(),
-                                     [](const auto& member) { return any_taken(member.second); });
+                                     [](const auto& member) { return any_taken(member.value); });
   }
 
   /// What nobody took, each at the highest place where nothing below was.

@@ -46,7 +46,7 @@ class Copier {
       for (auto item = from->data.sequence.items.start; item != from->data.sequence.items.top; ++item) {
         auto member = copy(*item, depth + 1);
         if (!member) return member;
-        node.members.emplace_back("", std::move(*member));
+        node.members.push_back({"", std::move(*member)});
       }
       return node;
     }
@@ -58,7 +58,7 @@ class Copier {
       auto member = copy(pair->value, depth + 1);
       if (!member) return member;
       member->line = static_cast<uint32_t>(key->start_mark.line + 1);
-      node.members.emplace_back(text_of(*key), std::move(*member));
+      node.members.push_back({text_of(*key), std::move(*member)});
     }
     return node;
   }
@@ -112,7 +112,7 @@ void merge(YamlNode& into, YamlNode from) {
     if (YamlNode* const before = into.find(name); before != nullptr) {
       *before = std::move(member);
     } else {
-      into.members.emplace_back(std::move(name), std::move(member));
+      into.members.push_back({std::move(name), std::move(member)});
     }
   }
 }
