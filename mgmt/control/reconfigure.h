@@ -31,8 +31,8 @@ struct RuleBuild {
   std::vector<ProfileView> profiles;
   std::vector<std::string> refused;  // lines: rules that were left out or cannot match, what
                                      // rule_cache.folder has that is not usable
-  std::string cache;    // how much came from there; empty: there is none
-  size_t compiled = 0;  // lists of files; profiles share them
+  std::string cache;                 // how much came from there; empty: there is none
+  size_t compiled = 0;               // lists of files; profiles share them
   std::vector<config::Problem> problems;
 };
 /// `names`: of the whole hub, so that sessions keep their bits.

@@ -53,7 +53,8 @@ class TlsTransaction final : public Transaction {
   /// What weir.spiffe says of an identity that cannot be seen.
   static constexpr std::string_view kUnknown = "unknown";
 
-  /// Up to TLS 1.2 the server encrypts from then on: it has accepted the client's proof, or the earlier session.
+  /// Up to TLS 1.2 the server encrypts from then on: it has accepted the client's proof, or the earlier
+  /// session.
   bool server_is_done() const { return server_is_done_; }
   /// Records of application data came, from either side.
   bool has_data() const { return has_data_; }

@@ -130,8 +130,7 @@ TEST_F(PathTest, NamesAreThoseThatAreTold) {
       {{}, "deny", "policy_deny", "not known, so its unknown = deny"},
   };
   for (const Row& row : rows) {
-    const auto answer =
-        explain_path(*hub_.snapshot, {{}, ip("10.1.0.5"), ip("10.2.0.5"), 6, 80, row.names});
+    const auto answer = explain_path(*hub_.snapshot, {{}, ip("10.1.0.5"), ip("10.2.0.5"), 6, 80, row.names});
     ASSERT_TRUE(answer);
     EXPECT_EQ(answer->verdict, row.verdict);
     EXPECT_EQ(answer->reason, row.reason);

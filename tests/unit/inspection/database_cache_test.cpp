@@ -200,7 +200,7 @@ TEST_F(Cache, ARulesetComesFromItAndMatchesTheSame) {
   const auto alerts = [&](DatabaseCache& cache) {
     DetectionCompileOptions options;
     options.cache = &cache;
-        const auto ruleset = DetectionRuleset::compile(parsed, options);
+    const auto ruleset = DetectionRuleset::compile(parsed, options);
     EXPECT_TRUE(ruleset);
     const auto profile = DetectionProfile::bind(*ruleset, test_variables(), InspectMode::ids);
     DetectionBench bench(*profile);
