@@ -12,9 +12,9 @@ from lab.servers import (PYTHON, FtpServer, Http2Proxy, MailServer, NameServer, 
 PAGE = ("<html><head><title>An example</title></head><body>" + "<p>Some words of no interest.</p>\n" * 60 +
         "</body></html>\n").encode()
 # What people look for, none of which is there.
-FAMOUS = ("google.com", "www.wikipedia.org", "github.com", "api.github.com", "registry.npmjs.org", "pypi.org",
-          "files.pythonhosted.org", "deb.debian.org", "security.debian.org", "archive.ubuntu.com", "crates.io",
-          "hub.docker.com", "index.docker.io", "fonts.googleapis.com", "outlook.office365.com", "login.microsoftonline.com",
+FAMOUS = ("google.com", "www.wikipedia.org", "github.com", "api.github.com", "www.kernel.org", "www.gnu.org",
+          "gitlab.com", "www.debian.org", "www.python.org", "stackoverflow.com", "www.mozilla.org",
+          "www.openstreetmap.org", "www.nasa.gov", "fonts.googleapis.com", "outlook.office365.com", "login.microsoftonline.com",
           "s3.amazonaws.com", "ec2.eu-central-1.amazonaws.com", "storage.googleapis.com", "time.cloudflare.com",
           "www.youtube.com", "slack.com", "zoom.us", "www.bbc.co.uk", "letsencrypt.org", "ocsp.digicert.com")
 NAMES = ("www", "git", "deb", "mail", "ftp", "ssh", "files", "api")

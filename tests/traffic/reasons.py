@@ -31,6 +31,4 @@ REASONS = {
               lambda e: outbound(e) and agent(e).startswith("Python-urllib/")),
     2013504: ("\"APT-HTTP/\" in the User-Agent: apt-get",
               lambda e: outbound(e) and "APT-HTTP/" in agent(e)),
-    2049201: ("HOME_NET asks for the name files.pythonhosted.org: dig does",
-              lambda e: e["src_ip"].startswith(INSIDE) and e["dns"]["queries"][0]["rrname"] == "files.pythonhosted.org"),
 }
