@@ -52,19 +52,6 @@ std::optional<FtpEndpoint> read_host_port(std::string_view line, size_t from) {
   return found.port != 0 ? std::optional(found) : std::nullopt;
 }
 
-std::optional<net::IpAddress> read_address(std::string_view text) {
-  std::array<char, INET6_ADDRSTRLEN> copy{};
-  if (text.size() >= copy.size()) return std::nullopt;
-  std::copy(text.begin(), text.end(), copy.begin());
-  std::array<uint8_t, 16> bytes{};
-  if (inet_pton(AF_INET, copy.data(), bytes.data()) == 1) {
-    return net::Ipv4{uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 |
-                     bytes[3]};
-  }
-  if (inet_pton(AF_INET6, copy.data(), bytes.data()) == 1) return net::Ipv6::load(bytes.data());
-  return std::nullopt;
-}
-
 /// `begin`: of the first delimiter, which may be any sign.
 std::optional<FtpEndpoint> read_extended(std::string_view line, size_t begin) {
   if (begin >= line.size()) return std::nullopt;
@@ -85,7 +72,7 @@ std::optional<FtpEndpoint> read_extended(std::string_view line, size_t begin) {
   if (!port || *port == 0 || *port > UINT16_MAX || !fields[2].empty()) return std::nullopt;
   found.port = static_cast<uint16_t>(*port);
   if (found.form == FtpEndpoint::Form::extended) {
-    const auto address = read_address(fields[1]);
+    const auto address = net::parse_ip(fields[1]);
     if (!address) return std::nullopt;
     found.address = *address;
   }

@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdio>
 
@@ -63,13 +65,16 @@ IpAddress Prefix::last() const {
 
 Prefix InterfaceAddress::subnet() const { return {masked(address, length), length}; }
 
+/// Takes no memory: workers call it, too.
 std::optional<IpAddress> parse_ip(std::string_view text) {
   if (text.find('\0') != std::string_view::npos) return std::nullopt;
-  const std::string copy(text);  // inet_pton wants a terminated string
+  std::array<char, INET6_ADDRSTRLEN> copy{};  // inet_pton wants a terminated string; a longer one is none
+  if (text.size() >= copy.size()) return std::nullopt;
+  std::copy(text.begin(), text.end(), copy.begin());
   in_addr v4{};
-  if (inet_pton(AF_INET, copy.c_str(), &v4) == 1) return Ipv4{be32::raw(v4.s_addr).host()};
+  if (inet_pton(AF_INET, copy.data(), &v4) == 1) return Ipv4{be32::raw(v4.s_addr).host()};
   in6_addr v6{};
-  if (inet_pton(AF_INET6, copy.c_str(), &v6) == 1) return Ipv6::load(&v6);
+  if (inet_pton(AF_INET6, copy.data(), &v6) == 1) return Ipv6::load(&v6);
   return std::nullopt;
 }
 

@@ -1,7 +1,5 @@
 #include "inspection/app/ftp/ftp_address.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <array>
 
@@ -20,20 +18,6 @@ std::optional<unsigned> take_number(std::string_view& text) {
   if (size == 0) return std::nullopt;
   text.remove_prefix(size);
   return value;
-}
-
-/// Without memory of its own, as the data path wants it.
-std::optional<net::IpAddress> read_address(std::string_view text) {
-  std::array<char, INET6_ADDRSTRLEN> copy{};
-  if (text.size() >= copy.size()) return std::nullopt;
-  std::copy(text.begin(), text.end(), copy.begin());
-  std::array<uint8_t, 16> bytes{};
-  if (inet_pton(AF_INET, copy.data(), bytes.data()) == 1) {
-    return net::Ipv4{static_cast<uint32_t>(bytes[0]) << 24 | static_cast<uint32_t>(bytes[1]) << 16 |
-                     static_cast<uint32_t>(bytes[2]) << 8 | bytes[3]};
-  }
-  if (inet_pton(AF_INET6, copy.data(), bytes.data()) == 1) return net::Ipv6::load(bytes.data());
-  return std::nullopt;
 }
 
 }  // namespace
@@ -73,7 +57,7 @@ std::optional<FtpAddress> read_ftp_extended_port(std::string_view text) {
   if (!port || *port == 0 || *port > UINT16_MAX || !fields[2].empty()) return std::nullopt;
   found.port = static_cast<uint16_t>(*port);
   if (!fields[1].empty()) {
-    found.address = read_address(fields[1]);
+    found.address = net::parse_ip(fields[1]);
     if (!found.address) return std::nullopt;
   }
   return found;
