@@ -18,11 +18,6 @@ constexpr size_t kLateBytes = 8 * 1024;
 // More values of one list are not looked at; parsers stop earlier.
 constexpr uint32_t kMostInstances = 4'096;
 
-/// A form brings several files, one after the other: names and contents come until its direction is over.
-bool comes_bit_by_bit(const BufferInfo& info) {
-  return info.kind == BufferKind::grows || info.id == BufferId::file_name;
-}
-
 struct Growing {
   BufferId id;
   bool grows;
@@ -293,8 +288,8 @@ DetectorCore::Part DetectorCore::list_part(Call& call, const BufferPart& part, T
     bytes.bytes = view->bytes;
     if (bytes_match(call, part, bytes)) return Part::matched;
   }
-  const bool more =
-      comes_bit_by_bit(info_of(part.buffer)) && transaction.progress(d) < transaction.last_step(d);
+  // Names of a form's files come one after the other.
+  const bool more = part.buffer == BufferId::file_name && transaction.progress(d) < transaction.last_step(d);
   if (more) return Part::waits;
   const bool none = instance == 0;
   return none && (part.absent || part.absent_or_else) ? Part::matched : Part::failed;
