@@ -1,7 +1,6 @@
 #include "inspection/compile/database_cache.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <cstring>
 #include <utility>
 
+#include "inspection/compile/sha256.h"
 #include "inspection/events/eve_text.h"
 
 namespace weir::inspection {
@@ -21,36 +21,15 @@ namespace {
 
 constexpr std::string_view kFormat = "weir databases 1";  // changes when the files do
 constexpr std::string_view kEnding = ".hsdb";
-constexpr size_t kDigest = 32;
+constexpr size_t kDigest = std::tuple_size_v<Sha256::Digest>;
 constexpr uint64_t kMostFile = uint64_t{1} << 30;
 
-using Digest = std::array<uint8_t, kDigest>;
-
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
-    good_ = context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1;
-  }
-  void add(const void* bytes, size_t size) {
-    good_ = good_ && EVP_DigestUpdate(context_.get(), bytes, size) == 1;
-  }
-  /// With its length, so that no two lists of texts are the same bytes.
-  void add(std::string_view text) {
-    const uint64_t size = text.size();
-    add(&size, sizeof size);
-    add(text.data(), text.size());
-  }
-  std::optional<Digest> end() {
-    Digest digest{};
-    unsigned size = 0;
-    good_ = good_ && EVP_DigestFinal_ex(context_.get(), digest.data(), &size) == 1 && size == kDigest;
-    return good_ ? std::optional(digest) : std::nullopt;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-  bool good_ = false;
-};
+/// With its length, so that no two lists of texts are the same bytes.
+void add_text(Sha256& hash, std::string_view text) {
+  const uint64_t size = text.size();
+  hash.add({reinterpret_cast<const char*>(&size), sizeof size});
+  hash.add(text);
+}
 
 class File {
  public:
@@ -122,10 +101,10 @@ Result<std::unique_ptr<DatabaseCache>> DatabaseCache::open(const fs::path& folde
 
 std::optional<std::string> DatabaseCache::name_of(std::span<const Literal> literals) const {
   Sha256 hash;
-  hash.add(platform_);
+  add_text(hash, platform_);
   for (const Literal& literal : literals) {
-    hash.add(literal.nocase ? "i" : "c");
-    hash.add(literal.bytes);
+    add_text(hash, literal.nocase ? "i" : "c");
+    add_text(hash, literal.bytes);
   }
   const auto digest = hash.end();
   if (!digest) return std::nullopt;
@@ -173,7 +152,7 @@ DatabasePtr DatabaseCache::load(const std::string& name) {
   if (!read_all(file.get(), bytes)) return unusable("cannot be read to its end");
   const std::span<const char> body = std::span(bytes).subspan(kDigest);
   Sha256 hash;
-  hash.add(body.data(), body.size());
+  hash.add({body.data(), body.size()});
   const auto digest = hash.end();
   if (!digest || std::memcmp(digest->data(), bytes.data(), kDigest) != 0)
     return unusable("does not have the content that it was written with");
@@ -196,7 +175,7 @@ void DatabaseCache::store(const std::string& name, const hs_database_t& database
     return lost("Hyperscan does not serialise the database");
   const std::unique_ptr<char, FreeSerialized> body(raw);
   Sha256 hash;
-  hash.add(body.get(), size);
+  hash.add({body.get(), size});
   const auto digest = hash.end();
   if (!digest) return lost("its digest cannot be made");
   // Written beside it and then moved, so that nobody finds a half of it.

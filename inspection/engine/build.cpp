@@ -1,5 +1,4 @@
 // Rule files and what profiles say -> Rulesets.
-#include <openssl/evp.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <fstream>
 #include <memory>
 
+#include "inspection/compile/sha256.h"
 #include "inspection/engine/ruleset_builder.h"
 #include "inspection/events/eve_text.h"
 #include "inspection/rules/language.h"
@@ -81,19 +81,16 @@ Result<ast::ParsedRuleset> read_rule_files(const std::vector<std::string>& files
 Result<ast::ParsedRuleset> read_rule_files(const std::vector<std::string>& files, ast::RuleReader& reader,
                                            std::string* digest) {
   ast::ParsedRuleset rules;
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> hash(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
-  bool hashed = hash != nullptr && EVP_DigestInit_ex(hash.get(), EVP_sha256(), nullptr) == 1;
+  Sha256 hash;
   for (const std::string& file : files) {
     auto text = read_rule_file(file);
     if (!text) return tl::unexpected(std::move(text.error()));
     reader.read(file, *text, rules);
-    hashed = hashed && EVP_DigestUpdate(hash.get(), text->data(), text->size()) == 1;
+    hash.add(*text);
   }
-  std::array<uint8_t, EVP_MAX_MD_SIZE> bytes{};
-  unsigned size = 0;
-  if (!hashed || EVP_DigestFinal_ex(hash.get(), bytes.data(), &size) != 1)
-    return fail(ErrorCode::internal, "the rule files' digest cannot be made");
-  if (digest != nullptr) *digest = to_hex({bytes.data(), size});
+  const auto made = hash.end();
+  if (!made) return fail(ErrorCode::internal, "the rule files' digest cannot be made");
+  if (digest != nullptr) *digest = to_hex(*made);
   return rules;
 }
 
@@ -110,10 +107,9 @@ void add_to(std::string& digest, const RuleSource& source, std::initializer_list
     more |= !other->empty();
   }
   if (!more) return;
-  std::array<uint8_t, EVP_MAX_MD_SIZE> bytes{};
-  unsigned size = 0;
-  if (EVP_Digest(text.data(), text.size(), bytes.data(), &size, EVP_sha256(), nullptr) == 1)
-    digest = to_hex({bytes.data(), size});
+  Sha256 hash;
+  hash.add(text);
+  if (const auto made = hash.end()) digest = to_hex(*made);
 }
 
 /// The text of a file beside the rules'; empty: none is named.
