@@ -114,18 +114,24 @@ void BytePool::give_back_kept() {
   }
 }
 
+bool PoolBytes::grow(size_t size, std::span<const uint8_t> more) {
+  const size_t room = BytePool::block_size(size);
+  auto* const data = room == 0 ? nullptr : static_cast<uint8_t*>(pool_->allocate(room));
+  if (data == nullptr) return false;
+  if (size_ > 0) std::memcpy(data, data_, size_);
+  // Before the old block goes, in which it may lie.
+  if (!more.empty()) std::memcpy(data + size_, more.data(), more.size());
+  if (data_ != nullptr) pool_->release(data_, capacity_);
+  data_ = data;
+  capacity_ = static_cast<uint32_t>(room);
+  return true;
+}
+
 bool PoolBytes::append(std::span<const uint8_t> more) {
   if (more.empty()) return true;
   const size_t wanted = size_ + more.size();
   if (wanted > capacity_) {
-    const size_t room = BytePool::block_size(wanted);
-    auto* const data = room == 0 ? nullptr : static_cast<uint8_t*>(pool_->allocate(room));
-    if (data == nullptr) return false;
-    if (size_ > 0) std::memcpy(data, data_, size_);
-    std::memcpy(data + size_, more.data(), more.size());  // before the old block goes, in which it may lie
-    if (data_ != nullptr) pool_->release(data_, capacity_);
-    data_ = data;
-    capacity_ = static_cast<uint32_t>(room);
+    if (!grow(wanted, more)) return false;
   } else {
     std::memcpy(data_ + size_, more.data(), more.size());
   }
@@ -133,17 +139,7 @@ bool PoolBytes::append(std::span<const uint8_t> more) {
   return true;
 }
 
-bool PoolBytes::reserve(size_t size) {
-  if (size <= capacity_) return true;
-  const size_t room = BytePool::block_size(size);
-  auto* const data = room == 0 ? nullptr : static_cast<uint8_t*>(pool_->allocate(room));
-  if (data == nullptr) return false;
-  if (size_ > 0) std::memcpy(data, data_, size_);
-  if (data_ != nullptr) pool_->release(data_, capacity_);
-  data_ = data;
-  capacity_ = static_cast<uint32_t>(room);
-  return true;
-}
+bool PoolBytes::reserve(size_t size) { return size <= capacity_ || grow(size, {}); }
 
 void PoolBytes::drop_front(size_t count) {
   if (count == 0) return;

@@ -130,6 +130,9 @@ class PoolBytes {
   void reset();
 
  private:
+  /// Moves to a block for `size` bytes, with `more` behind what there is.
+  bool grow(size_t size, std::span<const uint8_t> more);
+
   BytePool* pool_;
   uint8_t* data_ = nullptr;
   uint32_t size_ = 0;
