@@ -40,6 +40,13 @@ inline constexpr uint32_t kWordsPerBlock = 8;
 inline constexpr uint32_t kWordsPerLine = 16;
 inline constexpr uint32_t kWordsPerSummary = 64;  // a bit for each in one Summary
 
+/// The words of a block that are in `some`, all bits of them.
+inline RuleBlock whole_words(uint32_t some) {
+  const __m256i each = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  return reinterpret_cast<RuleBlock>(
+      _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(static_cast<int>(some)), each), each));
+}
+
 /// A row in memory: its summary, then its words, a whole number of blocks each. Aligned to 32 bytes.
 using Summary = uint64_t;
 using Row = const Summary*;
@@ -69,13 +76,11 @@ class RowShape {
 /// Memory that only grows and stays where it is, in chunks of up to a huge page.
 class RowMemory {
  public:
-  /// Not initialised; one or more lines if `whole_lines`, else not across a line if it fits one. A block more
-  /// may be read behind it. Throws std::bad_alloc.
-  Summary* take(size_t words, bool whole_lines) {
+  /// Not initialised; in as few lines as it fits. A block more may be read behind it. Throws std::bad_alloc.
+  Summary* take(size_t words) {
     words += words % kAlign;
     const size_t in_line = next_ % kWordsPerLine;
-    if (whole_lines || (words <= kWordsPerLine && in_line + words > kWordsPerLine))
-      next_ += (kWordsPerLine - in_line) % kWordsPerLine;
+    if (in_line + words > kWordsPerLine) next_ += (kWordsPerLine - in_line) % kWordsPerLine;
     if (chunks_.empty() || next_ + words + kWordsPerBlock > size_) add_chunk(words + kWordsPerBlock);
     auto* at = reinterpret_cast<Summary*>(chunks_.back().get() + next_);
     next_ += words;
@@ -113,7 +118,7 @@ class Rows {
   const RowShape& shape() const { return shape_; }
   /// All zero.
   Summary* make() {
-    Summary* row = memory_.take(shape_.size(), true);
+    Summary* row = memory_.take(shape_.size());
     std::memset(row, 0, shape_.size() * sizeof(RuleWord));
     all_.push_back(row);
     return row;
@@ -146,26 +151,26 @@ class Rows {
 /// A row's summary, then the words with a bit, in order.
 struct PackedRow {
   Row summary = nullptr;
-  uint32_t size = 0;  // in words
 
   const RuleWord* words(const RowShape& shape) const {
     return reinterpret_cast<const RuleWord*>(summary + shape.summaries());
   }
-  /// Asks for all its lines: which of them are read is known only when the other rows are there.
+  /// Asks for its summary. Which of its words are read is known only when the other rows' are there; they are
+  /// few, and lines that are asked for in vain take more from the cache than they save.
   void prefetch() const {
     const auto* all = reinterpret_cast<const RuleWord*>(summary);
     __builtin_prefetch(all);
     __builtin_prefetch(all + kWordsPerLine);
-    for (uint32_t w = 2 * kWordsPerLine; w < size; w += kWordsPerLine) __builtin_prefetch(all + w);
   }
 };
 
 namespace detail {
-/// Where the words of a block come from, for each set of them that is there; of the others negative.
+/// Where the words of a block come from, for each set of them that is there; of the others negative. In
+/// bytes, since each of its lines is one more to wait for.
 inline constexpr auto kSpread = [] {
-  std::array<std::array<int32_t, kWordsPerBlock>, 1u << kWordsPerBlock> all{};
+  std::array<std::array<int8_t, kWordsPerBlock>, 1u << kWordsPerBlock> all{};
   for (unsigned there = 0; there < all.size(); ++there) {
-    int32_t next = 0;
+    int8_t next = 0;
     for (unsigned w = 0; w < kWordsPerBlock; ++w) all[there][w] = (there >> w & 1) != 0 ? next++ : -1;
   }
   return all;
@@ -211,7 +216,7 @@ class PackedRows {
     const unsigned there = static_cast<unsigned>(summary >> shift) & 0xff;
     words += std::popcount(summary & ((Summary{1} << shift) - 1));
     const __m256i loaded = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words));
-    const __m256i from = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(detail::kSpread[there].data()));
+    const __m256i from = _mm256_cvtepi8_epi32(_mm_loadu_si64(detail::kSpread[there].data()));
     const __m256i spread = _mm256_permutevar8x32_epi32(loaded, from);
     return reinterpret_cast<RuleBlock>(_mm256_andnot_si256(_mm256_srai_epi32(from, 31), spread));
   }
@@ -228,10 +233,10 @@ class PackedRows {
     };
     auto size = static_cast<uint32_t>(shape.summaries() * sizeof(Summary) / sizeof(RuleWord));
     for (uint32_t i = 0; i < shape.summaries(); ++i) size += static_cast<uint32_t>(std::popcount(all(i)));
-    Summary* row = memory_.take(size, false);
+    Summary* row = memory_.take(size);
     for (uint32_t i = 0; i < shape.summaries(); ++i) row[i] = all(i);
     first_word_ = reinterpret_cast<RuleWord*>(row + shape.summaries());
-    return {row, size};
+    return {row};
   }
 
   RowMemory memory_;

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <tuple>
+#include <unordered_set>
 
 namespace weir::dataplane {
 
@@ -32,9 +33,10 @@ class RuleVectors::Compiler {
     give_bits();
     out_.rows_ = Rows(RowShape(static_cast<uint32_t>(out_.places_.size())));
     out_.pairs_.resize(connections.size());
-    compile_side({out_.from_, &PolicyRule::from, &Connection::from, &Pair::from, &Pair::from_map},
+    none_ = out_.packed_.add(out_.rows_.shape(), out_.rows_.make());
+    compile_side({out_.from_, &PolicyRule::from, &Connection::from, &Pair::from, &Pair::from_extra},
                  connections);
-    compile_side({out_.to_, &PolicyRule::to, &Connection::to, &Pair::to, &Pair::to_map}, connections);
+    compile_side({out_.to_, &PolicyRule::to, &Connection::to, &Pair::to, &Pair::to_extra}, connections);
     out_.services_.build(by_bit_, out_.rows_);
     out_.rows_.summarize();
   }
@@ -45,17 +47,8 @@ class RuleVectors::Compiler {
     Side& side;
     PolicyEnd PolicyRule::*of_rule;
     DomainId Connection::*domain;
-    DomainRows Pair::*rows;
-    uint32_t Pair::*map;
-  };
-  /// What is known of the domains on one side.
-  struct Domains {
-    Row open = nullptr;                    // rules that name no domain
-    Row any = nullptr;                     // rules that ask for no address
-    std::map<DomainId, Summary*> named;    // rules that name it
-    std::map<DomainId, Summary*> members;  // rules with a group that has the domain
-    mutable std::map<DomainId, DomainRows> made;
-    DomainRows others;
+    PackedRow Pair::*row;
+    uint32_t Pair::*extra;
   };
 
   uint32_t source_of(const std::shared_ptr<const PolicyGroup>& group) const {
@@ -118,23 +111,6 @@ class RuleVectors::Compiler {
     out_.classes_ = AddressClasses::build(sets);
   }
 
-  /// Where rules with the same ends stand together, and apart from them those with one end open: so that the
-  /// rows of open ends, which every session has, have no bits where only two addresses together decide.
-  struct Likeness {
-    /// Of rules with an open end, which match that of every session: what else tells them apart.
-    std::vector<uint32_t> services;
-    std::vector<uint32_t> from, to;  // sources
-    const std::vector<DomainId>* domains[2];
-    uint32_t place;
-
-    friend bool operator<(const Likeness& a, const Likeness& b) {
-      const auto key = [](const Likeness& l) {
-        return std::tuple(l.from.empty(), l.to.empty(),
-                          std::tie(l.services, l.from, *l.domains[0], l.to, *l.domains[1], l.place));
-      };
-      return key(a) < key(b);
-    }
-  };
   std::vector<uint32_t> sources_of(const PolicyEnd& end) const {
     std::vector<uint32_t> sources;
     if (!end.prefixes.empty()) sources.push_back(source_of(end.prefixes));
@@ -143,59 +119,138 @@ class RuleVectors::Compiler {
     return sources;
   }
 
+  /// A service as a number; not for rules without.
+  static uint64_t key_of(const ServiceTerm& term) {
+    return uint64_t{term.protocol} << 32 | uint64_t{term.numbers.first} << 16 | term.numbers.last;
+  }
+
+  /// Services by which bits are put together: those of so many rules that a service's rows have whole words
+  /// for them, and of so many that there are few of them.
+  class Sections {
+   public:
+    explicit Sections(std::span<const PolicyRule* const> rules) {
+      std::unordered_map<uint64_t, size_t> users;
+      for (const PolicyRule* rule : rules) {
+        for (const ServiceTerm& term : rule->services) ++users[key_of(term)];
+      }
+      const size_t enough = std::max<size_t>(kRulesPerWord, rules.size() / kMost);
+      for (const auto& [key, count] : users) {
+        if (count >= enough) common_.insert(key);
+      }
+    }
+    /// Whether all services of a rule are such, and few.
+    bool split(const PolicyRule& rule) const {
+      return !rule.services.empty() && rule.services.size() <= kMostBits &&
+             std::all_of(rule.services.begin(), rule.services.end(),
+                         [&](const ServiceTerm& term) { return common_.contains(key_of(term)); });
+    }
+
+   private:
+    static constexpr size_t kMost = 64;
+    static constexpr size_t kMostBits = 4;  // of one rule
+    std::unordered_set<uint64_t> common_;
+  };
+
+  /// A rule that simply decides, as far as order goes.
+  struct Likeness {
+    std::vector<uint32_t> from, to;  // sources
+    const std::vector<DomainId>* domains[2];
+    uint32_t place;
+
+    /// Which facts it asks for.
+    unsigned asks() const {
+      return unsigned{!from.empty()} << 3 | unsigned{!to.empty()} << 2 | unsigned{!domains[0]->empty()} << 1 |
+             unsigned{!domains[1]->empty()};
+    }
+    friend bool operator<(const Likeness& a, const Likeness& b) {
+      const auto key = [](const Likeness& l) {
+        return std::tuple(l.asks(), std::tie(*l.domains[0], *l.domains[1], l.from, l.to, l.place));
+      };
+      return key(a) < key(b);
+    }
+  };
+
   void give_bits() {
-    std::vector<uint32_t>& places = out_.places_;
     std::vector<Likeness> others;
     for (uint32_t p = 0; p < rules_.size(); ++p) {
       const PolicyRule& rule = *rules_[p];
       if (rule.watch || !rule.names.empty()) {
-        places.push_back(p);
+        give_bit(p, rule.services);
       } else {
         others.push_back(
-            {{}, sources_of(rule.from), sources_of(rule.to), {&rule.from.domains, &rule.to.domains}, p});
-        Likeness& l = others.back();
-        if (!l.from.empty() && !l.to.empty()) continue;
-        for (const ServiceTerm& t : rule.services)
-          l.services.push_back(uint32_t{t.protocol} << 16 | t.numbers.first);
-        std::sort(l.services.begin(), l.services.end());
+            {sources_of(rule.from), sources_of(rule.to), {&rule.from.domains, &rule.to.domains}, p});
       }
     }
-    constexpr size_t kRulesPerBlock = kRulesPerWord * kWordsPerBlock;
-    places.resize((places.size() + kRulesPerBlock - 1) / kRulesPerBlock * kRulesPerBlock, kNoPlace);
-    out_.special_blocks_ = static_cast<uint32_t>(places.size() / kRulesPerBlock);
+    fill_up(kRulesPerWord * kWordsPerBlock);
+    out_.special_blocks_ = static_cast<uint32_t>(out_.places_.size() / (kRulesPerWord * kWordsPerBlock));
     std::sort(others.begin(), others.end());
-    for (size_t i = 0; i < others.size(); i += kRulesPerWord) {
-      const auto word = static_cast<long>(places.size());
-      for (size_t n = i; n < std::min(others.size(), i + kRulesPerWord); ++n)
-        places.push_back(others[n].place);
-      std::sort(places.begin() + word, places.end());
+    // By service, and of one service in the order that they have now.
+    std::map<uint64_t, std::vector<std::pair<const Likeness*, std::span<const ServiceTerm>>>> sections;
+    const Sections by_service(rules_);
+    for (const Likeness& l : others) {
+      const auto& services = rules_[l.place]->services;
+      if (!by_service.split(*rules_[l.place])) {
+        sections[0].emplace_back(&l, services);
+      } else {
+        for (const ServiceTerm& term : services) sections[key_of(term)].emplace_back(&l, std::span(&term, 1));
+      }
     }
-    for (const uint32_t place : places) by_bit_.push_back(place != kNoPlace ? rules_[place] : nullptr);
+    unsigned asks = 0;
+    for (const auto& [key, section] : sections) {
+      for (const auto& [l, services] : section) {
+        if (l->asks() != asks) fill_up(kRulesPerWord);
+        asks = l->asks();
+        give_bit(l->place, services);
+      }
+    }
+    put_words_in_order();
+  }
+
+  void give_bit(uint32_t place, std::span<const ServiceTerm> services) {
+    out_.places_.push_back(place);
+    by_bit_.push_back({rules_[place], services});
+  }
+  /// Goes on at a multiple of so many bits.
+  void fill_up(size_t multiple) {
+    const size_t size = (by_bit_.size() + multiple - 1) / multiple * multiple;
+    out_.places_.resize(size, kNoPlace);
+    by_bit_.resize(size);
+  }
+  void put_words_in_order() {
+    const auto is_before = [](const auto& a, const auto& b) { return a.first < b.first; };
+    std::vector<std::pair<uint32_t, RuleBit>> word;
+    const size_t first = size_t{out_.special_blocks_} * kWordsPerBlock * kRulesPerWord;
+    for (size_t i = first; i < by_bit_.size(); i += kRulesPerWord) {
+      word.clear();
+      for (size_t n = i; n < std::min(by_bit_.size(), i + kRulesPerWord); ++n)
+        word.emplace_back(out_.places_[n], by_bit_[n]);
+      std::sort(word.begin(), word.end(), is_before);
+      for (size_t n = 0; n < word.size(); ++n) std::tie(out_.places_[i + n], by_bit_[i + n]) = word[n];
+    }
   }
 
   /// Rows that become packed ones are made in loose_.
   void compile_side(const Ends& ends, std::span<const Connection> connections) {
     loose_.emplace(out_.rows_.shape());
-    Domains domains;
     std::vector<Summary*> of_source(out_.sources_.size(), nullptr);
-    Summary* open = out_.rows_.make();
-    Summary* any = out_.rows_.make();
+    std::map<DomainId, Summary*> named, members;
+    Summary* any_domain = out_.rows_.make();
+    Summary* any_address = out_.rows_.make();
     const auto set_in = [&](Summary*& row, uint32_t rule) {
       if (row == nullptr) row = loose_->make();
       loose_->set_bit(row, rule);
     };
     for (uint32_t r = 0; r < by_bit_.size(); ++r) {
-      if (by_bit_[r] == nullptr) continue;
-      const PolicyEnd& e = by_bit_[r]->*ends.of_rule;
-      if (e.domains.empty()) out_.rows_.set_bit(open, r);
-      for (const DomainId domain : e.domains) set_in(domains.named[domain], r);
-      if (e.any_address()) out_.rows_.set_bit(any, r);
+      if (by_bit_[r].rule == nullptr) continue;
+      const PolicyEnd& e = by_bit_[r].rule->*ends.of_rule;
+      if (e.domains.empty()) out_.rows_.set_bit(any_domain, r);
+      for (const DomainId domain : e.domains) set_in(named[domain], r);
+      if (e.any_address()) out_.rows_.set_bit(any_address, r);
       if (!e.prefixes.empty()) set_in(of_source[source_of(e.prefixes)], r);
       for (const auto& group : e.groups) set_in(of_source[source_of(group)], r);
     }
-    domains.open = open;
-    domains.any = any;
-    domains.others = domain_rows(open, nullptr, any);
+    ends.side.any_domain = any_domain;
+    ends.side.any_address = any_address;
     std::unordered_map<uint32_t, Summary*> attachments;
     for (uint32_t s = 0; s < out_.sources_.size(); ++s) {
       if (of_source[s] == nullptr || out_.sources_[s].group == nullptr) continue;
@@ -203,23 +258,43 @@ class RuleVectors::Compiler {
         if (row == nullptr) row = loose_->make();
         loose_->add(row, of_source[s]);
       };
-      for (const DomainId domain : out_.sources_[s].group->domains) add(domains.members[domain]);
+      for (const DomainId domain : out_.sources_[s].group->domains) add(members[domain]);
       for (const AttachmentId id : out_.sources_[s].group->attachments) add(attachments[id.value]);
     }
+    loose_->summarize();
+    for (const auto& [id, row] : attachments) ends.side.of_attachment.emplace(id, pack(row));
+    compile_domains(ends, connections, named, members);
+    std::vector<PackedRow> packed;
+    for (const Row row : of_source) packed.push_back(row != nullptr ? pack(row) : PackedRow{});
+    compile_classes(packed, ends.side);
+  }
+
+  PackedRow pack(Row row) { return out_.packed_.add(out_.rows_.shape(), row); }
+
+  /// Most domains are named by no rule.
+  void compile_domains(const Ends& ends, std::span<const Connection> connections,
+                       const std::map<DomainId, Summary*>& named,
+                       const std::map<DomainId, Summary*>& members) {
+    struct Known {
+      PackedRow row;
+      uint32_t extra = kNone;
+    };
+    std::map<DomainId, Known> known;
     for (size_t c = 0; c < connections.size(); ++c) {
       const DomainId domain = connections[c].*ends.domain;
-      out_.pairs_[c].*ends.rows = domain_rows(domains, domain);
-      out_.pairs_[c].*ends.map = map_of(domain);
+      const auto [at, is_new] = known.emplace(domain, Known{none_});
+      if (is_new) {
+        if (const auto names = named.find(domain); names != named.end()) at->second.row = pack(names->second);
+        Extra extra{map_of(domain), {}};
+        if (const auto in = members.find(domain); in != members.end()) extra.member = pack(in->second);
+        if (extra.map != kNone || extra.member.summary != nullptr) {
+          at->second.extra = static_cast<uint32_t>(out_.extras_.size());
+          out_.extras_.push_back(extra);
+        }
+      }
+      out_.pairs_[c].*ends.row = at->second.row;
+      out_.pairs_[c].*ends.extra = at->second.extra;
     }
-    loose_->summarize();
-    const auto pack = [&](Row row) {
-      return row != nullptr ? out_.packed_.add(out_.rows_.shape(), row) : PackedRow{};
-    };
-    none_ = pack(out_.rows_.make());
-    for (const auto& [id, row] : attachments) ends.side.of_attachment.emplace(id, pack(row));
-    std::vector<PackedRow> packed;
-    for (const Row row : of_source) packed.push_back(pack(row));
-    compile_classes(packed, ends.side);
   }
 
   /// Most have few sets, and most of these no rule on this side, so nearly all rows are one that is there
@@ -252,39 +327,18 @@ class RuleVectors::Compiler {
     return out_.packed_.unite(out_.rows_.shape(), {parts.data(), kept});
   }
 
-  DomainRows domain_rows(Row fits, Row members, Row any) {
-    Summary* all = out_.rows_.make();
-    out_.rows_.add(all, any);
-    if (members != nullptr) out_.rows_.add(all, members);
-    out_.rows_.keep(all, fits);
-    return {all, fits};
-  }
-
-  /// Most domains are named by no rule; those share theirs.
-  DomainRows domain_rows(const Domains& domains, DomainId id) {
-    const auto named = domains.named.find(id), member = domains.members.find(id);
-    if (named == domains.named.end() && member == domains.members.end()) return domains.others;
-    const auto [at, is_new] = domains.made.emplace(id, DomainRows{});
-    if (!is_new) return at->second;
-    Summary* fits = out_.rows_.make();
-    out_.rows_.add(fits, domains.open);
-    if (named != domains.named.end()) out_.rows_.add(fits, named->second);
-    at->second = domain_rows(fits, member != domains.members.end() ? member->second : nullptr, domains.any);
-    return at->second;
-  }
-
   uint32_t map_of(DomainId domain) const {
     const auto& maps = out_.classes_->of_domains();
     const auto at = std::lower_bound(maps.begin(), maps.end(), domain,
                                      [](const auto& map, DomainId id) { return map.domain < id; });
-    return at != maps.end() && at->domain == domain ? static_cast<uint32_t>(at - maps.begin()) : kNoMap;
+    return at != maps.end() && at->domain == domain ? static_cast<uint32_t>(at - maps.begin()) : kNone;
   }
 
   RuleVectors& out_;
   std::span<const PolicyRule* const> rules_;
   std::unordered_map<const PolicyGroup*, uint32_t> groups_;
   std::unordered_multimap<uint64_t, uint32_t> lists_;
-  std::vector<const PolicyRule*> by_bit_;
+  std::vector<RuleBit> by_bit_;
   std::optional<Rows> loose_;  // of the side that is being compiled
   PackedRow none_;             // without a bit
 };

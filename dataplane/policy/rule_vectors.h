@@ -1,18 +1,19 @@
 // The compiled policy: which rules match a session, without trying them.
 //
-// Each fact about a session selects a row of bits (rule_rows.h): its pair of domains, the classes of its two
+// Each fact about a session selects a row of bits (rule_rows.h): its two domains, the classes of its two
 // addresses (address_classes.h), its attachments, its service. A rule's from-side matches where
-//     all | (fits & (address rows | attachment row))
-// has its bit: `fits` are the rules that name the domain or none, `all` those of them that ask for no
-// address. The intersection of both sides and the service has the rules that match. No row is for a pair of
-// facts, so the memory is (classes + intervals + domains) x rules / 8, and a look-up is two longest prefixes
-// and one walk over the rows.
+//     (no domain asked | domain row) & (no address asked | address rows | attachment row)
+// has its bit. The intersection of both sides and the service has the rules that match. No row is for a pair
+// of facts, so the memory is (classes + intervals + domains) x rules / 8, and a look-up is two longest
+// prefixes and one walk over the rows. What is a session's own is packed; what all sessions have, the rows of
+// rules that ask for nothing, is plain and stays in the caches.
 //
-// Bits are not in the order of evaluation: rules with the same ends stand together, so that the rows of an
-// address have their bits in few words, and where one end is open those with the same services; within a word
-// they are in order, so that a word's first bit is its first rule, and the first of all is the least of
-// those. Rules that do not simply decide (they only watch, or ask for a name) come before all others and in
-// order, since a look-up has to see each of them.
+// Bits are not in the order of evaluation. A rule has one for each of its services that many rules have, and
+// bits of the same service stand together, so that a look-up has to do with few words of each row; among them
+// those of rules that ask for the same facts and the same ends. Within a word they are in order, so that a
+// word's first bit is its first rule, and the first of all is the least of those. Rules that do not simply
+// decide (they only watch, or ask for a name) come before all others and in order, one bit each, since a
+// look-up has to see each of them.
 //
 // Immutable; made by control or the builder. Internal to dataplane/policy.
 #pragma once
@@ -46,19 +47,23 @@ class RuleVectors {
   }
 
  private:
-  static constexpr uint32_t kNoMap = ~0u;
+  static constexpr uint32_t kNone = ~0u;
 
-  /// What a domain is on one side.
-  struct DomainRows {
-    Row all = nullptr;
-    Row fits = nullptr;
+  /// What few domains have.
+  struct Extra {
+    uint32_t map = kNone;  // of AddressClasses::of_domains(): prefixes of its own
+    PackedRow member;      // rules that ask for a group that has the domain
   };
+  /// The two domains of a connection.
   struct Pair {
-    DomainRows from, to;
-    uint32_t from_map = kNoMap, to_map = kNoMap;  // of AddressClasses::of_domains()
+    PackedRow from, to;                             // rules that name it
+    uint32_t from_extra = kNone, to_extra = kNone;  // of extras_
   };
-  /// Rows of one side; null: no rule.
+  /// Rows of one side.
   struct Side {
+    // Rules that ask for none. Of rules that simply decide whole words do or do not, so the summary tells
+    // all.
+    Row any_domain = nullptr, any_address = nullptr;
     // By AddressClasses' numbers: those of a class itself, and those that it inherits. Of each there are far
     // fewer than classes.
     std::vector<PackedRow> of_own, of_whole;
@@ -69,11 +74,12 @@ class RuleVectors {
     std::shared_ptr<const PolicyGroup> group;  // or, if null,
     std::vector<net::Prefix> prefixes;         // a rule's own
   };
-  /// The rows of one side of one session. Nearly all have two of addresses; more only if its domain has
-  /// prefixes of its own or rules ask for its attachment.
+  /// The rows of one side of one session. Nearly all have two of addresses; more only if its domain is an
+  /// extra one or rules ask for its attachment.
   struct Chosen {
-    static constexpr unsigned kUsual = 2, kMost = 5;
-    DomainRows domain;
+    static constexpr unsigned kUsual = 2, kMost = 6;
+    const Side* side = nullptr;
+    PackedRow domain;
     PackedRow addresses[kMost];
     unsigned count = 0;
 
@@ -86,36 +92,51 @@ class RuleVectors {
   template <bool kMore>
   class Along {
    public:
-    Along(const Chosen& chosen, const RowShape& shape)
+    Along(const Chosen& chosen, const RowShape& shape, uint32_t special_blocks)
         : chosen_(chosen),
-          all_(shape.words_of(chosen.domain.all)),
-          fits_(shape.words_of(chosen.domain.fits)) {
+          shape_(shape),
+          special_blocks_(special_blocks),
+          domain_words_(chosen.domain.words(shape)) {
       for (unsigned n = 0; n < count(); ++n) words_[n] = chosen.addresses[n].words(shape);
     }
     /// Has to be called for i = 0, 1, 2, ...; gives the words that have a bit.
     Summary look_at(uint32_t i) {
-      Summary some = 0;
+      Summary some = any_address_ = chosen_.side->any_address[i];
       for (unsigned n = 0; n < count(); ++n) some |= summaries_[n] = chosen_.addresses[n].summary[i];
-      return chosen_.domain.all[i] | (chosen_.domain.fits[i] & some);
+      any_domain_ = chosen_.side->any_domain[i];
+      domain_ = chosen_.domain.summary[i];
+      return some & (any_domain_ | domain_);
     }
-    /// `b` of all blocks, which is the `byte`-th of what is looked at.
-    RuleBlock block(uint32_t b, unsigned byte) const {
-      RuleBlock some{};
+    /// The rules that its addresses match, of block `b` of all, which is the `byte`-th of what is looked at.
+    RuleBlock by_address(uint32_t b, unsigned byte) const {
+      RuleBlock some = any(chosen_.side->any_address, any_address_, b, byte);
       for (unsigned n = 0; n < count(); ++n) some |= PackedRows::block(summaries_[n], words_[n], byte);
-      return RowShape::block(all_, b) | (RowShape::block(fits_, b) & some);
+      return some;
+    }
+    RuleBlock by_domain(uint32_t b, unsigned byte) const {
+      return any(chosen_.side->any_domain, any_domain_, b, byte) |
+             PackedRows::block(domain_, domain_words_, byte);
     }
     /// What was looked at is done with.
     void pass() {
       for (unsigned n = 0; n < count(); ++n) words_[n] += std::popcount(summaries_[n]);
+      domain_words_ += std::popcount(domain_);
     }
 
    private:
     static constexpr unsigned kRows = kMore ? Chosen::kMost : Chosen::kUsual;
     unsigned count() const { return kMore ? chosen_.count : kRows; }
+    RuleBlock any(Row row, Summary summary, uint32_t b, unsigned byte) const {
+      if (b < special_blocks_) [[unlikely]]
+        return shape_.block_of(row, b);
+      return whole_words(static_cast<uint32_t>(summary >> byte * kWordsPerBlock));
+    }
     const Chosen& chosen_;
-    const RuleWord *all_, *fits_;
-    const RuleWord* words_[kRows];  // that the part of the summary which is looked at stands for
-    Summary summaries_[kRows];
+    const RowShape& shape_;
+    const uint32_t special_blocks_;
+    // The words that the part of the summaries which is looked at stands for, and that part.
+    const RuleWord *domain_words_, *words_[kRows];
+    Summary any_domain_ = 0, any_address_ = 0, domain_ = 0, summaries_[kRows];
   };
   class Compiler;
 
@@ -132,32 +153,36 @@ class RuleVectors {
   template <bool kMore, typename Take>
   bool walk_rows(const Chosen& from, const Chosen& to, Row service, uint32_t begin, uint32_t end,
                  Take& take) const;
-  Chosen choose(const Side& side, const DomainRows& domain, uint32_t map, AttachmentId attachment, uint32_t c,
-                const net::IpAddress& address) const;
+  Chosen choose(const Side& side, const PackedRow& domain, uint32_t extra, AttachmentId attachment,
+                uint32_t c, const net::IpAddress& address) const;
 
   Rows rows_{RowShape()};
-  PackedRows packed_;  // of addresses and attachments
+  PackedRows packed_;  // of domains, addresses and attachments
   std::vector<Source> sources_;
   std::shared_ptr<const AddressClasses> classes_;
   Side from_, to_;
   std::vector<Pair> pairs_;
+  std::vector<Extra> extras_;
   ServiceRows services_;
   std::vector<uint32_t> places_;  // by bit; kNoPlace: it stands for none
   uint32_t special_blocks_ = 0;   // of rules that do not simply decide
 };
 
-inline RuleVectors::Chosen RuleVectors::choose(const Side& side, const DomainRows& domain, uint32_t map,
+inline RuleVectors::Chosen RuleVectors::choose(const Side& side, const PackedRow& domain, uint32_t extra,
                                                AttachmentId attachment, uint32_t c,
                                                const net::IpAddress& address) const {
   Chosen chosen;
+  chosen.side = &side;
   chosen.domain = domain;
   const auto add = [&](const AddressClasses::Whole& what) {
     chosen.add(side.of_own[what.own]);
     chosen.add(side.of_whole[what.wider]);
   };
   add(classes_->classes()[c]);
-  if (map != kNoMap) [[unlikely]] {
-    add(classes_->classes()[classes_->find_in(map, address)]);
+  if (extra != kNone) [[unlikely]] {
+    const Extra& more = extras_[extra];
+    if (more.member.summary != nullptr) chosen.add(more.member);
+    if (more.map != kNone) add(classes_->classes()[classes_->find_in(more.map, address)]);
   }
   if (!side.of_attachment.empty()) [[unlikely]] {
     const auto at = side.of_attachment.find(attachment.value);
@@ -171,7 +196,7 @@ bool RuleVectors::walk_rows(const Chosen& from, const Chosen& to, Row service, u
                             Take& take) const {
   constexpr uint32_t kBlocks = kWordsPerSummary / kWordsPerBlock;
   const RowShape& shape = rows_.shape();
-  Along<kMore> of_from(from, shape), of_to(to, shape);
+  Along<kMore> of_from(from, shape, special_blocks_), of_to(to, shape, special_blocks_);
   for (uint32_t i = 0; i < shape.summaries(); ++i) {
     Summary somewhere = service[i] & of_from.look_at(i) & of_to.look_at(i);
     while (somewhere != 0) {
@@ -180,7 +205,9 @@ bool RuleVectors::walk_rows(const Chosen& from, const Chosen& to, Row service, u
       const uint32_t b = i * kBlocks + byte;
       if (b < begin || b >= end) [[unlikely]]
         continue;
-      const RuleBlock found = shape.block_of(service, b) & of_from.block(b, byte) & of_to.block(b, byte);
+      RuleBlock found = shape.block_of(service, b) & of_from.by_address(b, byte) & of_to.by_address(b, byte);
+      if (words_with_bits(found) == 0) continue;
+      found &= of_from.by_domain(b, byte) & of_to.by_domain(b, byte);
       for (uint32_t there = words_with_bits(found); there != 0; there &= there - 1) {
         const auto w = static_cast<uint32_t>(std::countr_zero(there));
         if (take((b * kWordsPerBlock + w) * kRulesPerWord, found[w])) return true;
@@ -196,13 +223,14 @@ template <typename Take>
 uint32_t RuleVectors::find_first(size_t connection, const PolicyQuery& query, Take&& take) const {
   const Pair& pair = pairs_[connection];
   const Row service = services_.find(query.tuple.protocol, number_of(query));
-  for (const Row row : {service, pair.from.all, pair.from.fits, pair.to.all, pair.to.fits})
-    __builtin_prefetch(row);
+  __builtin_prefetch(service);
+  pair.from.prefetch();
+  pair.to.prefetch();
   const auto [src, dst] = classes_->find(query.tuple.src, query.tuple.dst);
   __builtin_prefetch(&classes_->classes()[src]);
   __builtin_prefetch(&classes_->classes()[dst]);
-  const Chosen from = choose(from_, pair.from, pair.from_map, query.ingress, src, query.tuple.src);
-  const Chosen to = choose(to_, pair.to, pair.to_map, query.egress, dst, query.tuple.dst);
+  const Chosen from = choose(from_, pair.from, pair.from_extra, query.ingress, src, query.tuple.src);
+  const Chosen to = choose(to_, pair.to, pair.to_extra, query.egress, dst, query.tuple.dst);
   uint32_t first = kNoPlace;
   walk(from, to, service, special_blocks_, ~0u, [&](uint32_t word, RuleWord bits) {
     first = std::min(first, places_[word + static_cast<uint32_t>(std::countr_zero(bits))]);

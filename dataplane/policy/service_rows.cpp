@@ -34,12 +34,12 @@ bool is_all(const PortRange& range) { return range == PortRange{}; }
 
 }  // namespace
 
-void ServiceRows::build(std::span<const PolicyRule* const> rules, Rows& rows) {
+void ServiceRows::build(std::span<const RuleBit> bits, Rows& rows) {
   Summary* any = rows.make();
-  std::array<std::vector<uint32_t>, 256> users;  // rules that name the protocol
-  for (uint32_t r = 0; r < rules.size(); ++r) {
-    if (rules[r] == nullptr) continue;
-    const auto& services = rules[r]->services;
+  std::array<std::vector<uint32_t>, 256> users;  // bits whose services name the protocol
+  for (uint32_t r = 0; r < bits.size(); ++r) {
+    if (bits[r].rule == nullptr) continue;
+    const auto& services = bits[r].services;
     const bool matches_any =
         services.empty() ||
         std::any_of(services.begin(), services.end(), [](const ServiceTerm& t) { return t.protocol == 0; });
@@ -61,7 +61,7 @@ void ServiceRows::build(std::span<const PolicyRule* const> rules, Rows& rows) {
     std::vector<Edge> edges;
     for (const uint32_t r : users[protocol]) {
       std::vector<PortRange> ranges;
-      for (const ServiceTerm& term : rules[r]->services) {
+      for (const ServiceTerm& term : bits[r].services) {
         if (term.protocol == protocol) ranges.push_back(term.numbers);
       }
       for (const PortRange& range : merged(std::move(ranges))) {

@@ -14,10 +14,15 @@
 
 namespace weir::dataplane {
 
+/// What a bit stands for: a rule, or that part of it which has these services. No rule: for nothing.
+struct RuleBit {
+  const PolicyRule* rule = nullptr;
+  std::span<const ServiceTerm> services;  // empty: any
+};
+
 class ServiceRows {
  public:
-  /// `rules` by bit; null: a bit that stands for none.
-  void build(std::span<const PolicyRule* const> rules, Rows& rows);
+  void build(std::span<const RuleBit> bits, Rows& rows);
 
   Row find(uint8_t protocol, uint16_t number) const {
     const Protocol& p = protocols_[protocol];

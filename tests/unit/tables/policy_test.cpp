@@ -378,7 +378,10 @@ class RandomPolicy {
     r.to = some_end();
     for (uint64_t n = random_.below(4); n > 0; --n) {
       ServiceTerm term{static_cast<uint8_t>(random_.pick(std::vector{0, 1, 6, 6, 17, 47, 58})), {}};
-      if (random_.one_in(2)) {
+      if (same_services_ && !random_.one_in(20)) {
+        const auto port = static_cast<uint16_t>(1 + random_.below(3));
+        term = {6, {port, port}};
+      } else if (random_.one_in(2)) {
         const uint16_t first = some_number();
         term.numbers = {first, static_cast<uint16_t>(std::min<uint64_t>(65'535, first + random_.below(4)))};
       }
@@ -388,6 +391,7 @@ class RandomPolicy {
   }
 
   test::RandomInput& random_;
+  const bool same_services_ = random_.one_in(2);  // most rules have them, so their bits stand by service
 };
 
 TEST(Policy, AgreesWithTryingEveryRule) {
