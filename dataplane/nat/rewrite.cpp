@@ -1,5 +1,6 @@
 #include "dataplane/nat/rewrite.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "dataplane/net/checksum.h"
@@ -62,6 +63,19 @@ Change rewrite_addresses(uint8_t* ip, const net::IpAddress& src, const net::IpAd
   return change;
 }
 
+/// The checksum that `icmp`, of `size` bytes with what it carries, has after it changed by `change`. Zero has
+/// two forms in ones' complement, and a message of nothing but zeros, as an echo reply may be, has the one
+/// that changes do not lead to (RFC 1624 section 3).
+net::be16 icmp_checksum(const net::IcmpHeader& icmp, size_t size, uint64_t change) {
+  const net::be16 sum = net::checksum_changed(icmp.checksum, change);
+  if (sum.raw() != 0) return sum;
+  const auto* bytes = reinterpret_cast<const uint8_t*>(&icmp);
+  const uint8_t* rest = bytes + offsetof(net::IcmpHeader, id);
+  const auto is_zero = [](uint8_t byte) { return byte == 0; };
+  const bool nothing = icmp.type == 0 && icmp.code == 0 && std::all_of(rest, bytes + size, is_zero);
+  return nothing ? net::be16::raw(0xffff) : sum;
+}
+
 /// Ports or identifier, and the transport's checksum as far as there are `size` bytes of its header. What it
 /// changes, the checksum included, is added to `all`.
 void rewrite_transport(uint8_t* l4, size_t size, const Change& addresses, const Tuple& to, Change& all) {
@@ -95,7 +109,7 @@ void rewrite_transport(uint8_t* l4, size_t size, const Change& addresses, const 
         covered.add(id);
         all.add(id);
       }
-      all.replace(icmp.checksum, net::checksum_changed(icmp.checksum, covered.sum()));
+      all.replace(icmp.checksum, icmp_checksum(icmp, size, covered.sum()));
       break;
     }
     default:

@@ -77,6 +77,16 @@ bool is_open(const Session& session) {
 
 }  // namespace
 
+/// Nothing may get from one domain into the other once their connection is gone, the hub's own word neither.
+static bool is_connected(const Snapshot& snapshot, const Session& session) {
+  const auto id_of = [&](uint16_t slot) {
+    const bool there = slot < snapshot.domains.size() && snapshot.domains[slot] != nullptr;
+    return there ? snapshot.domains[slot]->id : DomainId{};
+  };
+  const DomainId from = id_of(session.domain[0]), to = id_of(session.domain[1]);
+  return from.valid() && to.valid() && snapshot.policy->find(from, to) != PolicyTable::kNotConnected;
+}
+
 /// A wrap of the counter merely makes one look of the timer take the shorter time-out.
 static bool is_unanswered_udp(const Session& session) {
   return session.protocol == net::kProtoUdp && session.packets[1] == 0;
@@ -327,7 +337,8 @@ void expire_sessions(WorkerContext& ctx, uint32_t budget) {
         if (judged && ctx.inspect_work_left == 0) return ctx.sessions->arm(index, ctx.tick, 1);
         judged = true;
       }
-      if (ctx.snapshot->tcp.reset_idle && is_open(session)) add_idle_resets(ctx, index);
+      if (ctx.snapshot->tcp.reset_idle && is_open(session) && is_connected(*ctx.snapshot, session))
+        add_idle_resets(ctx, index);
       return end_session(ctx, index, end_by_timeout(session));
     }
     if (ctx.flow_interval != 0) write_record(ctx, index);

@@ -120,7 +120,7 @@ std::string Model::take_source(Arrival& a, const Decision& d, Session& s) {
   const Pool& pool = net_.pools[d.pool];
   const int worker = a.worker();
   const Packet& p = a.packet;
-  if (kind_of(p.protocol) == 0 || (p.is_icmp() && (!a.has_header() || !p.is_echo_request())))
+  if (kind_of(p.protocol) == 0 || (p.is_icmp() && (!a.has_header() || !p.has_id())))
     return expect_refused(a, {"nat_protocol"});
   if (Binding* known = known_binding(pool, d.from, a.ends, worker)) {
     s.source = known;

@@ -182,7 +182,7 @@ Way ask_policy(const Network& net, const Decision& d, const FirstQuery& q, const
 
 Ends ends_of(const Packet& p) {
   if (p.protocol == kTcp || p.protocol == kUdp) return {p.src, p.dst, p.src_port, p.dst_port, p.protocol};
-  if (p.is_echo_request() || p.is_echo_reply()) return {p.src, p.dst, p.id, p.id, p.protocol};
+  if (p.has_id()) return {p.src, p.dst, p.id, p.id, p.protocol};
   return {p.src, p.dst, 0, 0, p.protocol};
 }
 

@@ -8,9 +8,9 @@ namespace weir::model {
 std::string Model::judge_first(Arrival& a) {
   const Packet& p = a.packet;
   if (p.is_icmp_error()) return expect_refused(a, {"icmp_error_unmatched"});
-  if (p.is_echo_reply()) return expect_refused(a, {"not_a_session_start"});
-  // A piece without a header tells too little, but that the first one was an echo request.
-  const bool readable = a.has_header() || (!p.is_icmp() && p.protocol != kTcp) || p.is_echo_request();
+  if (p.is_reply()) return expect_refused(a, {"not_a_session_start"});
+  // A piece without a header tells too little, but that the first one was a query.
+  const bool readable = a.has_header() || (!p.is_icmp() && p.protocol != kTcp) || p.is_query();
   if (!readable) return expect_refused(a, {"not_a_session_start"});
   auto s = std::make_shared<Session>();
   if (p.protocol == kTcp) {
@@ -34,8 +34,7 @@ std::string Model::judge_first(Arrival& a) {
   for (const Way& w : d.there) {
     const bool fits =
         a.sent != nullptr
-            ? w.refused.empty() && w.hop.attachment == a.sent->to &&
-                  mac_of(w.hop.attachment, w.hop.via.value_or(d.leaves.dst)) == a.sent->next
+            ? w.refused.empty() && took(*a.sent, w.hop, d.leaves.dst)
             : w.refused == (a.refused->reason == "punt reject" ? "policy_reject" : a.refused->reason);
     if (fits) way = &w;
   }

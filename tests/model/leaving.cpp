@@ -15,7 +15,7 @@ Ends ends_as(const Packet& p, const Ends& ends, Packet& out) {
   if (p.protocol == kTcp || p.protocol == kUdp) {
     out.src_port = ends.src_port;
     out.dst_port = ends.dst_port;
-  } else if (p.is_echo_request() || p.is_echo_reply()) {
+  } else if (p.has_id()) {
     out.id = ends.src_port;
   }
   return before;
@@ -90,14 +90,14 @@ std::string Model::leaves_by(Arrival& a, Session& s, Side side, const std::vecto
   const Address destination = s.leaving(side).dst;
   const Hop* taken = nullptr;
   for (const Hop& h : hops) {
-    if (h.attachment == a.sent->to && mac_of(h.attachment, h.via.value_or(destination)) == a.sent->next)
-      taken = &h;
+    if (took(*a.sent, h, destination)) taken = &h;
   }
   if (taken == nullptr) {
     std::string wanted;
     for (const Hop& h : hops)
       wanted += " " + std::to_string(h.attachment) + (h.via ? " by " + to_string(*h.via) : std::string());
-    return "it left by attachment " + std::to_string(a.sent->to) + ", not by" + wanted + session;
+    return "it left by attachment " + std::to_string(a.sent->to) + " to " + std::to_string(a.sent->next) +
+           ", not by" + wanted + session;
   }
   s.hop[side] = *taken;
   const Packet want = expected(a, s, side);

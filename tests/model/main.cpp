@@ -21,8 +21,9 @@ int walk(WalkOptions options, uint64_t steps, uint64_t per_run) {
     const std::string wrong = run.run();
     total.add(run.tally());
     if (!wrong.empty()) {
-      std::printf("FAILED, seed %llu, %u workers, %s\n", static_cast<unsigned long long>(options.seed),
-                  options.workers, wrong.c_str());
+      std::printf("FAILED after %llu steps, seed %llu, %u workers, %s\n",
+                  static_cast<unsigned long long>(done + run.steps_taken()),
+                  static_cast<unsigned long long>(options.seed), options.workers, wrong.c_str());
       std::printf("Once more: weir_session_model_test --seed %llu --workers %u --steps %llu --trace\n",
                   static_cast<unsigned long long>(options.seed), options.workers,
                   static_cast<unsigned long long>(run.steps_taken()));
@@ -47,7 +48,8 @@ int twins(WalkOptions options, uint64_t packets, uint64_t per_run) {
   for (uint64_t done = 0; done < packets; done += options.steps) {
     options.steps = per_run;
     if (const std::string wrong = run_twins(options, total); !wrong.empty()) {
-      std::printf("FAILED, seed %llu, %u workers, %s\n", static_cast<unsigned long long>(options.seed),
+      std::printf("FAILED after %llu steps, seed %llu, %u workers, %s\n",
+                  static_cast<unsigned long long>(total.steps), static_cast<unsigned long long>(options.seed),
                   options.workers, wrong.c_str());
       std::printf(
           "Once more: weir_session_model_test --twins --seed %llu --workers %u --steps %llu --run %llu\n",
@@ -57,9 +59,12 @@ int twins(WalkOptions options, uint64_t packets, uint64_t per_run) {
     }
     options.seed = seeds.next() >> 16;
   }
-  std::printf("%llu packets; where the domains are connected %llu of them crossed, else none\n",
-              static_cast<unsigned long long>(total.packets), static_cast<unsigned long long>(total.crossed));
-  if (total.crossed * 20 >= total.packets) return 0;
+  std::printf(
+      "%llu packets, %llu of them odd; where the domains are connected %llu crossed, else none; %llu live "
+      "sessions were cut\n",
+      static_cast<unsigned long long>(total.packets), static_cast<unsigned long long>(total.odd),
+      static_cast<unsigned long long>(total.crossed), static_cast<unsigned long long>(total.cut));
+  if (total.crossed * 20 >= total.packets && total.cut != 0) return 0;
   std::printf("FAILED: too few crossed for that to mean anything\n");
   return 1;
 }

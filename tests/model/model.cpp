@@ -98,8 +98,7 @@ std::string Model::judge_known(Arrival& a, const SessionPtr& session, Side side)
   bool over = false;
   if (Wrong wrong = redecide(a, session, side, over); over || !wrong.empty()) return wrong;
   const std::vector<Hop> hops = s.ways[side];
-  if (a.packet.is_icmp() &&
-      (a.packet.is_icmp_error() || a.packet.is_echo_request() || a.packet.is_echo_reply())) {
+  if (a.packet.is_icmp()) {
     if (Wrong wrong = judge_icmp(a, s, side, over); over || !wrong.empty()) return wrong;
   } else if (s.tcp) {
     if (Wrong wrong = judge_tcp(a, s, side, over); over || !wrong.empty()) return wrong;
@@ -260,8 +259,9 @@ std::string Model::judge_tcp(Arrival& a, Session& s, Side side, bool& over) {
   return {};
 }
 
-/// Could the session have sent what the error quotes (RFC 5927)? A query travels in the session's direction,
-/// or is asked policy for as a first packet.
+/// Could the session have sent what the error quotes (RFC 5927)? Queries of the first packet's type travel in
+/// its direction, replies to them in the other. Anything else is asked policy for as a first packet, replies
+/// by the query that they answer.
 std::string Model::judge_icmp(Arrival& a, Session& s, Side side, bool& over) {
   over = true;
   const Packet& p = a.packet;
@@ -272,21 +272,42 @@ std::string Model::judge_icmp(Arrival& a, Session& s, Side side, bool& over) {
     over = false;
     return {};
   }
-  if (p.is_echo_request() && side == 1) {
-    FirstQuery q{a.ingress, a.ends, p.type, nullptr};
-    if (const auto pool = pool_meant(net_, s.domain[1], a.ends))
-      q.sent_to = find_binding(net_.pools[*pool].to, a.ends.dst, a.ends.dst_port, a.ends.protocol, s.worker);
-    const Decision d = decide(net_, q);
-    if (answers_elsewhere(a, q.sent_to)) return {};
-    if (!d.refused.empty()) return expect_refused(a, {d.refused});
-    // Of several ways the hub asked for one.
-    std::vector<std::string> reasons;
-    for (const Way& way : d.there)
-      if (!way.refused.empty()) reasons.push_back(way.refused);
-    const bool chose_refused =
-        a.refused != nullptr && std::find(reasons.begin(), reasons.end(), a.refused->reason) != reasons.end();
-    if (reasons.size() == d.there.size() || chose_refused) return expect_refused(a, reasons);
+  bool asks = true;
+  std::vector<FirstQuery> queries;
+  if (p.is_reply()) {
+    asks = p.type != reply_to(s.icmp_type, p.src.v6);
+    unsigned query = 0;
+    while (reply_to(static_cast<uint8_t>(query), p.src.v6) != p.type) ++query;
+    const Ends ends = side == 1 ? s.ends[0] : s.ends[1];
+    if (side == 1) queries.push_back({s.ingress, ends, static_cast<uint8_t>(query), nullptr});
+    for (const Hop& h : s.ways[0])  // any of these
+      if (side == 0) queries.push_back({h.attachment, ends, static_cast<uint8_t>(query), nullptr});
+  } else {
+    asks = p.type != s.icmp_type || (side == 1 && p.is_query());
+    queries.push_back({a.ingress, a.ends, p.type, nullptr});
   }
+  std::vector<std::string> reasons;
+  bool some_allowed = !asks;
+  for (FirstQuery& q : queries) {
+    if (!asks) break;
+    if (const auto pool = pool_meant(net_, net_.domain_of(q.ingress), q.ends)) {
+      q.sent_to = find_binding(net_.pools[*pool].to, q.ends.dst, q.ends.dst_port, q.ends.protocol, s.worker);
+      if (net_.workers > 1 && q.sent_to != nullptr) reasons.emplace_back("nat_conflict");
+    }
+    const Decision d = decide(net_, q);
+    if (!d.refused.empty()) {
+      reasons.push_back(d.refused);
+      continue;
+    }
+    for (const Way& way : d.there) {  // of several the hub asked for one
+      some_allowed |= way.refused.empty();
+      if (!way.refused.empty()) reasons.push_back(way.refused);
+    }
+  }
+  if (p.is_reply() && !reasons.empty()) reasons = {"not_a_session_start"};
+  const bool chose_refused =
+      a.refused != nullptr && std::find(reasons.begin(), reasons.end(), a.refused->reason) != reasons.end();
+  if (!some_allowed || chose_refused) return expect_refused(a, reasons);
   over = false;
   ++s.packets[side];
   s.last = now_;

@@ -25,7 +25,7 @@ namespace weir::model {
 struct Sent {
   int worker = 0;
   Attachment to = 0;
-  Mac next = 0;  // inside
+  Mac next = 0;  // inside; of what carries IP only there is none
   Read read;
   Bytes ip;
 };
@@ -199,6 +199,8 @@ class Model {
   void end(const SessionPtr& session);
   unsigned timeout(const Session& s) const;
   bool knows(const Hop& hop, const Address& destination) const;
+  /// Did it leave to that next hop?
+  bool took(const Sent& sent, const Hop& hop, const Address& destination) const;
   size_t sessions_of(int worker) const;
   size_t half_open_of(int worker) const;
   bool asks_for_attachments() const;

@@ -68,7 +68,14 @@ std::string rules_of(const Network& n) {
 }
 
 std::string to_string(const Network& n) {
-  std::string out = routes_of(n) + rules_of(n);
+  static const char* const kinds[] = {"vxlan",          "geneve",          "geneve of IP", "gre",
+                                      "gre with a key", "gre of Ethernet", "ipip",         "native"};
+  std::string out = "attachments";
+  for (const AttachmentConfig& a : n.attachments) {
+    out += " of " + std::to_string(a.domain) + " by " + kinds[static_cast<size_t>(a.tunnel.kind)] +
+           (a.tunnel.v6 ? " over IPv6," : ",");
+  }
+  out += " " + routes_of(n) + rules_of(n);
   const std::pair<const char*, const Budget&> budgets[] = {
       {"host", n.of_host}, {"attachment", n.of_attachment}, {"domain", n.of_domain}};
   for (const auto& [whose, b] : budgets) {
@@ -89,9 +96,17 @@ bool Network::is_gateway(Attachment a, const Address& address) const {
   return std::find(own.begin(), own.end(), address) != own.end();
 }
 
+Mac Network::hub_mac(Attachment a) const {
+  if (tunnel_of(a).kind == TunnelKind::native) return kPortMac;
+  return 0x02'57'00'00'00'00 | static_cast<Mac>(a);
+}
+
 uint32_t vni_of(Attachment a) { return 100 + static_cast<uint32_t>(a); }
-uint32_t tunnel_end_of(Attachment a) { return (198u << 24 | 18u << 16 | 10u) + static_cast<uint32_t>(a); }
-Mac hub_mac(Attachment a) { return 0x02'57'00'00'00'00 | static_cast<Mac>(a); }
+Address tunnel_end_of(Attachment a, bool six) {
+  const auto host = 10 + static_cast<unsigned>(a);
+  return six ? model::v6(0x2001'0db8'000f'0000ULL, host) : v4(198, 18, 0, host);
+}
+Address hub_address(bool six) { return six ? v6(0x2001'0db8'000f'0000ULL, 1) : v4(198, 18, 0, 1); }
 Mac underlay_mac(Attachment a) { return 0x02'aa'00'00'00'00 | static_cast<Mac>(a); }
 Mac mac_of(Attachment a, const Address& address) {
   const Mac host = ((address.lo ^ address.lo >> 32 ^ address.hi ^ address.hi >> 20) & 0xff'ffff) |

@@ -15,8 +15,21 @@ namespace weir::model {
 using Domain = int;      // a number; the same for the following
 using Attachment = int;  // a spoke's tunnel
 
+enum class TunnelKind { vxlan, geneve, geneve_ip, gre, gre_keyed, gre_ethernet, ipip, native };
+constexpr bool carries_ethernet(TunnelKind kind) {
+  return kind != TunnelKind::geneve_ip && kind != TunnelKind::gre && kind != TunnelKind::gre_keyed &&
+         kind != TunnelKind::ipip;
+}
+struct TunnelConfig {
+  TunnelKind kind = TunnelKind::vxlan;
+  bool v6 = false;  // the underlay
+};
+
+using Mac = uint64_t;  // the lower 48 bits
+
 struct AttachmentConfig {
   Domain domain = 0;
+  TunnelConfig tunnel;
   std::vector<Address> gateways;  // the hub's own addresses in it
   std::vector<Prefix> subnets;    // of the gateways: on-link
   bool reverse_path = true;       // sources have to be reached through it
@@ -123,9 +136,12 @@ struct Network {
   bool connected(Domain a, Domain b) const { return a == b || connections.count({a, b}) != 0; }
   Domain domain_of(Attachment a) const { return attachments[static_cast<size_t>(a)].domain; }
   bool usable(Attachment a) const { return down.count(a) == 0; }
+  const TunnelConfig& tunnel_of(Attachment a) const { return attachments[static_cast<size_t>(a)].tunnel; }
   bool translates() const { return !fixed.empty() || !published.empty() || !pools.empty(); }
   bool inspects() const;
   bool is_gateway(Attachment a, const Address& address) const;
+  /// The hub's inside an attachment.
+  Mac hub_mac(Attachment a) const;
 };
 
 /// Routes, and rules of every kind, as text: to see whether they are the same, and to be read.
@@ -134,11 +150,12 @@ std::string rules_of(const Network& network);
 /// These, what is down, and whose MACs are not known.
 std::string to_string(const Network& network);
 
+/// What tells its tunnel from another one: VNI, or key.
 uint32_t vni_of(Attachment a);
-uint32_t tunnel_end_of(Attachment a);  // IPv4
-constexpr uint32_t kHubAddress = 198u << 24 | 18u << 16 | 1u;
+/// Its end of the tunnel, and the hub's.
+Address tunnel_end_of(Attachment a, bool v6);
+Address hub_address(bool v6);
 constexpr Mac kPortMac = 0x02'00'00'00'00'01;
-Mac hub_mac(Attachment a);
 Mac underlay_mac(Attachment a);
 /// Of a host or router inside an attachment.
 Mac mac_of(Attachment a, const Address& address);

@@ -3,52 +3,11 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "tests/model/bytes.h"
+
 namespace weir::model {
 
 namespace {
-
-void put(Bytes& out, uint64_t value, unsigned bytes) {
-  while (bytes-- > 0) out.push_back(static_cast<uint8_t>(value >> bytes * 8));
-}
-void set16(Bytes& out, size_t at, uint16_t value) {
-  out[at] = static_cast<uint8_t>(value >> 8);
-  out[at + 1] = static_cast<uint8_t>(value);
-}
-uint64_t get(const Bytes& in, size_t at, unsigned bytes) {
-  uint64_t value = 0;
-  for (unsigned i = 0; i < bytes; ++i) value = value << 8 | in[at + i];
-  return value;
-}
-void put(Bytes& out, const Address& a) {
-  if (a.v6) put(out, a.hi, 8);
-  put(out, a.lo, a.v6 ? 8 : 4);
-}
-void append(Bytes& out, const Bytes& more) { out.insert(out.end(), more.begin(), more.end()); }
-Bytes slice(const Bytes& in, size_t from, size_t size) {
-  return Bytes(in.begin() + static_cast<long>(from), in.begin() + static_cast<long>(from + size));
-}
-
-/// RFC 1071, as it is written there.
-uint16_t internet_sum(const Bytes& bytes) {
-  uint64_t sum = 0;
-  for (size_t i = 0; i < bytes.size(); i += 2)
-    sum += static_cast<uint64_t>(bytes[i]) << 8 | (i + 1 < bytes.size() ? bytes[i + 1] : 0);
-  while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<uint16_t>(~sum);
-}
-
-/// Of a transport header and what follows it, with the pseudo header where the protocol has one.
-uint16_t transport_sum(const Address& src, const Address& dst, uint8_t protocol, const Bytes& transport) {
-  Bytes all;
-  if (protocol != kIcmp) {
-    put(all, src);
-    put(all, dst);
-    put(all, transport.size(), 4);
-    put(all, protocol, 4);
-  }
-  append(all, transport);
-  return internet_sum(all);
-}
 
 /// Where the checksum is; nothing: the protocol has none that the hub keeps.
 std::optional<size_t> sum_offset(uint8_t protocol) {
@@ -63,32 +22,6 @@ std::optional<size_t> sum_offset(uint8_t protocol) {
     default:
       return {};
   }
-}
-
-Bytes write_ip(const Address& src, const Address& dst, uint8_t protocol, uint8_t ttl, uint16_t tag,
-               uint16_t fragment_word, const Bytes& payload) {
-  Bytes out;
-  if (src.v6) {
-    put(out, 6u << 28 | tag, 4);
-    put(out, payload.size(), 2);
-    out.push_back(protocol);
-    out.push_back(ttl);
-    put(out, src);
-    put(out, dst);
-  } else {
-    put(out, 0x4500, 2);
-    put(out, 20 + payload.size(), 2);
-    put(out, tag, 2);
-    put(out, fragment_word, 2);
-    out.push_back(ttl);
-    out.push_back(protocol);
-    put(out, 0, 2);
-    put(out, src);
-    put(out, dst);
-    set16(out, 10, internet_sum(out));
-  }
-  append(out, payload);
-  return out;
 }
 
 std::string hex(uint64_t value) {
@@ -134,6 +67,23 @@ bool Prefix::contains(const Address& a) const {
 
 Address moved(const Address& a, const Prefix& from, const Prefix& to) {
   return {a.v6, a.hi - from.address.hi + to.address.hi, a.lo - from.address.lo + to.address.lo};
+}
+
+namespace {
+bool is_query_type(uint8_t type, bool six) {
+  return six ? type == 128 || type == 139 : type == 8 || type == 13 || type == 15 || type == 17;
+}
+}  // namespace
+
+uint8_t reply_to(uint8_t query, bool six) { return !six && query == 8 ? 0 : static_cast<uint8_t>(query + 1); }
+
+bool Packet::is_query() const { return is_icmp() && is_query_type(type, src.v6); }
+bool Packet::is_reply() const {
+  for (unsigned query = 0; query < 256 && is_icmp(); ++query) {
+    const auto q = static_cast<uint8_t>(query);
+    if (is_query_type(q, src.v6) && reply_to(q, src.v6) == type) return true;
+  }
+  return false;
 }
 
 std::string to_string(const Packet& p) {
@@ -344,46 +294,6 @@ Read read(const Bytes& ip) {
   p.payload = slice(l4, header, l4.size() - header);
   out.packet = p;
   return out;
-}
-
-namespace {
-constexpr size_t kOuterHeaders = 14 + 20 + 8 + 8;
-constexpr uint16_t kVxlanPort = 4789;
-}  // namespace
-
-Bytes write(const Outer& o) {
-  Bytes out;
-  put(out, o.dst, 6);
-  put(out, o.src, 6);
-  put(out, 0x0800, 2);
-  Bytes udp;
-  put(udp, 50'000, 2);
-  put(udp, kVxlanPort, 2);
-  put(udp, 16 + 14 + o.inner.ip.size(), 2);
-  put(udp, 0, 2);
-  put(udp, 0x0800'0000, 4);
-  put(udp, o.vni << 8, 4);
-  put(udp, o.inner.dst, 6);
-  put(udp, o.inner.src, 6);
-  put(udp, o.inner.ip[0] >> 4 == 6 ? 0x86dd : 0x0800, 2);
-  append(udp, o.inner.ip);
-  append(out, write_ip({false, 0, o.from}, {false, 0, o.to}, kUdp, 64, 0, 0, udp));
-  return out;
-}
-
-std::optional<Outer> read_outer(const Bytes& b) {
-  if (b.size() < kOuterHeaders + 14 || get(b, 12, 2) != 0x0800 || b[14] != 0x45 || b[23] != kUdp) return {};
-  if (internet_sum(slice(b, 14, 20)) != 0 || get(b, 16, 2) + 14 != b.size()) return {};
-  if (get(b, 36, 2) != kVxlanPort || get(b, 42, 4) != 0x0800'0000 || b[49] != 0) return {};
-  Outer o{get(b, 0, 6),
-          get(b, 6, 6),
-          static_cast<uint32_t>(get(b, 26, 4)),
-          static_cast<uint32_t>(get(b, 30, 4)),
-          static_cast<uint32_t>(get(b, 46, 3)),
-          {get(b, 50, 6), get(b, 56, 6), slice(b, 64, b.size() - 64)}};
-  const uint64_t type = get(b, 62, 2);
-  if (o.inner.ip.empty() || type != (o.inner.ip[0] >> 4 == 6 ? 0x86ddu : 0x0800u)) return {};
-  return o;
 }
 
 }  // namespace weir::model

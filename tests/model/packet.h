@@ -59,10 +59,16 @@ struct Packet {
 
   bool is_icmp() const { return protocol == kIcmp || protocol == kIcmpv6; }
   bool is_echo_request() const { return is_icmp() && type == (src.v6 ? 128 : 8); }
-  bool is_echo_reply() const { return is_icmp() && type == (src.v6 ? 129 : 0); }
+  /// ICMP queries, and what answers them: echo, and what else RFC 792, 950, 4443 and 4620 have.
+  bool is_query() const;
+  bool is_reply() const;
+  /// It has an identifier: those, but node information.
+  bool has_id() const { return (is_query() || is_reply()) && !(src.v6 && type >= 139); }
   bool is_icmp_error() const { return !quoted.empty(); }
 };
 std::string to_string(const Packet& packet);
+/// The ICMP type that answers `query`.
+uint8_t reply_to(uint8_t query, bool v6);
 
 /// A piece of one; `data` are bytes behind the IP header (of IPv6: behind the fragment header).
 struct Fragment {
@@ -92,21 +98,5 @@ struct Read {
   std::optional<Fragment> fragment;
 };
 Read read(const Bytes& ip);
-
-using Mac = uint64_t;  // the lower 48 bits
-struct Frame {
-  Mac dst = 0, src = 0;
-  Bytes ip;
-};
-/// Ethernet in VXLAN in UDP in IPv4 in Ethernet.
-struct Outer {
-  Mac dst = 0, src = 0;
-  uint32_t from = 0, to = 0;  // IPv4
-  uint32_t vni = 0;
-  Frame inner;
-};
-Bytes write(const Outer& outer);
-/// Nothing if it is none.
-std::optional<Outer> read_outer(const Bytes& bytes);
 
 }  // namespace weir::model

@@ -258,6 +258,8 @@ Network random_network(Random& random, const NetworkKind& kind) {
       AttachmentConfig config;
       config.domain = d;
       config.reverse_path = !random.percent(15);
+      config.tunnel = {random.percent(40) ? TunnelKind::vxlan : static_cast<TunnelKind>(random.below(8)),
+                       random.percent(25)};
       for (const bool six : {false, true}) {
         config.gateways.push_back(on_link(a, six, 1));
         config.subnets.push_back(link(a, six));

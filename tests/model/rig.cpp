@@ -11,6 +11,7 @@
 #include "dataplane/io/memory_port.h"
 #include "dataplane/worker/dataplane.h"
 #include "tests/model/rig_config.h"
+#include "tests/model/tunnel.h"
 
 namespace weir::model {
 
@@ -157,17 +158,19 @@ Outcome Rig::Impl::collect() {
     for (const Bytes& bytes : port->collect(static_cast<uint16_t>(w))) {
       Sent sent;
       sent.worker = static_cast<int>(w);
-      const auto outer = read_outer(bytes);
-      if (!outer || outer->src != kPortMac || outer->from != kHubAddress) {
-        sent.read.wrong = "a malformed outer header";
+      FromHub left = read_from_hub(net, bytes);
+      sent.to = left.to;
+      sent.next = left.frame.dst;
+      sent.ip = std::move(left.frame.data);
+      const bool bridged = carries_ethernet(net.tunnel_of(sent.to).kind);
+      if (!left.wrong.empty()) {
+        sent.read.wrong = left.wrong;
+      } else if (bridged && left.frame.src != net.hub_mac(sent.to)) {
+        sent.read.wrong = "it comes from another MAC than the hub's";
+      } else if (left.frame.type != (!sent.ip.empty() && sent.ip[0] >> 4 == 6 ? kEtherIpv6 : kEtherIpv4)) {
+        sent.read.wrong = "no IP, or another IP than it says";
       } else {
-        sent.to = static_cast<ModelAttachment>(outer->vni - vni_of(0));
-        sent.next = outer->inner.dst;
-        sent.ip = outer->inner.ip;
         sent.read = read(sent.ip);
-        if (outer->to != tunnel_end_of(sent.to) || outer->dst != underlay_mac(sent.to) ||
-            outer->inner.src != hub_mac(sent.to))
-          sent.read.wrong = "the headers of different attachments";
       }
       o.sent.push_back(std::move(sent));
     }
@@ -221,14 +224,8 @@ void Rig::Impl::until(const bool& done) {
 Rig::Rig(const Network& network, uint64_t secret) : impl_(std::make_unique<Impl>(network, secret)) {}
 Rig::~Rig() = default;
 
-Outcome Rig::inject(const std::vector<Arriving>& burst, int worker) {
-  for (const auto& [from, ip] : burst) {
-    const Bytes frame = write(Outer{kPortMac,
-                                    underlay_mac(from),
-                                    tunnel_end_of(from),
-                                    kHubAddress,
-                                    vni_of(from),
-                                    {hub_mac(from), mac_of(from, {}), ip}});
+Outcome Rig::inject(const std::vector<Bytes>& burst, int worker) {
+  for (const Bytes& frame : burst) {
     if (!impl_->port->inject(static_cast<uint16_t>(worker), frame))
       throw std::runtime_error("the port takes no packet");
   }

@@ -17,14 +17,9 @@ class Rig final : public Looks {
   Rig(const Rig&) = delete;
   Rig& operator=(const Rig&) = delete;
 
-  struct Arriving {
-    Attachment from = 0;
-    Bytes ip;
-  };
-  /// IP packets come out of the attachments' tunnels, in one burst to worker `worker`; what became of them
-  /// when all workers are idle again.
-  Outcome inject(const std::vector<Arriving>& burst, int worker);
-  Outcome inject(Attachment from, const Bytes& ip, int worker) { return inject({{from, ip}}, worker); }
+  /// What is on the wire (tunnel.h) comes in, in one burst to worker `worker`; what became of it when all
+  /// workers are idle again.
+  Outcome inject(const std::vector<Bytes>& burst, int worker);
   /// Time passes, and nothing comes in.
   Outcome pass(unsigned ticks);
   /// `next` is configured. Only what differs is touched: routes and neighbours change without a new snapshot.

@@ -57,6 +57,41 @@ std::shared_ptr<const inspection::Ruleset> marks(unsigned workers) {
   return ruleset = made->ruleset;
 }
 
+Tunnel tunnel_of(const Network& n, Slot a) {
+  const auto& [kind, six] = n.tunnel_of(a);
+  Tunnel t;
+  t.remote = address_of(tunnel_end_of(a, six));
+  t.local = address_of(model::hub_address(six));
+  t.ethernet = carries_ethernet(kind);
+  switch (kind) {
+    case model::TunnelKind::vxlan:
+      t.kind = dataplane::TunnelKind::vxlan;
+      break;
+    case model::TunnelKind::geneve:
+    case model::TunnelKind::geneve_ip:
+      t.kind = dataplane::TunnelKind::geneve;
+      t.udp_port = kGenevePort;
+      break;
+    case model::TunnelKind::gre:
+    case model::TunnelKind::gre_keyed:
+    case model::TunnelKind::gre_ethernet:
+      t.kind = dataplane::TunnelKind::gre;
+      t.keyed = kind != model::TunnelKind::gre;
+      break;
+    case model::TunnelKind::ipip:
+      t.kind = dataplane::TunnelKind::ipip;
+      break;
+    case model::TunnelKind::native:
+      t.kind = dataplane::TunnelKind::native;
+      t.vlan = static_cast<uint16_t>(20 + a);
+      return t;
+  }
+  t.udp_checksum = default_udp_checksum(t);
+  const bool numbered = kind != model::TunnelKind::gre && kind != model::TunnelKind::ipip;
+  if (numbered) t.id = vni_of(a);
+  return t;
+}
+
 bool same(const Pool& a, const Pool& b) {
   return a.first == b.first && a.last == b.last && a.low_port == b.low_port && a.high_port == b.high_port;
 }
@@ -77,6 +112,8 @@ uint64_t mac_word(Mac mac) {
 
 RigConfig::RigConfig(const Network& n) {
   builder_.workers(static_cast<uint16_t>(n.workers));
+  builder_.port("p0", net::Mac::from_word(mac_word(kPortMac)), to_string(model::hub_address(false)));
+  builder_.address(to_string(model::hub_address(true)));
   for (Domain d = 0; d < static_cast<Domain>(n.domains); ++d) builder_.domain(domain_name(d));
   for (Slot a = 0; a < static_cast<Slot>(n.attachments.size()); ++a) {
     const AttachmentConfig& config = n.attachments[static_cast<size_t>(a)];
@@ -85,8 +122,7 @@ RigConfig::RigConfig(const Network& n) {
       gateways += (i == 0 ? "" : ",") + to_string(config.gateways[i]) + "/" +
                   std::to_string(config.subnets[i].length);
     }
-    builder_.attachment(attachment_name(a), domain_name(config.domain), vni_of(a),
-                        to_string(Address{false, 0, tunnel_end_of(a)}), gateways);
+    builder_.attachment(attachment_name(a), domain_name(config.domain), tunnel_of(n, a), gateways);
     builder_.change(attachment_name(a),
                     [&](dataplane::Attachment& made) { made.reverse_path = config.reverse_path; });
   }
@@ -220,21 +256,35 @@ void RigConfig::write_nat(const Network& n) {
 std::vector<AdjacencyId> RigConfig::neighbours(const Network& before, const Network& after) {
   std::vector<AdjacencyId> gone;
   const auto there = [](const Network& n, const auto& entry) {
-    return n.usable(entry.first) && n.neighbours.count(entry) != 0;
+    return n.usable(entry.first) && carries_ethernet(n.tunnel_of(entry.first).kind) &&
+           n.neighbours.count(entry) != 0;
   };
-  for (const auto& entry : before.neighbours) {
-    if (!there(before, entry) || there(after, entry)) continue;
-    const AdjacencyId id = builder_.adjacencies().find(builder_.attachment_id(attachment_name(entry.first)),
-                                                       address_of(entry.second));
+  const auto forget = [&](AttachmentId a, const net::IpAddress& address) {
+    const AdjacencyId id = builder_.adjacencies().find(a, address);
     builder_.adjacencies().remove(id);
     gone.push_back(id);
+  };
+  const auto know = [&](AttachmentId a, const net::IpAddress& address, Mac mac) {
+    if (!builder_.adjacencies().set(a, address, net::Mac::from_word(mac_word(mac))))
+      throw std::runtime_error("no room for a next hop");
+  };
+  const auto id_of = [&](Slot a) { return builder_.attachment_id(attachment_name(a)); };
+  for (const auto& entry : before.neighbours) {
+    if (there(before, entry) && !there(after, entry)) forget(id_of(entry.first), address_of(entry.second));
   }
   for (const auto& entry : after.neighbours) {
     if (there(before, entry) || !there(after, entry)) continue;
     const auto& [a, address] = entry;
-    if (!builder_.adjacencies().set(builder_.attachment_id(attachment_name(a)), address_of(address),
-                                    net::Mac::from_word(mac_word(mac_of(a, address)))))
-      throw std::runtime_error("no room for a next hop");
+    know(id_of(a), address_of(address), mac_of(a, address));
+  }
+  // What carries IP only has one next hop, its peer; the builder has made it known.
+  for (Slot a = 0; a < static_cast<Slot>(after.attachments.size()); ++a) {
+    if (carries_ethernet(after.tunnel_of(a).kind) || before.usable(a) == after.usable(a)) continue;
+    if (after.usable(a)) {
+      know(id_of(a), net::IpAddress{}, 0);
+    } else {
+      forget(id_of(a), net::IpAddress{});
+    }
   }
   return gone;
 }

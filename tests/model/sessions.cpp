@@ -108,7 +108,14 @@ std::string Model::pass(unsigned ticks, const Outcome& o) {
 
 bool Model::knows(const Hop& hop, const Address& destination) const {
   return net_.usable(hop.attachment) &&
-         net_.neighbours.count({hop.attachment, hop.via.value_or(destination)}) != 0;
+         (!carries_ethernet(net_.tunnel_of(hop.attachment).kind) ||
+          net_.neighbours.count({hop.attachment, hop.via.value_or(destination)}) != 0);
+}
+
+bool Model::took(const Sent& sent, const Hop& hop, const Address& destination) const {
+  if (sent.to != hop.attachment) return false;
+  return !carries_ethernet(net_.tunnel_of(hop.attachment).kind) ||
+         sent.next == mac_of(hop.attachment, hop.via.value_or(destination));
 }
 
 size_t Model::sessions_of(int worker) const {

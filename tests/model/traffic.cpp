@@ -167,6 +167,27 @@ void take_ends(Packet& p, const Ends& e) {
 
 }  // namespace
 
+namespace {
+
+/// Echo most of the time.
+uint8_t some_query(bool six, Random& random) {
+  const uint8_t queries[] = {8, 13, 15, 17};
+  if (six) return random.percent(80) ? 128 : 139;
+  return random.percent(60) ? 8 : queries[random.below(4)];
+}
+
+/// A type that is no query's, no reply's and no error's.
+uint8_t other_type(bool six, Random& random) {
+  return static_cast<uint8_t>(six ? random.between(150, 151) : random.between(42, 43));
+}
+
+/// Takes the identifier away again from what has none.
+void finish_icmp(Packet& p) {
+  if (!p.has_id()) p.id = 0;
+}
+
+}  // namespace
+
 Made first_packet(const Network& net, Random& random) {
   Made made;
   made.from = static_cast<Attachment>(random.below(net.attachments.size()));
@@ -192,15 +213,13 @@ Made first_packet(const Network& net, Random& random) {
     p.payload = some_datagram(random);
   } else if (what < 18) {
     p.protocol = p.src.v6 ? kIcmpv6 : kIcmp;
-    p.type = p.src.v6 ? 128 : 8;
-    if (random.percent(10)) p.type = p.src.v6 ? 129 : 0;
-    p.id = static_cast<uint16_t>(random.between(1, 6) + 2'000);
+    p.type = some_query(p.src.v6, random);
+    if (random.percent(10)) p.type = reply_to(p.type, p.src.v6);
+    if (random.percent(5)) p.type = other_type(p.src.v6, random);
+    p.id = random.percent(5) ? 0 : static_cast<uint16_t>(random.between(1, 6) + 2'000);
+    finish_icmp(p);
     p.sequence = static_cast<uint16_t>(random.next());
     p.payload = some_bytes(random, 60);
-    if (!p.src.v6 && random.percent(5)) {
-      p.type = 42;  // nothing that is known: no ends but addresses
-      p.id = 0;
-    }
   } else {
     p.protocol = random.percent(50) ? 47 : 50;
     p.payload = some_bytes(random, 60);
@@ -222,8 +241,8 @@ Made first_packet_to(const Network& net, const Model::Session& s, Random& random
   } else if (p.protocol == kUdp) {
     p.src_port = one_of(kFewPorts, random);
   } else if (p.is_icmp()) {
-    p.type = p.src.v6 ? 128 : 8;
-    if (p.id == 0) p.type = 13;
+    p.type = p.id != 0 || random.percent(50) ? some_query(p.src.v6, random) : other_type(p.src.v6, random);
+    finish_icmp(p);
   }
   return made;
 }
@@ -246,12 +265,12 @@ Made packet_of(const Network& net, const Model::Session& s, Random& random) {
   p.payload = some_datagram(random);
   if (!p.is_icmp()) return made;
   p.sequence = static_cast<uint16_t>(random.next());
-  if (s.ends[0].src_port == 0) {
-    p.type = 42;
-    return made;
-  }
   const bool reply = (side == 1) != random.percent(15);
-  p.type = p.src.v6 ? (reply ? 129 : 128) : (reply ? 0 : 8);
+  p.type = s.icmp_type;
+  if (random.percent(12)) p.type = some_query(p.src.v6, random);
+  if (p.is_query() && reply) p.type = reply_to(p.type, p.src.v6);
+  if (p.id == 0 && random.percent(10)) p.type = other_type(p.src.v6, random);
+  finish_icmp(p);
   return made;
 }
 
@@ -268,9 +287,9 @@ Made error_about(const Network& net, const Model::Session& s, Random& random) {
     quoted.ack = s.tcp->end_of(side);
     quoted.payload = some_bytes(random, 60);
   } else if (quoted.is_icmp()) {
-    const bool reply = side == 0;
-    quoted.type = quoted.src.v6 ? (reply ? 129 : 128) : (reply ? 0 : 8);
-    if (s.ends[0].src_port == 0) quoted.type = 42;
+    quoted.sequence = 1;
+    quoted.type = s.icmp_type;
+    if (quoted.is_query() && side == 0) quoted.type = reply_to(quoted.type, quoted.src.v6);
   } else {
     quoted.payload = some_bytes(random, 60);
   }

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "tests/model/traffic.h"
+#include "tests/model/tunnel.h"
 
 namespace weir::model {
 
@@ -63,10 +64,10 @@ void Walk::note(const std::string& what, const Outcome& o) {
 
 std::string Walk::inject(const std::vector<Model::Came>& burst) {
   const auto worker = static_cast<int>(random_.below(options_.workers));
-  std::vector<Rig::Arriving> arriving;
+  std::vector<Bytes> arriving;
   std::string words;
   for (const auto& [from, packet] : burst) {
-    arriving.push_back({from, write(packet)});
+    arriving.push_back(write(net_, from, frame_to_hub(net_, from, write(packet))));
     words += (words.empty() ? "" : " and ") + ("[" + std::to_string(from) + "] " + to_string(packet));
   }
   const Outcome o = rig_.inject(arriving, worker);
@@ -77,7 +78,8 @@ std::string Walk::inject(const std::vector<Model::Came>& burst) {
 
 std::string Walk::inject_piece(const Piece& piece) {
   const auto worker = static_cast<int>(random_.below(options_.workers));
-  const Outcome o = rig_.inject(piece.ingress, write(piece.fragment), worker);
+  const Outcome o = rig_.inject(
+      {write(net_, piece.ingress, frame_to_hub(net_, piece.ingress, write(piece.fragment)))}, worker);
   ++tally_.pieces;
   note("[" + std::to_string(piece.ingress) + "] at worker " + std::to_string(worker) + ": " +
            to_string(piece.fragment),

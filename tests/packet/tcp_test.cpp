@@ -367,6 +367,26 @@ TEST(Tcp, NobodyIsToldOfWhatWasNeverOpenOrIsClosed) {
   EXPECT_EQ(hub.moved(), started(2) + forwarded() + Counts({{"sessions_expired", 2}, {"sessions_live", -2}}));
 }
 
+TEST(Tcp, OfWhatIsNoLongerConnectedNobodyIsTold) {
+  SnapshotBuilder apart;
+  apart.domain("red").domain("blue");
+  apart.attachment("a", "red", kA.vni, kA.tunnel_end, "10.1.0.1/24,2001:db8:1::1/64");
+  apart.attachment("b", "blue", kB.vni, kB.tunnel_end, "10.2.0.1/24,2001:db8:2::1/64");
+  apart.rule({.id = "all", .action = dataplane::PolicyAction::allow}).tcp({.reset_idle = true});
+  know_host(apart, kA);
+  know_host(apart, kB);
+  SnapshotBuilder joined = apart;
+  joined.connection("red", "blue");
+  TestHub hub(joined.build());
+  Talk(hub).handshake();
+  hub.publish(later_than(hub, apart));
+  hub.moved();
+  hub.pass_seconds(3'602);
+  hub.settle();
+  EXPECT_TRUE(hub.sent().empty());
+  EXPECT_EQ(hub.moved(), Counts({{"sessions_expired", 1}, {"sessions_live", -1}}));
+}
+
 TEST(Tcp, FragmentsAreFollowedAsFarAsTheySay) {
   TestHub hub(network().build());
   Talk talk(hub);

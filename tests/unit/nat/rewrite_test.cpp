@@ -155,6 +155,21 @@ TEST(Rewrite, AUdpChecksumThatComesOutAsZeroIsSentAsAllOnes) {
   EXPECT_TRUE(seen);
 }
 
+TEST(Rewrite, AnEchoReplyOfNothingButZerosHasAChecksumThatIsRight) {
+  const Tuple outside{net::Ipv4{0x0a010002}, net::Ipv4{0x0a020003}, 777, 777, kIcmp};
+  Tuple inside = outside;
+  inside.src_port = inside.dst_port = 0;
+  const Bytes came = packet_of(Shape::echo_reply, outside, {}),
+              zeros = packet_of(Shape::echo_reply, inside, {});
+  Bytes packet = came;
+  rewrite_packet(packet, 20, true, inside);
+  EXPECT_EQ(packet, zeros);
+  rewrite_packet(packet, 20, true, inside);
+  EXPECT_EQ(packet, zeros);
+  rewrite_packet(packet, 20, true, outside);
+  EXPECT_EQ(packet, came);
+}
+
 TEST(Rewrite, AWrongChecksumStaysWrong) {
   const Tuple to{net::Ipv4{0xcb007101}, net::Ipv4{0x0a020003}, 2'000, 53, kUdp};
   Bytes packet = PacketBuilder().ipv4("10.1.0.2", "10.2.0.3").udp(1'000, 53).bad_checksum().build();
