@@ -139,7 +139,7 @@ std::string Model::take_source(Arrival& a, const Decision& d, Session& s) {
       if (!a.sent->read.wrong.empty()) return a.sent->read.wrong;
       if (!read_source(*a.sent, b->outside, b->outside_port)) return "what left has no port";
     } else if (a.sent == nullptr && !a.refused->reason.starts_with("punt") &&
-               a.refused->reason != "inspect_drop") {
+               !a.refused->reason.starts_with("inspect_")) {
       // It is given back at once if there is no room for the session.
       b->outside = pool.first;
       s.source = bindings_.emplace_back(std::move(b)).get();

@@ -116,7 +116,7 @@ std::string Model::judge_first(Arrival& a) {
   ++a.counts.created;
   count_hits(*way);
   bool over = false;
-  if (Wrong wrong = inspect(a, *s, over); over || !wrong.empty()) return wrong;
+  if (Wrong wrong = inspect(a, *s, 0, over); over || !wrong.empty()) return wrong;
   return leaves_by(a, *s, 0, s->ways[0]);
 }
 
@@ -167,10 +167,9 @@ void Model::count_hits(const Way& way) {
 /// table. Sets a.no_room if the session is rightly refused.
 std::string Model::admit(Arrival& a, bool half_open) {
   const int worker = a.worker();
-  const auto may_give_way = [&](bool half_open_only) {
+  const auto some_may_give_way = [&](bool half_open_only) {
     return net_.gives_way && std::any_of(sessions_.begin(), sessions_.end(), [&](const SessionPtr& s) {
-             return s->worker == worker && s->tcp &&
-                    (s->counted_half_open || (!half_open_only && is_over(s->tcp->state)));
+             return s->worker == worker && may_give_way(*s, half_open_only);
            });
   };
   const auto refuse = [&](const char* reason) {
@@ -180,14 +179,18 @@ std::string Model::admit(Arrival& a, bool half_open) {
   if (half_open && !has_half_open_left(net_.domain_of(a.ingress), a.ends.src, a.ingress))
     return refuse("half_open_limit");
   if (half_open && half_open_of(worker) >= net_.half_open) {
-    if (!may_give_way(true)) return refuse("half_open_limit");
+    if (!some_may_give_way(true)) return refuse("half_open_limit");
     if (Wrong wrong = make_room(a, true); !wrong.empty()) return wrong;
   }
   if (sessions_of(worker) >= net_.sessions) {
-    if (!may_give_way(false)) return refuse("session_table_full");
+    if (!some_may_give_way(false)) return refuse("session_table_full");
     return make_room(a, false);
   }
   return {};
+}
+
+bool Model::may_give_way(const Session& s, bool half_open_only) const {
+  return s.tcp && (s.counted_half_open || (!half_open_only && is_over(s.tcp->state) && !s.dropped));
 }
 
 /// Some session of the worker's gave way: which, the hub tells.
@@ -207,8 +210,7 @@ std::string Model::make_room(Arrival& a, bool half_open_only) {
     if (gone == nullptr || s->counted_half_open) gone = s;
   }
   if (gone == nullptr) return "no session gave way though there was no room";
-  const bool right =
-      gone->counted_half_open || (!half_open_only && !some_half_open && is_over(gone->tcp->state));
+  const bool right = may_give_way(*gone, half_open_only || some_half_open);
   if (!right) return "the wrong session gave way: " + describe(*gone);
   end(gone);
   ++a.counts.ended;

@@ -121,7 +121,8 @@ std::string Model::leaves_by(Arrival& a, Session& s, Side side, const std::vecto
 std::string Model::match_resets(const std::vector<SessionPtr>& over, const Outcome& outcome) const {
   std::vector<bool> used(outcome.sent.size());
   for (const SessionPtr& s : over) {
-    if (!net_.tcp.reset_idle || !s->tcp || !is_open(s->tcp->state)) continue;
+    if (!net_.tcp.reset_idle || !s->tcp || s->dropped || !is_open(s->tcp->state)) continue;
+    if (!net_.connected(s->domain[0], s->domain[1])) continue;
     for (const Side side : {0, 1}) {
       const Ends ends = s->leaving(side);
       Packet want;

@@ -82,7 +82,7 @@ std::string Model::judge_arrival(Arrival& a) {
   SessionPtr s = find(a, side, wrong);
   if (!wrong.empty()) return wrong;
   const bool syn = p.protocol == kTcp && (p.flags & (kSyn | kAck | kRst)) == kSyn;
-  if (s != nullptr && s->tcp && is_over(s->tcp->state) && syn) {  // its ends are used again
+  if (s != nullptr && s->tcp && is_over(s->tcp->state) && syn && !s->dropped) {  // its ends are used again
     end(s);
     ++a.counts.ended;
     s = nullptr;
@@ -100,13 +100,13 @@ std::string Model::judge_known(Arrival& a, const SessionPtr& session, Side side)
   const std::vector<Hop> hops = s.ways[side];
   if (a.packet.is_icmp()) {
     if (Wrong wrong = judge_icmp(a, s, side, over); over || !wrong.empty()) return wrong;
-  } else if (s.tcp) {
+  } else if (s.tcp && !s.dropped) {
     if (Wrong wrong = judge_tcp(a, s, side, over); over || !wrong.empty()) return wrong;
   } else {
     ++s.packets[side];
     s.last = now_;
   }
-  if (Wrong wrong = inspect(a, s, over); over || !wrong.empty()) return wrong;
+  if (Wrong wrong = inspect(a, s, side, over); over || !wrong.empty()) return wrong;
   return leaves_by(a, s, side, hops);
 }
 
@@ -246,11 +246,17 @@ std::string Model::judge_tcp(Arrival& a, Session& s, Side side, bool& over) {
       return expect_refused(a, {"tcp_unexpected"});
     case Fate::passes:
       break;
-    case Fate::ignored:
+    case Fate::ignored: {
+      // What its receiver may take or not cannot be inspected, and so may carry nothing.
+      const bool carries = !a.packet.payload.empty();
+      if (carries && s.maybe_inspected && (s.surely_inspected || a.sent == nullptr))
+        return expect_refused(a, {"tcp_outside_window", "tcp_unexpected"});
+      a.unseen = true;
       ++s.packets[side];
       if (!(before == TcpState::syn_received && bare_syn)) ++a.counts.ignored;  // there it is said again
       over = false;
       return {};
+    }
   }
   over = false;
   ++s.packets[side];
@@ -268,6 +274,8 @@ std::string Model::judge_icmp(Arrival& a, Session& s, Side side, bool& over) {
   if (p.is_icmp_error()) {
     const Packet& q = p.quoted[0];
     const bool fits = q.protocol != kTcp || s.tcp->was_sent(1 - side, q.seq);
+    // Of a dropped session it is not followed any more what was sent.
+    if (s.dropped && s.tcp) return expect_refused(a, {"icmp_error_quote", "session_dropped"});
     if (!fits && a.has_header()) return expect_refused(a, {"icmp_error_quote"});
     over = false;
     return {};
@@ -314,12 +322,13 @@ std::string Model::judge_icmp(Arrival& a, Session& s, Side side, bool& over) {
   return {};
 }
 
-/// Of an inspected session's datagrams one with the mark drops the session, both ways and for good. What is
-/// not going to be sent is not looked at, nor is what an ICMP error quotes.
-std::string Model::inspect(Arrival& a, Session& s, bool& over) {
+/// Of an inspected session a mark drops it, both ways and for good. What is not going to be sent is not
+/// looked at, nor is what an ICMP error quotes.
+std::string Model::inspect(Arrival& a, Session& s, Side side, bool& over) {
   over = true;
   if (s.dropped) return expect_refused(a, {"session_dropped"});
   const Packet& p = a.packet;
+  if (s.tcp && !p.is_icmp()) return inspect_segment(a, s, side, over);
   const bool marked =
       p.protocol == kUdp && p.ttl > 1 && s.maybe_inspected &&
       std::search(p.payload.begin(), p.payload.end(), kMark.begin(), kMark.end()) != p.payload.end();
@@ -327,6 +336,31 @@ std::string Model::inspect(Arrival& a, Session& s, bool& over) {
   if (s.dropped) return expect_refused(a, {"inspect_drop"});
   over = false;
   return {};
+}
+
+/// What inspection makes of a stream is its own business, and any verdict is taken from the hub: but nothing
+/// is dropped for a mark of which not all bytes were there, and what it does to the session is held against
+/// it from then on.
+std::string Model::inspect_segment(Arrival& a, Session& s, Side side, bool& over) {
+  over = false;
+  const Packet& p = a.packet;
+  if (!s.maybe_inspected || a.unseen || p.ttl <= 1) return {};
+  const uint32_t begin = p.seq + ((p.flags & kSyn) != 0 ? 1 : 0);
+  bool marked = false;
+  for (size_t i = 0; i < p.payload.size(); ++i) {
+    const uint32_t number = begin + static_cast<uint32_t>(i);
+    if (const auto mark = mark_at(number)) s.marks[side][*mark].insert(number);
+  }
+  for (const auto& [mark, bytes] : s.marks[side]) marked |= bytes.size() == kMark.size();
+  if (a.sent != nullptr || !a.refused->reason.starts_with("inspect_")) return {};
+  over = true;
+  if (a.refused->reason == "inspect_drop" && !marked) return "dropped for a mark that was not there";
+  for (const Listed& l : looks_.sessions())
+    s.dropped |= l.dropped && l.worker == s.worker && l.from == s.domain[0] && l.ends == s.ends[0];
+  if (a.refused->reason == "inspect_drop" && !s.dropped) return "dropped for a mark, and its session is not";
+  // It would be taken up again if it gave way.
+  if (s.dropped && s.tcp->state == TcpState::loose) s.counted_half_open = false;
+  return expect_refused(a, {"inspect_drop", "inspect_stream", "inspect_limit"});
 }
 
 }  // namespace weir::model

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -47,6 +48,7 @@ struct Listed {
   Domain from = 0, to = 0;
   Ends ends, leaves;
   std::string state;  // of TCP as docs/sessions.md has it; "active"
+  bool dropped = false;
   uint64_t packets[2] = {};
 };
 
@@ -100,6 +102,8 @@ class Model {
     // By the ways that it may go: a rule may name attachments.
     bool surely_inspected = false, maybe_inspected = false;
     bool dropped = false;  // by inspection: nothing of it passes any more
+    std::map<uint32_t, std::set<uint32_t>>
+        marks[2];  // bytes of marks in each side's stream that were inspected
     Binding* source = nullptr;
     Binding* sent_to = nullptr;
     std::optional<TcpConnection> tcp;
@@ -141,6 +145,7 @@ class Model {
     std::span<Refused> refused_later = {};  // for what others of the datagram were, in whatever order
     Ends ends = {};                         // of the session that it belongs to, as its packets arrive
     bool no_room = false;                   // a limit was reached, and nothing gave way
+    bool unseen = false;                    // its receiver does not read it, so that it is not inspected
     Counts counts = {};
     int worker() const { return sent != nullptr ? sent->worker : refused->worker; }
     bool has_header() const { return piece == nullptr || piece->offset == 0; }
@@ -169,7 +174,9 @@ class Model {
   Wrong cut(Arrival& a, const SessionPtr& session, const std::vector<std::string>& reasons);
   Wrong judge_tcp(Arrival& a, Session& s, Side side, bool& over);
   Wrong judge_icmp(Arrival& a, Session& s, Side side, bool& over);
-  Wrong inspect(Arrival& a, Session& s, bool& over);
+  Wrong inspect(Arrival& a, Session& s, Side side, bool& over);
+  Wrong inspect_segment(Arrival& a, Session& s, Side side, bool& over);
+  bool may_give_way(const Session& s, bool half_open_only) const;
   // first.cpp
   Wrong judge_first(Arrival& a);
   bool pays(const Arrival& a);

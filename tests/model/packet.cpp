@@ -75,6 +75,17 @@ bool is_query_type(uint8_t type, bool six) {
 }
 }  // namespace
 
+std::optional<uint32_t> mark_at(uint32_t number) {
+  const uint32_t block = number / 64, at = number % 64;
+  if (block % 61 != 7 || at >= kMark.size()) return {};
+  return number - at;
+}
+
+uint8_t stream_byte(uint32_t number) {
+  if (const auto mark = mark_at(number)) return static_cast<uint8_t>(kMark[number - *mark]);
+  return static_cast<uint8_t>(number * 0x9e37'79b1u >> 24);
+}
+
 uint8_t reply_to(uint8_t query, bool six) { return !six && query == 8 ? 0 : static_cast<uint8_t>(query + 1); }
 
 bool Packet::is_query() const { return is_icmp() && is_query_type(type, src.v6); }

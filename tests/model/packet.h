@@ -36,8 +36,13 @@ Address moved(const Address& a, const Prefix& from, const Prefix& to);
 constexpr uint8_t kIcmp = 1, kTcp = 6, kUdp = 17, kIcmpv6 = 58;
 constexpr uint8_t kFin = 1, kSyn = 2, kRst = 4, kPsh = 8, kAck = 16;
 
-/// What inspection drops a datagram's session for.
+/// What inspection drops a session for.
 constexpr std::string_view kMark = "a mark";
+/// The byte of any TCP stream that has this sequence number: the same whenever it is sent. Some 64 bytes of
+/// every 4,000 begin with the mark.
+uint8_t stream_byte(uint32_t number);
+/// Of the mark that this byte belongs to: where it begins.
+std::optional<uint32_t> mark_at(uint32_t number);
 
 /// One IP packet, whole. Fields that its protocol has not are zero.
 struct Packet {

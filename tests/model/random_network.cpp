@@ -134,6 +134,15 @@ Service random_service(Random& random) {
   }
 }
 
+/// Of datagrams, of streams, or of both.
+void inspect(Rule& rule, Random& random) {
+  rule.action = Action::inspect;
+  rule.services.clear();
+  const auto what = random.below(3);
+  if (what != 1) rule.services.push_back({kUdp, 0, 65'535});
+  if (what != 0) rule.services.push_back({kTcp, 0, 65'535});
+}
+
 void make_rules(Network& n, Random& random, const NetworkKind& kind) {
   n.rules.clear();
   const auto count = random.below(12);
@@ -145,14 +154,14 @@ void make_rules(Network& n, Random& random, const NetworkKind& kind) {
     rule.to = random_end(n, random, six);
     while (random.percent(40)) rule.services.push_back(random_service(random));
     rule.watch = random.percent(15);
-    if (kind.inspection && random.percent(40)) {  // of UDP: a stream's inspection is not the model's business
-      rule.action = Action::inspect;
-      rule.services = {{kUdp, 0, 65'535}};
-    }
+    if (kind.inspection && random.percent(40)) inspect(rule, random);
     n.rules.push_back(rule);
   }
-  if (kind.inspection && random.percent(30))
-    n.rules.push_back({Action::inspect, {}, {}, {{kUdp, 0, 65'535}}});
+  if (kind.inspection && random.percent(30)) {
+    Rule rule;
+    inspect(rule, random);
+    n.rules.push_back(rule);
+  }
   if (random.percent(75)) n.rules.push_back({});  // allow all
 }
 

@@ -275,6 +275,7 @@ std::vector<Listed> Rig::sessions() {
                      ends_from(row.tuple),
                      ends_from(row.leaves),
                      state_name(row.state),
+                     (row.flags & Session::kDropped) != 0,
                      {row.packets[0], row.packets[1]}});
     }
     done = true;

@@ -42,7 +42,7 @@ PolicyAction action_of(Action action) {
   throw std::logic_error("no such action");
 }
 
-/// One rule, for kMark. Built once for all runs.
+/// Two rules, for kMark. Built once for all runs.
 std::shared_ptr<const inspection::Ruleset> marks(unsigned workers) {
   static std::map<unsigned, std::shared_ptr<const inspection::Ruleset>> built;
   auto& ruleset = built[workers];
@@ -50,10 +50,11 @@ std::shared_ptr<const inspection::Ruleset> marks(unsigned workers) {
   const auto path =
       std::filesystem::temp_directory_path() / ("weir_model_" + std::to_string(getpid()) + ".rules");
   std::ofstream(path) << "drop udp any any -> any any (msg:\"a mark\"; content:\"" << kMark
-                      << "\"; sid:1; rev:1;)\n";
+                      << "\"; sid:1; rev:1;)\ndrop tcp any any -> any any (msg:\"a mark\"; content:\""
+                      << kMark << "\"; sid:2; rev:1;)\n";
   auto made = inspection::build_ruleset({path.string()}, workers);
   std::filesystem::remove(path);
-  if (!made || made->loaded != 1) throw std::runtime_error("the rule for marks is refused");
+  if (!made || made->loaded != 2) throw std::runtime_error("the rules for marks are refused");
   return ruleset = made->ruleset;
 }
 

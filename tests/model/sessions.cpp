@@ -49,6 +49,9 @@ void Model::end(const SessionPtr& s) {
 unsigned Model::timeout(const Session& s) const {
   const Timeouts& t = net_.timeouts;
   if (s.tcp) {
+    // Its ends may believe in it still: until then it must not begin anew.
+    const bool handshake = s.tcp->state == TcpState::syn_sent || s.tcp->state == TcpState::syn_received;
+    if (s.dropped && !handshake) return t.tcp_established;
     switch (s.tcp->state) {
       case TcpState::loose:
         return t.tcp_loose;
@@ -148,17 +151,18 @@ bool Model::asks_for_attachments() const {
 
 std::string Model::compare(const std::vector<Listed>& listed) const {
   const auto row = [](int worker, Domain from, Domain to, const Ends& ends, const Ends& leaves,
-                      const std::string& state, const uint64_t(&packets)[2]) {
+                      const std::string& state, bool dropped, const uint64_t(&packets)[2]) {
     return "worker " + std::to_string(worker) + " domains " + std::to_string(from) + ">" +
            std::to_string(to) + " " + to_string(ends) + " leaves " + to_string(leaves) + " " + state +
-           " packets " + std::to_string(packets[0]) + "/" + std::to_string(packets[1]);
+           (dropped ? " dropped" : "") + " packets " + std::to_string(packets[0]) + "/" +
+           std::to_string(packets[1]);
   };
   std::multiset<std::string> have, want;
   for (const Listed& l : listed)
-    have.insert(row(l.worker, l.from, l.to, l.ends, l.leaves, l.state, l.packets));
+    have.insert(row(l.worker, l.from, l.to, l.ends, l.leaves, l.state, l.dropped, l.packets));
   for (const SessionPtr& s : sessions_) {
     want.insert(row(s->worker, s->domain[0], s->domain[1], s->ends[0], s->leaves,
-                    s->tcp ? name_of(s->tcp->state) : "active", s->packets));
+                    s->tcp ? name_of(s->tcp->state) : "active", s->dropped, s->packets));
   }
   std::string out;
   for (const std::string& r : have)

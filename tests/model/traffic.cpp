@@ -34,6 +34,13 @@ void dress(Packet& p, Random& random) {
                             : static_cast<uint8_t>(random.between(3, 255));
 }
 
+/// What a TCP segment carries is always the same for the same numbers.
+void fill_stream(Packet& segment) {
+  const uint32_t begin = segment.seq + ((segment.flags & kSyn) != 0 ? 1 : 0);
+  for (size_t i = 0; i < segment.payload.size(); ++i)
+    segment.payload[i] = stream_byte(begin + static_cast<uint32_t>(i));
+}
+
 /// Numbers near the wrap are as frequent as all others.
 uint32_t some_number(Random& random) {
   const auto any = static_cast<uint32_t>(random.next()) | 1;
@@ -206,6 +213,7 @@ Made first_packet(const Network& net, Random& random) {
     if (random.percent(4)) p.flags = static_cast<uint8_t>(random.below(64));
     if ((p.flags & kSyn) == 0) p.scale.reset();
     if ((p.flags & kAck) != 0) p.ack = some_number(random);
+    fill_stream(p);
   } else if (what < 15) {
     p.protocol = kUdp;
     p.src_port = one_of(kFewPorts, random);
@@ -238,6 +246,7 @@ Made first_packet_to(const Network& net, const Model::Session& s, Random& random
   if (p.protocol == kTcp) {
     p.src_port = one_of(kFewPorts, random);
     make_syn(p, random);
+    fill_stream(p);
   } else if (p.protocol == kUdp) {
     p.src_port = one_of(kFewPorts, random);
   } else if (p.is_icmp()) {
@@ -260,6 +269,7 @@ Made packet_of(const Network& net, const Model::Session& s, Random& random) {
       make_odd(p, *s.tcp, side, random);
     }
     if ((p.flags & kSyn) == 0) p.scale.reset();
+    fill_stream(p);
     return made;
   }
   p.payload = some_datagram(random);

@@ -179,7 +179,10 @@ std::string Walk::one() {
   }
   std::vector<Model::Came> burst = {{made.from, made.packet}};
   // Several at once, of one session: what the first one changes the next one has to meet.
-  if (s != nullptr && what >= 430 && !kind_.small_tables && one_owner_ && random_.percent(15)) {
+  // Inspection comes after all of a burst have met their session: what one does to it is not seen by those
+  // before it.
+  if (s != nullptr && !kind_.inspection && what >= 430 && !kind_.small_tables && one_owner_ &&
+      random_.percent(15)) {
     for (auto more = random_.between(1, 4); more > 0; --more) {
       Made next = random_.percent(80) ? packet_of(net_, *s, random_) : error_about(net_, *s, random_);
       next.packet.tag = static_cast<uint16_t>(made.packet.tag + more);
