@@ -14,7 +14,7 @@ std::string Model::judge_first(Arrival& a) {
   if (!readable) return expect_refused(a, {"not_a_session_start"});
   auto s = std::make_shared<Session>();
   if (p.protocol == kTcp) {
-    s->tcp = TcpConnection::begin(p, net_.tcp);
+    s->tcp = TcpConnection::begin(p, a.stream_bytes(), net_.tcp);
     if (!s->tcp) return expect_refused(a, {"not_a_session_start"});
   }
   if (!pays(a)) return expect_refused(a, {"session_budget"});

@@ -78,6 +78,7 @@ Packet Model::expected(const Arrival& a, const Session& s, Side side) const {
     out.dst = to.dst;
   } else {
     ends_as(a.packet, to, out);
+    if (a.urgent_cleared) out.flags = static_cast<uint8_t>(out.flags & ~kUrg);
   }
   --out.ttl;
   return out;

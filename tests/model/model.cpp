@@ -81,7 +81,7 @@ std::string Model::judge_arrival(Arrival& a) {
   Wrong wrong;
   SessionPtr s = find(a, side, wrong);
   if (!wrong.empty()) return wrong;
-  const bool syn = p.protocol == kTcp && (p.flags & (kSyn | kAck | kRst)) == kSyn;
+  const bool syn = p.protocol == kTcp && a.has_header() && (p.flags & (kSyn | kAck | kRst)) == kSyn;
   if (s != nullptr && s->tcp && is_over(s->tcp->state) && syn && !s->dropped) {  // its ends are used again
     end(s);
     ++a.counts.ended;
@@ -235,8 +235,13 @@ std::string Model::cut(Arrival& a, const SessionPtr& session, const std::vector<
 
 std::string Model::judge_tcp(Arrival& a, Session& s, Side side, bool& over) {
   using Fate = TcpConnection::Fate;
+  if (!a.has_header()) {  // the first piece was judged
+    ++s.packets[side];
+    s.last = now_;
+    return {};
+  }
   const TcpState before = s.tcp->state;
-  const Fate fate = s.tcp->follow(side, a.packet, net_.tcp);
+  const Fate fate = s.tcp->follow(side, a.packet, a.stream_bytes(), net_.tcp);
   const bool bare_syn = (a.packet.flags & (kSyn | kAck | kRst)) == kSyn;
   over = true;
   switch (fate) {
@@ -313,8 +318,12 @@ std::string Model::judge_icmp(Arrival& a, Session& s, Side side, bool& over) {
     }
   }
   if (p.is_reply() && !reasons.empty()) reasons = {"not_a_session_start"};
+  const auto is_reason = [&](const Refused& r) {
+    return std::find(reasons.begin(), reasons.end(), r.reason) != reasons.end();
+  };
   const bool chose_refused =
-      a.refused != nullptr && std::find(reasons.begin(), reasons.end(), a.refused->reason) != reasons.end();
+      a.refused != nullptr &&
+      (is_reason(*a.refused) || std::any_of(a.refused_later.begin(), a.refused_later.end(), is_reason));
   if (!some_allowed || chose_refused) return expect_refused(a, reasons);
   over = false;
   ++s.packets[side];
@@ -351,7 +360,10 @@ std::string Model::inspect_segment(Arrival& a, Session& s, Side side, bool& over
     const uint32_t number = begin + static_cast<uint32_t>(i);
     if (const auto mark = mark_at(number)) s.marks[side][*mark].insert(number);
   }
-  for (const auto& [mark, bytes] : s.marks[side]) marked |= bytes.size() == kMark.size();
+  for (const auto& of : s.marks)  // an acknowledgement may have the other side's judged
+    for (const auto& [mark, bytes] : of) marked |= bytes.size() == kMark.size();
+  const bool kept = a.sent != nullptr && a.sent->read.packet && (a.sent->read.packet->flags & kUrg) != 0;
+  a.urgent_cleared = s.surely_inspected || !kept;
   if (a.sent != nullptr || !a.refused->reason.starts_with("inspect_")) return {};
   over = true;
   if (a.refused->reason == "inspect_drop" && !marked) return "dropped for a mark that was not there";

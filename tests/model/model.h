@@ -122,6 +122,8 @@ class Model {
     return sessions_.empty() ? nullptr : sessions_[number % sessions_.size()].get();
   }
   std::string describe(const Session& s) const;
+  /// Some rule names attachments: then several ways may be refused for several reasons.
+  bool asks_for_attachments() const;
 
  private:
   /// Steps of the hub's counters.
@@ -146,9 +148,12 @@ class Model {
     Ends ends = {};                         // of the session that it belongs to, as its packets arrive
     bool no_room = false;                   // a limit was reached, and nothing gave way
     bool unseen = false;                    // its receiver does not read it, so that it is not inspected
+    bool urgent_cleared = false;            // what is inspected has no urgent data
     Counts counts = {};
     int worker() const { return sent != nullptr ? sent->worker : refused->worker; }
     bool has_header() const { return piece == nullptr || piece->offset == 0; }
+    /// That a TCP segment carries: of one in pieces the hub knows the bound only.
+    size_t stream_bytes() const { return piece == nullptr ? packet.payload.size() : 65'535; }
   };
   struct Datagram {
     std::vector<std::pair<size_t, size_t>> pieces;  // [begin, end) that came
@@ -210,7 +215,6 @@ class Model {
   bool took(const Sent& sent, const Hop& hop, const Address& destination) const;
   size_t sessions_of(int worker) const;
   size_t half_open_of(int worker) const;
-  bool asks_for_attachments() const;
 
   Network net_;
   Looks& looks_;

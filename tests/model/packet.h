@@ -34,7 +34,7 @@ std::string to_string(const Prefix& prefix);
 Address moved(const Address& a, const Prefix& from, const Prefix& to);
 
 constexpr uint8_t kIcmp = 1, kTcp = 6, kUdp = 17, kIcmpv6 = 58;
-constexpr uint8_t kFin = 1, kSyn = 2, kRst = 4, kPsh = 8, kAck = 16;
+constexpr uint8_t kFin = 1, kSyn = 2, kRst = 4, kPsh = 8, kAck = 16, kUrg = 32;
 
 /// What inspection drops a session for.
 constexpr std::string_view kMark = "a mark";

@@ -66,7 +66,7 @@ struct TcpConnection::Segment {
   std::optional<unsigned> scale;
 };
 
-TcpConnection::Segment TcpConnection::placed(Side from, const Packet& p) const {
+TcpConnection::Segment TcpConnection::placed(Side from, const Packet& p, size_t bytes) const {
   Segment s;
   s.syn = (p.flags & kSyn) != 0;
   s.has_ack = (p.flags & kAck) != 0;
@@ -76,15 +76,16 @@ TcpConnection::Segment TcpConnection::placed(Side from, const Packet& p) const {
   const End& receiver = end(1 - from);
   s.seq = nearest(p.seq, sender.known || sender.told ? sender.sent : kFar);
   s.ack = nearest(p.ack, receiver.known || receiver.told ? receiver.sent : kFar);
-  s.end = s.seq + static_cast<int64_t>(p.payload.size()) + (s.syn ? 1 : 0) + (s.fin ? 1 : 0);
+  s.end = s.seq + static_cast<int64_t>(bytes) + (s.syn ? 1 : 0) + (s.fin ? 1 : 0);
   s.window = p.window;
   if (s.syn && p.scale) s.scale = std::min<unsigned>(*p.scale, kLargestScale);
   return s;
 }
 
-std::optional<TcpConnection> TcpConnection::begin(const Packet& first, const TcpOptions& options) {
+std::optional<TcpConnection> TcpConnection::begin(const Packet& first, size_t bytes,
+                                                  const TcpOptions& options) {
   TcpConnection c;
-  const Segment s = c.placed(0, first);
+  const Segment s = c.placed(0, first, bytes);
   if (s.rst || (s.fin && !s.syn)) return {};
   if (s.syn && !s.has_ack) {
     c.begin_end(c.end(0), s);
@@ -200,10 +201,11 @@ bool TcpConnection::within(Side from, const Segment& s) const {
   return !after(s.ack, receiver.sent) && !after(receiver.sent - kAnyWindow, s.ack);
 }
 
-TcpConnection::Fate TcpConnection::follow(Side from, const Packet& packet, const TcpOptions& options) {
+TcpConnection::Fate TcpConnection::follow(Side from, const Packet& packet, size_t bytes,
+                                          const TcpOptions& options) {
   End& sender = end(from);
   End& receiver = end(1 - from);
-  const Segment s = placed(from, packet);
+  const Segment s = placed(from, packet, bytes);
   const bool initiator = from == 0;
   if (!s.rst && !s.syn && !s.fin && !s.has_ack) return Fate::refused;
 

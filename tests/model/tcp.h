@@ -28,7 +28,8 @@ using Side = int;
 class TcpConnection {
  public:
   /// By its first segment; nothing: no connection begins so.
-  static std::optional<TcpConnection> begin(const Packet& first, const TcpOptions& options);
+  /// `bytes`: that it carries.
+  static std::optional<TcpConnection> begin(const Packet& first, size_t bytes, const TcpOptions& options);
 
   enum class Fate {
     passes,   // it is part of the connection
@@ -37,7 +38,7 @@ class TcpConnection {
     refused,  // dropped: tcp_unexpected
   };
   /// What becomes of a segment; moves what it moves.
-  Fate follow(Side from, const Packet& segment, const TcpOptions& options);
+  Fate follow(Side from, const Packet& segment, size_t bytes, const TcpOptions& options);
 
   TcpState state = TcpState::syn_sent;
   /// Could `from` have sent the segment at `seq` lately? For what an ICMP error quotes.
@@ -69,7 +70,7 @@ class TcpConnection {
     int64_t bytes() const { return window << scale; }
   };
   struct Segment;
-  Segment placed(Side from, const Packet& packet) const;
+  Segment placed(Side from, const Packet& packet, size_t bytes) const;
   bool within(Side from, const Segment& s) const;
   void begin_end(End& end, const Segment& syn);
   void answer(Side from, const Segment& s);

@@ -141,8 +141,7 @@ class Open {
                                                       : packet_of(net_, *s, random_);
     const Packet& p = made.packet;
     const size_t size = write_transport(p).size();
-    if (p.is_icmp_error() || p.protocol == kTcp || size <= kPiece || !random_.percent(15))
-      return inject(events, made, nullptr);
+    if (p.is_icmp_error() || size <= kPiece || !random_.percent(15)) return inject(events, made, nullptr);
     std::vector<Fragment> pieces;
     for (size_t at = 0; at < size; at += kPiece)
       pieces.push_back(piece_of(p, static_cast<uint32_t>(events.size()), at, kPiece));

@@ -90,9 +90,11 @@ std::string Walk::inject_piece(const Piece& piece) {
 /// Some pieces of the datagram are on their way from now on, in any order; some twice, some never.
 void Walk::cut_up(Attachment from, Packet packet) {
   // Inspected ones would be held until they are whole, which tests/packet has.
-  if (packet.protocol == kUdp && kind_.inspection) return;
+  const bool tcp = packet.protocol == kTcp;
+  if ((packet.protocol == kUdp || tcp) && kind_.inspection) return;
   while (packet.payload.size() < 40) packet.payload.push_back(7);
-  const size_t size = 8 * static_cast<size_t>(random_.between(1, 4));
+  // The first piece of a segment has its whole header.
+  const size_t size = 8 * static_cast<size_t>(tcp ? random_.between(3, 6) : random_.between(1, 4));
   ++datagram_;
   std::vector<Piece> pieces;
   const size_t total = write_transport(packet).size();
@@ -112,8 +114,9 @@ void Walk::cut_up(Attachment from, Packet packet) {
 }
 
 std::string Walk::pass_time() {
-  const auto ticks =
-      static_cast<unsigned>(random_.percent(5) ? random_.between(1, 400) : random_.between(1, 6));
+  const auto ticks = static_cast<unsigned>(random_.percent(2)   ? random_.between(1, 40'000)
+                                           : random_.percent(5) ? random_.between(1, 400)
+                                                                : random_.between(1, 6));
   const Outcome o = rig_.pass(ticks);
   note(std::to_string(ticks) + " ticks pass", o);
   return model_.pass(ticks, o);
@@ -173,7 +176,7 @@ std::string Walk::one() {
   } else {
     made = packet_of(net_, *s, random_);
   }
-  if (what % 20 == 0 && made.packet.protocol != kTcp && !made.packet.is_icmp_error()) {
+  if (what % 20 == 0 && !made.packet.is_icmp_error()) {
     cut_up(made.from, made.packet);
     return {};
   }
@@ -181,8 +184,9 @@ std::string Walk::one() {
   // Several at once, of one session: what the first one changes the next one has to meet.
   // Inspection comes after all of a burst have met their session: what one does to it is not seen by those
   // before it.
-  if (s != nullptr && !kind_.inspection && what >= 430 && !kind_.small_tables && one_owner_ &&
-      random_.percent(15)) {
+  // Nor could reasons be told apart that depend on the way taken.
+  if (s != nullptr && !kind_.inspection && !model_.asks_for_attachments() && what >= 430 &&
+      !kind_.small_tables && one_owner_ && random_.percent(15)) {
     for (auto more = random_.between(1, 4); more > 0; --more) {
       Made next = random_.percent(80) ? packet_of(net_, *s, random_) : error_about(net_, *s, random_);
       next.packet.tag = static_cast<uint16_t>(made.packet.tag + more);
