@@ -207,6 +207,10 @@ FirstDecision decide_route(const Snapshot& snapshot, const FirstPacket& packet) 
     reverse = usable_hop(snapshot, from->id, packet.tuple.src, hash, packet.keep[1]);
     if (!reverse.found) return dropped(DropReason::attachment_down);
   }
+  // Nor has one of another attachment's, for which it may be taken where the reverse path is not asked.
+  if (const Attachment* own = snapshot.attachment(reverse.next_hop.attachment);
+      own != nullptr && own->is_gateway(packet.tuple.src))
+    return dropped(DropReason::inner_martian);
   decision.reverse = reverse.next_hop;
   decision.route[1] = reverse.cell;
   decision.route_version[1] = snapshot.routes->version(reverse.cell);

@@ -239,6 +239,10 @@ Decision decide(const Network& net, const FirstQuery& q) {
     if (d.back.empty()) return refused("attachment_down");
   }
 
+  for (const Hop& hop : d.back) {  // nobody has the hub's own address
+    if (net.is_gateway(hop.attachment, ends.src)) return refused("inner_martian");
+  }
+
   if (net.is_gateway(q.ingress, ends.dst)) return refused("inner_hub_address");
   Meaning meant = meaning_of(net, d.from, ends);
   if (meant.kind == Kind::closed) return refused("nat_closed");

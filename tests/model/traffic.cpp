@@ -7,7 +7,7 @@ namespace weir::model {
 namespace {
 
 constexpr uint16_t kFewPorts[] = {5'000, 5'001, 2'010, 40'000, 443};
-constexpr uint16_t kServices[] = {80, 443, 53, 8'443, 51, 1'000};
+constexpr uint16_t kServices[] = {80, 443, 53, 8'443, 51, 2'010};
 
 template <size_t N>
 uint16_t one_of(const uint16_t (&list)[N], Random& random) {

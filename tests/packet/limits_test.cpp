@@ -184,6 +184,10 @@ TEST(Limits, TheReversePathCheckCanBeSwitchedOffForASpoke) {
       kA, PacketBuilder().ether(kA.hub_mac, kA.host_mac).ipv4("172.16.0.1", kB.host4).udp(1, 2).build());
   EXPECT_TRUE(hub.pass_through(nobody).empty());
   EXPECT_EQ(hub.moved(), dropped(DropReason::reverse_path)) << "a source without any route still";
+  const Bytes hubs_own = tunnelled(
+      kA, PacketBuilder().ether(kA.hub_mac, kA.host_mac).ipv4(kD.gateway4, kB.host4).udp(1, 2).build());
+  EXPECT_TRUE(hub.pass_through(hubs_own).empty());
+  EXPECT_EQ(hub.moved(), dropped(DropReason::inner_martian)) << "nor the hub's own address in another spoke";
 }
 
 TEST(Limits, ASessionHitFromAnotherSpokeIsChecked) {
