@@ -207,10 +207,11 @@ FirstDecision decide_route(const Snapshot& snapshot, const FirstPacket& packet) 
     reverse = usable_hop(snapshot, from->id, packet.tuple.src, hash, packet.keep[1]);
     if (!reverse.found) return dropped(DropReason::attachment_down);
   }
-  // Nor has one of another attachment's, for which it may be taken where the reverse path is not asked.
-  if (const Attachment* own = snapshot.attachment(reverse.next_hop.attachment);
-      own != nullptr && own->is_gateway(packet.tuple.src))
-    return dropped(DropReason::inner_martian);
+  // Nor one that is the hub's in another attachment, to which the answers would go.
+  if (reverse.next_hop.attachment != packet.ingress) [[unlikely]] {
+    const Attachment* other = snapshot.attachment(reverse.next_hop.attachment);
+    if (other != nullptr && other->is_gateway(packet.tuple.src)) return dropped(DropReason::inner_martian);
+  }
   decision.reverse = reverse.next_hop;
   decision.route[1] = reverse.cell;
   decision.route_version[1] = snapshot.routes->version(reverse.cell);

@@ -218,7 +218,7 @@ std::string run_closed(const Network& first, const Pair& pair, const std::vector
       tally.odd += e.odd;
       tally.crossed += e.crossed;
     }
-    tally.cut += static_cast<uint64_t>(o.cut);
+    if (cut != 0 && i >= cut) tally.cut += static_cast<uint64_t>(o.cut);
     if (e.forged && !o.sent.empty()) return wrong("it was taken for another peer's", o);
     for (const Sent& sent : o.sent) {
       if (!net.connected(net.domain_of(e.from), net.domain_of(sent.to)))

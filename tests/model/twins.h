@@ -15,7 +15,7 @@ struct TwinTally {
   uint64_t packets = 0;  // that met a hub without the connection,
   uint64_t crossed = 0;  // of which so many crossed where it was there,
   uint64_t odd = 0;      // and so many belonged to no traffic of sessions
-  uint64_t cut = 0;      // sessions that met a hub without it
+  uint64_t cut = 0;      // live sessions that were cut in the hub that lost it
 };
 /// Empty: nothing crossed that should not, and all did that should. `options.steps` are events.
 std::string run_twins(const WalkOptions& options, TwinTally& tally);
