@@ -154,8 +154,11 @@ bool Model::has_half_open_left(Domain domain, const Address& host, Attachment in
 /// With several workers what is sent to a pool's port is its worker's; where peers may use the pool as well
 /// the answers may belong to another one, and the session is refused.
 bool Model::answers_elsewhere(const Arrival& a, const Binding* sent_to) const {
-  return net_.workers > 1 && sent_to != nullptr && a.refused != nullptr &&
-         a.refused->reason == "nat_conflict";
+  if (net_.workers == 1 || sent_to == nullptr || a.refused == nullptr) return false;
+  const auto is_conflict = [](const Refused& r) { return r.reason == "nat_conflict"; };
+  const auto later = std::find_if(a.refused_later.begin(), a.refused_later.end(), is_conflict);
+  if (!is_conflict(*a.refused) && later != a.refused_later.end()) std::swap(*later, *a.refused);
+  return is_conflict(*a.refused);
 }
 
 void Model::count_hits(const Way& way) {
