@@ -181,16 +181,17 @@ class FeedContender(Contender):
         return f"{packets} packets sent; " + ("of the last of them " if uncaptured else "") + said
 
     def _one_of_each_direction(self):
-        """Gives packets, slowly, until the first answer is through: next hops are resolved meanwhile. Returns how many
-        it gave."""
+        """Gives packets until the first of each direction is through: next hops are resolved meanwhile. What comes
+        between these is given at once, since sessions may be short. Returns how many it gave."""
         count, directions = 0, set()
         wanted = 1 if all(one.one_way for one in self.traffic) else 2
-        for _, _, direction in self.feed.plan.walk():
-            self.feed.run_packets(1, self.alive)
-            count += 1
-            if direction not in directions:
-                directions.add(direction)
-                self._settle(count)
+        for number, (_, _, direction) in enumerate(self.feed.plan.walk(), 1):
+            if direction in directions:
+                continue
+            self.feed.run_packets(number - count, self.alive)
+            count = number
+            directions.add(direction)
+            self._settle(count)
             if len(directions) == wanted:
                 return count
 

@@ -28,7 +28,8 @@ class Gate:
 
 @dataclasses.dataclass(frozen=True)
 class _Costs:
-    """Which contenders of which row: those that have this name, or whose names begin so. The cheapest of them counts."""
+    """Which contenders of which row: those that have this name, or whose names begin so. The cheapest of them counts.
+    Of a row that tells rates these are its costs."""
     row_id: str
     name: str = "Weir"
     exactly: bool = False
@@ -101,6 +102,11 @@ def _translated(row_id):
                 at_most=True)
 
 
+def _more_sessions(other):
+    return Gate(f"new-sessions: {other}", f"Weir / {other}, new sessions a second",
+                _quotient(_Costs("new-sessions", "Weir", True), _Costs("new-sessions", other, True)), 4)
+
+
 TUNNELS = ("GENEVE", "GENEVE with IP", "GRE", "IP in IP", "VXLAN over IPv6", "GRE over IPv6")
 
 GATES = (
@@ -110,6 +116,8 @@ GATES = (
     _ahead_of("stateful-1k", "Open vSwitch conntrack", 10),
     _ahead_of("stateful-64k", "Open vSwitch conntrack", 10),
     _ahead_of("stateful-1M", "Open vSwitch conntrack", 10),
+    _more_sessions("Open vSwitch, conntrack"),
+    _more_sessions("kernel"),
     _beside("vxlan-1k-imix", 1.25),
     _beside("vxlan-1k-ipv6", 1.25),
     *(_tunnel(name) for name in TUNNELS),

@@ -128,7 +128,7 @@ class KernelContender(Contender):
                 self.hub.set_timeouts(LONG_TIMEOUT)
             elif self.kind == SESSIONS:
                 self._table = ConntrackTable(CHURN_ENTRIES)
-                self.hub.set_timeouts(SHORT_TIMEOUT)
+                self.hub.set_timeouts(LONG_TIMEOUT)  # until it is verified, which may take its time
             self.runner = Runner(self.lab, self.hub.under, self.plan, self.build, self.core)
         except LabError as error:
             raise Failed(str(error)) from error
@@ -141,6 +141,9 @@ class KernelContender(Contender):
         path = self.capture(packets - uncaptured)
         said = judge.judge_capture(path, self.plan, judge.ROUTER, uncaptured, packets - uncaptured)
         os.unlink(path)
+        if self.kind == SESSIONS:
+            self.hub.forget_sessions()
+            self.hub.set_timeouts(SHORT_TIMEOUT)
         return f"{packets} packets sent; " + ("of the last of them " if uncaptured else "") + said
 
     def capture(self, packets):

@@ -18,6 +18,9 @@ constexpr uint32_t kAddressesTried = 16;
 constexpr uint64_t kPairing = 0x2f0b'91c3'66aa'd01d;
 /// Ports that are published, or that a binding has from a former pool of the same address, are passed over.
 constexpr uint32_t kPortsTried = 64;
+/// So many heads of chains for each binding, at least: most chains have one link then, and a look-up in vain
+/// waits for a head alone.
+constexpr size_t kHeads = 4;
 
 /// The pool has what the binding has.
 bool fits(const PoolRule& rule, const Binding& b) {
@@ -36,7 +39,7 @@ uint32_t hash_of(uint64_t secret, const net::IpAddress& a, uint64_t rest) {
 
 Bindings::Bindings(uint32_t capacity, WorkerIndex worker, uint64_t secret)
     : entries_(capacity),
-      inside_(std::bit_ceil(std::max<size_t>(capacity, 2)), kNoBinding),
+      inside_(std::bit_ceil(kHeads * std::max<size_t>(capacity, 1)), kNoBinding),
       outside_(inside_.size(), kNoBinding),
       mask_(static_cast<uint32_t>(inside_.size() - 1)),
       worker_(worker),
@@ -187,7 +190,7 @@ BindingIndex Bindings::enter(const Binding& b) {
   return index;
 }
 
-void Bindings::unlink(BindingIndex& head, BindingIndex index, std::vector<Entry>& entries,
+void Bindings::unlink(BindingIndex& head, BindingIndex index, HugeVector<Entry>& entries,
                       BindingIndex Entry::*next) {
   BindingIndex* at = &head;
   while (*at != index) at = &(entries[*at].*next);

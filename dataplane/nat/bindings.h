@@ -6,8 +6,7 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
-
+#include "dataplane/core/huge_vector.h"
 #include "dataplane/core/tuple.h"
 #include "dataplane/nat/nat_table.h"
 
@@ -81,12 +80,12 @@ class Bindings {
   BindingIndex find_inside(const PoolRule& rule, DomainId host, const Tuple& tuple) const;
   Answer add(const NatTable& nat, const PoolRule& rule, DomainId host, const Tuple& tuple);
   BindingIndex enter(const Binding& binding);
-  static void unlink(BindingIndex& head, BindingIndex index, std::vector<Entry>& entries,
+  static void unlink(BindingIndex& head, BindingIndex index, HugeVector<Entry>& entries,
                      BindingIndex Entry::*next);
   uint32_t random();
 
-  std::vector<Entry> entries_;
-  std::vector<BindingIndex> inside_, outside_;  // heads
+  HugeVector<Entry> entries_;
+  HugeVector<BindingIndex> inside_, outside_;  // heads
   uint32_t mask_;
   BindingIndex free_ = kNoBinding;
   uint32_t size_ = 0;

@@ -350,7 +350,7 @@ constexpr KeySpec kKeys[] = {
      .change = Change::restart,
      .help =
          "Addresses and ports of hosts that have a public one of a pool at a time; shared out evenly over "
-         "the workers. 96 bytes each."},
+         "the workers. 128 bytes each."},
     {.path = "limits.ftp_controls",
      .kind = ValueKind::integer,
      .fallback = "1024",

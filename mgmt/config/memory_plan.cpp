@@ -21,7 +21,7 @@ constexpr uint64_t kObjectHeader = 64, kMbuf = 128, kPrivate = 128, kHeadroom = 
 constexpr uint64_t kBeforeData = kObjectHeader + kMbuf + kPrivate + kHeadroom;
 /// An adjacency with its share of the index (dataplane/fib/adjacency_table.cpp).
 constexpr uint64_t kAdjacencyBytes = 80;
-constexpr uint64_t kBindingBytes = 96;
+constexpr uint64_t kBindingBytes = 128;
 constexpr uint64_t kFtpBytes = sizeof(dataplane::FtpControl) + sizeof(uint32_t);
 constexpr uint64_t kTallyBytes = 64;  // sizeof(dataplane::AttachmentTally)
 /// EAL's own tables, device queues and what the heap loses to alignment.
