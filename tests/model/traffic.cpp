@@ -188,9 +188,9 @@ uint8_t other_type(bool six, Random& random) {
   return static_cast<uint8_t>(six ? random.between(150, 151) : random.between(42, 43));
 }
 
-/// Takes the identifier away again from what has none.
+/// What has no identifier has other bytes in its place.
 void finish_icmp(Packet& p) {
-  if (!p.has_id()) p.id = 0;
+  if (!p.has_id()) p.id = p.tag;
 }
 
 }  // namespace
