@@ -207,6 +207,7 @@ TcpConnection::Fate TcpConnection::follow(Side from, const Packet& packet, size_
   End& receiver = end(1 - from);
   const Segment s = placed(from, packet, bytes);
   const bool initiator = from == 0;
+  const bool within_window = !after(sender.acked, s.seq) && !after(s.seq, sender.allowed);
   if (!s.rst && !s.syn && !s.fin && !s.has_ack) return Fate::refused;
 
   if (state == TcpState::syn_sent) {
@@ -218,7 +219,7 @@ TcpConnection::Fate TcpConnection::follow(Side from, const Packet& packet, size_
         right = s.has_ack && s.ack > receiver.acked && s.ack <= receiver.sent;
       }
       if (!right) {
-        const bool soft = initiator && s.seq >= sender.acked && s.seq <= sender.allowed;
+        const bool soft = initiator && within_window;
         return soft ? Fate::refused : Fate::outside;
       }
       state = TcpState::reset;
@@ -257,7 +258,7 @@ TcpConnection::Fate TcpConnection::follow(Side from, const Packet& packet, size_
       state = TcpState::reset;
       return Fate::passes;
     }
-    return s.seq >= sender.acked && s.seq <= sender.allowed ? Fate::ignored : Fate::outside;
+    return within_window ? Fate::ignored : Fate::outside;
   }
   if (s.syn && !s.has_ack) {
     if (initiator) {
