@@ -220,6 +220,8 @@ bool is_published(const Network& net, Domain seen_in, const Address& address, ui
   });
 }
 
+std::string as_told(const std::string& reason) { return reason == "policy_reject" ? "punt reject" : reason; }
+
 Decision decide(const Network& net, const FirstQuery& q) {
   Decision d;
   const auto refused = [&d](const char* reason) {

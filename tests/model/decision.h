@@ -74,5 +74,7 @@ bool is_published(const Network& net, Domain seen_in, const Address& address, ui
                   uint8_t protocol);
 
 bool never_routed(const Address& address);
+/// How the hub says that it refused a packet for this reason: who is rejected is told by control.
+std::string as_told(const std::string& reason);
 
 }  // namespace weir::model

@@ -32,11 +32,9 @@ std::string Model::judge_first(Arrival& a) {
   // matters.
   const Way* way = nullptr;
   for (const Way& w : d.there) {
-    const bool fits =
-        a.sent != nullptr
-            ? w.refused.empty() && took(*a.sent, w.hop, d.leaves.dst)
-            : w.refused == (a.refused->reason == "punt reject" ? "policy_reject" : a.refused->reason);
-    if (fits) way = &w;
+    const bool left_by = a.sent != nullptr && w.refused.empty() && took(*a.sent, w.hop, d.leaves.dst);
+    if (left_by || (a.sent == nullptr && !w.refused.empty() && was_refused(a, {as_told(w.refused)})))
+      way = &w;
   }
   if (way == nullptr) {
     const auto allowed =
@@ -48,14 +46,14 @@ std::string Model::judge_first(Arrival& a) {
                               [&](const Way& w) { return w.rule != way->rule || w.watched != way->watched; });
   if (!way->refused.empty()) {
     count_hits(*way);
-    return expect_refused(a, {way->refused == "policy_reject" ? "punt reject" : way->refused});
+    return expect_refused(a, {as_told(way->refused)});
   }
 
   // Both next hops have to be known before a session is made.
   const auto unresolved = [&](const std::vector<Hop>& hops, const Address& destination) {
     const auto known =
         std::count_if(hops.begin(), hops.end(), [&](const Hop& h) { return knows(h, destination); });
-    const bool punted = a.refused != nullptr && a.refused->reason == "punt resolve";
+    const bool punted = was_refused(a, {"punt resolve"});
     return known == 0 || (known < static_cast<long>(hops.size()) && punted);
   };
   std::vector<Hop> allowed;

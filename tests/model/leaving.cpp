@@ -57,6 +57,14 @@ std::string Model::expect_refused(const Arrival& a, const std::vector<std::strin
   return "refused for " + a.refused->reason + ", not for " + wanted;
 }
 
+bool Model::was_refused(const Arrival& a, const std::vector<std::string>& reasons) const {
+  const auto is_one = [&](const Refused& r) {
+    return std::find(reasons.begin(), reasons.end(), r.reason) != reasons.end();
+  };
+  return a.refused != nullptr &&
+         (is_one(*a.refused) || std::any_of(a.refused_later.begin(), a.refused_later.end(), is_one));
+}
+
 /// The hub's own address is asked whether it is there.
 std::string Model::expect_answer(const Arrival& a) const {
   Packet want = a.packet;

@@ -144,10 +144,9 @@ std::string Model::redecide(Arrival& a, const SessionPtr& session, Side side, bo
     return cut(a, session, reasons);
   }
   // Of several ways the hub has asked policy for one.
-  const bool chose_refused =
-      a.refused != nullptr && std::any_of(reasons.begin(), reasons.end(), [&](const auto& r) {
-        return a.refused->reason == (r == "policy_reject" ? "punt reject" : r);
-      });
+  std::vector<std::string> told;
+  for (const std::string& r : reasons) told.push_back(as_told(r));
+  const bool chose_refused = was_refused(a, told);
   if (allowed.empty() || chose_refused) return cut(a, session, reasons);
   if (!keeps_translation(s, d)) return cut(a, session, {"nat_changed"});
   const auto is_inspected = [](const Way& way) { return way.refused.empty() && way.inspected; };
@@ -172,7 +171,7 @@ std::string Model::redecide(Arrival& a, const SessionPtr& session, Side side, bo
   if (all_known(0) && all_known(1)) s.settled = changes_;
   const auto unresolved = [&](Side of) {
     const auto n = static_cast<size_t>(known(of));
-    return n == 0 || (n < s.ways[of].size() && a.refused != nullptr && a.refused->reason == "punt resolve");
+    return n == 0 || (n < s.ways[of].size() && was_refused(a, {"punt resolve"}));
   };
   if (unresolved(side)) return expect_refused(a, {"punt resolve"});
   const std::vector<Hop> back = reverse_hops(net_, s.domain[side], a.ends.src, a.ingress);
@@ -226,10 +225,8 @@ std::string Model::cut(Arrival& a, const SessionPtr& session, const std::vector<
   end(session);
   ++a.counts.ended;
   ++a.counts.cut;
-  std::vector<std::string> as_seen = reasons;
-  for (std::string& r : as_seen) {
-    if (r == "policy_reject") r = "punt reject";  // its sender is told
-  }
+  std::vector<std::string> as_seen;
+  for (const std::string& r : reasons) as_seen.push_back(as_told(r));
   return expect_refused(a, as_seen);
 }
 
@@ -318,12 +315,7 @@ std::string Model::judge_icmp(Arrival& a, Session& s, Side side, bool& over) {
     }
   }
   if (p.is_reply() && !reasons.empty()) reasons = {"not_a_session_start"};
-  const auto is_reason = [&](const Refused& r) {
-    return std::find(reasons.begin(), reasons.end(), r.reason) != reasons.end();
-  };
-  const bool chose_refused =
-      a.refused != nullptr &&
-      (is_reason(*a.refused) || std::any_of(a.refused_later.begin(), a.refused_later.end(), is_reason));
+  const bool chose_refused = was_refused(a, reasons);
   if (!some_allowed || chose_refused) return expect_refused(a, reasons);
   over = false;
   ++s.packets[side];

@@ -202,6 +202,8 @@ class Model {
   // leaving.cpp
   Wrong leaves_by(Arrival& a, Session& s, Side side, const std::vector<Hop>& hops);
   Wrong expect_refused(const Arrival& a, const std::vector<std::string>& reasons) const;
+  /// For one of these, this packet or another that was refused at the same time?
+  bool was_refused(const Arrival& a, const std::vector<std::string>& reasons) const;
   Wrong expect_answer(const Arrival& a) const;
   Packet expected(const Arrival& a, const Session& s, Side side) const;
   Wrong match_resets(const std::vector<SessionPtr>& over, const Outcome& outcome) const;

@@ -34,9 +34,6 @@ Prefix mapped(Attachment a, bool six) {
   return {v4(100, 64, u(a) + 1, 0), 24};
 }
 
-/// Also a port that hosts send from, so that the pool would like to keep it.
-constexpr uint16_t kPublishedOfPool = 2'010;
-
 std::vector<Attachment> attachments_of(const Network& n, Domain d) {
   std::vector<Attachment> out;
   for (Attachment a = 0; a < static_cast<int>(n.attachments.size()); ++a)
@@ -201,11 +198,6 @@ void make_translation(Network& n, Random& random, const NetworkKind& kind) {
                 static_cast<uint16_t>(random.percent(50) ? 80 : 8'443)};
     for (Domain d = 0; d < internet; ++d)
       if (random.percent(40)) p.seen_by.insert(d);
-    // Behind an address of the pool, and a port that it would give out.
-    if (random.percent(30)) {
-      p.address = pool_address(1 + i / 2);
-      p.port = kPublishedOfPool;
-    }
     const bool again = std::any_of(n.published.begin(), n.published.end(), [&](const Published& o) {
       return o.address == p.address && o.protocol == p.protocol;
     });
