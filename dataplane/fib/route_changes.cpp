@@ -188,9 +188,9 @@ std::vector<Routes::Conflict> RouteChanges::conflicts(size_t at_most) const {
   return found;
 }
 
-uint32_t RouteChanges::excess() const {
+uint32_t RouteChanges::excess(uint32_t others) const {
   const Judge judge(*this);
-  int64_t more = 0;
+  int64_t more = others;
   for (const DomainId domain : removed_) more -= routes_.size(domain);
   for (const Route& route : judge.changed()) {
     const bool was = !judge.removed(route.domain) && judge.before(route.domain, route.prefix) != Now::gone;

@@ -28,8 +28,9 @@ class RouteChanges {
 
   /// At most `at_most` of them, each prefix once.
   std::vector<Routes::Conflict> conflicts(size_t at_most = 20) const;
-  /// Routes that there will be beyond what the hub may have; 0: they fit.
-  uint32_t excess() const;
+  /// Routes that there will be beyond what the hub may have; 0: they fit. `others`: that were not told, and
+  /// are to have room too.
+  uint32_t excess(uint32_t others = 0) const;
 
  private:
   enum class Now : uint8_t { gone, blackhole, members };

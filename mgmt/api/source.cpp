@@ -44,8 +44,8 @@ Result<control::SessionsView> ControlSource::sessions(size_t max) {
 }
 
 Result<control::RoutesView> ControlSource::routes(const control::RoutesQuery& query) {
-  return call<control::RoutesView>(mailbox_, kAnswerIn,
-                                   [this, query](auto reply) { reply(control_.routes(query)); });
+  return call<control::RoutesView>(mailbox_, kReloadIn,
+                                   [this, query](auto reply) { control_.routes(query, std::move(reply)); });
 }
 
 Result<control::PathAnswer> ControlSource::path(const control::PathQuery& query) {
@@ -80,7 +80,7 @@ Result<events::AlertsView> ControlSource::alerts(std::optional<uint64_t> from, s
 
 Result<std::shared_ptr<const control::Configured>> ControlSource::configured(control::ConfiguredParts parts) {
   return call<std::shared_ptr<const control::Configured>>(
-      mailbox_, kAnswerIn, [this, parts](auto reply) { reply(control_.configured(parts)); });
+      mailbox_, kReloadIn, [this, parts](auto reply) { control_.configured(parts, std::move(reply)); });
 }
 
 Result<control::ChangeView> ControlSource::change(config::ModelChanges changes, bool dry_run) {

@@ -241,10 +241,9 @@ bool Control::make_changes() {
   const bool goes_on = installing_ && installing_->step != Installation::Step::wait;
   if (goes_on) install();
   bool worked = goes_on;
-  while (!installing_ && !judging_) {
+  while (!installing_ && !lent_) {
     std::vector<config::Problem> warnings;
-    for (const auto& [attachment, withdrawn] : std::exchange(withdrawals_, {}))
-      model_->withdraw(attachment, withdrawn, warnings);
+    const bool withdrawn = withdraw_routes(warnings);
     std::vector<AttachmentTable::Retired> retired;
     for (const auto& [path, facts] : paths_.take_changed()) {
       for (auto& old : model_->path_changed(path, facts, warnings)) retired.push_back(std::move(old));
@@ -256,6 +255,12 @@ bool Control::make_changes() {
     }
     log_notes(in_words(warnings));
     settle_routes();
+    if (!withdrawn) return true;
+    if (!readings_waiting_.empty()) {
+      worked = true;
+      serve_readings();
+      break;
+    }
     // At most two sets of rules are alive: a third waits until no session needs the first.
     const bool reload = read_ != nullptr && (!read_->problems.empty() || !rules_moving());
     if (!reload && transactions_waiting_.empty()) break;
@@ -271,6 +276,13 @@ bool Control::make_changes() {
     begin(std::move(next));
   }
   return worked;
+}
+
+/// A part of what attachments that went down, or came up again, take with them. False: there is more.
+bool Control::withdraw_routes(std::vector<config::Problem>& warnings) {
+  for (const auto& [attachment, withdrawn] : std::exchange(withdrawals_, {}))
+    model_->withdraw(attachment, withdrawn);
+  return model_->settle_withdrawals(kRoutesPerTurn, warnings);
 }
 
 /// Someone gave a port's interface another MAC: attachments have it at once, the workers' ports with a new
@@ -297,19 +309,32 @@ void Control::begin(std::shared_ptr<Judgement> next) {
     return decide(next);
   }
   judging_ = next;
-  compiler_.run([this, next = std::move(next), &mailbox = parts_.mailbox] {
-    judge(*next);
-    mailbox.deliver([this] {
-      auto judged = std::exchange(judging_, nullptr);
-      for (const auto& change : std::exchange(judged_, {})) change();
-      decide(judged);
-      let_go(std::move(judged));
+  lend([next = std::move(next)] { judge(*next); },
+       [this] {
+         auto judged = std::exchange(judging_, nullptr);
+         decide(judged);
+         let_go(std::move(judged));
+       });
+}
+
+/// `read` runs beside control, which changes nothing of the model meanwhile; `then` runs here when it has
+/// ended.
+void Control::lend(std::function<void()> read, std::function<void()> then) {
+  lent_ = true;
+  compiler_.run([this, read = std::move(read), then = std::move(then), &mailbox = parts_.mailbox]() mutable {
+    read();
+    read = nullptr;  // what it held is let go of here
+    mailbox.deliver([this, then = std::move(then)] {
+      lent_ = false;
+      for (const auto& change : std::exchange(when_back_, {})) change();
+      then();
     });
   });
 }
 
 /// Whether judging it goes through the whole of a large policy, the one that is there or the one to come, or
-/// through many routes.
+/// through many routes: those that it names, those through attachments that it names, and those of domains
+/// that it connects.
 bool Control::takes_long(const Judgement& next) const {
   size_t work = model_->policy_work();
   if (next.read != nullptr) {
@@ -317,13 +342,15 @@ bool Control::takes_long(const Judgement& next) const {
     const config::Config& file = *next.read->next.whole;
     work += file.policy.size() * model::LiveModel::kWorkOfRule;
     for (const config::Group& group : file.objects.groups) work += group.prefixes.size();
-    return work > kWorkPerTurn || file.routes.size() > kRoutesPerTurn;
+    // The file before is let go of with it, and it may name an attachment that many routes lead through.
+    return work > kWorkPerTurn || file.routes.size() + file_.whole->routes.size() > kRoutesPerTurn ||
+           model_->tables().routes.size() + model_->absent() > kRoutesPerTurn;
   }
   size_t routes = 0, others = 0;
   for (const config::ModelChange& change : next.request.changes) {
-    const bool route = std::holds_alternative<config::Route>(change.subject);
-    routes += route;
-    others += !route && !std::holds_alternative<config::Attachment>(change.subject);
+    routes += model_->routes_of(change);
+    others += !std::holds_alternative<config::Route>(change.subject) &&
+              !std::holds_alternative<config::Attachment>(change.subject);
     const auto* group = std::get_if<config::Group>(&change.subject);
     work += group != nullptr ? group->prefixes.size() : 1;
   }
@@ -380,9 +407,40 @@ void Control::decide(const std::shared_ptr<Judgement>& next) {
 }
 
 /// What changes what the compiler may be reading waits until it does not.
-void Control::unless_judging(std::function<void()> change) {
-  if (judging_ == nullptr) return change();
-  judged_.push_back(std::move(change));
+void Control::unless_lent(std::function<void()> change) {
+  if (!lent_) return change();
+  when_back_.push_back(std::move(change));
+}
+
+void Control::read_beside(Reading reading) {
+  if (readings_waiting_.size() >= kMaxWaiting)
+    return reading.then(
+        fail(ErrorCode::unavailable, "too many requests for all that is configured wait already"));
+  readings_waiting_.push_back(std::move(reading));
+}
+
+/// All that wait have the same model read.
+void Control::serve_readings() {
+  struct Read {
+    Reading reading;
+    Status status;
+  };
+  const auto all = std::make_shared<std::vector<Read>>();
+  for (Reading& waiting : std::exchange(readings_waiting_, {})) all->push_back({std::move(waiting), {}});
+  lend(
+      [all] {
+        for (Read& one : *all) {
+          try {
+            one.reading.read();
+          } catch (const std::bad_alloc&) {  // what it held is free again
+            one.status = fail(ErrorCode::exhausted, "not enough memory for a copy of what is configured");
+          }
+        }
+      },
+      [this, all] {
+        for (const Read& one : *all) one.reading.then(one.status);
+        let_go(all);  // whoever asked may have gone
+      });
 }
 
 /// Gives back the memory of something large, beside control.
@@ -508,7 +566,7 @@ uint64_t Control::sessions_on_old_rules() const {
 /// Lets the rules before a reload go, once no session is in the midst of a transaction that began with them,
 /// or `timeouts.reload_grace` is over: then the rest is moved where it stands.
 void Control::settle_rules() {
-  if (model_->rulesets_before().empty() || installing_ || judging_) return;
+  if (model_->rulesets_before().empty() || installing_ || lent_) return;
   const NanoTime grace = uint64_t{file_.settings->timeouts.reload_grace} * kNanosPerSecond;
   const uint64_t sessions = sessions_on_old_rules();
   if (sessions != 0 && now_ - rules_since_ < grace) return;
@@ -547,7 +605,7 @@ void Control::retire(model::Plan& plan) {
   const auto kept = std::make_shared<Kept>(
       Kept{std::move(plan.retired), std::move(plan.retired_hops), std::move(plan.removed_slots)});
   parts_.dataplane.after_grace_period(
-      [this, kept] { unless_judging([this, kept] { model_->tables().tunnels->release(kept->slots); }); });
+      [this, kept] { unless_lent([this, kept] { model_->tables().tunnels->release(kept->slots); }); });
 }
 
 void Control::attachments_changed(const model::Plan& plan) {
@@ -574,9 +632,8 @@ void Control::settle_routes() {
   Routes& routes = model_->tables().routes;
   auto pending = std::make_shared<Routes::PendingPtr>(routes.take_pending());
   if (*pending == nullptr) return;
-  parts_.dataplane.after_grace_period([this, &routes, pending] {
-    unless_judging([&routes, pending] { routes.finish(std::move(*pending)); });
-  });
+  parts_.dataplane.after_grace_period(
+      [this, &routes, pending] { unless_lent([&routes, pending] { routes.finish(std::move(*pending)); }); });
 }
 
 /// One sweep over all sessions at a time, for all ids that went meanwhile: sessions first, then packets that
@@ -594,7 +651,7 @@ void Control::purge() {
                                                       std::exchange(gone_adjacencies_, {})});
   parts_.dataplane.purge(gone->attachments, gone->domains, [this, gone] {
     parts_.dataplane.after_quiescence([this, gone] {
-      unless_judging([this, gone] {
+      unless_lent([this, gone] {
         for (const AdjacencyId id : gone->adjacencies) parts_.adjacencies.release(id);
         for (const AttachmentId id : gone->attachments) model_->release(id);
         for (const DomainId id : gone->domains) model_->release(id);
@@ -629,6 +686,7 @@ void Control::answer_reload(const ChangeView& view) {
 
 void Control::abandon() {
   listings_.clear();
+  readings_waiting_.clear();
   if (judging_ && judging_->read == nullptr) judging_->request.reply(refused("the hub is stopping"));
   if (installing_ && installing_->reply)
     std::exchange(installing_->reply, [](ChangeView) {})(refused("the hub is stopping"));
@@ -639,13 +697,33 @@ void Control::abandon() {
   }
 }
 
-std::shared_ptr<const Configured> Control::configured(ConfiguredParts parts) const {
-  auto all = std::make_shared<Configured>();
-  all->config = *file_.settings;
-  model_->write_to(all->config, &all->origins, parts.routes);
-  if (parts.counts) add_counts(*all);
-  if (parts.pools) all->pools = pool_views(parts_.dataplane.current());
-  return all;
+void Control::configured(ConfiguredParts parts, ConfiguredReply reply) {
+  const auto all = std::make_shared<Configured>();
+  const auto read = [this, all, routes = parts.routes] {
+    all->config = *file_.settings;
+    model_->write_to(all->config, &all->origins, routes);
+  };
+  const auto answer = [this, all, parts, reply = std::move(reply)](const Status& done) {
+    if (!done) return reply(tl::unexpected(done.error()));
+    if (parts.counts) add_counts(*all);
+    if (parts.pools) all->pools = pool_views(parts_.dataplane.current());
+    reply(std::shared_ptr<const Configured>(all));
+  };
+  const size_t things = model_->policy_work() + model_->attachments().size() + model_->domains().size();
+  if (parts.routes || things > kWorkPerTurn) return read_beside({read, answer});
+  read();
+  answer({});
+}
+
+void Control::routes(RoutesQuery query, RoutesReply reply) {
+  if (query.max <= kRoutesPerTurn && model_->absent() <= kRoutesPerTurn)
+    return reply(routes_view(*model_, query));
+  const auto view = std::make_shared<Result<RoutesView>>();
+  read_beside({[this, view, query = std::move(query)] { *view = routes_view(*model_, query); },
+               [view, reply = std::move(reply)](const Status& done) {
+                 if (!done) return reply(tl::unexpected(done.error()));
+                 reply(std::move(*view));
+               }});
 }
 
 void Control::add_counts(Configured& all) const {

@@ -10,7 +10,9 @@
 // policy or anything else that lies in the snapshot takes two grace periods; what comes meanwhile waits for
 // its end. Where there is much policy, a change of it is judged and compiled on a thread beside control
 // (`compiler_`), which only reads the model; control changes nothing of that meanwhile. Many routes are
-// judged there, too, and made in parts, one a turn.
+// judged there, too, and made in parts, one a turn; so are the withdrawals of attachments that are down,
+// before the next transaction. Whoever wants to see all of a large model has it read there, between
+// transactions.
 #pragma once
 
 #include <deque>
@@ -117,10 +119,10 @@ class Control {
   static constexpr dataplane::NanoTime kChangesPerTurn = 4 * dataplane::kNanosPerMilli;
   /// So much policy (LiveModel::policy_work()) is judged and compiled within a turn; more of it beside.
   static constexpr size_t kWorkPerTurn = 2'000;
-  /// So many routes are judged within a turn, more of them beside; and of each of the steps in which a
-  /// transaction is made a turn does so many.
+  /// So many routes are judged or listed within a turn, more of them beside; and of each of the steps in
+  /// which a transaction is made, and of withdrawals, a turn does so many.
   static constexpr size_t kRoutesPerTurn = 1'000;
-  static constexpr size_t kMaxWaiting = 16;  // reloads, and as many transactions
+  static constexpr size_t kMaxWaiting = 16;  // reloads, and as many transactions, and readers
 
   /// `model` is what `file` says, and what it made last is what the data plane was created with.
   Control(ControlParts parts, model::StartFacts facts, std::unique_ptr<model::LiveModel> model,
@@ -147,16 +149,23 @@ class Control {
   /// After the last turn: whoever still waits for an answer gets none, or is told that the hub is stopping.
   void abandon();
   /// A reload or a transaction is under way, or waits.
-  bool busy() const { return !reloads_.empty() || judging_ || installing_ || !transactions_waiting_.empty(); }
+  bool busy() const {
+    return !reloads_.empty() || lent_ || installing_ || !transactions_waiting_.empty() ||
+           !readings_waiting_.empty();
+  }
 
   // --- looking in ---
-  /// A copy, for other threads too.
-  std::shared_ptr<const Configured> configured(ConfiguredParts parts) const;
+  using ConfiguredReply = std::function<void(Result<std::shared_ptr<const Configured>>)>;
+  /// A copy, for other threads too. `reply` is called at once or in a later turn: much is copied beside
+  /// control, and routes are those between two transactions.
+  void configured(ConfiguredParts parts, ConfiguredReply reply);
   StatusView status() const;
   /// Has the workers sample every turn for the next 2 s.
   TopView top();
   std::vector<DropView> drops() const { return drop_views(parts_.dataplane); }
-  Result<RoutesView> routes(const RoutesQuery& query) const { return routes_view(*model_, query); }
+  using RoutesReply = std::function<void(Result<RoutesView>)>;
+  /// `reply` as with configured().
+  void routes(RoutesQuery query, RoutesReply reply);
   Result<PathAnswer> path(const PathQuery& query) const {
     return explain_path(parts_.dataplane.current(), query);
   }
@@ -195,6 +204,12 @@ class Control {
     size_t warned = 0;  // so many of the plan's warnings have been told
   };
 
+  /// What reads much of the model.
+  struct Reading {
+    std::function<void()> read;  // beside control; throws std::bad_alloc
+    std::function<void(Status)> then;
+  };
+
   // Packets and time.
   void on_health(const HealthTransition& transition);
   bool take_packets();
@@ -215,7 +230,11 @@ class Control {
   bool plan(const std::shared_ptr<Judgement>& next);
   void compile();
   void install();
-  void unless_judging(std::function<void()> change);
+  void lend(std::function<void()> read, std::function<void()> then);
+  void unless_lent(std::function<void()> change);
+  bool withdraw_routes(std::vector<config::Problem>& warnings);
+  void read_beside(Reading reading);
+  void serve_readings();
   void let_go(std::shared_ptr<const void> thing);
   void publish();
   void finish();
@@ -249,9 +268,11 @@ class Control {
   std::map<std::string, uint64_t> pools_exhausted_;  // as was told
   bool macs_asked_ = true;                           // a port's MAC may be another one now
 
-  std::shared_ptr<ReadOutcome> read_;         // what the builder has read of the file, until its turn comes
-  std::shared_ptr<Judgement> judging_;        // the compiler reads the model for it
-  std::deque<std::function<void()>> judged_;  // what waits for the end of that
+  std::shared_ptr<ReadOutcome> read_;  // what the builder has read of the file, until its turn comes
+  bool lent_ = false;                  // the compiler reads the model
+  std::deque<std::function<void()>> when_back_;  // what waits for the end of that
+  std::shared_ptr<Judgement> judging_;           // it does so for this one
+  std::deque<Reading> readings_waiting_;
   std::optional<Installation> installing_;
   std::deque<ChangeReply> reloads_waiting_;       // for the reload after the one that is under way
   std::deque<ChangeReply> reloads_;               // for the one that is under way

@@ -122,6 +122,21 @@ std::vector<config::Route> LiveModel::routes_of(const DomainRecord& domain) cons
   return all;
 }
 
+size_t LiveModel::routes_of(const config::ModelChange& change) const {
+  if (std::holds_alternative<config::Route>(change.subject)) return 1;
+  if (const auto* named = std::get_if<config::Attachment>(&change.subject)) {
+    const AttachmentRecord* record = attachment(named->name);
+    return kRoutesOfAttachment + (record != nullptr ? record->routes.size() : 0);
+  }
+  const auto* connection = std::get_if<config::Connection>(&change.subject);
+  if (connection == nullptr) return 0;
+  size_t routes = absent_.size();
+  for (const std::string& name : {connection->a, connection->b}) {
+    if (const DomainRecord* record = domain(name)) routes += record->routes.size();
+  }
+  return routes;
+}
+
 void LiveModel::write_to(config::Config& config, Origins* origins, bool with_routes) const {
   Origins unwanted;
   Origins& whose = origins != nullptr ? *origins : unwanted;
@@ -190,42 +205,72 @@ std::optional<std::vector<NextHop>> LiveModel::withhold(DomainRecord& domain, co
   if (rest && rest->size() != members->size()) {
     domain.withheld.insert_or_assign(prefix, *members);
     if (rest->empty()) {
-      absent_.emplace(domain.id, prefix);
+      absent_.emplace(prefix, domain.id);
       return std::nullopt;
     }
   } else {
     domain.withheld.erase(prefix);
   }
-  absent_.erase({domain.id, prefix});
+  absent_.erase({prefix, domain.id});
   return rest;
 }
 
-void LiveModel::withdraw(AttachmentId id, bool withdrawn, std::vector<Problem>& warnings) {
-  const Attachment* there = tables_.attachments->find(id);
-  if (there == nullptr) {
+void LiveModel::withdraw(AttachmentId id, bool withdrawn) {
+  if (tables_.attachments->find(id) == nullptr) {
     withdrawn_.erase(id);
     return;
   }
-  if (withdrawn ? !withdrawn_.insert(id).second : withdrawn_.erase(id) == 0) return;
+  if (withdrawn ? withdrawn_.insert(id).second : withdrawn_.erase(id) != 0)
+    unsettled_.insert_or_assign(id, Settled{});
+}
+
+bool LiveModel::settle_withdrawals(size_t most, std::vector<Problem>& warnings) {
+  while (!unsettled_.empty()) {
+    const auto next = unsettled_.begin();
+    if (!settle_withdrawal(next->first, next->second, most, warnings)) return false;
+    unsettled_.erase(next);
+  }
+  return true;
+}
+
+bool LiveModel::settle_withdrawal(AttachmentId id, Settled& done, size_t& most,
+                                  std::vector<Problem>& warnings) {
+  const Attachment* there = tables_.attachments->find(id);
+  if (there == nullptr) return true;  // it went, and its routes with it
+  if (most == 0) return false;
   const AttachmentRecord& record = *attachment(there->name);
   DomainRecord& domain = domains_.find(record.config.domain)->second;
-  const auto settle = [&](const net::Prefix& prefix) {
-    const std::vector<NextHop>* known = members(domain, prefix);
-    if (known == nullptr) return;
-    const std::vector<NextHop> all = *known;
-    const auto rest = withhold(domain, prefix, &all);
-    if (!rest) {
-      tables_.routes.remove(domain.id, prefix);
-    } else if (const Status set = tables_.routes.set(domain.id, prefix, *rest); !set) {
-      warnings.push_back({record.config.where, "",
-                          "route " + record.config.domain + " " + net::to_string(prefix) +
-                              " could not be made: " + set.error().message});
+  if (!std::exchange(done.gateways, true)) {
+    --most;  // they are few
+    for (const auto& gateway : record.config.gateways) {
+      const auto owner = domain.gateways.find(gateway.subnet());
+      if (owner != domain.gateways.end() && owner->second == record.config.name)
+        settle_route(record, domain, gateway.subnet(), warnings);
     }
-  };
-  for (const net::Prefix& prefix : record.routes) settle(prefix);
-  for (const auto& gateway : record.config.gateways) {
-    const auto owner = domain.gateways.find(gateway.subnet());
-    if (owner != domain.gateways.end() && owner->second == record.config.name) settle(gateway.subnet());
+  }
+  auto route = done.last ? record.routes.upper_bound(*done.last) : record.routes.begin();
+  for (; route != record.routes.end(); ++route) {
+    if (most == 0) return false;
+    --most;
+    settle_route(record, domain, *route, warnings);
+    done.last = *route;
+  }
+  return true;
+}
+
+/// Right whatever was done of it before.
+void LiveModel::settle_route(const AttachmentRecord& record, DomainRecord& domain, const net::Prefix& prefix,
+                             std::vector<Problem>& warnings) {
+  const std::vector<NextHop>* known = members(domain, prefix);
+  if (known == nullptr) return;
+  const std::vector<NextHop> all = *known;
+  const auto rest = withhold(domain, prefix, &all);
+  if (!rest) {
+    tables_.routes.remove(domain.id, prefix);
+  } else if (const Status set = tables_.routes.set(domain.id, prefix, *rest); !set) {
+    warnings.push_back({record.config.where, "",
+                        "route " + record.config.domain + " " + net::to_string(prefix) +
+                            " could not be made: " + set.error().message});
   }
 }
 

@@ -19,6 +19,7 @@
 
 #include "dataplane/core/snapshot.h"
 #include "dataplane/fib/routes.h"
+#include "mgmt/config/change.h"
 #include "mgmt/config/config.h"
 #include "mgmt/model/build_policy.h"
 #include "mgmt/model/id_pool.h"
@@ -135,6 +136,10 @@ class LiveModel {
   std::vector<config::Route> routes_of(const DomainRecord& domain) const;
   /// The same to one prefix; none for what a gateway brings.
   std::vector<config::Route> members_of(const DomainRecord& domain, const net::Prefix& prefix) const;
+  /// How many routes there are to go through to judge a change: the one that it is, those that lead through
+  /// the attachment that it names, those of the domains that it connects, with what is withheld everywhere.
+  size_t routes_of(const config::ModelChange& change) const;
+  static constexpr size_t kRoutesOfAttachment = 10;  // what an attachment itself takes, as if it were routes
   /// Who wants a member of a route; null: a blackhole. Nothing: a gateway brings it.
   std::optional<Origin> origin_of(const DomainRecord& domain, const net::Prefix& prefix,
                                   const dataplane::NextHop* member) const;
@@ -171,11 +176,17 @@ class LiveModel {
   void release(dataplane::AttachmentId id) { attachment_ids_.release(id); }
   void release(dataplane::DomainId id) { domain_ids_.release(id); }
 
-  /// Whether the routes through an attachment are there for the time being; they stay configured. Changes
-  /// Routes, so not between plan() of a transaction and the end of its Plan. A stale id is forgotten. Routes
-  /// that could not be made again for want of memory are told by name.
-  void withdraw(dataplane::AttachmentId id, bool withdrawn, std::vector<Problem>& warnings);
+  /// Whether the routes through an attachment are there for the time being; they stay configured. A stale id
+  /// is forgotten. settle_withdrawals() makes it so.
+  void withdraw(dataplane::AttachmentId id, bool withdrawn);
   bool withdrawn(dataplane::AttachmentId id) const { return withdrawn_.contains(id); }
+  /// Takes routes out of Routes and puts them in again, as withdraw() has said: a call does no more than
+  /// `most` of them, and is repeated until it returns true. Not between begin_plan() of a transaction and the
+  /// end of its Plan; transactions in between find each route as it was or as it will be. Routes that could
+  /// not be made again for want of memory are told by name.
+  bool settle_withdrawals(size_t most, std::vector<Problem>& warnings);
+  /// Routes that are withheld with all that they lead to.
+  size_t absent() const { return absent_.size(); }
 
   /// The underlay leads a path otherwise than before. Changes the attachments that go this way, in place;
   /// what was replaced has to be kept until the workers are quiescent.
@@ -207,6 +218,16 @@ class LiveModel {
   /// have; nothing: no route.
   std::optional<std::vector<dataplane::NextHop>> withhold(DomainRecord& domain, const net::Prefix& prefix,
                                                           const std::vector<dataplane::NextHop>* members);
+  /// How far settle_withdrawals() has come with an attachment.
+  struct Settled {
+    bool gateways = false;
+    std::optional<net::Prefix> last;  // of its routes; nothing: none
+  };
+  /// Takes from `most` what it does.
+  bool settle_withdrawal(dataplane::AttachmentId id, Settled& done, size_t& most,
+                         std::vector<Problem>& warnings);
+  void settle_route(const AttachmentRecord& record, DomainRecord& domain, const net::Prefix& prefix,
+                    std::vector<Problem>& warnings);
 
   StartFacts facts_;
   Tables tables_;
@@ -224,7 +245,8 @@ class LiveModel {
   std::map<dataplane::PortIndex, uint32_t> natives_;  // how many native attachments a port has
   std::map<UnderlayPath, Path> paths_;
   std::set<dataplane::AttachmentId> withdrawn_;
-  std::set<std::pair<dataplane::DomainId, net::Prefix>> absent_;  // routes withheld with all their members
+  std::map<dataplane::AttachmentId, Settled> unsettled_;          // of which Routes does not have it so yet
+  std::set<std::pair<net::Prefix, dataplane::DomainId>> absent_;  // routes withheld with all their members
   Settings settings_;
   Rulesets rulesets_before_;
   uint32_t rules_generation_ = 0;

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -84,6 +85,7 @@ class Plan {
   std::vector<Connect> connected_;
   std::vector<dataplane::DomainId> new_domains_;
   std::vector<std::unique_ptr<const dataplane::Attachment>> attachments_;
+  std::vector<std::set<net::Prefix>> left_routes_;  // of attachments that are in another domain now
   std::vector<std::pair<dataplane::TunnelKey, dataplane::AttachmentId>> keys_;
   std::vector<dataplane::TunnelKey> gone_peers_;
   bool outer_changed_ = false;  // what ports expect: UDP ports, native attachments
@@ -222,6 +224,7 @@ class Transaction {
   void check_group_cycles();
   const Settings& settings() const { return settings_ ? *settings_ : model_.settings_; }
   std::vector<const config::Group*> groups() const;
+  uint32_t tell_absent(dataplane::RouteChanges& changes) const;
   void check_exposed();
   void check_room();
 

@@ -639,10 +639,36 @@ const config::Location& Transaction::place_of(const net::Prefix& prefix,
   return otherwise;
 }
 
+/// What is withheld may come back at any time. It counts where a route of the same prefix comes; where
+/// domains are connected, all of it does. How many were not told.
+uint32_t Transaction::tell_absent(RouteChanges& changes) const {
+  const auto& absent = model_.absent_;
+  auto untold = static_cast<uint32_t>(absent.size());
+  const auto tell = [&](auto from, const auto& goes_on) {
+    for (; from != absent.end() && goes_on(from->first); ++from, --untold)
+      changes.set(from->second, from->first, false);
+  };
+  if (absent.empty()) return untold;
+  const bool connects = std::any_of(connections_.begin(), connections_.end(),
+                                    [](const auto& c) { return c.second.after.has_value(); });
+  if (connects) {
+    tell(absent.begin(), [](const net::Prefix&) { return true; });
+    return untold;
+  }
+  std::set<net::Prefix> told;
+  for (const auto& [name, edits] : routes_) {
+    for (const auto& [prefix, edit] : edits) {
+      if (told.insert(prefix).second)
+        tell(absent.lower_bound({prefix, DomainId{}}),
+             [&equal = prefix](const net::Prefix& p) { return p == equal; });
+    }
+  }
+  return untold;
+}
+
 void Transaction::check_exposed() {
   RouteChanges changes(model_.tables_.routes);
-  // What is withheld may come back at any time.
-  for (const auto& [domain, prefix] : model_.absent_) changes.set(domain, prefix, false);
+  const uint32_t untold = tell_absent(changes);
   for (const auto& [name, edits] : routes_) {
     const DomainId domain = domain_id(name);
     for (const auto& [prefix, edit] : edits) {
@@ -679,7 +705,7 @@ void Transaction::check_exposed() {
                 " both expose " + net::to_string(conflict.prefix) + " to domain " +
                 name_of_id(conflict.seen_by));
   }
-  if (const uint32_t excess = changes.excess(); excess != 0) {
+  if (const uint32_t excess = changes.excess(untold); excess != 0) {
     problem({}, "route", "there is no room for so many routes; " + std::to_string(excess) + " are too many");
   }
 }

@@ -175,7 +175,7 @@ void Transaction::plan_attachments(Plan& plan) {
     record.origin = edit.origin;
     if (another) {
       record.id = model_.attachment_ids_.take();
-      record.routes.clear();
+      plan.left_routes_.push_back(std::exchange(record.routes, {}));
     }
     DomainRecord& domain = model_.domains_.find(record.config.domain)->second;
     ++domain.attachments;

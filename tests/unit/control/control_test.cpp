@@ -97,6 +97,18 @@ class ControlTest : public ::testing::Test {
     settle();
     return answer.value();
   }
+  Result<control::RoutesView> routes(const control::RoutesQuery& query) {
+    std::optional<Result<control::RoutesView>> answer;
+    control_->routes(query, [&](auto view) { answer = std::move(view); });
+    if (!answer) settle();
+    return answer.value();
+  }
+  std::shared_ptr<const control::Configured> configured(control::ConfiguredParts parts) {
+    std::shared_ptr<const control::Configured> answer;
+    control_->configured(parts, [&](auto all) { answer = all.value(); });
+    if (answer == nullptr) settle();
+    return answer;
+  }
   AttachmentId attachment(const char* name) {
     AttachmentId id;
     dataplane_->current().attachments->for_each([&](const Attachment& a) {
@@ -150,8 +162,8 @@ TEST_F(ControlTest, ASilentAttachmentGoesDownIsAnnouncedAndItsRoutesAreWithdrawn
   const AttachmentId a = attachment("cloud-a");
   const auto state = [&] { return control_->health().view(a).state; };
   const auto route_is_there = [&] {
-    const auto routes = control_->routes({"prod"}).value().domains;
-    return std::any_of(routes[0].routes.begin(), routes[0].routes.end(),
+    const auto views = routes({"prod"}).value().domains;
+    return std::any_of(views[0].routes.begin(), views[0].routes.end(),
                        [](const auto& route) { return route.prefix == "10.1.64.0/18"; });
   };
   EXPECT_TRUE(route_is_there());
@@ -329,7 +341,7 @@ TEST_F(ControlTest, ExposeOnAConnectionActs) {
   narrow.expose = std::vector{net::parse_prefix("10.3.0.0/25").value()};
   ASSERT_TRUE(transact({{add, narrow}}).problems.empty());
   const auto prefixes = [&](const char* name) {
-    const auto views = control_->routes({name}).value().domains;
+    const auto views = routes({name}).value().domains;
     std::vector<std::string> all;
     for (const auto& route : views[0].routes) {
       if (route.kind == "exposed") all.push_back(route.prefix + " of " + route.from_domain);
@@ -357,7 +369,7 @@ TEST_F(ControlTest, AReloadTouchesOnlyWhatCameFromTheFile) {
   EXPECT_EQ(answer.problems, std::vector<std::string>{});
   EXPECT_EQ(answer.changes, std::vector<std::string>{"+ attachment cloud-d"});
   EXPECT_EQ(attachment("cloud-e"), e);
-  const auto all = control_->configured({.routes = true});
+  const auto all = configured({.routes = true});
   EXPECT_TRUE(all->config.connections.empty());
   const auto vni_of = [&](const char* name) {
     for (const auto& a : all->config.attachments) {
@@ -372,7 +384,7 @@ TEST_F(ControlTest, AReloadTouchesOnlyWhatCameFromTheFile) {
   std::string saved = config::to_toml(all->config);
   write(saved);
   EXPECT_EQ(reload().problems, std::vector<std::string>{});
-  const auto after = control_->configured({});
+  const auto after = configured({});
   for (const auto origin : after->origins.attachments) EXPECT_EQ(origin, model::Origin::file);
   write(saved.substr(0, saved.find("[[domain]]")) + kTwoClouds.substr(kTwoClouds.find("[[domain]]")));
   EXPECT_EQ(reload().problems, std::vector<std::string>{});
@@ -860,10 +872,10 @@ TEST_F(ControlTest, SessionsAreNamed) {
 }
 
 TEST_F(ControlTest, RoutesSayWhoseTheyAre) {
-  const auto all = control_->routes({});
+  const auto all = routes({});
   ASSERT_TRUE(all);
   EXPECT_EQ(all->domains.size(), 3u);
-  const auto shared = control_->routes({"shared"});
+  const auto shared = routes({"shared"});
   ASSERT_TRUE(shared);
   const auto has = [&](std::string_view kind, std::string_view prefix) {
     const auto& routes = shared->domains.front().routes;
@@ -873,7 +885,7 @@ TEST_F(ControlTest, RoutesSayWhoseTheyAre) {
   };
   EXPECT_TRUE(has("exposed", "10.1.64.0/18"));
   EXPECT_TRUE(has("blackhole", "10.66.0.0/16"));
-  EXPECT_FALSE(control_->routes({"nope"}));
+  EXPECT_FALSE(routes({"nope"}));
   ASSERT_TRUE(transact({{add, spoke("cloud-e", "prod", 50)}}).problems.empty());
   config::Route made;
   made.domain = "prod";
@@ -882,7 +894,7 @@ TEST_F(ControlTest, RoutesSayWhoseTheyAre) {
   made.via = ip("10.100.50.9");
   ASSERT_TRUE(transact({{add, made}}).problems.empty());
   const auto within = [&](const char* prefix, size_t max) {
-    const auto view = control_->routes({"prod", net::parse_prefix(prefix), max}).value();
+    const auto view = routes({"prod", net::parse_prefix(prefix), max}).value();
     std::string text;
     for (const auto& r : view.domains[0].routes)
       text +=

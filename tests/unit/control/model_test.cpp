@@ -187,7 +187,8 @@ blackhole = true
   std::vector<config::Problem> warnings;
   const auto drop_of = [&](const char* to) { return route_to(hub, "prod", to).drop; };
   const auto withdraw = [&](bool withdrawn) {
-    hub.live->withdraw(hub.attachment("cloud-a"), withdrawn, warnings);
+    hub.live->withdraw(hub.attachment("cloud-a"), withdrawn);
+    EXPECT_TRUE(hub.live->settle_withdrawals(100, warnings));
     hub.routes->finish(hub.routes->take_pending());
   };
   EXPECT_EQ(drop_of("10.1.64.1"), DropReason::none);

@@ -1,14 +1,8 @@
-// What a large change makes the control thread do in one turn: a policy is judged and compiled beside, so no
-// turn goes through the rules; many routes are judged beside and made in parts. Counted as memory that the
-// thread takes and gives back, not as time.
+// What a large policy makes the control thread do in one turn: it is judged and compiled beside, so no turn
+// goes through the rules. large_changes_test.cpp has the same of many routes.
 #include <gtest/gtest.h>
-#include <poll.h>
-#include <spdlog/sinks/null_sink.h>
 
-#include "fakes.h"
-#include "mgmt/config/change_reader.h"
-#include "mgmt/control/control.h"
-#include "tests/support/counted_new.h"
+#include "counted_hub.h"
 
 namespace weir::test {
 namespace {
@@ -18,73 +12,7 @@ using control::ChangeView;
 using control::Control;
 using enum config::ChangeVerb;
 
-constexpr uint32_t kRules = 10'000, kGroups = 100, kPrefixes = 100, kRoutes = 50'000;
-
-uint64_t work() { return counted_new::allocations + counted_new::frees; }
-
-/// A hub of two domains and much policy; workers are always quiescent.
-class SwapHub {
- public:
-  SwapHub()
-      : routes_(Routes::create({.routes = 2 * kRoutes, .domains = 64}).value()),
-        adjacencies_(AdjacencyTable::create(64).value()),
-        board_(64),
-        log_("swap", std::make_shared<spdlog::sinks::null_sink_st>()),
-        builder_([] {}) {
-    model::StartFacts facts = one_port();
-    facts.policy_rules = 2 * kRules;
-    auto live = std::make_unique<model::LiveModel>(
-        facts,
-        model::Tables{*routes_, std::make_shared<AttachmentTable>(64),
-                      std::make_shared<TunnelTable>(model::tunnel_entries(64)), adjacencies_.get(), &board_});
-    dataplane_ = std::make_unique<FakeDataplane>(live->snapshot());
-    control_ = std::make_unique<Control>(
-        control::ControlParts{
-            *dataplane_, underlay_, *adjacencies_, board_, builder_, mailbox_, log_, {}, {}, "1"},
-        facts, std::move(live),
-        control::FileConfig::of(parse(kTwoClouds.substr(0, kTwoClouds.find("[[domain]]")))), 0);
-    EXPECT_TRUE(control_->start().has_value());
-  }
-
-  struct Done {
-    ChangeView view;
-    uint64_t most = 0;  // work of control in one turn
-    unsigned turns = 0;
-  };
-  Done transact(config::ModelChanges changes) {
-    Done done;
-    bool answered = false;
-    control_->transact(std::move(changes), [&](ChangeView view) {
-      done.view = std::move(view);
-      answered = true;
-    });
-    // And some turns more, in which what was before is let go of.
-    for (int more = 0; more < 8; more += answered && !control_->busy()) {
-      const uint64_t before = work();
-      control_->turn(++now_, false);
-      done.most = std::max(done.most, work() - before);
-      ++done.turns;
-      pollfd fd{mailbox_.fd(), POLLIN, 0};
-      if (control_->busy()) poll(&fd, 1, 10);
-    }
-    return done;
-  }
-  Control& control() { return *control_; }
-  const Snapshot& snapshot() const { return dataplane_->current(); }
-  const Routes& routes() const { return *routes_; }
-
- private:
-  std::unique_ptr<Routes> routes_;
-  std::unique_ptr<AdjacencyTable> adjacencies_;
-  AttachmentBoard board_;
-  spdlog::logger log_;
-  control::Mailbox mailbox_;
-  FakeUnderlay underlay_;
-  std::unique_ptr<FakeDataplane> dataplane_;
-  std::unique_ptr<Control> control_;
-  NanoTime now_ = 1;
-  control::Builder builder_;
-};
+constexpr uint32_t kRules = 10'000, kGroups = 100, kPrefixes = 100;
 
 config::ModelChanges rules(config::ChangeVerb verb, uint16_t port) {
   config::ModelChanges changes;
@@ -122,7 +50,7 @@ RuleIndex decided(const Snapshot& snapshot, uint16_t port) {
 }
 
 TEST(PolicySwap, NoTurnOfControlGoesThroughTheRules) {
-  SwapHub hub;
+  CountedHub hub;
   EXPECT_TRUE(hub.transact(network()).view.problems.empty());
   ASSERT_TRUE(hub.transact(rules(add, 80)).view.problems.empty());
   ASSERT_EQ(decided(hub.snapshot(), 80), 0u);
@@ -138,43 +66,15 @@ TEST(PolicySwap, NoTurnOfControlGoesThroughTheRules) {
   EXPECT_LT(one.most, 1'000u);
   // It can be seen: whoever reads all rules on this thread is counted.
   const uint64_t before = work();
-  hub.control().configured({});
+  {
+    config::Config all;
+    hub.model().write_to(all);
+  }
   EXPECT_GT(work() - before, 5 * kRules);
 }
 
-config::ModelChanges routes(config::ChangeVerb verb) {
-  config::ModelChanges changes;
-  for (uint32_t r = 0; r < kRoutes; ++r) {
-    config::Route route;
-    route.domain = "a";
-    route.prefix = {net::Ipv4{0x0a00'0000 + (r << 8)}, 24};
-    route.blackhole = verb == add;
-    changes.push_back({verb, std::move(route), {}});
-  }
-  return changes;
-}
-
-TEST(LargeChanges, NoTurnOfControlGoesThroughAllRoutes) {
-  SwapHub hub;
-  EXPECT_TRUE(hub.transact(network()).view.problems.empty());
-  const DomainId domain = hub.snapshot().domains[0]->id;
-  for (const auto& [verb, routes_then] : {std::pair(add, kRoutes), std::pair(remove, 0u)}) {
-    const auto done = hub.transact(routes(verb));
-    ASSERT_TRUE(done.view.problems.empty()) << done.view.problems.front();
-    EXPECT_EQ(done.view.changes_total, kRoutes);
-    EXPECT_EQ(hub.routes().size(domain), routes_then);
-    EXPECT_GT(done.turns, kRoutes / Control::kRoutesPerTurn);
-    EXPECT_LT(done.most, kRoutes) << "less than one thing for each route";
-  }
-  auto none = routes(add);
-  std::get<config::Route>(none.back().subject).domain = "b";
-  const auto refused = hub.transact(std::move(none));
-  ASSERT_EQ(refused.view.problems.size(), 1u);
-  EXPECT_EQ(hub.routes().size(domain), 0u);
-}
-
 TEST(PolicySwap, WhatIsRefusedIsRefusedBesideToo) {
-  SwapHub hub;
+  CountedHub hub;
   EXPECT_TRUE(hub.transact(network()).view.problems.empty());
   auto changes = rules(add, 80);
   std::get<config::PolicyRule>(changes[9'000].subject).to.groups = {"group-1000"};
@@ -187,7 +87,7 @@ TEST(PolicySwap, WhatIsRefusedIsRefusedBesideToo) {
 
 /// What comes while a policy is judged or compiled waits for its end, and is judged by what holds then.
 TEST(PolicySwap, OthersWaitForIt) {
-  SwapHub hub;
+  CountedHub hub;
   EXPECT_TRUE(hub.transact(network()).view.problems.empty());
   std::optional<ChangeView> second;
   config::Group empty;

@@ -244,7 +244,11 @@ TEST_F(TransactionTest, WithdrawnRoutesStayConfigured) {
   };
   std::vector<config::Problem> warnings;
   const auto a = hub_.attachment("cloud-a");
-  hub_.live.withdraw(a, true, warnings);
+  const auto withdraw = [&](bool withdrawn) {
+    hub_.live.withdraw(a, withdrawn);
+    EXPECT_TRUE(hub_.live.settle_withdrawals(100, warnings));
+  };
+  withdraw(true);
   EXPECT_EQ(members("10.10.0.0/16"), -1) << "by it only";
   EXPECT_EQ(members("10.1.0.0/24"), -1) << "on-link";
   EXPECT_EQ(members("10.20.0.0/16"), 1) << "others have it too";
@@ -260,12 +264,12 @@ TEST_F(TransactionTest, WithdrawnRoutesStayConfigured) {
   EXPECT_EQ(hub_.transact({{replace, route("prod", "10.10.0.0/16", "cloud-a", "10.1.0.2")},
                            {remove, route("prod", "10.21.0.0/16", "cloud-a", "10.1.0.3")}}),
             Lines{});
-  hub_.live.withdraw(a, false, warnings);
+  withdraw(false);
   hub_.routes->finish(hub_.routes->take_pending());
   EXPECT_EQ(hub_.dump(), before);
   EXPECT_TRUE(warnings.empty());
   // One that is gone is forgotten.
-  hub_.live.withdraw(a, true, warnings);
+  withdraw(true);
   EXPECT_EQ(hub_.transact({{remove, route("prod", "10.10.0.0/16", "cloud-a", "10.1.0.2")},
                            {remove, second},
                            {remove, spoke("cloud-a", "", 0, {})}}),
