@@ -1,6 +1,7 @@
 // Every kind of tunnel, over IPv4 and IPv6, carrying IPv4 and IPv6: what the hub takes and what it sends,
 // byte by byte. The other side is VXLAN over IPv4, which the other tests know, or the same kind.
 #include <gtest/gtest.h>
+#include <rte_mbuf.h>
 
 #include <map>
 
@@ -515,6 +516,56 @@ TEST(Tunnels, UdpChecksumOverIpv4WhereItIsAskedFor) {
   EXPECT_EQ(hub.pass_through(finish(outer_from(t, kB), t, inner(kB, kA, udp(2000, 1000)), 1, false)).size(),
             1u);
   hub.moved();
+}
+
+/// What a device does that was asked for UDP's checksum: sums up from where it is told the header begins,
+/// with the pseudo header's sum in its place.
+Bytes finished_by_device(const rte_mbuf& packet) {
+  const auto* bytes = rte_pktmbuf_mtod(&packet, const uint8_t*);
+  Bytes frame(bytes, bytes + packet.data_len);
+  if ((packet.ol_flags & RTE_MBUF_F_TX_L4_MASK) != RTE_MBUF_F_TX_UDP_CKSUM) return frame;
+  const size_t udp = size_t{packet.l2_len} + packet.l3_len;
+  uint32_t sum = 0;
+  for (size_t i = udp; i < frame.size(); ++i) sum += (i - udp) % 2 == 0 ? frame[i] << 8 : frame[i];
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  const uint16_t checksum = sum == 0xffff ? 0xffff : static_cast<uint16_t>(~sum);
+  frame[udp + 6] = static_cast<uint8_t>(checksum >> 8);
+  frame[udp + 7] = static_cast<uint8_t>(checksum);
+  return frame;
+}
+
+TEST(Tunnels, UdpChecksumIsLeftToAPortThatFillsItIn) {
+  for (const TunnelKind kind : {TunnelKind::vxlan, TunnelKind::geneve}) {
+    for (const bool v6 : {false, true}) {
+      SCOPED_TRACE(std::string(kind == TunnelKind::vxlan ? "VXLAN" : "GENEVE") +
+                   (v6 ? " over IPv6" : " over IPv4"));
+      Tunnel t = tunnel_of(kind, v6, true, 20);
+      t.udp_checksum = true;
+      Bytes by_hub;
+      {
+        TestHub hub(network_of(t).build());
+        const auto got = hub.pass_through(from_spoke(kA, kB, udp()));
+        ASSERT_EQ(got.size(), 1u);
+        by_hub = got[0];
+        hub.moved();
+      }
+      auto snapshot = network_of(t).build();
+      for (auto& port : snapshot->ports) port.tx_checksums = true;
+      TestHub hub(std::move(snapshot));
+      hub.inject(from_spoke(kA, kB, udp()));
+      hub.settle();
+      rte_mbuf* packet[2] = {};
+      ASSERT_EQ(hub.port().collect(0, packet), 1u);
+      EXPECT_EQ(packet[0]->ol_flags & (RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6),
+                v6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4);
+      EXPECT_EQ(packet[0]->ol_flags & RTE_MBUF_F_TX_L4_MASK, RTE_MBUF_F_TX_UDP_CKSUM);
+      const auto* bytes = rte_pktmbuf_mtod(packet[0], const uint8_t*);
+      EXPECT_NE(Bytes(bytes, bytes + packet[0]->data_len), by_hub) << "there was nothing left to do";
+      EXPECT_EQ(finished_by_device(*packet[0]), by_hub);
+      rte_pktmbuf_free(packet[0]);
+      hub.moved();
+    }
+  }
 }
 
 TEST(Tunnels, CutAtEveryByte) {
