@@ -1,5 +1,6 @@
 // What a spoke that comes or goes costs the control thread, at any size of the hub: the counts must hardly
 // grow with it, and no other spoke's sessions may notice.
+#include <poll.h>
 #include <spdlog/sinks/null_sink.h>
 
 #include "fakes.h"
@@ -15,6 +16,7 @@ using control::Control;
 using enum config::ChangeVerb;
 
 constexpr uint32_t kDomains = 4;
+constexpr uint32_t kGroups = 100, kPrefixes = 100;  // prefixes of each group
 constexpr uint32_t kOwnPrefixes = 10;  // of the spoke that comes and goes, whatever the others have
 
 std::string name_of_domain(uint32_t n) { return "d" + std::to_string(n % kDomains); }
@@ -43,9 +45,38 @@ config::ModelChanges spoke_changes(config::ChangeVerb verb, uint32_t n, uint32_t
   return changes;
 }
 
+/// Groups of prefixes and of the spokes that have a tag, as a policy has them, and rules between them.
+config::ModelChanges policy_changes(uint32_t rules) {
+  config::ModelChanges changes;
+  for (uint32_t g = 0; g < kGroups; ++g) {
+    config::Group group;
+    group.name = "group-" + std::to_string(g);
+    if (g % 10 == 9) {
+      group.match = "tier-" + std::to_string(g);
+    } else {
+      for (uint32_t p = 0; p < kPrefixes; ++p)
+        group.prefixes.push_back({net::Ipv4{ip("10.0.0.0").v4().value + ((g * kPrefixes + p) << 8)}, 24});
+    }
+    changes.push_back({add, std::move(group), {}});
+  }
+  for (uint32_t r = 0; r < rules; ++r) {
+    config::PolicyRule rule;
+    rule.id = "rule-" + std::to_string(r);
+    rule.action = config::PolicyAction::allow;
+    rule.from.groups = {"group-" + std::to_string(r % kGroups)};
+    rule.to.groups = {"group-" + std::to_string(r / kGroups % kGroups)};
+    rule.protocol = config::Protocol::tcp;
+    rule.ports = {{static_cast<uint16_t>(1 + r % 1'000), static_cast<uint16_t>(1 + r % 1'000)}};
+    changes.push_back({add, std::move(rule), {}});
+  }
+  return changes;
+}
+
 /// Control with everything around it, and workers that are always quiescent.
 class CostHub {
  public:
+  static constexpr uint32_t kMostRules = 20'000;
+
   CostHub(uint32_t spokes, uint32_t routes)
       : routes_(Routes::create({.routes = routes + 2 * spokes + 16'384, .domains = 64}).value()),
         adjacencies_(AdjacencyTable::create(64).value()),
@@ -53,6 +84,7 @@ class CostHub {
         log_("cost", std::make_shared<spdlog::sinks::null_sink_st>()),
         builder_([] {}) {
     model::StartFacts facts = one_port();
+    facts.policy_rules = kMostRules;
     auto live = std::make_unique<model::LiveModel>(
         facts, model::Tables{*routes_, std::make_shared<AttachmentTable>(spokes + 64),
                              std::make_shared<TunnelTable>(model::tunnel_entries(spokes + 64)),
@@ -74,6 +106,12 @@ class CostHub {
       if (!view.problems.empty()) ADD_FAILURE() << view.problems.front();
     });
     for (int i = 0; i < 8 && !done; ++i) control_->turn(++now_, false);
+    // Much policy is compiled beside.
+    for (int i = 0; i < 10'000 && !done; ++i) {
+      pollfd fd{mailbox_.fd(), POLLIN, 0};
+      poll(&fd, 1, 10);
+      control_->turn(++now_, false);
+    }
     EXPECT_TRUE(done);
   }
   /// The workers have purged what went, and the index is free again.
@@ -123,6 +161,7 @@ SpokeCost cost_at(uint32_t spokes, uint32_t routes) {
     domain.name = name_of_domain(d);
     hub.transact({{add, domain, {}}});
   }
+  hub.transact(policy_changes(size_from("WEIR_RULES", 500)));
   for (uint32_t n = 0; n < spokes; ++n)
     hub.transact(spoke_changes(add, n, routes / spokes, ip("32.0.0.0").v4().value));
   const auto versions = hub.versions(spokes);
