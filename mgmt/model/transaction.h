@@ -191,7 +191,8 @@ class Transaction {
   bool may(Verb verb, bool exists, Origin origin, const config::Location& where, const What& what);
   RouteEdit& route_edit(const std::string& domain, const net::Prefix& prefix);
   const RouteEdit* find_edit(const std::string& domain, const net::Prefix& prefix) const;
-  void gateways_changed(const AttachmentEdit& edit);
+  void gateways_go(const AttachmentEdit& edit);
+  void gateways_come(const AttachmentEdit& edit);
   void problem(const config::Location& where, std::string key, std::string message) {
     problems_.push_back({where, std::move(key), std::move(message)});
   }

@@ -60,7 +60,9 @@ std::vector<Problem> Transaction::check() {
   for (const auto& [name, edit] : domains_) {
     if (edit.after && edit.before == nullptr) new_domains_.emplace(name, model_.domain_ids_.next(fresh++));
   }
-  for (const auto& [name, edit] : attachments_) gateways_changed(edit);
+  // A subnet may go from one attachment to another.
+  for (const auto& [name, edit] : attachments_) gateways_go(edit);
+  for (const auto& [name, edit] : attachments_) gateways_come(edit);
   check_room();
   if (problems_.empty()) {
     check_attachments();
@@ -79,14 +81,16 @@ std::vector<Problem> Transaction::check() {
 }
 
 /// The routes that an attachment's gateways bring follow it.
-void Transaction::gateways_changed(const AttachmentEdit& edit) {
-  if (edit.before != nullptr) {
-    const config::Attachment& old = edit.before->config;
-    for (const auto& gateway : old.gateways) {
-      RouteEdit& route = route_edit(old.domain, gateway.subnet());
-      if (route.on_link == old.name) route.on_link.clear();
-    }
+void Transaction::gateways_go(const AttachmentEdit& edit) {
+  if (edit.before == nullptr) return;
+  const config::Attachment& old = edit.before->config;
+  for (const auto& gateway : old.gateways) {
+    RouteEdit& route = route_edit(old.domain, gateway.subnet());
+    if (route.on_link == old.name) route.on_link.clear();
   }
+}
+
+void Transaction::gateways_come(const AttachmentEdit& edit) {
   if (!edit.after) return;
   for (const auto& gateway : edit.after->gateways) {
     RouteEdit& route = route_edit(edit.after->domain, gateway.subnet());

@@ -64,6 +64,21 @@ TEST_F(TransactionTest, SaysWhatIsWrongAllAtOnce) {
        R"(rule "r": no domain is called "nowhere")"});
 }
 
+TEST_F(TransactionTest, AGatewaySubnetMayGoToAnotherAttachment) {
+  EXPECT_EQ(hub_.transact({{add, spoke("east", "prod", 51, {"10.5.0.1/24"})},
+                           {add, spoke("west", "prod", 52, {"10.6.0.1/24"})}}),
+            Lines{});
+  EXPECT_EQ(hub_.transact({{replace, spoke("east", "prod", 51, {"10.6.0.1/24"})},
+                           {replace, spoke("west", "prod", 52, {"10.5.0.1/24"})}}),
+            Lines{});
+  const auto prod = hub_.live.domains().find("prod")->second.id;
+  for (const auto& [subnet, name] : {std::pair("10.5.0.0/24", "west"), std::pair("10.6.0.0/24", "east")}) {
+    const auto* target = hub_.routes->find(prod, prefix(subnet));
+    ASSERT_NE(target, nullptr) << subnet;
+    EXPECT_EQ(target->members.front().attachment, hub_.attachment(name)) << subnet;
+  }
+}
+
 TEST_F(TransactionTest, WhatIsInUseStays) {
   refuse({{remove, spoke("cloud-a", "", 0, {})}},
          {R"(route prod 10.10.0.0/16 attachment cloud-a via 10.1.0.2: attachment "cloud-a" would be gone)"});
