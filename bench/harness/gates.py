@@ -125,6 +125,8 @@ GATES = (
     _translated("nat-64k"),
     Gate("handoff", "cycles per handed-over packet, both cores", lambda run: _summary(list(_Costs("handoff").by_turn(run).values())), 80,
          at_most=True),
+    Gate("together", "two workers / one, half of the packets handed over",
+         lambda run: _summary(list(_Costs("together").by_turn(run).values())), 1.6),
 )
 
 

@@ -16,7 +16,7 @@ import tempfile
 import time
 
 from .contender import Contender, Failed, Missing, Sample
-from .machine import WORKER_CORE
+from .machine import HOUSE_CORE, WORKER_CORE
 from .rows import Row
 
 END_OF_ROUND = b"-- end of round\n"
@@ -31,10 +31,11 @@ OWN_KEYS = {"name", "family_index", "per_family_instance_index", "run_name", "ru
 
 class MicroContender(Contender):
     """`case`: the whole name of one case of the binary weir_`bench`_bench in the build folder. Its counter `counter`
-    is the sample's value, the other counters are extra. `checked` says what the binary verifies before it measures."""
+    is the sample's value, the other counters are extra. `checked` says what the binary verifies before it measures.
+    `cores`: that it may use; where one of them is not ours, all that are."""
 
-    def __init__(self, name, build, bench, case, counter="cycles", checked=""):
-        self.name, self.case, self.counter, self.checked = name, case, counter, checked
+    def __init__(self, name, build, bench, case, counter="cycles", checked="", cores=(WORKER_CORE,)):
+        self.name, self.case, self.counter, self.checked, self.cores = name, case, counter, checked, cores
         self.path = os.path.join(build, "bench", f"weir_{bench}_bench")
         self.process = self.errors = None
         self.unread = b""
@@ -42,7 +43,8 @@ class MicroContender(Contender):
     def start(self):
         if not os.access(self.path, os.X_OK):
             raise Missing(f"{os.path.basename(self.path)} is not built; `make build` builds it")
-        pinned = ["taskset", "-c", str(WORKER_CORE)] if WORKER_CORE in os.sched_getaffinity(0) else []
+        listed = ",".join(map(str, self.cores))
+        pinned = ["taskset", "-c", listed] if os.sched_getaffinity(0).issuperset(self.cores) else []
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             [*pinned, self.path, f"--benchmark_filter=^{self.case}$", "--benchmark_repetitions=1", "--rounds"],
@@ -161,7 +163,7 @@ def routes_rows(build):
     def updates(row, title, family):
         return Row(row, title, "routes", contenders(family, "update", 10_000, "cycles", _UPDATES_CHECKED),
                    unit="cycles/update", seconds=1.0,
-                   note="One route added or removed. Weir builds the whole table of the domain again.")
+                   note="One route added or removed.")
 
     def sizes(row, title, family, count, note=""):
         return Row(row, title, "routes", contenders(family, "lookup", count, "bytes_per_route", _LOOKUPS_CHECKED),
@@ -212,4 +214,10 @@ def way_rows(build):
             unit="cycles/handed-over packet",
             note="Both workers take turns on one core, so their costs are added and no line has to travel between "
                  "cores; less what one worker alone takes for the same packets."),
+        Row("together", "1k sessions, two workers at a time, each on a core, beside one of them", "way of a packet",
+            [functools.partial(MicroContender, "Weir", build, "way", "together/1024/manual_time", "ratio",
+                               forwarded + "; half of them were handed over", cores=(HOUSE_CORE, WORKER_CORE))],
+            unit="times one worker", higher_is_better=True, seconds=1.0,
+            note="The same packets by one worker alone and by two at once, in turns in one process. `ratio at home`: where "
+                 "none is handed over, which is what the machine gives."),
     ]

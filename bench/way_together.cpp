@@ -1,0 +1,219 @@
+// Two workers at a time, each on a core of its own: what the second one is worth.
+//
+// together: the same packets, VXLAN to VXLAN, by one worker alone and by two at once, in turns. Each worker's
+// thread fills the queue that it is going to receive from, then all begin together, and the time counts until
+// the last packet has left. `ratio`: how many times faster two are where each receives half of its packets
+// for the other one; `ratio at home`: where each receives its own only, which is what the machine gives at
+// best. Filling and emptying the queues is not in it. Needs two cores that nobody else uses, or says little.
+#include <pthread.h>
+#include <rte_mbuf.h>
+#include <sched.h>
+#include <x86intrin.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <random>
+#include <thread>
+
+#include "bench/measure.h"
+#include "tests/packet/spokes.h"
+#include "tests/packet/test_hub.h"
+
+namespace weir::test {
+namespace {
+
+using dataplane::WorkerIndex;
+
+constexpr size_t kBurst = 32, kTurns = 32, kStretch = kBurst * kTurns;  // of each of two workers
+constexpr size_t kStretches = 200;
+constexpr auto kPatience = std::chrono::seconds(5);  // for a stretch, on a machine that is busy
+
+/// The first two cores that this process may use; fewer if there are fewer.
+std::vector<unsigned> own_cores() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  std::vector<unsigned> cores;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return cores;
+  for (unsigned core = 0; core < CPU_SETSIZE && cores.size() < 2; ++core) {
+    if (CPU_ISSET(core, &allowed)) cores.push_back(core);
+  }
+  return cores;
+}
+
+void stay_on(unsigned core) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(core, &one);
+  pthread_setaffinity_np(pthread_self(), sizeof one, &one);
+}
+
+/// All threads wait until each has come.
+class Barrier {
+ public:
+  explicit Barrier(unsigned threads) : threads_(threads) {}
+  void wait() {
+    const unsigned round = round_.load(std::memory_order_acquire);
+    if (came_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
+      came_.store(0, std::memory_order_relaxed);
+      round_.store(round + 1, std::memory_order_release);
+      return;
+    }
+    while (round_.load(std::memory_order_acquire) == round) _mm_pause();
+  }
+
+ private:
+  unsigned threads_;
+  std::atomic<unsigned> came_{0}, round_{0};
+};
+
+/// One frame of each direction of `sessions` sessions in random order, and what opens them.
+struct Feed {
+  std::vector<Bytes> opening, frames;
+
+  explicit Feed(size_t sessions) {
+    for (size_t i = 0; i < sessions; ++i) {
+      const auto port = static_cast<uint16_t>(1'024 + i);
+      opening.push_back(from_spoke(kA, kB, udp(port, 7, std::string(22, 'x')), Ip::v4));
+      frames.push_back(opening.back());
+      frames.push_back(from_spoke(kB, kA, udp(7, port, std::string(22, 'x')), Ip::v4));
+    }
+    std::shuffle(frames.begin(), frames.end(), std::mt19937(1));
+  }
+};
+
+enum class Received : uint8_t { anywhere, at_home };
+
+/// A hub that knows all sessions of a feed, with a list of frames for each worker's queue.
+class Workers {
+ public:
+  Workers(const Feed& feed, uint16_t workers, Received where)
+      : hub_(network(true, workers).build(), {.workers = workers, .buffers = 16'383}), queues_(workers) {
+    for (const Bytes& frame : feed.opening) pass(frame);
+    for (size_t i = 0; i < feed.frames.size(); ++i) {
+      const bool other = workers > 1 && is_for_other(feed.frames[i]);
+      const size_t queue = where == Received::at_home ? size_t{other} : i % workers;
+      queues_[queue].push_back(feed.frames[i]);
+    }
+    hub_.moved();
+  }
+
+  /// Cycles from the first packet to the last of each of `stretches`, sorted; less if it takes too long.
+  std::vector<uint64_t> run(const std::vector<unsigned>& cores, size_t stretches) {
+    const auto workers = static_cast<unsigned>(queues_.size());
+    Barrier barrier(workers);
+    std::vector<std::array<uint64_t, 2>> times(workers);
+    std::vector<uint64_t> took;
+    std::atomic<bool> late{false};
+    uint64_t goal = sent();
+    const auto work = [&](WorkerIndex self) {
+      stay_on(cores[self]);
+      size_t next = 0;
+      for (size_t i = 0; i < stretches && !late; ++i) {
+        for (size_t n = 0; n < 2 * kStretch / workers; ++n)
+          hub_.inject(queues_[self][next++ % queues_[self].size()], self);
+        if (self == 0) goal += 2 * kStretch;
+        barrier.wait();
+        const auto end = std::chrono::steady_clock::now() + kPatience;
+        times[self][0] = __rdtsc();
+        for (size_t turn = 0; turn < 2 * kTurns / workers; ++turn) hub_.turn(self);
+        for (unsigned more = 0; sent() < goal && !late; ++more) {
+          hub_.turn(self);
+          if (more % 1'024 == 1'023 && std::chrono::steady_clock::now() > end) late = true;
+        }
+        times[self][1] = __rdtsc();
+        empty(self);
+        barrier.wait();
+        if (self != 0) continue;
+        uint64_t first = times[0][0], last = times[0][1];
+        for (const auto& [begin, finish] : times) {
+          first = std::min(first, begin);
+          last = std::max(last, finish);
+        }
+        took.push_back(last - first);
+      }
+    };
+    std::vector<std::thread> threads;
+    for (unsigned w = 0; w < workers; ++w) threads.emplace_back(work, static_cast<WorkerIndex>(w));
+    for (std::thread& thread : threads) thread.join();
+    packets_ = took.size() * 2 * kStretch;
+    if (late) took.clear();
+    std::sort(took.begin(), took.end());
+    return took;
+  }
+  Counts moved() { return hub_.moved(); }
+  uint64_t packets() const { return packets_; }
+
+ private:
+  void pass(const Bytes& frame) {
+    hub_.inject(frame);
+    hub_.settle();
+    hub_.port().collect();
+  }
+  bool is_for_other(const Bytes& frame) {
+    const uint64_t before = hub_.plane().counters(0).handed_over.get();
+    pass(frame);
+    return hub_.plane().counters(0).handed_over.get() != before;
+  }
+  uint64_t sent() {
+    uint64_t all = 0;
+    for (unsigned w = 0; w < queues_.size(); ++w)
+      all += hub_.plane().counters(static_cast<WorkerIndex>(w)).tx.get();
+    return all;
+  }
+  /// Each worker its own queue, so that buffers stay near it.
+  void empty(WorkerIndex self) {
+    std::array<rte_mbuf*, kBurst> taken{};
+    while (const size_t n = hub_.port().collect(self, taken))
+      rte_pktmbuf_free_bulk(taken.data(), static_cast<unsigned>(n));
+  }
+
+  TestHub hub_;
+  std::vector<std::vector<Bytes>> queues_;
+  uint64_t packets_ = 0;
+};
+
+void together(benchmark::State& state) {
+  const std::vector<unsigned> cores = own_cores();
+  if (cores.size() < 2) return state.SkipWithError("no second core");
+  const Feed feed(static_cast<size_t>(state.range(0)));
+  struct Case {
+    uint16_t workers;
+    Received where;
+    double least_share, most_share;  // of packets that are handed over
+    std::vector<double> cycles = {};
+  };
+  Case cases[] = {
+      {1, Received::anywhere, 0, 0}, {2, Received::anywhere, 0.4, 0.6}, {2, Received::at_home, 0, 0}};
+  for (auto _ : state) {
+    const auto begin = std::chrono::steady_clock::now();
+    for (Case& c : cases) {  // a process has one hub at a time
+      Workers workers(feed, c.workers, c.where);
+      const auto took = workers.run(cores, kStretches);
+      Counts moved = workers.moved();
+      const auto packets = static_cast<int64_t>(workers.packets());
+      if (took.empty() || moved["forwarded"] != packets)
+        return state.SkipWithError("not every packet was forwarded");
+      const double share = static_cast<double>(moved["handed_over"]) / static_cast<double>(packets);
+      if (share < c.least_share || share > c.most_share)
+        return state.SkipWithError("not as many packets were handed over as should be");
+      c.cycles.push_back(static_cast<double>(took[took.size() / 2]));
+    }
+    state.SetIterationTime(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  const auto middle = [](std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+  };
+  const double one = middle(cases[0].cycles);
+  state.counters["ratio"] = one / middle(cases[1].cycles);
+  state.counters["ratio at home"] = one / middle(cases[2].cycles);
+  state.counters["one worker"] = one / (2 * kStretch);
+  state.counters["two workers"] = middle(cases[1].cycles) / (2 * kStretch);
+}
+
+BENCHMARK(together)->Arg(1'024)->UseManualTime()->Apply(bench::common);
+
+}  // namespace
+}  // namespace weir::test
