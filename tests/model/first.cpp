@@ -25,7 +25,8 @@ std::string Model::judge_first(Arrival& a) {
   if (const auto pool = pool_meant(net_, from, a.ends))
     sent_to = find_binding(net_.pools[*pool].to, a.ends.dst, a.ends.dst_port, a.ends.protocol, worker);
   const Decision d = decide(net_, {a.ingress, a.ends, p.type, sent_to});
-  if (answers_elsewhere(a, sent_to) && (d.refused.empty() || d.refused == "no_connection")) return {};
+  const bool asked = d.refused.empty() || d.refused == "no_connection" || d.refused == "inner_martian";
+  if (answers_elsewhere(a, sent_to) && asked) return {};
   if (!d.refused.empty()) return expect_refused(a, {d.refused});
 
   // Of several ways the hub has taken one; by what it did to the packet it is known which, as far as that

@@ -26,7 +26,9 @@ Model::SessionPtr Model::find(const Arrival& a, Side& side, Wrong& wrong) const 
       return session;
     }
     // Other rules of translation may have given its packets to another worker, where it is not known.
-    if (session->met[of] == nat_number_) elsewhere = session.get();
+    // So may a pool that the responder's domain does not see: he has a port of it from before a change.
+    const bool seen = of == 0 || session->source == nullptr || pool_meant(net_, session->domain[1], a.ends);
+    if (session->met[of] == nat_number_ && seen) elsewhere = session.get();
   }
   if (elsewhere != nullptr)
     wrong = "worker " + std::to_string(worker) + " had a packet of " + describe(*elsewhere);

@@ -301,7 +301,7 @@ bool TcpConnection::was_sent(Side from, uint32_t low) const {
   const End& sender = end(from);
   if (!sender.known) return false;
   const Number seq = nearest(low, sender.sent);
-  return seq < sender.sent && seq >= sender.acked - std::max(end(1 - from).bytes(), kLate);
+  return after(sender.sent, seq) && !after(sender.acked - std::max(end(1 - from).bytes(), kLate), seq);
 }
 
 }  // namespace weir::model
