@@ -1,9 +1,11 @@
 #include "dataplane/decide/first_packet.h"
 
-#include <cmath>
+#include <algorithm>
+#include <array>
 
 #include "dataplane/decide/flow_hash.h"
 #include "dataplane/decide/owner.h"
+#include "dataplane/decide/rendezvous.h"
 
 namespace weir::dataplane {
 
@@ -11,28 +13,12 @@ namespace {
 
 /// Not the owner's: the sessions of one worker shall use all members.
 constexpr uint32_t kMemberSeed = 0xcc9e'2d51;
-
-/// splitmix64's finaliser: every bit of the result depends on every bit of `x`.
-uint64_t mixed(uint64_t x) {
-  x = (x ^ x >> 30) * 0xbf58'476d'1ce4'e5b9ULL;
-  x = (x ^ x >> 27) * 0x94d0'49bb'1331'11ebULL;
-  return x ^ x >> 31;
-}
+/// What a server wins has nothing to do with which way leads to it.
+constexpr uint64_t kServerSeed = 0x6f29'1c8e'53d7'b04a;
 
 uint64_t full_name(const NextHop& member) {
   if (!member.has_via) return mixed(member.attachment.value);
   return mixed(member.attachment.value ^ mixed(member.via.bits.hi ^ mixed(member.via.bits.lo)));
-}
-
-/// What a member bids for this flow. The highest bid wins, and bids do not depend on one another, so a member
-/// that leaves moves only its own flows (rendezvous hashing).
-uint64_t random_of(const NextHop& member, uint32_t hash) { return mixed(full_name(member) ^ hash); }
-
-/// The same, so that a member wins with probability weight / sum of weights. Of equal weights the one with
-/// the highest random_of() wins, so there is no need for this then.
-double weighted_bid(const NextHop& member, uint32_t hash) {
-  const double uniform = (static_cast<double>(random_of(member, hash) >> 11) + 0.5) * 0x1p-53;  // in (0, 1)
-  return -static_cast<double>(member.weight) / std::log(uniform);
 }
 
 template <typename Usable, typename Bid>
@@ -60,9 +46,12 @@ const NextHop* choose(const RouteTarget& target, uint32_t hash, MemberName keep,
     }
   }
   if (target.equal_weights) {
-    return highest(target, usable, [hash](const NextHop& member) { return random_of(member, hash); });
+    return highest(target, usable,
+                   [hash](const NextHop& member) { return rendezvous_bid(full_name(member), hash); });
   }
-  return highest(target, usable, [hash](const NextHop& member) { return weighted_bid(member, hash); });
+  return highest(target, usable, [hash](const NextHop& member) {
+    return rendezvous_bid(full_name(member), hash, member.weight);
+  });
 }
 
 /// Addresses that never are routed, or a packet from a host to itself.
@@ -151,6 +140,11 @@ RouteAnswer find_route(const Snapshot& snapshot, DomainId domain, const net::IpA
   return answer;
 }
 
+bool server_reached(const Snapshot& snapshot, const PublishedRule& rule, size_t server) {
+  const net::IpAddress& address = rule.servers[server].address;
+  return find_own_route(snapshot, rule.domain, address, 0, 0).drop == DropReason::none;
+}
+
 /// Where the packet is meant to go. False: to nobody.
 static bool translate_destination(const NatTable& nat, const FirstPacket& packet, FirstDecision& decision) {
   const auto slot = static_cast<uint16_t>(decision.from_domain.index());
@@ -167,6 +161,34 @@ static bool translate_destination(const NatTable& nat, const FirstPacket& packet
   // ICMP: both are the identifier (core/tuple.h).
   if (port_class(packet.tuple.protocol) == PortClass::icmp) decision.translated.src_port = to.port;
   return true;
+}
+
+/// Which of several servers the packet goes to: the one that its session has already, else by weight one that
+/// is reached. False: none is.
+static bool choose_server(const Snapshot& snapshot, const FirstPacket& packet, uint32_t hash,
+                          FirstDecision& decision) {
+  if (decision.destination.kind != NatKind::published) return true;
+  const PublishedRule& rule = snapshot.nat->rules().published[decision.destination.rule];
+  if (rule.servers.empty()) return true;
+  const auto take = [&](size_t i) {
+    decision.destination.address = decision.translated.dst = rule.servers[i].address;
+    return true;
+  };
+  std::array<double, PublishedRule::kMaxServers> bids;
+  const auto end = bids.begin() + static_cast<std::ptrdiff_t>(rule.servers.size());
+  for (size_t i = 0; i < rule.servers.size(); ++i) {
+    const PublishedRule::Server& server = rule.servers[i];
+    if (packet.server && server.address == *packet.server) return take(i);
+    const uint64_t name = mixed(server.address.bits.hi ^ mixed(server.address.bits.lo ^ kServerSeed));
+    bids[i] = rendezvous_bid(name, hash, server.weight);
+  }
+  for (;;) {
+    const auto best = std::max_element(bids.begin(), end);
+    if (*best <= 0) return false;
+    const auto i = static_cast<size_t>(best - bids.begin());
+    if (server_reached(snapshot, rule, i)) return take(i);
+    *best = 0;
+  }
 }
 
 /// What the source becomes. False: the answers would not come back to this session.
@@ -219,8 +241,10 @@ FirstDecision decide_route(const Snapshot& snapshot, const FirstPacket& packet) 
   decision.last_step = Step::route;
   if (ingress->is_gateway(packet.tuple.dst)) return dropped(DropReason::inner_hub_address);
   decision.translated = packet.tuple;
-  if (snapshot.nat != nullptr && !translate_destination(*snapshot.nat, packet, decision))
-    return dropped(DropReason::nat_closed);
+  if (snapshot.nat != nullptr) {
+    if (!translate_destination(*snapshot.nat, packet, decision)) return dropped(DropReason::nat_closed);
+    if (!choose_server(snapshot, packet, hash, decision)) return dropped(DropReason::attachment_down);
+  }
   const net::IpAddress& dst = decision.translated.dst;
   const DomainId meant = decision.destination.domain;
   const RouteAnswer route = meant.valid() ? find_own_route(snapshot, meant, dst, hash, packet.keep[0])

@@ -24,6 +24,9 @@ struct FirstPacket {
   /// The members that a live session uses, towards the destination and towards the source: kept while their
   /// route has them and they are usable.
   MemberName keep[2] = {0, 0};
+  /// Where a live session goes that is translated: of several servers that share a published address and port
+  /// it stays with that one while it is one of them, reached or not.
+  std::optional<net::IpAddress> server = {};
   /// Sent to a pool's or a published address: the binding there; null: there is none.
   const Binding* binding = nullptr;
   /// Of ICMP and ICMPv6; nothing: an echo request.
@@ -100,6 +103,10 @@ struct RouteAnswer {
 /// `attachment_down`.
 RouteAnswer find_route(const Snapshot& snapshot, DomainId domain, const net::IpAddress& destination,
                        uint32_t hash, MemberName keep = 0);
+
+/// Do the routes of the rule's domain lead to this one of its several servers, by an attachment that is up?
+/// One that is not reached is given no session.
+bool server_reached(const Snapshot& snapshot, const PublishedRule& rule, size_t server);
 
 /// May packets be sent there? Asked for first packets and when a session is decided again.
 bool is_usable(const Snapshot& snapshot, const NextHop& member);

@@ -6,7 +6,8 @@
 //   to a pool    the worker whose block the destination port lies in: it gave the port out
 //   static       the same hash, of the tuple as it is once its destination is translated
 //   published    hash of the peer's address and port, for packets to and from the server, so that the
-//                sessions of a server spread over the workers
+//                sessions of a server spread over the workers. Of several servers any may be the one: between
+//                two of such, all of a protocol is one worker's
 //   from where   hash of the source's address and port, if a pool may be its source: so one worker has all
 //   a pool is    sessions of a host's port, and gives it one binding to anywhere; the answers come to a pool
 //                address, and those of sessions that are not translated after all have the same end
@@ -61,6 +62,8 @@ inline WorkerIndex owner_behind(const NatTable& nat, Tuple tuple, const NatTable
       return worker_of(end_hash(tuple.src, 0, 0, kOwnerSeed), snapshot);
     case NatTable::Ends::dst_host:
       return worker_of(end_hash(tuple.dst, 0, 0, kOwnerSeed), snapshot);
+    case NatTable::Ends::neither:
+      return worker_of(end_hash(net::IpAddress{}, 0, tuple.protocol, kOwnerSeed), snapshot);
     case NatTable::Ends::both:
       break;
   }

@@ -142,7 +142,8 @@ Bindings::Answer Bindings::publish(const NatTable& nat, DomainId host, const net
     there.protocol = net::kProtoTcp;
     const NatTable::Destination to = nat.destination(place.realm, there);
     if (to.kind == NatKind::published) {
-      if (to.address != server || to.port != port || to.domain != host) continue;
+      const bool several = !nat.rules().published[to.rule].servers.empty();
+      if (several || to.address != server || to.port != port || to.domain != host) continue;
       place.port = wanted;
       place.is_published = true;
       return {};

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "dataplane/net/headers.h"
+
 namespace weir::dataplane {
 
 namespace {
@@ -62,6 +64,9 @@ const uint16_t* NatTable::Places::find(const Place& place) const {
 
 NatTable::NatTable(NatRules rules, uint16_t workers) : rules_(std::move(rules)) {
   if (rules_.pools.size() > kMaxPools) rules_.pools.resize(kMaxPools);
+  for (PublishedRule& rule : rules_.published) {
+    if (rule.servers.size() > PublishedRule::kMaxServers) rule.servers.resize(PublishedRule::kMaxServers);
+  }
   for (uint32_t block = 0; block < kPortBlocks; ++block) {
     block_owners_[block] = block_owner(static_cast<uint16_t>(block * kPortsPerBlock), workers);
   }
@@ -111,25 +116,52 @@ void NatTable::build_domains() {
 
 void NatTable::build_places() {
   std::vector<std::pair<Place, uint16_t>> published, servers;
+  const auto add_servers = [&](bool several) {  // of a place that is in both, several count
+    for (size_t i = 0; i < rules_.published.size(); ++i) {
+      const PublishedRule& rule = rules_.published[i];
+      if (!rule.servers.empty() != several) continue;
+      const auto index = static_cast<uint16_t>(i);
+      for (const PublishedRule::Server& server : rule.servers)
+        servers.push_back({{server.address, rule.server_port, kAnywhere, rule.protocol}, index});
+      servers.push_back({{rule.server, rule.server_port, kAnywhere, rule.protocol}, index});
+    }
+  };
+  add_servers(true);
+  add_servers(false);
   for (size_t i = 0; i < rules_.published.size(); ++i) {
     const PublishedRule& rule = rules_.published[i];
-    const auto index = static_cast<uint16_t>(i);
-    servers.push_back({{rule.server, rule.server_port, kAnywhere, rule.protocol}, index});
-    if (rule.ftp) {
-      has_ftp_servers_ = true;
-      for (const net::IpAddress& address : {rule.server, rule.address})
-        servers.push_back({{address, 0, kAnywhere, rule.protocol}, index});
-    }
     for (const DomainId id : rule.seen_by) {
-      published.push_back(
-          {{rule.address, rule.port, static_cast<uint16_t>(id.index()), rule.protocol}, index});
+      published.push_back({{rule.address, rule.port, static_cast<uint16_t>(id.index()), rule.protocol},
+                           static_cast<uint16_t>(i)});
       domain(id).publishes = true;
     }
   }
   has_servers_ = !servers.empty();
   if (!has_servers_) return;
+  for (const net::IpAddress& host : ftp_hosts()) {
+    has_ftp_servers_ = true;
+    servers.push_back({{host, 0, kAnywhere, net::kProtoTcp}, 0});
+  }
   published_.build(published);
   servers_.build(servers);
+}
+
+std::set<net::IpAddress> NatTable::ftp_hosts() const {
+  std::set<net::IpAddress> hosts;
+  for (const PublishedRule& rule : rules_.published) {
+    if (rule.ftp) hosts.insert({rule.server, rule.address});
+  }
+  // Servers that share sessions have to be looked at alike, since a packet to them does not say to which.
+  for (bool grows = !hosts.empty(); grows;) {
+    grows = false;
+    for (const PublishedRule& rule : rules_.published) {
+      const auto is_one = [&](const PublishedRule::Server& s) { return hosts.contains(s.address); };
+      if (rule.protocol != net::kProtoTcp || std::none_of(rule.servers.begin(), rule.servers.end(), is_one))
+        continue;
+      for (const PublishedRule::Server& s : rule.servers) grows |= hosts.insert(s.address).second;
+    }
+  }
+  return hosts;
 }
 
 void NatTable::build_classes() {
@@ -220,20 +252,28 @@ NatTable::Source NatTable::source(DomainId from, DomainId to, const Tuple& tuple
 }
 
 NatTable::Server NatTable::server_at(const net::IpAddress& address, uint16_t port, uint8_t protocol) const {
+  Server server;
+  if (const uint16_t* i = servers_.find({address, port, kAnywhere, protocol})) {
+    server.any = true;
+    server.several = !rules_.published[*i].servers.empty();
+  }
   if (has_ftp_servers_ && servers_.find({address, 0, kAnywhere, protocol}) != nullptr)
-    return Server::all_ports;
-  return servers_.find({address, port, kAnywhere, protocol}) != nullptr ? Server::one_port : Server::none;
+    server.any = server.all_ports = true;
+  return server;
 }
 
 NatTable::Ends NatTable::ends_of(const Tuple& tuple) const {
   if (has_servers_) {
     const Server src = server_at(tuple.src, tuple.src_port, tuple.protocol);
     const Server dst = server_at(tuple.dst, tuple.dst_port, tuple.protocol);
-    if ((src == Server::none) != (dst == Server::none)) {
-      if (src == Server::none) return dst == Server::all_ports ? Ends::src_host : Ends::src;
-      return src == Server::all_ports ? Ends::dst_host : Ends::dst;
+    if (src.any != dst.any) {
+      if (dst.any) return dst.all_ports ? Ends::src_host : Ends::src;
+      return src.all_ports ? Ends::dst_host : Ends::dst;
     }
-    if (src != Server::none) return Ends::both;
+    if (src.any) {
+      if (src.several != dst.several) return src.several ? Ends::dst : Ends::src;
+      return src.several ? Ends::neither : Ends::both;
+    }
   }
   if (rules_.pools.empty()) return Ends::both;
   const Classes src = classes_.find(tuple.src), dst = classes_.find(tuple.dst);

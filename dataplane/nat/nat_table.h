@@ -3,7 +3,8 @@
 // Three kinds, each seen from certain domains:
 //   static     addresses of one domain have others, one for one, where they are seen from elsewhere: a host
 //              (static 1:1) or a whole prefix (mapped). Both ways, without state.
-//   published  an address and port is a server of some domain (destination NAT).
+//   published  an address and port is a server of some domain, or several that share the sessions
+//              (destination NAT).
 //   pool       sessions from some domains to another one get a source from a pool of its addresses.
 //
 // Built by control, then immutable but for the pools' ports, of which each worker has its own. Any worker
@@ -13,6 +14,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,6 +45,15 @@ struct PublishedRule {
   net::IpAddress server;
   uint16_t server_port = 0;
   bool ftp = false;  // the server speaks FTP: what it names is published, too, while it is needed
+  struct Server {
+    net::IpAddress address;
+    uint32_t weight = 1;  // its share of the sessions that begin; 0: it gets none
+    friend bool operator==(const Server&, const Server&) = default;
+  };
+  /// Not empty: the sessions are shared out over these, of which `server` is one. Without FTP. More than
+  /// kMaxServers are left out.
+  std::vector<Server> servers = {};
+  static constexpr size_t kMaxServers = 64;
   friend bool operator==(const PublishedRule&, const PublishedRule&) = default;
 };
 
@@ -82,8 +93,10 @@ class NatTable {
   /// Where a packet to `address` is meant to go.
   struct Destination {
     NatKind kind = NatKind::none;
-    uint16_t rule = 0;       // in its list
-    net::IpAddress address;  // fixed, published: the new one. pool: as the packet has it, its binding tells
+    uint16_t rule = 0;  // in its list
+    /// fixed, published: the new one; of several servers the rule's `server`, whichever the session gets.
+    /// pool: as the packet has it, its binding tells.
+    net::IpAddress address;
     uint16_t port = 0;
     DomainId domain;  // fixed, published: whose address that is; else invalid
   };
@@ -115,8 +128,9 @@ class NatTable {
 
   /// Which ends of a packet its owner is found by, once its destination is translated: both, or only the one
   /// that other packets share something by. Symmetric: for the tuple turned around the same end. src_host,
-  /// dst_host: by its address alone, whatever its port, since one session of FTP announces another.
-  enum class Ends : uint8_t { both, src, dst, src_host, dst_host };
+  /// dst_host: by its address alone, whatever its port, since one session of FTP announces another. neither:
+  /// both are servers that stand for others, and which of them it is is not known before the session is.
+  enum class Ends : uint8_t { both, src, dst, src_host, dst_host, neither };
   Ends ends_of(const Tuple& translated) const;
   /// The worker whose block `port` lies in.
   WorkerIndex port_owner(uint16_t port) const { return block_owners_[port / kPortsPerBlock]; }
@@ -171,7 +185,11 @@ class NatTable {
     friend bool operator==(const Classes&, const Classes&) = default;
   };
 
-  enum class Server : uint8_t { none, one_port, all_ports };
+  struct Server {
+    bool any = false;        // something is published there
+    bool all_ports = false;  // of one that speaks FTP, or shares sessions with one that does
+    bool several = false;    // one of several that share sessions
+  };
   Server server_at(const net::IpAddress& address, uint16_t port, uint8_t protocol) const;
   PerDomain& domain(DomainId id);
   const PerDomain* find_domain(uint16_t slot) const {
@@ -179,13 +197,15 @@ class NatTable {
   }
   void build_domains();
   void build_places();
+  /// Those of which all TCP ports are found by the peer's address alone (Server::all_ports).
+  std::set<net::IpAddress> ftp_hosts() const;
   void build_classes();
 
   NatRules rules_;
   std::array<WorkerIndex, kPortBlocks> block_owners_{};
   std::vector<PerDomain> domains_;  // by slot
   Places published_;
-  Places servers_;  // with port 0: all ports of one that speaks FTP, where it is and where it is published
+  Places servers_;  // with port 0: all ports of a host (Server::all_ports), where it is and is published
   bool has_servers_ = false, has_ftp_servers_ = false;
   uint64_t ftp_pools_ = 0;  // by bit
   AddressMap<Classes> classes_;

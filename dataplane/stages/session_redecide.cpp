@@ -56,6 +56,7 @@ FirstPacket first_packet_of(WorkerContext& ctx, SessionIndex index, const Tuple&
   if ((ctx.sessions->at(index).flags & Session::kTranslated) != 0) {
     const BindingIndex sent_to = ctx.sessions->translation(index).destination_binding;
     if (sent_to != kNoBinding) packet.binding = &ctx.bindings->at(sent_to);
+    packet.server = ctx.sessions->leaving(index, Direction::forward).dst;
   }
   if ((ctx.sessions->at(index).flags & Session::kPending) != 0) {
     packet.names = &ctx.pending->names(cold.pending);

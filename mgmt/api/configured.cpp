@@ -76,11 +76,14 @@ std::string plural_of(std::string_view kind) {
 }
 
 Response get_configured(Source& source, std::string_view kind) {
-  const auto all = source.configured({.counts = kind == "policy", .pools = kind == "nat"});
+  const auto all = source.configured({.counts = kind == "policy", .nat = kind == "nat"});
   if (!all) return failure(all.error());
   Json json = {{plural_of(kind), list_of(kind, **all)}};
   if (kind == "policy") json["default_deny"] = row_of((*all)->default_deny);
-  if (kind == "nat") json["pools"] = to_json((*all)->pools);
+  if (kind == "nat") {
+    json["pools"] = to_json((*all)->pools);
+    json["servers"] = to_json((*all)->servers);
+  }
   return {200, std::move(json)};
 }
 

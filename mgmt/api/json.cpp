@@ -61,6 +61,15 @@ Json to_json(const std::vector<control::PoolView>& pools) {
   return all;
 }
 
+Json to_json(const std::vector<control::ServerView>& servers) {
+  Json all = Json::array();
+  for (const control::ServerView& s : servers) {
+    all.push_back(
+        {{"rule", s.rule}, {"server", s.server}, {"port", s.port}, {"weight", s.weight}, {"up", s.up}});
+  }
+  return all;
+}
+
 Json to_json(const control::StatusView& view) {
   Json workers = Json::array(), ports = Json::array(), attachments = Json::array(), profiles = Json::array();
   for (const auto& w : view.workers) {

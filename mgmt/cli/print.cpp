@@ -164,13 +164,15 @@ std::string print_sessions(const Json& answer) {
 
 std::string print_nat(const Json& answer) {
   std::string out = print_configured(answer, "nat");
-  const Json& pools = list(answer, "pools");
-  if (pools.empty()) return out;
-  out += "\npools\n";
-  return out +
-         columns(pools,
-                 {"name", "domain", "addresses", "capacity", "taken", "given_out", "preserved", "exhausted"},
-                 2);
+  if (const Json& pools = list(answer, "pools"); !pools.empty()) {
+    out += "\npools\n" + columns(pools,
+                                 {"name", "domain", "addresses", "capacity", "taken", "given_out",
+                                  "preserved", "exhausted"},
+                                 2);
+  }
+  if (const Json& servers = list(answer, "servers"); !servers.empty())
+    out += "\nservers\n" + columns(servers, {"rule", "server", "port", "weight", "up"}, 3);
+  return out;
 }
 
 std::string print_routes(const Json& answer) {

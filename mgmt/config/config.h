@@ -374,8 +374,10 @@ struct Nat {
   net::IpAddress address;
   Protocol protocol = Protocol::tcp;
   uint16_t port = 0;
-  net::IpAddress server;
-  uint16_t server_port = 0;  // 0: as `port`
+  std::optional<net::IpAddress> server;  // this or `servers`
+  std::vector<net::IpAddress> servers;   // that share the sessions
+  std::vector<uint32_t> weights;         // by `servers`; empty: all the same
+  uint16_t server_port = 0;              // 0: as `port`
   // snat
   std::vector<net::Prefix> pool;
   PortRange ports = {1'024, 65'535};

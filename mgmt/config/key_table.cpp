@@ -109,7 +109,9 @@ constexpr SectionSpec kSections[] = {
      "Addresses of one domain that others see as other ones, one for one and in both directions: one host "
      "(static "
      "1:1) or a whole prefix (mapped), so that spokes with overlapping addresses reach each other."},
-    {"nat[].dnat", Change::live, false, "A public address and port that is a server in some domain."},
+    {"nat[].dnat", Change::live, false,
+     "A public address and port that is a server in some domain, or several that share the sessions by "
+     "weight."},
     {"nat[].snat", Change::live, false,
      "A pool of public addresses, of which sessions from some domains to another one get their source. The "
      "first "

@@ -1,4 +1,5 @@
 // Keys: address translation.
+#include "dataplane/nat/nat_table.h"
 #include "mgmt/config/choices.h"
 #include "mgmt/config/key_lists.h"
 
@@ -58,8 +59,26 @@ constexpr KeySpec kKeys[] = {
     {.path = "nat[].dnat.domain", .kind = ValueKind::name, .required = true, .help = "The server's domain."},
     {.path = "nat[].dnat.server",
      .kind = ValueKind::ip,
-     .required = true,
+     .fallback_help = "there are `servers`",
      .help = "The server's address there, of the same family."},
+    {.path = "nat[].dnat.servers",
+     .kind = ValueKind::ip,
+     .list = true,
+     .fallback_help = "there is one `server`",
+     .min_items = 1,
+     .max_items = dataplane::PublishedRule::kMaxServers,
+     .help =
+         "Several servers that share the sessions. A session stays with the server that it began with; one "
+         "whose attachment is down is given none."},
+    {.path = "nat[].dnat.weights",
+     .kind = ValueKind::integer,
+     .list = true,
+     .fallback_help = "all the same",
+     .min = 0,
+     .max = 1'000,
+     .min_items = 1,
+     .max_items = dataplane::PublishedRule::kMaxServers,
+     .help = "The share of each of `servers`; 0: it keeps the sessions that it has and is given no other."},
     {.path = "nat[].dnat.server_port",
      .kind = ValueKind::integer,
      .fallback_help = "as `port`",
@@ -71,7 +90,7 @@ constexpr KeySpec kKeys[] = {
      .fallback = "false",
      .help = "Whether the server speaks FTP: ports that it opens for data connections are published while "
              "they are "
-             "needed, and what it says of them is translated. With TCP alone."},
+             "needed, and what it says of them is translated. With TCP and one server alone."},
     {.path = "nat[].snat.from",
      .kind = ValueKind::name,
      .list = true,

@@ -17,7 +17,8 @@ using dataplane::PortPool;
 constexpr size_t kMaxRules = 65'535;
 constexpr std::string_view kPool = "nat[].snat.pool", kInside = "nat[].static.inside",
                            kOutside = "nat[].static.outside", kAddress = "nat[].dnat.address",
-                           kServer = "nat[].dnat.server";
+                           kServer = "nat[].dnat.server", kServers = "nat[].dnat.servers",
+                           kWeights = "nat[].dnat.weights";
 
 /// Does this domain see the rule's outside addresses?
 bool seen_in(const Nat& rule, const std::string& domain) {
@@ -88,14 +89,46 @@ class Judge {
 
   void judge_dnat(size_t i) {
     const Nat& rule = *rules_[i];
-    if (!usable(i, kAddress) || !usable(i, kServer)) return;
+    if (!usable(i, kAddress)) return;
     judge_gateways({rule.address, rule.address, i, kAddress});
-    if (rule.address.family != rule.server.family) {
-      tell(i, kServer, "has to be of the same family as `address`");
-    } else if (net::is_martian(rule.server)) {
-      tell(i, kServer, "is no address of a host");
-    }
     if (rule.ftp && rule.protocol != Protocol::tcp) tell(i, "nat[].dnat.ftp", "speaks TCP");
+    if (around_.is_bad(i, kServer) || around_.is_bad(i, kServers)) return;
+    if (!rule.servers.empty()) {
+      if (rule.server) return tell(i, kServers, "there is one `server`, or there are `servers`");
+      return judge_servers(i);
+    }
+    if (!rule.server) return tell(i, "nat[].dnat", "missing: `server` or `servers`");
+    if (!rule.weights.empty()) tell(i, kWeights, "are of `servers`, and there is one `server`");
+    judge_server(i, *rule.server, kServer);
+  }
+
+  void judge_server(size_t i, const net::IpAddress& server, std::string_view key,
+                    size_t element = NatMisfit::kWhole) {
+    if (rules_[i]->address.family != server.family) {
+      tell(i, key, "has to be of the same family as `address`", element);
+    } else if (net::is_martian(server)) {
+      tell(i, key, "is no address of a host", element);
+    }
+  }
+
+  void judge_servers(size_t i) {
+    const Nat& rule = *rules_[i];
+    for (size_t k = 0; k < rule.servers.size(); ++k) {
+      judge_server(i, rule.servers[k], kServers, k);
+      const auto here = rule.servers.begin() + static_cast<std::ptrdiff_t>(k);
+      if (std::find(rule.servers.begin(), here, *here) != here)
+        tell(i, kServers, net::to_string(*here) + " is there twice", k);
+    }
+    if (rule.ftp)
+      tell(i, "nat[].dnat.ftp", "with several `servers` nobody knows which of them a data connection is for");
+    if (rule.weights.empty() || around_.is_bad(i, kWeights)) return;
+    if (rule.weights.size() != rule.servers.size()) {
+      tell(i, kWeights,
+           "has to have one for each of the " + std::to_string(rule.servers.size()) + " `servers`, not " +
+               std::to_string(rule.weights.size()));
+    } else if (std::all_of(rule.weights.begin(), rule.weights.end(), [](uint32_t w) { return w == 0; })) {
+      tell(i, kWeights, "are all 0: no server is given a session");
+    }
   }
 
   void judge_family(size_t i, const std::vector<net::Prefix>& prefixes, std::string_view key) {

@@ -29,6 +29,8 @@ struct NatSurroundings {
   std::function<bool(const std::string& domain, const net::Prefix& prefix)> has_route;
   /// Has the rule's key a value that can be used? False: what is wrong with it was told already.
   std::function<bool(size_t rule, std::string_view key)> usable;
+  /// Is there a value that cannot be used?
+  std::function<bool(size_t rule, std::string_view key)> is_bad;
   /// " (line 12)" of a rule's key, or nothing.
   std::function<std::string(size_t rule, std::string_view key, size_t element)> place;
 };

@@ -571,6 +571,8 @@ Nat read_nat(const Table& t) {
   inner.get("protocol", kDnatProtocols, nat.protocol);
   inner.get("port", nat.port);
   inner.get("server", nat.server);
+  inner.get("servers", nat.servers);
+  inner.get("weights", nat.weights);
   inner.get("server_port", nat.server_port);
   inner.get("pool", nat.pool);
   inner.get("ports", nat.ports);

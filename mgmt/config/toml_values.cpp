@@ -267,7 +267,9 @@ Values values_of(const Nat& n) {
       values[table + "address"] = toml(n.address);
       values[table + "protocol"] = word(kDnatProtocols, n.protocol);
       values[table + "port"] = toml(uint32_t{n.port});
-      values[table + "server"] = toml(n.server);
+      values[table + "server"] = n.server ? toml(*n.server) : "";
+      values[table + "servers"] = unless_empty(n.servers);
+      values[table + "weights"] = unless_empty(n.weights);
       values[table + "server_port"] = unless_zero(n.server_port);
       break;
     case NatKind::snat:

@@ -87,6 +87,10 @@ void validate_nat(const Validation& v) {
     const Node* value = value_of(*v.draft.nat[rule], key);
     return value != nullptr && !value->bad;
   };
+  around.is_bad = [&](size_t rule, std::string_view key) {
+    const Node* value = tables[rule] != nullptr ? value_of(*v.draft.nat[rule], key) : nullptr;
+    return value != nullptr && value->bad;
+  };
   around.place = [&](size_t rule, std::string_view key, size_t element) {
     return " (" + at_line(node_of(*v.draft.nat[rule], key, element)) + ")";
   };

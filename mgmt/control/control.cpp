@@ -706,7 +706,10 @@ void Control::configured(ConfiguredParts parts, ConfiguredReply reply) {
   const auto answer = [this, all, parts, reply = std::move(reply)](const Status& done) {
     if (!done) return reply(tl::unexpected(done.error()));
     if (parts.counts) add_counts(*all);
-    if (parts.pools) all->pools = pool_views(parts_.dataplane.current());
+    if (parts.nat) {
+      all->pools = pool_views(parts_.dataplane.current());
+      all->servers = server_views(parts_.dataplane.current());
+    }
     reply(std::shared_ptr<const Configured>(all));
   };
   const size_t things = model_->policy_work() + model_->attachments().size() + model_->domains().size();

@@ -95,7 +95,7 @@ struct RuleCountView {
 struct ConfiguredParts {
   bool routes = false;  // a million take the better part of a second
   bool counts = false;  // of the policy's rules
-  bool pools = false;   // of source NAT, and how they are used
+  bool nat = false;     // pools, and how they are used; servers, and whether they are reached
 };
 
 /// What is configured now, by the file and at run time.
@@ -106,6 +106,7 @@ struct Configured {
   std::vector<RuleCountView> rules = {};  // by config.policy; a disabled one has none
   RuleCountView default_deny = {};
   std::vector<PoolView> pools = {};
+  std::vector<ServerView> servers = {};
 };
 
 class Control {

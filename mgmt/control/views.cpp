@@ -308,6 +308,18 @@ std::vector<PoolView> pool_views(const Snapshot& snapshot) {
   return views;
 }
 
+std::vector<ServerView> server_views(const Snapshot& snapshot) {
+  std::vector<ServerView> views;
+  if (snapshot.nat == nullptr) return views;
+  for (const dataplane::PublishedRule& rule : snapshot.nat->rules().published) {
+    for (size_t i = 0; i < rule.servers.size(); ++i) {
+      views.push_back({rule.name, net::to_string(rule.servers[i].address), rule.server_port,
+                       rule.servers[i].weight, dataplane::server_reached(snapshot, rule, i)});
+    }
+  }
+  return views;
+}
+
 SessionView session_view(const SessionRow& row, const Snapshot& snapshot, NanoTime now) {
   SessionView view;
   view.id =

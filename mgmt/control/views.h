@@ -77,6 +77,14 @@ struct PoolView {
   std::vector<dataplane::PortPool::Use> workers;  // the same by worker
 };
 
+/// One of several servers that share a published address and port.
+struct ServerView {
+  std::string rule, server;
+  uint16_t port = 0;
+  uint32_t weight = 0;
+  bool up = false;  // it is reached, and so is given sessions
+};
+
 struct StatusView {
   std::string hub, version;
   uint64_t uptime_s = 0;
@@ -170,6 +178,7 @@ std::vector<DropView> drop_views(const dataplane::Dataplane& dataplane);
 SessionView session_view(const dataplane::SessionRow& row, const dataplane::Snapshot& snapshot,
                          dataplane::NanoTime now);
 std::vector<PoolView> pool_views(const dataplane::Snapshot& snapshot);
+std::vector<ServerView> server_views(const dataplane::Snapshot& snapshot);
 /// Empty for an id that is stale or unknown.
 std::string attachment_name(const dataplane::Snapshot& snapshot, dataplane::AttachmentId id);
 std::string domain_name(const dataplane::Snapshot& snapshot, dataplane::DomainId id);

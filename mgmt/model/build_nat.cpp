@@ -58,7 +58,9 @@ std::shared_ptr<const NatTable> build_nat(const NatInput& input,
         rule.address = from.address;
         rule.port = from.port;
         rule.domain = input.domain(from.domain);
-        rule.server = from.server;
+        for (size_t i = 0; i < from.servers.size(); ++i)
+          rule.servers.push_back({from.servers[i], i < from.weights.size() ? from.weights[i] : 1});
+        rule.server = from.server ? *from.server : from.servers.front();
         rule.server_port = from.server_port != 0 ? from.server_port : from.port;
         rule.ftp = from.ftp;
         break;

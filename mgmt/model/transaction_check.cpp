@@ -622,6 +622,7 @@ void Transaction::check_nat() {
     return will_have_route(domain, prefix);
   };
   around.usable = [](size_t, std::string_view) { return true; };
+  around.is_bad = [](size_t, std::string_view) { return false; };
   around.place = [](size_t, std::string_view, size_t) { return std::string(); };
   config::find_nat_misfits(rules, around, [&](config::NatMisfit misfit) {
     const config::Nat& rule = *rules[misfit.rule];

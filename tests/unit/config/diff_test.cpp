@@ -429,6 +429,8 @@ const ChangeRow kRows[] = {
     {"nat[].snat.ftp", "\"192.0.2.0/24\"], ftp = true", "\"192.0.2.0/24\"], ftp = false",
      "~ nat out: snat.ftp\n"},
     {"nat[].dnat.ftp", "\"10.1.0.21\", ftp = true", "\"10.1.0.21\", ftp = false", "~ nat files: dnat.ftp\n"},
+    {"nat[].dnat.servers", "\"10.1.0.23\"]", "\"10.1.0.24\"]", "~ nat farm: dnat.servers\n"},
+    {"nat[].dnat.weights", "weights = [3, 1]", "weights = [3, 2]", "~ nat farm: dnat.weights\n"},
     {"nat[].static.ftp", "seen_by = [\"shared\"], ftp = true", "seen_by = [\"shared\"], ftp = false",
      "~ nat mapped: static.ftp\n"},
 };

@@ -94,6 +94,42 @@ const ErrorRow kRows[] = {
       "nat[].snat.sources: is of another family than the pool"},
      nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/29\"], sources = "
          "[\"10.0.0.0/8\"] }")},
+    {"one server and several, and none",
+     policy,
+     nat("dnat = { seen_by = [\"shared\"], address = \"10.2.0.80\", port = 443, domain = \"prod\", server = "
+         "\"10.1.0.5\", servers = @@[\"10.1.0.6\"] }") +
+         nat("dnat = @@{ seen_by = [\"shared\"], address = \"10.2.0.80\", port = 80, domain = \"prod\" }",
+             "m"),
+     {"nat[].dnat.servers: there is one `server`, or there are `servers`",
+      "nat[].dnat: missing: `server` or `servers`"},
+     nat("dnat = { seen_by = [\"shared\"], address = \"10.2.0.80\", port = 443, domain = \"prod\", servers = "
+         "[\"10.1.0.5\"] }")},
+    {"servers",
+     policy,
+     nat("dnat = { seen_by = [\"shared\"], address = \"10.2.0.80\", port = 443, domain = \"prod\", servers = "
+         "[\"10.1.0.5\", @@\"2001:db8:1::5\", @@\"127.0.0.1\", @@\"10.1.0.5\"], ftp = @@true }"),
+     {"nat[].dnat.servers: has to be of the same family as `address`",
+      "nat[].dnat.servers: is no address of a host", "nat[].dnat.servers: 10.1.0.5 is there twice",
+      "nat[].dnat.ftp: with several `servers` nobody knows which of them a data connection is for"},
+     nat("dnat = { seen_by = [\"shared\"], address = \"10.2.0.80\", port = 443, domain = \"prod\", servers = "
+         "[\"10.1.0.5\", \"10.1.0.6\"] }")},
+    {"weights",
+     policy,
+     nat("dnat = { seen_by = [\"shared\"], address = \"10.2.0.80\", port = 443, domain = \"prod\", servers = "
+         "[\"10.1.0.5\", \"10.1.0.6\"], weights = @@[1] }") +
+         nat("dnat = { seen_by = [\"shared\"], address = \"10.2.0.80\", port = 80, domain = \"prod\", "
+             "servers = "
+             "[\"10.1.0.5\", \"10.1.0.6\"], weights = @@[0, 0] }",
+             "m") +
+         nat("dnat = { seen_by = [\"shared\"], address = \"10.2.0.80\", port = 81, domain = \"prod\", server "
+             "= "
+             "\"10.1.0.5\", weights = @@[1] }",
+             "o"),
+     {"nat[].dnat.weights: has to have one for each of the 2 `servers`, not 1",
+      "nat[].dnat.weights: are all 0: no server is given a session",
+      "nat[].dnat.weights: are of `servers`, and there is one `server`"},
+     nat("dnat = { seen_by = [\"shared\"], address = \"10.2.0.80\", port = 443, domain = \"prod\", servers = "
+         "[\"10.1.0.5\", \"10.1.0.6\"], weights = [0, 1] }")},
     {"the hub's own address",
      policy,
      nat("dnat = { seen_by = [\"shared\"], address = @@\"10.2.0.1\", port = 443, domain = \"prod\", server = "

@@ -341,6 +341,9 @@ static = { domain = "prod", inside = "10.1.0.64/28", outside = "100.64.7.64/28",
 [[nat]]
 name = "files"
 dnat = { seen_by = ["shared"], address = "10.9.9.9", port = 21, domain = "prod", server = "10.1.0.21", ftp = true }
+[[nat]]
+name = "farm"
+dnat = { seen_by = ["shared"], address = "10.9.9.9", port = 80, domain = "prod", servers = ["10.1.0.22", "10.1.0.23"], weights = [3, 1] }
 [[prefix]]
 prefix = "10.9.0.0/16"
 tags = ["lab"]
