@@ -145,13 +145,15 @@ bool server_reached(const Snapshot& snapshot, const PublishedRule& rule, size_t 
   return find_own_route(snapshot, rule.domain, address, 0, 0).drop == DropReason::none;
 }
 
-/// Where the packet is meant to go. False: to nobody.
-static bool translate_destination(const NatTable& nat, const FirstPacket& packet, FirstDecision& decision) {
+/// Where the packet is meant to go.
+static DropReason translate_destination(const NatTable& nat, const FirstPacket& packet,
+                                        FirstDecision& decision) {
   const auto slot = static_cast<uint16_t>(decision.from_domain.index());
   NatTable::Destination& to = decision.destination;
   to = nat.destination(slot, packet.tuple);
+  if (to.kind == NatKind::unmapped) return DropReason::nat_unmapped;
   if (to.kind == NatKind::pool || to.kind == NatKind::closed) {
-    if (packet.binding == nullptr) return false;
+    if (packet.binding == nullptr) return DropReason::nat_closed;
     to.address = packet.binding->inside;
     to.port = packet.binding->inside_port;
     to.domain = packet.binding->host;
@@ -160,7 +162,7 @@ static bool translate_destination(const NatTable& nat, const FirstPacket& packet
   decision.translated.dst_port = to.port;
   // ICMP: both are the identifier (core/tuple.h).
   if (port_class(packet.tuple.protocol) == PortClass::icmp) decision.translated.src_port = to.port;
-  return true;
+  return DropReason::none;
 }
 
 /// Which of several servers the packet goes to: the one that its session has already, else by weight one that
@@ -191,20 +193,22 @@ static bool choose_server(const Snapshot& snapshot, const FirstPacket& packet, u
   }
 }
 
-/// What the source becomes. False: the answers would not come back to this session.
-static bool translate_source(const Snapshot& snapshot, const Tuple& tuple, FirstDecision& decision) {
+/// What the source becomes; nat_conflict: the answers would not come back to this session.
+static DropReason translate_source(const Snapshot& snapshot, const Tuple& tuple, FirstDecision& decision) {
   const NatTable& nat = *snapshot.nat;
   const DomainId from = decision.from_domain, to = decision.to_domain;
   decision.source = nat.source(from, to, tuple, decision.destination);
   // A pool's port is this worker's, and so is what is sent to it.
-  if (decision.source.kind == NatKind::pool) return true;
+  if (decision.source.kind == NatKind::pool) return DropReason::none;
+  if (decision.source.kind == NatKind::unmapped) return DropReason::nat_unmapped;
   Tuple& leaves = decision.translated;
   if (decision.source.kind == NatKind::fixed) leaves.src = decision.source.address;
   const Tuple answer = leaves.reversed();
   const NatTable::Destination back = nat.destination(static_cast<uint16_t>(to.index()), answer);
-  if (back.kind != decision.source.kind || back.address != tuple.src) return false;
-  return detail::owner_behind(nat, answer, back, snapshot) ==
-         detail::owner_behind(nat, tuple, decision.destination, snapshot);
+  const bool comes_back = back.kind == decision.source.kind && back.address == tuple.src &&
+                          detail::owner_behind(nat, answer, back, snapshot) ==
+                              detail::owner_behind(nat, tuple, decision.destination, snapshot);
+  return comes_back ? DropReason::none : DropReason::nat_conflict;
 }
 
 FirstDecision decide_route(const Snapshot& snapshot, const FirstPacket& packet) {
@@ -242,7 +246,8 @@ FirstDecision decide_route(const Snapshot& snapshot, const FirstPacket& packet) 
   if (ingress->is_gateway(packet.tuple.dst)) return dropped(DropReason::inner_hub_address);
   decision.translated = packet.tuple;
   if (snapshot.nat != nullptr) {
-    if (!translate_destination(*snapshot.nat, packet, decision)) return dropped(DropReason::nat_closed);
+    const DropReason refused = translate_destination(*snapshot.nat, packet, decision);
+    if (refused != DropReason::none) return dropped(refused);
     if (!choose_server(snapshot, packet, hash, decision)) return dropped(DropReason::attachment_down);
   }
   const net::IpAddress& dst = decision.translated.dst;
@@ -260,7 +265,8 @@ FirstDecision decide_route(const Snapshot& snapshot, const FirstPacket& packet) 
     return dropped(DropReason::inner_hub_address);
   decision.last_step = Step::connection;
   if (snapshot.nat != nullptr) {
-    if (!translate_source(snapshot, packet.tuple, decision)) return dropped(DropReason::nat_conflict);
+    const DropReason refused = translate_source(snapshot, packet.tuple, decision);
+    if (refused != DropReason::none) return dropped(refused);
     if (decision.translated.src == dst) return dropped(DropReason::inner_martian);
   }
   return decision;

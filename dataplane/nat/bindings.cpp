@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "dataplane/nat/port_plan.h"
 #include "dataplane/net/headers.h"
 
 namespace weir::dataplane {
@@ -22,10 +23,13 @@ constexpr uint32_t kPortsTried = 64;
 /// waits for a head alone.
 constexpr size_t kHeads = 4;
 
-/// The pool has what the binding has.
+/// The pool has what the binding has, and the host may have it.
 bool fits(const PoolRule& rule, const Binding& b) {
-  return b.realm == rule.to.index() && rule.pool->has_port(b.outside_port) &&
-         rule.pool->index_of(b.outside).has_value();
+  const std::optional<uint32_t> address = rule.pool->index_of(b.outside);
+  if (b.realm != rule.to.index() || !rule.pool->has_port(b.outside_port) || !address) return false;
+  if (rule.ports_per_host == 0) return true;
+  const std::optional<PortPlan> plan = plan_of(rule, b.inside);
+  return plan && plan->address == *address && plan->ports.has(b.outside_port);
 }
 
 uint32_t hash_of(uint64_t secret, const net::IpAddress& a, uint64_t rest) {
@@ -107,14 +111,21 @@ Bindings::Answer Bindings::add(const NatTable& nat, const PoolRule& rule, Domain
   PortPool& pool = *rule.pool;
   const auto realm = static_cast<uint16_t>(rule.to.index());
   const uint32_t count = pool.addresses();
-  const uint32_t paired =
-      static_cast<uint32_t>(uint64_t{hash_of(kPairing, tuple.src, host.value)} * count >> 32);
+  uint32_t paired = static_cast<uint32_t>(uint64_t{hash_of(kPairing, tuple.src, host.value)} * count >> 32);
+  uint32_t addresses_left = std::min(count, kAddressesTried);
+  PortPool::Ports ports;
+  if (rule.ports_per_host != 0) {
+    const std::optional<PortPlan> plan = plan_of(rule, tuple.src);
+    paired = plan ? plan->address : 0;
+    ports = plan ? plan->ports : ports;
+    addresses_left = plan ? 1 : 0;
+  }
   uint32_t ports_left = kPortsTried;
-  for (uint32_t n = 0; n < std::min(count, kAddressesTried); ++n) {
+  for (uint32_t n = 0; n < addresses_left; ++n) {
     const uint32_t index = paired + n < count ? paired + n : paired + n - count;
     const net::IpAddress outside = pool.address(index);
     for (uint16_t wanted = tuple.src_port; ports_left > 0; wanted = 0, --ports_left) {
-      const auto port = pool.take(worker_, index, *kind, wanted, random());
+      const auto port = pool.take(worker_, index, *kind, wanted, random(), ports);
       if (!port) break;
       // It stays marked, and comes back with that binding.
       if (find(realm, outside, *port, tuple.protocol) != kNoBinding) continue;

@@ -70,6 +70,10 @@ NatTable::NatTable(NatRules rules, uint16_t workers) : rules_(std::move(rules)) 
   for (uint32_t block = 0; block < kPortBlocks; ++block) {
     block_owners_[block] = block_owner(static_cast<uint16_t>(block * kPortsPerBlock), workers);
   }
+  for (const StaticRule& rule : rules_.fixed) {
+    auto& both = nptv6_.emplace_back();
+    if (rule.nptv6) both = BothWays{Nptv6(rule.outside, rule.inside), Nptv6(rule.inside, rule.outside)};
+  }
   build_domains();
   build_places();
   build_classes();
@@ -194,6 +198,16 @@ void NatTable::build_classes() {
               }};
 }
 
+std::optional<net::IpAddress> NatTable::inside_of(uint16_t rule, const net::IpAddress& address) const {
+  if (nptv6_[rule]) return nptv6_[rule]->in.map(address);
+  return moved(address, rules_.fixed[rule].outside, rules_.fixed[rule].inside);
+}
+
+std::optional<net::IpAddress> NatTable::outside_of(uint16_t rule, const net::IpAddress& address) const {
+  if (nptv6_[rule]) return nptv6_[rule]->out.map(address);
+  return moved(address, rules_.fixed[rule].inside, rules_.fixed[rule].outside);
+}
+
 NatTable::Destination NatTable::destination(uint16_t slot, const Tuple& tuple) const {
   Destination result{.address = tuple.dst, .port = tuple.dst_port, .domain = {}};
   const PerDomain* here = find_domain(slot);
@@ -209,9 +223,13 @@ NatTable::Destination NatTable::destination(uint16_t slot, const Tuple& tuple) c
   result.kind = static_cast<NatKind>(entry >> 16);
   result.rule = static_cast<uint16_t>(entry);
   if (result.kind == NatKind::fixed) {
-    const StaticRule& rule = rules_.fixed[result.rule];
-    result.address = moved(tuple.dst, rule.outside, rule.inside);
-    result.domain = rule.domain;
+    const auto inside = inside_of(result.rule, tuple.dst);
+    if (!inside) {
+      result.kind = NatKind::unmapped;
+      return result;
+    }
+    result.address = *inside;
+    result.domain = rules_.fixed[result.rule].domain;
   }
   return result;
 }
@@ -231,8 +249,10 @@ NatTable::Source NatTable::source(DomainId from, DomainId to, const Tuple& tuple
   if (const Entry entry = here->inside.find(tuple.src); entry != 0) {
     const auto i = static_cast<uint16_t>(entry);
     const StaticRule& rule = rules_.fixed[i];
-    if (rule.domain == from && contains(rule.seen_by, to))
-      return {NatKind::fixed, i, moved(tuple.src, rule.inside, rule.outside)};
+    if (rule.domain == from && contains(rule.seen_by, to)) {
+      const auto outside = outside_of(i, tuple.src);
+      return outside ? Source{NatKind::fixed, i, *outside} : Source{NatKind::unmapped, i, {}};
+    }
   }
   // A hairpin's source is seen as it would be from where the destination is seen, too.
   const std::vector<DomainId>* realms = nullptr;

@@ -2,7 +2,8 @@
 //
 // Three kinds, each seen from certain domains:
 //   static     addresses of one domain have others, one for one, where they are seen from elsewhere: a host
-//              (static 1:1) or a whole prefix (mapped). Both ways, without state.
+//              (static 1:1) or a whole prefix (mapped; of IPv6 also checksum-neutral, nat/nptv6.h). Both
+//              ways, without state.
 //   published  an address and port is a server of some domain, or several that share the sessions
 //              (destination NAT).
 //   pool       sessions from some domains to another one get a source from a pool of its addresses.
@@ -14,12 +15,14 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "dataplane/core/ids.h"
 #include "dataplane/core/tuple.h"
+#include "dataplane/nat/nptv6.h"
 #include "dataplane/nat/port_pool.h"
 #include "dataplane/nat/range_map.h"
 
@@ -31,7 +34,8 @@ struct StaticRule {
   net::Prefix inside;   // where it is
   net::Prefix outside;  // of the same family and length: how it is seen
   std::vector<DomainId> seen_by;
-  bool ftp = false;  // what control connections of FTP (TCP port 21) name is translated, too
+  bool ftp = false;    // what control connections of FTP (TCP port 21) name is translated, too
+  bool nptv6 = false;  // checksum-neutral, of IPv6 and kMaxNptv6Length at most
   friend bool operator==(const StaticRule&, const StaticRule&) = default;
 };
 
@@ -64,7 +68,9 @@ struct PoolRule {
   std::vector<net::Prefix> sources;       // empty: private ones (private_prefixes())
   std::vector<net::Prefix> destinations;  // empty: all but private ones
   std::shared_ptr<PortPool> pool;         // of addresses of `to`; those of two rules do not overlap
-  bool ftp = false;                       // as of StaticRule
+  /// Not 0: deterministic, each of `sources` has so many ports for itself (nat/port_plan.h).
+  uint16_t ports_per_host = 0;
+  bool ftp = false;  // as of StaticRule
   friend bool operator==(const PoolRule&, const PoolRule&) = default;
 };
 
@@ -81,7 +87,8 @@ struct NatRules {
 const std::vector<net::Prefix>& private_prefixes();
 
 /// closed: an address that something is published on (`rule` says by whom), by another port or protocol.
-enum class NatKind : uint8_t { none, fixed, published, pool, closed };
+/// unmapped: an address that `rule`, a static one, has no other for.
+enum class NatKind : uint8_t { none, fixed, published, pool, closed, unmapped };
 
 class NatTable {
  public:
@@ -112,7 +119,7 @@ class NatTable {
 
   /// What a session's source becomes.
   struct Source {
-    NatKind kind = NatKind::none;  // fixed, pool, or none
+    NatKind kind = NatKind::none;  // fixed, pool, unmapped, or none
     uint16_t rule = 0;
     net::IpAddress address;  // fixed: the new one
   };
@@ -120,6 +127,10 @@ class NatTable {
   /// are translated within one domain, too, and between hosts behind one pool, if the destination was, so
   /// that the answers come back through the hub (hairpinning, RFC 4787 section 6).
   Source source(DomainId from, DomainId to, const Tuple& tuple, const Destination& translated) const;
+
+  /// Of a static rule: where an outside address is, how an inside one is seen. Nothing: NatKind::unmapped.
+  std::optional<net::IpAddress> inside_of(uint16_t rule, const net::IpAddress& address) const;
+  std::optional<net::IpAddress> outside_of(uint16_t rule, const net::IpAddress& address) const;
 
   /// A port of a pool that is published, which nobody else may get.
   bool is_published(DomainId seen_by, const net::IpAddress& address, uint16_t port, uint8_t protocol) const {
@@ -203,7 +214,11 @@ class NatTable {
 
   NatRules rules_;
   std::array<WorkerIndex, kPortBlocks> block_owners_{};
-  std::vector<PerDomain> domains_;  // by slot
+  struct BothWays {
+    Nptv6 in, out;
+  };
+  std::vector<std::optional<BothWays>> nptv6_;  // by static rule
+  std::vector<PerDomain> domains_;              // by slot
   Places published_;
   Places servers_;  // with port 0: all ports of a host (Server::all_ports), where it is and is published
   bool has_servers_ = false, has_ftp_servers_ = false;

@@ -108,19 +108,28 @@ std::optional<uint32_t> PortPool::index_of(const net::IpAddress& address) const 
 }
 
 std::optional<uint16_t> PortPool::take(WorkerIndex w, uint32_t address, PortClass kind, uint16_t wanted,
-                                       uint32_t random) {
+                                       uint32_t random, const Ports& ports) {
   PerWorker& own = workers_[w];
   if (own.free[row(address, kind)] == 0) return {};
-  if (take_this(w, address, kind, wanted)) return wanted;
+  if (ports.has(wanted) && take_this(w, address, kind, wanted)) return wanted;
   uint64_t* const words = &own.words[size_t{row(address, kind)} * words_];
-  const uint32_t start = static_cast<uint32_t>(uint64_t{random} * words_ >> 32);
+  // The worker's first block that is not below `ports`, and how many are not above.
+  const uint32_t first_block = ports.first / kPortsPerBlock, last_block = ports.last / kPortsPerBlock;
+  const uint32_t first = (first_block + count_ - 1 - w) / count_;
+  const uint32_t end = last_block < w ? 0 : (last_block - w) / count_ + 1;
+  if (first >= end) return {};
+  const uint32_t size = end - first;
+  const uint32_t start = static_cast<uint32_t>(uint64_t{random} * size >> 32);
   const int turn = static_cast<int>(random % kPortsPerBlock);
-  for (uint32_t i = 0; i < words_; ++i) {
-    const uint32_t k = start + i < words_ ? start + i : start + i - words_;
-    const uint64_t free = ~words[k];
+  for (uint32_t i = 0; i < size; ++i) {
+    const uint32_t k = first + (start + i < size ? start + i : start + i - size);
+    const uint32_t block = k * count_ + w;
+    uint64_t free = ~words[k];
+    if (block == first_block) free &= ~uint64_t{0} << ports.first % kPortsPerBlock;
+    if (block == last_block) free &= ~uint64_t{0} >> (kPortsPerBlock - 1 - ports.last % kPortsPerBlock);
     if (free == 0) continue;
     const auto at = static_cast<uint32_t>(std::countr_zero(std::rotr(free, turn)) + turn) % kPortsPerBlock;
-    const auto port = static_cast<uint16_t>((k * count_ + w) * kPortsPerBlock + at);
+    const auto port = static_cast<uint16_t>(block * kPortsPerBlock + at);
     words[k] |= bit(port);
     --own.free[row(address, kind)];
     own.taken.add();

@@ -65,10 +65,19 @@ class PortPool {
   bool has_port(uint16_t port) const { return port >= first_port_ && port <= last_port_; }
 
   // --- worker `w`, about what is its own ---
-  /// A free port of that address: `wanted` if it is the worker's and free, else any, by chance from `random`.
-  /// Nothing: none is left.
+  struct Ports {
+    uint16_t first = 0, last = 65'535;
+    bool has(uint16_t port) const { return first <= port && port <= last; }
+    friend bool operator==(const Ports&, const Ports&) = default;
+  };
+  /// A free port of that address, among `ports`: `wanted` if it is the worker's and free, else any, by chance
+  /// from `random`. Nothing: none is left.
   std::optional<uint16_t> take(WorkerIndex w, uint32_t address, PortClass kind, uint16_t wanted,
-                               uint32_t random);
+                               uint32_t random, const Ports& ports);
+  std::optional<uint16_t> take(WorkerIndex w, uint32_t address, PortClass kind, uint16_t wanted,
+                               uint32_t random) {
+    return take(w, address, kind, wanted, random, Ports{});
+  }
   /// This very port. False: it is not the worker's, or taken.
   bool take_this(WorkerIndex w, uint32_t address, PortClass kind, uint16_t port);
   /// A port that is not taken is left alone.

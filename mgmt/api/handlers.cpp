@@ -107,6 +107,23 @@ Result<control::PathQuery> parse_path_query(const Parameter& parameter) {
   return query;
 }
 
+Response get_nat_map(Source& source, const Parameter& parameter) {
+  const auto refused = [](const Error& error) { return Response{http_status(error.code), to_json(error)}; };
+  const auto address = address_of("address", parameter("address"));
+  if (!address) return refused(address.error());
+  control::NatMapQuery query{*address, {}, parameter("domain")};
+  if (const auto port = parameter("port")) {
+    uint16_t value = 0;
+    const auto [end, error] = std::from_chars(port->data(), port->data() + port->size(), value);
+    if (error != std::errc{} || end != port->data() + port->size() || value == 0) {
+      return refused(
+          Error{ErrorCode::invalid, "port: " + config::in_quotes(*port) + " is no number from 1 to 65535"});
+    }
+    query.port = value;
+  }
+  return respond(source.nat_map(query));
+}
+
 Response get_path(Source& source, const Parameter& parameter) {
   const auto query = parse_path_query(parameter);
   if (!query) return {http_status(query.error().code), to_json(query.error())};

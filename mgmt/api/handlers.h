@@ -35,6 +35,8 @@ Response get_sessions(Source& source, const Parameter& parameter);
 Response get_routes(Source& source, const Parameter& parameter);
 /// from: [DOMAIN/]ADDRESS, to: ADDRESS, proto: tcp, udp or icmp, port: with tcp and udp.
 Response get_path(Source& source, const Parameter& parameter);
+/// address: inside or outside. port, of an outside one, and domain, of the inside: optional.
+Response get_nat_map(Source& source, const Parameter& parameter);
 Response post_reload(Source& source);
 Response get_rules(Source& source);
 /// max: 1 to kMaxTopRules.

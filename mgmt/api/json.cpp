@@ -70,6 +70,20 @@ Json to_json(const std::vector<control::ServerView>& servers) {
   return all;
 }
 
+Json to_json(const std::vector<control::NatMapping>& mappings) {
+  Json all = Json::array();
+  for (const control::NatMapping& m : mappings) {
+    all.push_back({{"rule", m.rule},
+                   {"kind", m.kind},
+                   {"domain", m.domain},
+                   {"inside", m.inside},
+                   {"inside_ports", m.inside_ports},
+                   {"outside", m.outside},
+                   {"outside_ports", m.outside_ports}});
+  }
+  return {{"mappings", std::move(all)}};
+}
+
 Json to_json(const control::StatusView& view) {
   Json workers = Json::array(), ports = Json::array(), attachments = Json::array(), profiles = Json::array();
   for (const auto& w : view.workers) {

@@ -18,6 +18,7 @@ using Json = nlohmann::ordered_json;
 
 Json to_json(const std::vector<control::PoolView>& pools);
 Json to_json(const std::vector<control::ServerView>& servers);
+Json to_json(const std::vector<control::NatMapping>& mappings);
 Json to_json(const control::StatusView& view);
 Json to_json(const control::TopView& view);
 Json to_json(const std::vector<control::DropView>& view);

@@ -91,6 +91,8 @@ void add_routes(httplib::Server& http, Source& source, size_t max_request_mib) {
            [&source](const Request& in, Out& out) { send(get_routes(source, parameters_of(in)), out); });
   http.Get("/v1/path",
            [&source](const Request& in, Out& out) { send(get_path(source, parameters_of(in)), out); });
+  http.Get("/v1/nat/map",
+           [&source](const Request& in, Out& out) { send(get_nat_map(source, parameters_of(in)), out); });
   http.Get("/v1/rules", [&source](const Request&, Out& out) { send(get_rules(source), out); });
   http.Get("/v1/rules/top",
            [&source](const Request& in, Out& out) { send(get_rules_top(source, parameters_of(in)), out); });

@@ -53,6 +53,11 @@ Result<control::PathAnswer> ControlSource::path(const control::PathQuery& query)
                                    [this, query](auto reply) { reply(control_.path(query)); });
 }
 
+Result<std::vector<control::NatMapping>> ControlSource::nat_map(const control::NatMapQuery& query) {
+  return call<std::vector<control::NatMapping>>(
+      mailbox_, kAnswerIn, [this, query](auto reply) { reply(control_.nat_map(query)); });
+}
+
 Result<control::ChangeView> ControlSource::reload() {
   return call<control::ChangeView>(mailbox_, kReloadIn, [this](auto reply) {
     control_.reload([reply](control::ChangeView view) { reply(std::move(view)); });

@@ -21,6 +21,7 @@ class Source {
   virtual Result<control::SessionsView> sessions(size_t max) = 0;
   virtual Result<control::RoutesView> routes(const control::RoutesQuery& query) = 0;
   virtual Result<control::PathAnswer> path(const control::PathQuery& query) = 0;
+  virtual Result<std::vector<control::NatMapping>> nat_map(const control::NatMapQuery& query) = 0;
   virtual Result<control::ChangeView> reload() = 0;
   virtual Result<control::RulesView> rules() = 0;
   virtual Result<control::RulesInForce> rules_in_force() = 0;
@@ -45,6 +46,7 @@ class ControlSource final : public Source {
   Result<control::SessionsView> sessions(size_t max) override;
   Result<control::RoutesView> routes(const control::RoutesQuery& query) override;
   Result<control::PathAnswer> path(const control::PathQuery& query) override;
+  Result<std::vector<control::NatMapping>> nat_map(const control::NatMapQuery& query) override;
   Result<control::ChangeView> reload() override;
   Result<control::RulesView> rules() override;
   Result<control::RulesInForce> rules_in_force() override;

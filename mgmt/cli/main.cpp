@@ -153,6 +153,24 @@ const CLI::App* add_policy_test(const CLI::App& app, Options& options) {
   return test;
 }
 
+/// Behind the verbs that change address translation.
+const CLI::App* add_nat_map(const CLI::App& app, Options& options) {
+  CLI::App* map = app.get_subcommand("nat")->add_subcommand(
+      "map", "Say what an address is mapped to, or whose it is, by rules that need no record of it");
+  map->add_option("address", options.to, "An address, as it is inside or outside")->required();
+  map->add_option("--port", options.tcp_port, "Of an outside address: whose this port is")
+      ->check(CLI::Range(1, 65'535));
+  map->add_option("--domain", options.domain, "Only inside addresses of this domain");
+  return map;
+}
+
+Client::Parameters nat_map_parameters(const Options& options) {
+  Client::Parameters parameters{{"address", options.to}};
+  if (options.tcp_port != 0) parameters.emplace_back("port", std::to_string(options.tcp_port));
+  if (!options.domain.empty()) parameters.emplace_back("domain", options.domain);
+  return parameters;
+}
+
 void add_intervals(CLI::App* top, Options& options) {
   top->add_option("--count", options.tables, "End after so many tables (on a terminal: never; else 1)")
       ->check(CLI::Range(1, 1'000'000));
@@ -211,8 +229,13 @@ int change(const Client& client, const Options& options, const ChangeCommands& c
 }
 
 int run(const CLI::App& app, const Options& options, const ChangeCommands& changes,
-        const ConfigCommands& configs, const AlertsCommand& alerts, const CLI::App& policy_test) {
+        const ConfigCommands& configs, const AlertsCommand& alerts, const CLI::App& policy_test,
+        const CLI::App& nat_map) {
   const Client client(options.socket);
+  if (nat_map.parsed()) {
+    return show(options.json, client.get("/v1/nat/map", nat_map_parameters(options)),
+                weir::cli::print_nat_map);
+  }
   if (policy_test.parsed())
     return show(options.json, client.get("/v1/path", path_parameters(options)), weir::cli::print_policy_test);
   if (app.got_subcommand("status"))
@@ -306,6 +329,7 @@ int main(int argc, char** argv) {
   const ChangeCommands changes(app);
   const ConfigCommands configs(app);
   const CLI::App* policy_test = add_policy_test(app, options);
+  const CLI::App* nat_map = add_nat_map(app, options);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ExtrasError& error) {
@@ -317,5 +341,5 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
   if (app.get_subcommands().empty()) return usage("a verb is missing");
-  return run(app, options, changes, configs, alerts, *policy_test);
+  return run(app, options, changes, configs, alerts, *policy_test, *nat_map);
 }

@@ -175,6 +175,12 @@ std::string print_nat(const Json& answer) {
   return out;
 }
 
+std::string print_nat_map(const Json& answer) {
+  const Json& mappings = list(answer, "mappings");
+  if (mappings.empty()) return "no rule maps it by computing\n";
+  return columns(mappings, {"rule", "kind", "domain", "inside", "inside_ports", "outside", "outside_ports"});
+}
+
 std::string print_routes(const Json& answer) {
   std::string out;
   for (const Json& domain : list(answer, "domains")) {

@@ -19,6 +19,7 @@ std::string print_status(const Json& answer);
 std::string print_attachments(const Json& answer);
 std::string print_sessions(const Json& answer);
 std::string print_nat(const Json& answer);
+std::string print_nat_map(const Json& answer);
 std::string print_routes(const Json& answer);
 /// Only reasons that occurred, unless `all`.
 std::string print_drops(const Json& answer, bool all);

@@ -370,6 +370,7 @@ struct Nat {
   // static
   net::Prefix inside;
   net::Prefix outside;
+  bool nptv6 = false;
   // dnat
   net::IpAddress address;
   Protocol protocol = Protocol::tcp;
@@ -383,6 +384,7 @@ struct Nat {
   PortRange ports = {1'024, 65'535};
   std::vector<net::Prefix> sources;       // empty: private ones
   std::vector<net::Prefix> destinations;  // empty: all but private ones
+  uint32_t ports_per_host = 0;            // 0: as they come
   bool ftp = false;                       // what FTP's control connections name is translated, too
   Location where;
 };

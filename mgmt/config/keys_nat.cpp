@@ -32,6 +32,12 @@ constexpr KeySpec kKeys[] = {
      .min_items = 1,
      .help =
          "The domains that see them so; with its own among them, its hosts reach each other that way, too."},
+    {.path = "nat[].static.nptv6",
+     .kind = ValueKind::boolean,
+     .fallback = "false",
+     .help =
+         "Whether the other address is one with which no checksum of a packet changes (NPTv6, RFC 6296): "
+         "prefixes of IPv6, /64 or shorter. Behind the prefix one word of the address is another one, too."},
     {.path = "nat[].static.ftp",
      .kind = ValueKind::boolean,
      .fallback = "false",
@@ -127,6 +133,16 @@ constexpr KeySpec kKeys[] = {
      .fallback_help = "all but private addresses",
      .min_items = 1,
      .help = "Only sessions to one of these prefixes are translated."},
+    {.path = "nat[].snat.ports_per_host",
+     .kind = ValueKind::integer,
+     .fallback_help = "a host gets ports as it needs them",
+     .min = 64,
+     .max = 65'535,
+     .help =
+         "Deterministic mapping (RFC 7422): each address of `sources` has so many ports of one address for "
+         "itself, which the rule alone says, so that no record is needed of who had which (`weirctl nat "
+         "map`). "
+         "64 for each worker at least; with one domain in `from`, and room for all of `sources`."},
     {.path = "nat[].snat.ftp",
      .kind = ValueKind::boolean,
      .fallback = "false",

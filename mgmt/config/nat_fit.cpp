@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "dataplane/nat/nat_table.h"
+#include "dataplane/nat/port_plan.h"
 #include "mgmt/config/problem.h"
 
 namespace weir::config {
@@ -16,9 +17,10 @@ using dataplane::PortPool;
 
 constexpr size_t kMaxRules = 65'535;
 constexpr std::string_view kPool = "nat[].snat.pool", kInside = "nat[].static.inside",
-                           kOutside = "nat[].static.outside", kAddress = "nat[].dnat.address",
-                           kServer = "nat[].dnat.server", kServers = "nat[].dnat.servers",
-                           kWeights = "nat[].dnat.weights";
+                           kNptv6 = "nat[].static.nptv6", kSources = "nat[].snat.sources",
+                           kPortsPerHost = "nat[].snat.ports_per_host", kOutside = "nat[].static.outside",
+                           kAddress = "nat[].dnat.address", kServer = "nat[].dnat.server",
+                           kServers = "nat[].dnat.servers", kWeights = "nat[].dnat.weights";
 
 /// Does this domain see the rule's outside addresses?
 bool seen_in(const Nat& rule, const std::string& domain) {
@@ -82,6 +84,11 @@ class Judge {
         rule.inside.length != rule.outside.length) {
       return tell(i, kOutside,
                   "has to be of the same family and length as `inside`, " + net::to_string(rule.inside));
+    }
+    if (rule.nptv6 && (rule.inside.address.is_v4() || rule.inside.length > dataplane::kMaxNptv6Length)) {
+      tell(i, kNptv6,
+           "is for prefixes of IPv6, /" + std::to_string(dataplane::kMaxNptv6Length) + " or shorter, not " +
+               net::to_string(rule.inside));
     }
     claims_.push_back({rule.inside.first(), rule.inside.last(), i, kInside, NatMisfit::kWhole, true});
     claims_.push_back({rule.outside.first(), rule.outside.last(), i, kOutside});
@@ -166,8 +173,43 @@ class Judge {
              k);
       }
     }
-    if (addresses > PortPool::kMaxAddresses)
+    if (addresses > PortPool::kMaxAddresses) {
       tell(i, kPool, "more than " + std::to_string(PortPool::kMaxAddresses) + " addresses");
+    } else if (rule.ports_per_host != 0 && !around_.is_bad(i, kPortsPerHost)) {
+      judge_plan(i, addresses);
+    }
+  }
+
+  /// Deterministic mapping.
+  void judge_plan(size_t i, uint64_t addresses) {
+    const Nat& rule = *rules_[i];
+    const uint32_t each = rule.ports_per_host, least = dataplane::kPortsPerBlock * around_.workers;
+    const uint32_t ports = rule.ports.last - rule.ports.first + 1u;
+    if (each < least) {
+      tell(i, kPortsPerHost,
+           "with " + std::to_string(around_.workers) + " workers a host needs " + std::to_string(least) +
+               " at least, " + std::to_string(dataplane::kPortsPerBlock) + " of each");
+    }
+    if (rule.from.size() != 1)
+      tell(i, "nat[].snat.from", "has to be one domain with `ports_per_host`: a source has its ports once");
+    if (around_.is_bad(i, kSources)) return;
+    if (rule.sources.empty()) return tell(i, kPortsPerHost, "needs `sources`, the addresses that have ports");
+    for (size_t k = 0; k < rule.sources.size(); ++k) {
+      const auto overlaps = [&](const net::Prefix& other) {
+        return other.contains(rule.sources[k]) || rule.sources[k].contains(other);
+      };
+      const auto here = rule.sources.begin() + static_cast<std::ptrdiff_t>(k);
+      if (const auto other = std::find_if(rule.sources.begin(), here, overlaps); other != here)
+        return tell(i, kSources, "overlaps with " + net::to_string(*other), k);
+    }
+    constexpr uint64_t kMany = uint64_t{1} << 32;
+    const uint64_t hosts = dataplane::hosts_of(rule.sources, kMany);
+    if (const uint64_t room = addresses * (ports / each); hosts > room) {
+      tell(i, kPortsPerHost,
+           "leaves room for " + std::to_string(room) + " hosts: " + std::to_string(ports / each) +
+               " on each of " + std::to_string(addresses) + " addresses; `sources` are " +
+               (hosts == kMany ? "more than 4294967296" : std::to_string(hosts)));
+    }
   }
 
   /// The hub answers at its own addresses inside attachments, and has no sessions there.

@@ -23,6 +23,7 @@ struct NatMisfit {
 
 /// What the rules are judged by.
 struct NatSurroundings {
+  uint16_t workers = 1;
   std::vector<std::string> domains;
   std::vector<const Attachment*> attachments;
   /// Is there a route of the domain for all of the prefix, by a gateway or otherwise?

@@ -578,6 +578,8 @@ Nat read_nat(const Table& t) {
   inner.get("ports", nat.ports);
   inner.get("sources", nat.sources);
   inner.get("destinations", nat.destinations);
+  inner.get("ports_per_host", nat.ports_per_host);
+  inner.get("nptv6", nat.nptv6);
   inner.get("ftp", nat.ftp);
   return nat;
 }

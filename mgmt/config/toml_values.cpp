@@ -260,6 +260,7 @@ Values values_of(const Nat& n) {
     case NatKind::fixed:
       values[table + "inside"] = toml(n.inside);
       values[table + "outside"] = toml(n.outside);
+      values[table + "nptv6"] = toml(n.nptv6);
       values[table + "seen_by"] = unless_empty(n.from);
       break;
     case NatKind::dnat:
@@ -278,6 +279,7 @@ Values values_of(const Nat& n) {
       values[table + "ports"] = toml(n.ports);
       values[table + "sources"] = unless_empty(n.sources);
       values[table + "destinations"] = unless_empty(n.destinations);
+      values[table + "ports_per_host"] = unless_zero(n.ports_per_host);
       break;
   }
   return values;

@@ -77,6 +77,7 @@ void validate_nat(const Validation& v) {
   }
 
   NatSurroundings around;
+  around.workers = static_cast<uint16_t>(std::max<size_t>(config.workers.cores.size(), 1));
   for (const Domain& domain : config.domains) around.domains.push_back(domain.name);
   for (const Attachment& a : config.attachments) around.attachments.push_back(&a);
   around.has_route = [&](const std::string& domain, const net::Prefix& prefix) {

@@ -34,6 +34,7 @@
 #include "mgmt/control/health.h"
 #include "mgmt/control/icmp_errors.h"
 #include "mgmt/control/mailbox.h"
+#include "mgmt/control/nat_map.h"
 #include "mgmt/control/neighbors.h"
 #include "mgmt/control/path.h"
 #include "mgmt/control/path_mtu.h"
@@ -169,6 +170,9 @@ class Control {
   void routes(RoutesQuery query, RoutesReply reply);
   Result<PathAnswer> path(const PathQuery& query) const {
     return explain_path(parts_.dataplane.current(), query);
+  }
+  std::vector<NatMapping> nat_map(const NatMapQuery& query) const {
+    return control::nat_map(parts_.dataplane.current(), query);
   }
   void sessions(size_t max, SessionsReply reply);
   RulesView rules() const;

@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "dataplane/decide/first_packet.h"
 #include "inspection/engine/engine.h"
 
 namespace weir::control {

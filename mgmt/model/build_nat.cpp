@@ -48,6 +48,7 @@ std::shared_ptr<const NatTable> build_nat(const NatInput& input,
           std::erase(rule.seen_by, rule.domain);
         }
         rule.ftp = from.ftp;
+        rule.nptv6 = from.nptv6;
         break;
       }
       case config::NatKind::dnat: {
@@ -72,6 +73,7 @@ std::shared_ptr<const NatTable> build_nat(const NatInput& input,
         rule.to = input.domain(from.domain);
         rule.sources = from.sources;
         rule.destinations = from.destinations;
+        rule.ports_per_host = static_cast<uint16_t>(from.ports_per_host);
         rule.pool = pool_of(from, input.workers, before.get());
         rule.ftp = from.ftp;
         break;

@@ -608,6 +608,7 @@ void Transaction::check_nat() {
     }
   }
   config::NatSurroundings around;
+  around.workers = model_.facts_.workers;
   for (const auto& [name, record] : model_.domains_) {
     if (has_domain(name)) around.domains.push_back(name);
   }

@@ -263,6 +263,7 @@ const std::pair<DropReason, const char*> kElsewhere[] = {
     {tcp_outside_window, "Tcp.OutsideOfTheWindowsNothingCloses"},
     {tcp_unexpected, "Tcp.ASynOfTheResponderOpensNothing"},
     {nat_closed, "Nat.ToNobodysPort"},
+    {nat_unmapped, "NatKindsDrops.AnAddressWithoutCounterpart"},
     {nat_protocol, "Nat.APoolTakesWhatItCanTellApart"},
     {nat_exhausted, "Nat.PoolExhausted"},
     {ftp_order, "Ftp.WhatCannotBeTranslatedIsDroppedByName"},

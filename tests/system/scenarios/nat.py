@@ -3,8 +3,9 @@
 import socket
 
 from lab.scenario import eventually, expect, scenario
-from lab.topology import Spoke
+from lab.topology import Spoke, number_spoke
 from lab.traffic import EchoServer, HttpServer, Iperf, echo_works, http_get, ping, tcp_connect
+from scenarios.health import QUICK, silence, speak, state_of
 
 OUTSIDE = "203.0.113.1"
 PUBLISHED = "203.0.113.80"
@@ -177,3 +178,104 @@ def at_run_time(world):
         except OSError:
             pass
     expect(hub.drops().get("nat_changed", 0) > 0, f"drops: {hub.drops()}")
+
+
+@scenario("nat.servers", "curl to one published address that two servers share; what a silent one had goes, the rest stays, "
+          "and it is given its share again", time_limit=90)
+def several_servers(world):
+    world.build()
+    outside = add_internet(world)
+    a = world.a
+    d = world.topology.add_spoke(number_spoke("d", "red", 4))
+    world.config.attach(d)
+    for attachment in world.config.attachment:
+        if attachment["name"] in ("a", "d"):
+            attachment["health"] = dict(QUICK, address=world.topology.spokes[attachment["name"]].address)
+    both = {"seen_by": ["internet"], "address": PUBLISHED, "domain": "red", "servers": [a.address, d.address],
+            "weights": [3, 1]}
+    world.config.nat[1]["dnat"] = dict(both, port=8080, server_port=80)
+    world.config.nat.append({"name": "echo", "dnat": dict(both, port=5201, weights=[1, 1])})
+    world.start()
+    hub = world.hub
+    for server in (a, d):
+        eventually(lambda: state_of(hub, server.name)["state"] == "up", f"{server.name} does not come up")
+        HttpServer(world.lab, server.namespace, server.address, 80, greeting=server.name)
+        EchoServer(world.lab, server.namespace, server.address, 5201)
+
+    def answers(count):
+        bodies = [http_get(outside, f"http://{PUBLISHED}:8080/x").body for _ in range(count)]
+        return bodies.count("a /x\n"), bodies.count("d /x\n")
+
+    by_a, by_d = answers(40)
+    expect(by_a + by_d == 40 and by_a > by_d > 0, f"a {by_a}, d {by_d}, drops {hub.drops()}")
+    clients = [tcp_connect(outside, PUBLISHED, 5201) for _ in range(12)]
+    where = {row["src_port"]: row["new_dst"] for row in sessions_to(world, PUBLISHED) if row["dst_port"] == 5201}
+    stay = [c for c in clients if where[c.getsockname()[1]] == a.address]
+    lost = [c for c in clients if where[c.getsockname()[1]] == d.address]
+    expect(stay and lost and all(echo_works(c) for c in clients), f"{where}")
+
+    silence(d)
+    eventually(lambda: state_of(hub, "d")["state"] == "down", "d is not down")
+    rows = {row["server"]: row["up"] for row in hub.ctl_json("nat")["servers"] if row["rule"] == "web"}
+    expect(rows == {a.address: True, d.address: False}, f"{rows}")
+    expect(answers(20) == (20, 0), f"sessions are given to a server that is down, drops {hub.drops()}")
+    expect(all(echo_works(c) for c in stay), "a server that was lost took another one's sessions along")
+
+    speak(d)
+    eventually(lambda: state_of(hub, "d")["state"] == "up", "d does not come back", timeout=10)
+    eventually(lambda: answers(10)[1] > 0, "d is given nothing", timeout=20)
+    expect(all(echo_works(c) for c in stay), "a server that came took another one's sessions")
+    for client in clients:
+        client.close()
+    hub.ctl("nat", "replace", "web", "--dnat-seen-by", "internet", "--dnat-address", PUBLISHED, "--dnat-port", "8080",
+            "--dnat-domain", "red", "--dnat-servers", f"{a.address},{d.address}", "--dnat-weights", "0,1",
+            "--dnat-server-port", "80")
+    expect(answers(10) == (0, 10), f"a is drained, and is given sessions, drops {hub.drops()}")
+
+
+@scenario("nat.computed", "NPTv6 both ways with curl and ping, a pool with ports by host, and `weirctl nat map` of both")
+def computed(world):
+    world.build()
+    outside = add_internet(world)
+    outside6, a = "2001:db8:cafe::1", world.a
+    outside.ip(f"addr add {outside6}/64 dev eth0 nodad", "route add 2001:db8:77::/64 via 2001:db8:cafe::2")
+    next(x for x in world.config.attachment if x["name"] == "uplink")["gateway"].append("2001:db8:cafe::2/64")
+    world.config.nat[0]["snat"].update({"from": ["red"], "sources": ["10.1.0.0/26"], "ports_per_host": 1000})
+    world.config.nat.append({"name": "site", "static": {"domain": "red", "inside": "2001:db8:1::/64",
+                                                        "outside": "2001:db8:77::/64", "seen_by": ["internet"],
+                                                        "nptv6": True}})
+    world.start()
+    hub = world.hub
+
+    def mapped(*words):
+        return hub.ctl_json("nat", "map", *words)["mappings"]
+
+    seen = mapped(a.address6)[0]["outside"]
+    expect(seen.startswith("2001:db8:77:0:"), f"{a.address6} as {seen}")
+    expect([row["inside"] for row in mapped(seen)] == [a.address6], f"{mapped(seen)}")
+    HttpServer(world.lab, outside, outside6, 80, greeting="outside")
+    HttpServer(world.lab, a.namespace, a.address6, 80, greeting="a")
+    answer = http_get(a.namespace, f"http://[{outside6}]/out")
+    expect(answer.body == "outside /out\n", f"{answer}, drops {hub.drops()}")
+    answer = http_get(outside, f"http://[{seen}]/in")
+    expect(answer.body == "a /in\n", f"{answer}, drops {hub.drops()}")
+    for client, target in ((a.namespace, outside6), (outside, seen)):
+        got, said = ping(client, target, count=3)
+        expect(got == 3, f"{got} of 3 pings to {target}\n{said}\ndrops {hub.drops()}")
+    rows = sessions_to(world, outside6)
+    expect(rows and all(row["new_src"] == seen for row in rows), f"{rows}")
+
+    HttpServer(world.lab, outside, OUTSIDE, 80, greeting="outside")
+    answer = http_get(a.namespace, f"http://{OUTSIDE}/out")
+    expect(answer.body == "outside /out\n", f"{answer}, drops {hub.drops()}")
+    plan = mapped(a.address)[0]
+    first, last = map(int, plan["outside_ports"].split("-"))
+    rows = sessions_to(world, OUTSIDE)
+    expect(rows and all(row["new_src"] == plan["outside"] and first <= row["new_src_port"] <= last for row in rows),
+           f"{plan}: {rows}")
+    for row in rows:
+        whose = mapped(row["new_src"], "--port", row["new_src_port"])
+        expect([w["inside"] for w in whose] == [a.address], f"{row}: {whose}")
+    expect(len(mapped(plan["outside"])) == 64, "not all that share the address")
+    said = hub.ctl("nat", "map", a.address).stdout
+    expect(plan["outside_ports"] in said and "deterministic" in said, said)

@@ -431,6 +431,9 @@ const ChangeRow kRows[] = {
     {"nat[].dnat.ftp", "\"10.1.0.21\", ftp = true", "\"10.1.0.21\", ftp = false", "~ nat files: dnat.ftp\n"},
     {"nat[].dnat.servers", "\"10.1.0.23\"]", "\"10.1.0.24\"]", "~ nat farm: dnat.servers\n"},
     {"nat[].dnat.weights", "weights = [3, 1]", "weights = [3, 2]", "~ nat farm: dnat.weights\n"},
+    {"nat[].static.nptv6", "nptv6 = true", "nptv6 = false", "~ nat neutral: static.nptv6\n"},
+    {"nat[].snat.ports_per_host", "ports_per_host = 1024", "ports_per_host = 2048",
+     "~ nat planned: snat.ports_per_host\n"},
     {"nat[].static.ftp", "seen_by = [\"shared\"], ftp = true", "seen_by = [\"shared\"], ftp = false",
      "~ nat mapped: static.ftp\n"},
 };

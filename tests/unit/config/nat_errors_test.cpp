@@ -130,6 +130,32 @@ const ErrorRow kRows[] = {
       "nat[].dnat.weights: are of `servers`, and there is one `server`"},
      nat("dnat = { seen_by = [\"shared\"], address = \"10.2.0.80\", port = 443, domain = \"prod\", servers = "
          "[\"10.1.0.5\", \"10.1.0.6\"], weights = [0, 1] }")},
+    {"checksum-neutral prefixes",
+     policy,
+     nat("static = { domain = \"prod\", inside = \"10.1.0.0/24\", outside = \"100.64.0.0/24\", nptv6 = "
+         "@@true }") +
+         nat("static = { domain = \"prod\", inside = \"fd01:1::/72\", outside = \"fd01:2::/72\", nptv6 = "
+             "@@true }",
+             "m"),
+     {"nat[].static.nptv6: is for prefixes of IPv6, /64 or shorter, not 10.1.0.0/24",
+      "nat[].static.nptv6: is for prefixes of IPv6, /64 or shorter, not fd01:1::/72"},
+     nat("static = { domain = \"prod\", inside = \"fd01:1::/64\", outside = \"fd01:2::/64\", nptv6 = true "
+         "}")},
+    {"ports by host",
+     policy,
+     nat("snat = { from = @@[\"prod\", \"lone\"], domain = \"shared\", pool = [\"10.2.0.64/31\"], "
+         "ports_per_host = @@1000 }") +
+         nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.72/31\"], "
+             "sources = [\"10.1.0.0/24\", @@\"10.1.0.128/25\"], ports_per_host = 1000 }",
+             "m") +
+         nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.74/31\"], "
+             "sources = [\"10.1.0.0/24\"], ports_per_host = @@1000 }",
+             "o"),
+     {"nat[].snat.from: has to be one domain with `ports_per_host`",
+      "nat[].snat.ports_per_host: needs `sources`", "nat[].snat.sources: overlaps with 10.1.0.0/24",
+      "nat[].snat.ports_per_host: leaves room for 128 hosts: 64 on each of 2 addresses; `sources` are 256"},
+     nat("snat = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/31\"], "
+         "sources = [\"10.1.0.0/25\"], ports_per_host = 1000 }")},
     {"the hub's own address",
      policy,
      nat("dnat = { seen_by = [\"shared\"], address = @@\"10.2.0.1\", port = 443, domain = \"prod\", server = "

@@ -95,7 +95,7 @@ TEST(ReadConfig, ReadsLimitsAndTimeouts) {
 
 TEST(ReadConfig, ReadsAddressTranslation) {
   const Config c = read_good(full_text());
-  ASSERT_EQ(c.nat.size(), 5u);
+  ASSERT_EQ(c.nat.size(), 7u);
   EXPECT_EQ(c.nat[0].kind, NatKind::snat);
   EXPECT_THAT(c.nat[0].from, ElementsAre("shared"));
   EXPECT_EQ(c.nat[0].domain, "prod");
@@ -114,6 +114,9 @@ TEST(ReadConfig, ReadsAddressTranslation) {
   EXPECT_TRUE(!c.nat[4].server && c.nat[1].servers.empty());
   EXPECT_THAT(c.nat[4].servers, ElementsAre(*net::parse_ip("10.1.0.22"), *net::parse_ip("10.1.0.23")));
   EXPECT_THAT(c.nat[4].weights, ElementsAre(3u, 1u));
+  EXPECT_TRUE(c.nat[5].nptv6 && !c.nat[2].nptv6);
+  EXPECT_EQ(c.nat[6].ports_per_host, 1'024u);
+  EXPECT_EQ(c.nat[0].ports_per_host, 0u);
   EXPECT_EQ(c.nat[2].kind, NatKind::fixed);
   EXPECT_EQ(c.nat[2].name, "mapped");
   EXPECT_EQ(c.nat[2].inside, *net::parse_prefix("10.1.0.64/28"));

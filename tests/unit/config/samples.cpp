@@ -344,6 +344,12 @@ dnat = { seen_by = ["shared"], address = "10.9.9.9", port = 21, domain = "prod",
 [[nat]]
 name = "farm"
 dnat = { seen_by = ["shared"], address = "10.9.9.9", port = 80, domain = "prod", servers = ["10.1.0.22", "10.1.0.23"], weights = [3, 1] }
+[[nat]]
+name = "neutral"
+static = { domain = "prod", inside = "fd01:203:405::/48", outside = "2001:db8:77::/48", seen_by = ["shared"], nptv6 = true }
+[[nat]]
+name = "planned"
+snat = { from = ["shared"], domain = "prod", pool = ["10.33.0.144/29"], sources = ["172.20.0.0/28"], ports_per_host = 1024 }
 [[prefix]]
 prefix = "10.9.0.0/16"
 tags = ["lab"]

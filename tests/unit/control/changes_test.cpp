@@ -31,6 +31,7 @@ class ChangeSource : public api::Source {
   Result<control::SessionsView> sessions(size_t) override { return no(); }
   Result<control::RoutesView> routes(const control::RoutesQuery&) override { return no(); }
   Result<control::PathAnswer> path(const control::PathQuery&) override { return no(); }
+  Result<std::vector<control::NatMapping>> nat_map(const control::NatMapQuery&) override { return no(); }
   Result<control::ChangeView> reload() override { return no(); }
   Result<control::RulesView> rules() override { return no(); }
   Result<control::RulesInForce> rules_in_force() override { return no(); }

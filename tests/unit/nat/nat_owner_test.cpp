@@ -42,6 +42,10 @@ class World {
     const WorkerIndex w = owner(sent, from);
     SlowNat::Target target = slow.target(from, sent);
     if (target.kind == NatKind::closed) return {};
+    if (target.kind == NatKind::published) {  // to any server of several: the owner is the same
+      const auto& servers = config.rules.published[target.rule].servers;
+      if (!servers.empty()) target.address = random.pick(servers).address;
+    }
     Conversation c{from, {}, sent, sent};
     if (target.kind == NatKind::pool) {
       const PoolRule& rule = config.rules.pools[target.rule];

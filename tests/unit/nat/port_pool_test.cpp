@@ -128,5 +128,30 @@ TEST(PortPool, PortsAreNotTakenInOrder) {
   EXPECT_LT(neighbors, 10);
 }
 
+TEST(PortPool, GivesOutOfSomePortsTheseAlone) {
+  test::RandomInput random(64);
+  for (const uint16_t workers : kWorkers) {
+    for (int n = 0; n < 40; ++n) {
+      PortPool pool({{v4("203.0.113.1"), v4("203.0.113.1")}}, 1'000, 60'000, workers);
+      const auto first = static_cast<uint16_t>(random.below(65'000));
+      const auto last = static_cast<uint16_t>(std::min<uint64_t>(first + random.below(300), 65'535));
+      std::set<uint16_t> seen;
+      for (uint16_t w = 0; w < workers; ++w) {
+        while (const auto port = pool.take(static_cast<WorkerIndex>(w), 0, PortClass::udp,
+                                           static_cast<uint16_t>(random.word()),
+                                           static_cast<uint32_t>(random.word()), {first, last})) {
+          ASSERT_TRUE(first <= *port && *port <= last && pool.has_port(*port)) << *port;
+          ASSERT_EQ(block_owner(*port, workers), w);
+          ASSERT_TRUE(seen.insert(*port).second);
+        }
+      }
+      size_t expected = 0;
+      for (uint32_t port = first; port <= last; ++port)
+        expected += pool.has_port(static_cast<uint16_t>(port));
+      ASSERT_EQ(seen.size(), expected) << first << "-" << last << ", " << workers << " workers";
+    }
+  }
+}
+
 }  // namespace
 }  // namespace weir::dataplane

@@ -67,6 +67,15 @@ inline NatWorld random_world(RandomInput& random, uint16_t workers) {
     rule.server = net::Ipv4{0x0a00'0001 + static_cast<uint32_t>(random.below(6))};
     rule.server_port = static_cast<uint16_t>(8'000 + i);
     rule.ftp = rule.protocol == 6 && i % 2 == 0;
+    if (random.one_in(3)) {
+      rule.ftp = false;
+      rule.servers = {{rule.server, 1}};
+      for (uint32_t k = 0; k < 3; ++k) {
+        const net::IpAddress other = net::Ipv4{0x0a00'0001 + static_cast<uint32_t>(random.below(6))};
+        const auto same = [&](const auto& server) { return server.address == other; };
+        if (std::none_of(rule.servers.begin(), rule.servers.end(), same)) rule.servers.push_back({other, 1});
+      }
+    }
     world.rules.published.push_back(rule);
   }
   for (uint32_t i = 0, n = static_cast<uint32_t>(random.below(3)); i < n; ++i) {
@@ -82,6 +91,11 @@ inline NatWorld random_world(RandomInput& random, uint16_t workers) {
     if (random.one_in(3)) rule.sources = {v4_prefix(0x0a00'0000, 17), v4_prefix(0xc000'0200, 24)};
     if (random.one_in(4)) rule.destinations = {v4_prefix(0, 0)};
     rule.ftp = world.rules.published.size() % 2 == 1;
+    if (random.one_in(3)) {
+      rule.from = {domain_of(static_cast<uint32_t>(random.below(internet)))};
+      rule.sources = {v4_prefix(0x0a00'0000, 29), v4_prefix(0x0a00'0010, 29)};
+      rule.ports_per_host = static_cast<uint16_t>(64 * workers);
+    }
     world.rules.pools.push_back(rule);
   }
   return world;
