@@ -6,6 +6,7 @@
 #include "dataplane/decide/flow_hash.h"
 #include "dataplane/decide/owner.h"
 #include "dataplane/decide/rendezvous.h"
+#include "dataplane/net/headers.h"
 
 namespace weir::dataplane {
 
@@ -153,13 +154,17 @@ static DropReason translate_destination(const NatTable& nat, const FirstPacket& 
   to = nat.destination(slot, packet.tuple);
   if (to.kind == NatKind::unmapped) return DropReason::nat_unmapped;
   if (to.kind == NatKind::pool || to.kind == NatKind::closed) {
-    if (packet.binding == nullptr) return DropReason::nat_closed;
+    // By NAT64 sessions begin from within alone: what comes from outside belongs to one, or to nobody.
+    if (packet.binding == nullptr || packet.binding->inside.family != packet.tuple.dst.family)
+      return DropReason::nat_closed;
     to.address = packet.binding->inside;
     to.port = packet.binding->inside_port;
     to.domain = packet.binding->host;
   }
   decision.translated.dst = to.address;
   decision.translated.dst_port = to.port;
+  if (to.kind == NatKind::nat64 && packet.tuple.protocol == net::kProtoIcmpv6)
+    decision.translated.protocol = net::kProtoIcmp;
   // ICMP: both are the identifier (core/tuple.h).
   if (port_class(packet.tuple.protocol) == PortClass::icmp) decision.translated.src_port = to.port;
   return DropReason::none;
@@ -288,6 +293,7 @@ FirstDecision decide_first_packet(const Snapshot& snapshot, const FirstPacket& p
   Tuple seen = decision.translated;
   seen.src = packet.tuple.src;
   seen.src_port = packet.tuple.src_port;
+  seen.protocol = packet.tuple.protocol;
   decision.icmp_type = packet.icmp_type ? *packet.icmp_type : echo_request_type(seen.protocol);
   decision.policy = snapshot.policy->classify(
       decision.connection,

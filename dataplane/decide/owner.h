@@ -8,8 +8,9 @@
 //   published    hash of the peer's address and port, for packets to and from the server, so that the
 //                sessions of a server spread over the workers. Of several servers any may be the one: between
 //                two of such, all of a protocol is one worker's
-//   from where   hash of the source's address and port, if a pool may be its source: so one worker has all
-//   a pool is    sessions of a host's port, and gives it one binding to anywhere; the answers come to a pool
+//   from where   hash of the source's address and port, if a pool may be its source, NAT64's too: so one
+//                worker has all
+//   a pool is,   sessions of a host's port, and gives it one binding to anywhere; the answers come to a pool
 //                address, and those of sessions that are not translated after all have the same end
 #pragma once
 
@@ -51,6 +52,8 @@ inline WorkerIndex worker_of(uint64_t hash, const Snapshot& snapshot) {
 inline WorkerIndex owner_behind(const NatTable& nat, Tuple tuple, const NatTable::Destination& to,
                                 const Snapshot& snapshot) {
   if (to.kind == NatKind::pool) return nat.port_owner(tuple.dst_port);
+  if (to.kind == NatKind::nat64)
+    return worker_of(end_hash(tuple.src, tuple.src_port, tuple.protocol, kOwnerSeed), snapshot);
   tuple.dst = to.address;
   tuple.dst_port = to.port;
   switch (nat.ends_of(tuple)) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "dataplane/nat/nat64_address.h"
 #include "dataplane/net/headers.h"
 
 namespace weir::dataplane {
@@ -74,6 +75,7 @@ NatTable::NatTable(NatRules rules, uint16_t workers) : rules_(std::move(rules)) 
     auto& both = nptv6_.emplace_back();
     if (rule.nptv6) both = BothWays{Nptv6(rule.outside, rule.inside), Nptv6(rule.inside, rule.outside)};
   }
+  build_nat64();
   build_domains();
   build_places();
   build_classes();
@@ -82,6 +84,39 @@ NatTable::NatTable(NatRules rules, uint16_t workers) : rules_(std::move(rules)) 
 NatTable::PerDomain& NatTable::domain(DomainId id) {
   if (id.index() >= domains_.size()) domains_.resize(id.index() + 1);
   return domains_[id.index()];
+}
+
+void NatTable::build_nat64() {
+  constexpr uint8_t kAllowed = 1, kRefused = 2;
+  using Entries = std::vector<AddressMap<uint8_t>::Entry>;
+  const auto add = [](Entries& all, const std::vector<net::Prefix>& prefixes, uint8_t value) {
+    for (const net::Prefix& prefix : prefixes) all.push_back({prefix.first(), prefix.last(), value});
+  };
+  const auto both = [](uint8_t a, uint8_t b) { return static_cast<uint8_t>(a | b); };
+  for (const PoolRule& rule : rules_.pools) {
+    auto& nat64 = nat64_.emplace_back();
+    if (!rule.prefix64) continue;
+    Entries sources, destinations;
+    add(sources, rule.sources, kAllowed);
+    if (rule.sources.empty()) add(sources, {{net::Ipv6{}, 0}}, kAllowed);
+    add(destinations, rule.destinations, kAllowed);
+    if (rule.destinations.empty()) {
+      add(destinations, {{net::Ipv4{}, 0}}, kAllowed);
+      add(destinations, private_prefixes(), kRefused);
+    }
+    nat64 = Nat64{{sources, both}, {destinations, both}};
+  }
+}
+
+NatTable::Destination NatTable::nat64_destination(uint16_t rule, const Tuple& tuple) const {
+  const PoolRule& pool = rules_.pools[rule];
+  const Destination unmapped{NatKind::unmapped, rule, tuple.dst, tuple.dst_port, {}};
+  const std::optional<net::Ipv4> inside = extracted(*pool.prefix64, tuple.dst.v6());
+  if (!inside || nat64_[rule]->sources.find(tuple.src) != 1) return unmapped;
+  // Another host behind the pool (RFC 6146 section 3.8).
+  if (pool.pool->index_of(*inside)) return {NatKind::pool, rule, *inside, tuple.dst_port, {}};
+  if (net::is_martian(*inside) || nat64_[rule]->destinations.find(*inside) != 1) return unmapped;
+  return {NatKind::nat64, rule, *inside, tuple.dst_port, pool.to};
 }
 
 void NatTable::build_domains() {
@@ -100,9 +135,17 @@ void NatTable::build_domains() {
   }
   for (size_t i = 0; i < rules_.pools.size(); ++i) {
     const PoolRule& rule = rules_.pools[i];
-    std::vector<DomainId> seen_by = rule.from;
-    if (!contains(seen_by, rule.to)) seen_by.push_back(rule.to);
-    for (const DomainId id : rule.from) domain(id).pools |= uint64_t{1} << i;
+    std::vector<DomainId> seen_by = {rule.to};
+    if (rule.prefix64) {
+      const net::Prefix& prefix = *rule.prefix64;
+      for (const DomainId id : rule.from)
+        list_of(outside, id).push_back({prefix.first(), prefix.last(), entry_of(NatKind::nat64, i)});
+    } else {
+      for (const DomainId id : rule.from) {
+        domain(id).pools |= uint64_t{1} << i;
+        if (id != rule.to) seen_by.push_back(id);
+      }
+    }
     for (const DomainId id : seen_by) {
       for (const PortPool::Range& range : rule.pool->ranges())
         list_of(outside, id).push_back({range.first, range.last, entry_of(NatKind::pool, i)});
@@ -176,6 +219,7 @@ void NatTable::build_classes() {
   uint64_t anywhere = 0, from_private = 0;
   for (size_t i = 0; i < rules_.pools.size(); ++i) {
     const PoolRule& rule = rules_.pools[i];
+    if (rule.prefix64) continue;  // what is sent to its prefix uses it, and nothing else
     const uint64_t bit = uint64_t{1} << i;
     if (rule.ftp) ftp_pools_ |= bit;
     if (rule.sources.empty()) from_private |= bit;
@@ -222,6 +266,7 @@ NatTable::Destination NatTable::destination(uint16_t slot, const Tuple& tuple) c
   if (entry == 0) return result;
   result.kind = static_cast<NatKind>(entry >> 16);
   result.rule = static_cast<uint16_t>(entry);
+  if (result.kind == NatKind::nat64) return nat64_destination(result.rule, tuple);
   if (result.kind == NatKind::fixed) {
     const auto inside = inside_of(result.rule, tuple.dst);
     if (!inside) {
@@ -236,6 +281,9 @@ NatTable::Destination NatTable::destination(uint16_t slot, const Tuple& tuple) c
 
 NatTable::Source NatTable::source(DomainId from, DomainId to, const Tuple& tuple,
                                   const Destination& translated) const {
+  const bool by_pool = translated.kind == NatKind::nat64 || translated.kind == NatKind::pool;
+  if (by_pool && rules_.pools[translated.rule].prefix64)
+    return {NatKind::pool, translated.rule, {}};  // of those that are sent there, whoever they are
   const bool hairpin = from == to;
   if (hairpin && translated.kind == NatKind::none) return {};
   const PerDomain* here = find_domain(static_cast<uint16_t>(from.index()));

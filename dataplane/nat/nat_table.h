@@ -71,6 +71,10 @@ struct PoolRule {
   /// Not 0: deterministic, each of `sources` has so many ports for itself (nat/port_plan.h).
   uint16_t ports_per_host = 0;
   bool ftp = false;  // as of StaticRule
+  /// NAT64 (RFC 6146): the sessions are those of IPv6 to an address of this prefix, which has an IPv4 address
+  /// inside (nat/nat64_address.h), and leave with IPv4 by a pool of that. `sources` are IPv6 (empty: all),
+  /// `destinations` IPv4.
+  std::optional<net::Prefix> prefix64 = {};
   friend bool operator==(const PoolRule&, const PoolRule&) = default;
 };
 
@@ -87,8 +91,9 @@ struct NatRules {
 const std::vector<net::Prefix>& private_prefixes();
 
 /// closed: an address that something is published on (`rule` says by whom), by another port or protocol.
-/// unmapped: an address that `rule`, a static one, has no other for.
-enum class NatKind : uint8_t { none, fixed, published, pool, closed, unmapped };
+/// unmapped: an address that `rule`, a static one or one of NAT64, has no other for.
+/// nat64: to an IPv4 address inside an IPv6 one, by that rule of the pools.
+enum class NatKind : uint8_t { none, fixed, published, pool, closed, unmapped, nat64 };
 
 class NatTable {
  public:
@@ -102,10 +107,11 @@ class NatTable {
     NatKind kind = NatKind::none;
     uint16_t rule = 0;  // in its list
     /// fixed, published: the new one; of several servers the rule's `server`, whichever the session gets.
-    /// pool: as the packet has it, its binding tells.
+    /// pool: as the packet has it, or as it has it inside its own; its binding tells. nat64: the IPv4
+    /// address.
     net::IpAddress address;
     uint16_t port = 0;
-    DomainId domain;  // fixed, published: whose address that is; else invalid
+    DomainId domain;  // fixed, published, nat64: whose address that is; else invalid
   };
   /// Of a packet that arrives in the domain of that slot.
   Destination destination(uint16_t slot, const Tuple& tuple) const;
@@ -206,6 +212,9 @@ class NatTable {
   const PerDomain* find_domain(uint16_t slot) const {
     return slot < domains_.size() ? &domains_[slot] : nullptr;
   }
+  /// To an address of the prefix of that rule of NAT64.
+  Destination nat64_destination(uint16_t rule, const Tuple& tuple) const;
+  void build_nat64();
   void build_domains();
   void build_places();
   /// Those of which all TCP ports are found by the peer's address alone (Server::all_ports).
@@ -218,7 +227,11 @@ class NatTable {
     Nptv6 in, out;
   };
   std::vector<std::optional<BothWays>> nptv6_;  // by static rule
-  std::vector<PerDomain> domains_;              // by slot
+  struct Nat64 {
+    AddressMap<uint8_t> sources, destinations;  // 1: they may
+  };
+  std::vector<std::optional<Nat64>> nat64_;  // by pool
+  std::vector<PerDomain> domains_;           // by slot
   Places published_;
   Places servers_;  // with port 0: all ports of a host (Server::all_ports), where it is and is published
   bool has_servers_ = false, has_ftp_servers_ = false;

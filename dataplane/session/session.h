@@ -66,6 +66,7 @@ struct alignas(64) Session {
     kPending = 1024,     // its rule is not known yet: see stages/pend.h
     kBypassed = 2048,    // it was inspected, and nothing later of it can matter
     kFtp = 4096,         // translated, a control connection of FTP: see stages/ftp.h
+    kNat64 = 8192,  // with kIpv6 and kTranslated: its packets leave with IPv4, and the answers come with it
   };
   uint32_t address4[2] = {};  // host order; [0] initiator, [1] responder; IPv6: see cold
   uint16_t port[2] = {};      // as in Tuple: initiator's, responder's
@@ -114,8 +115,8 @@ static_assert(sizeof(SessionCold) == 128);
 /// A line beside the session's, for what few sessions have.
 ///
 /// How a translated session's packets leave: those of the initiator with these ends, those of the responder,
-/// which come to them, with the ends that the session itself has. And the neighbours of a half-open session
-/// in the list of those, from the oldest to the newest.
+/// which come to them, with the ends that the session itself has. Those of kNat64 are IPv4 (ends4). And the
+/// neighbours of a half-open session in the list of those, from the oldest to the newest.
 struct alignas(64) SessionTranslation {
   /// IPv4: as a session begins, so that the ends of either direction are read alike.
   struct Ends4 {

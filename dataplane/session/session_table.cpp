@@ -7,8 +7,10 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <type_traits>
 
 #include "dataplane/net/checksum.h"
+#include "dataplane/net/headers.h"
 
 namespace weir::dataplane {
 
@@ -152,6 +154,12 @@ Tuple SessionTable::tuple(SessionIndex index) const {
   return tuple;
 }
 
+/// ICMPv6 leaves as ICMP by NAT64.
+static uint8_t leaving_protocol(const Session& s) {
+  const bool nat64 = (s.flags & Session::kNat64) != 0;
+  return nat64 && s.protocol == net::kProtoIcmpv6 ? uint8_t{net::kProtoIcmp} : s.protocol;
+}
+
 Tuple SessionTable::leaving(SessionIndex index, Direction direction) const {
   const Session& s = sessions_[index];
   if ((s.flags & Session::kTranslated) == 0 || direction == Direction::reverse) {
@@ -159,9 +167,10 @@ Tuple SessionTable::leaving(SessionIndex index, Direction direction) const {
     return direction == Direction::forward ? own : own.reversed();
   }
   const SessionTranslation& t = translations_[index];
-  if ((s.flags & Session::kIpv6) != 0) return {t.ends6[0], t.ends6[1], t.port6[0], t.port6[1], s.protocol};
+  if ((s.flags & (Session::kIpv6 | Session::kNat64)) == Session::kIpv6)
+    return {t.ends6[0], t.ends6[1], t.port6[0], t.port6[1], s.protocol};
   return {net::Ipv4{t.ends4.address[0]}, net::Ipv4{t.ends4.address[1]}, t.ends4.port[0], t.ends4.port[1],
-          s.protocol};
+          leaving_protocol(s)};
 }
 
 bool SessionTable::holds_translated(const Session& s, Direction direction, const Key6& key) const {
@@ -171,9 +180,17 @@ bool SessionTable::holds_translated(const Session& s, Direction direction, const
     return c.address6[0] == key.src && c.address6[1] == key.dst && s.port[0] == key.src_port &&
            s.port[1] == key.dst_port && s.domain[0] == key.domain;
   }
+  if ((s.flags & Session::kNat64) != 0) return false;
   const SessionTranslation& t = translations_[index_of(s)];
   return t.ends6[1] == key.src && t.ends6[0] == key.dst && t.port6[1] == key.src_port &&
          t.port6[0] == key.dst_port && s.domain[1] == key.domain;
+}
+
+bool SessionTable::holds_nat64(const Session& s, Direction direction, const Key4& key) const {
+  if ((s.flags & Session::kNat64) == 0 || direction == Direction::forward) return false;
+  const SessionTranslation::Ends4& ends = translation_of(s).ends4;
+  return ends.address[1] == key.src && ends.address[0] == key.dst && ends.port[1] == key.src_port &&
+         ends.port[0] == key.dst_port && s.domain[1] == key.domain && leaving_protocol(s) == key.protocol;
 }
 
 // --- insert and remove ---
@@ -199,6 +216,9 @@ static void note_leaving(const Key4& from, const Key4& to, uint16_t reverse_doma
   t.address_change = net::checksum_folded(addresses);
   t.ends_change = net::checksum_folded(addresses + change(ports(from), ports(to)));
 }
+static void note_leaving(const Key6& from, const Key4& to, uint16_t reverse_domain, SessionTranslation& t) {
+  t.ends4 = {{to.src, to.dst}, {to.src_port, to.dst_port}, {from.domain, reverse_domain}};
+}
 static void note_leaving(const Key6&, const Key6& to, uint16_t, SessionTranslation& t) {
   t.ends6[0] = to.src;
   t.ends6[1] = to.dst;
@@ -206,12 +226,13 @@ static void note_leaving(const Key6&, const Key6& to, uint16_t, SessionTranslati
   t.port6[1] = to.dst_port;
 }
 
-template <typename Key>
-SessionIndex SessionTable::insert_leaving(const Key& forward, const Key& leaves, uint16_t reverse_domain,
+template <typename Key, typename Leaves>
+SessionIndex SessionTable::insert_leaving(const Key& forward, const Leaves& leaves, uint16_t reverse_domain,
                                           NanoTime now) {
   const SessionIndex index = insert_keys(forward, mirrored(leaves, reverse_domain), now);
   if (index == kNoSession) return index;
   sessions_[index].flags |= Session::kTranslated;
+  if constexpr (!std::is_same_v<Key, Leaves>) sessions_[index].flags |= Session::kNat64;
   SessionTranslation& t = translations_[index];
   t = {};
   note_leaving(forward, leaves, reverse_domain, t);
@@ -227,10 +248,17 @@ SessionIndex SessionTable::insert_translated(const Key6& forward, const Key6& le
   return insert_leaving(forward, leaves, reverse_domain, now);
 }
 
-template <typename Key>
-SessionIndex SessionTable::insert_keys(const Key& forward, const Key& reverse, NanoTime now) {
+SessionIndex SessionTable::insert_translated(const Key6& forward, const Key4& leaves, uint16_t reverse_domain,
+                                             NanoTime now) {
+  return insert_leaving(forward, leaves, reverse_domain, now);
+}
+
+template <typename Key, typename Reverse>
+SessionIndex SessionTable::insert_keys(const Key& forward, const Reverse& reverse, NanoTime now) {
   if (size_ == capacity_) return kNoSession;
-  if (same(forward, reverse)) return kNoSession;
+  if constexpr (std::is_same_v<Key, Reverse>) {
+    if (same(forward, reverse)) return kNoSession;
+  }
   const uint32_t hash[2] = {hash_of(forward), hash_of(reverse)};
   if (find(forward, hash[0]) || find(reverse, hash[1])) return kNoSession;
 

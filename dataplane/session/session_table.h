@@ -83,7 +83,7 @@ class SessionTable {
     Direction direction;
   };
   /// Third pass: what the second one found. False: it is not what find() would return; sessions may have come
-  /// and gone since.
+  /// and gone since. An answer to a session of NAT64 is never found.
   [[gnu::always_inline]] bool found(const Ahead& ahead, const Key4& key, Found& out) const;
   [[gnu::always_inline]] bool found(const Ahead& ahead, const Key6& key, Found& out) const;
   Hit find(const Key4& key, uint32_t hash) const;
@@ -104,6 +104,9 @@ class SessionTable {
   SessionIndex insert_translated(const Key4& forward, const Key4& leaves, uint16_t reverse_domain,
                                  NanoTime now);
   SessionIndex insert_translated(const Key6& forward, const Key6& leaves, uint16_t reverse_domain,
+                                 NanoTime now);
+  /// The same of a session of NAT64.
+  SessionIndex insert_translated(const Key6& forward, const Key4& leaves, uint16_t reverse_domain,
                                  NanoTime now);
   /// Takes it out of index and wheel and frees it.
   void remove(SessionIndex index);
@@ -193,10 +196,14 @@ class SessionTable {
   bool holds_translated(const Session& s, Direction direction, const Key6& key) const;
   template <typename Key>
   Hit find_key(const Key& key, uint32_t hash) const;
-  template <typename Key>
-  SessionIndex insert_keys(const Key& forward, const Key& reverse, NanoTime now);
-  template <typename Key>
-  SessionIndex insert_leaving(const Key& forward, const Key& leaves, uint16_t reverse_domain, NanoTime now);
+  /// The same of one of NAT64, whose reverse key alone is of IPv4. Asked by find() only.
+  bool holds_nat64(const Session& s, Direction direction, const Key4& key) const;
+  bool holds_nat64(const Session&, Direction, const Key6&) const { return false; }
+  template <typename Key, typename Reverse>
+  SessionIndex insert_keys(const Key& forward, const Reverse& reverse, NanoTime now);
+  template <typename Key, typename Leaves>
+  SessionIndex insert_leaving(const Key& forward, const Leaves& leaves, uint16_t reverse_domain,
+                              NanoTime now);
   void fill_addresses(SessionIndex index, const Key4& forward);
   void fill_addresses(SessionIndex index, const Key6& forward);
   bool index_insert(uint32_t hash, uint32_t entry);
@@ -326,8 +333,10 @@ inline SessionTable::Hit SessionTable::find_key(const Key& key, uint32_t hash) c
   for (const Bucket* bucket = &buckets_[bucket_of(hash)];; bucket = &buckets_[bucket->next]) {
     for (uint32_t m = matching(*bucket, tag); m != 0; m = without_first(m)) {
       const uint32_t entry = bucket->entry[slot_of(m)];
-      if (holds(sessions_[entry >> 1], static_cast<Direction>(entry & 1), key)) [[likely]]
-        return {entry >> 1, static_cast<Direction>(entry & 1)};
+      const Session& session = sessions_[entry >> 1];
+      const auto direction = static_cast<Direction>(entry & 1);
+      if (holds(session, direction, key) || holds_nat64(session, direction, key)) [[likely]]
+        return {entry >> 1, direction};
     }
     if (bucket->next == 0) return {};
   }

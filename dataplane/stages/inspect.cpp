@@ -6,6 +6,7 @@
 #include "dataplane/net/headers.h"
 #include "dataplane/stages/fragments.h"
 #include "dataplane/stages/tcp_reset.h"
+#include "dataplane/stages/translate.h"
 #include "dataplane/stages/transport_checksum.h"
 #include "dataplane/worker/leave.h"
 #include "dataplane/worker/session_life.h"
@@ -70,11 +71,12 @@ void clear_urgent(rte_mbuf* mbuf, const PacketMeta& meta) {
 
 /// False: rewrite() is going to refuse it. What the receiver never gets is no part of the stream that it
 /// reads, and must not be taken for it.
-bool will_be_sent(const Snapshot& snapshot, const PacketMeta& meta) {
+bool will_be_sent(const Snapshot& snapshot, rte_mbuf* mbuf, const Session& session) {
+  const PacketMeta& meta = meta_of(mbuf);
   AdjacencyTable::View next_hop;
   if (!snapshot.adjacencies->get(meta.adjacency, next_hop)) return false;
   const Attachment* egress = snapshot.attachment(next_hop.attachment);
-  return egress != nullptr && meta.ttl > 1 && meta.ip_length <= egress->mtu;
+  return egress != nullptr && meta.ttl > 1 && leaving_length(mbuf, session) <= egress->mtu;
 }
 
 /// Nothing of a dropped session passes any more, either way. An end that goes on sending is told so.
@@ -259,7 +261,7 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, bool waited) {
   // The payload of an error is a quote, not data of the session.
   if (meta.icmp == net::IcmpKind::error || meta.unseen) return Next::go_on();
   // One that waited may be in the midst of it.
-  if (!waited && !will_be_sent(*ctx.snapshot, meta)) return Next::go_on();
+  if (!waited && !will_be_sent(*ctx.snapshot, mbuf, session)) return Next::go_on();
   const Profile& profile = ctx.snapshot->profiles[session.profile];
   if (!waited && (!ctx.inspect_queue.empty() || ctx.inspect_work_left == 0))
     return wait(ctx, resets, mbuf, profile);

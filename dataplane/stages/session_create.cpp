@@ -48,6 +48,8 @@ std::array<uint8_t, 2> icmp_of(rte_mbuf* mbuf) {
 
 SessionIndex insert_translated(WorkerContext& ctx, const PacketMeta& meta, uint16_t to_slot,
                                const Tuple& leaves) {
+  if (leaves.dst.family != meta.family)
+    return ctx.sessions->insert_translated(meta.key6, key4_of(leaves, to_slot), to_slot, ctx.now);
   return meta.is_v4()
              ? ctx.sessions->insert_translated(meta.key4, key4_of(leaves, to_slot), to_slot, ctx.now)
              : ctx.sessions->insert_translated(meta.key6, key6_of(leaves, to_slot), to_slot, ctx.now);
@@ -70,6 +72,11 @@ DropReason why_not_inserted(const WorkerContext& ctx, const PacketMeta& meta, co
     return std::memcmp(&own, &answers, sizeof own) == 0 || ctx.sessions->find(answers, hash_of(answers));
   };
   const Tuple back = leaves.reversed();
+  if (leaves.dst.family != meta.family) {  // by NAT64
+    const Key4 answers = key4_of(back, to_slot);
+    return ctx.sessions->find(answers, hash_of(answers)) ? DropReason::nat_conflict
+                                                         : DropReason::session_table_full;
+  }
   const bool conflict = meta.is_v4() ? is_taken(meta.key4, key4_of(back, to_slot))
                                      : is_taken(meta.key6, key6_of(back, to_slot));
   return conflict ? DropReason::nat_conflict : DropReason::session_table_full;

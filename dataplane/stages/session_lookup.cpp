@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "dataplane/nat/family_change.h"
 #include "dataplane/net/parse.h"
 #include "dataplane/stages/ftp.h"
 #include "dataplane/stages/inner.h"
@@ -115,7 +116,10 @@ DropReason icmp_allowed(const WorkerContext& ctx, const PacketMeta& meta) {
   FirstPacket packet{meta.ingress, meta.tuple()};
   packet.icmp_type = meta.icmp_type;
   if (meta.icmp == net::IcmpKind::reply) {
-    const uint8_t query = net::icmp_query_of(meta.family, meta.icmp_type);
+    uint8_t query = net::icmp_query_of(meta.family, meta.icmp_type);
+    // An answer by IPv4 to one who asked by IPv6.
+    if ((sessions.at(meta.session).flags & Session::kNat64) != 0 && meta.is_v4())
+      query = echo_type6(query).value_or(query);
     if (query == first) return DropReason::none;
     packet.ingress = forward ? cold.egress : cold.ingress;
     packet.tuple = forward ? sessions.leaving(meta.session, Direction::forward).reversed()

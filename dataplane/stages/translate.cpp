@@ -1,5 +1,6 @@
 #include "dataplane/stages/translate.h"
 
+#include "dataplane/nat/nat64_address.h"
 #include "dataplane/nat/rewrite.h"
 #include "dataplane/net/parse.h"
 #include "dataplane/stages/ftp.h"
@@ -20,6 +21,11 @@ DropReason reason_of(BindingRefused refused) {
       return DropReason::nat_bindings_full;
   }
   return DropReason::nat_protocol;
+}
+
+/// As what a protocol of IPv6 goes over IPv4.
+uint8_t protocol4_of(uint8_t protocol) {
+  return protocol == net::kProtoIcmpv6 ? uint8_t{net::kProtoIcmp} : protocol;
 }
 
 }  // namespace
@@ -43,24 +49,31 @@ BindingIndex find_binding(const WorkerContext& ctx, const Tuple& tuple, Attachme
   if (from == nullptr) return kNoBinding;
   const NatTable::Destination to = nat->destination(static_cast<uint16_t>(from->domain.index()), tuple);
   if (to.kind != NatKind::pool && to.kind != NatKind::closed) return kNoBinding;
+  // The pool of NAT64 has IPv4 addresses, for its own hosts too.
+  const bool inside = to.address.family != tuple.dst.family;
+  const uint8_t protocol = inside ? protocol4_of(tuple.protocol) : tuple.protocol;
   const size_t realm =
       to.kind == NatKind::pool ? nat->rules().pools[to.rule].to.index() : from->domain.index();
-  return ctx.bindings->find(static_cast<uint16_t>(realm), tuple.dst, tuple.dst_port, tuple.protocol);
+  return ctx.bindings->find(static_cast<uint16_t>(realm), to.address, tuple.dst_port, protocol);
 }
 
 DropReason hold_source(WorkerContext& ctx, const PacketMeta& meta, const FirstDecision& decision,
                        Tuple& leaves, BindingIndex& binding) {
   if (decision.source.kind != NatKind::pool) return DropReason::none;
-  const Tuple tuple = meta.tuple();
+  Tuple tuple = meta.tuple();
   const bool icmp = port_class(tuple.protocol) == PortClass::icmp;
   // Nor where a fragment without a header would begin a session.
   if (icmp && (!meta.has_transport() || !net::has_icmp_identifier(meta.family, meta.icmp_type)))
     return DropReason::nat_protocol;
+  const std::optional<net::Prefix>& prefix64 =
+      ctx.snapshot->nat->rules().pools[decision.source.rule].prefix64;
+  if (prefix64) tuple.protocol = protocol4_of(tuple.protocol);
   const Bindings::Answer answer =
       ctx.bindings->hold(*ctx.snapshot->nat, decision.source.rule, decision.from_domain, tuple);
   if (answer.refused != BindingRefused::no) return reason_of(answer.refused);
   binding = answer.binding;
   leaves.src = ctx.bindings->at(binding).outside;
+  if (!leaves.dst.is_v4() && prefix64) leaves.src = embedded(*prefix64, leaves.src.v4());
   leaves.src_port = ctx.bindings->at(binding).outside_port;
   if (icmp) leaves.dst_port = leaves.src_port;
   return DropReason::none;

@@ -14,6 +14,14 @@ namespace weir::dataplane {
 /// What is not plain IPv4 (stages/inner.h). (translate.cpp)
 [[gnu::noinline]] Next translate_other(WorkerContext& ctx, rte_mbuf* mbuf, SessionTable::Found found);
 
+/// By NAT64: the packet becomes one of the other family, which its meta says then; the key, which is not
+/// looked up any more, is that of the ends that it leaves with. One that is too large for `egress` is punted
+/// as it is. (translate_family.cpp)
+[[gnu::noinline]] Next translate_family(WorkerContext& ctx, rte_mbuf* mbuf, const SessionTable::Found& found,
+                                        const Attachment& egress);
+/// The length that a packet of the session leaves with.
+uint32_t leaving_length(rte_mbuf* mbuf, const Session& session);
+
 /// Gives the packet the ends with which packets of `found.session` leave that travel in `found.direction`; of
 /// an ICMP error those of the packet that it quotes, too. Not to be done twice. The session is translated. A
 /// packet that `egress` will not take (TTL, MTU) stays as it is, since it is told about to its sender. After
@@ -21,7 +29,11 @@ namespace weir::dataplane {
 [[gnu::always_inline]] inline Next translate(WorkerContext& ctx, rte_mbuf* mbuf,
                                              const SessionTable::Found& found, const Attachment* egress) {
   const PacketMeta& meta = meta_of(mbuf);
-  if (egress == nullptr || meta.ttl <= 1 || meta.ip_length > egress->mtu) [[unlikely]]
+  if (egress == nullptr || meta.ttl <= 1) [[unlikely]]
+    return Next::go_on();
+  if ((found.session->flags & Session::kNat64) != 0) [[unlikely]]
+    return translate_family(ctx, mbuf, found, *egress);
+  if (meta.ip_length > egress->mtu) [[unlikely]]
     return Next::go_on();
   if (!meta.plain || !meta.is_v4()) [[unlikely]]
     return translate_other(ctx, mbuf, found);

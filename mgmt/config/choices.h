@@ -39,7 +39,7 @@ inline constexpr Choice<dataplane::TunnelKind> kTunnelKinds[] = {{"vxlan", datap
                                                                  {"native", dataplane::TunnelKind::native}};
 /// The tables of a rule of address translation of which it has exactly one.
 inline constexpr Choice<NatKind> kNatKinds[] = {
-    {"static", NatKind::fixed}, {"dnat", NatKind::dnat}, {"snat", NatKind::snat}};
+    {"static", NatKind::fixed}, {"dnat", NatKind::dnat}, {"snat", NatKind::snat}, {"nat64", NatKind::nat64}};
 inline constexpr Choice<Protocol> kDnatProtocols[] = {{"tcp", Protocol::tcp}, {"udp", Protocol::udp}};
 inline constexpr Choice<OnDrop> kOnDrop[] = {{"reset", OnDrop::reset}, {"silent", OnDrop::silent}};
 inline constexpr Choice<WhenFull> kWhenFull[] = {{"half_open", WhenFull::half_open},

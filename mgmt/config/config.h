@@ -357,16 +357,18 @@ struct PolicyRule {
   Location where;
 };
 
-enum class NatKind : uint8_t { fixed, dnat, snat };
+enum class NatKind : uint8_t { fixed, dnat, snat, nat64 };
+/// Do its sessions get their source from a pool?
+constexpr bool has_pool(NatKind kind) { return kind == NatKind::snat || kind == NatKind::nat64; }
 
 /// One rule of address translation; only what belongs to its kind counts.
 struct Nat {
   std::string name;
   NatKind kind = NatKind::snat;
-  /// static, dnat: the domains that see the outside address; static: empty is all but its own. snat: the
-  /// initiators' domains.
+  /// static, dnat: the domains that see the outside address; static: empty is all but its own. snat, nat64:
+  /// the initiators' domains.
   std::vector<std::string> from;
-  std::string domain;  // static: of the inside addresses; dnat: of the server; snat: where the pool is
+  std::string domain;  // static: of the inside addresses; dnat: of the server; else where the pool is
   // static
   net::Prefix inside;
   net::Prefix outside;
@@ -379,6 +381,8 @@ struct Nat {
   std::vector<net::IpAddress> servers;   // that share the sessions
   std::vector<uint32_t> weights;         // by `servers`; empty: all the same
   uint16_t server_port = 0;              // 0: as `port`
+  // nat64; with it pool, ports, sources (empty: all) and destinations
+  net::Prefix prefix{net::Ipv6{0x0064'ff9b'0000'0000, 0}, 96};  // the well-known one
   // snat
   std::vector<net::Prefix> pool;
   PortRange ports = {1'024, 65'535};

@@ -102,7 +102,8 @@ constexpr SectionSpec kSections[] = {
      "held against it), `pass-packet`, `ignore` (inspected as well as that goes), `auto` (`drop-flow`, and "
      "`ignore` with mode `ids`)."},
     {"nat[]", Change::live, false,
-     "One rule of address translation. It has exactly one of the tables `static`, `dnat` and `snat`. Policy "
+     "One rule of address translation. It has exactly one of the tables `static`, `dnat`, `snat` and "
+     "`nat64`. Policy "
      "sees "
      "the source before and the destination after translation. There are at most 65,535 rules. See nat.md."},
     {"nat[].static", Change::live, false,
@@ -116,6 +117,10 @@ constexpr SectionSpec kSections[] = {
      "A pool of public addresses, of which sessions from some domains to another one get their source. The "
      "first "
      "rule of the file that fits counts, of at most 64."},
+    {"nat[].nat64", Change::live, false,
+     "NAT64: hosts of IPv6 reach hosts of IPv4, by IPv6 addresses that have an IPv4 address inside, and are "
+     "seen with "
+     "a source from a pool of IPv4 addresses. Counts as one of the 64 pools."},
 };
 
 }  // namespace

@@ -149,6 +149,49 @@ constexpr KeySpec kKeys[] = {
      .help = "Whether addresses that FTP names in its control connections (to TCP port 21) are translated, "
              "too. With "
              "it all sessions of a host that the pool may translate are one worker's."},
+    {.path = "nat[].nat64.from",
+     .kind = ValueKind::name,
+     .list = true,
+     .min_items = 1,
+     .required = true,
+     .help = "The domains whose hosts of IPv6 reach hosts of IPv4."},
+    {.path = "nat[].nat64.prefix",
+     .kind = ValueKind::prefix,
+     .fallback = "\"64:ff9b::/96\"",
+     .help = "IPv6 addresses of this prefix have an IPv4 address inside (RFC 6052): /32, /40, /48, /56, /64 "
+             "or /96. "
+             "What a DNS64 makes of A records."},
+    {.path = "nat[].nat64.domain",
+     .kind = ValueKind::name,
+     .required = true,
+     .help = "The domain of the IPv4 hosts, which has the pool's addresses."},
+    {.path = "nat[].nat64.pool",
+     .kind = ValueKind::prefix,
+     .list = true,
+     .min_items = 1,
+     .max_items = 256,
+     .required = true,
+     .help = "The IPv4 addresses that sessions leave with, every one of each prefix, at most 4,096 together; "
+             "24 KiB "
+             "of memory each."},
+    {.path = "nat[].nat64.ports",
+     .kind = ValueKind::ports,
+     .fallback = "\"1024-65535\"",
+     .min = 1,
+     .max = 65'535,
+     .help = "The ports and ICMP identifiers that are given out."},
+    {.path = "nat[].nat64.sources",
+     .kind = ValueKind::prefix,
+     .list = true,
+     .fallback_help = "all addresses of IPv6",
+     .min_items = 1,
+     .help = "Only sources in one of these prefixes may use it."},
+    {.path = "nat[].nat64.destinations",
+     .kind = ValueKind::prefix,
+     .list = true,
+     .fallback_help = "all but private addresses of IPv4",
+     .min_items = 1,
+     .help = "Only IPv4 addresses in one of these prefixes are reached."},
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <optional>
 #include <tuple>
 
+#include "dataplane/nat/nat64_address.h"
 #include "dataplane/nat/nat_table.h"
 #include "dataplane/nat/port_plan.h"
 #include "mgmt/config/problem.h"
@@ -16,16 +17,16 @@ using dataplane::NatTable;
 using dataplane::PortPool;
 
 constexpr size_t kMaxRules = 65'535;
-constexpr std::string_view kPool = "nat[].snat.pool", kInside = "nat[].static.inside",
-                           kNptv6 = "nat[].static.nptv6", kSources = "nat[].snat.sources",
-                           kPortsPerHost = "nat[].snat.ports_per_host", kOutside = "nat[].static.outside",
-                           kAddress = "nat[].dnat.address", kServer = "nat[].dnat.server",
-                           kServers = "nat[].dnat.servers", kWeights = "nat[].dnat.weights";
+constexpr std::string_view kInside = "nat[].static.inside", kNptv6 = "nat[].static.nptv6",
+                           kSources = "nat[].snat.sources", kPortsPerHost = "nat[].snat.ports_per_host",
+                           kOutside = "nat[].static.outside", kAddress = "nat[].dnat.address",
+                           kServer = "nat[].dnat.server", kServers = "nat[].dnat.servers",
+                           kWeights = "nat[].dnat.weights";
 
 /// Does this domain see the rule's outside addresses?
 bool seen_in(const Nat& rule, const std::string& domain) {
   if (std::find(rule.from.begin(), rule.from.end(), domain) != rule.from.end()) return true;
-  if (rule.kind == NatKind::snat) return rule.domain == domain;
+  if (has_pool(rule.kind)) return rule.domain == domain;
   return rule.kind == NatKind::fixed && rule.from.empty() && rule.domain != domain;
 }
 
@@ -34,6 +35,13 @@ uint64_t addresses_of(const net::Prefix& prefix) {
   const int bits = (prefix.address.is_v4() ? 32 : 128) - prefix.length;
   return bits > 16 ? PortPool::kMaxAddresses + 1 : uint64_t{1} << bits;
 }
+
+/// Of a table that has a pool.
+struct PoolKeys {
+  std::string_view table, from, pool;
+};
+constexpr PoolKeys kSnat{"nat[].snat", "nat[].snat.from", "nat[].snat.pool"},
+    kNat64{"nat[].nat64", "nat[].nat64.from", "nat[].nat64.pool"};
 
 class Judge {
  public:
@@ -51,6 +59,9 @@ class Judge {
           break;
         case NatKind::dnat:
           judge_dnat(i);
+          break;
+        case NatKind::nat64:
+          judge_nat64(i);
           break;
         case NatKind::snat:
           judge_pool(i);
@@ -146,38 +157,73 @@ class Judge {
     }
   }
 
-  void judge_pool(size_t i) {
+  /// Of `table`, "nat[].snat" or "nat[].nat64": how many there are, whose they are, what addresses they have.
+  /// How many; nothing: it is not known.
+  std::optional<uint64_t> judge_addresses(size_t i, const PoolKeys& keys) {
     const Nat& rule = *rules_[i];
-    if (!usable(i, "nat[].snat.from")) return;
+    if (!usable(i, keys.from)) return {};
     if (++pools_ == NatTable::kMaxPools + 1)
-      tell(i, "nat[].snat", "there are at most " + std::to_string(NatTable::kMaxPools) + " pools");
-    if (std::find(rule.from.begin(), rule.from.end(), rule.domain) != rule.from.end()) {
-      tell(i, "nat[].snat.from",
-           in_quotes(rule.domain) + " is where the pool is; its own hosts need none there");
-    }
-    if (!usable(i, kPool) || rule.pool.empty()) return;
-    judge_family(i, rule.pool, kPool);
-    judge_family(i, rule.sources, "nat[].snat.sources");
-    judge_family(i, rule.destinations, "nat[].snat.destinations");
+      tell(i, keys.table, "there are at most " + std::to_string(NatTable::kMaxPools) + " pools");
+    if (!usable(i, keys.pool) || rule.pool.empty()) return {};
     const bool known =
         std::find(around_.domains.begin(), around_.domains.end(), rule.domain) != around_.domains.end();
     uint64_t addresses = 0;
     for (size_t k = 0; k < rule.pool.size(); ++k) {
       const net::Prefix& prefix = rule.pool[k];
       addresses += addresses_of(prefix);
-      claims_.push_back({prefix.first(), prefix.last(), i, kPool, k});
+      claims_.push_back({prefix.first(), prefix.last(), i, keys.pool, k});
       if (known && !around_.has_route(rule.domain, prefix)) {
-        tell(i, kPool,
+        tell(i, keys.pool,
              net::to_string(prefix) + " is in no subnet and no route of domain " + in_quotes(rule.domain) +
                  ", so nothing could ever come back",
              k);
       }
     }
     if (addresses > PortPool::kMaxAddresses) {
-      tell(i, kPool, "more than " + std::to_string(PortPool::kMaxAddresses) + " addresses");
-    } else if (rule.ports_per_host != 0 && !around_.is_bad(i, kPortsPerHost)) {
-      judge_plan(i, addresses);
+      tell(i, keys.pool, "more than " + std::to_string(PortPool::kMaxAddresses) + " addresses");
+      return {};
     }
+    return addresses;
+  }
+
+  void judge_pool(size_t i) {
+    const Nat& rule = *rules_[i];
+    const auto addresses = judge_addresses(i, kSnat);
+    if (usable(i, kSnat.from) &&
+        std::find(rule.from.begin(), rule.from.end(), rule.domain) != rule.from.end()) {
+      tell(i, kSnat.from, in_quotes(rule.domain) + " is where the pool is; its own hosts need none there");
+    }
+    if (!usable(i, kSnat.pool) || rule.pool.empty()) return;
+    judge_family(i, rule.pool, kSnat.pool);
+    judge_family(i, rule.sources, kSources);
+    judge_family(i, rule.destinations, "nat[].snat.destinations");
+    if (addresses && rule.ports_per_host != 0 && !around_.is_bad(i, kPortsPerHost)) judge_plan(i, *addresses);
+  }
+
+  void judge_nat64(size_t i) {
+    const Nat& rule = *rules_[i];
+    judge_addresses(i, kNat64);
+    const auto judge = [&](const std::vector<net::Prefix>& prefixes, std::string_view key,
+                           net::Family family) {
+      if (around_.is_bad(i, key)) return;
+      for (size_t k = 0; k < prefixes.size(); ++k) {
+        if (prefixes[k].address.family != family)
+          return tell(i, key, family == net::Family::ipv4 ? "has to be of IPv4" : "has to be of IPv6", k);
+      }
+    };
+    judge(rule.pool, kNat64.pool, net::Family::ipv4);
+    judge(rule.sources, "nat[].nat64.sources", net::Family::ipv6);
+    judge(rule.destinations, "nat[].nat64.destinations", net::Family::ipv4);
+    constexpr std::string_view kPrefix = "nat[].nat64.prefix";
+    if (around_.is_bad(i, kPrefix)) return;
+    // Bits 64 to 71 are zero in every such address (RFC 6052 section 2.2).
+    const bool reserved = rule.prefix.length == 96 && rule.prefix.address.bits.lo >> 56 != 0;
+    if (rule.prefix.address.is_v4() || !dataplane::is_nat64_length(rule.prefix.length) || reserved) {
+      return tell(i, kPrefix,
+                  "is no prefix of IPv6 with /32, /40, /48, /56, /64 or /96" +
+                      std::string(reserved ? " whose bits 64 to 71 are zero" : ""));
+    }
+    claims_.push_back({rule.prefix.first(), rule.prefix.last(), i, kPrefix});
   }
 
   /// Deterministic mapping.

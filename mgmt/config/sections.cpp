@@ -563,7 +563,7 @@ Nat read_nat(const Table& t) {
     break;
   }
   const Table inner = t.inner(name_of(kNatKinds, nat.kind));
-  inner.get(nat.kind == NatKind::snat ? "from" : "seen_by", nat.from);
+  inner.get(has_pool(nat.kind) ? "from" : "seen_by", nat.from);
   inner.get("domain", nat.domain);
   inner.get("inside", nat.inside);
   inner.get("outside", nat.outside);
@@ -574,6 +574,7 @@ Nat read_nat(const Table& t) {
   inner.get("servers", nat.servers);
   inner.get("weights", nat.weights);
   inner.get("server_port", nat.server_port);
+  inner.get("prefix", nat.prefix);
   inner.get("pool", nat.pool);
   inner.get("ports", nat.ports);
   inner.get("sources", nat.sources);
@@ -600,7 +601,7 @@ void note_places(const Document& document, const Draft& draft, std::map<std::str
 }  // namespace
 
 NatTables nat_tables_of(const Node& rule) {
-  const char* const kOne = "exactly one of the tables \"static\", \"dnat\" and \"snat\"";
+  const char* const kOne = "exactly one of the tables \"static\", \"dnat\", \"snat\" and \"nat64\"";
   NatTables found;
   for (const auto& kind : kNatKinds) {
     const Node* node = rule.find(kind.name);

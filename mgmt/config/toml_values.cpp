@@ -254,8 +254,8 @@ Values values_of(const Profile& p) {
 
 Values values_of(const Nat& n) {
   const std::string table = "nat[]." + std::string(name_of(kNatKinds, n.kind)) + ".";
-  Values values = {
-      {"nat[].name", toml(n.name)}, {table + "domain", toml(n.domain)}, {table + "ftp", toml(n.ftp)}};
+  Values values = {{"nat[].name", toml(n.name)}, {table + "domain", toml(n.domain)}};
+  if (n.kind != NatKind::nat64) values[table + "ftp"] = toml(n.ftp);
   switch (n.kind) {
     case NatKind::fixed:
       values[table + "inside"] = toml(n.inside);
@@ -272,6 +272,14 @@ Values values_of(const Nat& n) {
       values[table + "servers"] = unless_empty(n.servers);
       values[table + "weights"] = unless_empty(n.weights);
       values[table + "server_port"] = unless_zero(n.server_port);
+      break;
+    case NatKind::nat64:
+      values[table + "from"] = toml(n.from);
+      values[table + "prefix"] = toml(n.prefix);
+      values[table + "pool"] = toml(n.pool);
+      values[table + "ports"] = toml(n.ports);
+      values[table + "sources"] = unless_empty(n.sources);
+      values[table + "destinations"] = unless_empty(n.destinations);
       break;
     case NatKind::snat:
       values[table + "from"] = toml(n.from);

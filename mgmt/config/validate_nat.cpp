@@ -70,7 +70,7 @@ void validate_nat(const Validation& v) {
     if (found.at->kind != Node::Kind::table) continue;
     tables[i] = found.at;
     const std::string path = "nat[]." + std::string(name_of(kNatKinds, rule.kind)) + ".";
-    const char* list = rule.kind == NatKind::snat ? "from" : "seen_by";
+    const char* list = has_pool(rule.kind) ? "from" : "seen_by";
     check_domains(v, rule.from, tables[i]->find(list), path + list);
     if (const Node* domain = tables[i]->get("domain"))
       v.domains.resolve(rule.domain, *domain, path + "domain", v.report);

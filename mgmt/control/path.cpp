@@ -196,8 +196,9 @@ PathStep translation_step(const Snapshot& snapshot, const FirstDecision& d) {
   if (d.destination.kind != NatKind::none) {
     text = "to " + net::to_string(d.translated.dst) + " port " + std::to_string(d.translated.dst_port) +
            ", by " +
-           (d.destination.kind == NatKind::fixed ? rules.fixed[d.destination.rule].name
-                                                 : rules.published[d.destination.rule].name);
+           (d.destination.kind == NatKind::fixed       ? rules.fixed[d.destination.rule].name
+            : d.destination.kind == NatKind::published ? rules.published[d.destination.rule].name
+                                                       : rules.pools[d.destination.rule].name);
   }
   if (d.source.kind != NatKind::none) {
     text += text.empty() ? "from " : "; from ";

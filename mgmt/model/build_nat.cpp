@@ -66,6 +66,7 @@ std::shared_ptr<const NatTable> build_nat(const NatInput& input,
         rule.ftp = from.ftp;
         break;
       }
+      case config::NatKind::nat64:
       case config::NatKind::snat: {
         PoolRule& rule = rules.pools.emplace_back();
         rule.name = from.name;
@@ -73,6 +74,7 @@ std::shared_ptr<const NatTable> build_nat(const NatInput& input,
         rule.to = input.domain(from.domain);
         rule.sources = from.sources;
         rule.destinations = from.destinations;
+        if (from.kind == config::NatKind::nat64) rule.prefix64 = from.prefix;
         rule.ports_per_host = static_cast<uint16_t>(from.ports_per_host);
         rule.pool = pool_of(from, input.workers, before.get());
         rule.ftp = from.ftp;

@@ -264,6 +264,7 @@ const std::pair<DropReason, const char*> kElsewhere[] = {
     {tcp_unexpected, "Tcp.ASynOfTheResponderOpensNothing"},
     {nat_closed, "Nat.ToNobodysPort"},
     {nat_unmapped, "NatKindsDrops.AnAddressWithoutCounterpart"},
+    {nat64_untranslatable, "Nat64Alone.WhatTheOtherFamilyHasNoWordFor"},
     {nat_protocol, "Nat.APoolTakesWhatItCanTellApart"},
     {nat_exhausted, "Nat.PoolExhausted"},
     {ftp_order, "Ftp.WhatCannotBeTranslatedIsDroppedByName"},

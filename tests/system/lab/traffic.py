@@ -262,8 +262,9 @@ class NumberedLoad:
 class Iperf:
     """One iperf3 TCP stream in the background, for some seconds or, with `amount`, so many bytes ("1M")."""
 
-    def __init__(self, source, target, address, port=5201, seconds=5, amount=None):
-        self._server = target.start("iperf3", "-s", "-1", "-J", "-i", "0.1", "-B", address, "-p", port)
+    def __init__(self, source, target, address, port=5201, seconds=5, amount=None, listen=None):
+        """`listen`: the target's own address, where the source knows it by another."""
+        self._server = target.start("iperf3", "-s", "-1", "-J", "-i", "0.1", "-B", listen or address, "-p", port)
         self._wait_listening(target, port)
         length = ("-n", amount) if amount else ("-t", seconds)
         self._client = source.start("iperf3", "-c", address, "-p", port, *length, "-J", "-i", "0.1")

@@ -279,3 +279,63 @@ def computed(world):
     expect(len(mapped(plan["outside"])) == 64, "not all that share the address")
     said = hub.ctl("nat", "map", a.address).stdout
     expect(plan["outside_ports"] in said and "deterministic" in said, said)
+
+
+@scenario("nat.nat64", "curl, ping and iperf3 from a host of IPv6 to one of IPv4, an error and a packet that is too big on their "
+          "way back")
+def nat64(world):
+    world.build()
+    outside, a, far = add_internet(world), world.a, "64:ff9b::cb00:7101"  # OUTSIDE
+    world.config.nat.append({"name": "six", "nat64": {"from": ["red"], "domain": "internet", "pool": ["203.0.113.24/31"]}})
+    a.namespace.ip("-4 addr flush dev vx0")
+    world.start()
+    hub = world.hub
+    server = HttpServer(world.lab, outside, OUTSIDE, 80, greeting="four")
+    answer = http_get(a.namespace, f"http://[{far}]/six")
+    expect(answer.body == "four /six\n", f"{answer}, drops {hub.drops()}")
+    expect(server.requests, "nobody asked")
+    got, said = ping(a.namespace, far, count=3)
+    expect(got == 3, f"{got} of 3 pings\n{said}\ndrops {hub.drops()}")
+    rows = sessions_to(world, far)
+    expect(rows and all(row["new_dst"] == OUTSIDE and row["new_src"].startswith("203.0.113.2") and
+                        row["src"] == a.address6 for row in rows), f"{rows}")
+    expect(http_get(a.namespace, "http://[64:ff9b::a02:a]/", timeout=1).exit != 0, "a private address is reached")
+    expect(hub.drops().get("nat_unmapped", 0) > 0, f"drops: {hub.drops()}")
+    path = hub.ctl("path", "--from", f"red/{a.address6}", "--to", far, "--tcp", "80").stdout
+    expect(OUTSIDE in path and "six" in path and "allow" in path, path)
+
+    # Nobody listens there: what comes back quotes what was sent, as it was sent.
+    with a.namespace.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        probe.settimeout(2)
+        probe.connect((far, 5000))
+
+        def refused():
+            try:
+                probe.send(b"?")
+                probe.recv(16)
+            except ConnectionRefusedError:
+                return True
+            except TimeoutError:
+                pass
+            return False
+        eventually(refused, "no ICMP error came back", timeout=8)
+
+    # A router beyond has a smaller MTU, and says so by ICMP: the host of IPv6 learns of it, and its data get through.
+    behind = world.lab.namespace("behind")
+    outside.ip(f"link add b0 type veth peer name eth0 netns {behind.name}", "link set b0 mtu 1300 up",
+               "addr add 198.51.100.1/24 dev b0")
+    outside.sysctl("net.ipv4.ip_forward", 1)
+    behind.run("ethtool", "-K", "eth0", "tx", "off", check=False)
+    outside.run("ethtool", "-K", "b0", "tx", "off", check=False)
+    behind.ip("link set eth0 up", "addr add 198.51.100.7/24 dev eth0", "route add default via 198.51.100.1")
+    hub.ctl("route", "add", "internet", "198.51.100.0/24", "--attachment", "uplink", "--via", OUTSIDE)
+    beyond = "64:ff9b::c633:6407"
+    eventually(lambda: ping(a.namespace, beyond, count=1)[0] == 1, "what is beyond is not reached", timeout=8)
+    ping(a.namespace, beyond, count=1, size=1400, dont_fragment=True)
+    known = a.namespace.run("ip", "-6", "route", "get", beyond).stdout
+    expect("mtu 1320" in known, f"the host has learnt of no MTU: {known}; drops {hub.drops()}")
+    got, said = ping(a.namespace, beyond, count=2, size=1400)
+    expect(got == 0 and hub.drops().get("nat64_untranslatable", 0) > 0, f"ICMP in pieces: {got}\n{said}")
+
+    result = Iperf(a.namespace, outside, far, seconds=2, listen=OUTSIDE).finish()
+    world.note(f"iperf3 by NAT64: {result}")

@@ -108,6 +108,13 @@ from = ["net"]
 domain = "prod"
 pool = ["10.1.0.128/29"]
 #nat[].snat
+[[nat]]
+name = "six"
+[nat.nat64]
+from = ["net"]
+domain = "prod"
+pool = ["10.1.0.136/30"]
+#nat[].nat64
 [[group]]
 name = "g"
 prefixes = ["10.0.0.0/8"]

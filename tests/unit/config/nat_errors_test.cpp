@@ -141,6 +141,33 @@ const ErrorRow kRows[] = {
       "nat[].static.nptv6: is for prefixes of IPv6, /64 or shorter, not fd01:1::/72"},
      nat("static = { domain = \"prod\", inside = \"fd01:1::/64\", outside = \"fd01:2::/64\", nptv6 = true "
          "}")},
+    {"NAT64",
+     policy,
+     nat("nat64 = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/31\", "
+         "@@\"2001:db8:2::64/127\"], "
+         "prefix = @@\"2001:db8:64::/52\" }") +
+         nat("nat64 = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.70/31\"], "
+             "sources = [@@\"10.1.0.0/24\"], destinations = [@@\"2001:db8::/32\"], "
+             "prefix = @@\"2001:db8:0:0:ff00::/96\" }",
+             "m") +
+         nat("nat64 = { from = [\"lone\"], domain = \"shared\", pool = [@@\"203.0.113.0/31\"] }", "o"),
+     {"nat[].nat64.pool: has to be of IPv4",
+      "nat[].nat64.prefix: is no prefix of IPv6 with /32, /40, /48, /56, /64 or /96",
+      "nat[].nat64.sources: has to be of IPv6", "nat[].nat64.destinations: has to be of IPv4",
+      "nat[].nat64.prefix: is no prefix of IPv6 with /32, /40, /48, /56, /64 or /96 whose bits 64 to 71 are "
+      "zero",
+      "nat[].nat64.pool: 203.0.113.0/31 is in no subnet and no route of domain \"shared\""},
+     nat("nat64 = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/31\"], "
+         "destinations = [\"0.0.0.0/0\"] }")},
+    {"a prefix of NAT64 that is something else",
+     policy,
+     nat("static = { domain = \"lone\", inside = \"2001:db8:9::/64\", outside = \"64:ff9b::/64\", "
+         "seen_by = [\"prod\"] }") +
+         nat("nat64 = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/31\"], "
+             "prefix = @@\"64:ff9b::/96\" }",
+             "m"),
+     {"nat[].nat64.prefix: overlaps with addresses of \"n\""},
+     nat("nat64 = { from = [\"prod\"], domain = \"shared\", pool = [\"10.2.0.64/31\"] }")},
     {"ports by host",
      policy,
      nat("snat = { from = @@[\"prod\", \"lone\"], domain = \"shared\", pool = [\"10.2.0.64/31\"], "

@@ -95,7 +95,7 @@ TEST(ReadConfig, ReadsLimitsAndTimeouts) {
 
 TEST(ReadConfig, ReadsAddressTranslation) {
   const Config c = read_good(full_text());
-  ASSERT_EQ(c.nat.size(), 7u);
+  ASSERT_EQ(c.nat.size(), 8u);
   EXPECT_EQ(c.nat[0].kind, NatKind::snat);
   EXPECT_THAT(c.nat[0].from, ElementsAre("shared"));
   EXPECT_EQ(c.nat[0].domain, "prod");
@@ -114,6 +114,14 @@ TEST(ReadConfig, ReadsAddressTranslation) {
   EXPECT_TRUE(!c.nat[4].server && c.nat[1].servers.empty());
   EXPECT_THAT(c.nat[4].servers, ElementsAre(*net::parse_ip("10.1.0.22"), *net::parse_ip("10.1.0.23")));
   EXPECT_THAT(c.nat[4].weights, ElementsAre(3u, 1u));
+  EXPECT_EQ(c.nat[7].kind, NatKind::nat64);
+  EXPECT_THAT(c.nat[7].from, ElementsAre("shared"));
+  EXPECT_EQ(c.nat[7].prefix, *net::parse_prefix("2001:db8:64::/48"));
+  EXPECT_EQ(c.nat[7].domain, "prod");
+  EXPECT_THAT(c.nat[7].pool, ElementsAre(*net::parse_prefix("10.33.0.152/30")));
+  EXPECT_EQ(c.nat[7].ports.first, 3'000u);
+  EXPECT_THAT(c.nat[7].sources, ElementsAre(*net::parse_prefix("2001:db8:2::/64")));
+  EXPECT_THAT(c.nat[7].destinations, ElementsAre(*net::parse_prefix("192.0.2.0/25")));
   EXPECT_TRUE(c.nat[5].nptv6 && !c.nat[2].nptv6);
   EXPECT_EQ(c.nat[6].ports_per_host, 1'024u);
   EXPECT_EQ(c.nat[0].ports_per_host, 0u);

@@ -350,6 +350,9 @@ static = { domain = "prod", inside = "fd01:203:405::/48", outside = "2001:db8:77
 [[nat]]
 name = "planned"
 snat = { from = ["shared"], domain = "prod", pool = ["10.33.0.144/29"], sources = ["172.20.0.0/28"], ports_per_host = 1024 }
+[[nat]]
+name = "six"
+nat64 = { from = ["shared"], prefix = "2001:db8:64::/48", domain = "prod", pool = ["10.33.0.152/30"], ports = "3000-4000", sources = ["2001:db8:2::/64"], destinations = ["192.0.2.0/25"] }
 [[prefix]]
 prefix = "10.9.0.0/16"
 tags = ["lab"]

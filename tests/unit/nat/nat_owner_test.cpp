@@ -2,9 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
 
 #include "dataplane/decide/owner.h"
 #include "dataplane/nat/bindings.h"
+#include "dataplane/nat/nat64_address.h"
 #include "tests/unit/nat/random_nat.h"
 
 namespace weir::dataplane {
@@ -206,6 +208,55 @@ TEST(NatOwner, ABindingIsReachedFromOutsideOnTheWorkerThatGaveIt) {
           owner_of({.tuple = {b.inside, in.src, b.inside_port, in.src_port, 17}, .domain = 1}, snapshot),
           home);
     }
+  }
+}
+
+TEST(NatOwner, OneForBothFamiliesOfASessionOfNat64) {
+  RandomInput random(64);
+  const net::Prefix prefix = *net::parse_prefix("2001:db8:64::/48");
+  for (const uint16_t workers : kWorkers) {
+    NatRules rules;
+    PoolRule pool;
+    pool.from = {domain_of(1), domain_of(2)};
+    pool.to = domain_of(0);
+    pool.prefix64 = prefix;
+    pool.pool = std::make_shared<PortPool>(
+        std::vector<PortPool::Range>{{net::Ipv4{0xcb00'7101}, net::Ipv4{0xcb00'7104}}}, 1'024, 65'535,
+        workers);
+    rules.pools.push_back(pool);
+    Snapshot snapshot;
+    snapshot.workers = workers;
+    snapshot.nat = std::make_shared<NatTable>(rules, workers);
+    const auto owner = [&](const Tuple& tuple, uint16_t domain) {
+      return owner_of({.tuple = tuple, .domain = domain}, snapshot);
+    };
+    std::set<WorkerIndex> homes;
+    for (int i = 0; i < 500; ++i) {
+      const net::Ipv4 far{0x0808'0000 + static_cast<uint32_t>(random.below(999))};
+      const bool ping = random.one_in(4);
+      Tuple sent{net::Ipv6{0x2001'0db8'0001'0000, random.word()}, embedded(prefix, far),
+                 static_cast<uint16_t>(random.word()), 53, static_cast<uint8_t>(ping ? 58 : 17)};
+      if (ping) sent.dst_port = sent.src_port;
+      const NatTable::Destination meant = snapshot.nat->destination(1, sent);
+      ASSERT_EQ(meant.kind, NatKind::nat64);
+      ASSERT_EQ(meant.address, net::IpAddress(far));
+      ASSERT_EQ(meant.domain, domain_of(0));
+      const WorkerIndex home = owner(sent, 1);
+      homes.insert(home);
+      Bindings bindings(4, home, random.word());
+      Tuple held = sent;
+      held.protocol = ping ? 1 : 17;
+      const Binding& b = bindings.at(bindings.hold(*snapshot.nat, 0, domain_of(1), held).binding);
+      const Tuple answer{far, b.outside, ping ? b.outside_port : uint16_t{53}, b.outside_port, held.protocol};
+      ASSERT_EQ(owner(answer, 0), home);
+      // Another host behind the pool, to this one's binding.
+      const Tuple near{net::Ipv6{0x2001'0db8'0002'0000, random.word()}, embedded(prefix, b.outside.v4()), 77,
+                       b.outside_port, 17};
+      ASSERT_EQ(snapshot.nat->destination(2, near).kind, NatKind::pool);
+      ASSERT_EQ(snapshot.nat->destination(2, near).address, b.outside);
+      ASSERT_EQ(owner(near, 2), home);
+    }
+    EXPECT_EQ(homes.size(), workers);
   }
 }
 
