@@ -287,7 +287,7 @@ def nat64(world):
     world.build()
     outside, a, far = add_internet(world), world.a, "64:ff9b::cb00:7101"  # OUTSIDE
     world.config.nat.append({"name": "six", "nat64": {"from": ["red"], "domain": "internet", "pool": ["203.0.113.24/31"]}})
-    a.namespace.ip("-4 addr flush dev vx0")
+    a.namespace.run("ip", "-4", "addr", "flush", "dev", "vx0")
     world.start()
     hub = world.hub
     server = HttpServer(world.lab, outside, OUTSIDE, 80, greeting="four")

@@ -112,6 +112,40 @@ TEST(SessionTable, EachPartOfATranslatedKeyCounts) {
   for (const Key4& other : {mirror(k, 2), leaves}) EXPECT_FALSE(table->find(other, hash_of(other)));
 }
 
+TEST(SessionTable, EachPartOfBothKeysOfNat64Counts) {
+  for (const uint8_t protocol : {6, 58}) {
+    const auto table = make(16);
+    const Key6 k{{1, 2}, {3, 4}, 1'000, protocol == 6 ? uint16_t{80} : uint16_t{1'000}, 1, protocol, 0};
+    const auto leaving = static_cast<uint8_t>(protocol == 6 ? 6 : 1);
+    const Key4 leaves{0xcb00'7101, 0x0808'0808, 2'000, 80, 1, leaving, 0};
+    const SessionIndex index = table->insert_translated(k, leaves, 2, 1);
+    ASSERT_NE(index, kNoSession);
+    const Key4 answer = mirror(leaves, 2);
+    const auto hit = table->find(answer, hash_of(answer));
+    EXPECT_EQ(hit.index, index);
+    EXPECT_EQ(hit.direction, Direction::reverse);
+    EXPECT_EQ(table->find(k, hash_of(k)).index, index);
+    for (size_t byte = 0; byte < 15; ++byte) {
+      Key4 wrong = answer;
+      reinterpret_cast<uint8_t*>(&wrong)[byte] ^= 1;
+      EXPECT_FALSE(table->find(wrong, hash_of(answer))) << byte;
+    }
+    for (size_t byte = 0; byte < 39; ++byte) {
+      Key6 wrong = k;
+      reinterpret_cast<uint8_t*>(&wrong)[byte] ^= 1;
+      EXPECT_FALSE(table->find(wrong, hash_of(k))) << byte;
+    }
+    EXPECT_EQ(table->tuple(index), tuple_of(k));
+    EXPECT_EQ(table->leaving(index, Direction::forward), tuple_of(leaves));
+    EXPECT_EQ(table->leaving(index, Direction::reverse), tuple_of(k).reversed());
+    EXPECT_EQ(table->insert_translated({{9, 9}, {3, 4}, 5, 80, 1, protocol, 0}, leaves, 2, 1), kNoSession)
+        << "its answers are another one's";
+    table->remove(index);
+    EXPECT_FALSE(table->find(answer, hash_of(answer)));
+    EXPECT_FALSE(table->find(k, hash_of(k)));
+  }
+}
+
 TEST(SessionTable, HalfOpenOnesStandInTheOrderInWhichTheyBegan) {
   constexpr uint32_t kCapacity = 64;
   const auto table = make(kCapacity);
