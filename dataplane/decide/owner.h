@@ -8,10 +8,10 @@
 //   published    hash of the peer's address and port, for packets to and from the server, so that the
 //                sessions of a server spread over the workers. Of several servers any may be the one: between
 //                two of such, all of a protocol is one worker's
-//   from where   hash of the source's address and port, if a pool may be its source, NAT64's too: so one
-//                worker has all
-//   a pool is,   sessions of a host's port, and gives it one binding to anywhere; the answers come to a pool
-//                address, and those of sessions that are not translated after all have the same end
+//   from where   hash of the source's address and port, if a pool may be its source (of NAT64 too): so one
+//   a pool is    worker has all sessions of a host's port, and gives it one binding to anywhere; the answers
+//                come to a pool address, and those of sessions that are not translated after all have the
+//                same end
 #pragma once
 
 #include <cstdint>
