@@ -2,6 +2,8 @@
 // whichever.
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "tests/packet/fragments.h"
 #include "tests/packet/nat_spokes.h"
 #include "tests/packet/test_hub.h"
@@ -306,6 +308,48 @@ TEST_F(Nat64Alone, PolicySeesWhoAsksAndWhoIsMeant) {
   hub.moved();
   EXPECT_TRUE(hub.pass_through(sent_by(kA, {kA.host6, kB6}, udp(5'000, 54))).empty());
   EXPECT_EQ(hub.moved(), dropped(policy_default_deny));
+}
+
+TEST_F(Nat64Alone, AnInspectedSessionIsToldOfItsEndInBothFamilies) {
+  const std::string path = testing::TempDir() + "weir_nat64_test.rules";
+  std::ofstream(path)
+      << "drop tcp any any -> any any (msg:\"an attack\"; content:\"attack\"; sid:1; rev:1;)\n";
+  auto built = inspection::build_ruleset({path}, 1);
+  ASSERT_TRUE(built);
+  SnapshotBuilder b = network_without_rules();
+  b.profile({.name = "ips", .on_drop = OnDrop::reset, .fail = FailMode::closed, .ruleset = built->ruleset});
+  b.rule({.id = "web", .action = PolicyAction::inspect, .to_prefixes = {"10.2.0.5/32"}, .protocol = 6});
+  TestHub hub(b.nat(nat64_rules(b, 1)).build());
+  const auto to_b = [&](uint8_t flags, uint32_t seq, uint32_t ack, const char* text) {
+    return hub.pass_through(sent_by(kA, {kA.host6, kB6}, tcp(flags, seq, ack, text, 3'000, 80)));
+  };
+  const auto first = to_b(kSyn, 1, 0, "");
+  ASSERT_EQ(first.size(), 1u);
+  const uint16_t port = source_port(first[0]);
+  expect_at(hub.pass_through(sent_by(kB, {kB.host4, kPool}, tcp(kSyn | kAck, 5, 2, "", 80, port))), kA,
+            {kB6, kA.host6}, tcp(kSyn | kAck, 5, 2, "", 80, 3'000));
+  ASSERT_EQ(to_b(kAck, 2, 6, "").size(), 1u);
+  ASSERT_EQ(to_b(kPsh | kAck, 2, 6, "hello").size(), 1u);
+  const auto resets = to_b(kPsh | kAck, 7, 6, "attack");
+  ASSERT_EQ(resets.size(), 2u);
+  const auto reset = [](const Spoke& to, const Ends& ends, uint16_t sport, uint16_t dport, uint32_t seq,
+                        uint32_t ack) {
+    PacketBuilder p;
+    p.ether(to.host_mac, to.hub_mac).ip(ends.src, ends.dst);
+    if (ends.src.find(':') == std::string::npos) p.dont_fragment();
+    return p.tcp(sport, dport, kRst | kAck, seq, ack).window(0).build();
+  };
+  for (const Bytes& got : resets) {
+    if (vni_of(got) == kB.vni) {
+      expect_sent({got}, kB, reset(kB, {kPool, kB.host4}, port, 80, 7, 6));
+    } else {
+      expect_sent({got}, kA, reset(kA, {kB6, kA.host6}, 80, 3'000, 6, 13));
+    }
+  }
+  for (const auto& event : hub.events()) {
+    EXPECT_EQ(event.flow.src, ip_of(kA.host6));
+    EXPECT_EQ(event.flow.dst, ip_of(kB6)) << "as the initiator has it";
+  }
 }
 
 TEST_F(Nat64Alone, ARuleThatGoesCutsItsSessionsAndOneThatStaysKeepsThem) {
