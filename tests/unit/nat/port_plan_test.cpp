@@ -60,7 +60,7 @@ TEST(PortPlan, DealsHostsOutOneBehindTheOther) {
 }
 
 TEST(PortPlan, TellsBothWaysOfEveryPort) {
-  for (const uint16_t ports : {64, 100, 1'000, 4'000}) {
+  for (const uint16_t ports : std::initializer_list<uint16_t>{64, 100, 1'000, 4'000}) {
     const NatRules rules = planned(ports, 1, 1'000, 60'000);
     const PoolRule& rule = rules.pools[0];
     std::map<net::IpAddress, uint32_t> owned;
@@ -92,7 +92,7 @@ TEST(PortPlan, CountsIpv6) {
 
 TEST(PortPlan, EveryWorkerGivesAHostItsOwnPortsAloneAndAllOfThem) {
   test::RandomInput random(7'422);
-  for (const uint16_t workers : {1, 2, 3, 8}) {
+  for (const uint16_t workers : std::initializer_list<uint16_t>{1, 2, 3, 8}) {
     const auto ports = static_cast<uint16_t>(kPortsPerBlock * workers);
     const NatTable nat(planned(ports, workers, 1'000, 65'000), workers);
     const PoolRule& rule = nat.rules().pools[0];

@@ -113,7 +113,7 @@ TEST(SessionTable, EachPartOfATranslatedKeyCounts) {
 }
 
 TEST(SessionTable, EachPartOfBothKeysOfNat64Counts) {
-  for (const uint8_t protocol : {6, 58}) {
+  for (const uint8_t protocol : std::initializer_list<uint8_t>{6, 58}) {
     const auto table = make(16);
     const Key6 k{{1, 2}, {3, 4}, 1'000, protocol == 6 ? uint16_t{80} : uint16_t{1'000}, 1, protocol, 0};
     const auto leaving = static_cast<uint8_t>(protocol == 6 ? 6 : 1);
