@@ -71,6 +71,12 @@ class FakeSource final : public api::Source {
     query_seen = query;
     return control::PathAnswer{"deny", "policy_deny", {{"policy", false, "rule x: deny"}}, {}, {}, {}};
   }
+  Result<std::vector<control::NatMapping>> nat_map(const control::NatMapQuery& query) override {
+    map_query = query;
+    return std::vector<control::NatMapping>{
+        {"homes", "deterministic", "prod", "10.8.0.70", "", "203.0.113.17", "7024-8023"}};
+  }
+  control::NatMapQuery map_query;
   Result<control::ChangeView> reload() override { return reload_answer; }
   Result<control::RulesView> rules() override {
     control::RulesView view;
@@ -212,6 +218,28 @@ TEST(ApiHandlers, SessionsAreBounded) {
   EXPECT_EQ(body["total"], 9);
   EXPECT_EQ(api::get_sessions(source, parameters({})).status, 200);
   EXPECT_EQ(source.asked, api::kDefaultSessions);
+}
+
+TEST(ApiHandlers, SaysWhatAnAddressIsMappedTo) {
+  FakeSource source;
+  const auto answer = api::get_nat_map(
+      source, parameters({{"address", "203.0.113.17"}, {"port", "7100"}, {"domain", "prod"}}));
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(source.map_query.address, *net::parse_ip("203.0.113.17"));
+  EXPECT_EQ(source.map_query.port, 7'100);
+  EXPECT_EQ(source.map_query.domain, "prod");
+  EXPECT_EQ(answer.body["mappings"][0]["inside"], "10.8.0.70");
+  const std::string text = cli::print_nat_map(answer.body);
+  EXPECT_NE(text.find("7024-8023"), std::string::npos) << text;
+  EXPECT_EQ(api::get_nat_map(source, parameters({{"address", "10.8.0.70"}})).status, 200);
+  EXPECT_FALSE(source.map_query.port);
+  using Row = std::vector<std::pair<std::string, std::string>>;
+  for (const Row& wrong :
+       {Row{}, Row{{"address", "x"}}, Row{{"address", "10.8.0.70"}, {"port", "0"}},
+        Row{{"address", "10.8.0.70"}, {"port", "65536"}}, Row{{"address", "10.8.0.70"}, {"port", "7x"}}}) {
+    std::map<std::string, std::string> in(wrong.begin(), wrong.end());
+    EXPECT_EQ(api::get_nat_map(source, parameters(in)).status, 400);
+  }
 }
 
 TEST(ApiHandlers, PathParameters) {
