@@ -265,6 +265,8 @@ ParseError parse_quoted(Bytes quote, Family family, QuotedView& out) {
     if (ip->version() != 6) return ParseError::bad_header;
     out.ip.family = Family::ipv6;
     out.ip.protocol = ip->next_header;
+    out.ip.ttl = ip->hop_limit;
+    out.ip.tos = static_cast<uint8_t>(ip->version_class_flow.host() >> 20);
     out.ip.l4_offset = sizeof(Ipv6Header);
     out.ip.length = sizeof(Ipv6Header) + ip->payload_length.host();
     out.ip.src = Ipv6::load(ip->src);

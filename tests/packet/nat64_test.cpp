@@ -112,7 +112,7 @@ TEST_P(Nat64, WhatTheHeadersSayGoesAlong) {
   TestHub hub(b.nat(nat64_rules(b, workers())).build(), {.workers = workers()});
   const auto marked = [](const Transport& transport) {
     return Transport([=](PacketBuilder& p) {
-      p.traffic_class(0xb9);
+      p.traffic_class(0xb8);
       transport(p);
     });
   };
