@@ -172,7 +172,8 @@ class Judge {
       const net::Prefix& prefix = rule.pool[k];
       addresses += addresses_of(prefix);
       claims_.push_back({prefix.first(), prefix.last(), i, keys.pool, k});
-      if (known && !around_.has_route(rule.domain, prefix)) {
+      const bool other_family = rule.kind == NatKind::nat64 && !prefix.address.is_v4();  // is told below
+      if (known && !other_family && !around_.has_route(rule.domain, prefix)) {
         tell(i, keys.pool,
              net::to_string(prefix) + " is in no subnet and no route of domain " + in_quotes(rule.domain) +
                  ", so nothing could ever come back",

@@ -209,7 +209,7 @@ def several_servers(world):
     by_a, by_d = answers(40)
     expect(by_a + by_d == 40 and by_a > by_d > 0, f"a {by_a}, d {by_d}, drops {hub.drops()}")
     clients = [tcp_connect(outside, PUBLISHED, 5201) for _ in range(12)]
-    where = {row["src_port"]: row["new_dst"] for row in sessions_to(world, PUBLISHED) if row["dst_port"] == 5201}
+    where = {row["sport"]: row["new_dst"] for row in sessions_to(world, PUBLISHED) if row["dport"] == 5201}
     stay = [c for c in clients if where[c.getsockname()[1]] == a.address]
     lost = [c for c in clients if where[c.getsockname()[1]] == d.address]
     expect(stay and lost and all(echo_works(c) for c in clients), f"{where}")
@@ -268,13 +268,13 @@ def computed(world):
     HttpServer(world.lab, outside, OUTSIDE, 80, greeting="outside")
     answer = http_get(a.namespace, f"http://{OUTSIDE}/out")
     expect(answer.body == "outside /out\n", f"{answer}, drops {hub.drops()}")
-    plan = mapped(a.address)[0]
+    plan = next(row for row in mapped(a.address) if row["kind"] == "deterministic")
     first, last = map(int, plan["outside_ports"].split("-"))
     rows = sessions_to(world, OUTSIDE)
-    expect(rows and all(row["new_src"] == plan["outside"] and first <= row["new_src_port"] <= last for row in rows),
+    expect(rows and all(row["new_src"] == plan["outside"] and first <= row["new_sport"] <= last for row in rows),
            f"{plan}: {rows}")
     for row in rows:
-        whose = mapped(row["new_src"], "--port", row["new_src_port"])
+        whose = mapped(row["new_src"], "--port", row["new_sport"])
         expect([w["inside"] for w in whose] == [a.address], f"{row}: {whose}")
     expect(len(mapped(plan["outside"])) == 64, "not all that share the address")
     said = hub.ctl("nat", "map", a.address).stdout

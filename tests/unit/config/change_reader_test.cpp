@@ -90,12 +90,13 @@ TEST(ChangeReader, RulesOfAddressTranslation) {
   EXPECT_EQ(changes->back().verb, ChangeVerb::remove);
   EXPECT_EQ(std::get<Nat>(changes->back().subject).name, "web");
   EXPECT_EQ(read("[[add.nat]]\nname = \"out\"\n"),
-            "batch.toml:1:1: nat[]: missing: exactly one of the tables \"static\", \"dnat\" and \"snat\"\n");
+            "batch.toml:1:1: nat[]: missing: exactly one of the tables \"static\", \"dnat\", \"snat\" and "
+            "\"nat64\"\n");
   EXPECT_EQ(read("[[replace.nat]]\nname = \"out\"\n" + pool +
                  "dnat = { seen_by = [\"blue\"], address = \"10.2.0.80\", port = 443, domain = \"red\", "
                  "server = \"10.1.0.5\" }\n"),
-            "batch.toml:3:8: nat[].snat: a rule has exactly one of the tables \"static\", \"dnat\" and "
-            "\"snat\"\n");
+            "batch.toml:3:8: nat[].snat: a rule has exactly one of the tables \"static\", \"dnat\", "
+            "\"snat\" and \"nat64\"\n");
 }
 
 TEST(ChangeReader, SubjectsKnowTheirPlace) {

@@ -437,9 +437,13 @@ const ChangeRow kRows[] = {
     {"nat[].nat64.from", "nat64 = { from = [\"shared\"]", "nat64 = { from = [\"prod\"]",
      "~ nat six: nat64.from\n"},
     {"nat[].nat64.prefix", "\"2001:db8:64::/48\"", "\"2001:db8:65::/48\"", "~ nat six: nat64.prefix\n"},
-    {"nat[].nat64.domain", "prefix = \"2001:db8:64::/48\", domain = \"prod\", pool = [\"10.33.0.152/30\"]",
-     "prefix = \"2001:db8:64::/48\", domain = \"shared\", pool = [\"10.2.0.152/30\"]",
-     "~ nat six: nat64.domain nat64.pool\n"},
+    {"nat[].nat64.domain",
+     "[[nat]]\nname = \"six\"\nnat64 = { from = [\"shared\"], prefix = \"2001:db8:64::/48\", domain = "
+     "\"prod\"",
+     "[[domain]]\nname = \"third\"\n[[route]]\ndomain = \"third\"\nprefix = \"0.0.0.0/0\"\nblackhole = true\n"
+     "[[nat]]\nname = \"six\"\nnat64 = { from = [\"shared\"], prefix = \"2001:db8:64::/48\", domain = "
+     "\"third\"",
+     "+ domain third\n+ route third 0.0.0.0/0 blackhole\n~ nat six: nat64.domain\n"},
     {"nat[].nat64.pool", "\"10.33.0.152/30\"", "\"10.33.0.156/30\"", "~ nat six: nat64.pool\n"},
     {"nat[].nat64.ports", "\"3000-4000\"", "\"3000-4001\"", "~ nat six: nat64.ports\n"},
     {"nat[].nat64.sources", "sources = [\"2001:db8:2::/64\"]", "sources = [\"2001:db8:3::/64\"]",
