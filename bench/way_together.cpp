@@ -42,6 +42,9 @@ std::vector<unsigned> own_cores() {
   return cores;
 }
 
+/// Before EAL has its thread stay on one of them.
+const std::vector<unsigned> kCores = own_cores();
+
 void stay_on(unsigned core) {
   cpu_set_t one;
   CPU_ZERO(&one);
@@ -175,8 +178,7 @@ class Workers {
 };
 
 void together(benchmark::State& state) {
-  const std::vector<unsigned> cores = own_cores();
-  if (cores.size() < 2) return state.SkipWithError("no second core");
+  if (kCores.size() < 2) return state.SkipWithError("no second core");
   const Feed feed(static_cast<size_t>(state.range(0)));
   struct Case {
     uint16_t workers;
@@ -190,7 +192,7 @@ void together(benchmark::State& state) {
     const auto begin = std::chrono::steady_clock::now();
     for (Case& c : cases) {  // a process has one hub at a time
       Workers workers(feed, c.workers, c.where);
-      const auto took = workers.run(cores, kStretches);
+      const auto took = workers.run(kCores, kStretches);
       Counts moved = workers.moved();
       const auto packets = static_cast<int64_t>(workers.packets());
       if (took.empty() || moved["forwarded"] != packets)
