@@ -285,7 +285,11 @@ std::string print_configured(const Json& answer, const std::string& kind) {
 }
 
 std::string print_policy_test(const Json& answer) {
-  std::string out = text(answer, "verdict") + " (" + text(answer, "reason") + ")\n";
+  // The reason of what is let through is its rule; of what is not it is a drop reason's name.
+  const std::string verdict = text(answer, "verdict");
+  const bool refused = verdict == "deny" || verdict == "reject";
+  std::string out = verdict + " (" + text(answer, "reason") +
+                    (refused && answer.contains("rule") ? ", rule " + text(answer, "rule") : "") + ")\n";
   const auto line = [&](const std::string& name, const std::string& what) {
     out += "  " + name + std::string(name.size() < 9 ? 9 - name.size() : 1, ' ') + what + "\n";
   };

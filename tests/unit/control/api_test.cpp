@@ -69,7 +69,7 @@ class FakeSource final : public api::Source {
   }
   Result<control::PathAnswer> path(const control::PathQuery& query) override {
     query_seen = query;
-    return control::PathAnswer{"deny", "policy_deny", {{"policy", false, "rule x: deny"}}, {}, {}, {}};
+    return control::PathAnswer{"deny", "policy_deny", {{"policy", false, "rule x: deny"}}, "x", {}, {}};
   }
   Result<std::vector<control::NatMapping>> nat_map(const control::NatMapQuery& query) override {
     map_query = query;
@@ -418,6 +418,8 @@ TEST(CliPrint, ShowsWhatTheApiSays) {
   const std::string path = cli::print_path(api::to_json(source.path({}).value()));
   EXPECT_NE(path.find("STOP"), std::string::npos);
   EXPECT_NE(path.find("deny (policy_deny)"), std::string::npos);
+  const std::string tested = cli::print_policy_test(api::to_json(source.path({}).value()));
+  EXPECT_TRUE(tested.starts_with("deny (policy_deny, rule x)")) << tested;
 }
 
 TEST(CliPrint, SurvivesDocumentsOfAnyShape) {
