@@ -52,6 +52,7 @@ void RulesCommand::add_import() {
   import_->add_option("FILE", yaml_, "Its suricata.yaml")->required();
   import_->add_option("-o,--output", out_,
                       "A file, or a folder for suricata.toml; the standard output unless told");
+  import_->add_flag("--force", force_, "Write over a file that is there");
   import_->add_option("--name", name_, "The profile's name")->capture_default_str();
 }
 
@@ -78,6 +79,8 @@ int RulesCommand::make_profile() const {
   std::filesystem::path file = out_;
   std::error_code error;
   if (std::filesystem::is_directory(file, error)) file /= "suricata.toml";
+  if (!force_ && std::filesystem::exists(file, error))
+    return failed(file.string() + " is there already; --force writes over it");
   std::ofstream out(file, std::ios::binary);
   out << toml;
   if (!out.flush()) return failed(file.string() + " cannot be written: " + std::strerror(errno));

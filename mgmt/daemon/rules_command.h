@@ -32,6 +32,7 @@ class RulesCommand {
   std::vector<std::string> files_;
   std::string classes_, references_, thresholds_, config_, profile_;
   std::string yaml_, out_, name_ = "suricata";
+  bool force_ = false;
   bool json_ = false, each_ = false, strict_ = false;
 };
 
