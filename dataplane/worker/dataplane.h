@@ -168,6 +168,12 @@ struct NeighborNote {
 };
 
 /// One row of a session listing, copied by the session's worker.
+/// What people and events call a session: unique for the hub's life. `generation`: how often the worker's
+/// index was used.
+constexpr uint64_t flow_id(WorkerIndex worker, SessionIndex index, uint32_t generation) {
+  return uint64_t{worker} << 52 | uint64_t{generation & 0xfffff} << 32 | index;
+}
+
 struct SessionRow {
   WorkerIndex worker = 0;
   SessionIndex index = 0;

@@ -8,6 +8,7 @@
 #include "dataplane/stages/pend.h"
 #include "dataplane/stages/tcp_reset.h"
 #include "dataplane/stages/translate.h"
+#include "dataplane/worker/dataplane.h"
 #include "dataplane/worker/half_open.h"
 
 namespace weir::dataplane {
@@ -188,9 +189,7 @@ inspection::FlowInfo flow_info(const WorkerContext& ctx, SessionIndex index) {
   const SessionCold& cold = ctx.sessions->cold(index);
   const Tuple tuple = ctx.sessions->tuple(index);
   inspection::FlowInfo flow;
-  // Unique for the hub's life: worker, index, and how often that index was used.
-  flow.flow_id =
-      static_cast<uint64_t>(ctx.id) << 52 | static_cast<uint64_t>(cold.generation & 0xfffff) << 32 | index;
+  flow.flow_id = flow_id(ctx.id, index, cold.generation);
   flow.start_ns = cold.start_ns;
   flow.src = tuple.src;
   flow.dst = tuple.dst;

@@ -157,4 +157,50 @@ RuleSummary summary_of(const DetectionRule& rule) {
   return summary;
 }
 
+std::string words_of(const DetectionRule& rule, const RuleStep& step) {
+  using At = RuleStep::At;
+  const std::string bytes = std::to_string(step.bytes) + (step.bytes == 1 ? " byte" : " bytes");
+  const auto buffer = [&] {
+    return step.part < rule.parts.size() ? buffer_name(rule.parts[step.part]) : std::string("its buffer");
+  };
+  switch (step.at) {
+    case At::direction:
+      return "nothing went the way that its `flow` asks for";
+    case At::layer:
+      return "the protocol of its header is another one";
+    case At::app:
+      return "the application protocol of its header is another one, or was not told yet";
+    case At::flow:
+      return "what it asks of the session with `flow` (established, ...) does not hold";
+    case At::addresses:
+      return "the addresses or ports of its header do not hold";
+    case At::buffer:
+      return buffer() + " did not come";
+    case At::literal:
+      return buffer() + " came (" + bytes + "), and \"" + as_content(rule.fast.bytes) + "\" is not in it";
+    case At::bytes: {
+      const bool named = step.part < rule.parts.size() && step.check < rule.parts[step.part].checks.size();
+      const std::string what =
+          named ? name_of(rule.parts[step.part].checks[step.check]) : std::string("a condition");
+      return what + " does not hold in " + buffer() + " (" + bytes + ")" +
+             (named ? ", its condition " + std::to_string(step.check + 1) + " there" : "");
+    }
+    case At::waits:
+      return "it waited for more: " + buffer() + " was not decided";
+    case At::state:
+      return (step.check < rule.packet_checks.size() ? name_of(rule.packet_checks[step.check])
+                                                     : std::string("what it asks of the session")) +
+             " does not hold";
+    case At::sets:
+      return "its data set does not have the value";
+    case At::silent:
+      return "all of it held; a threshold or a suppression kept it from alerting";
+    case At::noalert:
+      return "all of it held; `noalert` keeps it from alerting";
+    case At::fired:
+      return "it fired";
+  }
+  return "";
+}
+
 }  // namespace weir::inspection

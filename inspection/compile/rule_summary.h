@@ -7,6 +7,7 @@
 #include <string>
 
 #include "inspection/compile/detection_rule.h"
+#include "inspection/detect/alert.h"
 
 namespace weir::inspection {
 
@@ -24,6 +25,10 @@ struct RuleSummary {
 };
 
 RuleSummary summary_of(const DetectionRule& rule);
+
+/// Where the rule ended, as a sentence without its full stop. A step of another version of the rule is told
+/// with less, never wrongly placed.
+std::string words_of(const DetectionRule& rule, const RuleStep& step);
 
 /// What it is judged by: "packet", "stream", "transaction", ...
 std::string_view moment_of(const DetectionRule& rule);

@@ -37,7 +37,8 @@ DetectorCore::DetectorCore(unsigned worker, const DetectorLimits& limits, BytePo
       pool_(pool),
       scratch_bytes_(limits.transform_bytes),
       memory_(std::move(memory)),
-      host_bits_(*memory_->hosts) {
+      host_bits_(*memory_->hosts),
+      explain_(limits.explain) {
   findings_.reserve(limits.findings_per_packet);
 }
 
@@ -63,7 +64,7 @@ DetectionVerdict DetectorCore::inspect(const DetectionProfile& profile, SessionD
   }
   Call call{profile, ruleset, *scratch, session, inspected, inspected.packet, inspected.facts};
   begin(call);
-  if (limits_.explain.gid != 0) [[unlikely]]
+  if (explain_.gid != 0) [[unlikely]]
     begin_explaining(call, sink);
   // A packet that the engine made to end a session has no bytes of its own.
   const bool with_packet = !inspected.packet_judged && !(call.packet.ip.empty() && call.packet.frame.empty());

@@ -34,8 +34,7 @@ struct DetectorLimits {
   uint32_t transform_bytes = 512 * 1024;  // what transforms make, for one packet
   /// No prefilter, no grouping, no memory of candidates: every rule on every buffer. For tests.
   bool reference = false;
-  /// How far this rule gets is told to AlertSink::explained(); gid 0: no rule's. For a person who asks
-  /// offline.
+  /// As Detector::explain(), from the first packet on.
   RuleName explain = {};
 };
 
@@ -82,6 +81,10 @@ class Detector {
   /// a transaction that is under way, as far as its buffers are still there.
   virtual DetectionVerdict inspect(const DetectionProfile& profile, SessionDetection& session,
                                    const Inspected& inspected, AlertSink& sink) = 0;
+
+  /// From now on AlertSink::explained() is told how far this rule gets; gid 0: no rule's. For a person who
+  /// asks.
+  virtual void explain(RuleName rule) = 0;
 
   /// Gives back what is kept for it. To be called before it ends; may be called twice. A session is then as
   /// new.

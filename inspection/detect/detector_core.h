@@ -26,6 +26,7 @@ class DetectorCore final : public Detector {
   void forget(Transaction& transaction) override;
   void forget(SessionDetection& session) override;
   void forget_streams(SessionDetection& session) override;
+  void explain(RuleName rule) override;
   const DetectorCounters& counters() const override { return counters_; }
 
  private:
@@ -110,7 +111,7 @@ class DetectorCore final : public Detector {
   Decision decide_by_fuses(Call& call, AlertSink& sink);
   void apply_thresholds(Call& call, const DetectionRule& rule, Finding& finding);
 
-  // explain.cpp: how far the rule gets that limits_.explain names. Beside the judgement, which it does not
+  // explain.cpp: how far the rule gets that somebody asks about. Beside the judgement, which it does not
   // change.
   void begin_explaining(Call& call, AlertSink& sink);
   void tell(RuleStep::At at, size_t part = 0, size_t check = 0, size_t bytes = 0);
@@ -208,6 +209,7 @@ class DetectorCore final : public Detector {
   bool scan_failed_ = false;
   uint64_t limits_before_ = 0;  // limits_reached() before the call at hand
   // Of what is explained:
+  RuleName explain_;                          // gid 0: nothing is
   const DetectionRule* explained_ = nullptr;  // null: nothing is
   uint32_t explained_number_ = 0;
   AlertSink* explain_to_ = nullptr;

@@ -8,8 +8,13 @@ namespace weir::inspection {
 
 using At = RuleStep::At;
 
+void DetectorCore::explain(RuleName rule) {
+  explain_ = rule;
+  explained_ = nullptr;
+}
+
 void DetectorCore::begin_explaining(Call& call, AlertSink& sink) {
-  const auto number = call.ruleset.find(limits_.explain);
+  const auto number = call.ruleset.find(explain_);
   explained_ = number ? &call.ruleset.rule(*number) : nullptr;
   explained_number_ = number.value_or(0);
   explain_to_ = &sink;

@@ -1,5 +1,6 @@
 // What is remembered beyond one session, of all workers together: marks of hosts and values of data sets, by
-// rules; connections that sessions have announced; and whose certificates TLS sessions were begun with.
+// rules; connections that sessions have announced; whose certificates TLS sessions were begun with; and what
+// somebody asks of a rule.
 #pragma once
 
 #include <memory>
@@ -8,6 +9,7 @@
 #include "inspection/app/tls/identities.h"
 #include "inspection/detect/dataset_table.h"
 #include "inspection/detect/host_marks.h"
+#include "inspection/detect/rule_watch.h"
 
 namespace weir::inspection {
 
@@ -25,15 +27,16 @@ struct RuleMemory {
     if (!hosts) return tl::unexpected(std::move(hosts.error()));
     auto values = DatasetTable::create(limits.dataset_values, secret);
     if (!values) return tl::unexpected(std::move(values.error()));
-    return std::make_shared<RuleMemory>(RuleMemory{std::move(*hosts), std::move(*values),
-                                                   std::make_unique<Expectations>(kExpectations, secret),
-                                                   std::make_unique<TlsIdentities>(kIdentities, secret)});
+    return std::make_shared<RuleMemory>(RuleMemory{
+        std::move(*hosts), std::move(*values), std::make_unique<Expectations>(kExpectations, secret),
+        std::make_unique<TlsIdentities>(kIdentities, secret), std::make_unique<RuleWatch>()});
   }
 
   std::unique_ptr<HostMarks> hosts;
   std::unique_ptr<DatasetTable> values;
   std::unique_ptr<Expectations> expectations;
   std::unique_ptr<TlsIdentities> identities;
+  std::unique_ptr<RuleWatch> watch;
 };
 
 }  // namespace weir::inspection

@@ -121,6 +121,8 @@ class Engine {
                         EngineEvents& events);
   /// What the last call of inspect() cost: about the bytes that it looked at or made.
   uint64_t work() const { return work_; }
+  /// Detector::explain(); EngineEvents::explained() is told.
+  void explain(RuleName rule) { detector_->explain(rule); }
   /// After `rewritten`: puts the bytes seen first into the packet's payload. The caller mends the checksum.
   void rewrite(const EngineSession& session, const EnginePacket& packet, std::span<uint8_t> payload) const;
   /// Nothing of the session follows: what only its end can decide (what did not come, what still waited) is

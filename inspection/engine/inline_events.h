@@ -1,6 +1,7 @@
 // Events of the hub's inspected sessions: what EventMaker makes, on its way to the worker's sink.
 #pragma once
 
+#include "inspection/detect/rule_watch.h"
 #include "inspection/engine/event_maker.h"
 #include "inspection/inspector.h"
 
@@ -25,7 +26,13 @@ class InlineEvents final : public EventMaker {
     drops_ = drops;
   }
 
+  /// What somebody asks about the session at hand; null: nothing.
+  void set_question(RuleWatch::Question* question) { question_ = question; }
+
  private:
+  void explained(const EngineSession*, const EnginePacket&, const RuleStep& step) override {
+    if (question_ != nullptr) question_->note(step);
+  }
   void made(Event& event, std::span<const uint8_t> fields, const EngineSession* session,
             const EnginePacket* packet) override;
   bool concluded(const EnginePacket& packet, const EngineVerdict& verdict) override;
@@ -35,6 +42,7 @@ class InlineEvents final : public EventMaker {
   const FlowInfo* flow_ = nullptr;
   EventSink* sink_ = nullptr;
   uint8_t* told_ = nullptr;
+  RuleWatch::Question* question_ = nullptr;
   const bool all_drops_;
   bool drops_ = false;
 };

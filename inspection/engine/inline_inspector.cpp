@@ -61,6 +61,32 @@ class Charge {
   const uint64_t before_;
 };
 
+/// Meanwhile the engine tells how far the rule gets that somebody asks about, if it is this session.
+class Watched {
+ public:
+  Watched(Engine& engine, InlineEvents& events, RuleWatch::Question* question)
+      : engine_(engine), events_(events), question_(question) {
+    if (question_ == nullptr) [[likely]]
+      return;
+    engine_.explain(question_->rule());
+    events_.set_question(question_);
+  }
+  ~Watched() {
+    if (question_ == nullptr) [[likely]]
+      return;
+    engine_.explain({});
+    events_.set_question(nullptr);
+    question_->judged();
+  }
+  Watched(const Watched&) = delete;
+  Watched& operator=(const Watched&) = delete;
+
+ private:
+  Engine& engine_;
+  InlineEvents& events_;
+  RuleWatch::Question* const question_;
+};
+
 EngineSettings settings_of(const InspectorLimits& limits) {
   EngineSettings settings;
   settings.memory = limits.memory();
@@ -74,8 +100,10 @@ EngineSettings settings_of(const InspectorLimits& limits) {
 
 class InlineInspector final : public Inspector {
  public:
-  InlineInspector(std::unique_ptr<Engine> engine, const InspectorLimits& limits, const EventSettings& events)
-      : engine_(std::move(engine)),
+  InlineInspector(std::unique_ptr<Engine> engine, std::shared_ptr<RuleMemory> memory,
+                  const InspectorLimits& limits, const EventSettings& events)
+      : memory_(std::move(memory)),
+        engine_(std::move(engine)),
         flows_(limits.flows),
         domain_flows_(std::max<uint64_t>(uint64_t{limits.flows} * limits.domain_share / 100, 1)),
         domain_bytes_(limits.domain_share >= 100
@@ -134,6 +162,7 @@ class InlineInspector final : public Inspector {
 
   Charge charge(const Flow& flow) { return {engine_->memory(), *flow.account, domain_bytes_}; }
 
+  const std::shared_ptr<RuleMemory> memory_;
   std::unique_ptr<Engine> engine_;
   std::vector<Flow> flows_;
   const uint64_t domain_flows_, domain_bytes_;  // of one domain, at most
@@ -256,6 +285,7 @@ Verdict InlineInspector::inspect(FlowHandle handle, const RulesInUse& rules, con
   const Ruleset& ruleset = rules_for(*flow, rules);
   events_.set(flow->info, sink, ruleset.settings().mode == InspectMode::ips, flow->drops_told);
   const Charge charged = charge(*flow);
+  const Watched watched(*engine_, events_, memory_->watch->of(flow->info.flow_id));
   const EngineVerdict verdict = judge(*flow, seen, ruleset);
   note_memory();
   note_transaction(*flow, flow->session != nullptr && Engine::in_transaction(*flow->session));
@@ -386,9 +416,10 @@ Result<std::unique_ptr<Inspector>> Inspector::create(unsigned worker, const Insp
     return fail(ErrorCode::invalid, "at most 1024 out-of-order segments may be kept for a direction");
   }
   try {
-    auto engine = Engine::create(worker, settings_of(limits), std::move(memory));
+    auto engine = Engine::create(worker, settings_of(limits), memory);
     if (!engine) return tl::unexpected(std::move(engine.error()));
-    return std::unique_ptr<Inspector>(std::make_unique<InlineInspector>(std::move(*engine), limits, events));
+    return std::unique_ptr<Inspector>(
+        std::make_unique<InlineInspector>(std::move(*engine), std::move(memory), limits, events));
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::exhausted,
                 "there is too little memory for " + std::to_string(limits.flows) + " inspected sessions");

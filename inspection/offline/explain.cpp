@@ -39,52 +39,6 @@ void print(const RuleSummary& summary, std::ostream& out) {
       << "\n";
 }
 
-std::string words_of(const DetectionRule& rule, const RuleStep& step) {
-  using At = RuleStep::At;
-  const std::string bytes = std::to_string(step.bytes) + (step.bytes == 1 ? " byte" : " bytes");
-  const auto buffer = [&] {
-    return step.part < rule.parts.size() ? buffer_name(rule.parts[step.part]) : std::string("its buffer");
-  };
-  switch (step.at) {
-    case At::direction:
-      return "nothing went the way that its `flow` asks for";
-    case At::layer:
-      return "the protocol of its header is another one";
-    case At::app:
-      return "the application protocol of its header is another one, or was not told yet";
-    case At::flow:
-      return "what it asks of the session with `flow` (established, ...) does not hold";
-    case At::addresses:
-      return "the addresses or ports of its header do not hold";
-    case At::buffer:
-      return buffer() + " did not come";
-    case At::literal:
-      return buffer() + " came (" + bytes + "), and \"" + as_content(rule.fast.bytes) + "\" is not in it";
-    case At::bytes: {
-      const bool named = step.part < rule.parts.size() && step.check < rule.parts[step.part].checks.size();
-      const std::string what =
-          named ? name_of(rule.parts[step.part].checks[step.check]) : std::string("a condition");
-      return what + " does not hold in " + buffer() + " (" + bytes + ")" +
-             (named ? ", its condition " + std::to_string(step.check + 1) + " there" : "");
-    }
-    case At::waits:
-      return "it waited for more: " + buffer() + " was not decided";
-    case At::state:
-      return (step.check < rule.packet_checks.size() ? name_of(rule.packet_checks[step.check])
-                                                     : std::string("what it asks of the session")) +
-             " does not hold";
-    case At::sets:
-      return "its data set does not have the value";
-    case At::silent:
-      return "all of it held; a threshold or a suppression kept it from alerting";
-    case At::noalert:
-      return "all of it held; `noalert` keeps it from alerting";
-    case At::fired:
-      return "it fired";
-  }
-  return "";
-}
-
 /// A session, and how far the rule got in it.
 struct Outcome {
   std::string session;
@@ -139,6 +93,30 @@ class Outcomes {
   std::map<uint64_t, Outcome> of_;  // by session
 };
 
+/// Why a rule is not there; none of these: no file has it.
+std::string why_missing(const RuleName& rule, const RuleSource& source, const RulesRead& read,
+                        const DetectionRuleset& compiled) {
+  std::string why;
+  // It may be there and refused.
+  const auto tell = [&](const ast::Issue& issue) {
+    if (issue.sid == rule.sid) why += ast::to_string(issue, read.rules) + "\n";
+  };
+  std::for_each(read.rules.issues.begin(), read.rules.issues.end(), tell);
+  std::for_each(compiled.issues().begin(), compiled.issues().end(), tell);
+  if (!why.empty() || source.lists.empty()) return why;
+  RuleSource whole = source;
+  whole.lists.clear();
+  const auto without_lists = read_rules(whole);
+  if (!without_lists) return why;
+  const ast::ParsedRuleset& rules = without_lists->rules;
+  for (const ast::Rule& one : rules.rules) {
+    if (one.gid == rule.gid && one.sid == rule.sid)
+      why += rules.files[one.file] + ":" + std::to_string(one.line) +
+             ": it stands here; `disable` of the profile takes it out\n";
+  }
+  return why;
+}
+
 }  // namespace
 
 int run_explain(ExplainRequest request, std::ostream& out, std::ostream& err) {
@@ -155,12 +133,7 @@ int run_explain(ExplainRequest request, std::ostream& out, std::ostream& err) {
   const auto number = (*compiled)->find(request.rule);
   const std::string name = std::to_string(request.rule.gid) + ":" + std::to_string(request.rule.sid);
   if (!number) {
-    // It may be there and refused.
-    const auto tell = [&](const ast::Issue& issue) {
-      if (issue.sid == request.rule.sid) err << "weir: " << ast::to_string(issue, read->rules) << '\n';
-    };
-    std::for_each(read->rules.issues.begin(), read->rules.issues.end(), tell);
-    std::for_each((*compiled)->issues().begin(), (*compiled)->issues().end(), tell);
+    err << why_missing(request.rule, request.inspect.rules, *read, **compiled);
     return failed("no rule " + name + " is loaded");
   }
   const DetectionRule& rule = (*compiled)->rule(*number);

@@ -156,19 +156,59 @@ Response get_rules_top(Source& source, const Parameter& parameter) {
   return {200, rules_top(*rules, max)};
 }
 
-Response get_rules_explain(Source& source, const Parameter& parameter) {
+namespace {
+
+std::optional<inspection::RuleName> rule_name(const Parameter& parameter) {
   const auto sid = parse_number(parameter("sid").value_or(""), 1, UINT32_MAX);
   const auto gid = parse_number(parameter("gid").value_or("1"), 1, UINT32_MAX);
-  if (!sid || !gid) return refuse("sid has to be a number from 1 on, and gid, if it is given");
+  if (!sid || !gid) return std::nullopt;
+  return inspection::RuleName{static_cast<uint32_t>(*gid), static_cast<uint32_t>(*sid)};
+}
+
+Response no_rule_name() { return refuse("sid has to be a number from 1 on, and gid, if it is given"); }
+
+Response respond_or_tell(Result<Json> answer) {
+  if (!answer) return {http_status(answer.error().code), to_json(answer.error())};
+  return {200, std::move(*answer)};
+}
+
+}  // namespace
+
+Response get_rules_explain(Source& source, const Parameter& parameter) {
+  const auto name = rule_name(parameter);
+  if (!name) return no_rule_name();
   const auto rules = source.rules_in_force();
   if (!rules) return {http_status(rules.error().code), to_json(rules.error())};
-  Json body = rules_explain(*rules, {static_cast<uint32_t>(*gid), static_cast<uint32_t>(*sid)});
-  if (body["rules"].empty()) {
-    const Error missing{ErrorCode::not_found,
-                        "no profile has loaded a rule " + std::to_string(*gid) + ":" + std::to_string(*sid)};
-    return {http_status(missing.code), to_json(missing)};
-  }
-  return {200, std::move(body)};
+  return respond_or_tell(rules_explain(*rules, *name));
+}
+
+Response post_rules_watch(Source& source, const Parameter& parameter) {
+  const auto name = rule_name(parameter);
+  if (!name) return no_rule_name();
+  const auto session = parse_number(parameter("session").value_or(""), 1, UINT64_MAX);
+  if (!session) return refuse("session has to be a session's id, as `weirctl sessions` and events have it");
+  const auto rules = source.rules_in_force();
+  if (!rules) return {http_status(rules.error().code), to_json(rules.error())};
+  return respond_or_tell(begin_rule_watch(*rules, *name, *session));
+}
+
+Response get_rules_watch(Source& source, const Parameter& parameter) {
+  const auto name = rule_name(parameter);
+  if (!name) return no_rule_name();
+  const auto watch = parse_number(parameter("watch").value_or(""), 1, UINT64_MAX);
+  if (!watch) return refuse("watch has to be the number that beginning it answered");
+  const auto rules = source.rules_in_force();
+  if (!rules) return {http_status(rules.error().code), to_json(rules.error())};
+  return respond_or_tell(rule_watch(*rules, *name, *watch));
+}
+
+Response delete_rules_watch(Source& source, const Parameter& parameter) {
+  const auto watch = parse_number(parameter("watch").value_or(""), 1, UINT64_MAX);
+  if (!watch) return refuse("watch has to be the number that beginning it answered");
+  const auto rules = source.rules_in_force();
+  if (!rules) return {http_status(rules.error().code), to_json(rules.error())};
+  rules->memory->watch->end(*watch);
+  return {200, Json::object()};
 }
 
 Response post_rules_reload(Source& source) { return respond_to_reload(source.reload_rules()); }

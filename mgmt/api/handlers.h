@@ -43,6 +43,12 @@ Response get_rules(Source& source);
 Response get_rules_top(Source& source, const Parameter& parameter);
 /// sid: required; gid: 1 without it.
 Response get_rules_explain(Source& source, const Parameter& parameter);
+/// sid, session (a flow_id): required; gid: 1 without it. Begins a watch.
+Response post_rules_watch(Source& source, const Parameter& parameter);
+/// sid, watch (the number that post_rules_watch() answered): required; gid as there.
+Response get_rules_watch(Source& source, const Parameter& parameter);
+/// watch: required.
+Response delete_rules_watch(Source& source, const Parameter& parameter);
 Response post_rules_reload(Source& source);
 /// from: the number of the first alert; without it the latest ones. max: 1 to kMaxAlerts.
 Response get_alerts(Source& source, const Parameter& parameter);

@@ -4,6 +4,7 @@
 
 #include "inspection/compile/rule_summary.h"
 #include "inspection/detect/rule_costs.h"
+#include "inspection/detect/rule_memory.h"
 #include "inspection/engine/ruleset.h"
 
 namespace weir::api {
@@ -48,6 +49,19 @@ Json counts_of(const inspection::RuleCost& cost) {
           {"given_up", cost.given_up}};
 }
 
+const inspection::DetectionRule* rule_of(const control::RulesInForce& in_force,
+                                         const inspection::RuleName& name) {
+  for (const Compiled& compiled : compiled_of(in_force.rulesets)) {
+    if (const auto number = compiled.ruleset->find(name)) return &compiled.ruleset->rule(*number);
+  }
+  return nullptr;
+}
+
+tl::unexpected<Error> no_such_rule(const inspection::RuleName& name) {
+  return fail(ErrorCode::not_found,
+              "no profile has loaded a rule " + std::to_string(name.gid) + ":" + std::to_string(name.sid));
+}
+
 }  // namespace
 
 Json rules_top(const control::RulesInForce& in_force, size_t max) {
@@ -88,7 +102,7 @@ Json rules_top(const control::RulesInForce& in_force, size_t max) {
           {"buffers", std::move(buffers)}};
 }
 
-Json rules_explain(const control::RulesInForce& in_force, const inspection::RuleName& name) {
+Result<Json> rules_explain(const control::RulesInForce& in_force, const inspection::RuleName& name) {
   Json rules = Json::array();
   const std::vector<Compiled> all = compiled_of(in_force.rulesets);
   for (const Compiled& compiled : all) {
@@ -104,7 +118,26 @@ Json rules_explain(const control::RulesInForce& in_force, const inspection::Rule
     rule["fuse_out"] = blown(compiled, *number);
     rules.push_back(std::move(rule));
   }
-  return {{"rules", std::move(rules)}};
+  if (rules.empty()) return no_such_rule(name);
+  return Json{{"rules", std::move(rules)}};
+}
+
+Result<Json> begin_rule_watch(const control::RulesInForce& in_force, const inspection::RuleName& name,
+                              uint64_t session) {
+  if (rule_of(in_force, name) == nullptr) return no_such_rule(name);
+  return Json{{"watch", in_force.memory->watch->ask(name, session)}};
+}
+
+Result<Json> rule_watch(const control::RulesInForce& in_force, const inspection::RuleName& name,
+                        uint64_t watch) {
+  const inspection::DetectionRule* const rule = rule_of(in_force, name);
+  if (rule == nullptr) return no_such_rule(name);
+  const auto answer = in_force.memory->watch->answer(watch);
+  if (!answer)
+    return fail(ErrorCode::not_found, "somebody else watches a rule now; one at a time is watched");
+  Json furthest;
+  if (answer->furthest) furthest = inspection::words_of(*rule, *answer->furthest);
+  return Json{{"packets", answer->packets}, {"fired", answer->fired}, {"furthest", std::move(furthest)}};
 }
 
 }  // namespace weir::api

@@ -99,6 +99,14 @@ void add_routes(httplib::Server& http, Source& source, size_t max_request_mib) {
   http.Get("/v1/rules/explain", [&source](const Request& in, Out& out) {
     send(get_rules_explain(source, parameters_of(in)), out);
   });
+  http.Post("/v1/rules/watch", [&source](const Request& in, Out& out) {
+    send(post_rules_watch(source, parameters_of(in)), out);
+  });
+  http.Get("/v1/rules/watch",
+           [&source](const Request& in, Out& out) { send(get_rules_watch(source, parameters_of(in)), out); });
+  http.Delete("/v1/rules/watch", [&source](const Request& in, Out& out) {
+    send(delete_rules_watch(source, parameters_of(in)), out);
+  });
   http.Post("/v1/rules/reload",
             [&source](const Request&, Out& out) { send(post_rules_reload(source), out); });
   http.Get("/v1/alerts",

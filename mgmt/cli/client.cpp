@@ -55,6 +55,12 @@ Result<Answer> understand(const std::string& socket, const httplib::Result& resu
   return answer;
 }
 
+std::string target_of(const std::string& path, const Client::Parameters& parameters) {
+  httplib::Params params;
+  for (const auto& [name, value] : parameters) params.emplace(name, value);
+  return params.empty() ? path : path + "?" + httplib::detail::params_to_query_str(params);
+}
+
 }  // namespace
 
 Result<Answer> Client::get(const std::string& path, const Parameters& parameters) const {
@@ -68,15 +74,17 @@ Result<Answer> Client::post(const std::string& path) const { return post(path, {
 
 Result<Answer> Client::post(const std::string& path, const Parameters& parameters, const std::string& body,
                             const std::string& type) const {
-  httplib::Params params;
-  for (const auto& [name, value] : parameters) params.emplace(name, value);
-  const std::string target =
-      params.empty() ? path : path + "?" + httplib::detail::params_to_query_str(params);
+  const std::string target = target_of(path, parameters);
   return understand(socket_, patiently([&] {
                       httplib::Client http = connection(socket_);
                       http.set_write_timeout(kAnswerSeconds);
                       return http.Post(target.c_str(), body, type.c_str());
                     }));
+}
+
+Result<Answer> Client::remove(const std::string& path, const Parameters& parameters) const {
+  const std::string target = target_of(path, parameters);
+  return understand(socket_, patiently([&] { return connection(socket_).Delete(target.c_str()); }));
 }
 
 }  // namespace weir::cli

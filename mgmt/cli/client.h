@@ -29,6 +29,8 @@ class Client {
   Result<Answer> post(const std::string& path) const;
   Result<Answer> post(const std::string& path, const Parameters& parameters, const std::string& body,
                       const std::string& type) const;
+  /// DELETE.
+  Result<Answer> remove(const std::string& path, const Parameters& parameters) const;
 
  private:
   std::string socket_;

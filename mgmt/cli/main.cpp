@@ -20,6 +20,7 @@
 #include "mgmt/cli/fields.h"
 #include "mgmt/cli/print.h"
 #include "mgmt/cli/rules_top.h"
+#include "mgmt/cli/rules_watch.h"
 #include "mgmt/cli/top.h"
 
 namespace {
@@ -50,7 +51,9 @@ struct Options {
   unsigned tables = 0;  // 0: not said
   double interval_s = 1;
   unsigned max_rules = 20;
-  std::string rule;         // SID or GID:SID
+  std::string rule;     // SID or GID:SID
+  std::string session;  // whose packets the rule is watched in; empty: none's
+  double watch_s = 10;
   bool since_read = false;  // rules top: what was counted since the rules were read
   std::string from, to;
   unsigned tcp_port = 0, udp_port = 0;
@@ -102,7 +105,10 @@ int explain(const Client& client, const Options& options) {
   const bool with_gid = colon != std::string::npos;
   const Client::Parameters parameters{{"gid", with_gid ? options.rule.substr(0, colon) : "1"},
                                       {"sid", with_gid ? options.rule.substr(colon + 1) : options.rule}};
-  return show(options.json, client.get("/v1/rules/explain", parameters), weir::cli::print_rules_explain);
+  const int code =
+      show(options.json, client.get("/v1/rules/explain", parameters), weir::cli::print_rules_explain);
+  if (code != kOk || options.session.empty()) return code;
+  return weir::cli::watch_rule(client, options.json, {parameters, options.session, options.watch_s});
 }
 
 Client::Parameters path_parameters(const Options& options) {
@@ -195,12 +201,17 @@ void add_rules(CLI::App& app, Options& options) {
   top->add_option("--max", options.max_rules, "At most so many rules")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
-  rules
-      ->add_subcommand(
-          "explain",
-          "How a rule is looked for, and what it cost; `weir rules explain` says more of a capture")
-      ->add_option("SID", options.rule, "The rule: SID or GID:SID")
-      ->required();
+  CLI::App* explained = rules->add_subcommand(
+      "explain",
+      "How a rule is looked for, what it cost, and why it does not fire in a session; `weir rules "
+      "explain` says the same of a capture");
+  explained->add_option("SID", options.rule, "The rule: SID or GID:SID")->required();
+  explained->add_option("--session", options.session,
+                        "Watch this one from now on, and say how far the rule gets in it: an ID of `weirctl "
+                        "sessions`, flow_id of events");
+  explained->add_option("--seconds", options.watch_s, "How long, unless the rule fires before")
+      ->check(CLI::Range(0.1, 3'600.0))
+      ->capture_default_str();
   top->add_flag("--total", options.since_read, "Once, since the rules were read");
 }
 

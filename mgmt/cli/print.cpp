@@ -149,16 +149,16 @@ std::string print_sessions(const Json& answer) {
   std::vector<Row> rows;
   for (const Json& s : list(answer, "sessions")) {
     const bool dropped = flag(s, "dropped"), inspected = flag(s, "inspected");
-    rows.push_back({text(s, "proto"), end_point(s, "src", "sport"), end_point(s, "dst", "dport"),
-                    translation(s), text(s, "from") + " > " + text(s, "to"), text(s, "state"),
-                    text(s, "rule"), dropped ? "dropped" : (inspected ? "inspected" : "-"),
+    rows.push_back({text(s, "id"), text(s, "proto"), end_point(s, "src", "sport"),
+                    end_point(s, "dst", "dport"), translation(s), text(s, "from") + " > " + text(s, "to"),
+                    text(s, "state"), text(s, "rule"), dropped ? "dropped" : (inspected ? "inspected" : "-"),
                     both(s, "packets"), both(s, "bytes"), duration(number(s, "age_s")),
                     duration(number(s, "idle_s"))});
   }
   std::string out =
-      table({"proto", "source", "destination", "translated", "domains", "state", "rule", "inspection",
+      table({"id", "proto", "source", "destination", "translated", "domains", "state", "rule", "inspection",
              "packets", "bytes", "age", "idle"},
-            rows, {false, false, false, false, false, false, false, false, true, true, true, true});
+            rows, {true, false, false, false, false, false, false, false, false, true, true, true, true});
   return out + std::to_string(rows.size()) + " of " + text(answer, "total") + " sessions\n";
 }
 

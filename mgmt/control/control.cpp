@@ -592,7 +592,9 @@ RulesView Control::rules() const {
   return view;
 }
 
-RulesInForce Control::rules_in_force() const { return {model_->rulesets(), now_}; }
+RulesInForce Control::rules_in_force() const {
+  return {model_->rulesets(), now_, &parts_.dataplane.rule_memory()};
+}
 
 /// Keeps what was replaced until no worker can see it.
 void Control::retire(model::Plan& plan) {

@@ -323,8 +323,7 @@ std::vector<ServerView> server_views(const Snapshot& snapshot) {
 
 SessionView session_view(const SessionRow& row, const Snapshot& snapshot, NanoTime now) {
   SessionView view;
-  view.id =
-      std::to_string(row.worker) + "-" + std::to_string(row.index) + "-" + std::to_string(row.generation);
+  view.id = dataplane::flow_id(row.worker, row.index, row.generation);
   view.worker = row.worker;
   view.protocol = row.tuple.protocol;
   view.src = net::to_string(row.tuple.src);

@@ -66,6 +66,7 @@ struct RulesView {
 struct RulesInForce {
   model::Rulesets rulesets;
   uint64_t now_ns = 0;
+  const inspection::RuleMemory* memory = nullptr;  // of all workers, and as long as these
 };
 
 /// A pool of source NAT: what is taken of it now, and what happened since it was made.
@@ -109,7 +110,7 @@ struct DropView {
 };
 
 struct SessionView {
-  std::string id;
+  uint64_t id = 0;  // its flow_id
   unsigned worker = 0;
   uint8_t protocol = 0;
   std::string src, dst;

@@ -1,10 +1,12 @@
 """Rulesets that somebody else wrote: lists, suricata-update, an existing suricata.yaml, what rules cost, the fuse."""
 
+import concurrent.futures
 import io
 import json
 import os
 import shutil
 import tarfile
+import time
 
 from lab.netns import run
 from lab.scenario import Skip, eventually, expect, scenario
@@ -179,6 +181,10 @@ def imported(world):
                      'drop tcp any any -> !$HOME_NET 7 (msg:"away"; content:"harmless"; sid:2;)\n')
     said = run(world.binaries.weir, "rules", "import", lab.path("suricata.yaml"), "--name", "edge", "-o", lab.folder)
     expect("suricata.yaml:7: af-packet: Packets come by the hub's own ports" in said.stderr, said.stderr)
+    again = ("rules", "import", lab.path("suricata.yaml"), "--name", "edge", "-o", lab.folder)
+    refused = run(world.binaries.weir, *again, check=False)
+    expect(refused.returncode == 1 and "suricata.toml is there already" in refused.stderr, refused.stderr)
+    run(world.binaries.weir, *again, "--force")
     world.config.profile = []
     world.config.policy[0]["profile"] = "edge"
     world.config.write(world.hub.config_path)
@@ -224,6 +230,35 @@ def top(world):
     expect("in 0." in quiet and "1:1" not in quiet, f"nothing happened in that time: {quiet}")
 
 
+@scenario("ruleset.watch", "weirctl rules explain --session: how far a rule gets in a session that lives, while it is watched")
+def watch(world):
+    build(world, rule("alert", "wanted", 1) + rule("alert", "other", 2))
+    world.start()
+    hub, b = world.hub, world.b
+    EchoServer(world.lab, b.namespace, b.address, 7)
+
+    def watched(client, session, words):
+        """What is said of rule 1 while the client sends `words` until it is over."""
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            said = pool.submit(hub.ctl, "rules", "explain", "1", "--session", session, "--seconds", "1")
+            while words and not said.done():
+                client.sendall(words)
+                expect(client.recv(100) == words, "echo does not work")
+                time.sleep(0.05)
+            return said.result().stdout
+
+    with tcp_connect(world.a.namespace, b.address, 7) as client, tcp_connect(world.a.namespace, b.address, 7) as another:
+        sessions = {row["sport"]: str(row["id"]) for row in hub.ctl_json("sessions")["sessions"]}
+        session, beside = (sessions[one.getsockname()[1]] for one in (client, another))
+        expect("nothing of it was judged" in watched(another, session, b"wanted"), "another session was watched")
+        expect('"wanted" is not in it' in watched(client, session, b"hello"), "it got elsewhere")
+        said = watched(client, session, b"so wanted")
+        expect(f"session {session}: fired" in said, said)
+        expect(f"session {beside}: fired" in watched(another, beside, b"wanted"), "it did not fire in the other one")
+        alert = hub.wait_event("alert", signature_id=1)
+        expect(str(alert["flow_id"]) in (session, beside), f"{alert['flow_id']} is not the session's id")
+
+
 def _session(port, request):
     """Packets of one HTTP exchange, by scapy."""
     from scapy.all import IP, TCP, Ether
@@ -265,6 +300,11 @@ def explain(world):
     expect("did not fire" in of["4004"], said)
     refused = run(world.binaries.weir, "rules", "explain", "8", "--rules", rules, check=False)
     expect(refused.returncode == 1 and "lua" in refused.stderr, refused.stderr)
+    build(world)
+    world.config.profile = [{"name": "default", "rules": [rules], "disable": ["7"]}]
+    world.config.write(lab.path("off.toml"))
+    off = run(world.binaries.weir, "rules", "explain", "7", "-c", lab.path("off.toml"), check=False)
+    expect(off.returncode == 1 and "x.rules:1: it stands here; `disable` of the profile takes it out" in off.stderr, off.stderr)
 
 
 @scenario("ruleset.fuse", "a rule that drops too many sessions becomes an alert, with an event, until its rules are read again")

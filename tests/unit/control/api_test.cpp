@@ -157,6 +157,12 @@ TEST(ApiHandlers, RulesHaveThePromisedFields) {
   EXPECT_EQ(api::get_rules_explain(source, parameters({{"sid", "7"}})).status, 404);
   for (const char* sid : {"0", "x", "", "4294967296"})
     EXPECT_EQ(api::get_rules_explain(source, parameters({{"sid", sid}})).status, 400);
+  EXPECT_EQ(api::post_rules_watch(source, parameters({{"sid", "7"}, {"session", "1"}})).status, 404);
+  EXPECT_EQ(api::post_rules_watch(source, parameters({{"sid", "7"}})).status, 400);
+  EXPECT_EQ(api::post_rules_watch(source, parameters({{"session", "1"}})).status, 400);
+  EXPECT_EQ(api::get_rules_watch(source, parameters({{"sid", "7"}, {"watch", "1"}})).status, 404);
+  EXPECT_EQ(api::get_rules_watch(source, parameters({{"sid", "7"}})).status, 400);
+  EXPECT_EQ(api::delete_rules_watch(source, parameters({})).status, 400);
   for (const char* max : {"0", "100001", "x", ""})
     EXPECT_EQ(api::get_rules_top(source, parameters({{"max", max}})).status, 400);
 }

@@ -2,9 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "inspection/detect/rule_memory.h"
 #include "inspection/engine/ruleset_builder.h"
 #include "mgmt/api/rule_costs.h"
 #include "mgmt/cli/rules_top.h"
+#include "mgmt/cli/rules_watch.h"
 
 namespace weir::test {
 namespace {
@@ -105,7 +107,7 @@ TEST_F(RulesTop, CountersOfNewRulesBeginAtNothing) {
 
 TEST_F(RulesTop, ExplainSaysHowARuleIsLookedFor) {
   count(2, 4, 1, 10);
-  const Json answer = api::rules_explain(in_force_, {1, 2});
+  const Json answer = api::rules_explain(in_force_, {1, 2}).value();
   const Json expected =
       Json::parse(R"({"rules":[{"rule":"1:2 rev 7","msg":"second","place":"a.rules:2","action":"drop",
     "judged_by":"packet","proposed_in":"payload","proposed_by":"two","nocase":false,"conditions":"content \"two\" in payload",
@@ -114,7 +116,45 @@ TEST_F(RulesTop, ExplainSaysHowARuleIsLookedFor) {
   const std::string text = cli::print_rules_explain(answer);
   EXPECT_THAT(text, HasSubstr("proposed by  \"two\" in payload\n"));
   EXPECT_THAT(text, HasSubstr("so far       verified 4, matched 1, work 1034, given up 0\n"));
-  EXPECT_TRUE(api::rules_explain(in_force_, {1, 3})["rules"].empty());
+  EXPECT_EQ(api::rules_explain(in_force_, {1, 3}).error().code, ErrorCode::not_found);
+}
+
+TEST_F(RulesTop, ASessionIsWatchedForOneRule) {
+  const auto memory = inspection::RuleMemory::create({1'024, 1'024}, 1).value();
+  in_force_.memory = memory.get();
+  EXPECT_EQ(api::begin_rule_watch(in_force_, {1, 3}, 77).error().code, ErrorCode::not_found);
+  EXPECT_EQ(memory->watch->of(77), nullptr);
+  const auto begun = api::begin_rule_watch(in_force_, {1, 2}, 77);
+  const auto number = (*begun)["watch"].get<uint64_t>();
+  const auto said = [&] {
+    const auto answer = api::rule_watch(in_force_, {1, 2}, number);
+    return answer ? cli::print_rule_watch(*answer, {{}, "77", 1}) : answer.error().message;
+  };
+  EXPECT_THAT(said(), HasSubstr("session 77: nothing of it was judged meanwhile"));
+  EXPECT_EQ(memory->watch->of(78), nullptr);
+  inspection::RuleWatch::Question* const question = memory->watch->of(77);
+  ASSERT_NE(question, nullptr);
+  EXPECT_EQ(question->rule(), (inspection::RuleName{1, 2}));
+  question->judged();
+  EXPECT_THAT(said(), HasSubstr("did not fire in 1 packet, which had nothing"));
+  using At = inspection::RuleStep::At;
+  question->note({At::literal, 0, 0, 12});
+  question->note({At::addresses});
+  question->judged();
+  EXPECT_EQ(said(),
+            "session 77: did not fire in 2 packets\n  payload came (12 bytes), and \"two\" is not in it\n");
+  question->note({At::fired});
+  EXPECT_EQ(said(), "session 77: fired 1 time\n");
+
+  // The next one ends it, and what its worker still notes of it is not taken for the next one's.
+  const auto next = (*api::begin_rule_watch(in_force_, {1, 1}, 78))["watch"].get<uint64_t>();
+  question->note({At::fired});
+  EXPECT_THAT(said(), HasSubstr("somebody else watches a rule now"));
+  EXPECT_EQ((*api::rule_watch(in_force_, {1, 1}, next))["fired"], 0);
+  memory->watch->end(number);  // not its own any more
+  EXPECT_NE(memory->watch->of(78), nullptr);
+  memory->watch->end(next);
+  EXPECT_EQ(memory->watch->of(78), nullptr);
 }
 
 TEST_F(RulesTop, AHostileMessageDoesNotReachTheTerminal) {

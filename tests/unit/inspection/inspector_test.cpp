@@ -54,6 +54,39 @@ TEST(Inspector, EachPacketWithAMatchAlertsOnce) {
   EXPECT_TRUE(sink.events[2].alert.to_client);
 }
 
+TEST(Inspector, ARuleIsWatchedInOneSession) {
+  const auto memory = RuleMemory::create({.host_marks = 1'024, .dataset_values = 1'024}, 1).value();
+  const auto inspector = Inspector::create(0, {.flows = 4}, memory, alerts_and_drops()).value();
+  RecordingSink sink;
+  const auto rules = compile("alert tcp any any -> any any (content:\"evil\"; content:\"more\"; sid:1;)");
+  FlowInfo other_info = flow_info();
+  other_info.flow_id = 8;
+  Session session(*inspector, rules, sink), other(*inspector, rules, sink, other_info);
+  session.handshake();
+  other.handshake();
+  const uint64_t watch = memory->watch->ask({1, 1}, 7);
+  other.client(0, "evil and more");
+  EXPECT_EQ(memory->watch->answer(watch)->packets, 0U);
+  session.client(0, "nothing");
+  auto seen = *memory->watch->answer(watch);
+  EXPECT_EQ(seen.packets, 1U);
+  EXPECT_EQ(seen.fired, 0U);
+  ASSERT_TRUE(seen.furthest);
+  EXPECT_EQ(seen.furthest->at, RuleStep::At::literal);
+  EXPECT_EQ(seen.furthest->bytes, 7U);
+  session.client(7, "evil and more");
+  seen = *memory->watch->answer(watch);
+  EXPECT_EQ(seen.packets, 2U);
+  EXPECT_EQ(seen.fired, 1U);
+  EXPECT_EQ(seen.furthest->at, RuleStep::At::fired);
+  EXPECT_EQ(sink.alerts(), (Sids{1, 1}));  // nothing else is judged otherwise for it
+
+  memory->watch->end(watch);
+  session.client(20, "evil and more");
+  EXPECT_FALSE(memory->watch->answer(watch));
+  EXPECT_EQ(sink.alerts(), (Sids{1, 1, 1}));
+}
+
 TEST(Inspector, DropEndsTheSessionInBothDirections) {
   const auto inspector = make_inspector();
   RecordingSink sink;
