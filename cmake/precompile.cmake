@@ -34,6 +34,7 @@ function(weir_precompile folder)
       list(APPEND headers <gtest/gtest.h>)
     endif()
     target_precompile_headers(${target} PRIVATE ${headers})
+    target_compile_options(${target} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")  # for ccache
   endforeach()
 endfunction()
 weir_precompile(${CMAKE_SOURCE_DIR})
