@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <string>
 #include <unordered_map>
 
@@ -19,10 +20,11 @@ constexpr double kAuthorsWord = 3;
 
 struct Literal {
   int16_t part = -1;
-  std::string bytes;
+  Stretch stretch;
   bool nocase = false;
   bool exact = true;    // all of a content
   bool chosen = false;  // by the author
+  uint64_t key = 0;     // the same for what is the same to a matcher
 };
 
 /// Buffers that have the same few values everywhere, and those that are all of a head, which has its parts as
@@ -53,7 +55,7 @@ double weight_of(BufferId buffer) {
 }
 
 /// What is looked for of a content: of what its author chose the stretch that says most.
-std::string_view looked_for(const ast::Content& content) {
+Stretch looked_for(const ast::Content& content) {
   std::string_view bytes = content.bytes;
   if (content.fast_length > 0 && content.fast_offset < bytes.size()) {
     bytes = bytes.substr(content.fast_offset, content.fast_length);
@@ -61,20 +63,27 @@ std::string_view looked_for(const ast::Content& content) {
   return strongest_stretch(bytes);
 }
 
-void add_literals(const BufferPart& part, int16_t index, std::vector<Literal>& contents,
-                  std::vector<Literal>& of_pcre) {
+void add_contents(const BufferPart& part, int16_t index, std::vector<Literal>& literals) {
   for (const ByteCheck& check : part.checks) {
-    if (const auto* content = std::get_if<ContentCheck>(&check)) {
-      const ast::Content& c = content->content;
-      if (c.negated) continue;
-      const std::string_view bytes = looked_for(c);
-      contents.push_back(
-          {index, std::string(bytes), c.nocase, bytes.size() == c.bytes.size(), c.fast_pattern});
-    } else if (const auto* pcre = std::get_if<PcreCheck>(&check)) {
-      for (PcreLiteral& literal : required_literals(pcre->pcre)) {
-        of_pcre.push_back(
-            {index, std::string(strongest_stretch(literal.bytes)), literal.nocase, false, false});
-      }
+    const auto* const content = std::get_if<ContentCheck>(&check);
+    if (content == nullptr || content->content.negated) continue;
+    const ast::Content& c = content->content;
+    const Stretch stretch = looked_for(c);
+    if (stretch.bytes.size() >= kShortest)
+      literals.push_back({index, stretch, c.nocase, stretch.bytes.size() == c.bytes.size(), c.fast_pattern});
+  }
+}
+
+/// `texts` keeps what the literals refer to.
+void add_of_pcre(const BufferPart& part, int16_t index, std::vector<Literal>& literals,
+                 std::deque<std::string>& texts) {
+  for (const ByteCheck& check : part.checks) {
+    const auto* const pcre = std::get_if<PcreCheck>(&check);
+    if (pcre == nullptr) continue;
+    for (PcreLiteral& literal : required_literals(pcre->pcre)) {
+      const Stretch stretch = strongest_stretch(texts.emplace_back(std::move(literal.bytes)));
+      if (stretch.bytes.size() >= kShortest)
+        literals.push_back({index, stretch, literal.nocase, false, false});
     }
   }
 }
@@ -102,54 +111,60 @@ void leave_names_to_bytes(const DetectionRule& rule, std::vector<Literal>& liter
     std::erase_if(literals, [&](const Literal& l) { return buffer_of(l) == BufferId::file_name; });
 }
 
-/// The same for what is the same to a matcher. Two literals that share one by chance are taken for more
+/// Literal::key. Two literals that share one by chance are taken for more
 /// common than they are, no more.
 uint64_t key_of(const DetectionRule& rule, const Literal& literal) {
   const BufferPart& part = rule.parts[static_cast<size_t>(literal.part)];
   uint64_t key = uint64_t{0xcbf2'9ce4'8422'2325} ^ static_cast<uint64_t>(part.buffer) ^
                  static_cast<uint64_t>(part.chain) << 8;
-  for (char c : literal.bytes) {
+  for (char c : literal.stretch.bytes) {
     if (literal.nocase && c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     key = (key ^ static_cast<unsigned char>(c)) * 0x100'0000'01b3;  // FNV-1a
   }
   return key;
 }
 
+/// All that could propose the rule.
+std::vector<Literal> literals_of(const DetectionRule& rule, std::deque<std::string>& texts) {
+  std::vector<Literal> literals;
+  for (size_t p = 0; p < rule.parts.size(); ++p) {
+    if (proposes(rule, rule.parts[p])) add_contents(rule.parts[p], static_cast<int16_t>(p), literals);
+  }
+  for (size_t p = 0, contents = literals.size(); contents == 0 && p < rule.parts.size(); ++p) {
+    if (proposes(rule, rule.parts[p])) add_of_pcre(rule.parts[p], static_cast<int16_t>(p), literals, texts);
+  }
+  leave_names_to_bytes(rule, literals);
+  for (Literal& literal : literals) literal.key = key_of(rule, literal);
+  return literals;
+}
+
 }  // namespace
 
 void choose_fast_patterns(std::vector<DetectionRule>& rules) {
-  std::vector<std::vector<Literal>> all(rules.size());
+  std::deque<std::string> texts;
+  std::vector<std::vector<Literal>> all;
+  all.reserve(rules.size());
   std::unordered_map<uint64_t, uint32_t> uses;
   uses.reserve(2 * rules.size());
-  for (size_t r = 0; r < rules.size(); ++r) {
-    std::vector<Literal> of_pcre;
-    for (size_t p = 0; p < rules[r].parts.size(); ++p) {
-      if (proposes(rules[r], rules[r].parts[p])) {
-        add_literals(rules[r].parts[p], static_cast<int16_t>(p), all[r], of_pcre);
-      }
-    }
-    std::erase_if(all[r], [](const Literal& l) { return l.bytes.size() < kShortest; });
-    if (all[r].empty()) {
-      all[r] = std::move(of_pcre);
-      std::erase_if(all[r], [](const Literal& l) { return l.bytes.size() < kShortest; });
-    }
-    leave_names_to_bytes(rules[r], all[r]);
-    for (const Literal& literal : all[r]) ++uses[key_of(rules[r], literal)];
+  for (const DetectionRule& rule : rules) {
+    all.push_back(literals_of(rule, texts));
+    for (const Literal& literal : all.back()) ++uses[literal.key];
   }
   for (size_t r = 0; r < rules.size(); ++r) {
     const Literal* best = nullptr;
     double best_score = -1;
     for (const Literal& literal : all[r]) {
       const BufferPart& part = rules[r].parts[static_cast<size_t>(literal.part)];
-      double score = strength(literal.bytes) * weight_of(part.buffer) /
-                     (1.0 + std::log2(static_cast<double>(uses[key_of(rules[r], literal)])));
+      double score = literal.stretch.strength * weight_of(part.buffer) /
+                     (1.0 + std::log2(static_cast<double>(uses[literal.key])));
       if (literal.chosen) score *= kAuthorsWord;
       if (score > best_score) {
         best_score = score;
         best = &literal;
       }
     }
-    if (best != nullptr) rules[r].fast = {best->part, best->bytes, best->nocase, best->exact};
+    if (best != nullptr)
+      rules[r].fast = {best->part, std::string(best->stretch.bytes), best->nocase, best->exact};
   }
 }
 

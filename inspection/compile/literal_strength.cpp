@@ -127,10 +127,10 @@ constexpr std::string_view kOrdinary[] = {
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-uint32_t gram(std::string_view bytes) {
-  uint32_t out = 0;
-  for (size_t i = 0; i < kGram; ++i) out = out << 8 | static_cast<unsigned char>(lower(bytes[i]));
-  return out;
+/// A gram is its bytes: the next one begins a byte later.
+uint32_t appended(uint32_t gram, char byte) {
+  static_assert(kGram == sizeof gram);
+  return gram << 8 | static_cast<unsigned char>(lower(byte));
 }
 
 /// Grams by a hash: of some thousand in all of them no more than one in twenty shares its place with an
@@ -139,7 +139,11 @@ class OrdinaryGrams {
  public:
   OrdinaryGrams() {
     for (const std::string_view text : kOrdinary) {
-      for (size_t i = 0; i + kGram <= text.size(); ++i) places_.set(place(gram(text.substr(i))));
+      uint32_t gram = 0;
+      for (size_t i = 0; i < text.size(); ++i) {
+        gram = appended(gram, text[i]);
+        if (i + 1 >= kGram) places_.set(place(gram));
+      }
     }
   }
   bool has(uint32_t bytes) const { return places_[place(bytes)]; }
@@ -156,7 +160,7 @@ const OrdinaryGrams& ordinary_grams() {
 }
 
 /// How little a byte is to be expected in traffic: a rough scale, text and zeros being common.
-double rarity(unsigned char c) {
+constexpr double rarity_of(unsigned char c) {
   if (c == 0 || c == 0xff) return 0.6;
   if (c == ' ' || c == '/' || c == '.' || c == '=' || c == ':' || c == '\r' || c == '\n') return 0.6;
   if (c == 'e' || c == 't' || c == 'a' || c == 'o' || c == 'i' || c == 'n' || c == 's' || c == 'r')
@@ -167,17 +171,26 @@ double rarity(unsigned char c) {
   return 1.4;
 }
 
+constexpr std::array<double, 256> kRarity = [] {
+  std::array<double, 256> rarity{};
+  for (size_t c = 0; c < rarity.size(); ++c) rarity[c] = rarity_of(static_cast<unsigned char>(c));
+  return rarity;
+}();
+
 /// Bytes of a content, with what their strength is made of, so that each stretch of them costs a few steps.
 class Text {
  public:
   explicit Text(std::string_view bytes) : bytes_(bytes.substr(0, kMost)) {
+    const OrdinaryGrams& ordinary = ordinary_grams();
     std::array<int16_t, 256> last;
     last.fill(-1);
+    uint32_t gram = 0;
     for (size_t i = 0; i < bytes_.size(); ++i) {
       const auto byte = static_cast<unsigned char>(bytes_[i]);
       before_[i] = std::exchange(last[byte], static_cast<int16_t>(i));
-      rarity_[i] = rarity(byte);
-      ordinary_[i] = i + kGram <= bytes_.size() && ordinary_grams().has(gram(bytes_.substr(i)));
+      rarity_[i] = kRarity[byte];
+      gram = appended(gram, bytes_[i]);
+      if (i + 1 >= kGram) ordinary_[i + 1 - kGram] = ordinary.has(gram);
     }
   }
   size_t size() const { return bytes_.size(); }
@@ -201,7 +214,7 @@ class Text {
     for (size_t i = begin; i < end; ++i) {
       int again = 1;
       for (int at = before_[i]; at >= static_cast<int>(begin); at = before_[static_cast<size_t>(at)]) ++again;
-      sum += rarity_[i] / again;
+      sum += again == 1 ? rarity_[i] : rarity_[i] / again;
     }
     return sum;
   }
@@ -209,7 +222,7 @@ class Text {
   std::string_view bytes_;
   std::array<int16_t, kMost> before_;  // where the same byte stands before it; -1: nowhere
   std::array<double, kMost> rarity_;
-  std::array<bool, kMost> ordinary_;
+  std::array<bool, kMost> ordinary_;  // whether the gram that begins here is
 };
 
 }  // namespace
@@ -219,17 +232,14 @@ double strength(std::string_view bytes) {
   return text.strength(0, text.size());
 }
 
-std::string_view strongest_stretch(std::string_view bytes) {
-  if (bytes.size() <= kEnd) return bytes;
+Stretch strongest_stretch(std::string_view bytes) {
   const Text text(bytes);
-  std::string_view best;
-  double best_strength = -1;
+  if (bytes.size() <= kEnd) return {bytes, text.strength(0, text.size())};
+  Stretch best{{}, -1};
   for (size_t end = kEnd; end <= text.size(); ++end) {
     const size_t begin = end > kLongestLiteral ? end - kLongestLiteral : 0;
-    if (const double s = text.strength(begin, end); s > best_strength) {
-      best_strength = s;
-      best = bytes.substr(begin, end - begin);
-    }
+    if (const double s = text.strength(begin, end); s > best.strength)
+      best = {bytes.substr(begin, end - begin), s};
   }
   return best;
 }

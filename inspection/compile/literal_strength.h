@@ -16,7 +16,11 @@ inline constexpr size_t kLongestLiteral = 16;
 /// requests and answers tells next to nothing, however long it is.
 double strength(std::string_view bytes);
 
+struct Stretch {
+  std::string_view bytes;
+  double strength = 0;
+};
 /// The strongest stretch of at most kLongestLiteral bytes.
-std::string_view strongest_stretch(std::string_view bytes);
+Stretch strongest_stretch(std::string_view bytes);
 
 }  // namespace weir::inspection

@@ -126,9 +126,10 @@ TEST(LiteralStrength, WhatStandsEverywhereSaysLittle) {
 }
 
 TEST(LiteralStrength, TheStretchIsOfTheBytesAndShort) {
-  EXPECT_EQ(strongest_stretch("short"), "short");
+  EXPECT_EQ(strongest_stretch("short").bytes, "short");
   const std::string long_one = "GET /index.php?id=" + std::string(40, 'x') + "Q7#zvK9$ HTTP/1.1\r\n";
-  const std::string_view stretch = strongest_stretch(long_one);
+  const auto [stretch, how_strong] = strongest_stretch(long_one);
+  EXPECT_EQ(how_strong, strength(stretch));
   EXPECT_LE(stretch.size(), kLongestLiteral);
   EXPECT_NE(long_one.find(stretch), std::string::npos);
   EXPECT_NE(stretch.find("#zvK9$"), std::string_view::npos) << stretch;
