@@ -95,7 +95,9 @@ enum class Received : uint8_t { anywhere, at_home };
 class Workers {
  public:
   Workers(const Feed& feed, uint16_t workers, Received where)
-      : hub_(network(true, workers).build(), {.workers = workers, .buffers = 16'383}), queues_(workers), own_(workers) {
+      : hub_(network(true, workers).build(), {.workers = workers, .buffers = 16'383}),
+        queues_(workers),
+        own_(workers) {
     for (const Bytes& frame : feed.opening) pass(frame);
     for (size_t i = 0; i < feed.frames.size(); ++i) {
       const bool other = workers > 1 && is_for_other(feed.frames[i]);
@@ -185,7 +187,8 @@ class Workers {
     own_[self].pop_back();
     rte_pktmbuf_reset(packet);
     std::memcpy(rte_pktmbuf_append(packet, static_cast<uint16_t>(frame.size())), frame.data(), frame.size());
-    if (hub_.port().inject(self, {&packet, 1}) != 1) throw std::runtime_error("the memory port takes no more");
+    if (hub_.port().inject(self, {&packet, 1}) != 1)
+      throw std::runtime_error("the memory port takes no more");
   }
   void empty(WorkerIndex self) {
     std::array<rte_mbuf*, kBurst> taken{};

@@ -1,7 +1,7 @@
 // A question that somebody asks of a running hub: how far a rule gets in one session from now on.
 //
-// One at a time: the next one ends the one before. Any thread asks; the session's worker looks, and notes what
-// it found.
+// One at a time: the next one ends the one before. Any thread asks; the session's worker looks, and notes
+// what it found.
 #pragma once
 
 #include <array>
@@ -76,8 +76,7 @@ class RuleWatch {
   /// Worker. Null: nobody asks about this session. Valid while its packet is judged.
   Question* of(uint64_t session) {
     Question* const question = asked_.load(std::memory_order_acquire);
-    if (question == nullptr || question->session_.load(std::memory_order_relaxed) != session)
-      [[likely]]
+    if (question == nullptr || question->session_.load(std::memory_order_relaxed) != session) [[likely]]
       return nullptr;
     return question;
   }
@@ -94,8 +93,8 @@ class RuleWatch {
             static_cast<uint16_t>(value >> 32 & 0xfff), static_cast<uint32_t>(value)};
   }
 
-  // A worker in the midst of a packet when the next question is asked notes to its own; long before so many were
-  // asked it is done with it.
+  // A worker in the midst of a packet when the next question is asked notes to its own; long before so many
+  // were asked it is done with it.
   std::array<Question, 64> questions_;
   std::atomic<Question*> asked_ = nullptr;
   uint64_t number_ = 0;

@@ -38,11 +38,14 @@ int watch_rule(const Client& client, bool json, const RuleWatchRequest& request)
 std::string print_rule_watch(const Json& answer, const RuleWatchRequest& request) {
   const std::string session = "session " + request.session;
   if (number(answer, "fired") != 0)
-    return session + ": fired " + text(answer, "fired") + (number(answer, "fired") == 1 ? " time\n" : " times\n");
+    return session + ": fired " + text(answer, "fired") +
+           (number(answer, "fired") == 1 ? " time\n" : " times\n");
   if (number(answer, "packets") == 0) {
-    return session + ": nothing of it was judged meanwhile. It was silent, or it is not inspected, bypassed or over.\n";
+    return session +
+           ": nothing of it was judged meanwhile. It was silent, or it is not inspected, bypassed or over.\n";
   }
-  const std::string packets = text(answer, "packets") + (number(answer, "packets") == 1 ? " packet" : " packets");
+  const std::string packets =
+      text(answer, "packets") + (number(answer, "packets") == 1 ? " packet" : " packets");
   if (!answer.contains("furthest") || !answer["furthest"].is_string())
     return session + ": did not fire in " + packets + ", which had nothing that it is held against\n";
   return session + ": did not fire in " + packets + "\n  " + text(answer, "furthest") + "\n";
