@@ -5,6 +5,7 @@
 #include <set>
 #include <tuple>
 
+#include "tests/support/rounds.h"
 #include "tests/unit/tables/random_input.h"
 
 namespace weir::dataplane {
@@ -85,7 +86,7 @@ TEST(PortPool, AgreesWithASet) {
         n += block_owner(port, workers) == w && !taken.contains({address, kind, port});
       return n;
     };
-    for (int i = 0; i < 40'000; ++i) {
+    for (int i = 0; i < weir::test::rounds(40'000); ++i) {
       const auto w = static_cast<WorkerIndex>(random.below(workers));
       const auto address = static_cast<uint32_t>(random.below(pool.addresses()));
       const auto kind = static_cast<PortClass>(random.below(kPortClasses));

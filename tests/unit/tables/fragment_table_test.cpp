@@ -8,6 +8,8 @@
 #include <set>
 #include <vector>
 
+#include "tests/support/rounds.h"
+
 namespace weir::dataplane {
 namespace {
 
@@ -286,7 +288,7 @@ std::vector<Fragment> random_fragments(std::mt19937& random, FragmentUse use, ui
 
 TEST(FragmentTable, AgreesWithTheSlowModel) {
   std::mt19937 random(20'260'711);
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < weir::test::rounds(300); ++round) {
     Table table({.held = 4'096, .datagrams = 64, .pieces = 8});
     Model model;
     const auto use = static_cast<FragmentUse>(random() % 3);

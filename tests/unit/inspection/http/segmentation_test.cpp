@@ -3,6 +3,7 @@
 
 #include <random>
 
+#include "tests/support/rounds.h"
 #include "tests/unit/inspection/http/reading.h"
 
 namespace weir::inspection::test {
@@ -72,8 +73,8 @@ class Maker {
 };
 
 TEST(HttpSegmentation, ChangesNothing) {
-  for (uint64_t seed = 0; seed < 3000; ++seed) {
-    Maker maker(seed);
+  for (int seed = 0; seed < weir::test::rounds(3'000); ++seed) {
+    Maker maker(static_cast<uint64_t>(seed));
     std::string requests, responses;
     for (size_t n = 1 + maker.below(3); n > 0; --n) {
       requests += maker.request();
