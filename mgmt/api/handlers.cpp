@@ -3,6 +3,7 @@
 #include "mgmt/api/rule_costs.h"
 
 #include <charconv>
+#include <type_traits>
 
 #include "dataplane/net/headers.h"
 
@@ -10,13 +11,18 @@ namespace weir::api {
 
 namespace {
 
+Response refuse(const Error& error) { return {http_status(error.code), to_json(error)}; }
+
+Response refuse(std::string message) { return refuse(Error{ErrorCode::invalid, std::move(message)}); }
+
 template <typename T>
 Response respond(const Result<T>& result) {
-  if (!result) return {http_status(result.error().code), to_json(result.error())};
-  return {200, to_json(*result)};
+  if (!result) return refuse(result.error());
+  if constexpr (std::is_same_v<T, Json>)
+    return {200, *result};
+  else
+    return {200, to_json(*result)};
 }
-
-Response refuse(std::string message) { return {400, to_json(Error{ErrorCode::invalid, std::move(message)})}; }
 
 std::optional<uint64_t> parse_number(const std::string& text, uint64_t least, uint64_t most) {
   uint64_t value = 0;
@@ -25,6 +31,15 @@ std::optional<uint64_t> parse_number(const std::string& text, uint64_t least, ui
     return std::nullopt;
   }
   return value;
+}
+
+/// Parameters `sid` and, 1 without it, `gid`.
+Result<inspection::RuleName> rule_name(const Parameter& parameter) {
+  const auto sid = parse_number(parameter("sid").value_or(""), 1, UINT32_MAX);
+  const auto gid = parse_number(parameter("gid").value_or("1"), 1, UINT32_MAX);
+  if (!sid || !gid)
+    return fail(ErrorCode::invalid, "sid has to be a number from 1 on, and gid, if it is given");
+  return inspection::RuleName{static_cast<uint32_t>(*gid), static_cast<uint32_t>(*sid)};
 }
 
 /// The address in parameter `name`.
@@ -108,18 +123,13 @@ Result<control::PathQuery> parse_path_query(const Parameter& parameter) {
 }
 
 Response get_nat_map(Source& source, const Parameter& parameter) {
-  const auto refused = [](const Error& error) { return Response{http_status(error.code), to_json(error)}; };
   const auto address = address_of("address", parameter("address"));
-  if (!address) return refused(address.error());
+  if (!address) return refuse(address.error());
   control::NatMapQuery query{*address, {}, parameter("domain")};
-  if (const auto port = parameter("port")) {
-    uint16_t value = 0;
-    const auto [end, error] = std::from_chars(port->data(), port->data() + port->size(), value);
-    if (error != std::errc{} || end != port->data() + port->size() || value == 0) {
-      return refused(
-          Error{ErrorCode::invalid, "port: " + config::in_quotes(*port) + " is no number from 1 to 65535"});
-    }
-    query.port = value;
+  if (const auto text = parameter("port")) {
+    const auto port = parse_number(*text, 1, 65'535);
+    if (!port) return refuse("port: " + config::in_quotes(*text) + " is no number from 1 to 65535");
+    query.port = static_cast<uint16_t>(*port);
   }
   return respond(source.nat_map(query));
 }
@@ -152,61 +162,43 @@ Response get_rules_top(Source& source, const Parameter& parameter) {
     max = *value;
   }
   const auto rules = source.rules_in_force();
-  if (!rules) return {http_status(rules.error().code), to_json(rules.error())};
+  if (!rules) return refuse(rules.error());
   return {200, rules_top(*rules, max)};
 }
 
-namespace {
-
-std::optional<inspection::RuleName> rule_name(const Parameter& parameter) {
-  const auto sid = parse_number(parameter("sid").value_or(""), 1, UINT32_MAX);
-  const auto gid = parse_number(parameter("gid").value_or("1"), 1, UINT32_MAX);
-  if (!sid || !gid) return std::nullopt;
-  return inspection::RuleName{static_cast<uint32_t>(*gid), static_cast<uint32_t>(*sid)};
-}
-
-Response no_rule_name() { return refuse("sid has to be a number from 1 on, and gid, if it is given"); }
-
-Response respond_or_tell(Result<Json> answer) {
-  if (!answer) return {http_status(answer.error().code), to_json(answer.error())};
-  return {200, std::move(*answer)};
-}
-
-}  // namespace
-
 Response get_rules_explain(Source& source, const Parameter& parameter) {
   const auto name = rule_name(parameter);
-  if (!name) return no_rule_name();
+  if (!name) return refuse(name.error());
   const auto rules = source.rules_in_force();
-  if (!rules) return {http_status(rules.error().code), to_json(rules.error())};
-  return respond_or_tell(rules_explain(*rules, *name));
+  if (!rules) return refuse(rules.error());
+  return respond(rules_explain(*rules, *name));
 }
 
 Response post_rules_watch(Source& source, const Parameter& parameter) {
   const auto name = rule_name(parameter);
-  if (!name) return no_rule_name();
+  if (!name) return refuse(name.error());
   const auto session = parse_number(parameter("session").value_or(""), 1, UINT64_MAX);
   if (!session) return refuse("session has to be a session's id, as `weirctl sessions` and events have it");
   const auto rules = source.rules_in_force();
-  if (!rules) return {http_status(rules.error().code), to_json(rules.error())};
-  return respond_or_tell(begin_rule_watch(*rules, *name, *session));
+  if (!rules) return refuse(rules.error());
+  return respond(begin_rule_watch(*rules, *name, *session));
 }
 
 Response get_rules_watch(Source& source, const Parameter& parameter) {
   const auto name = rule_name(parameter);
-  if (!name) return no_rule_name();
+  if (!name) return refuse(name.error());
   const auto watch = parse_number(parameter("watch").value_or(""), 1, UINT64_MAX);
   if (!watch) return refuse("watch has to be the number that beginning it answered");
   const auto rules = source.rules_in_force();
-  if (!rules) return {http_status(rules.error().code), to_json(rules.error())};
-  return respond_or_tell(rule_watch(*rules, *name, *watch));
+  if (!rules) return refuse(rules.error());
+  return respond(rule_watch(*rules, *name, *watch));
 }
 
 Response delete_rules_watch(Source& source, const Parameter& parameter) {
   const auto watch = parse_number(parameter("watch").value_or(""), 1, UINT64_MAX);
   if (!watch) return refuse("watch has to be the number that beginning it answered");
   const auto rules = source.rules_in_force();
-  if (!rules) return {http_status(rules.error().code), to_json(rules.error())};
+  if (!rules) return refuse(rules.error());
   rules->memory->watch->end(*watch);
   return {200, Json::object()};
 }

@@ -64,10 +64,8 @@ std::string target_of(const std::string& path, const Client::Parameters& paramet
 }  // namespace
 
 Result<Answer> Client::get(const std::string& path, const Parameters& parameters) const {
-  httplib::Params params;
-  for (const auto& [name, value] : parameters) params.emplace(name, value);
-  return understand(
-      socket_, patiently([&] { return connection(socket_).Get(path.c_str(), params, httplib::Headers{}); }));
+  const std::string target = target_of(path, parameters);
+  return understand(socket_, patiently([&] { return connection(socket_).Get(target.c_str()); }));
 }
 
 Result<Answer> Client::post(const std::string& path) const { return post(path, {}, {}, "application/json"); }

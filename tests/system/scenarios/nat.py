@@ -37,6 +37,25 @@ def sessions_to(world, address):
     return [row for row in world.hub.ctl_json("sessions")["sessions"] if row["dst"] == address]
 
 
+def expect_unreachable(client, address):
+    """A port unreachable comes back from there to a datagram that the client sent, which takes it for the answer."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with client.namespace.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.settimeout(2)
+        probe.connect((address, 5000))
+
+        def refused():
+            try:
+                probe.send(b"?")
+                probe.recv(16)
+            except ConnectionRefusedError:
+                return True
+            except TimeoutError:
+                pass
+            return False
+        eventually(refused, f"no ICMP error came back to {client.name}", timeout=8)
+
+
 @scenario("nat.internet", "curl, ping and iperf3 out through a pool, curl in to a published service, private stays private")
 def internet(world):
     world.build()
@@ -123,20 +142,7 @@ def overlap(world):
         expect(answer.body == f"{server.name} /twin\n", f"from {client.name}: {answer}")
 
         # Nobody listens there: the port unreachable that comes back quotes what was sent, as it was sent.
-        with client.namespace.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.settimeout(2)
-            probe.connect((seen, 5000))
-
-            def refused():
-                try:
-                    probe.send(b"?")
-                    probe.recv(16)
-                except ConnectionRefusedError:
-                    return True
-                except TimeoutError:
-                    pass
-                return False
-            eventually(refused, f"no ICMP error came back to {client.name}", timeout=8)
+        expect_unreachable(client, seen)
 
 
 @scenario("nat.runtime", "rules that come, change and go while the hub runs; connections through what stays go on")
@@ -305,20 +311,7 @@ def nat64(world):
     expect(OUTSIDE in path and "six" in path and "allow" in path, path)
 
     # Nobody listens there: what comes back quotes what was sent, as it was sent.
-    with a.namespace.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-        probe.settimeout(2)
-        probe.connect((far, 5000))
-
-        def refused():
-            try:
-                probe.send(b"?")
-                probe.recv(16)
-            except ConnectionRefusedError:
-                return True
-            except TimeoutError:
-                pass
-            return False
-        eventually(refused, "no ICMP error came back", timeout=8)
+    expect_unreachable(a, far)
 
     # A router beyond has a smaller MTU, and says so by ICMP: the host of IPv6 learns of it, and its data get through.
     behind = world.lab.namespace("behind")
