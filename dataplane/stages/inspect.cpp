@@ -224,9 +224,11 @@ Next without_room(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Profi
 void note_queue(WorkerContext& ctx) {
   const InspectQueue& queue = ctx.inspect_queue;
   ctx.counters.inspect_held.set(queue.size());
-  const uint32_t percent = static_cast<uint32_t>(uint64_t{queue.size()} * 100 / queue.capacity());
-  const bool overloaded = ctx.inspect_overloaded ? percent > ctx.inspect_limits.overload_end
-                                                 : percent >= ctx.inspect_limits.overload_begin;
+  // Multiplied, not divided: 7 of 64 are more than 10 percent.
+  const uint64_t waiting = uint64_t{queue.size()} * 100;
+  const uint64_t capacity = queue.capacity();
+  const bool overloaded = ctx.inspect_overloaded ? waiting > ctx.inspect_limits.overload_end * capacity
+                                                 : waiting >= ctx.inspect_limits.overload_begin * capacity;
   if (overloaded == ctx.inspect_overloaded) return;
   ctx.inspect_overloaded = overloaded;
   if (overloaded) ctx.counters.overloads.add();
