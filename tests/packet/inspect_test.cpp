@@ -596,6 +596,22 @@ TEST(Inspect, WhatWaitsEndsWithItsSession) {
   EXPECT_EQ(counts["forwarded"] + counts["drop session_gone"], 4);
 }
 
+TEST(Inspect, AnOverloadEndsNotBeforeItsThreshold) {
+  InspectLimits limits = one_a_turn(3);
+  limits.overload_begin = 50;
+  limits.overload_end = 33;  // one of three is more
+  TestHub hub(inspected(OnDrop::silent, FailMode::closed).build(), {.inspect = limits});
+  Conversation talk(hub, Ip::v4);
+  talk.handshake();
+  inject_segments(hub, 4);
+  hub.settle();
+  const auto events = hub.events();
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[0].overload.waiting, 2u);
+  EXPECT_FALSE(events[1].overload.begins);
+  EXPECT_EQ(events[1].overload.waiting, 0u);
+}
+
 TEST(Inspect, AnOverloadedWorkerTakesNoNewSessions) {
   for (const FailMode fail : {FailMode::closed, FailMode::open}) {
     InspectLimits limits = one_a_turn(4);
