@@ -7,6 +7,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "dataplane/io/ethernet_port.h"
@@ -22,6 +23,8 @@ struct RingDeleter {
   }
 };
 using Ring = std::unique_ptr<rte_ring, RingDeleter>;
+
+constexpr size_t kQueuesApart = 6;  // two lines, which a core fetches as one, and a bit
 
 class RingPort : public MemoryPort {
  public:
@@ -39,9 +42,9 @@ class RingPort : public MemoryPort {
   uint16_t device() const override { return device_->id(); }
   uint32_t kernel_ifindex() const override { return 0; }
   std::vector<uint16_t> rx_queues(WorkerIndex worker) const override {
-    return worker < rx_.size() ? std::vector<uint16_t>{worker} : std::vector<uint16_t>{};
+    return worker < rx_.size() ? std::vector<uint16_t>{device_queue(worker)} : std::vector<uint16_t>{};
   }
-  uint16_t tx_queue(WorkerIndex worker) const override { return static_cast<uint16_t>(worker % tx_.size()); }
+  uint16_t tx_queue(WorkerIndex worker) const override { return device_queue(worker % tx_.size()); }
   bool tx_shared() const override { return false; }
 
   bool inject(uint16_t queue, std::span<const uint8_t> frame) override;
@@ -51,6 +54,8 @@ class RingPort : public MemoryPort {
   size_t collect(uint16_t queue, std::span<rte_mbuf*> packets) override;
 
  private:
+  /// The device's queue with ring `queue`.
+  uint16_t device_queue(size_t queue) const { return static_cast<uint16_t>(queue * apart_); }
   static Status add_ring(std::vector<Ring>& rings, const std::string& device, const char* direction,
                          unsigned depth);
 
@@ -60,6 +65,7 @@ class RingPort : public MemoryPort {
   Depth depth_;
   uint16_t mtu_;
   std::vector<Ring> rx_, tx_;
+  size_t apart_ = 1;  // queues of the device for each of ours
   std::unique_ptr<EthernetDevice> device_;
 };
 
@@ -82,13 +88,16 @@ Status RingPort::open(unsigned queues) {
     if (auto made = add_ring(rx_, device, "r", depth_.rx); !made) return made;
     if (auto made = add_ring(tx_, device, "t", depth_.tx); !made) return made;
   }
+  // The device counts in its queues, 24 bytes each, at every poll: workers of neighbouring queues would take
+  // the line from each other. So each has several in a row, as far as the device has room, and uses the first.
+  apart_ = std::clamp<size_t>(RTE_PMD_RING_MAX_RX_RINGS / queues, 1, kQueuesApart);
   std::vector<rte_ring*> rx, tx;
-  for (const Ring& ring : rx_) rx.push_back(ring.get());
-  for (const Ring& ring : tx_) tx.push_back(ring.get());
-  const int id = rte_eth_from_rings(device.c_str(), rx.data(), queues, tx.data(), queues, rte_socket_id());
+  for (const Ring& ring : rx_) rx.insert(rx.end(), apart_, ring.get());
+  for (const Ring& ring : tx_) tx.insert(tx.end(), apart_, ring.get());
+  const auto count = static_cast<uint16_t>(rx.size());
+  const int id = rte_eth_from_rings(device.c_str(), rx.data(), count, tx.data(), count, rte_socket_id());
   if (id < 0)
     return fail(ErrorCode::exhausted, "DPDK makes no ring device: " + std::string(rte_strerror(rte_errno)));
-  const auto count = static_cast<uint16_t>(queues);
   auto opened = EthernetDevice::open(
       {.device = "net_ring_" + device, .remove_vdev = true, .rx_queues = count, .tx_queues = count}, pool_);
   if (!opened) return tl::unexpected(std::move(opened).error());
