@@ -10,4 +10,11 @@ inline void prefetch(const void* at) {
   __asm__ volatile("prefetcht0 %0" : : "m"(*static_cast<const char*>(at)));
 }
 
+/// The same of a line that another core may have written and this one is going to write: it comes with the
+/// right to, for which the first store would else go to the other core once more. A CPU that does not know
+/// the instruction takes it for none.
+inline void prefetch_to_write(const void* at) {
+  __asm__ volatile("prefetchw %0" : : "m"(*static_cast<const char*>(at)));
+}
+
 }  // namespace weir::dataplane

@@ -1,8 +1,6 @@
 // To whom does the packet's session belong? (decide/owner.h)
 #pragma once
 
-#include <algorithm>
-
 #include "dataplane/decide/owner.h"
 #include "dataplane/worker/context.h"
 #include "dataplane/worker/leave.h"
@@ -21,18 +19,25 @@ inline WorkerIndex owner_by_nat(const PacketMeta& meta, const Snapshot& snapshot
 }
 
 /// Packets of sessions that live on other workers go into their outboxes, the others stay. Without a branch
-/// on whose it is: a core would guess half of them wrong.
+/// on whose it is, which a core would guess half of the time wrong, and without a count in memory, for which
+/// each packet would wait.
 template <typename OwnerOf>
-[[gnu::always_inline]] inline void share_out_by(WorkerContext& ctx, Burst& burst, OwnerOf&& owner) {
-  WorkerContext::Outbox& own = ctx.outboxes[ctx.id];
-  for (uint16_t i = 0; i < burst.size; ++i) {
+[[gnu::always_inline]] inline void share_out_by(WorkerContext& ctx, Burst& burst, OwnerOf&& owner_of) {
+  const uint32_t size = burst.size;
+  rte_mbuf* away[kMaxRxBurst];
+  WorkerIndex owners[kMaxRxBurst];
+  uint32_t kept = 0, gone = 0;
+  for (uint32_t i = 0; i < size; ++i) {
     rte_mbuf* mbuf = burst.packets[i];
     meta_of(mbuf).entry = Entry::session_lookup;  // it may have been handed over before, as a fragment
-    hand_over(ctx, mbuf, owner(meta_of(mbuf), *ctx.snapshot));
+    const WorkerIndex owner = owner_of(meta_of(mbuf), *ctx.snapshot);
+    burst.packets[kept] = away[gone] = mbuf;
+    owners[gone] = owner;
+    kept += owner == ctx.id;
+    gone += owner != ctx.id;
   }
-  std::copy(own.packets, own.packets + own.size, burst.packets);
-  burst.size = own.size;
-  own.size = 0;
+  burst.size = static_cast<uint16_t>(kept);
+  for (uint32_t i = 0; i < gone; ++i) hand_over(ctx, away[i], owners[i]);
 }
 
 inline void share_out(WorkerContext& ctx, Burst& burst) {

@@ -16,6 +16,7 @@
 #include "dataplane/policy/rule_hits.h"
 #include "dataplane/session/session_table.h"
 #include "dataplane/worker/dataplane.h"
+#include "dataplane/worker/handoff_ring.h"
 #include "dataplane/worker/inspect_queue.h"
 #include "dataplane/worker/packet.h"
 #include "dataplane/worker/pending.h"
@@ -71,10 +72,10 @@ struct DropLog {
 
 /// The rings of one worker; the worker is the one consumer of `in` and `from_control`.
 struct WorkerRings {
-  RingPtr in;                                     // handed over by other workers (many producers)
-  RingPtr from_control;                           // one producer
-  RingPtr punts;                                  // to control (one producer, one consumer)
-  RingPtr notes;                                  // to control: NeighborNote records
+  std::vector<std::unique_ptr<HandoffRing>> in;  // handed over by others, by their WorkerIndex; its own: null
+  RingPtr from_control;                          // one producer
+  RingPtr punts;                                 // to control (one producer, one consumer)
+  RingPtr notes;                                 // to control: NeighborNote records
   std::unique_ptr<inspection::EventRing> events;  // to the writer
 };
 
@@ -143,8 +144,8 @@ struct WorkerContext {
     uint16_t size = 0;
     rte_mbuf* packets[kMaxRxBurst];
   };
-  std::vector<Outbox> outboxes;  // by WorkerIndex
-  std::vector<rte_ring*> peers;  // by WorkerIndex: their `in` rings
+  std::vector<Outbox> outboxes;     // by WorkerIndex
+  std::vector<HandoffRing*> peers;  // by WorkerIndex: the rings from this worker to them; to itself: null
 };
 
 /// The turn's moment, in seconds since 1970.

@@ -58,15 +58,18 @@ static_assert(sizeof(NeighborNote) % 4 == 0, "ring records are whole words");
 Result<WorkerRings> make_rings(unsigned worker, const DataplaneSettings& settings) {
   constexpr unsigned kSingle = RING_F_SP_ENQ | RING_F_SC_DEQ;
   WorkerRings rings;
-  auto in = make_ring("in", worker, settings.ring_size, RING_F_SC_DEQ);
   auto from_control = make_ring("ctl", worker, settings.ring_size, kSingle);
   auto punts = make_ring("punt", worker, settings.ring_size, kSingle);
   auto notes = make_record_ring("note", worker, settings.ring_size, sizeof(NeighborNote));
-  for (auto* ring : {&in, &from_control, &punts, &notes}) {
+  for (auto* ring : {&from_control, &punts, &notes}) {
     if (!*ring) return tl::unexpected(std::move(ring->error()));
   }
+  std::vector<std::unique_ptr<HandoffRing>> in(settings.cores.size());
+  for (size_t from = 0; from < in.size(); ++from) {
+    if (from != worker) in[from] = std::make_unique<HandoffRing>(settings.ring_size);
+  }
   return WorkerRings{
-      std::move(*in), std::move(*from_control), std::move(*punts), std::move(*notes),
+      std::move(in), std::move(*from_control), std::move(*punts), std::move(*notes),
       std::make_unique<inspection::EventRing>(settings.event_queue * inspection::EventRing::kOrdinaryEvent)};
 }
 
@@ -282,7 +285,7 @@ Status DataplaneImpl::init_worker(WorkerIndex index, const DataplaneSettings& se
 void DataplaneImpl::connect(WorkerIndex index) {
   Worker& worker = *workers_[index];
   WorkerContext& ctx = worker.context();
-  for (const auto& peer : workers_) ctx.peers.push_back(peer->context().rings.in.get());
+  for (const auto& peer : workers_) ctx.peers.push_back(peer->context().rings.in[index].get());
   ctx.outboxes.resize(workers_.size());
   for (size_t p = 0; p < ports_.size(); ++p) {
     const Port& port = *ports_[p];
@@ -312,7 +315,10 @@ DataplaneImpl::~DataplaneImpl() {
     worker->context().fragments->outer.clear(free);
     worker->context().fragments->inner.clear(free);
     const WorkerRings& rings = worker->context().rings;
-    for (rte_ring* ring : {rings.in.get(), rings.from_control.get(), rings.punts.get()}) {
+    for (const auto& ring : rings.in) {
+      for (rte_mbuf* mbuf; ring != nullptr && ring->pop(&mbuf, 1) == 1;) rte_pktmbuf_free(mbuf);
+    }
+    for (rte_ring* ring : {rings.from_control.get(), rings.punts.get()}) {
       void* mbuf = nullptr;
       while (rte_ring_dequeue(ring, &mbuf) == 0) rte_pktmbuf_free(static_cast<rte_mbuf*>(mbuf));
     }

@@ -54,10 +54,9 @@ void send_outbox(WorkerContext& ctx, WorkerIndex worker) {
   auto& outbox = ctx.outboxes[worker];
   if (outbox.size == 0) return;
   const StageScope scope(ctx, Stage::hand_over, outbox.size);
-  auto** packets = reinterpret_cast<void**>(outbox.packets);
-  const unsigned taken = rte_ring_mp_enqueue_burst(ctx.peers[worker], packets, outbox.size, nullptr);
+  const uint32_t taken = ctx.peers[worker]->push(outbox.packets, outbox.size);
   ctx.counters.handed_over.add(taken);
-  for (unsigned i = taken; i < outbox.size; ++i) drop(ctx, outbox.packets[i], DropReason::handoff_full);
+  for (uint32_t i = taken; i < outbox.size; ++i) drop(ctx, outbox.packets[i], DropReason::handoff_full);
   outbox.size = 0;
 }
 

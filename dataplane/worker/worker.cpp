@@ -46,10 +46,19 @@ void prefetch_packet(rte_mbuf* mbuf) {
   prefetch(data_of(mbuf) + 64);
 }
 
+/// The same of a packet that another worker has had.
+void prefetch_handed_over(rte_mbuf* mbuf) {
+  prefetch_to_write(mbuf);
+  auto* meta = reinterpret_cast<uint8_t*>(&meta_of(mbuf));
+  prefetch(meta);
+  prefetch(meta + 64);
+}
+
 /// How far ahead memory is asked for. Never for a whole burst at once: a core has room for some 20 misses,
 /// and drops what is asked for beyond (docs/performance.md).
-constexpr uint16_t kPacketsAhead = 4;  // four lines each
-constexpr uint32_t kIndexAhead = 8;    // the index line before the session line
+constexpr uint16_t kPacketsAhead = 4;     // four lines each
+constexpr unsigned kHandedOverAhead = 6;  // three lines each, and two when the first is there
+constexpr uint32_t kIndexAhead = 8;       // the index line before the session line
 constexpr uint32_t kTranslationsAhead = 8;
 
 /// Sessions whose packets go through pend() and inspect(), or are looked at closely as they leave.
@@ -191,7 +200,8 @@ Worker::Worker(WorkerIndex index, const DataplaneSettings& settings, WorkerRings
       wall_offset_ns_(wall_offset_ns),
       qsbr_(qsbr),
       idle_(settings.idle),
-      burst_size_(static_cast<uint16_t>(std::min<uint32_t>(settings.burst, kMaxRxBurst))) {}
+      burst_size_(static_cast<uint16_t>(std::min<uint32_t>(settings.burst, kMaxRxBurst))),
+      drain_to_(ctx_.rings.in.size()) {}
 
 template <typename Step>
 inline void Worker::pass(Stage stage, Burst& burst, Step&& step) {
@@ -397,6 +407,9 @@ bool Worker::work() {
   enter(ctx_, Stage::from_control);
   busy |= take_from_control();
   busy |= receive();
+  for (const auto& ring : ctx_.rings.in) {  // for the next turn
+    if (ring != nullptr) ring->prefetch_next();
+  }
   if (ctx_.answers.size != 0) send_answers();
   enter(ctx_, Stage::hand_over);
   flush_outboxes(ctx_);
@@ -454,19 +467,24 @@ void Worker::take_up(rte_mbuf* mbuf, LookupAhead& lookups) {
 }
 
 bool Worker::take_handed_over() {
-  void* taken[kMaxRxBurst];
-  const unsigned n = rte_ring_sc_dequeue_burst(ctx_.rings.in.get(), taken, kMaxRxBurst, nullptr);
+  rte_mbuf* taken[kMaxRxBurst];
+  const auto others = static_cast<uint32_t>(ctx_.rings.in.size()) - 1;
+  unsigned n = 0;
+  for (const auto& ring : ctx_.rings.in) {
+    if (ring != nullptr) n += ring->pop(taken + n, kMaxRxBurst / others);
+  }
   if (n == 0) return false;
-  drain_remaining_ -= std::min(drain_remaining_, n);
   ctx_.counters.taken_over.add(n);
   count_packets(ctx_, n);
   burst_.size = 0;
   LookupAhead lookups(*ctx_.sessions);
   unsigned outer_fragments = 0;
-  for (unsigned i = 0; i < n && i < kPacketsAhead; ++i) prefetch_packet(static_cast<rte_mbuf*>(taken[i]));
+  for (unsigned i = 0; i < n && i < kHandedOverAhead; ++i) prefetch_handed_over(taken[i]);
   for (unsigned i = 0; i < n; ++i) {
-    auto* mbuf = static_cast<rte_mbuf*>(taken[i]);
-    if (i + kPacketsAhead < n) prefetch_packet(static_cast<rte_mbuf*>(taken[i + kPacketsAhead]));
+    rte_mbuf* mbuf = taken[i];
+    if (i + kHandedOverAhead < n) prefetch_handed_over(taken[i + kHandedOverAhead]);
+    prefetch_to_write(data_of(mbuf));
+    prefetch_to_write(data_of(mbuf) + 64);
     switch (meta_of(mbuf).entry) {
       case Entry::tx:
         transmit(ctx_, mbuf);
@@ -488,8 +506,16 @@ bool Worker::take_handed_over() {
   if (!ctx_.fragments->released.empty()) forward_released();
   if (outer_fragments != 0) {
     burst_.size = 0;
-    for (unsigned i = 0; i < outer_fragments; ++i) burst_.push(static_cast<rte_mbuf*>(taken[i]));
+    for (unsigned i = 0; i < outer_fragments; ++i) burst_.push(taken[i]);
     forward_received(burst_);
+  }
+  return true;
+}
+
+bool Worker::is_drained() const {
+  for (size_t from = 0; from < drain_to_.size(); ++from) {
+    const HandoffRing* ring = ctx_.rings.in[from].get();
+    if (ring != nullptr && static_cast<int32_t>(drain_to_[from] - ring->popped()) > 0) return false;
   }
   return true;
 }
@@ -583,12 +609,14 @@ bool Worker::work_on_command() {
     cursor_ = 0;
     // What was published before the command was sent holds for the sessions that this turn makes.
     ctx_.snapshot = root_.load(std::memory_order_acquire);
-    if (command_->kind == Command::Kind::drain) drain_remaining_ = rte_ring_count(ctx_.rings.in.get());
+    for (size_t from = 0; from < drain_to_.size(); ++from) {
+      if (const auto& ring = ctx_.rings.in[from]; ring != nullptr) drain_to_[from] = ring->pushed();
+    }
   }
   Command::Part& part = command_->parts[ctx_.id];
   bool done;
   if (command_->kind == Command::Kind::drain) {
-    done = drain_remaining_ == 0;
+    done = is_drained();
   } else {
     const uint32_t end = std::min(cursor_ + kCommandSlice, ctx_.sessions->capacity());
     for (; cursor_ < end; ++cursor_) {

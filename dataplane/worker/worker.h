@@ -55,6 +55,8 @@ class Worker {
 
   bool work();
   bool take_handed_over();
+  /// What was handed over before the drain began has been taken over.
+  bool is_drained() const;
   bool take_from_control();
   /// False if the packet's attachment went while it waited in a ring; then it is dropped.
   bool still_known(rte_mbuf* mbuf);
@@ -75,9 +77,9 @@ class Worker {
   uint16_t burst_size_;
   std::vector<RxQueue> rx_queues_;
   Burst burst_;
-  Command* command_ = nullptr;    // under work
-  uint32_t cursor_ = 0;           // its next session
-  uint32_t drain_remaining_ = 0;  // packets that were in the ring when a drain began
+  Command* command_ = nullptr;      // under work
+  uint32_t cursor_ = 0;             // its next session
+  std::vector<uint32_t> drain_to_;  // by WorkerIndex: HandoffRing::pushed() when a drain began
 };
 
 }  // namespace weir::dataplane

@@ -110,7 +110,9 @@ constexpr KeySpec kKeys[] = {
      .power_of_two = true,
      .unit = "packets",
      .change = Change::restart,
-     .help = "Room in each ring by which a worker hands packets to another one or to control."},
+     .help =
+         "Room in each ring by which a worker hands packets to another one or to control. Each two workers "
+         "have two."},
     {.path = "limits.attachments",
      .kind = ValueKind::integer,
      .fallback = "16384",

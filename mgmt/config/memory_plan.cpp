@@ -84,10 +84,12 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
   add_packets("packets", buffers.data, "; data for the largest port.mtu");
   if (buffers.af_xdp_data != 0)
     add_packets("af_xdp", buffers.af_xdp_data, ", for af_xdp ports, whose buffers fit a page");
-  const uint64_t ring_slot = 3 * sizeof(void*) + sizeof(dataplane::NeighborNote);
+  const uint64_t ring_slot = 2 * sizeof(void*) + sizeof(dataplane::NeighborNote);
   add("rings", workers * slots(l.ring_size) * ring_slot, true,
-      "workers x ring_size, rounded up, x (3 x " + number(sizeof(void*)) + " packets + " +
+      "workers x ring_size, rounded up, x (2 x " + number(sizeof(void*)) + " packets + " +
           number(sizeof(dataplane::NeighborNote)) + " neighbour note)");
+  add("handoff", workers * (workers - 1) * l.ring_size * sizeof(void*), false,
+      "workers x (workers - 1) x ring_size x " + number(sizeof(void*)));
   constexpr uint64_t kEvent = inspection::EventRing::kOrdinaryEvent;
   add("events", workers * l.event_queue * kEvent, false, "workers x event_queue x " + number(kEvent));
   add("sessions", workers * uint64_t{session_bytes(session_share)}, false,

@@ -89,6 +89,13 @@ TEST(MemoryPlan, EventsTakeWhatIsSaid) {
   EXPECT_EQ(bytes_of(memory_plan(config, hundred_each), "events"), 2u * 1'000 * 512);
 }
 
+TEST(MemoryPlan, EachTwoWorkersHaveTwoRings) {
+  Config config = machine("[limits]\nring_size = 1024\n");
+  EXPECT_EQ(bytes_of(memory_plan(config, hundred_each), "handoff"), 0u);
+  config.workers.cores = {1, 2, 3};
+  EXPECT_EQ(bytes_of(memory_plan(config, hundred_each), "handoff"), 3u * 2 * 1'024 * sizeof(void*));
+}
+
 TEST(MemoryPlan, SurvivesTheLargestLimits) {
   Config config = machine(
       "[limits]\nsessions = 67108864\npacket_buffers = 4194304\nring_size = 65536\nadjacencies = 1048575\n"
