@@ -6,6 +6,7 @@
 #include "mgmt/config/diff.h"
 #include "mgmt/config/key_table.h"
 #include "mgmt/config/memory_plan.h"
+#include "tests/support/rounds.h"
 #include "tests/unit/config/samples.h"
 
 namespace weir::config::test {
@@ -142,7 +143,7 @@ std::string random_value(Random& random, int depth) {
 
 TEST(Hostile, AnyKindAnywhere) {
   Random random(20'240'501);
-  for (int round = 0; round < 2'000; ++round) {
+  for (int round = 0; round < weir::test::rounds(2'000); ++round) {
     std::string text;
     for (const SectionSpec& section : sections()) {
       if (!section_of(section.path).empty() || random() % 4 == 0) continue;
@@ -172,7 +173,7 @@ TEST(Hostile, AnyKindAnywhere) {
 TEST(Hostile, MutationsOfARightFile) {
   const std::string whole = full_text();
   Random random(7);
-  for (int round = 0; round < 3'000; ++round) {
+  for (int round = 0; round < weir::test::rounds(3'000); ++round) {
     std::string text = whole;
     for (uint32_t i = 0, count = 1 + random() % 4; i < count; ++i) {
       const size_t at = random() % text.size(), length = 1 + random() % 40;

@@ -9,6 +9,7 @@
 #include "mgmt/config/diff.h"
 #include "mgmt/config/key_table.h"
 #include "mgmt/config/route_lines.h"
+#include "tests/support/rounds.h"
 #include "tests/unit/config/samples.h"
 
 namespace weir::config::test {
@@ -296,9 +297,9 @@ class RandomConfig {
 };
 
 TEST(Writer, RandomConfigurationsComeBack) {
-  for (uint32_t seed = 0; seed < 300 && !HasFailure(); ++seed) {
+  for (int seed = 0; seed < weir::test::rounds(300) && !HasFailure(); ++seed) {
     SCOPED_TRACE(seed);
-    expect_round_trip(RandomConfig(seed).make());
+    expect_round_trip(RandomConfig(static_cast<uint32_t>(seed)).make());
   }
 }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "pktgen-scripts/feed/control.h"
+#include "tests/support/rounds.h"
 
 namespace {
 
@@ -73,8 +74,9 @@ struct Walk {
 
 TEST(FeedStep, TenMillionSessionsHaveTenMillionClients) {
   std::vector<uint64_t> clients;
-  clients.reserve(10'000'000);
-  for (uint32_t id = 0; id < 10'000'000; ++id) {
+  constexpr uint32_t kSessions = weir::test::rounds(10'000'000);
+  clients.reserve(kSessions);
+  for (uint32_t id = 0; id < kSessions; ++id) {
     ASSERT_GE(feed_port(id), 0x4000);
     clients.push_back(uint64_t{feed_address_offset(id)} << 16 | feed_port(id));
   }
