@@ -45,13 +45,13 @@ struct Character {
 /// Goes through the options of one rule, in the order of the file.
 class RuleCompiler {
  public:
-  RuleCompiler(const ast::Rule& rule, RuleCompileContext& context) : rule_(rule), context_(context) {}
+  RuleCompiler(ast::Rule& rule, RuleCompileContext& context) : rule_(rule), context_(context) {}
 
   Result<DetectionRule> compile() {
     describe();
     if (auto status = make_parts(); !status) return tl::unexpected(std::move(status).error());
-    for (const ast::Option& option : rule_.options) {
-      const Status status = std::visit([this](const auto& value) { return take(value); }, option.value);
+    for (ast::Option& option : rule_.options) {
+      const Status status = std::visit([this](auto& value) { return take(std::move(value)); }, option.value);
       if (!status) return tl::unexpected(status.error());
     }
     close_parts();
@@ -86,17 +86,21 @@ class RuleCompiler {
   }
   Status ok() const { return {}; }
 
-  Status take(const ast::Content& c) {
-    used_[c.use] = true;
-    add(c.use, ContentCheck{c, c.nocase ? lower(c.bytes) : c.bytes});
-    if (c.use == 0 && (c.offset || c.depth || c.starts_with)) payload_positions_ = true;
+  Status take(ast::Content&& c) {
+    const uint16_t use = c.use;
+    used_[use] = true;
+    if (use == 0 && (c.offset || c.depth || c.starts_with)) payload_positions_ = true;
+    std::string folded = c.nocase ? lower(c.bytes) : c.bytes;
+    add(use, ContentCheck{std::move(c), std::move(folded)});
     return ok();
   }
-  Status take(const ast::Pcre& p) {
-    used_[p.use] = true;
-    auto code = PcreCode::compile(p);
+  Status take(ast::Pcre&& p) {
+    const uint16_t use = p.use;
+    used_[use] = true;
+    auto code = context_.expressions.get(p);
     if (!code) return tl::unexpected(std::move(code).error());
-    add(p.use, PcreCheck{p, std::move(*code), looks_ahead(p.pattern)});
+    const bool ahead = looks_ahead(p.pattern);
+    add(use, PcreCheck{std::move(p), std::move(*code), ahead});
     return ok();
   }
   template <typename Check>
@@ -216,7 +220,7 @@ class RuleCompiler {
   Status take(const ast::TlsStates&) { return refuse("ssl_state"); }
   Status take(const ast::FileHash& c);
 
-  const ast::Rule& rule_;
+  ast::Rule& rule_;
   RuleCompileContext& context_;
   DetectionRule out_;
   std::vector<BufferPart> parts_;  // by use
@@ -236,11 +240,11 @@ void RuleCompiler::describe() {
   info.rev = rule_.rev;
   info.severity = rule_.priority;
   info.action = rule_.action;
-  info.signature = rule_.message;
-  info.category = rule_.class_text;
-  info.metadata = rule_.metadata;
-  info.references = rule_.references;
-  info.text = rule_.text;
+  info.signature = std::move(rule_.message);
+  info.category = std::move(rule_.class_text);
+  info.metadata = std::move(rule_.metadata);
+  info.references = std::move(rule_.references);
+  info.text = std::move(rule_.text);
   info.file = rule_.file < context_.parsed.files.size() ? context_.parsed.files[rule_.file] : "";
   info.line = rule_.line;
   out_.source = rule_.source;
@@ -524,7 +528,7 @@ AppProtocol protocol_of(const DetectionRule& rule) {
   return AppProtocol::unknown;
 }
 
-Result<DetectionRule> compile_rule(const ast::Rule& rule, RuleCompileContext& context) {
+Result<DetectionRule> compile_rule(ast::Rule& rule, RuleCompileContext& context) {
   return RuleCompiler(rule, context).compile();
 }
 

@@ -12,13 +12,15 @@ struct RuleCompileContext {
   const ast::ParsedRuleset& parsed;
   FlowBitNames& flowbits;
   TransformChains& chains;
+  PcreCodes& expressions;
   ValueSets& sets;
   std::vector<SavedSet>& saved;
 };
 
+/// Takes the texts, contents and expressions that `rule` has; its numbers, and the sets that it names, stay.
 /// The error is a sentence: what the rule needs that is not evaluated, or why it can never match. Its fast
 /// pattern is not chosen yet.
-Result<DetectionRule> compile_rule(const ast::Rule& rule, RuleCompileContext& context);
+Result<DetectionRule> compile_rule(ast::Rule& rule, RuleCompileContext& context);
 
 /// Buffers of the packet itself: `ip.src`, `tcp.hdr`, ...
 bool is_packet_buffer(BufferId buffer);

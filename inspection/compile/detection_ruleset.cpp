@@ -146,16 +146,19 @@ bool in_direction(const DetectionRule& rule, const BufferPart& part, Direction d
 }  // namespace
 
 Result<std::shared_ptr<const DetectionRuleset>> DetectionRuleset::compile(
-    const ast::ParsedRuleset& parsed, const DetectionCompileOptions& options) {
+    ast::ParsedRuleset parsed, const DetectionCompileOptions& options) {
   std::shared_ptr<DetectionRuleset> out(new DetectionRuleset);
   while (out->serial_ == 0) out->serial_ = ++last_serial;
   FlowBitNames own_names;
   ValueSets sets(parsed, options.read_list);
-  RuleCompileContext context{parsed, options.flowbit_names ? *options.flowbit_names : own_names, out->chains_,
-                             sets, out->saved_sets_};
+  PcreCodes expressions;
+  RuleCompileContext context{parsed,       options.flowbit_names ? *options.flowbit_names : own_names,
+                             out->chains_, expressions,
+                             sets,         out->saved_sets_};
   out->addresses_ = parsed.addresses;
   out->ports_ = parsed.ports;
-  for (const ast::Rule& rule : parsed.rules) {
+  out->rules_.reserve(parsed.rules.size());
+  for (ast::Rule& rule : parsed.rules) {
     auto compiled = compile_rule(rule, context);
     if (!compiled) {
       const bool wrong = compiled.error().code == ErrorCode::invalid;

@@ -113,8 +113,8 @@ struct DetectionScratch {
 class DetectionRuleset {
  public:
   /// Rules that cannot be evaluated are left out and listed in issues(). Fails as a whole only if Hyperscan
-  /// or PCRE2 does not get what it needs.
-  static Result<std::shared_ptr<const DetectionRuleset>> compile(const ast::ParsedRuleset& parsed,
+  /// or PCRE2 does not get what it needs. Who needs `parsed` no more moves it here, which saves copies.
+  static Result<std::shared_ptr<const DetectionRuleset>> compile(ast::ParsedRuleset parsed,
                                                                  const DetectionCompileOptions& options);
 
   /// May be bound with these variables (DetectionProfile::bind()).

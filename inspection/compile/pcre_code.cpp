@@ -72,6 +72,17 @@ Result<PcreCode> PcreCode::compile(const ast::Pcre& pcre) {
   return result;
 }
 
+Result<PcreCode> PcreCodes::get(const ast::Pcre& pcre) {
+  const uint32_t options = options_of(pcre);
+  std::string key(reinterpret_cast<const char*>(&options), sizeof options);
+  key += pcre.pattern;
+  const auto known = known_.find(key);
+  if (known != known_.end()) return known->second;
+  auto code = PcreCode::compile(pcre);
+  if (code) known_.emplace(std::move(key), *code);
+  return code;
+}
+
 PcreCode::Found PcreCode::match(std::span<const uint8_t> subject, size_t from, PcreScratch& scratch,
                                 const Limits& limits) const {
   Found found = run(subject, from, subject.size(), std::min(kQuickSteps, limits.steps), scratch);

@@ -12,6 +12,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "dataplane/net/result.h"
@@ -74,6 +75,16 @@ class PcreCode {
   Found by_places(std::span<const uint8_t> subject, size_t from, PcreScratch& scratch,
                   const Limits& limits) const;
   std::shared_ptr<const pcre2_code> code_;
+};
+
+/// Expressions that were compiled, so that rules with the same one share it. Builder thread.
+class PcreCodes {
+ public:
+  /// As PcreCode::compile().
+  Result<PcreCode> get(const ast::Pcre& pcre);
+
+ private:
+  std::unordered_map<std::string, PcreCode> known_;
 };
 
 /// A literal that every match of `pcre` contains, the best that a simple reading finds; empty if none. With

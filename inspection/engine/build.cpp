@@ -30,11 +30,11 @@ unsigned cores_of_this_thread() {
   return static_cast<unsigned>(std::clamp(CPU_COUNT(&cores), 1, kMost));
 }
 
-void add_issues(std::span<const ast::Issue> issues, const ast::ParsedRuleset& rules,
+void add_issues(std::span<const ast::Issue> issues, std::span<const std::string> files,
                 std::vector<RuleIssue>& out) {
   for (const ast::Issue& issue : issues) {
     if (issue.kind == ast::Issue::Kind::skipped) continue;
-    out.push_back({rules.files[issue.file], issue.line, issue.column, issue.keyword, issue.message});
+    out.push_back({files[issue.file], issue.line, issue.column, issue.keyword, issue.message});
   }
 }
 
@@ -166,7 +166,7 @@ Result<RulesetBuild> check_rules(const RuleSource& source, const ast::RuleVariab
   if (!read) return tl::unexpected(read.error());
   const ast::ParsedRuleset* const rules = &read->rules;
   RulesetBuild build;
-  add_issues(rules->issues, *rules, build.refused);
+  add_issues(rules->issues, rules->files, build.refused);
   build.loaded = rules->rules.size();
   build.unmet = std::move(read->unmet);
   build.notes = std::move(read->notes);
@@ -182,7 +182,7 @@ Result<RulesetBuild> check_rules(const RuleSource& source, const ast::RuleVariab
   return build;
 }
 
-Result<RulesetBuild> compile_rules(const ast::ParsedRuleset& rules, unsigned workers, const ProfileSpec& spec,
+Result<RulesetBuild> compile_rules(ast::ParsedRuleset rules, unsigned workers, const ProfileSpec& spec,
                                    std::shared_ptr<FlowBitNames> names, DatabaseCache* cache,
                                    const ast::ThresholdConfig* thresholds) {
   DetectionCompileOptions options;
@@ -192,12 +192,13 @@ Result<RulesetBuild> compile_rules(const ast::ParsedRuleset& rules, unsigned wor
   options.cache = cache;
   options.thresholds = thresholds;
   options.flowbit_names = std::move(names);
-  auto compiled = DetectionRuleset::compile(rules, options);
-  if (!compiled) return tl::unexpected(std::move(compiled.error()));
   RulesetBuild build;
-  add_issues(rules.issues, rules, build.refused);
-  add_issues((*compiled)->issues(), rules, build.refused);
+  add_issues(rules.issues, rules.files, build.refused);
   add_effects(rules, build);
+  const std::vector<std::string> files = rules.files;
+  auto compiled = DetectionRuleset::compile(std::move(rules), options);
+  if (!compiled) return tl::unexpected(std::move(compiled.error()));
+  add_issues((*compiled)->issues(), files, build.refused);
   return bind(std::move(*compiled), std::move(build), spec);
 }
 
@@ -207,7 +208,7 @@ Result<RulesetBuild> RulesetBuilder::build(const ProfileSpec& spec) {
     return bind(known->second.rules, known->second.build, spec);
   auto read = read_rules(spec.source);
   if (!read) return tl::unexpected(read.error());
-  auto build = compile_rules(read->rules, workers_, spec, names_, cache_, &read->thresholds);
+  auto build = compile_rules(std::move(read->rules), workers_, spec, names_, cache_, &read->thresholds);
   if (!build) return build;
   build->digest = std::move(read->digest);
   build->unmet = std::move(read->unmet);

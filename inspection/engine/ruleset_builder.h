@@ -71,8 +71,7 @@ Result<RulesRead> read_rules(const RuleSource& source);
 
 /// What RulesetBuilder does once the files are read and parsed, on as many threads as the caller may use
 /// cores.
-Result<RulesetBuild> compile_rules(const ast::ParsedRuleset& rules, unsigned workers,
-                                   const ProfileSpec& spec = {},
+Result<RulesetBuild> compile_rules(ast::ParsedRuleset rules, unsigned workers, const ProfileSpec& spec = {},
                                    std::shared_ptr<FlowBitNames> names = nullptr,
                                    DatabaseCache* cache = nullptr,
                                    const ast::ThresholdConfig* thresholds = nullptr);

@@ -88,18 +88,21 @@ size_t tell_refused(const ast::ParsedRuleset& rules, const DetectionRuleset& com
 
 Status run(InspectRequest& request, std::ostream& err, size_t& refused) {
   if (!request.settings.threshold_file.empty()) request.rules.thresholds = request.settings.threshold_file;
-  const auto read = read_rules(request.rules);
+  auto read = read_rules(request.rules);
   if (!read) return tl::unexpected(read.error());
   for (const std::string& note : read->notes) err << "weir: " << note << '\n';
-  const ast::ParsedRuleset* const rules = &read->rules;
+  ast::ParsedRuleset told;  // what remains to be said of them once they are compiled
+  told.files = read->rules.files;
+  told.issues = std::move(read->rules.issues);
+  told.refused = read->rules.refused;
   DetectionCompileOptions options;
   options.workers = request.workers;
   options.variables = &request.settings.variables;
   if (!request.settings.action_order.empty()) options.action_order = request.settings.action_order;
   options.thresholds = &read->thresholds;
-  auto compiled = DetectionRuleset::compile(*rules, options);
+  auto compiled = DetectionRuleset::compile(std::move(read->rules), options);
   if (!compiled) return tl::unexpected(std::move(compiled.error()));
-  if (!request.quiet) refused = tell_refused(*rules, **compiled, err);
+  if (!request.quiet) refused = tell_refused(told, **compiled, err);
   std::vector<std::string> unbound;
   const std::shared_ptr<const DetectionRuleset> ruleset = *compiled;
   auto profile = DetectionProfile::bind(ruleset, request.settings.variables, request.settings.session.mode,

@@ -73,5 +73,29 @@ TEST(PcreLiterals, NoneOfWhatMustNotMatchOrIsWrittenApart) {
   EXPECT_TRUE(required_literals(extended).empty());
 }
 
+/// Rules share an expression only where its flags are the same, too.
+TEST(PcreCodes, AreKnownByPatternAndFlags) {
+  PcreCodes codes;
+  auto scratch = PcreScratch::create();
+  ASSERT_TRUE(scratch);
+  ast::Pcre pcre;
+  pcre.pattern = "^ab.$";
+  const auto matches = [&](std::string_view subject) {
+    const auto code = codes.get(pcre);
+    if (!code) return false;
+    const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(subject.data()), subject.size());
+    return code->match(bytes, 0, *scratch, {}).outcome == PcreCode::Outcome::match;
+  };
+  EXPECT_TRUE(matches("abc") && !matches("ABC") && !matches("ab\n"));
+  pcre.caseless = true;
+  EXPECT_TRUE(matches("abc") && matches("ABC") && !matches("ab\n"));
+  pcre.dot_all = true;
+  EXPECT_TRUE(matches("ABC") && matches("ab\n"));
+  pcre.caseless = pcre.dot_all = false;
+  EXPECT_TRUE(matches("abc") && !matches("ABC")) << "the first one again";
+  pcre.pattern = "(";
+  EXPECT_FALSE(codes.get(pcre));
+}
+
 }  // namespace
 }  // namespace weir::inspection
