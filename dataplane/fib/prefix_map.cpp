@@ -1,16 +1,14 @@
 #include "dataplane/fib/prefix_map.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstring>
 
-#include <new>
 #include <tuple>
 #include <vector>
 
+#include "dataplane/core/huge_memory.h"
 #include "dataplane/fib/route_store.h"
 
 namespace weir::dataplane {
@@ -36,13 +34,8 @@ class PrefixMap::Builder {
   /// Puts everything into one piece of memory, where entries are counted from the first node on.
   void move_to(PrefixMap& map) {
     const size_t words = (nodes_.size() * sizeof(Node) + lones_.size() * sizeof(Lone)) / sizeof(Word);
-    size_t bytes = (words + entries_.size()) * sizeof(Word);
-    const size_t page = bytes >= kHugePage ? kHugePage : alignof(std::max_align_t) * 4;
-    bytes = (bytes + page - 1) / page * page;
-    map.memory_.reset(std::aligned_alloc(page, bytes));
-    if (map.memory_ == nullptr) throw std::bad_alloc();
-    // As it may: without, look-ups in large maps miss the TLB at each level.
-    if (page == kHugePage) (void)madvise(map.memory_.get(), bytes, MADV_HUGEPAGE);
+    const size_t bytes = (words + entries_.size()) * sizeof(Word);
+    map.memory_.reset(allocate_huge(bytes));
     for (uint32_t n = 0; n < nodes_.size(); ++n) {
       Node& node = nodes_[n];
       node.entries = node.entries == kInsideNode
@@ -59,11 +52,10 @@ class PrefixMap::Builder {
     map.nodes_ = reinterpret_cast<const Node*>(put(nodes_));
     map.lones_ = reinterpret_cast<const Lone*>(put(lones_));
     put(entries_);
-    map.bytes_ = bytes;
+    map.bytes_ = huge_bytes(bytes);
   }
 
  private:
-  static constexpr size_t kHugePage = 2 << 20;
   static constexpr uint32_t kInsideNode = ~0u;
 
   struct Item {

@@ -6,7 +6,7 @@
 #pragma once
 
 #include <cstdint>
-#include "dataplane/core/huge_vector.h"
+#include "dataplane/core/huge_memory.h"
 #include "dataplane/core/tuple.h"
 #include "dataplane/nat/nat_table.h"
 

@@ -12,7 +12,6 @@
 #pragma once
 
 #include <immintrin.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
@@ -21,9 +20,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <new>
 #include <span>
 #include <vector>
+
+#include "dataplane/core/huge_memory.h"
 
 namespace weir::dataplane {
 
@@ -90,19 +90,15 @@ class RowMemory {
 
  private:
   static constexpr size_t kAlign = sizeof(Summary) / sizeof(RuleWord);
-  static constexpr size_t kHugePage = 2 << 20;
+  static constexpr size_t kLeastChunk = 4'096;
 
   void add_chunk(size_t least) {
-    size_t bytes = std::max(least * sizeof(RuleWord), std::min(bytes_, kHugePage));
-    const size_t page = bytes > kHugePage / 2 ? kHugePage : 4'096;
-    bytes = (bytes + page - 1) / page * page;
-    chunks_.emplace_back(static_cast<RuleWord*>(std::aligned_alloc(page, bytes)), &std::free);
-    if (chunks_.back() == nullptr) throw std::bad_alloc();
-    // As it may: without, look-ups in large policies miss the TLB at each row.
-    if (page == kHugePage) (void)madvise(chunks_.back().get(), bytes, MADV_HUGEPAGE);
+    size_t bytes = std::max({least * sizeof(RuleWord), kLeastChunk, std::min(bytes_, kHugePageBytes)});
+    if (bytes > kHugePageBytes / 2) bytes = std::max(bytes, kHugePageBytes);
+    chunks_.emplace_back(static_cast<RuleWord*>(allocate_huge(bytes)), &std::free);
     next_ = 0;
-    size_ = bytes / sizeof(RuleWord);
-    bytes_ += bytes;
+    size_ = huge_bytes(bytes) / sizeof(RuleWord);
+    bytes_ += huge_bytes(bytes);
   }
 
   std::vector<std::unique_ptr<RuleWord, void (*)(void*)>> chunks_;
