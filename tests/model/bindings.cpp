@@ -43,14 +43,33 @@ int owner_of(unsigned port, unsigned workers) { return static_cast<int>(port / 6
 
 constexpr int kLarge = 20'000;
 
-bool fits(const Pool& pool, const Binding& b) {
-  return b.realm == pool.to && pool.has(b.outside) && b.outside_port >= pool.low_port &&
-         b.outside_port <= pool.high_port;
-}
-
 Address next(Address a) {
   if (++a.lo == 0) ++a.hi;
   return a;
+}
+
+/// May the host have that address and port? Where each has its own: the sources one after the other, as many
+/// to an address as have room.
+bool may_have(const Pool& pool, const Address& host, const Address& outside, unsigned port) {
+  if (!pool.has(outside) || port < pool.low_port || port > pool.high_port) return false;
+  if (pool.ports_per_host == 0) return true;
+  Address its = pool.first;
+  unsigned begin = pool.low_port;
+  for (const Prefix& source : pool.sources) {
+    for (Address a = source.address; source.contains(a); a = next(a)) {
+      if (begin + pool.ports_per_host - 1 > pool.high_port) {
+        its = next(its);
+        begin = pool.low_port;
+      }
+      if (a == host) return outside == its && port >= begin && port < begin + pool.ports_per_host;
+      begin += pool.ports_per_host;
+    }
+  }
+  return false;
+}
+
+bool fits(const Pool& pool, const Binding& b) {
+  return b.realm == pool.to && may_have(pool, b.inside, b.outside, b.outside_port);
 }
 
 }  // namespace
@@ -86,10 +105,11 @@ bool Model::is_free(const Pool& pool, const Address& address, unsigned port, uin
   return !is_published(net_, pool.to, address, static_cast<uint16_t>(port), protocol);
 }
 
-bool Model::has_free_port(const Pool& pool, const Address& address, uint8_t protocol, int worker) const {
+bool Model::has_free_port(const Pool& pool, const Address& inside, const Address& address, uint8_t protocol,
+                          int worker) const {
   if (pool.high_port - pool.low_port > kLarge) return true;  // more than a run has sessions
   for (unsigned port = pool.low_port; port <= pool.high_port; ++port) {
-    if (is_free(pool, address, port, protocol, worker)) return true;
+    if (may_have(pool, inside, address, port) && is_free(pool, address, port, protocol, worker)) return true;
   }
   return false;
 }
@@ -98,6 +118,7 @@ bool Model::has_free_port(const Pool& pool, const Address& address, uint8_t prot
 std::string Model::may_take(const Pool& pool, const Binding& b, int worker) const {
   const std::string what = to_string(b.outside) + ":" + std::to_string(b.outside_port);
   if (!pool.has(b.outside)) return what + " is no address of the pool";
+  if (!may_have(pool, b.inside, b.outside, b.outside_port)) return what + " is another host's";
   if (!is_free(pool, b.outside, b.outside_port, b.protocol, worker))
     return what + " was not the worker's to give out";
   // A host keeps its address while that has ports (as a large pool's always have), and its port where that is
@@ -109,7 +130,8 @@ std::string Model::may_take(const Pool& pool, const Binding& b, int worker) cons
       continue;
     if (other->outside != b.outside) return what + ", but the host has " + to_string(other->outside);
   }
-  if (b.outside_port != b.inside_port && is_free(pool, b.outside, b.inside_port, b.protocol, worker))
+  if (b.outside_port != b.inside_port && may_have(pool, b.inside, b.outside, b.inside_port) &&
+      is_free(pool, b.outside, b.inside_port, b.protocol, worker))
     return what + ", but the host's own port was free";
   return {};
 }
@@ -130,7 +152,7 @@ std::string Model::take_source(Arrival& a, const Decision& d, Session& s) {
     if (static_cast<unsigned>(own) >= net_.bindings) return expect_refused(a, {"nat_bindings_full"});
     bool left = false;
     for (Address at = pool.first; at <= pool.last && !left; at = next(at))
-      left = has_free_port(pool, at, p.protocol, worker);
+      left = has_free_port(pool, a.ends.src, at, p.protocol, worker);
     if (!left) return expect_refused(a, {"nat_exhausted"});
     auto b = std::make_unique<Binding>();
     *b = {d.to, {}, 0, p.protocol, d.from, a.ends.src, a.ends.src_port, worker, 0};

@@ -38,7 +38,7 @@ std::vector<Hop> usable(const Network& net, const Route& route) {
 
 // --- translation ---
 
-enum class Kind { itself, fixed, published, pool, closed };
+enum class Kind { itself, fixed, published, pool, closed, unmapped };
 /// What a destination stands for.
 struct Meaning {
   Kind kind = Kind::itself;
@@ -57,8 +57,10 @@ Meaning meaning_of(const Network& net, Domain seen_in, const Ends& ends) {
   }
   for (size_t i = 0; i < net.fixed.size(); ++i) {
     const StaticNat& f = net.fixed[i];
-    if (in(f.seen_by, seen_in) && f.outside.contains(ends.dst))
-      return {Kind::fixed, i, moved(ends.dst, f.outside, f.inside), ends.dst_port, f.domain};
+    if (!in(f.seen_by, seen_in) || !f.outside.contains(ends.dst)) continue;
+    const auto inside = f.inside_of(ends.dst);
+    if (!inside) return {Kind::unmapped, i, ends.dst, ends.dst_port, {}};
+    return {Kind::fixed, i, *inside, ends.dst_port, f.domain};
   }
   for (size_t i = 0; i < net.pools.size(); ++i) {
     const Pool& pool = net.pools[i];
@@ -109,8 +111,13 @@ void translate_source(const Network& net, const Ends& ends, const Meaning& meant
   }
   for (const StaticNat& f : net.fixed) {
     if (f.domain != d.from || !in(f.seen_by, d.to) || !f.inside.contains(ends.src)) continue;
+    const auto outside = f.outside_of(ends.src);
+    if (!outside) {
+      d.refused = "nat_unmapped";
+      return;
+    }
     d.source = Source::fixed;
-    d.leaves.src = moved(ends.src, f.inside, f.outside);
+    d.leaves.src = *outside;
     return;
   }
   for (size_t i = 0; i < net.pools.size(); ++i) {
@@ -156,7 +163,7 @@ bool fits(const std::vector<Service>& services, uint8_t protocol, uint16_t numbe
 
 /// On the source as it is and the destination as translated.
 Way ask_policy(const Network& net, const Decision& d, const FirstQuery& q, const Hop& hop) {
-  Way way{hop, "policy_default_deny", {}, {}, false};
+  Way way{hop, "policy_default_deny", {}, {}, false, 0, {}};
   const bool icmp = q.ends.protocol == kIcmp || q.ends.protocol == kIcmpv6;
   const uint16_t number = icmp ? q.icmp_type : d.leaves.dst_port;
   for (size_t i = 0; i < net.rules.size(); ++i) {
@@ -173,6 +180,8 @@ Way ask_policy(const Network& net, const Decision& d, const FirstQuery& q, const
                   : rule.action == Action::reject ? "policy_reject"
                                                   : "";
     way.inspected = rule.action == Action::inspect;
+    way.timeouts = rule.timeouts;
+    way.dscp = rule.dscp;
     break;
   }
   return way;
@@ -206,6 +215,17 @@ std::vector<Hop> reverse_hops(const Network& net, Domain domain, const Address& 
   }
   if (hops.empty() && !net.attachments[static_cast<size_t>(ingress)].reverse_path) hops = route->hops;
   return hops;
+}
+
+std::optional<std::vector<Address>> servers_for(const Network& net, Domain domain, const Ends& ends) {
+  const Meaning meant = meaning_of(net, domain, ends);
+  if (meant.kind != Kind::published || net.published[meant.index].servers.empty()) return {};
+  std::vector<Address> out;
+  for (const auto& [server, weight] : net.published[meant.index].servers) {
+    const Route* route = own_route(net, *meant.domain, server);
+    if (weight != 0 && route != nullptr && !usable(net, *route).empty()) out.push_back(server);
+  }
+  return out;
 }
 
 std::optional<size_t> pool_meant(const Network& net, Domain domain, const Ends& ends) {
@@ -248,6 +268,12 @@ Decision decide(const Network& net, const FirstQuery& q) {
   if (net.is_gateway(q.ingress, ends.dst)) return refused("inner_hub_address");
   Meaning meant = meaning_of(net, d.from, ends);
   if (meant.kind == Kind::closed) return refused("nat_closed");
+  if (meant.kind == Kind::unmapped) return refused("nat_unmapped");
+  if (const auto servers = servers_for(net, d.from, ends)) {
+    const bool its_own = q.server && net.published[meant.index].servers.count(*q.server) != 0;
+    if (!its_own && servers->empty()) return refused("attachment_down");
+    meant.address = its_own ? *q.server : servers->front();
+  }
   if (meant.kind == Kind::pool) {
     if (q.sent_to == nullptr) return refused("nat_closed");
     meant.address = q.sent_to->inside;
@@ -281,6 +307,7 @@ Decision decide(const Network& net, const FirstQuery& q) {
   }
 
   translate_source(net, ends, meant, d);
+  if (!d.refused.empty()) return d;
   if (!answers_come_back(net, ends, d)) return refused("nat_conflict");
   if (d.leaves.src == d.leaves.dst && net.translates()) return refused("inner_martian");
 

@@ -34,8 +34,9 @@ struct Binding {
 struct FirstQuery {
   Attachment ingress = 0;
   Ends ends;
-  uint8_t icmp_type = 0;             // of ICMP
-  const Binding* sent_to = nullptr;  // the binding of its destination; null: there is none
+  uint8_t icmp_type = 0;               // of ICMP
+  const Binding* sent_to = nullptr;    // the binding of its destination; null: there is none
+  std::optional<Address> server = {};  // that its session has, or is to get; nothing: the first that may be
 };
 
 /// One way to the destination, and what policy says of it: a rule may name attachments.
@@ -45,6 +46,8 @@ struct Way {
   std::optional<size_t> rule;  // that decided
   std::vector<size_t> watched;
   bool inspected = false;
+  size_t timeouts = 0;          // of the rule
+  std::optional<uint8_t> dscp;  // of the rule
 };
 
 enum class Source { as_is, fixed, pool };
@@ -67,6 +70,9 @@ Decision decide(const Network& net, const FirstQuery& query);
 /// Hops of the domain's own route to `source` that lead through `ingress`; with attachment.reverse_path off
 /// any, if there is none.
 std::vector<Hop> reverse_hops(const Network& net, Domain domain, const Address& source, Attachment ingress);
+
+/// Those of several servers that a session to there may get; nothing: it is no service of several.
+std::optional<std::vector<Address>> servers_for(const Network& net, Domain domain, const Ends& ends);
 
 /// The pool that a destination is an address of, as seen in `domain`.
 std::optional<size_t> pool_meant(const Network& net, Domain domain, const Ends& ends);

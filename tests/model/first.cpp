@@ -24,7 +24,11 @@ std::string Model::judge_first(Arrival& a) {
   Binding* sent_to = nullptr;
   if (const auto pool = pool_meant(net_, from, a.ends))
     sent_to = find_binding(net_.pools[*pool].to, a.ends.dst, a.ends.dst_port, a.ends.protocol, worker);
-  const Decision d = decide(net_, {a.ingress, a.ends, p.type, sent_to});
+  FirstQuery query{a.ingress, a.ends, p.type, sent_to};
+  Wrong wrong_server;
+  query.server = server_taken(a, query, wrong_server);
+  if (!wrong_server.empty()) return wrong_server;
+  const Decision d = decide(net_, query);
   const bool asked = d.refused.empty() || d.refused == "no_connection" || d.refused == "inner_martian";
   if (answers_elsewhere(a, sent_to) && asked) return {};
   if (!d.refused.empty()) return expect_refused(a, {d.refused});
@@ -77,6 +81,8 @@ std::string Model::judge_first(Arrival& a) {
     s->maybe_inspected |= w.inspected;
     s->surely_inspected &= w.inspected;
   }
+  s->timeouts = way->timeouts;
+  s->dscp = way->dscp;
   s->ways[1] = d.back;
   for (Side side : {0, 1}) {
     if (s->ways[side].size() == 1) s->hop[side] = s->ways[side][0];
@@ -117,6 +123,44 @@ std::string Model::judge_first(Arrival& a) {
   bool over = false;
   if (Wrong wrong = inspect(a, *s, 0, over); over || !wrong.empty()) return wrong;
   return leaves_by(a, *s, 0, s->ways[0]);
+}
+
+/// Is that what became of it?
+bool Model::may_explain(const Arrival& a, const Decision& d) const {
+  if (!d.refused.empty()) return was_refused(a, {d.refused});
+  if (std::any_of(d.there.begin(), d.there.end(),
+                  [&](const Way& w) { return !w.refused.empty() && was_refused(a, {as_told(w.refused)}); }))
+    return true;
+  const bool unknown = std::any_of(d.there.begin(), d.there.end(), [&](const Way& w) {
+    return w.refused.empty() && !knows(w.hop, d.leaves.dst);
+  });
+  return unknown && was_refused(a, {"punt resolve"});
+}
+
+/// Of several servers the hub has chosen one; by what it did to the packet it is known which, as far as that
+/// matters.
+std::optional<Address> Model::server_taken(const Arrival& a, const FirstQuery& query, Wrong& wrong) const {
+  const auto servers = servers_for(net_, net_.domain_of(a.ingress), a.ends);
+  if (!servers || servers->empty()) return {};
+  std::optional<Address> taken;
+  if (a.sent != nullptr) {
+    if (!a.sent->read.packet && !a.sent->read.fragment) return {};
+    taken = a.sent->read.packet ? a.sent->read.packet->dst : a.sent->read.fragment->dst;
+  } else {
+    for (const Listed& l : looks_.sessions()) {
+      if (l.worker == a.worker() && l.from == net_.domain_of(a.ingress) && l.ends == a.ends)
+        taken = l.leaves.dst;
+    }
+  }
+  if (taken && std::find(servers->begin(), servers->end(), *taken) == servers->end())
+    wrong = to_string(*taken) + " is no server that the session may get";
+  if (taken) return taken;
+  for (const Address& server : *servers) {
+    FirstQuery asked = query;
+    asked.server = server;
+    if (may_explain(a, decide(net_, asked))) return server;
+  }
+  return servers->front();
 }
 
 /// A first packet costs its host, its attachment and its domain what a budget says, whatever becomes of it;

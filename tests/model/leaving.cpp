@@ -88,6 +88,7 @@ Packet Model::expected(const Arrival& a, const Session& s, Side side) const {
     ends_as(a.packet, to, out);
     if (a.urgent_cleared) out.flags = static_cast<uint8_t>(out.flags & ~kUrg);
   }
+  if (s.dscp) out.tos = static_cast<uint8_t>(*s.dscp << 2 | (out.tos & 3));
   --out.ttl;
   return out;
 }

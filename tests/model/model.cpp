@@ -116,9 +116,21 @@ std::string Model::redecide(Arrival& a, const SessionPtr& session, Side side, bo
   Session& s = *session;
   over = true;
   const auto decide_by = [&](Attachment ingress) {
-    return decide(net_, {ingress, s.ends[0], s.icmp_type, s.sent_to});
+    return decide(net_, {ingress, s.ends[0], s.icmp_type, s.sent_to, s.leaves.dst});
   };
   Decision d = decide_by(s.ingress);
+  // Of a service of several servers, of which its own is none any more, it is not known which was tried.
+  if (const auto servers = servers_for(net_, s.domain[0], s.ends[0]);
+      servers && d.leaves.dst != s.leaves.dst && d.refused != "attachment_down" && !servers->empty()) {
+    std::vector<std::string> reasons = {"nat_changed"};
+    for (const Address& server : *servers) {
+      const Decision other = decide(net_, {s.ingress, s.ends[0], s.icmp_type, s.sent_to, server});
+      if (!other.refused.empty()) reasons.push_back(other.refused);
+      for (const Way& way : other.there) reasons.push_back(way.refused);
+    }
+    if (was_refused(a, {"nat_changed"}) || a.sent != nullptr || was_refused(a, reasons))
+      return cut(a, session, reasons);
+  }
   if (d.refused == "attachment_down") return expect_refused(a, {d.refused});  // it waits for the attachment
   if (answers_elsewhere(a, s.sent_to)) return cut(a, session, {"nat_conflict"});
   if (!d.refused.empty()) return cut(a, session, {d.refused});
@@ -152,6 +164,8 @@ std::string Model::redecide(Arrival& a, const SessionPtr& session, Side side, bo
   const auto is_inspected = [](const Way& way) { return way.refused.empty() && way.inspected; };
   s.maybe_inspected = std::any_of(there.begin(), there.end(), is_inspected);
   s.surely_inspected = std::all_of(there.begin(), there.end(), is_inspected);
+  s.timeouts = there[0].timeouts;  // only where all ways are the same to policy there are any
+  s.dscp = there[0].dscp;
   s.ways[0] = allowed;
   if (!s.hop[0] || std::find(allowed.begin(), allowed.end(), *s.hop[0]) == allowed.end()) {
     s.hop[0].reset();

@@ -101,7 +101,9 @@ class Model {
     bool translated = false;
     // By the ways that it may go: a rule may name attachments.
     bool surely_inspected = false, maybe_inspected = false;
-    bool dropped = false;  // by inspection: nothing of it passes any more
+    size_t timeouts = 0;          // as of Rule
+    std::optional<uint8_t> dscp;  // that its packets get
+    bool dropped = false;         // by inspection: nothing of it passes any more
     std::map<uint32_t, std::set<uint32_t>>
         marks[2];  // bytes of marks in each side's stream that were inspected
     Binding* source = nullptr;
@@ -188,6 +190,8 @@ class Model {
   bool has_half_open_left(Domain domain, const Address& host, Attachment ingress) const;
   Wrong admit(Arrival& a, bool half_open);
   Wrong make_room(Arrival& a, bool half_open_only);
+  std::optional<Address> server_taken(const Arrival& a, const FirstQuery& query, Wrong& wrong) const;
+  bool may_explain(const Arrival& a, const Decision& d) const;
   void count_hits(const Way& way);
   bool answers_elsewhere(const Arrival& a, const Binding* sent_to) const;
   // bindings.cpp
@@ -196,7 +200,8 @@ class Model {
   Binding* find_binding(Domain realm, const Address& outside, uint16_t port, uint8_t protocol, int worker);
   Binding* known_binding(const Pool& pool, Domain host, const Ends& ends, int worker);
   bool is_free(const Pool& pool, const Address& address, unsigned port, uint8_t protocol, int worker) const;
-  bool has_free_port(const Pool& pool, const Address& address, uint8_t protocol, int worker) const;
+  bool has_free_port(const Pool& pool, const Address& inside, const Address& address, uint8_t protocol,
+                     int worker) const;
   void release(Binding* binding);
   bool keeps_translation(const Session& s, const Decision& d) const;
   // leaving.cpp

@@ -49,19 +49,24 @@ std::string rules_of(const Network& n) {
            words(r.from) + " to" + words(r.to);
     for (const Service& s : r.services)
       out += " " + std::to_string(s.protocol) + "/" + std::to_string(s.first) + "-" + std::to_string(s.last);
+    if (r.timeouts != 0) out += " time-outs " + std::to_string(r.timeouts);
+    if (r.dscp) out += " dscp " + std::to_string(*r.dscp);
   }
   for (const StaticNat& f : n.fixed) {
     out += "; static " + std::to_string(f.domain) + " " + to_string(f.inside) + " as " +
-           to_string(f.outside) + numbers("seen by ", f.seen_by);
+           to_string(f.outside) + (f.neutral ? " neutrally" : "") + numbers("seen by ", f.seen_by);
   }
   for (const Published& p : n.published) {
     out += "; published " + to_string(p.address) + " " + std::to_string(p.protocol) + "/" +
            std::to_string(p.port) + " is " + std::to_string(p.domain) + " " + to_string(p.server) + " " +
            std::to_string(p.server_port) + numbers("seen by ", p.seen_by);
+    for (const auto& [server, weight] : p.servers)
+      out += " or " + to_string(server) + " by " + std::to_string(weight);
   }
   for (const Pool& p : n.pools) {
     out += "; pool of " + std::to_string(p.to) + " " + to_string(p.first) + "-" + to_string(p.last) +
            " ports " + std::to_string(p.low_port) + "-" + std::to_string(p.high_port) +
+           (p.ports_per_host != 0 ? ", " + std::to_string(p.ports_per_host) + " for each host" : "") +
            numbers("from ", p.from) + " sources" + words(p.sources) + " destinations" + words(p.destinations);
   }
   return out;

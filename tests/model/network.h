@@ -69,6 +69,8 @@ struct Rule {
   RuleEnd from, to;
   std::vector<Service> services;  // empty: any
   bool watch = false;             // decides nothing
+  size_t timeouts = 0;            // 0: the hub's; else one of Network::rule_timeouts, from 1 on
+  std::optional<uint8_t> dscp;    // that the sessions' packets get
 };
 
 /// Addresses of `domain` that are seen as others elsewhere, one for one.
@@ -76,6 +78,13 @@ struct StaticNat {
   Domain domain = 0;
   Prefix inside, outside;
   std::set<Domain> seen_by;
+  bool neutral = false;  // NPTv6: no checksum changes by it
+  std::optional<Address> outside_of(const Address& a) const {
+    return neutral ? moved_neutrally(a, inside, outside) : moved(a, inside, outside);
+  }
+  std::optional<Address> inside_of(const Address& a) const {
+    return neutral ? moved_neutrally(a, outside, inside) : moved(a, outside, inside);
+  }
 };
 /// An address and port that is a server.
 struct Published {
@@ -86,6 +95,8 @@ struct Published {
   Domain domain = 0;
   Address server;
   uint16_t server_port = 0;
+  std::map<Address, unsigned>
+      servers;  // and weights; not empty: any of these that is reached and weighs something
 };
 /// Sources of sessions into `to` become addresses and ports of the pool.
 struct Pool {
@@ -95,6 +106,7 @@ struct Pool {
   std::vector<Prefix> destinations;  // empty: all but private ones
   Address first, last;
   uint16_t low_port = 1'024, high_port = 65'535;
+  unsigned ports_per_host = 0;  // not 0: each of `sources` has so many for itself
   bool has(const Address& a) const { return a.v6 == first.v6 && first <= a && a <= last; }
 };
 
@@ -123,6 +135,7 @@ struct Network {
   std::vector<Published> published;
   std::vector<Pool> pools;
   Timeouts timeouts;
+  std::vector<Timeouts> rule_timeouts;  // that rules may have instead
   TcpOptions tcp;
   unsigned sessions = 1'024;   // a worker's table
   unsigned half_open = 1'024;  // a worker's half-open sessions

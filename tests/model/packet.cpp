@@ -69,6 +69,38 @@ Address moved(const Address& a, const Prefix& from, const Prefix& to) {
   return {a.v6, a.hi - from.address.hi + to.address.hi, a.lo - from.address.lo + to.address.lo};
 }
 
+std::optional<Address> moved_neutrally(const Address& a, const Prefix& from, const Prefix& to) {
+  // Sums modulo 0xffff, where 0 and 0xffff are the same: a number is written as 0 to 0xfffe.
+  constexpr unsigned kModulus = 0xffff;
+  const auto words_of = [](const Address& x) {
+    std::vector<unsigned> words;
+    for (const uint64_t half : {x.hi, x.lo})
+      for (int shift = 48; shift >= 0; shift -= 16) words.push_back(half >> shift & 0xffff);
+    return words;
+  };
+  const auto sum_of = [&](const Address& x) {
+    unsigned sum = 0;
+    for (const unsigned word : words_of(x)) sum = (sum + word) % kModulus;
+    return sum;
+  };
+  const Address there = moved(a, from, to);
+  const bool by_subnet = from.length <= 48;
+  if (!by_subnet && a.lo == 0) return {};
+  std::vector<unsigned> words = words_of(there);
+  size_t at = by_subnet ? 3 : 4;
+  while (words[at] == 0xffff && !by_subnet && at < 7) ++at;
+  if (words[at] == 0xffff) return {};
+  words[at] = (words[at] + sum_of(from.address) + kModulus - sum_of(to.address)) % kModulus;
+  Address out = there;
+  out.hi = out.lo = 0;
+  for (size_t i = 0; i < 8; ++i) {
+    uint64_t& half = i < 4 ? out.hi : out.lo;
+    half = half << 16 | words[i];
+  }
+  if (!by_subnet && out.lo == 0) return {};
+  return out;
+}
+
 namespace {
 bool is_query_type(uint8_t type, bool six) {
   return six ? type == 128 || type == 139 : type == 8 || type == 13 || type == 15 || type == 17;
@@ -119,6 +151,7 @@ std::string to_string(const Packet& p) {
     default:
       out += " protocol " + std::to_string(p.protocol);
   }
+  if (p.tos != 0) out += " tos " + std::to_string(p.tos);
   out += " ttl " + std::to_string(p.ttl) + " tag " + std::to_string(p.tag) + " +" +
          std::to_string(p.payload.size());
   if (p.is_icmp_error())
@@ -177,21 +210,36 @@ Bytes write_transport(const Packet& p) {
   return out;
 }
 
+namespace {
+Bytes with_tos(Bytes ip, uint8_t tos) {
+  if (ip[0] >> 4 == 6) {
+    ip[0] = static_cast<uint8_t>(0x60 | tos >> 4);
+    ip[1] = static_cast<uint8_t>((tos & 15) << 4 | (ip[1] & 15));
+    return ip;
+  }
+  ip[1] = tos;
+  set16(ip, 10, 0);
+  set16(ip, 10, internet_sum(slice(ip, 0, 20)));
+  return ip;
+}
+}  // namespace
+
 Bytes write(const Packet& p) {
-  return write_ip(p.src, p.dst, p.protocol, p.ttl, p.tag, 0, write_transport(p));
+  return with_tos(write_ip(p.src, p.dst, p.protocol, p.ttl, p.tag, 0, write_transport(p)), p.tos);
 }
 
 Bytes write(const Fragment& f) {
   if (!f.src.v6)
-    return write_ip(f.src, f.dst, f.protocol, f.ttl, f.tag,
-                    static_cast<uint16_t>(f.offset / 8 | (f.more ? 0x2000 : 0)), f.data);
+    return with_tos(write_ip(f.src, f.dst, f.protocol, f.ttl, f.tag,
+                             static_cast<uint16_t>(f.offset / 8 | (f.more ? 0x2000 : 0)), f.data),
+                    f.tos);
   Bytes inside;
   put(inside, f.protocol, 1);
   put(inside, 0, 1);
   put(inside, f.offset | (f.more ? 1 : 0), 2);
   put(inside, f.id, 4);
   append(inside, f.data);
-  return write_ip(f.src, f.dst, 44, f.ttl, f.tag, 0, inside);
+  return with_tos(write_ip(f.src, f.dst, 44, f.ttl, f.tag, 0, inside), f.tos);
 }
 
 Fragment piece_of(const Packet& p, uint32_t id, size_t offset, size_t size) {
@@ -201,6 +249,7 @@ Fragment piece_of(const Packet& p, uint32_t id, size_t offset, size_t size) {
              p.dst,
              p.protocol,
              p.ttl,
+             p.tos,
              p.tag,
              id,
              offset,
@@ -229,6 +278,7 @@ Read read(const Bytes& ip) {
     f.dst = {true, get(ip, 24, 8), get(ip, 32, 8)};
     f.protocol = ip[6];
     f.ttl = ip[7];
+    f.tos = static_cast<uint8_t>(get(ip, 0, 2) >> 4 & 0xff);
     f.tag = static_cast<uint16_t>(get(ip, 2, 2));
     if (get(ip, 4, 2) + 40 != ip.size()) return fail("the IPv6 payload length is not the packet's");
     if (f.protocol == 44) {
@@ -246,6 +296,7 @@ Read read(const Bytes& ip) {
     f.dst = {false, 0, get(ip, 16, 4)};
     f.protocol = ip[9];
     f.ttl = ip[8];
+    f.tos = ip[1];
     f.tag = static_cast<uint16_t>(get(ip, 4, 2));
     word = static_cast<uint16_t>(get(ip, 6, 2));
     f.offset = (word & 0x1fffu) * 8;
@@ -265,6 +316,7 @@ Read read(const Bytes& ip) {
   p.dst = f.dst;
   p.protocol = f.protocol;
   p.ttl = f.ttl;
+  p.tos = f.tos;
   p.tag = f.tag;
   const Bytes& l4 = f.data;
   size_t header = 0;

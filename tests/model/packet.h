@@ -32,6 +32,8 @@ struct Prefix {
 std::string to_string(const Prefix& prefix);
 /// The address that stands in `to` where `a` stands in `from`; both are equally long.
 Address moved(const Address& a, const Prefix& from, const Prefix& to);
+/// The same such that no checksum changes (RFC 6296), of /64 at most. Nothing: there is none.
+std::optional<Address> moved_neutrally(const Address& a, const Prefix& from, const Prefix& to);
 
 constexpr uint8_t kIcmp = 1, kTcp = 6, kUdp = 17, kIcmpv6 = 58;
 constexpr uint8_t kFin = 1, kSyn = 2, kRst = 4, kPsh = 8, kAck = 16, kUrg = 32;
@@ -50,6 +52,7 @@ struct Packet {
   uint8_t protocol = kUdp;
   uint8_t ttl = 64;
   uint16_t tag = 0;  // IPv4 identification, IPv6 flow label: travels through the hub unchanged
+  uint8_t tos = 0;   // DSCP and, in the lower two bits, ECN
   uint16_t src_port = 0, dst_port = 0;  // TCP, UDP
   uint32_t seq = 0, ack = 0;            // TCP, and what follows
   uint8_t flags = 0;
@@ -80,6 +83,7 @@ struct Fragment {
   Address src, dst;
   uint8_t protocol = 0;
   uint8_t ttl = 64;
+  uint8_t tos = 0;
   uint16_t tag = 0;  // IPv4: the low half of `id`, which names the datagram
   uint32_t id = 0;
   size_t offset = 0;

@@ -34,6 +34,9 @@ Prefix mapped(Attachment a, bool six) {
   return {v4(100, 64, u(a) + 1, 0), 24};
 }
 
+/// Of a domain's routed prefix.
+Prefix mapped(Domain d) { return {v6(0x2001'0db8'b000'0000ULL + u(d) * 0x1'0000ULL, 0), 48}; }
+
 std::vector<Attachment> attachments_of(const Network& n, Domain d) {
   std::vector<Attachment> out;
   for (Attachment a = 0; a < static_cast<int>(n.attachments.size()); ++a)
@@ -163,6 +166,29 @@ void make_rules(Network& n, Random& random, const NetworkKind& kind) {
     n.rules.push_back(rule);
   }
   if (random.percent(75)) n.rules.push_back({});  // allow all
+  // Where rules name attachments it would not be known of several ways which one's rule counts.
+  const auto by_attachment = [](const RuleEnd& end) {
+    return std::any_of(end.groups.begin(), end.groups.end(),
+                       [](const Group& g) { return !g.attachments.empty(); });
+  };
+  for (const Rule& rule : n.rules)
+    if (by_attachment(rule.from) || by_attachment(rule.to)) return;
+  for (Rule& rule : n.rules) {
+    if (random.percent(40))
+      rule.timeouts = static_cast<size_t>(random.between(1, static_cast<int64_t>(n.rule_timeouts.size())));
+    if (random.percent(30)) rule.dscp = static_cast<uint8_t>(random.below(64));
+  }
+}
+
+/// Some longer, some shorter than the hub's own.
+void make_rule_timeouts(Network& n, Random& random) {
+  for (int i = 0; i < 2; ++i) {
+    Timeouts t = n.timeouts;
+    for (unsigned* one : {&t.tcp_handshake, &t.tcp_established, &t.tcp_closing, &t.tcp_half_closed,
+                          &t.tcp_loose, &t.udp, &t.udp_unanswered, &t.icmp, &t.other})
+      if (random.percent(60)) *one = static_cast<unsigned>(random.between(3, 60));
+    n.rule_timeouts.push_back(t);
+  }
 }
 
 void make_translation(Network& n, Random& random, const NetworkKind& kind) {
@@ -182,8 +208,16 @@ void make_translation(Network& n, Random& random, const NetworkKind& kind) {
       f.outside.address.lo += 77;
       f.outside.length = f.inside.length;
     }
+    if (f.inside.address.v6 && f.inside.length <= 64) f.neutral = random.percent(60);
     for (Domain d = 0; d < static_cast<int>(n.domains); ++d)
       if (d != f.domain ? random.percent(60) : random.percent(20)) f.seen_by.insert(d);
+    if (!f.seen_by.empty()) n.fixed.push_back(f);
+  }
+  for (Domain d = 0; d < static_cast<int>(n.domains); ++d) {
+    if (!random.percent(15)) continue;
+    StaticNat f{d, routed(d, true), mapped(d), {}, true};
+    for (Domain by = 0; by < static_cast<int>(n.domains); ++by)
+      if (by != d && random.percent(70)) f.seen_by.insert(by);
     if (!f.seen_by.empty()) n.fixed.push_back(f);
   }
   for (unsigned i = 0; i < 3; ++i) {
@@ -195,9 +229,20 @@ void make_translation(Network& n, Random& random, const NetworkKind& kind) {
                 443,
                 n.domain_of(a),
                 on_link(a, false, 5 + static_cast<unsigned>(random.below(kHosts - 1))),
-                static_cast<uint16_t>(random.percent(50) ? 80 : 8'443)};
+                static_cast<uint16_t>(random.percent(50) ? 80 : 8'443),
+                {}};
     for (Domain d = 0; d < internet; ++d)
       if (random.percent(40)) p.seen_by.insert(d);
+    if (random.percent(40)) {  // several, some of them with no weight, or where nobody is
+      const auto weight = [&] {
+        return random.percent(20) ? 0u : static_cast<unsigned>(random.between(1, 100));
+      };
+      p.servers[p.server] = weight();
+      while (random.percent(70))
+        p.servers[on_link(a, false, 5 + static_cast<unsigned>(random.below(kHosts - 1)))] = weight();
+      if (random.percent(30)) p.servers[routed_host(p.domain, false, 9 * 256 + 5)] = weight();
+      if (random.percent(30)) p.servers[v4(203, 0, 113, 7)] = weight();
+    }
     const bool again = std::any_of(n.published.begin(), n.published.end(), [&](const Published& o) {
       return o.address == p.address && o.protocol == p.protocol;
     });
@@ -225,6 +270,18 @@ void make_translation(Network& n, Random& random, const NetworkKind& kind) {
       pool.high_port =
           static_cast<uint16_t>(2'000 + random.between(30, 40 + 64 * static_cast<int>(n.workers)));
     }
+    if (!six && random.percent(30)) {  // deterministic: of one domain, hosts in two rows
+      const Domain d = random.of(std::vector<Domain>(pool.from.begin(), pool.from.end()));
+      const Attachment a = random.of(attachments_of(n, d));
+      pool.from = {d};
+      pool.sources = {{on_link(a, false, 4), 31},
+                      {on_link(a, false, 6), 31},
+                      {on_link(a, false, 8), 32},
+                      {routed_host(d, false, 4), 30}};
+      pool.ports_per_host = 64 * n.workers;
+      pool.low_port = 1'984;
+      pool.high_port = static_cast<uint16_t>(1'984 + random.between(3, 6) * 64 * n.workers - 1);
+    }
     n.pools.push_back(pool);
   }
 }
@@ -232,7 +289,7 @@ void make_translation(Network& n, Random& random, const NetworkKind& kind) {
 /// Rates by which a second is divided without a rest, so that no two ways of counting differ.
 void make_budgets(Network& n, Random& random) {
   const auto one = [&](const std::vector<unsigned>& rates, const std::vector<unsigned>& half_open) -> Budget {
-    return {random.percent(50) ? random.of(rates) : 0, random.percent(50) ? random.of(half_open) : 0};
+    return {random.percent(35) ? random.of(rates) : 0, random.percent(70) ? random.of(half_open) : 0};
   };
   n.of_host = one({1, 2, 4, 5}, {1, 2, 3});
   n.of_attachment = one({4, 5, 8, 10}, {2, 3, 5});
@@ -276,6 +333,7 @@ Network random_network(Random& random, const NetworkKind& kind) {
       n.attachments.push_back(config);
     }
   }
+  make_rule_timeouts(n, random);
   make_routes(n, random);
   make_connections(n, random);
   make_rules(n, random, kind);
@@ -362,6 +420,16 @@ Address some_destination(const Network& n, Random& random, bool six) {
       return routed_host(n.domain_of(a), six,
                          random.of(std::vector<unsigned>{5, 6, 7 * 256 + 5, 9 * 256 + 5}));
     case 6: {
+      const StaticNat* neutral = nullptr;
+      for (const StaticNat& f : n.fixed) {
+        if (f.neutral && six && (neutral == nullptr || random.percent(50))) neutral = &f;
+      }
+      if (neutral != nullptr && random.percent(60)) {
+        const Prefix& inside = neutral->inside;
+        if (random.percent(5)) return neutral->outside.address;  // nobody's
+        const Address meant{true, inside.address.hi, random.percent(5) ? ~0ULL : host};
+        return neutral->outside_of(meant).value_or(meant);
+      }
       const Prefix outside = mapped(a, six);
       return {six, outside.address.hi, outside.address.lo + (random.percent(30) ? 77 : host)};
     }

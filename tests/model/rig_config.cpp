@@ -127,19 +127,22 @@ RigConfig::RigConfig(const Network& n) {
     builder_.change(attachment_name(a),
                     [&](dataplane::Attachment& made) { made.reverse_path = config.reverse_path; });
   }
-  const Timeouts& t = n.timeouts;
-  dataplane::Timeouts timeouts;
-  timeouts.tcp_handshake = t.tcp_handshake;
-  timeouts.tcp_established = t.tcp_established;
-  timeouts.tcp_closing = t.tcp_closing;
-  timeouts.tcp_half_closed = t.tcp_half_closed;
-  timeouts.tcp_loose = t.tcp_loose;
-  timeouts.udp = t.udp;
-  timeouts.udp_unanswered = t.udp_unanswered;
-  timeouts.icmp = t.icmp;
-  timeouts.other = t.other;
-  timeouts.fragment = t.fragment;
-  builder_.timeouts(timeouts);
+  const auto timeouts_of = [](const Timeouts& t) {
+    dataplane::Timeouts timeouts;
+    timeouts.tcp_handshake = t.tcp_handshake;
+    timeouts.tcp_established = t.tcp_established;
+    timeouts.tcp_closing = t.tcp_closing;
+    timeouts.tcp_half_closed = t.tcp_half_closed;
+    timeouts.tcp_loose = t.tcp_loose;
+    timeouts.udp = t.udp;
+    timeouts.udp_unanswered = t.udp_unanswered;
+    timeouts.icmp = t.icmp;
+    timeouts.other = t.other;
+    timeouts.fragment = t.fragment;
+    return timeouts;
+  };
+  builder_.timeouts(timeouts_of(n.timeouts));
+  builder_.rule_timeouts(all<dataplane::Timeouts>(n.rule_timeouts, timeouts_of));
   builder_.tcp({n.tcp.strict, n.tcp.mid_stream, n.tcp.one_sided, n.tcp.reset_idle});
   builder_.profile({.name = "marks", .on_drop = OnDrop::silent, .ruleset = marks(n.workers)});
 }
@@ -217,6 +220,8 @@ void RigConfig::write_policy(const Network& n) {
       return ServiceTerm{s.protocol, {s.first, s.last}};
     });
     rule.watch = r.watch;
+    rule.effects.timeouts = static_cast<TimeoutsIndex>(r.timeouts);
+    if (r.dscp) rule.effects.dscp = *r.dscp;
     builder_.policy_rule(std::move(rule));
   }
 }
@@ -226,11 +231,13 @@ void RigConfig::write_nat(const Network& n) {
   NatRules rules;
   for (const StaticNat& f : n.fixed) {
     rules.fixed.push_back({"", domain_id(f.domain), prefix_of(f.inside), prefix_of(f.outside),
-                           all<DomainId>(f.seen_by, domain_id)});
+                           all<DomainId>(f.seen_by, domain_id), false, f.neutral});
   }
   for (const Published& p : n.published) {
     rules.published.push_back({"", all<DomainId>(p.seen_by, domain_id), p.protocol, address_of(p.address),
                                p.port, domain_id(p.domain), address_of(p.server), p.server_port});
+    for (const auto& [server, weight] : p.servers)
+      rules.published.back().servers.push_back({address_of(server), weight});
   }
   decltype(pools_) pools;
   for (const Pool& p : n.pools) {
@@ -239,6 +246,7 @@ void RigConfig::write_nat(const Network& n) {
     rule.to = domain_id(p.to);
     rule.sources = all<net::Prefix>(p.sources, prefix_of);
     rule.destinations = all<net::Prefix>(p.destinations, prefix_of);
+    rule.ports_per_host = static_cast<uint16_t>(p.ports_per_host);
     // A pool that is as it was keeps its ports.
     const auto known = std::find_if(pools_.begin(), pools_.end(),
                                     [&](const auto& k) { return same(k.first, p) && k.first.to == p.to; });

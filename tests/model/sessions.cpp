@@ -49,7 +49,7 @@ void Model::end(const SessionPtr& s) {
 }
 
 unsigned Model::timeout(const Session& s) const {
-  const Timeouts& t = net_.timeouts;
+  const Timeouts& t = s.timeouts == 0 ? net_.timeouts : net_.rule_timeouts[s.timeouts - 1];
   if (s.tcp) {
     // Its ends may believe in it still: until then it must not begin anew.
     const bool handshake = s.tcp->state == TcpState::syn_sent || s.tcp->state == TcpState::syn_received;

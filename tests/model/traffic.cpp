@@ -32,6 +32,7 @@ void dress(Packet& p, Random& random) {
   p.tag = static_cast<uint16_t>(random.next());
   p.ttl = random.percent(4) ? static_cast<uint8_t>(random.between(0, 2))
                             : static_cast<uint8_t>(random.between(3, 255));
+  if (random.percent(30)) p.tos = static_cast<uint8_t>(random.next());
 }
 
 /// What a TCP segment carries is always the same for the same numbers.
