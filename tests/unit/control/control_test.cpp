@@ -221,6 +221,40 @@ TEST_F(ControlTest, AHostThatDoesNotAnswerIsToldToTheSender) {
   EXPECT_EQ(dataplane_->discarded.back().second, DropReason::neighbor_unresolved);
 }
 
+TEST_F(ControlTest, APoolWithoutAPortIsToldAtMostEveryTenSeconds) {
+  write(kTwoClouds +
+        "[[nat]]\nname = \"out\"\nsnat = { from = [\"prod\"], domain = \"shared\", pool = "
+        "[\"10.2.0.72/31\"], ports = "
+        "\"2000-2063\", destinations = [\"10.2.0.0/24\"] }\n");
+  ASSERT_TRUE(reload().problems.empty());
+  PortPool& pool = *dataplane_->current().nat->rules().pools.at(0).pool;
+  const auto lines = [&] {
+    size_t count = 0;
+    const std::string text = log_text_.str();
+    for (size_t at = text.find("had no port"); at != std::string::npos; at = text.find("had no port", at + 1))
+      ++count;
+    return count;
+  };
+  const auto pass = [&](unsigned seconds) { control_->turn(now_ += seconds * kNanosPerSecond, false); };
+  pass(10);
+  EXPECT_EQ(lines(), 0u);
+  for (int i = 0; i < 3; ++i) pool.count_exhausted(0);
+  pass(10);
+  EXPECT_EQ(lines(), 1u);
+  EXPECT_NE(log_text_.str().find(
+                "pool out had no port for 3 sessions; 0 of them are taken, 64 an address and protocol"),
+            std::string::npos)
+      << log_text_.str();
+  pool.count_exhausted(0);
+  pass(1);
+  EXPECT_EQ(lines(), 1u) << "it was told lately";
+  pass(9);
+  EXPECT_EQ(lines(), 2u);
+  EXPECT_NE(log_text_.str().find("pool out had no port for 1 sessions"), std::string::npos) << "what is new";
+  pass(100);
+  EXPECT_EQ(lines(), 2u) << "nothing is new";
+}
+
 TEST_F(ControlTest, HopsAreSetFromTheUnderlay) {
   net::Mac hop;
   ASSERT_TRUE(dataplane_->current().attachment(attachment("cloud-a"))->underlay->get(hop));
