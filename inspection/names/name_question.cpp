@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "inspection/app/labels/label_names.h"
+#include "inspection/names/told_name.h"
 
 namespace weir::inspection {
 
@@ -36,27 +37,39 @@ std::string_view name_of(NameKind kind) {
   return kNames[static_cast<size_t>(kind)];
 }
 
-PatternRead read_name_pattern(NameKind kind, std::string_view text) {
-  if (text.empty()) return {{}, "the name is empty"};
-  if (text.size() > kLongest) return {{}, "a name has at most 1024 bytes"};
+namespace {
+
+/// What neither a pattern nor a name may be.
+std::string misfit_of_text(NameKind kind, std::string_view text) {
+  if (text.empty()) return "the name is empty";
+  if (text.size() > kLongest) return "a name has at most 1024 bytes";
   if (std::any_of(text.begin(), text.end(),
                   [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 127; }))
-    return {{}, "a name has no blanks and no control characters"};
-  if (kind == NameKind::app) {
-    if (const auto names = policy_app_names(); std::find(names.begin(), names.end(), text) == names.end()) {
-      std::string wrong = "expected one of ";
-      for (const std::string_view name : names)
-        wrong += (name == names.front() ? "" : ", ") + std::string(name);
-      return {{}, wrong};
-    }
-    return {NamePattern{NamePattern::Form::exact, std::string(text)}, {}};
-  }
+    return "a name has no blanks and no control characters";
+  if (kind != NameKind::app) return "";
+  const auto names = policy_app_names();
+  if (std::find(names.begin(), names.end(), text) != names.end()) return "";
+  std::string wrong = "expected one of ";
+  for (const std::string_view name : names) wrong += (name == names.front() ? "" : ", ") + std::string(name);
+  return wrong;
+}
+
+bool is_spiffe(NameKind kind) { return kind == NameKind::spiffe || kind == NameKind::spiffe_server; }
+
+std::string misfit_of_scheme(NameKind kind, std::string_view text) {
+  if (!is_spiffe(kind) || text.starts_with("spiffe://")) return "";
+  return "a SPIFFE ID begins with spiffe://, as in \"spiffe://demo/backend\" or \"spiffe://demo/*\"";
+}
+
+}  // namespace
+
+PatternRead read_name_pattern(NameKind kind, std::string_view text) {
+  if (std::string wrong = misfit_of_text(kind, text); !wrong.empty()) return {{}, wrong};
+  if (kind == NameKind::app) return {NamePattern{NamePattern::Form::exact, std::string(text)}, {}};
   NamePattern pattern;
   if (text == "*") return {NamePattern{NamePattern::Form::any, {}}, {}};
-  const bool is_spiffe = kind == NameKind::spiffe || kind == NameKind::spiffe_server;
-  if (is_spiffe && !text.starts_with("spiffe://"))
-    return {{}, "a SPIFFE ID begins with spiffe://, as in \"spiffe://demo/backend\" or \"spiffe://demo/*\""};
-  if (!is_spiffe && text.starts_with("*.")) {
+  if (std::string wrong = misfit_of_scheme(kind, text); !wrong.empty()) return {{}, wrong};
+  if (!is_spiffe(kind) && text.starts_with("*.")) {
     pattern.form = NamePattern::Form::below;
     text.remove_prefix(1);
   } else if (!is_host(kind) && text.ends_with('*')) {
@@ -73,6 +86,13 @@ PatternRead read_name_pattern(NameKind kind, std::string_view text) {
   pattern.text = text;
   if (is_host(kind)) std::transform(pattern.text.begin(), pattern.text.end(), pattern.text.begin(), lower);
   return {std::move(pattern), {}};
+}
+
+std::string misfit_of_told_name(NameKind kind, std::string_view name) {
+  if (name.find('*') != name.npos) return "a session has a name, not a pattern; leave the star out";
+  if (std::string wrong = misfit_of_text(kind, name); !wrong.empty()) return wrong;
+  if (without_dot(kind, name).empty()) return "the name is empty";
+  return misfit_of_scheme(kind, name);
 }
 
 bool fits(NameKind kind, const NamePattern& pattern, std::string_view name) {

@@ -102,7 +102,7 @@ Response post_changes(Source& source, const Parameter& parameter, const Body& bo
   std::optional<config::ChangeVerb> verb;
   if (const auto word = parameter("verb")) {
     verb = config::verb_of(*word);
-    if (!verb) return refuse("verb has to be add, remove or replace");
+    if (!verb) return refuse("verb has to be add, remove, replace, extend or reduce");
   }
   const std::string name = config::escaped(parameter("source").value_or("request"), 4'096);
   auto changes = read(body, name, verb);

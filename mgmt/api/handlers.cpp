@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "dataplane/net/headers.h"
+#include "inspection/names/told_name.h"
 
 namespace weir::api {
 
@@ -116,8 +117,12 @@ Result<control::PathQuery> parse_path_query(const Parameter& parameter) {
   }
   for (size_t k = 0; k < inspection::kNameKinds; ++k) {
     const auto kind = static_cast<inspection::NameKind>(k);
-    if (auto name = parameter(std::string(inspection::name_of(kind))))
-      query.names.emplace_back(kind, std::move(*name));
+    const std::string what(inspection::name_of(kind));
+    auto name = parameter(what);
+    if (!name) continue;
+    if (const std::string wrong = inspection::misfit_of_told_name(kind, *name); !wrong.empty())
+      return fail(ErrorCode::invalid, what + ": " + config::in_quotes(*name) + ": " + wrong);
+    query.names.emplace_back(kind, std::move(*name));
   }
   return query;
 }

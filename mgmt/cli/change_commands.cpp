@@ -7,6 +7,7 @@
 #include <iterator>
 #include <utility>
 
+#include "mgmt/config/change_reader.h"
 #include "mgmt/config/document.h"
 #include "mgmt/config/schema.h"
 #include "mgmt/config/writer.h"
@@ -32,6 +33,13 @@ std::vector<const KeySpec*> keys_of(std::string_view kind) {
     }
   }
   return result;
+}
+
+/// Whether what a verb says has this key.
+bool is_taken(std::string_view verb, const KeySpec& key) {
+  const config::ChangeVerb it = *config::verb_of(verb);
+  if (it == config::ChangeVerb::remove) return key.identity != Identity::none;
+  return !config::is_of_members(it) || key.identity != Identity::none || config::names_members(key);
 }
 
 /// As the key's kind writes it in TOML; what does not have the form of it goes as a string, for the hub to
@@ -88,7 +96,7 @@ constexpr std::pair<std::string_view, std::string_view> kKinds[] = {
     {"attachment", "Add, remove or replace attachments"},
     {"route", "Add, remove or replace routes"},
     {"connection", "Add, remove or replace connections between domains"},
-    {"group", "The groups that policy rules name; add, remove or replace them"},
+    {"group", "The groups that policy rules name; add, remove or replace them, extend or reduce one"},
     {"policy", "The policy rules; add, remove or replace them"},
     {"nat", "Address translation, its rules and what is taken of its pools; add, remove or replace rules"}};
 
@@ -110,6 +118,9 @@ void ChangeCommands::add_kind(CLI::App& app, std::string_view kind, std::string_
   add_verb(*group, kind, "add", "Add one, or those of a batch");
   add_verb(*group, kind, "remove", "Remove one, or those of a batch");
   add_verb(*group, kind, "replace", "Put one in place of the one of the same name, or add it");
+  if (kind != "group") return;
+  add_verb(*group, kind, "extend", "Let members join one, or those of a batch");
+  add_verb(*group, kind, "reduce", "Let members leave one, or those of a batch");
 }
 
 void ChangeCommands::add_verb(CLI::App& group, std::string_view kind, std::string_view verb,
@@ -122,7 +133,7 @@ void ChangeCommands::add_verb(CLI::App& group, std::string_view kind, std::strin
   app->add_flag("--dry-run", dry_run_, "Only say what would change");
   Command& command = commands_.emplace_back(Command{kind, verb, app, {}});
   for (const KeySpec* key : keys_of(kind)) {
-    if (verb != "remove" || key->identity != Identity::none) add_argument(command, *key);
+    if (is_taken(verb, *key)) add_argument(command, *key);
   }
 }
 
@@ -179,7 +190,10 @@ Result<ChangeRequest> ChangeCommands::request() const {
     return request;
   }
   if (command.verb.empty())
-    return fail(ErrorCode::invalid, "a verb is missing (add, remove or replace), or --batch FILE");
+    return fail(ErrorCode::invalid,
+                std::string("a verb is missing (add, remove") +
+                    (command.kind == "group" ? ", replace, extend or reduce" : " or replace") +
+                    "), or --batch FILE");
   config::Values values;
   for (const Argument& argument : command.arguments) {
     if (argument.option->count() == 0) continue;

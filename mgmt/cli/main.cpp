@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 #include <limits>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -58,7 +59,7 @@ struct Options {
   std::string from, to;
   unsigned tcp_port = 0, udp_port = 0;
   bool icmp = false;
-  std::array<std::string, weir::inspection::kNameKinds> names;  // of the session; empty: not told
+  std::array<std::optional<std::string>, weir::inspection::kNameKinds> names;  // of the session, as told
 };
 
 /// A table for each interval, by two answers to GET `request` each; with --json the answers, the first one at
@@ -122,8 +123,8 @@ Client::Parameters path_parameters(const Options& options) {
   }
   for (size_t k = 0; k < options.names.size(); ++k) {
     const auto kind = static_cast<weir::inspection::NameKind>(k);
-    if (!options.names[k].empty())
-      parameters.emplace_back(std::string(weir::inspection::name_of(kind)), options.names[k]);
+    if (options.names[k])
+      parameters.emplace_back(std::string(weir::inspection::name_of(kind)), *options.names[k]);
   }
   return parameters;
 }

@@ -16,8 +16,13 @@
 namespace weir::config {
 
 /// `replace` is `add`, but what has that name already gives way and its name keeps its id: sessions, counters
-/// and next hops of what stays the same stay.
-enum class ChangeVerb : uint8_t { add, remove, replace };
+/// and next hops of what stays the same stay. `extend` and `reduce` are of groups only: the subject's members
+/// join the group of its name, which has none of them yet, or leave it, which has all of them.
+enum class ChangeVerb : uint8_t { add, remove, replace, extend, reduce };
+
+constexpr bool is_of_members(ChangeVerb verb) {
+  return verb == ChangeVerb::extend || verb == ChangeVerb::reduce;
+}
 
 /// What a change is about, and by what it is known:
 ///   Domain, Attachment, Group   their name

@@ -62,12 +62,13 @@ void forget_places(Node& node) {
 }  // namespace
 
 std::string_view word_of(ChangeVerb verb) {
-  constexpr std::string_view kWords[] = {"add", "remove", "replace"};
+  constexpr std::string_view kWords[] = {"add", "remove", "replace", "extend", "reduce"};
   return kWords[static_cast<size_t>(verb)];
 }
 
 std::optional<ChangeVerb> verb_of(std::string_view word) {
-  for (const ChangeVerb verb : {ChangeVerb::add, ChangeVerb::remove, ChangeVerb::replace}) {
+  for (const ChangeVerb verb :
+       {ChangeVerb::add, ChangeVerb::remove, ChangeVerb::replace, ChangeVerb::extend, ChangeVerb::reduce}) {
     if (word_of(verb) == word) return verb;
   }
   return std::nullopt;

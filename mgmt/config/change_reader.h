@@ -1,4 +1,5 @@
-// Changes at run time as text: the schema of the configuration file, under `add`, `remove` and `replace`.
+// Changes at run time as text: the schema of the configuration file, under `add`, `remove` and `replace`;
+// members of groups under `extend` and `reduce`.
 //
 //     [[add.attachment]]
 //     name = "spoke-7"
@@ -35,7 +36,7 @@ tl::expected<ModelChanges, std::vector<Problem>> read_changes_text(
 tl::expected<ModelChanges, std::vector<Problem>> read_changes(Document document,
                                                               std::optional<ChangeVerb> verb = std::nullopt);
 
-/// "add", "remove" and "replace".
+/// "add", "remove", "replace", "extend" and "reduce".
 std::string_view word_of(ChangeVerb verb);
 std::optional<ChangeVerb> verb_of(std::string_view word);
 

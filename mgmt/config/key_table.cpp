@@ -137,6 +137,8 @@ std::span<const KeySpec> keys() {
   return all;
 }
 
+bool names_members(const KeySpec& key) { return key.list && section_of(key.path) == "group[]"; }
+
 std::string_view section_of(std::string_view path) {
   const size_t dot = path.rfind('.');
   return dot == std::string_view::npos ? std::string_view() : path.substr(0, dot);

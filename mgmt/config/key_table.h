@@ -74,6 +74,9 @@ std::span<const KeySpec> keys();
 /// Keys that no file has, only a change at run time: where a policy rule goes.
 std::span<const KeySpec> change_keys();
 
+/// A part of a group that `extend` and `reduce` change at run time.
+bool names_members(const KeySpec& key);
+
 /// "port[]" of "port[].interface".
 std::string_view section_of(std::string_view path);
 /// "interface" of "port[].interface".

@@ -92,9 +92,9 @@ std::string change_options_markdown() {
   std::string out = "# Options of changes at run time\n\n";
   out += kGenerated;
   out +=
-      "What `weirctl KIND add` and `replace` take; `remove` takes what is marked. [changes.md](changes.md) "
-      "tells how to use "
-      "them,\n[configuration.md](configuration.md) what each key is for.\n\n";
+      "What `weirctl KIND add` and `replace` take; `remove` takes what is marked, `weirctl group extend` and "
+      "`reduce` the name and the lists.\n[changes.md](changes.md) tells how to use "
+      "them, [configuration.md](configuration.md) what each key is for.\n\n";
   for (const std::string_view kind : changeable_kinds()) {
     out +=
         "## `weirctl " + std::string(kind) + "`\n\n| option | `remove` too | value | |\n|---|---|---|---|\n";

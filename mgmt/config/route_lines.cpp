@@ -101,7 +101,7 @@ bool RouteLines::parse_words(RouteLine& line) {
     line.verb = *verb_;
   } else {
     const auto verb = verb_of(word_);
-    if (!verb) {
+    if (!verb || is_of_members(*verb)) {
       return report("",
                     in_quotes(word_) + " is no verb; a line begins with \"add\", \"remove\" or \"replace\"");
     }
@@ -196,6 +196,10 @@ tl::expected<ModelChanges, std::vector<Problem>> read_route_changes(std::string_
                                                                     const std::string& source,
                                                                     std::optional<ChangeVerb> verb) {
   Problems problems;
+  if (verb && is_of_members(*verb)) {
+    problems.add({source, 0, 0}, "", "routes have no members; only groups do");
+    return tl::unexpected(problems.take());
+  }
   RouteLines lines(text, verb, source, problems);
   ModelChanges changes;
   for (RouteLine line; lines.next(line);) changes.push_back({line.verb, route_of(line, source)});

@@ -20,7 +20,9 @@ using Kind = Node::Kind;
 
 constexpr std::array<std::string_view, 7> kChangeable = {"domain", "attachment", "route", "connection",
                                                          "group",  "policy",     "nat"};
-const std::vector<std::string_view> kVerbs = {"add", "remove", "replace"};
+const std::vector<std::string_view> kVerbs = {"add", "remove", "replace", "extend", "reduce"};
+
+bool is_of_members(std::string_view verb) { return verb == "extend" || verb == "reduce"; }
 
 std::string mismatch(const std::string& expected, Kind found) {
   return "expected " + expected + ", found " + std::string(describe(found));
@@ -178,12 +180,18 @@ class Checker {
                         listed(kinds)
                   : "no such kind of thing; there are " + listed(kinds));
     }
+    if (is_of_members(verb) && list.key != "group") {
+      return problems_.add(document_.at_key(list), escaped(path),
+                           "only groups have members that come and go; write [[" + verb + ".group]]");
+    }
     const std::string hint = "a list of tables, each written as [[" + path + "]]";
     if (list.kind != Kind::list) return report(list, path, mismatch(hint, list.kind));
     for (Node& element : list.children) {
       if (problems_.full()) return;
       if (element.kind != Kind::table) {
         report(element, path, mismatch(hint, element.kind));
+      } else if (is_of_members(verb)) {
+        check_members(element, list.key + "[]");
       } else if (verb == "remove") {
         check_removal(element, list.key + "[]");
       } else {
@@ -210,6 +218,21 @@ class Checker {
       if (table.find(leaf_of(key.path)) != nullptr) continue;
       report(table, std::string(key.path), missing(key));
     }
+  }
+
+  /// A group's name and members of it.
+  void check_members(Node& table, const std::string& path) {
+    check_table(table, path);
+    bool any = false;
+    for (Node& member : table.children) {
+      const auto key = keys_.find(path + "." + member.key);
+      if (key == keys_.end() || key->second->identity == Identity::required) continue;
+      any = true;
+      if (names_members(*key->second)) continue;
+      report(member, escaped(path + "." + member.key), "this is no member; [[replace.group]] changes it");
+      table.bad = true;
+    }
+    if (!any && !table.bad) report(table, path, "names no member of the group");
   }
 
   static std::vector<std::string_view> names_of(std::string_view path) {

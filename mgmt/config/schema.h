@@ -16,7 +16,8 @@ namespace weir::config {
 void check_schema(Document& document, Problems& problems);
 
 /// The same of a document of changes: `add`, `remove` and `replace`, each with lists of the things that can
-/// be changed at run time. What a removal says has to be what names the thing.
+/// be changed at run time, and `extend` and `reduce` with lists of groups. What a removal says has to be what
+/// names the thing, what the last two say has to be members.
 void check_changes_schema(Document& document, Problems& problems);
 
 /// "domain", "attachment", "route", "connection", "group", "policy", "nat": what can be changed at run time.

@@ -361,8 +361,11 @@ Result<RoutesView> routes_view(const model::LiveModel& model, const RoutesQuery&
     if (rows.full()) break;
     view.domains.push_back(rows.of(name, record));
   }
-  if (query.domain && !known)
-    return fail(ErrorCode::not_found, "there is no domain \"" + *query.domain + "\"");
+  if (query.domain && !known) {
+    std::vector<std::string_view> names;
+    for (const auto& [name, record] : model.domains()) names.push_back(name);
+    return fail(ErrorCode::not_found, config::no_such("domain", *query.domain, names));
+  }
   view.more = rows.full();
   return view;
 }

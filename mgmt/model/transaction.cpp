@@ -97,8 +97,59 @@ void Transaction::apply(Verb verb, const RulePlace&, const config::Attachment& s
 }
 
 void Transaction::apply(Verb verb, const RulePlace&, const config::Group& subject) {
+  if (config::is_of_members(verb)) return change_members(verb, subject);
   edit(groups_, model_.groups_, subject.name, verb, subject,
        [&] { return "group " + in_quotes(subject.name); });
+}
+
+namespace {
+
+std::string text_of(const std::string& name) { return name; }
+std::string text_of(const net::Prefix& prefix) { return net::to_string(prefix); }
+
+/// Puts `members` behind `list`, or takes them out of it. Says what of them is there already, or is not.
+template <typename Member, typename Say>
+void change_list(ChangeVerb verb, const std::vector<Member>& members, std::vector<Member>& list,
+                 const Say& say) {
+  if (members.empty()) return;
+  std::set<Member> known(list.begin(), list.end());
+  const bool joins = verb == ChangeVerb::extend;
+  for (const Member& member : members) {
+    const bool done = joins ? known.insert(member).second : known.erase(member) != 0;
+    if (!done) say(in_quotes(text_of(member)));
+    if (done && joins) list.push_back(member);
+  }
+  if (!joins) std::erase_if(list, [&](const Member& member) { return !known.contains(member); });
+}
+
+}  // namespace
+
+void Transaction::change_members(Verb verb, const config::Group& subject) {
+  const auto edited = groups_.find(subject.name);
+  const auto record = model_.groups_.find(subject.name);
+  const config::Group* group = edited != groups_.end()
+                                   ? (edited->second.after ? &*edited->second.after : nullptr)
+                               : record != model_.groups_.end() ? &record->second.config
+                                                                : nullptr;
+  if (group == nullptr) {
+    std::vector<std::string_view> names;
+    for (const config::Group* known : groups()) names.push_back(known->name);
+    return problem(subject.where, "group[].name", config::no_such("group", subject.name, names));
+  }
+  config::Group next = *group;
+  const auto change = [&](const char* key, const auto& members, auto& list) {
+    change_list(verb, members, list, [&](const std::string& member) {
+      problem(subject.where, std::string("group[].") + key,
+              "group " + in_quotes(subject.name) +
+                  (verb == ChangeVerb::extend ? " has " + member + " already" : " has no " + member));
+    });
+  };
+  change("domains", subject.domains, next.domains);
+  change("attachments", subject.attachments, next.attachments);
+  change("prefixes", subject.prefixes, next.prefixes);
+  change("groups", subject.groups, next.groups);
+  next.where = subject.where;
+  apply(Verb::replace, {}, next);
 }
 
 void Transaction::apply(Verb verb, const RulePlace&, const config::Connection& subject) {

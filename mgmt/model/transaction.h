@@ -179,6 +179,7 @@ class Transaction {
   void apply(Verb verb, const RulePlace& place, const config::Route& subject);
   void apply(Verb verb, const RulePlace& place, const config::Connection& subject);
   void apply(Verb verb, const RulePlace& place, const config::Group& subject);
+  void change_members(Verb verb, const config::Group& subject);
   void apply(Verb verb, const RulePlace& place, const config::PolicyRule& subject);
   void apply(Verb verb, const RulePlace& place, const config::Nat& subject);
   /// What an ordered list of the model becomes by a file.
@@ -202,6 +203,8 @@ class Transaction {
   // As it will be.
   const config::Attachment* attachment(const std::string& name) const;
   bool has_domain(const std::string& name) const;
+  /// kind: "domain" or "attachment".
+  std::string no_such(const char* kind, const std::string& name) const;
   dataplane::DomainId domain_id(const std::string& name) const;
 
   void check_domains();

@@ -23,8 +23,6 @@ std::string count(size_t n, const char* one, const char* many) {
   return std::to_string(n) + " " + (n == 1 ? one : many);
 }
 
-std::string no_domain(const std::string& name) { return config::no_such("domain", name); }
-
 std::vector<std::string> domains_of(const config::Nat& rule) {
   std::vector<std::string> names = rule.from;
   names.push_back(rule.domain);
@@ -53,6 +51,29 @@ DomainId Transaction::domain_id(const std::string& name) const {
   if (const DomainRecord* record = model_.domain(name)) return record->id;
   const auto id = new_domains_.find(name);
   return id != new_domains_.end() ? id->second : DomainId{};
+}
+
+/// That it will not be there, and what resembles it; not once more has been found wrong than anybody reads,
+/// since that looks through all names.
+std::string Transaction::no_such(const char* kind, const std::string& name) const {
+  constexpr size_t kNearestTold = 16;
+  std::vector<std::string_view> names;
+  const auto gather = [&](const auto& edits, const auto& records) {
+    for (const auto& [its, edit] : edits) {
+      if (edit.after) names.push_back(its);
+    }
+    for (const auto& [its, record] : records) {
+      if (!edits.contains(its)) names.push_back(its);
+    }
+  };
+  if (problems_.size() < kNearestTold) {
+    if (kind == std::string_view("domain")) {
+      gather(domains_, model_.domains_);
+    } else {
+      gather(attachments_, model_.attachments_);
+    }
+  }
+  return config::no_such(kind, name, names);
 }
 
 std::vector<Problem> Transaction::check() {
@@ -201,7 +222,7 @@ void Transaction::check_remote_end(const config::Attachment& a) {
 
 void Transaction::check_attachment(const AttachmentEdit& edit) {
   const config::Attachment& a = *edit.after;
-  if (!has_domain(a.domain)) problem(a.where, "attachment[].domain", no_domain(a.domain));
+  if (!has_domain(a.domain)) problem(a.where, "attachment[].domain", no_such("domain", a.domain));
   if (std::string why = local_end_problem(a, model_.facts_); !why.empty()) {
     problem(a.local_where.file.empty() ? a.where : a.local_where, "", std::move(why));
   }
@@ -351,7 +372,7 @@ void Transaction::check_route(const std::string& domain, const net::Prefix& pref
       std::find_if(edit.members.rbegin(), edit.members.rend(), [](const Member& m) { return m.is_new; });
   const config::Location& where =
       newest != edit.members.rend() ? newest->route->where : edit.members.front().route->where;
-  if (!has_domain(domain)) return problem(where, "route[].domain", no_domain(domain));
+  if (!has_domain(domain)) return problem(where, "route[].domain", no_such("domain", domain));
   if (!edit.on_link.empty()) {
     return problem(where, "route[].prefix",
                    net::to_string(prefix) + " is a gateway subnet of attachment " + in_quotes(edit.on_link) +
@@ -388,7 +409,7 @@ void Transaction::check_member(const std::string& domain, const Member& member) 
   }
   const config::Attachment* a = attachment(route.attachment);
   if (a == nullptr) {
-    const std::string which = config::no_such("attachment", route.attachment);
+    const std::string which = no_such("attachment", route.attachment);
     return problem(route.where, "route[].attachment",
                    member.is_new ? which : "route " + name_of(route) + ": " + which);
   }
@@ -409,7 +430,7 @@ void Transaction::check_connections() {
     if (!edit.after) continue;
     const config::Connection& c = *edit.after;
     for (const std::string& name : {c.a, c.b}) {
-      if (!has_domain(name)) problem(c.where, "connection[].domains", no_domain(name));
+      if (!has_domain(name)) problem(c.where, "connection[].domains", no_such("domain", name));
     }
     if (c.a == c.b) {
       problem(c.where, "connection[].domains", "a domain is always connected to itself; name another one");
@@ -501,10 +522,10 @@ void Transaction::check_group(const config::Group& group) {
             "group " + in_quotes(group.name) + " names " + in_quotes(name) + ", which would not be there");
   };
   for (const std::string& name : group.domains) {
-    if (!has_domain(name)) missing(".domains", name, no_domain(name));
+    if (!has_domain(name)) missing(".domains", name, no_such("domain", name));
   }
   for (const std::string& name : group.attachments) {
-    if (attachment(name) == nullptr) missing(".attachments", name, config::no_such("attachment", name));
+    if (attachment(name) == nullptr) missing(".attachments", name, no_such("attachment", name));
   }
   if (!is_new) return;
   say("", config::misfit_of_parts(group));
@@ -534,10 +555,6 @@ void Transaction::check_group_cycles() {
 
 void Transaction::check_policy() {
   const auto& profiles = settings().profiles;
-  const auto has_profile = [&](const std::string& name) {
-    return std::any_of(profiles.begin(), profiles.end(),
-                       [&](const config::Profile& p) { return p.name == name; });
-  };
   if (settings_) {
     for (const config::Profile& p : profiles) {
       const auto rules = settings_->rulesets.find(p.name);
@@ -557,6 +574,7 @@ void Transaction::check_policy() {
   if (std::string why = config::misfit_of_timeouts(rules); !why.empty())
     problem({}, "policy[].timeouts", std::move(why));
   const KnownNames groups = names_of(this->groups()), services("service", settings().services);
+  const KnownNames known_profiles("profile", profiles);
   for (const config::PolicyRule* at : rules) {
     const config::PolicyRule& rule = *at;
     const auto say = [&](std::string key, std::string why) {
@@ -564,9 +582,9 @@ void Transaction::check_policy() {
         problem(rule.where, "policy[]." + key, "rule " + in_quotes(rule.id) + ": " + std::move(why));
     };
     for (const std::string& name : rule.from.domains)
-      say("from.domains", has_domain(name) ? "" : no_domain(name));
+      say("from.domains", has_domain(name) ? "" : no_such("domain", name));
     for (const std::string& name : rule.to.domains)
-      say("to.domains", has_domain(name) ? "" : no_domain(name));
+      say("to.domains", has_domain(name) ? "" : no_such("domain", name));
     for (const std::string& name : rule.from.groups) say("from.groups", groups.missing(name));
     for (const std::string& name : rule.to.groups) say("to.groups", groups.missing(name));
     for (const std::string& name : rule.services) say("services", services.missing(name));
@@ -580,8 +598,8 @@ void Transaction::check_policy() {
     if (rule.action != config::PolicyAction::inspect) continue;
     if (rule.profile.empty()) {
       say("profile", "missing; action \"inspect\" needs a profile");
-    } else if (!has_profile(rule.profile)) {
-      say("profile", config::no_such("profile", rule.profile));
+    } else {
+      say("profile", known_profiles.missing(rule.profile));
     }
   }
 }
@@ -604,7 +622,7 @@ void Transaction::check_nat() {
     rules.push_back(&rule);
     for (const std::string& name : domains_of(rule)) {
       if (!has_domain(name))
-        problem(rule.where, "nat[]", "nat rule " + in_quotes(rule.name) + ": " + no_domain(name));
+        problem(rule.where, "nat[]", "nat rule " + in_quotes(rule.name) + ": " + no_such("domain", name));
     }
   }
   config::NatSurroundings around;

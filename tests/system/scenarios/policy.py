@@ -192,7 +192,11 @@ def groups_at_run_time(world):
     expect("~ group clients" in hub.ctl("config", "diff").stdout, hub.ctl("config", "diff").stdout)
     with tcp_connect(a.namespace, b.address, 80) as client:
         expect(echo_works(client), "who is in the group now does not reach the server")
-        hub.ctl("group", "replace", "clients", "--prefixes", "10.99.0.0/16")
+        hub.ctl("group", "extend", "clients", "--prefixes", "10.99.0.0/16,10.98.0.0/16")
+        refused = hub.ctl("group", "reduce", "clients", "--attachments", a.name, check=False)
+        expect(refused.returncode != 0 and "has no" in refused.stderr, f"no member of the group leaves it: {refused}")
+        expect(echo_works(client), "the session is cut though its end stays in the group")
+        hub.ctl("group", "reduce", "clients", "--groups", "spoke-a", "--prefixes", "10.98.0.0/16")
         before = hub.drops()
         client.settimeout(1.0)
         client.sendall(b"still there?")

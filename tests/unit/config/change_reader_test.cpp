@@ -11,7 +11,7 @@
 namespace weir::config::test {
 namespace {
 
-constexpr const char* kVerbNames[] = {"add", "remove", "replace"};
+constexpr const char* kVerbNames[] = {"add", "remove", "replace", "extend", "reduce"};
 
 std::string describe(const ModelChange& change) {
   std::string text = kVerbNames[static_cast<size_t>(change.verb)];
@@ -125,12 +125,10 @@ TEST(ChangeReader, NamesWhatIsWrongInTheWordsOfTheFile) {
   const Row rows[] = {
       {"an unknown verb", "[[change.route]]\n",
        "batch.toml:1:3: change: changes stand in lists such as [[add.route]]; the verbs are \"add\", "
-       "\"remove\" and "
-       "\"replace\"\n"},
+       "\"remove\", \"replace\", \"extend\" and \"reduce\"\n"},
       {"a configuration", "[[domain]]\nname = \"x\"\n",
        "batch.toml:1:3: domain: changes stand in lists such as [[add.route]]; the verbs are \"add\", "
-       "\"remove\" and "
-       "\"replace\"\n"},
+       "\"remove\", \"replace\", \"extend\" and \"reduce\"\n"},
       {"a kind that only the file changes", "[[add.port]]\n[[add.profile]]\n",
        "batch.toml:1:7: add.port: this is changed in the file, by a reload or a restart; at run time there "
        "are "
@@ -181,6 +179,23 @@ TEST(ChangeReader, PlacesOfRulesAreNoKeysOfTheFile) {
   const std::string problems =
       problems_of(text_of(Base::policy) + "[[policy]]\nid = \"a\"\naction = \"deny\"\nbefore = \"b\"\n");
   EXPECT_NE(problems.find("policy[].before: no such key"), std::string::npos) << problems;
+}
+
+TEST(ChangeReader, MembersOfGroupsComeAndGo) {
+  EXPECT_EQ(read("[[extend.group]]\nname = \"a\"\nprefixes = [\"10.0.0.0/8\"]\ngroups = [\"b\"]\n"
+                 "[[reduce.group]]\nname = \"b\"\nattachments = [\"s\"]\n"),
+            "extend a\nreduce b\n");
+  EXPECT_EQ(read("[[extend.group]]\nname = \"a\"\n"),
+            "batch.toml:1:1: group[]: names no member of the group\n");
+  EXPECT_EQ(read("[[reduce.group]]\nname = \"a\"\nmatch = \"web\"\n"),
+            "batch.toml:3:9: group[].match: this is no member; [[replace.group]] changes it\n");
+  EXPECT_EQ(
+      read("[[extend.route]]\ndomain = \"a\"\n"),
+      "batch.toml:1:10: extend.route: only groups have members that come and go; write [[extend.group]]\n");
+  EXPECT_EQ(read("[[extend.group]]\nprefixes = [\"10.0.0.0/8\"]\n"),
+            "batch.toml:1:1: group[].name: missing; it has to be a name of 1 to 32 letters, digits, \"-\", "
+            "\"_\" and "
+            "\".\"\n");
 }
 
 TEST(ChangeReader, EveryKindCanBeNamedAndItsKeysAreLive) {

@@ -262,6 +262,27 @@ TEST(ApiHandlers, PathParameters) {
       {"port too large",
        {{"from", "10.1.0.5"}, {"to", "10.2.0.5"}, {"proto", "tcp"}, {"port", "65536"}},
        "port"},
+      // What a rule cannot ask for no session has, and a session has no patterns.
+      {"no name",
+       {{"from", "10.1.0.5"}, {"to", "10.2.0.5"}, {"proto", "tcp"}, {"port", "80"}, {"sni", ""}},
+       "sni: \"\": the name is empty"},
+      {"a pattern",
+       {{"from", "10.1.0.5"},
+        {"to", "10.2.0.5"},
+        {"proto", "tcp"},
+        {"port", "80"},
+        {"http_host", "*.example.org"}},
+       "http_host: \"*.example.org\": a session has a name, not a pattern"},
+      {"no application",
+       {{"from", "10.1.0.5"}, {"to", "10.2.0.5"}, {"proto", "tcp"}, {"port", "80"}, {"app", "kong"}},
+       "app: \"kong\": expected one of kong-cluster"},
+      {"no SPIFFE ID",
+       {{"from", "10.1.0.5"},
+        {"to", "10.2.0.5"},
+        {"proto", "tcp"},
+        {"port", "80"},
+        {"spiffe", "demo/backend"}},
+       "spiffe: \"demo/backend\": a SPIFFE ID begins with"},
   };
   for (const Row& row : rows) {
     const auto query = api::parse_path_query(parameters(row.in));

@@ -14,7 +14,7 @@ using api::Json;
 using config::ModelChange;
 
 std::string describe(const config::ModelChanges& changes) {
-  constexpr const char* kVerbNames[] = {"add ", "remove ", "replace "};
+  constexpr const char* kVerbNames[] = {"add ", "remove ", "replace ", "extend ", "reduce "};
   std::string text;
   for (const ModelChange& change : changes) {
     text += kVerbNames[static_cast<size_t>(change.verb)];
@@ -258,6 +258,10 @@ TEST(CliChanges, ProblemsNameTheOption) {
 
 TEST(CliChanges, WhatTheCommandLineItselfRefuses) {
   EXPECT_EQ(Line({"route"}).error, "a verb is missing (add, remove or replace), or --batch FILE");
+  EXPECT_EQ(Line({"group"}).error,
+            "a verb is missing (add, remove, replace, extend or reduce), or --batch FILE");
+  EXPECT_NE(Line({"route", "extend", "prod"}).error, "");
+  EXPECT_NE(Line({"group", "extend", "g", "--match", "web"}).error, "");
   EXPECT_EQ(Line({"route", "add", "prod", "--batch", "x"}).error,
             "--batch goes without the options of a single one");
   EXPECT_NE(Line({"route", "add", "--batch", "/no/such/file"}).error.find("/no/such/file"),

@@ -146,8 +146,10 @@ TEST_F(PathTest, SourceThatNobodyHas) {
   const auto here = explain_path(*hub_.snapshot, {"prod", ip("10.9.0.5"), ip("10.2.0.5"), 6, 80});
   ASSERT_TRUE(here);
   EXPECT_EQ(here->reason, "reverse_path");
-  EXPECT_EQ(explain_path(*hub_.snapshot, {"nope", ip("10.1.0.5"), ip("10.2.0.5"), 6, 80}).error().code,
-            ErrorCode::not_found);
+  const auto nope = explain_path(*hub_.snapshot, {"prd", ip("10.1.0.5"), ip("10.2.0.5"), 6, 80});
+  ASSERT_FALSE(nope);
+  EXPECT_EQ(nope.error().code, ErrorCode::not_found);
+  EXPECT_EQ(nope.error().message, "no domain is called \"prd\"; the nearest is \"prod\"");
 }
 
 TEST_F(PathTest, AmbiguousSourceListsTheDomains) {

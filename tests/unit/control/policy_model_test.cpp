@@ -169,6 +169,47 @@ TEST_F(PolicyModel, GroupsChangeAtRunTime) {
   EXPECT_EQ(version("prod", "prod"), last) << "it has what it had";
 }
 
+TEST_F(PolicyModel, MembersOfAGroupComeAndGoAtRunTime) {
+  hub.use(network(
+      "[[group]]\nname = \"a\"\nprefixes = [\"10.0.0.0/24\"]\nmatch = \"late\"\ncomment = \"kept\"\n" +
+      rule("in", "from = { domains = [\"prod\"], groups = [\"a\"] }\nto = { domains = [\"prod\"] }")));
+  const auto a = [&]() -> const config::Group& { return hub.live->groups().find("a")->second.config; };
+  EXPECT_EQ(decides(1, 0), "none");
+  EXPECT_EQ(change("[[extend.group]]\nname = \"a\"\nattachments = [\"s1\"]\nprefixes = [\"10.77.0.0/16\"]\n"),
+            "");
+  EXPECT_EQ(decides(1, 0), "in");
+  EXPECT_EQ(a().match, "late");
+  EXPECT_EQ(a().comment, "kept");
+  EXPECT_EQ(a().prefixes.size(), 2u);
+  EXPECT_EQ(change("[[reduce.group]]\nname = \"a\"\nprefixes = [\"10.0.0.0/24\"]\n"), "");
+  EXPECT_EQ(decides(0, 1), "none");
+  EXPECT_EQ(decides(1, 0), "in");
+  // All of a transaction, or nothing; what it adds itself counts.
+  EXPECT_EQ(change("[[add.group]]\nname = \"b\"\ndomains = [\"prod\"]\n"
+                   "[[extend.group]]\nname = \"b\"\ngroups = [\"a\"]\n"
+                   "[[reduce.group]]\nname = \"b\"\ndomains = [\"prod\"]\n"),
+            "");
+  EXPECT_EQ(hub.live->groups().find("b")->second.config.groups, std::vector<std::string>{"a"});
+  const auto refused = [&](const std::string& text, const std::string& why) {
+    const config::Group before = a();
+    EXPECT_EQ(change(text), why);
+    EXPECT_TRUE(config::same(a(), before));
+  };
+  refused("[[extend.group]]\nname = \"aa\"\nprefixes = [\"10.0.0.0/24\"]\n",
+          "group[].name: no group is called \"aa\"; the nearest is \"a\"");
+  refused("[[extend.group]]\nname = \"a\"\nprefixes = [\"10.5.0.0/24\", \"10.77.0.0/16\"]\n",
+          "group[].prefixes: group \"a\" has \"10.77.0.0/16\" already");
+  refused("[[reduce.group]]\nname = \"a\"\nattachments = [\"s0\"]\n",
+          "group[].attachments: group \"a\" has no \"s0\"");
+  refused("[[extend.group]]\nname = \"a\"\nattachments = [\"s9\"]\n",
+          "group[].attachments: group \"a\": no attachment is called \"s9\"; the nearest is \"s0\"");
+  refused("[[extend.group]]\nname = \"a\"\ngroups = [\"b\"]\n",
+          "group[].groups: groups contain each other: \"a\" contains \"b\" contains \"a\"");
+  refused(
+      "[[reduce.group]]\nname = \"b\"\ngroups = [\"a\"]\n",
+      "group[]: group \"b\": the group is empty; it needs domains, attachments, prefixes, groups or match");
+}
+
 TEST_F(PolicyModel, ATagOfAGroupMadeAtRunTimeFollowsAttachments) {
   hub.use(network(""));
   EXPECT_EQ(change("[[add.group]]\nname = \"late\"\nmatch = \"late\"\n"
@@ -197,9 +238,10 @@ TEST_F(PolicyModel, GroupsAtRunTimeAreHeldToTheSame) {
   refused(
       add,
       "group[]: group \"x\": the group is empty; it needs domains, attachments, prefixes, groups or match");
-  refused(add + "domains = [\"prd\"]\n", "group[].domains: group \"x\": no domain is called \"prd\"");
+  refused(add + "domains = [\"prd\"]\n",
+          "group[].domains: group \"x\": no domain is called \"prd\"; the nearest is \"prod\"");
   refused(add + "attachments = [\"s7\"]\n",
-          "group[].attachments: group \"x\": no attachment is called \"s7\"");
+          "group[].attachments: group \"x\": no attachment is called \"s7\"; the nearest is \"s0\"");
   refused(add + "groups = [\"client\"]\n",
           "group[].groups: group \"x\": no group is called \"client\"; the nearest is \"clients\"");
   refused(add + "groups = [\"x\"]\n", "group[].groups: groups contain each other: \"x\" contains \"x\"");

@@ -175,7 +175,7 @@ TEST_F(NatModel, WhatDoesNotFitIsRefusedAsAWhole) {
   EXPECT_EQ(
       hub_.transact(
           {{ChangeVerb::add, overlapping, {}}, {ChangeVerb::add, lost, {}}, {ChangeVerb::add, own, {}}}),
-      (Names{"nat rule \"again\": no domain is called \"rid\"",
+      (Names{"nat rule \"again\": no domain is called \"rid\"; the nearest is \"red\"",
              "nat rule \"lost\": 203.0.113.0/29 is in no subnet and no route of domain \"blue\", so nothing "
              "could ever come back",
              "nat rule \"own\": 10.2.0.1 is the hub's own address in attachment \"b\", where it has no "

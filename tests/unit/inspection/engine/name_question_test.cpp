@@ -1,5 +1,6 @@
 // What policy rules ask of names: patterns that are none, what fits, and how several kinds answer together.
 #include "inspection/names/name_question.h"
+#include "inspection/names/told_name.h"
 
 #include <gtest/gtest.h>
 
@@ -33,6 +34,26 @@ TEST(NamePattern, RefusesWhatIsNone) {
     const PatternRead read = read_name_pattern(row.kind, row.text);
     EXPECT_FALSE(read.pattern) << row.text;
     EXPECT_NE(read.wrong.find(row.wrong), std::string::npos) << row.text << ": " << read.wrong;
+  }
+}
+
+TEST(NamePattern, ANameIsWhatARuleMayAskForWithoutAStar) {
+  const BadRow bad[] = {{NameKind::sni, "", "empty"},
+                        {NameKind::sni, ".", "empty"},
+                        {NameKind::sni, "a b", "blanks"},
+                        {NameKind::http_host, "*", "not a pattern"},
+                        {NameKind::kuma_service, "back*", "not a pattern"},
+                        {NameKind::app, "kong", "expected one of"},
+                        {NameKind::spiffe_server, "demo", "begins with spiffe://"}};
+  for (const BadRow& row : bad)
+    EXPECT_NE(misfit_of_told_name(row.kind, row.text).find(row.wrong), std::string::npos) << row.text;
+  const std::pair<NameKind, std::string> good[] = {{NameKind::sni, "WWW.example.org."},
+                                                   {NameKind::app, "tls"},
+                                                   {NameKind::kuma_mesh, "demo"},
+                                                   {NameKind::spiffe, "spiffe://demo/backend"}};
+  for (const auto& [kind, text] : good) {
+    EXPECT_EQ(misfit_of_told_name(kind, text), "") << text;
+    EXPECT_TRUE(read_name_pattern(kind, text).pattern) << text;
   }
 }
 
