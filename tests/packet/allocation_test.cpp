@@ -7,6 +7,7 @@
 #include <fstream>
 #include <new>
 
+#include "tests/packet/nat_spokes.h"
 #include "tests/packet/spokes.h"
 #include "tests/packet/test_hub.h"
 
@@ -174,6 +175,85 @@ TEST(NoAllocation, TheDataPath) {
   for (const char* must :
        {"forwarded", "answered", "punted", "handed_over", "sessions_expired", "resets_sent",
         "drop inspect_drop", "drop no_connection", "drop session_table_full", "drop inner_truncated"}) {
+    EXPECT_TRUE(moved.contains(must)) << must << " did not happen, so nothing is shown for it";
+  }
+}
+
+/// Red reaches blue's hosts of IPv4 by NAT64, and is seen there with another prefix of IPv6 (NPTv6).
+dataplane::NatRules both_families(const SnapshotBuilder& b, uint16_t workers) {
+  dataplane::NatRules rules = pool_rules(b, workers, "10.2.0.100", "10.2.0.100");
+  rules.pools[0].prefix64 = *net::parse_prefix("64:ff9b::/96");
+  rules.pools[0].destinations = {*net::parse_prefix("10.2.0.0/24")};
+  dataplane::StaticRule neutral;
+  neutral.domain = b.domain_id("red");
+  neutral.inside = *net::parse_prefix("2001:db8:1::/64");
+  neutral.outside = *net::parse_prefix("2001:db8:a::/64");
+  neutral.seen_by = {b.domain_id("blue")};
+  neutral.nptv6 = true;
+  rules.fixed.push_back(neutral);
+  return rules;
+}
+
+Bytes without_ethernet(const Bytes& inner_frame) { return {inner_frame.begin() + 14, inner_frame.end()}; }
+
+TEST(NoAllocation, TranslationOfIpv6) {
+  constexpr unsigned kWorkers = 2;
+  constexpr const char *kB6 = "64:ff9b::a02:5", *kPool = "10.2.0.100", *kSeen6 = "2001:db8:a:0:fff6::5";
+  SnapshotBuilder b = open_network(kWorkers);
+  b.nat(both_families(b, kWorkers));
+  TestHub hub(b.build(), {.workers = kWorkers, .sessions = 64, .flow_events = true});
+  // Also what their answers have to be like is known only once they have left.
+  std::vector<Bytes> frames;
+  const auto passes = [&](const Bytes& frame) {
+    const std::vector<Bytes> got = hub.pass_through(frame, 0);
+    EXPECT_EQ(got.size(), 1u) << "frame " << frames.size();
+    frames.push_back(frame);
+    return got.empty() ? Bytes(200) : got[0];
+  };
+  const Ends to_four = {kA.host6, kB6}, to_six = {kA.host6, kB.host6}, from_six = {kB.host6, kSeen6},
+             from_four = {kB.host4, kPool};
+  const auto error = [](uint8_t type, uint8_t code, const Bytes& got) {
+    return
+        [=, quoted = without_ethernet(inner_of(got))](PacketBuilder& p) { p.icmp_error(type, code, quoted); };
+  };
+  const Bytes asked = passes(sent_by(kA, to_four, udp(5'000, 53)));
+  const Bytes answered = passes(sent_by(kB, from_four, udp(53, source_port(asked), "answer")));
+  passes(sent_by(kB, from_four, error(3, 1, asked)));
+  passes(sent_by(kA, to_four, error(1, 4, answered)));
+  const Bytes syn = passes(sent_by(kA, to_four, tcp(kSyn, 7, 0, "", 5'001, 80)));
+  passes(sent_by(kB, from_four, tcp(kSyn | kAck, 9, 8, "", 80, source_port(syn))));
+  const Bytes ping = passes(sent_by(kA, to_four, echo()));
+  passes(sent_by(kB, from_four, echo(identifier(ping), 1, true)));
+  const Bytes neutral = passes(sent_by(kA, to_six, udp(5'000, 53)));
+  passes(sent_by(kB, from_six, udp(53, 5'000, "answer")));
+  passes(sent_by(kB, from_six, error(1, 4, neutral)));
+  passes(sent_by(kA, to_six, echo(78)));
+  passes(sent_by(kB, from_six, tcp(kSyn)));
+  frames.push_back(sent_by(kA, {kA.host6, "64:ff9b::a09:5"}, udp()));  // outside of the rule
+  frames.push_back(sent_by(kB, {kB.host6, "2001:db8:a::"}, udp()));    // an address without another
+  frames.push_back(sent_by(kB, from_four, udp(53, 9, "nobody's port")));
+  for (int round = 0; round < 3; ++round) {
+    for (uint16_t queue = 0; queue < kWorkers; ++queue) {
+      for (const Bytes& frame : frames) hub.inject(frame, queue);
+      for (uint16_t port = 1; port < 60; ++port) {
+        hub.inject(sent_by(kA, to_four, udp(port, 53)), queue);
+        hub.inject(sent_by(kA, to_six, udp(port, 53)), queue);
+      }
+    }
+    turn_without_allocating(hub, kWorkers);
+    hub.plane().publish(b.build());  // sessions are decided again
+    hub.plane().housekeeping();
+    for (const Bytes& frame : frames) hub.inject(frame, 1);
+    turn_without_allocating(hub, kWorkers);
+    hub.pass_seconds(4'000);  // expiry: ports are given back
+    turn_without_allocating(hub, kWorkers);
+    hub.plane().take_notes(64);
+    hub.port().collect();
+    hub.events();
+  }
+  const Counts moved = hub.moved();
+  for (const char* must : {"forwarded", "handed_over", "sessions_expired", "drop nat_unmapped",
+                           "drop nat_closed", "drop session_table_full"}) {
     EXPECT_TRUE(moved.contains(must)) << must << " did not happen, so nothing is shown for it";
   }
 }
