@@ -115,6 +115,8 @@ void SessionNames::take_http(Transaction& http) {
 
 void SessionNames::take_quic(const QuicTransaction& quic) {
   if (quic.direction() != kServer) return;
+  // A hello with keys that withstand quantum computers takes two datagrams, which may come in any order.
+  if (!quic.hello().seen && quic.cyu().empty()) return take_app(AppProtocol::quic, {});
   know(NameKind::sni, text(quic.server_name()));
   take_app(AppProtocol::quic, {});
   give_up();
