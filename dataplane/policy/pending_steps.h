@@ -4,7 +4,7 @@
 // anything in them pass, so that a handshake completes; the first one with something in it is read, and waits
 // with all that follow until the name is known or given up. Then they all go on, in order, or none does. What
 // is a handshake itself, behind which the name stands (of TLS before its certificates, CONNECT), passes too,
-// with all that waits.
+// with all that waits. What went on so is inspected later, if the rule is one that inspects.
 // Pure.
 #pragma once
 

@@ -146,9 +146,24 @@ Next end_session_by(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, bool tell
   return Next::drop(reason);
 }
 
+bool has_bad_checksum(rte_mbuf* mbuf, const Whole& whole, const Profile& profile) {
+  return profile.verify_checksums && whole.payload != whole.transport &&
+         !transport_checksum_right(mbuf, meta_of(mbuf), whole.message());
+}
+
+inspection::Verdict judge(WorkerContext& ctx, SessionIndex session, const Profile& profile,
+                          inspection::Packet& packet) {
+  if (!packet.checksum_bad) ctx.counters.inspected_packets.add();
+  packet.wall_seconds = wall_seconds(ctx);
+  SessionSink sink(ctx, session);
+  const inspection::FlowHandle flow{ctx.sessions->cold(session).flow};
+  const inspection::Verdict verdict = ctx.inspector->inspect(flow, rules_in_use(ctx, profile), packet, sink);
+  ctx.inspect_work_left -= std::min(ctx.inspect_work_left, verdict.work);
+  return verdict;
+}
+
 Next inspect_now(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Profile& profile) {
   const PacketMeta& meta = meta_of(mbuf);
-  const inspection::FlowHandle flow{ctx.sessions->cold(meta.session).flow};
   Whole whole = whole_of(mbuf);
   if (meta.fragment) [[unlikely]] {
     WholeDatagram datagram;
@@ -160,8 +175,7 @@ Next inspect_now(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Profil
     whole = whole_of(meta, datagram);
   }
   const bool urgent = meta.protocol() == net::kProtoTcp && (flags_of(whole.message()) & kUrg) != 0;
-  const bool checksum_bad = profile.verify_checksums && whole.payload != whole.transport &&
-                            !transport_checksum_right(mbuf, meta, whole.message());
+  const bool checksum_bad = has_bad_checksum(mbuf, whole, profile);
   if (urgent && profile.enforces) [[unlikely]] {
     if (meta.fragment) {
       drop_inspected(ctx, DropReason::inspect_unsafe);
@@ -169,8 +183,6 @@ Next inspect_now(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Profil
     }
     if (!checksum_bad) clear_urgent(mbuf, meta);
   }
-  if (!checksum_bad) ctx.counters.inspected_packets.add();
-  SessionSink sink(ctx, meta.session);
   inspection::Packet packet = packet_of(meta, whole, ctx.now);
   packet.rebuilt = meta.fragment;
   if (!meta.fragment && meta.protocol() == net::kProtoTcp) {
@@ -180,9 +192,7 @@ Next inspect_now(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, const Profil
   if (!meta.fragment && !profile.watches)
     packet.work_budget = std::min(ctx.inspect_limits.packet_work, ctx.inspect_work_left);
   packet.checksum_bad = checksum_bad;
-  packet.wall_seconds = wall_seconds(ctx);
-  const inspection::Verdict verdict = ctx.inspector->inspect(flow, rules_in_use(ctx, profile), packet, sink);
-  ctx.inspect_work_left -= std::min(ctx.inspect_work_left, verdict.work);
+  const inspection::Verdict verdict = judge(ctx, meta.session, profile, packet);
   if (verdict.action == inspection::Action::wait) return Next::kept();
   if (verdict.rewritten) fill_tcp_checksum(mbuf, meta);
   if (meta.fragment) [[unlikely]]
@@ -286,6 +296,24 @@ void append_resets(WorkerContext& ctx, Burst& burst) {
 
 inspection::Packet packet_of(rte_mbuf* mbuf, NanoTime now) {
   return packet_of(meta_of(mbuf), whole_of(mbuf), now);
+}
+
+void inspect_sent(WorkerContext& ctx, rte_mbuf* mbuf) {
+  const PacketMeta& meta = meta_of(mbuf);
+  Session& session = ctx.sessions->at(meta.session);
+  if ((session.flags & (Session::kInspected | Session::kDropped)) != Session::kInspected) return;
+  const Profile& profile = ctx.snapshot->profiles[session.profile];
+  const Whole whole = whole_of(mbuf);
+  inspection::Packet packet = packet_of(meta, whole, ctx.now);
+  packet.checksum_bad = has_bad_checksum(mbuf, whole, profile);
+  const inspection::Verdict verdict = judge(ctx, meta.session, profile, packet);
+  if (verdict.action == inspection::Action::pass) {
+    if (verdict.bypass) bypass_session(ctx, meta.session);
+  } else if (verdict.action == inspection::Action::drop_session) {
+    // Its ends are told as they go on: the place of this packet in the stream is one that they have passed.
+    drop_session(ctx, meta.session);
+    if (profile.on_drop == OnDrop::reset || verdict.reject) session.flags |= Session::kResetOnDrop;
+  }
 }
 
 void inspect(WorkerContext& ctx, Burst& burst) {

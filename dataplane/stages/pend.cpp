@@ -90,12 +90,44 @@ void end_uninspected(WorkerContext& ctx, SessionIndex index) {
   end_session(ctx, index, inspection::FlowEnd::dropped);
 }
 
+/// The session's rule may come to be one that inspects: a copy of what goes on before is kept for it. Its
+/// names are given up if it cannot be, so that nothing more goes on unseen.
+void keep_sent(WorkerContext& ctx, SessionIndex index, rte_mbuf* mbuf) {
+  if (ctx.snapshot->profiles.empty() || meta_of(mbuf).fragment) return;
+  const PendingIndex own = ctx.sessions->cold(index).pending;
+  if (ctx.pending->given_up(own)) return;
+  rte_mbuf* const copy = rte_pktmbuf_copy(mbuf, mbuf->pool, 0, UINT32_MAX);
+  if (copy != nullptr) {
+    meta_of(copy) = meta_of(mbuf);
+    if (ctx.pending->keep_sent(own, copy)) return note_counts(ctx);
+    rte_pktmbuf_free(copy);
+  }
+  ctx.counters.pending_given_up.add();
+  ctx.pending->give_up(own);
+}
+
+/// What it sent while nobody knew that it is to be inspected, is.
+void inspect_sent(WorkerContext& ctx, SessionIndex index) {
+  ctx.pending->for_each_sent(ctx.sessions->cold(index).pending,
+                             [&](rte_mbuf* mbuf) { inspect_sent(ctx, mbuf); });
+}
+
+/// Begins a stream; other packets without anything in them say nothing that later ones do not.
+bool is_syn(rte_mbuf* mbuf) {
+  const PacketMeta& meta = meta_of(mbuf);
+  if (meta.protocol() != net::kProtoTcp || meta.fragment) return false;
+  const uint8_t* const tcp = data_of(mbuf) + meta.ip_offset + meta.l4_offset;
+  return (reinterpret_cast<const net::TcpHeader*>(tcp)->flags & kSyn) != 0;
+}
+
 /// All that is held goes on; the session stays pending.
 void release(WorkerContext& ctx, SessionIndex index) {
   const Session& session = ctx.sessions->at(index);
+  const bool pending = (session.flags & Session::kPending) != 0;
   ctx.pending->take_held(ctx.sessions->cold(index).pending, [&](rte_mbuf* mbuf) {
     PacketMeta& meta = meta_of(mbuf);
     meta.adjacency = session.adjacency[static_cast<size_t>(meta.direction)];  // it may have moved meanwhile
+    if (pending) keep_sent(ctx, index, mbuf);
     ctx.pending->released.push_back(mbuf);
   });
   note_counts(ctx);
@@ -114,6 +146,7 @@ bool settle(WorkerContext& ctx, SessionIndex index, const FirstPacket& packet, c
     return false;
   }
   session.versions = versions_of(cold.policy_version, cold.route_version[0], cold.route_version[1]);
+  inspect_sent(ctx, index);
   release(ctx, index);
   close(ctx, index);
   log_start(ctx, index);
@@ -161,7 +194,12 @@ Next pend_packet(WorkerContext& ctx, rte_mbuf* mbuf) {
     step = pending_step(event, verdict_of(decision));
   }
   if (step == PendingStep::release) release(ctx, index);
-  if (step == PendingStep::pass || step == PendingStep::release) return Next::go_on();
+  if (step == PendingStep::pass || step == PendingStep::release) {
+    // Without its SYNs a stream is inspected from its first bytes on; they must not use up the room for
+    // those.
+    if (step == PendingStep::release || (is_syn(mbuf) && !pending.half_full())) keep_sent(ctx, index, mbuf);
+    return Next::go_on();
+  }
   if (step == PendingStep::settle) {
     return settle(ctx, index, first, decision, meta.ip_length) ? Next::go_on()
                                                                : Next::drop(DropReason::inspect_limit);

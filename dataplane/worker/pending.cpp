@@ -25,8 +25,10 @@ PendingSessions::PendingSessions(const PendingLimits& limits, std::unique_ptr<in
 }
 
 PendingSessions::~PendingSessions() {
-  for (PendingIndex i = oldest_; i != kNotPending; i = entries_[i].newer)
+  for (PendingIndex i = oldest_; i != kNotPending; i = entries_[i].newer) {
     take_held(i, [](rte_mbuf* mbuf) { rte_pktmbuf_free(mbuf); });
+    take_all(i, entries_[i].sent, [](rte_mbuf* mbuf) { rte_pktmbuf_free(mbuf); });
+  }
 }
 
 PendingIndex PendingSessions::open(SessionIndex session, const inspection::FlowInfo& flow, NanoTime now) {
@@ -46,6 +48,7 @@ PendingIndex PendingSessions::open(SessionIndex session, const inspection::FlowI
 
 void PendingSessions::close(PendingIndex index) {
   Entry& entry = entries_[index];
+  take_all(index, entry.sent, [](rte_mbuf* mbuf) { rte_pktmbuf_free(mbuf); });
   if (entry.handle.valid()) finder_->close(entry.handle);
   (entry.older != kNotPending ? entries_[entry.older].newer : oldest_) = entry.newer;
   (entry.newer != kNotPending ? entries_[entry.newer].older : newest_) = entry.older;
@@ -60,6 +63,10 @@ void PendingSessions::read(PendingIndex index, const inspection::Packet& packet)
 }
 
 bool PendingSessions::hold(PendingIndex index, rte_mbuf* mbuf) {
+  return add(index, entries_[index].held, mbuf);
+}
+
+bool PendingSessions::add(PendingIndex index, Packets& to, rte_mbuf* mbuf) {
   Entry& entry = entries_[index];
   const uint32_t bytes = meta_of(mbuf).ip_length;
   if (free_node_ == kNone || entry.packets == limits_.packets_per_session ||
@@ -68,12 +75,25 @@ bool PendingSessions::hold(PendingIndex index, rte_mbuf* mbuf) {
   const uint32_t node = free_node_;
   free_node_ = nodes_[node].next;
   nodes_[node] = {mbuf, kNone};
-  (entry.last != kNone ? nodes_[entry.last].next : entry.first) = node;
-  entry.last = node;
+  (to.last != kNone ? nodes_[to.last].next : to.first) = node;
+  to.last = node;
   ++entry.packets;
   entry.bytes += bytes;
   ++held_;
   return true;
+}
+
+rte_mbuf* PendingSessions::take_first(PendingIndex index, Packets& from) {
+  const uint32_t node = from.first;
+  rte_mbuf* const mbuf = nodes_[node].mbuf;
+  from.first = nodes_[node].next;
+  if (from.first == kNone) from.last = kNone;
+  nodes_[node].next = free_node_;
+  free_node_ = node;
+  --held_;
+  --entries_[index].packets;
+  entries_[index].bytes -= meta_of(mbuf).ip_length;
+  return mbuf;
 }
 
 }  // namespace weir::dataplane

@@ -34,7 +34,7 @@ class PendingSessions {
   bool has_room() const { return free_ != kNotPending; }
   /// While there is room. If the finder has none the session's names are given up at once.
   PendingIndex open(SessionIndex session, const inspection::FlowInfo& flow, NanoTime now);
-  /// Nothing of it may be held any more.
+  /// Nothing of it may be held any more; what was kept goes.
   void close(PendingIndex index);
 
   /// For the classifier, while it is open.
@@ -48,24 +48,14 @@ class PendingSessions {
     return !entry.given_up && finder_->passes(entry.handle);
   }
   void give_up(PendingIndex index) { entries_[index].given_up = true; }
+  bool given_up(PendingIndex index) const { return entries_[index].given_up; }
 
   /// False: there is no room; the packet is still the caller's.
   bool hold(PendingIndex index, rte_mbuf* mbuf);
   /// Calls `take(mbuf)` for all that it holds, in order; they are the caller's then.
   template <typename Take>
   void take_held(PendingIndex index, Take&& take) {
-    Entry& entry = entries_[index];
-    while (entry.first != kNone) {
-      const uint32_t node = entry.first;
-      rte_mbuf* mbuf = nodes_[node].mbuf;
-      entry.first = nodes_[node].next;
-      nodes_[node].next = free_node_;
-      free_node_ = node;
-      --held_;
-      take(mbuf);
-    }
-    entry.last = kNone;
-    entry.packets = entry.bytes = 0;
+    take_all(index, entries_[index].held, take);
   }
 
   /// The session that has waited for the longest, if its time is up; else kNoSession.
@@ -73,7 +63,20 @@ class PendingSessions {
     return oldest_ != kNotPending && entries_[oldest_].deadline <= now ? entries_[oldest_].session
                                                                        : kNoSession;
   }
+  /// Keeps `copy` of a packet that is let go on before the rule is known, until the session is closed: its
+  /// rule may be one that inspects. It takes room as one that is held does. False: there is none; `copy` is
+  /// still the caller's.
+  bool keep_sent(PendingIndex index, rte_mbuf* copy) { return add(index, entries_[index].sent, copy); }
+  /// Calls `see(mbuf)` for all that were kept, in the order in which they went; they stay.
+  template <typename See>
+  void for_each_sent(PendingIndex index, See&& see) const {
+    for (uint32_t node = entries_[index].sent.first; node != kNone; node = nodes_[node].next)
+      see(nodes_[node].mbuf);
+  }
+
   uint32_t sessions() const { return sessions_; }
+  bool half_full() const { return 2 * uint64_t{held_} >= limits_.packets; }
+  /// Packets that are held, and copies of some that went on.
   uint32_t held() const { return held_; }
 
   /// Packets that wait no more, on their way to be sent; emptied in the turn in which they are put in.
@@ -81,6 +84,11 @@ class PendingSessions {
 
  private:
   static constexpr uint32_t kNone = ~0u;
+
+  /// By node, first come first.
+  struct Packets {
+    uint32_t first = kNone, last = kNone;
+  };
 
   struct Entry final : NameSource {
     NameAnswer ask(const NameQuestion& names) const override {
@@ -91,8 +99,8 @@ class PendingSessions {
     bool given_up = false;
     SessionIndex session = kNoSession;
     NanoTime deadline = 0;
-    uint32_t first = kNone, last = kNone;  // nodes
-    uint32_t packets = 0, bytes = 0;       // of those
+    Packets held, sent;
+    uint32_t packets = 0, bytes = 0;  // of both
     // By age; free ones by `newer` alone.
     PendingIndex older = kNotPending, newer = kNotPending;
   };
@@ -103,6 +111,14 @@ class PendingSessions {
     rte_mbuf* mbuf = nullptr;
     uint32_t next = kNone;
   };
+
+  bool add(PendingIndex index, Packets& to, rte_mbuf* mbuf);
+  /// The packet that a list begins with comes out of it.
+  rte_mbuf* take_first(PendingIndex index, Packets& from);
+  template <typename Take>
+  void take_all(PendingIndex index, Packets& from, Take&& take) {
+    while (from.first != kNone) take(take_first(index, from));
+  }
 
   PendingLimits limits_;
   std::unique_ptr<inspection::NameFinder> finder_;

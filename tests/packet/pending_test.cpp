@@ -121,6 +121,14 @@ void handshake(TestHub& hub) {
   EXPECT_EQ(hub.moved(), started() + forwarded(2) + Counts({{"pending_sessions", 1}}));
 }
 
+/// The same where some profile inspects: copies of the SYNs are kept.
+void handshake_kept(TestHub& hub) {
+  hub.pass_through(from_spoke(kA, kB, tcp(kSyn)));
+  hub.pass_through(from_spoke(kB, kA, tcp(kSyn | kAck, 500, 101, "", 80, 1000)));
+  hub.pass_through(from_spoke(kA, kB, tcp(kAck, 101, 501)));
+  EXPECT_EQ(hub.moved(), started() + forwarded(2) + Counts({{"pending_sessions", 1}, {"pending_held", 2}}));
+}
+
 Counts held(int64_t packets) { return {{"rx", packets}, {"pending_held", packets}}; }
 /// The session is decided.
 Counts decided(int64_t packets) { return {{"pending_sessions", -1}, {"pending_held", -packets}}; }
@@ -311,6 +319,42 @@ TEST_F(Pending, ItIsDecidedByThePolicyThatThereIsThen) {
   }
 }
 
+/// A reload while sessions are pending: they are asked for the names that the new rules want, of which they
+/// may have told some already; or for none.
+TEST_F(Pending, ItIsAskedForTheNamesThatThereAreThen) {
+  struct Row {
+    const char* name;
+    std::optional<NameQuestion> asked;  // by the new rule; nothing: it takes all
+    const char* said;                   // by the next packet
+    size_t sent;
+  };
+  for (const Row& row : {Row{"another name", kTwo, "two", 3}, Row{"no more that one", kTwo, "one", 0},
+                         Row{"none", std::nullopt, "anything", 3}, Row{"the same", kOne, "one", 3}}) {
+    SCOPED_TRACE(row.name);
+    SnapshotBuilder b = rules();
+    TestHub hub(b.build(), options());
+    hub.pass_through(from_spoke(kA, kB, udp()));
+    hub.pass_through(from_spoke(kB, kA, udp(2000, 1000)));
+    EXPECT_EQ(hub.plane().counters(0).pending_held.get(), 2u);
+    SnapshotBuilder other = network_without_rules(true, 1);
+    dataplane::NameQuestion names;
+    if (row.asked) names = *row.asked;
+    other.rule({.id = "new",
+                .action = PolicyAction::allow,
+                .from = {"red"},
+                .to = {"blue"},
+                .names = names,
+                .if_unknown = IfUnknown::next});
+    other.rule({.id = "rest", .action = PolicyAction::deny, .from = {"red"}, .to = {"blue"}});
+    hub.publish(later_than(hub, other));
+    EXPECT_TRUE(hub.sent().empty()) << "who waits is decided by its next packet, or when its time is up";
+    EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(1000, 2000, row.said))).size(), row.sent);
+    EXPECT_EQ(hub.plane().counters(0).pending_held.get(), 0u);
+    EXPECT_EQ(hub.plane().counters(0).pending_sessions.get(), 0u);
+    EXPECT_EQ(log.open, 0);
+  }
+}
+
 TEST_F(Pending, AnEndTakesWhatWaitsAlong) {
   SnapshotBuilder b = rules();
   TestHub hub(b.build(), options());
@@ -432,6 +476,97 @@ TEST_F(Pending, WhatWaitedIsInspectedOnceItsRuleIsKnown) {
   EXPECT_TRUE(say(3, "an attack").empty());
   EXPECT_TRUE(say(3, "none").empty());
   EXPECT_TRUE(hub.events().empty());
+  EXPECT_EQ(log.open, 0);
+}
+
+/// A ruleset of these rules.
+std::shared_ptr<const inspection::Ruleset> ruleset(const char* rules) {
+  const std::string path = testing::TempDir() + "weir_pending_tests.rules";
+  std::ofstream(path) << rules;
+  return inspection::build_ruleset({path}, 1).value().ruleset;
+}
+
+/// What went on before the rule was known is inspected once it is, from the first SYN on; what comes after it
+/// is one stream with it.
+TEST_F(Pending, WhatPassedAsAHandshakeIsInspectedOnceItsRuleIsKnown) {
+  SnapshotBuilder b = rules(PolicyAction::inspect);
+  b.profile({.name = "ips",
+             .on_drop = dataplane::OnDrop::silent,
+             .fail = dataplane::FailMode::closed,
+             .ruleset = ruleset(
+                 "drop tcp any any -> any any (msg:\"an attack\"; content:\"attack\"; sid:1; rev:1;)\n"
+                 "alert tcp any any -> any any (msg:\"both\"; content:\"shake me\"; content:\"later\"; "
+                 "distance:0; sid:2; rev:1;)\n"
+                 "alert tcp any any -> any any (msg:\"back\"; flow:to_client; content:\"hands\"; sid:3; "
+                 "rev:1;)\n")});
+  HubOptions o = options();
+  o.inspection.flows = 4;
+  TestHub hub(b.build(), o);
+  uint32_t at = 101;
+  const auto begin = [&](uint16_t port, const std::string& shake) {
+    at = 101;
+    EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, tcp(kSyn, 100, 0, "", port))).size(), 1u);
+    EXPECT_EQ(hub.pass_through(from_spoke(kB, kA, tcp(kSyn | kAck, 500, 101, "", 80, port))).size(), 1u);
+    EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, tcp(kAck, 101, 501, "", port))).size(), 1u);
+    EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, tcp(kAck, at, 501, shake, port))).size(), 1u);
+    at += static_cast<uint32_t>(shake.size());
+    EXPECT_EQ(hub.pass_through(from_spoke(kB, kA, tcp(kAck, 501, at, "hands", 80, port))).size(), 1u);
+    EXPECT_TRUE(hub.events().empty()) << "nobody has looked at it yet";
+  };
+  const auto say = [&](uint16_t port, const std::string& text) {
+    const auto got = hub.pass_through(from_spoke(kA, kB, tcp(kAck, at, 506, text, port))).size();
+    at += static_cast<uint32_t>(text.size());
+    return got;
+  };
+  const auto sids = [&] {
+    std::vector<uint32_t> found;
+    for (const auto& event : hub.events()) {
+      if (event.kind == inspection::EventKind::alert) found.push_back(event.alert.sid);
+    }
+    return found;
+  };
+  begin(1, "shake me");
+  hub.moved();
+  EXPECT_EQ(say(1, "data one"), 1u);
+  const Counts moved = hub.moved();
+  EXPECT_EQ(moved.at("inspected_packets"), 5) << "two SYNs, two of the handshake, this one";
+  EXPECT_EQ(moved.at("pending_held"), -4);
+  EXPECT_EQ(sids(), std::vector<uint32_t>{3});
+  EXPECT_EQ(say(1, "later"), 1u);
+  EXPECT_EQ(sids(), std::vector<uint32_t>{2});
+  // A rule that drops takes back nothing, but nothing more passes.
+  begin(2, "shake, attack");
+  hub.moved();
+  EXPECT_EQ(say(2, "data one"), 0u);
+  EXPECT_EQ(hub.moved().at("drop session_dropped"), 1);
+  EXPECT_EQ(sids(), std::vector<uint32_t>{1});
+  // A rule decides that does not inspect.
+  begin(3, "shake, attack");
+  EXPECT_EQ(say(3, "data none"), 0u);
+  EXPECT_TRUE(sids().empty());
+  EXPECT_EQ(hub.plane().counters(0).pending_held.get(), 0u);
+  EXPECT_EQ(log.open, 0);
+}
+
+/// Copies of what passes take room as what is held does.
+TEST_F(Pending, AHandshakeThatFindsNoRoomToBeKeptIsTheLastThatPasses) {
+  SnapshotBuilder b = rules(PolicyAction::inspect, PolicyAction::deny);
+  b.profile({.name = "ips",
+             .on_drop = dataplane::OnDrop::silent,
+             .fail = dataplane::FailMode::closed,
+             .ruleset = ruleset("alert tcp any any -> any any (content:\"x\"; sid:1;)\n")});
+  HubOptions o = options();
+  o.inspection.flows = 4;
+  o.pending.packets_per_session = 3;
+  TestHub hub(b.build(), o);
+  handshake_kept(hub);
+  EXPECT_EQ(hub.pass_through(data(101, "shake")).size(), 1u);
+  EXPECT_EQ(hub.moved(), forwarded() + Counts({{"pending_held", 1}}));
+  EXPECT_EQ(hub.pass_through(data(106, "shake")).size(), 1u);
+  EXPECT_EQ(hub.moved(), forwarded() + Counts({{"pending_given_up", 1}}));
+  EXPECT_TRUE(hub.pass_through(data(111, "one")).empty()) << "decided without the name";
+  EXPECT_EQ(hub.moved(),
+            dropped(DropReason::policy_deny) + Counts({{"pending_sessions", -1}, {"pending_held", -3}}));
   EXPECT_EQ(log.open, 0);
 }
 
