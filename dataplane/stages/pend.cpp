@@ -79,6 +79,7 @@ void refuse(WorkerContext& ctx, SessionIndex index, const FirstPacket& packet, c
   }
   if (session.protocol != net::kProtoTcp) return end_session(ctx, index, inspection::FlowEnd::dropped);
   session.flags |= Session::kDropped;
+  arm_session(ctx, index);  // its time-out is another one now
   if (decision.drop == DropReason::policy_reject) session.flags |= Session::kResetOnDrop;
 }
 

@@ -181,6 +181,7 @@ void drop_session(WorkerContext& ctx, SessionIndex index) {
   // Taken up in its midst it would be taken up again if it gave way. One that has not got so far as to carry
   // data begins with a SYN again, and is judged from there.
   if (session.state == SessionState::loose) end_half_open(ctx, index);
+  arm_session(ctx, index);  // its time-out is another one now, and may be shorter
 }
 
 inspection::FlowInfo flow_info(const WorkerContext& ctx, SessionIndex index) {

@@ -1,6 +1,8 @@
 // What policy rules do to the sessions that they let through, and what is told of those that they refuse.
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "dataplane/tunnel/outer_template.h"
 #include "tests/packet/spokes.h"
 #include "tests/packet/test_hub.h"
@@ -82,6 +84,28 @@ TEST(RuleTimeouts, OfAPlaceThatIsGoneAreTheHubs) {
   hub.pass_through(from_spoke(kA, kB, udp()));
   hub.pass_through(from_spoke(kB, kA, udp(2000, 1000)));
   EXPECT_NEAR(lives(hub), 60, 1);
+}
+
+/// That of an open session may be shorter than what is left of its own.
+TEST(RuleTimeouts, OfASessionThatInspectionDropsCountAtOnce) {
+  const std::string path = testing::TempDir() + "weir_rule_effects_test.rules";
+  std::ofstream(path) << "drop tcp any any -> any any (content:\"attack\"; sid:1;)\n";
+  SnapshotBuilder b = with_own_timeouts();
+  b.profile({.name = "ips",
+             .on_drop = dataplane::OnDrop::silent,
+             .ruleset = inspection::build_ruleset({path}, 1).value().ruleset});
+  b.no_rules().rule({.id = "own",
+                     .action = PolicyAction::inspect,
+                     .from = {"red"},
+                     .to = {"blue"},
+                     .effects = {.timeouts = 1}});
+  TestHub hub(b.build());
+  hub.pass_through(from_spoke(kA, kB, tcp(kSyn, 100)));
+  hub.pass_through(from_spoke(kB, kA, tcp(kSyn | kAck, 500, 101, "", 80, 1000)));
+  hub.pass_through(from_spoke(kA, kB, tcp(kAck, 101, 501)));
+  EXPECT_EQ(hub.pass_through(from_spoke(kB, kA, tcp(kFin | kAck, 501, 101, "", 80, 1000))).size(), 1u);
+  EXPECT_TRUE(hub.pass_through(from_spoke(kA, kB, tcp(kPsh | kAck, 101, 502, "an attack"))).empty());
+  EXPECT_NEAR(lives(hub), 7, 1) << "as an open one, not half closed";
 }
 
 TEST(RuleLog, SaysWhichRecordsASessionGets) {
