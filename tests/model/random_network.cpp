@@ -372,6 +372,12 @@ bool change_something(Network& n, Random& random, const NetworkKind& kind) {
       return false;
     case 6:
       if (!kind.translation) return false;
+      if (random.percent(40)) {  // servers are taken out of service, and come back
+        for (Published& p : n.published) {
+          for (auto& [server, weight] : p.servers) weight = random.percent(50) ? 0 : 10;
+        }
+        return true;
+      }
       make_translation(n, random, kind);
       return true;
     case 7: {

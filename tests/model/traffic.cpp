@@ -88,6 +88,9 @@ void make_next(Packet& p, const TcpConnection& tcp, Side side, Random& random) {
     p.flags |= kPsh;
   } else if (what == 5) {
     p.flags |= kFin;
+    // The last one often has a mark, so that what is over has been dropped, too.
+    const bool other = tcp.state == TcpState::fin_forward || tcp.state == TcpState::fin_reverse;
+    if (random.percent(50)) p.payload = some_bytes(random, other ? 1'200 : 300);
   } else if (what == 6) {
     p.seq -= static_cast<uint32_t>(random.below(100));  // said again
     p.payload = some_bytes(random, 100);
@@ -204,11 +207,17 @@ Made first_packet(const Network& net, Random& random) {
   p.src = random.of(hosts_of(net, made.from));
   if (random.percent(3)) p.src = some_destination(net, random, p.src.v6);  // of somewhere else
   p.dst = some_destination(net, random, p.src.v6);
-  const auto what = random.below(20);
+  auto what = random.below(20);
+  const Published* service = nullptr;  // that is asked for by its own address and port
+  if (!p.src.v6 && !net.published.empty() && random.percent(12)) {
+    service = &random.of(net.published);
+    p.dst = service->address;
+    what = service->protocol == kTcp ? 0 : 8;
+  }
   if (what < 8) {
     p.protocol = kTcp;
     p.src_port = one_of(kFewPorts, random);
-    p.dst_port = one_of(kServices, random);
+    p.dst_port = service != nullptr ? service->port : one_of(kServices, random);
     make_syn(p, random);
     if (random.percent(12)) p.flags = random.percent(50) ? kAck : kSyn | kAck;
     if (random.percent(4)) p.flags = static_cast<uint8_t>(random.below(64));
@@ -218,7 +227,7 @@ Made first_packet(const Network& net, Random& random) {
   } else if (what < 15) {
     p.protocol = kUdp;
     p.src_port = one_of(kFewPorts, random);
-    p.dst_port = one_of(kServices, random);
+    p.dst_port = service != nullptr ? service->port : one_of(kServices, random);
     p.payload = some_datagram(random);
   } else if (what < 18) {
     p.protocol = p.src.v6 ? kIcmpv6 : kIcmp;
@@ -264,7 +273,10 @@ Made packet_of(const Network& net, const Model::Session& s, Random& random) {
   dress(p, random);
   take_ends(p, s.ends[side]);
   if (s.tcp) {
-    if (random.percent(78)) {
+    if (s.dropped && is_over(s.tcp->state) &&
+        random.percent(60)) {  // its ends may be used again, but not yet
+      make_syn(p, random);
+    } else if (random.percent(78)) {
       make_next(p, *s.tcp, side, random);
     } else {
       make_odd(p, *s.tcp, side, random);
