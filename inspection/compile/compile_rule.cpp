@@ -58,6 +58,7 @@ class RuleCompiler {
     if (auto status = check_limits(); !status) return tl::unexpected(std::move(status).error());
     if (auto status = choose_directions(); !status) return tl::unexpected(std::move(status).error());
     choose_kind();
+    out_.of_one_file = asks_for_one_file();
     return std::move(out_);
   }
 
@@ -70,6 +71,7 @@ class RuleCompiler {
   void choose_kind();
   RuleKind kind_of_payload() const;
   bool has_header_alone() const;
+  bool asks_for_one_file() const;
 
   /// Where the check goes: into the part of its buffer, or into the decoding before it.
   void add(uint16_t use, ByteCheck check) {
@@ -462,6 +464,13 @@ bool RuleCompiler::has_header_alone() const {
          rule_.protocol.tcp_part == ast::TcpPart::both;
 }
 
+/// A rule that names one thing of a file alone, or two sides of a transaction, has no two files to mix up.
+bool RuleCompiler::asks_for_one_file() const {
+  const auto names = std::any_of(out_.parts.begin(), out_.parts.end(), is_file_name);
+  const auto others = std::count_if(out_.packet_checks.begin(), out_.packet_checks.end(), is_of_file);
+  return !out_.both_sides && others + (names ? 1 : 0) > 1;
+}
+
 RuleKind RuleCompiler::kind_of_payload() const {
   if (rule_.protocol.tcp_part == ast::TcpPart::packets || out_.flow.no_stream) return RuleKind::packet;
   if (rule_.protocol.tcp_part == ast::TcpPart::stream || out_.flow.only_stream) return RuleKind::stream;
@@ -502,6 +511,17 @@ void RuleCompiler::choose_kind() {
 }
 
 }  // namespace
+
+bool is_file_name(const BufferPart& part) {
+  return part.buffer == BufferId::file_name && !part.absent && !part.absent_or_else;
+}
+
+bool is_of_file(const PacketCheck& check) {
+  const auto* const number = std::get_if<ast::TransactionNumber>(&check);
+  return std::holds_alternative<FileHashCheck>(check) ||
+         (number != nullptr && number->number == NumberId::file_size &&
+          number->index == ast::TransactionNumber::kAny);
+}
 
 bool is_packet_buffer(BufferId buffer) {
   switch (buffer) {

@@ -185,6 +185,7 @@ class DetectorCore final : public Detector {
   void judge_transaction_rule(Call& call, Transaction& transaction, Direction d, TransactionDetection& kept,
                               uint32_t number);
   Part part_of_transaction(Call& call, const BufferPart& part, Transaction& transaction, Direction d);
+  bool some_file_matches(Call& call, const DetectionRule& rule, Transaction& transaction, Direction d);
   Part list_part(Call& call, const BufferPart& part, Transaction& transaction, Direction d);
   bool payload_part(Call& call, const BufferPart& part, Direction d);
   TransactionDetection* kept_for(Transaction& transaction, Direction d);

@@ -1,4 +1,6 @@
 // How far one rule gets, for a person who asks why it did or did not fire.
+#include <algorithm>
+
 #include "inspection/app/app_parser.h"
 #include "inspection/compile/compile_rule.h"
 #include "inspection/detect/detector_core.h"
@@ -80,6 +82,12 @@ bool DetectorCore::explain_part(Call& call, size_t part, const MatchBytes& bytes
 void DetectorCore::explain_state(Call& call, Direction d, Transaction* transaction) {
   const size_t check = failing_check(call, *explained_, d, transaction);
   if (check < explained_->packet_checks.size()) return tell(At::state, 0, check);
+  if (transaction != nullptr && explained_->of_one_file &&
+      !some_file_matches(call, *explained_, *transaction, d)) {
+    const auto& checks = explained_->packet_checks;
+    const auto first = std::find_if(checks.begin(), checks.end(), is_of_file);
+    return tell(At::state, 0, static_cast<size_t>(first - checks.begin()));
+  }
   if (explained_->asks_sets) tell(At::sets);
 }
 

@@ -341,12 +341,16 @@ bool transaction_matches(const ast::TlsCertificateTime& check, const Transaction
   return !expired && *before <= now_seconds;
 }
 
+bool file_matches(const FileHashCheck& check, Transaction& transaction, Direction direction, uint32_t file) {
+  const auto digest = transaction.file_digest(check.digest, direction, file);
+  if (!digest) return false;
+  const std::string_view text(reinterpret_cast<const char*>(digest->data()), digest->size());
+  return (check.list->find(text) != nullptr) != check.negated;
+}
+
 bool transaction_matches(const FileHashCheck& check, Transaction& transaction, Direction direction) {
   for (uint32_t i = 0; i < transaction.file_count(direction); ++i) {
-    const auto digest = transaction.file_digest(check.digest, direction, i);
-    if (!digest) continue;
-    const std::string_view text(reinterpret_cast<const char*>(digest->data()), digest->size());
-    if ((check.list->find(text) != nullptr) != check.negated) return true;
+    if (file_matches(check, transaction, direction, i)) return true;
   }
   return false;
 }

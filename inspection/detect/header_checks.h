@@ -25,6 +25,8 @@ bool transaction_matches(const ast::TransactionNumber& check, const Transaction&
 bool transaction_matches(const ast::TlsVersions& check, const Transaction& transaction, Direction direction);
 bool transaction_matches(const ast::TlsCertificateTime& check, const Transaction& transaction,
                          Direction direction, uint64_t now_seconds);
+/// That file has a checksum, and the list has it or, if negated, has it not.
+bool file_matches(const FileHashCheck& check, Transaction& transaction, Direction direction, uint32_t file);
 bool transaction_matches(const FileHashCheck& check, Transaction& transaction, Direction direction);
 
 /// IP version and protocol of the header.

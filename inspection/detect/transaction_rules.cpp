@@ -6,6 +6,7 @@
 #include "inspection/app/app_parser.h"
 #include "inspection/compile/compile_rule.h"
 #include "inspection/detect/detector_core.h"
+#include "inspection/detect/header_checks.h"
 
 namespace weir::inspection {
 
@@ -233,6 +234,7 @@ void DetectorCore::judge_transaction_rule(Call& call, Transaction& transaction, 
     ++counters_.transaction_rules_lost;
   }
   if (packet_parts_match(call, rule) && checks_match(call, rule, d, &transaction) &&
+      (!rule.of_one_file || some_file_matches(call, rule, transaction, d)) &&
       sets_hold(call, rule, d, &transaction)) {
     found(call, number, d, false, &transaction);
   }
@@ -275,6 +277,35 @@ DetectorCore::Part DetectorCore::part_of_transaction(Call& call, const BufferPar
   if (bytes_match(call, part, bytes)) return Part::matched;
   // The next file of a form may be the one.
   return more || (info.kind == BufferKind::grows && !over) ? Part::waits : Part::failed;
+}
+
+/// One of the transaction's files is all that the rule asks of files. A rule that asks for sizes or checksums
+/// is judged when its direction is over, so all files are there.
+bool DetectorCore::some_file_matches(Call& call, const DetectionRule& rule, Transaction& transaction,
+                                     Direction d) {
+  const auto is_named = [&](const BufferPart& part, uint32_t file) {
+    const auto name = transaction.buffer(BufferId::file_name, d, file);
+    MatchBytes bytes;
+    if (name) bytes.bytes = name->bytes;
+    return name && bytes_match(call, part, bytes);
+  };
+  const auto has = [&](const PacketCheck& check, uint32_t file) {
+    if (const auto* const hash = std::get_if<FileHashCheck>(&check))
+      return file_matches(*hash, transaction, d, file);
+    const auto size = transaction.number(NumberId::file_size, d, file);
+    return size && std::get<ast::TransactionNumber>(check).compare.matches(*size);
+  };
+  for (uint32_t file = 0; file < transaction.file_count(d); ++file) {
+    const bool named = std::all_of(rule.parts.begin(), rule.parts.end(), [&](const BufferPart& part) {
+      return !is_file_name(part) || is_named(part, file);
+    });
+    const bool fits = named && std::all_of(rule.packet_checks.begin(), rule.packet_checks.end(),
+                                           [&](const PacketCheck& check) {
+                                             return !is_of_file(check) || has(check, file);
+                                           });
+    if (fits) return true;
+  }
+  return false;
 }
 
 DetectorCore::Part DetectorCore::list_part(Call& call, const BufferPart& part, Transaction& transaction,

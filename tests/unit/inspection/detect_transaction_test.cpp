@@ -62,6 +62,30 @@ TEST(TransactionRules, SizesAreThoseOfWholeFiles) {
   bench.forget(tx);
 }
 
+TEST(TransactionRules, NameAndSizeAreThoseOfOneFile) {
+  DetectionBench bench(
+      make_profile("alert smtp any any -> any any (file.name; content:\"report\"; filesize:>10; sid:1;)\n"
+                   "alert smtp any any -> any any (file.name; content:!\"report\"; filesize:<10; sid:2;)\n"
+                   "alert smtp any any -> any any (file.name; content:\"report\"; sid:3;)\n"
+                   "alert smtp any any -> any any (filesize:>10; sid:4;)"));
+  const auto mail = [&](std::vector<std::pair<std::string, uint64_t>> files) {
+    FakeTransaction tx(AppProtocol::smtp, SmtpStep::complete);
+    std::vector<uint64_t> sizes;
+    for (auto& [name, size] : files) {
+      tx.add(BufferId::file_name, kServer, name);
+      sizes.push_back(size);
+    }
+    tx.set(NumberId::file_size, sizes);
+    tx.advance(kServer, SmtpStep::complete);
+    const Sids sids = bench.move(tx);
+    bench.forget(tx);
+    return sids;
+  };
+  EXPECT_EQ(mail({{"report.pdf", 6}, {"photo.jpg", 16}}), (Sids{3, 4})) << "neither file is both";
+  EXPECT_EQ(mail({{"photo.jpg", 16}, {"report.pdf", 16}}), (Sids{1, 3, 4}));
+  EXPECT_EQ(mail({{"report.pdf", 16}, {"photo.jpg", 6}}), (Sids{1, 2, 3, 4}));
+}
+
 TEST(TransactionRules, OneBufferThatDoesNotMatchDecides) {
   DetectionBench bench(make_profile(
       "alert http any any -> any any (http.uri; content:\"/bad\"; http.host; content:\"h.org\"; sid:1;)"));

@@ -113,6 +113,10 @@ class FakeTransaction final : public Transaction {
     if (list == numbers_.end() || instance >= list->second.size()) return std::nullopt;
     return list->second[instance];
   }
+  size_t file_count(Direction d) const override {
+    const auto names = buffers_.find({BufferId::file_name, d});
+    return names != buffers_.end() ? names->second.size() : 0;
+  }
   void judged(BufferId buffer_id, Direction d) override {
     const auto list = buffers_.find({buffer_id, d});
     if (list != buffers_.end()) list->second[0].judged = list->second[0].bytes.size();
