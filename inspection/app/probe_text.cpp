@@ -1,6 +1,8 @@
-// Protocols of lines in clear: SSH's banner, the greetings and commands of SMTP and FTP.
+// Protocols of lines in clear: SSH's banner, the greetings and commands of SMTP and FTP, the greetings of
+// POP3 and IMAP.
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "inspection/app/probes.h"
 
@@ -102,6 +104,22 @@ Recognition mail_or_files(Direction direction, Bytes bytes, const StreamBefore& 
     }
     if (!begins(all, command.word) || !follows(all.substr(command.word.size()), command.then)) continue;
     return command.protocol == kBoth ? log_in(all, before) : yes(command.protocol);
+  }
+  return kNo;
+}
+
+Recognition mailbox(Direction direction, Bytes bytes, const StreamBefore& before) {
+  // RFC 1939 section 4; RFC 9051 section 7.1. Redis answers "+OK", too, but does not greet.
+  constexpr std::pair<std::string_view, AppProtocol> kGreetings[] = {{"+OK ", AppProtocol::pop3},
+                                                                     {"* OK ", AppProtocol::imap},
+                                                                     {"* PREAUTH ", AppProtocol::imap},
+                                                                     {"* BYE ", AppProtocol::imap}};
+  if (direction == Direction::to_server || before.none || before.midstream || !before.begin.empty())
+    return kNo;
+  const std::string_view all = text(bytes);
+  for (const auto& [word, protocol] : kGreetings) {
+    if (begins(all, word)) return yes(protocol, true);
+    if (may_become(all, word)) return kMore;
   }
   return kNo;
 }

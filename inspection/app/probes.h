@@ -27,6 +27,8 @@ Recognition ssh(Direction direction, Bytes bytes);
 /// SMTP and FTP greet alike. What the greeting leaves open the client's first command decides; for a command
 /// that both have, `before` does, the other direction's beginning.
 Recognition mail_or_files(Direction direction, Bytes bytes, const StreamBefore& before);
+/// POP3 and IMAP by the server's greeting, which comes before anything of the client.
+Recognition mailbox(Direction direction, Bytes bytes, const StreamBefore& before);
 Recognition quic(Bytes datagram);
 
 }  // namespace weir::inspection::probe

@@ -44,6 +44,7 @@ Recognition recognise_stream(Direction direction, std::span<const uint8_t> bytes
                                  probe::ssh(direction, bytes),
                                  probe::http2(direction, bytes),
                                  probe::mail_or_files(direction, bytes, before),
+                                 probe::mailbox(direction, bytes, before),
                                  probe::dns_stream(bytes)};
   for (const Recognition& answer : answers) {
     if (answer.answer == Answer::yes) return answer;

@@ -30,8 +30,10 @@ void Engine::app_bytes(EngineSession& session, Direction direction, std::span<co
     if (!side.recognised) {
       // The other direction has told it. This one may say otherwise, which is worth an event.
       side.recognised = true;
+      // POP3 logs in by the words of FTP.
+      const StreamBefore before{.begin = {}, .none = session.facts.protocol == AppProtocol::pop3};
       const Recognition told = session.tcp != nullptr
-                                   ? recognise_stream(direction, bytes)
+                                   ? recognise_stream(direction, bytes, before)
                                    : Recognition{Recognition::Answer::yes, session.facts.protocol, false};
       const bool other = told.answer == Recognition::Answer::yes && told.protocol != session.facts.protocol;
       session.mismatched = session.mismatched || other;

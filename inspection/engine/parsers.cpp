@@ -2,6 +2,7 @@
 
 #include "inspection/app/dns/dns_parser.h"
 #include "inspection/app/http/parser.h"
+#include "inspection/app/mailbox/mailbox_parser.h"
 #include "inspection/app/quic/quic_parser.h"
 #include "inspection/app/smtp/smtp_parser.h"
 #include "inspection/app/ssh/ssh_parser.h"
@@ -19,6 +20,8 @@ bool has_parser(AppProtocol protocol) {
     case AppProtocol::smtp:
     case AppProtocol::ftp:
     case AppProtocol::http2:
+    case AppProtocol::pop3:
+    case AppProtocol::imap:
       return true;
     default:
       return false;
@@ -42,6 +45,9 @@ AppParser* make_parser(BytePool& pool, ParserShared& shared, AppProtocol protoco
       return FtpParser::make(pool, shared.ftp, client, first_tx);
     case AppProtocol::smtp:
       return make_smtp_parser(pool, shared.http, shared.mime, first_tx);
+    case AppProtocol::pop3:
+    case AppProtocol::imap:
+      return make_mailbox_parser(pool, protocol);
     default:
       return nullptr;
   }

@@ -236,7 +236,7 @@ constexpr KeySpec kKeys[] = {
      .min_items = 1,
      .max_items = 1'024,
      .help = "It is one of these: `kong-cluster`, `kuma-mesh` (kong-kuma.md), `http`, `http2`, `tls`, "
-             "`quic`, `dns`, `ssh`, `smtp`, `ftp`."},
+             "`quic`, `dns`, `ssh`, `smtp`, `ftp`, `pop3`, `imap`."},
     {.path = "policy[].names.kuma_service",
      .kind = ValueKind::text,
      .list = true,
