@@ -1,5 +1,7 @@
 #include "inspection/offline/inspect.h"
 
+#include <filesystem>
+
 #include "inspection/detect/saved_sets.h"
 #include "inspection/engine/ruleset_builder.h"
 #include "inspection/offline/stats.h"
@@ -88,6 +90,16 @@ size_t tell_refused(const ast::ParsedRuleset& rules, const DetectionRuleset& com
 
 Status run(InspectRequest& request, std::ostream& err, size_t& refused) {
   if (!request.settings.threshold_file.empty()) request.rules.thresholds = request.settings.threshold_file;
+  const std::string& classes = request.settings.classification_file;
+  if (request.rules.classes.empty() && !classes.empty()) {
+    // A suricata.yaml names one that need not be where its captures are looked at.
+    std::error_code error;
+    if (std::filesystem::exists(classes, error)) {
+      request.rules.classes = classes;
+    } else {
+      err << "weir: " << classes << " is not there: the usual classes are taken\n";
+    }
+  }
   auto read = read_rules(request.rules);
   if (!read) return tl::unexpected(read.error());
   for (const std::string& note : read->notes) err << "weir: " << note << '\n';

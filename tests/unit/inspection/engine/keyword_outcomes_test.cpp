@@ -31,7 +31,8 @@ constexpr const char* kLists[][2] = {
     {"sha1.txt", "d74106ef8099eb9e5fa8ee6dbce1a9cf5cdb1554\n"},
     {"sha256.txt", "1c35eaa8ffe9035cbc32daa0fa5f63537c9c5161611e68f264a037367527c13a\n"},
     {"names.txt", "d3d3LmV4YW1wbGUuY29t\n"},
-    {"scores.txt", "d3d3LmV4YW1wbGUuY29t,70\n"}};
+    {"scores.txt", "d3d3LmV4YW1wbGUuY29t,70\n"},
+    {"classes.config", "config classification: my-own,Mine alone,2\n"}};
 
 /// Runs rules over a capture and gives the alerts of sid 1.
 class Runner {
@@ -41,6 +42,8 @@ class Runner {
     for (const auto& [name, text] : kLists) write(name, text);
   }
   ~Runner() { std::filesystem::remove_all(folder_); }
+
+  std::string classes;  // the settings' classification-file; empty: none
 
   std::vector<Json> alerts(const Frames& frames, std::string rules) {
     constexpr std::string_view kToken = "FINGERPRINT";
@@ -59,6 +62,7 @@ class Runner {
     request.settings.engine.memory = 4 << 20;
     request.settings.host_marks = 1'024;
     request.settings.eve.references = true;
+    if (!classes.empty()) request.settings.classification_file = folder_ / classes;
     std::ostringstream said;
     EXPECT_EQ(offline::run_inspect(std::move(request), said), offline::kInspectOk) << said.str();
     // That `requires` leaves a rule out is told, too.
@@ -119,6 +123,17 @@ Frames behind_v2() {
 Frames behind_connect() {
   return behind({{true, "CONNECT www.example.org:443 HTTP/1.1\r\nHost: www.example.org:443\r\n\r\n"},
                  {false, "HTTP/1.1 200 OK\r\n\r\n"}});
+}
+
+Frames behind_stls() {
+  return behind({{false, "+OK hi\r\n"},
+                 {true, "CAPA\r\n"},
+                 {false, "+OK\r\nSTLS\r\n.\r\n"},
+                 {true, "STLS\r\n"},
+                 {false, "+OK begin\r\n"}});
+}
+Frames behind_starttls() {
+  return behind({{false, "* OK hi\r\n"}, {true, "a1 STARTTLS\r\n"}, {false, "a1 OK begin\r\n"}});
 }
 
 constexpr const char* kTls = "alert tls any any -> any any";
@@ -212,6 +227,8 @@ constexpr BufferRow kBuffers[] = {
     {"tls.sni", kTls, behind_v1, "www.example.org"},
     {"tls.sni", kTls, behind_v2, "www.example.org"},
     {"tls.sni", kTls, behind_connect, "www.example.org"},
+    {"tls.sni", kTls, behind_stls, "www.example.org"},
+    {"tls.sni", kTls, behind_starttls, "www.example.org"},
     {"tls.random", kTls, plain_tls, kRandom},
     {"tls.random_time", kTls, plain_tls, "|20 21 22 23|"},
     {"tls.random_bytes", kTls, plain_tls, kRandomBytes},
@@ -643,6 +660,19 @@ TEST(KeywordOutcomes, WhatIsAboutTheRuleStandsInTheEvent) {
     };
     EXPECT_EQ(said(row.options), row.value);
     EXPECT_NE(said(row.altered), row.value);
+  }
+}
+
+TEST(KeywordOutcomes, ClassesAreThoseThatTheSettingsName) {
+  Runner runner;
+  runner.classes = "classes.config";
+  for (const auto& [name, category, severity] :
+       {std::tuple("my-own", "Mine alone", 2), {"misc-attack", "Misc Attack", 2}}) {
+    const auto alerts =
+        runner.alerts(datagram("abc"), std::string(kUdp) + " (classtype:" + name + "; sid:1;)\n");
+    ASSERT_EQ(alerts.size(), 1u);
+    EXPECT_EQ(alerts[0]["alert"]["category"], category);
+    EXPECT_EQ(alerts[0]["alert"]["severity"], severity);
   }
 }
 
