@@ -17,13 +17,10 @@ struct Tuple {
   friend constexpr auto operator<=>(const Tuple&, const Tuple&) = default;
 };
 
-/// IPv4 addresses and ports as they lie in a packet, source first, to be written into one that has others;
-/// and by what that changes its checksums (net::checksum_folded()).
+/// IPv4 addresses and ports as they lie in a packet, source first, to be written into one that has others.
 struct WireEnds4 {
   uint64_t addresses;
   uint32_t ports;
-  uint16_t address_change;  // of the IP header
-  uint16_t ends_change;     // of TCP and UDP: addresses and ports
 };
 
 }  // namespace weir::dataplane

@@ -23,27 +23,29 @@ namespace weir::dataplane {
 /// but fragments other than the first. ICMP: `to.src_port` is the identifier, of messages that have one.
 void rewrite_packet(std::span<uint8_t> packet, uint16_t l4_offset, bool transport, const Tuple& to);
 
-/// The same as rewrite_packet() for IPv4 with TCP or UDP, whole or the first fragment, for code per packet:
-/// the changes were counted when the session began. Not to be done twice.
+/// The same as rewrite_packet() for IPv4 with TCP or UDP, whole or the first fragment, for code per packet.
 [[gnu::always_inline]] inline void rewrite_ipv4(uint8_t* packet, uint16_t l4_offset, const WireEnds4& to) {
   // TTL, protocol and checksum as one word, as decrement_ttl() reads them next: a narrower store would not be
   // forwarded to it.
+  static_assert(offsetof(net::Ipv4Header, dst) == offsetof(net::Ipv4Header, src) + 4);
+  uint8_t* addresses = packet + offsetof(net::Ipv4Header, src);
+  uint64_t change = net::checksum_change(net::detail::read<uint64_t>(addresses), to.addresses);
+  std::memcpy(addresses, &to.addresses, sizeof to.addresses);
   uint8_t* at = packet + offsetof(net::Ipv4Header, ttl);
   auto word = net::detail::read<uint32_t>(at);
   const auto sum = net::be16::raw(static_cast<uint16_t>(word >> 16));
-  word = (word & 0xffff) | uint32_t{net::checksum_changed(sum, to.address_change).raw()} << 16;
+  word = (word & 0xffff) | uint32_t{net::checksum_changed(sum, change).raw()} << 16;
   std::memcpy(at, &word, sizeof word);
-  static_assert(offsetof(net::Ipv4Header, dst) == offsetof(net::Ipv4Header, src) + 4);
-  std::memcpy(packet + offsetof(net::Ipv4Header, src), &to.addresses, sizeof to.addresses);
   uint8_t* l4 = packet + l4_offset;
+  change += net::checksum_change(net::detail::read<uint32_t>(l4), to.ports);
   std::memcpy(l4, &to.ports, sizeof to.ports);
   if ((word >> 8 & 0xff) == net::kProtoTcp) {
     auto& tcp = *reinterpret_cast<net::TcpHeader*>(l4);
-    tcp.checksum = net::checksum_changed(tcp.checksum, to.ends_change);
+    tcp.checksum = net::checksum_changed(tcp.checksum, change);
     return;
   }
   auto& udp = *reinterpret_cast<net::UdpHeader*>(l4);
-  udp.checksum = net::udp_checksum_changed(udp.checksum, to.ends_change);
+  udp.checksum = net::udp_checksum_changed(udp.checksum, change);
 }
 
 /// An ICMP error about a packet of a session that is translated (RFC 5508 section 4). The error travels to

@@ -1,6 +1,7 @@
 // The Internet checksum (RFC 1071) and its incremental update (RFC 1624).
 #pragma once
 
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -69,34 +70,33 @@ inline uint16_t transport_checksum(std::span<const uint8_t> ip_header, uint8_t p
 }
 
 /// What it adds to a change of a checksum that one word went from `from` to `to`, as they lie in memory. A
-/// word of 32 bits counts as its two halves.
+/// word of 32 or 64 bits counts as its halves or quarters.
 template <std::unsigned_integral Word>
 constexpr uint64_t checksum_change(Word from, Word to) {
   return uint64_t{static_cast<Word>(~from)} + to;
 }
-/// A change in 16 bits.
+constexpr uint64_t checksum_change(uint64_t from, uint64_t to) {
+  uint64_t sum = ~from + to;
+  sum += static_cast<uint64_t>(sum < to);    // the carry, brought back
+  return (sum & 0xffff'ffff) + (sum >> 32);  // leaves room for others to be added
+}
+/// A change in 16 bits. The halves of a word are added to each other twice, so that the carry of the lower
+/// sum is in the higher one already.
 constexpr uint16_t checksum_folded(uint64_t change) {
-  change = (change & 0xffff'ffff) + (change >> 32);
-  change = (change & 0xffff) + (change >> 16);
-  change = (change & 0xffff) + (change >> 16);
-  return static_cast<uint16_t>((change & 0xffff) + (change >> 16));
+  const auto half = static_cast<uint32_t>((change + std::rotl(change, 32)) >> 32);
+  return static_cast<uint16_t>((half + std::rotl(half, 16)) >> 16);
 }
 /// `sum` after what it covers has changed by `change`, a sum of checksum_change() (RFC 1624, equation 3).
-inline be16 checksum_changed(be16 sum, uint64_t change) {
+[[gnu::always_inline]] inline be16 checksum_changed(be16 sum, uint64_t change) {
   return be16::raw(static_cast<uint16_t>(~checksum_folded(change + static_cast<uint16_t>(~sum.raw()))));
-}
-/// The same by a change in 16 bits.
-inline be16 checksum_changed(be16 sum, uint16_t change) {
-  const uint32_t v = uint32_t{change} + static_cast<uint16_t>(~sum.raw());
-  return be16::raw(static_cast<uint16_t>(~((v & 0xffff) + (v >> 16))));
 }
 /// The same of a UDP checksum: zero says that there is none, so one that comes to zero is sent as all ones
 /// (RFC 768).
-template <std::unsigned_integral Change>
-inline be16 udp_checksum_changed(be16 sum, Change change) {
-  if (sum.raw() == 0) return sum;
-  const be16 after = checksum_changed(sum, change);
-  return after.raw() == 0 ? be16::raw(0xffff) : after;
+[[gnu::always_inline]] inline be16 udp_checksum_changed(be16 sum, uint64_t change) {
+  if (sum.raw() == 0) [[unlikely]]
+    return sum;
+  const uint16_t after = checksum_changed(sum, change).raw();
+  return be16::raw(after == 0 ? uint16_t{0xffff} : after);
 }
 
 /// `sum` after one 16-bit word that it covers went from `from` to `to`; all as they lie in memory (RFC 1624,

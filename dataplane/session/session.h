@@ -67,6 +67,9 @@ struct alignas(64) Session {
     kBypassed = 2048,    // it was inspected, and nothing later of it can matter
     kFtp = 4096,         // translated, a control connection of FTP: see stages/ftp.h
     kNat64 = 8192,  // with kIpv6 and kTranslated: its packets leave with IPv4, and the answers come with it
+    kOtherSource = 16'384,       // with kTranslated, IPv4: that end alone is another, `other_address`
+    kOtherDestination = 32'768,  // the same
+    kOtherEnd = kOtherSource | kOtherDestination,
   };
   uint32_t address4[2] = {};  // host order; [0] initiator, [1] responder; IPv6: see cold
   uint16_t port[2] = {};      // as in Tuple: initiator's, responder's
@@ -79,9 +82,11 @@ struct alignas(64) Session {
   uint32_t versions = 0;
   uint32_t route[2] = {};   // RouteCell by direction: of the destination's route, of the source's
   uint16_t connection = 0;  // PolicyTable::ConnectionIndex
-  ProfileIndex profile = 0;
+  // With kOtherEnd: what that end is where the initiator's packets leave.
+  uint16_t other_port = 0;
+  uint32_t other_address = 0;
   Tick last_seen;
-  uint32_t packets[2] = {};  // low halves; a wrap is carried into cold
+  uint16_t packets[2] = {};  // low parts; a wrap is carried into cold
   uint32_t bytes[2] = {};
 };
 static_assert(sizeof(Session) == 64);
@@ -90,33 +95,43 @@ struct alignas(64) SessionCold {
   net::Ipv6 address6[2];
   uint32_t timer_prev = 0, timer_next = 0;  // timing wheel
   uint16_t timer_slot = 0xffff;             // 0xffff: no timer
-  uint16_t records = 0;                     // that were written while it lasted, modulo 2^16
+  ProfileIndex profile = 0;                 // by which it is inspected
   uint32_t generation = 0;                  // counts uses of this index
   NanoTime start_ns = 0;
   uint32_t flow = 0;  // with kInspected inspection::FlowHandle; else the AppProtocols that were told
   uint32_t rule = 0;  // RuleIndex that decided, within policy_version
   // second line: written at the start, at a wrap, read at the end
-  uint32_t packets_high[2] = {};
-  uint32_t bytes_high[2] = {};
-  uint32_t hash[2] = {};      // of the two keys, so that removal need not rebuild them
-  AttachmentId ingress;       // where the initiator's packets came in
-  AttachmentId egress;        // where they leave
-  uint8_t tcp_flags[2] = {};  // that were seen, by direction; ICMP: type and code of the first packet
-  uint16_t alerts = 0;
+  uint32_t packets_high[2] = {};  // of 48 bits
+  uint32_t bytes_high[2] = {};    // of 64
+  uint32_t hash[2] = {};          // of the two keys, so that removal need not rebuild them
+  AttachmentId ingress;           // where the initiator's packets came in
+  AttachmentId egress;            // where they leave
+  uint8_t tcp_flags[2] = {};      // that were seen, by direction; ICMP: type and code of the first packet
+  uint16_t records = 0;           // that were written while it lasted, modulo 2^16
   // What `versions` is made of: read only when that has moved.
   uint32_t policy_version = 0;
   uint32_t route_version[2] = {};
   uint32_t member[2] = {};  // MemberName by direction: of a route with several members the one in use
   RuleEffects effects;      // of the rule that decided
-  uint32_t pending = 0;     // PendingIndex, with kPending
+  bool alerted = false;
+  uint32_t pending = 0;  // PendingIndex, with kPending
 };
 static_assert(sizeof(SessionCold) == 128);
 
+/// What has passed of packets that travel in direction `d`.
+inline uint64_t total_packets(const Session& session, const SessionCold& cold, size_t d) {
+  return static_cast<uint64_t>(cold.packets_high[d]) << 16 | session.packets[d];
+}
+inline uint64_t total_bytes(const Session& session, const SessionCold& cold, size_t d) {
+  return static_cast<uint64_t>(cold.bytes_high[d]) << 32 | session.bytes[d];
+}
+
 /// A line beside the session's, for what few sessions have.
 ///
-/// How a translated session's packets leave: those of the initiator with these ends, those of the responder,
-/// which come to them, with the ends that the session itself has. Those of kNat64 are IPv4 (ends4). And the
-/// neighbours of a half-open session in the list of those, from the oldest to the newest.
+/// How a translated session's packets leave, where kOtherEnd does not say it: those of the initiator with
+/// these ends, those of the responder, which come to them, with the ends that the session itself has. Those
+/// of kNat64 are IPv4 (ends4). And the neighbours of a half-open session in the list of those, from the
+/// oldest to the newest.
 struct alignas(64) SessionTranslation {
   /// IPv4: as a session begins, so that the ends of either direction are read alike.
   struct Ends4 {
@@ -131,10 +146,6 @@ struct alignas(64) SessionTranslation {
   uint16_t port6[2] = {};
   uint32_t source_binding = 0;       // BindingIndex that the source is held by
   uint32_t destination_binding = 0;  // that the initiator's packets were sent to
-  // IPv4: by what the checksums of the initiator's packets change (net::checksum_folded()), those of the
-  // responder's by the complement. Of the addresses, for the IP header; of addresses and ports.
-  uint16_t address_change = 0;
-  uint16_t ends_change = 0;
   SessionIndex older = kNoSession, newer = kNoSession;
   uint32_t ftp = 0;  // with kFtp: which of the worker's FtpControls
 };

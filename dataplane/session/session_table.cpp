@@ -166,6 +166,13 @@ Tuple SessionTable::leaving(SessionIndex index, Direction direction) const {
     const Tuple own = tuple(index);
     return direction == Direction::forward ? own : own.reversed();
   }
+  if ((s.flags & Session::kOtherEnd) != 0) {
+    Tuple leaves = tuple(index);
+    const bool source = (s.flags & Session::kOtherSource) != 0;
+    (source ? leaves.src : leaves.dst) = net::Ipv4{s.other_address};
+    (source ? leaves.src_port : leaves.dst_port) = s.other_port;
+    return leaves;
+  }
   const SessionTranslation& t = translations_[index];
   if ((s.flags & (Session::kIpv6 | Session::kNat64)) == Session::kIpv6)
     return {t.ends6[0], t.ends6[1], t.port6[0], t.port6[1], s.protocol};
@@ -206,20 +213,22 @@ void SessionTable::fill_addresses(SessionIndex index, const Key6& forward) {
   cold_[index].address6[1] = forward.dst;
 }
 
-static void note_leaving(const Key4& from, const Key4& to, uint16_t reverse_domain, SessionTranslation& t) {
-  t.ends4 = {{to.src, to.dst}, {to.src_port, to.dst_port}, {from.domain, reverse_domain}};
-  const auto change = [](uint32_t before, uint32_t after) {
-    return net::checksum_change(net::be32::of(before).raw(), net::be32::of(after).raw());
-  };
-  const auto ports = [](const Key4& key) { return uint32_t{key.src_port} << 16 | key.dst_port; };
-  const uint64_t addresses = change(from.src, to.src) + change(from.dst, to.dst);
-  t.address_change = net::checksum_folded(addresses);
-  t.ends_change = net::checksum_folded(addresses + change(ports(from), ports(to)));
+static void note_leaving(const Key4& from, const Key4& to, Session& s, SessionTranslation& t) {
+  const bool same_source = from.src == to.src && from.src_port == to.src_port;
+  const bool same_destination = from.dst == to.dst && from.dst_port == to.dst_port;
+  if (!same_source && !same_destination) {
+    t.ends4 = {{to.src, to.dst}, {to.src_port, to.dst_port}, {s.domain[0], s.domain[1]}};
+    return;
+  }
+  s.flags |= same_destination ? Session::kOtherSource : Session::kOtherDestination;
+  s.other_address = same_destination ? to.src : to.dst;
+  s.other_port = same_destination ? to.src_port : to.dst_port;
 }
-static void note_leaving(const Key6& from, const Key4& to, uint16_t reverse_domain, SessionTranslation& t) {
-  t.ends4 = {{to.src, to.dst}, {to.src_port, to.dst_port}, {from.domain, reverse_domain}};
+static void note_leaving(const Key6&, const Key4& to, Session& s, SessionTranslation& t) {
+  s.flags |= Session::kNat64;
+  t.ends4 = {{to.src, to.dst}, {to.src_port, to.dst_port}, {s.domain[0], s.domain[1]}};
 }
-static void note_leaving(const Key6&, const Key6& to, uint16_t, SessionTranslation& t) {
+static void note_leaving(const Key6&, const Key6& to, Session&, SessionTranslation& t) {
   t.ends6[0] = to.src;
   t.ends6[1] = to.dst;
   t.port6[0] = to.src_port;
@@ -232,10 +241,8 @@ SessionIndex SessionTable::insert_leaving(const Key& forward, const Leaves& leav
   const SessionIndex index = insert_keys(forward, mirrored(leaves, reverse_domain), now);
   if (index == kNoSession) return index;
   sessions_[index].flags |= Session::kTranslated;
-  if constexpr (!std::is_same_v<Key, Leaves>) sessions_[index].flags |= Session::kNat64;
-  SessionTranslation& t = translations_[index];
-  t = {};
-  note_leaving(forward, leaves, reverse_domain, t);
+  translations_[index] = {};
+  note_leaving(forward, leaves, sessions_[index], translations_[index]);
   return index;
 }
 

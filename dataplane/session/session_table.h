@@ -76,7 +76,7 @@ class SessionTable {
     if (ipv6) prefetch(&cold_[index_of(*ahead.session)]);
     if (tcp) prefetch(&tcp_[index_of(*ahead.session)]);
   }
-  /// Behind it: the line of a translated session, for tables that have some.
+  /// Behind it: the line of a translated session without Session::kOtherEnd, for tables that have some.
   void prefetch_translation(const Ahead& ahead) const { prefetch(&translation_of(*ahead.session)); }
   struct Found {
     Session* session;
@@ -115,7 +115,7 @@ class SessionTable {
   SessionCold& cold(SessionIndex index);
   /// Of a TCP session. Whoever makes one fills it: it still holds what was there before.
   TcpWindow& tcp(SessionIndex index);
-  /// Of one with Session::kTranslated.
+  /// Of one with Session::kTranslated. How its packets leave is there only without Session::kOtherEnd.
   SessionTranslation& translation(SessionIndex index) { return translations_[index]; }
   const SessionTranslation& translation(SessionIndex index) const { return translations_[index]; }
   /// Of a translated IPv4 session: the ends with which its packets leave that travel in `direction`.
@@ -190,8 +190,25 @@ class SessionTable {
   bool holds(const Session& s, Direction direction, const Key6& key) const;
   /// 16 bytes of ends that lie as a session's do, as a key of that direction has them.
   static __m128i turned(const void* ends, Direction direction);
-  static bool is_key(const void* ends, const Session& s, Direction direction, const Key4& key, uint32_t asked,
-                     uint32_t flags);
+  static bool is_key(__m128i ends, const Session& s, const Key4& key, uint32_t asked, uint32_t flags);
+  /// How the ends of a session with kOtherEnd are put together: byte by byte where each comes from among its
+  /// own ends and in the eight bytes from `connection` on. kNone: from neither.
+  struct Parts {
+    static constexpr uint8_t kNone = 0x80;
+    alignas(16) uint8_t own[16], other[16];
+    __m128i of(const Session& s) const {
+      static_assert(offsetof(Session, connection) == 40 && offsetof(Session, other_port) == 42 &&
+                    offsetof(Session, other_address) == 44);
+      const auto load = [](const void* at) { return _mm_loadu_si128(static_cast<const __m128i*>(at)); };
+      return _mm_or_si128(
+          _mm_shuffle_epi8(load(&s), load(own)),
+          _mm_shuffle_epi8(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(&s.connection)), load(other)));
+    }
+  };
+  /// Which of two Parts: those of kOtherSource, or of kOtherDestination.
+  static size_t other_end(const Session& s) { return s.flags >> 15; }
+  /// The ends of a session with kOtherEnd as its key of that direction has them.
+  static __m128i key_ends(const Session& s, Direction direction);
   /// The same of a translated one, whose reverse key is no mirror of the other.
   bool holds_translated(const Session& s, Direction direction, const Key6& key) const;
   template <typename Key>
@@ -269,10 +286,22 @@ inline __m128i SessionTable::turned(const void* ends, Direction direction) {
   const auto load = [](const void* at) { return _mm_loadu_si128(static_cast<const __m128i*>(at)); };
   return _mm_shuffle_epi8(load(ends), load(kTurn[static_cast<size_t>(direction)]));
 }
-/// `ends`, turned around for the reverse direction, are the key's, but for the protocol, which lies in the
-/// session behind its own, with the flags: of those in `asked` it has `flags`.
-inline bool SessionTable::is_key(const void* ends, const Session& s, Direction direction, const Key4& key,
-                                 uint32_t asked, uint32_t flags) {
+inline __m128i SessionTable::key_ends(const Session& s, Direction direction) {
+  constexpr uint8_t N = Parts::kNone;
+  static constexpr Parts kForward = {{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, N, N},
+                                     {N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N}};
+  static constexpr Parts kAnswerToOtherSource = {{4, 5, 6, 7, N, N, N, N, 10, 11, N, N, 14, 15, N, N},
+                                                 {N, N, N, N, 4, 5, 6, 7, N, N, 2, 3, N, N, N, N}};
+  static constexpr Parts kAnswerOfOtherDestination = {{N, N, N, N, 0, 1, 2, 3, N, N, 8, 9, 14, 15, N, N},
+                                                      {4, 5, 6, 7, N, N, N, N, 2, 3, N, N, N, N, N, N}};
+  static constexpr Parts kKey[2][2] = {{kForward, kForward},
+                                       {kAnswerToOtherSource, kAnswerOfOtherDestination}};
+  return kKey[static_cast<size_t>(direction)][other_end(s)].of(s);
+}
+/// `ends` are the key's, but for the protocol, which lies in the session behind its own, with the flags: of
+/// those in `asked` it has `flags`.
+inline bool SessionTable::is_key(__m128i ends, const Session& s, const Key4& key, uint32_t asked,
+                                 uint32_t flags) {
   static_assert(offsetof(Session, protocol) == 16 && offsetof(Session, flags) == 18);
   static_assert(offsetof(Key4, src_port) == 8 && offsetof(Key4, domain) == 12 &&
                 offsetof(Key4, protocol) == 14);
@@ -283,34 +312,44 @@ inline bool SessionTable::is_key(const void* ends, const Session& s, Direction d
   __builtin_memcpy(&rest, &s.protocol, sizeof rest);
   // The flags first: of a translated session they fail, in both directions, and a core learns that.
   return (rest & (0xff | asked << 16)) == (key.protocol | flags << 16) &&
-         _mm_testz_si128(_mm_xor_si128(turned(ends, direction), load(&key)), load(kCompared)) != 0;
+         _mm_testz_si128(_mm_xor_si128(ends, load(&key)), load(kCompared)) != 0;
 }
 inline bool SessionTable::holds(const Session& s, Direction direction, const Key4& key) const {
   constexpr uint32_t kAsked = Session::kIpv6 | Session::kTranslated | Session::kFree;
-  if (is_key(&s, s, direction, key, kAsked, 0)) [[likely]]
+  if (is_key(turned(&s, direction), s, key, kAsked, 0)) [[likely]]
     return true;
+  if ((s.flags & Session::kOtherEnd) != 0) [[likely]]
+    return is_key(key_ends(s, direction), s, key, 0, 0);
   // The reverse key of a translated one is no mirror of the other. Chosen without a branch, since a core
   // would guess half of the directions wrong.
   const auto back = std::ptrdiff_t{0} - static_cast<std::ptrdiff_t>(direction);  // all ones: reverse
   const auto* ends = reinterpret_cast<const char*>(&s) + (translation_offset_ & back);
-  return is_key(ends, s, direction, key, kAsked, Session::kTranslated);
+  return is_key(turned(ends, direction), s, key, kAsked, Session::kTranslated);
 }
 inline void SessionTable::leaving4(const Session& s, Direction direction, WireEnds4& out) const {
-  // From host order in ends that leave by it: the translation's forward, the session's own turned around.
-  constexpr uint8_t kNone = 0x80;
-  alignas(16) static constexpr uint8_t kWrite[2][16] = {
-      {3, 2, 1, 0, 7, 6, 5, 4, 9, 8, 11, 10, kNone, kNone, kNone, kNone},
-      {7, 6, 5, 4, 3, 2, 1, 0, 11, 10, 9, 8, kNone, kNone, kNone, kNone}};
-  const auto there = static_cast<std::ptrdiff_t>(direction) - 1;  // all ones: forward
-  const auto* ends = reinterpret_cast<const char*>(&s) + (translation_offset_ & there);
-  const auto load = [](const void* at) { return _mm_loadu_si128(static_cast<const __m128i*>(at)); };
-  const __m128i wire = _mm_shuffle_epi8(load(ends), load(kWrite[static_cast<size_t>(direction)]));
+  // From host order. The responder's packets get the session's own ends.
+  constexpr uint8_t N = Parts::kNone;
+  static constexpr Parts kOtherSource = {{N, N, N, N, 7, 6, 5, 4, N, N, 11, 10, N, N, N, N},
+                                         {7, 6, 5, 4, N, N, N, N, 3, 2, N, N, N, N, N, N}};
+  static constexpr Parts kOtherDestination = {{3, 2, 1, 0, N, N, N, N, 9, 8, N, N, N, N, N, N},
+                                              {N, N, N, N, 7, 6, 5, 4, N, N, 3, 2, N, N, N, N}};
+  static constexpr Parts kBack = {{7, 6, 5, 4, 3, 2, 1, 0, 11, 10, 9, 8, N, N, N, N},
+                                  {N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N}};
+  static constexpr Parts kWire[2][2] = {{kOtherSource, kOtherDestination}, {kBack, kBack}};
+  alignas(16) static constexpr uint8_t kWrite[2][16] = {{3, 2, 1, 0, 7, 6, 5, 4, 9, 8, 11, 10, N, N, N, N},
+                                                        {7, 6, 5, 4, 3, 2, 1, 0, 11, 10, 9, 8, N, N, N, N}};
+  const auto d = static_cast<size_t>(direction);
+  __m128i wire;
+  if ((s.flags & Session::kOtherEnd) != 0) [[likely]] {
+    wire = kWire[d][other_end(s)].of(s);
+  } else {
+    const auto there = static_cast<std::ptrdiff_t>(direction) - 1;  // all ones: forward
+    const auto* ends = reinterpret_cast<const char*>(&s) + (translation_offset_ & there);
+    const auto load = [](const void* at) { return _mm_loadu_si128(static_cast<const __m128i*>(at)); };
+    wire = _mm_shuffle_epi8(load(ends), load(kWrite[d]));
+  }
   out.addresses = static_cast<uint64_t>(_mm_cvtsi128_si64(wire));
   out.ports = static_cast<uint32_t>(_mm_extract_epi32(wire, 2));
-  const SessionTranslation& t = translation_of(s);
-  const auto turn = static_cast<uint16_t>(~there);
-  out.address_change = t.address_change ^ turn;
-  out.ends_change = t.ends_change ^ turn;
 }
 inline bool SessionTable::holds(const Session& s, Direction direction, const Key6& key) const {
   if ((s.flags & Session::kTranslated) != 0) [[unlikely]]

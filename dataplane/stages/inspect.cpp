@@ -274,7 +274,7 @@ Next decide(WorkerContext& ctx, Burst& resets, rte_mbuf* mbuf, bool waited) {
   if (meta.icmp == net::IcmpKind::error || meta.unseen) return Next::go_on();
   // One that waited may be in the midst of it.
   if (!waited && !will_be_sent(*ctx.snapshot, mbuf, session)) return Next::go_on();
-  const Profile& profile = ctx.snapshot->profiles[session.profile];
+  const Profile& profile = ctx.snapshot->profiles[ctx.sessions->cold(meta.session).profile];
   if (!waited && (!ctx.inspect_queue.empty() || ctx.inspect_work_left == 0))
     return wait(ctx, resets, mbuf, profile);
   const Next next = inspect_now(ctx, resets, mbuf, profile);
@@ -302,7 +302,7 @@ void inspect_sent(WorkerContext& ctx, rte_mbuf* mbuf) {
   const PacketMeta& meta = meta_of(mbuf);
   Session& session = ctx.sessions->at(meta.session);
   if ((session.flags & (Session::kInspected | Session::kDropped)) != Session::kInspected) return;
-  const Profile& profile = ctx.snapshot->profiles[session.profile];
+  const Profile& profile = ctx.snapshot->profiles[ctx.sessions->cold(meta.session).profile];
   const Whole whole = whole_of(mbuf);
   inspection::Packet packet = packet_of(meta, whole, ctx.now);
   packet.checksum_bad = has_bad_checksum(mbuf, whole, profile);

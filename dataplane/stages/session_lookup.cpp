@@ -50,7 +50,7 @@ Next tcp_rare(WorkerContext& ctx, rte_mbuf* mbuf, Session& session, PacketMeta& 
   // What its receiver may take or not cannot be inspected: data of that kind would be a way past inspection,
   // or poison what is inspected.
   const bool inspected = (session.flags & Session::kInspected) != 0;
-  const bool watched = inspected && ctx.snapshot->profiles[session.profile].watches;
+  const bool watched = inspected && ctx.snapshot->profiles[cold.profile].watches;
   const bool ignored = step.verdict == TcpVerdict::ignore;
   if (step.verdict == TcpVerdict::refuse ||
       (ignored && inspected && !watched && meta.ip_length > meta.payload_offset)) {

@@ -2,6 +2,8 @@
 // session_lookup.cpp.
 #pragma once
 
+#include <concepts>
+
 #include "dataplane/session/tcp_state.h"
 #include "dataplane/stages/rewrite.h"
 #include "dataplane/worker/context.h"
@@ -14,10 +16,11 @@ namespace weir::dataplane {
 /// session, direction and adjacency, and the packet is counted. (session_lookup.cpp)
 [[gnu::noinline]] Next session_unsettled(WorkerContext& ctx, rte_mbuf* mbuf);
 
-/// Of a 32-bit counter. True: it wraps, which the caller carries into the cold half, so that totals are
-/// exact.
-[[gnu::always_inline]] inline bool count_up(uint32_t& low, uint32_t n) {
-  low += n;
+/// Of the low part of a counter. True: it wraps, which the caller carries into the cold part, so that totals
+/// are exact.
+template <std::unsigned_integral Low>
+[[gnu::always_inline]] inline bool count_up(Low& low, Low n) {
+  low = static_cast<Low>(low + n);
   return low < n;
 }
 
@@ -25,9 +28,9 @@ namespace weir::dataplane {
 [[gnu::always_inline]] inline void count(WorkerContext& ctx, Session& session, Direction direction,
                                          uint16_t bytes) {
   const size_t d = static_cast<size_t>(direction);
-  if (count_up(session.packets[d], 1)) [[unlikely]]
+  if (count_up(session.packets[d], uint16_t{1})) [[unlikely]]
     ++ctx.sessions->cold(ctx.sessions->index_of(session)).packets_high[d];
-  if (count_up(session.bytes[d], bytes)) [[unlikely]]
+  if (count_up(session.bytes[d], uint32_t{bytes})) [[unlikely]]
     ++ctx.sessions->cold(ctx.sessions->index_of(session)).bytes_high[d];
 }
 

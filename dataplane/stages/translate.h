@@ -17,7 +17,7 @@ namespace weir::dataplane {
 /// By NAT64: the packet becomes one of the other family, which its meta says then; the key, which is not
 /// looked up any more, is that of the ends that it leaves with. One that is too large for `egress` is punted
 /// as it is. (translate_family.cpp)
-[[gnu::noinline]] Next translate_family(WorkerContext& ctx, rte_mbuf* mbuf, const SessionTable::Found& found,
+[[gnu::noinline]] Next translate_family(WorkerContext& ctx, rte_mbuf* mbuf, SessionTable::Found found,
                                         const Attachment& egress);
 /// The length that a packet of the session leaves with.
 uint32_t leaving_length(rte_mbuf* mbuf, const Session& session);
@@ -31,11 +31,12 @@ uint32_t leaving_length(rte_mbuf* mbuf, const Session& session);
   const PacketMeta& meta = meta_of(mbuf);
   if (egress == nullptr || meta.ttl <= 1) [[unlikely]]
     return Next::go_on();
-  if ((found.session->flags & Session::kNat64) != 0) [[unlikely]]
+  const bool one_end = (found.session->flags & Session::kOtherEnd) != 0;  // so IPv4, and no NAT64
+  if (!one_end && (found.session->flags & Session::kNat64) != 0) [[unlikely]]
     return translate_family(ctx, mbuf, found, *egress);
   if (meta.ip_length > egress->mtu) [[unlikely]]
     return Next::go_on();
-  if (!meta.plain || !meta.is_v4()) [[unlikely]]
+  if (!meta.plain || (!one_end && !meta.is_v4())) [[unlikely]]
     return translate_other(ctx, mbuf, found);
   WireEnds4 ends;
   ctx.sessions->leaving4(*found.session, found.direction, ends);

@@ -101,7 +101,7 @@ uint32_t leaving_length(rte_mbuf* mbuf, const Session& session) {
   return parse(mbuf, ip) == net::ParseError::none ? length_in_other_family(ip) : meta_of(mbuf).ip_length;
 }
 
-Next translate_family(WorkerContext& ctx, rte_mbuf* mbuf, const SessionTable::Found& found,
+Next translate_family(WorkerContext& ctx, rte_mbuf* mbuf, SessionTable::Found found,
                       const Attachment& egress) {
   PacketMeta& meta = meta_of(mbuf);
   net::IpView ip;

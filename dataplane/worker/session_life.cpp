@@ -18,8 +18,6 @@ namespace {
 using inspection::FlowEnd;
 using inspection::FlowHandle;
 
-uint64_t joined(uint32_t high, uint32_t low) { return static_cast<uint64_t>(high) << 32 | low; }
-
 FlowEnd end_by_timeout(const Session& session) {
   if ((session.flags & Session::kDropped) != 0) return FlowEnd::dropped;
   if (session.state == SessionState::reset) return FlowEnd::reset;
@@ -51,7 +49,7 @@ void end_inspection(WorkerContext& ctx, SessionIndex index) {
   // The index names a profile only within the version that decided; by other rules it was never judged.
   if (ctx.snapshot->policy->version(session.connection) != cold.policy_version)
     return ctx.inspector->finish(flow, ctx.now, sink);
-  const Profile& profile = ctx.snapshot->profiles[session.profile];
+  const Profile& profile = ctx.snapshot->profiles[cold.profile];
   const uint64_t work =
       ctx.inspector->end(flow, rules_in_use(ctx, profile), ctx.now, wall_seconds(ctx), sink);
   ctx.inspect_work_left -= std::min(ctx.inspect_work_left, work);
@@ -88,12 +86,11 @@ static bool is_connected(const Snapshot& snapshot, const Session& session) {
   return from.valid() && to.valid() && snapshot.policy->find(from, to) != PolicyTable::kNotConnected;
 }
 
-/// A wrap of the counter merely makes one look of the timer take the shorter time-out.
-static bool is_unanswered_udp(const Session& session) {
-  return session.protocol == net::kProtoUdp && session.packets[1] == 0;
+static bool is_unanswered_udp(const Session& session, const SessionCold& cold) {
+  return session.protocol == net::kProtoUdp && total_packets(session, cold, 1) == 0;
 }
 
-uint32_t idle_timeout(const Timeouts& timeouts, const Session& session) {
+uint32_t idle_timeout(const Timeouts& timeouts, const Session& session, const SessionCold& cold) {
   // Its ends may believe in a dropped session as long as in any other: until then it must not begin anew.
   const bool dropped = (session.flags & Session::kDropped) != 0;
   if (dropped && session.state >= SessionState::established) return timeouts.tcp_established;
@@ -115,7 +112,7 @@ uint32_t idle_timeout(const Timeouts& timeouts, const Session& session) {
       break;
   }
   if (session.protocol == net::kProtoUdp)
-    return is_unanswered_udp(session) && !dropped ? timeouts.udp_unanswered : timeouts.udp;
+    return is_unanswered_udp(session, cold) && !dropped ? timeouts.udp_unanswered : timeouts.udp;
   return net::is_icmp(session.protocol) ? timeouts.icmp : timeouts.other;
 }
 
@@ -140,14 +137,15 @@ bool set_effects(WorkerContext& ctx, SessionIndex index, const RuleEffects& effe
 
 bool begin_inspection(WorkerContext& ctx, SessionIndex index) {
   Session& session = ctx.sessions->at(index);
+  SessionCold& cold = ctx.sessions->cold(index);
   session.flags = static_cast<uint16_t>(session.flags & ~Session::kBypassed);
   if (ctx.inspect_overloaded) [[unlikely]] {
     ctx.counters.overload_refused.add();
-    return ctx.snapshot->profiles[session.profile].fail == FailMode::open;
+    return ctx.snapshot->profiles[cold.profile].fail == FailMode::open;
   }
   const FlowHandle flow = ctx.inspector->open(flow_info(ctx, index));
-  if (!flow.valid()) return ctx.snapshot->profiles[session.profile].fail == FailMode::open;
-  ctx.sessions->cold(index).flow = flow.value;
+  if (!flow.valid()) return ctx.snapshot->profiles[cold.profile].fail == FailMode::open;
+  cold.flow = flow.value;
   session.flags |= Session::kInspected;
   return true;
 }
@@ -160,8 +158,9 @@ bool set_inspection(WorkerContext& ctx, SessionIndex index, const PolicyDecision
     session.flags = static_cast<uint16_t>(session.flags & ~Session::kBypassed);
     return true;
   }
-  const bool same = session.profile == decision.profile;
-  session.profile = decision.profile;
+  ProfileIndex& profile = ctx.sessions->cold(index).profile;
+  const bool same = profile == decision.profile;
+  profile = decision.profile;
   // What one profile lets by another may want to see.
   if ((session.flags & Session::kInspected) != 0 || (same && (session.flags & Session::kBypassed) != 0))
     return true;
@@ -223,7 +222,7 @@ inspection::FlowInfo flow_info(const WorkerContext& ctx, SessionIndex index) {
 
 bool SessionSink::push(inspection::Event& event, std::span<const uint8_t> fields) {
   SessionCold& cold = ctx_.sessions->cold(index_);
-  if (event.kind == inspection::EventKind::alert && cold.alerts != UINT16_MAX) ++cold.alerts;
+  if (event.kind == inspection::EventKind::alert) cold.alerted = true;
   if (event.kind == inspection::EventKind::drop && ctx_.drop_log.all) {
     if (!ctx_.drop_log.tokens.take(ctx_.now)) {
       ctx_.counters.drop_events_suppressed.add();
@@ -253,12 +252,12 @@ inspection::FlowBody flow_so_far(const WorkerContext& ctx, SessionIndex index) {
   const Session& session = ctx.sessions->at(index);
   const SessionCold& cold = ctx.sessions->cold(index);
   inspection::FlowBody body;
-  body.packets_to_server = joined(cold.packets_high[0], session.packets[0]);
-  body.packets_to_client = joined(cold.packets_high[1], session.packets[1]);
-  body.bytes_to_server = joined(cold.bytes_high[0], session.bytes[0]);
-  body.bytes_to_client = joined(cold.bytes_high[1], session.bytes[1]);
+  body.packets_to_server = total_packets(session, cold, 0);
+  body.packets_to_client = total_packets(session, cold, 1);
+  body.bytes_to_server = total_bytes(session, cold, 0);
+  body.bytes_to_client = total_bytes(session, cold, 1);
   body.end_ns = ctx.now;
-  body.alerted = cold.alerts != 0;
+  body.alerted = cold.alerted;
   body.tcp_flags_to_server = cold.tcp_flags[0];
   body.tcp_flags_to_client = cold.tcp_flags[1];
   return body;
@@ -298,12 +297,13 @@ void log_start(WorkerContext& ctx, SessionIndex index) {
 void arm_session(WorkerContext& ctx, SessionIndex index) {
   const Session& session = ctx.sessions->at(index);
   const Timeouts& timeouts = timeouts_of(ctx, index);
-  const uint32_t timeout = idle_timeout(timeouts, session);
+  const SessionCold& cold = ctx.sessions->cold(index);
+  const uint32_t timeout = idle_timeout(timeouts, session, cold);
   const uint32_t idle = ctx.tick.since(session.last_seen);
   uint32_t after = timeout > idle ? timeout - idle : 1;
   // An answer arms no timer: of a session that waits for one it fires as early as the answer may make it due.
-  if (is_unanswered_udp(session)) after = std::min(after, timeouts.udp);
-  if (const auto record = until_record(ctx, ctx.sessions->cold(index))) after = std::min(after, *record);
+  if (is_unanswered_udp(session, cold)) after = std::min(after, timeouts.udp);
+  if (const auto record = until_record(ctx, cold)) after = std::min(after, *record);
   ctx.sessions->arm(index, ctx.tick, after);
 }
 
@@ -328,7 +328,7 @@ void expire_sessions(WorkerContext& ctx, uint32_t budget) {
   bool judged = false;
   ctx.sessions->expire(ctx.tick, budget, [&](SessionIndex index) {
     const Session& session = ctx.sessions->at(index);
-    const uint32_t timeout = idle_timeout(timeouts_of(ctx, index), session);
+    const uint32_t timeout = idle_timeout(timeouts_of(ctx, index), session, ctx.sessions->cold(index));
     const uint32_t idle = ctx.tick.since(session.last_seen);
     if (idle >= timeout) {
       // What it still has to be judged for is work like any other; but one a turn ends, however much there is

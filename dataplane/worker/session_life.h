@@ -8,7 +8,7 @@
 namespace weir::dataplane {
 
 /// Its idle time-out in ticks, by protocol and state.
-uint32_t idle_timeout(const Timeouts& timeouts, const Session& session);
+uint32_t idle_timeout(const Timeouts& timeouts, const Session& session, const SessionCold& cold);
 
 /// Takes over what the rule that decided the session does to it. True: its time-outs are other ones than
 /// before, so the timer of a session that has one is to be set again (arm_session()).

@@ -77,15 +77,15 @@ class LookupAhead {
     if (i >= kIndexAhead) [[likely]]
       prefetch_session(i - kIndexAhead, packets);
   }
-  /// Those that still wait, of a burst of `n`. Before the look-ups. `translated`: sessions may have a line
-  /// more.
+  /// Those that still wait, of a burst of `n`. Before the look-ups. `translated`: those of the last burst had
+  /// a line more.
   void finish(uint32_t n, rte_mbuf* const* packets, bool translated) {
     for (uint32_t i = n < kIndexAhead ? 0 : n - kIndexAhead; i < n; ++i) prefetch_session(i, packets);
     if (!translated) [[likely]]
       return;
     for (uint32_t i = 0; i < std::min(n, kTranslationsAhead); ++i) sessions_.prefetch_translation(ahead_[i]);
   }
-  /// Packet `i` is one of a translated session. Asks for the line that a later one may need.
+  /// Packet `i` is of a session that has that line. Asks for the one that a later packet may need.
   void after_translated(uint32_t i, uint32_t n) const {
     if (i + kTranslationsAhead < n) sessions_.prefetch_translation(ahead_[i + kTranslationsAhead]);
   }
@@ -227,7 +227,7 @@ void Worker::forward_received(Burst& burst) {
   }
   burst.size = static_cast<uint16_t>(kept);
   if (alone) {
-    lookups.finish(kept, burst.packets, ctx_.snapshot->nat != nullptr);
+    lookups.finish(kept, burst.packets, translated_);
     forward_owned(burst, lookups);
   } else {
     forward_own(burst);
@@ -245,7 +245,7 @@ void Worker::forward_own(Burst& burst) {
   }
   LookupAhead lookups(*ctx_.sessions);
   for (uint16_t i = 0; i < burst.size; ++i) lookups.add(i, burst.packets, meta_of(burst.packets[i]));
-  lookups.finish(burst.size, burst.packets, ctx_.snapshot->nat != nullptr);
+  lookups.finish(burst.size, burst.packets, translated_);
   forward_owned(burst, lookups);
 }
 
@@ -298,6 +298,7 @@ void Worker::forward_owned(Burst& burst, const LookupAhead& lookups) {
   const SettledLookup lookup(*ctx_.snapshot);
   uint32_t waiting = 0;
   uint16_t inspected = 0;  // kWait as soon as one waits
+  bool translated = false;
   for (uint32_t i = 0; i < burst.size; ++i) {
     rte_mbuf* mbuf = burst.packets[i];
     PacketMeta& meta = meta_of(mbuf);
@@ -325,7 +326,10 @@ void Worker::forward_owned(Burst& burst, const LookupAhead& lookups) {
           mark(ctx_, mbuf);
         }
         if ((flags & Session::kTranslated) != 0) {
-          lookups.after_translated(i, burst.size);
+          if ((flags & Session::kOtherEnd) == 0) [[unlikely]] {
+            lookups.after_translated(i, burst.size);
+            translated = true;
+          }
           next = translate(ctx_, mbuf, found, egress);
         }
       }
@@ -343,6 +347,7 @@ void Worker::forward_owned(Burst& burst, const LookupAhead& lookups) {
     if (!next.goes_on()) [[unlikely]]
       leave(ctx_, mbuf, next);
   }
+  translated_ = translated;
   burst.size = static_cast<uint16_t>(waiting);
   if (waiting == 0) [[likely]]
     return;
@@ -501,7 +506,7 @@ bool Worker::take_handed_over() {
         break;
     }
   }
-  lookups.finish(burst_.size, burst_.packets, ctx_.snapshot->nat != nullptr);
+  lookups.finish(burst_.size, burst_.packets, translated_);
   forward_owned(burst_, lookups);
   if (!ctx_.fragments->released.empty()) forward_released();
   if (outer_fragments != 0) {
@@ -548,7 +553,7 @@ bool Worker::take_from_control() {
         break;
     }
   }
-  lookups.finish(burst_.size, burst_.packets, ctx_.snapshot->nat != nullptr);
+  lookups.finish(burst_.size, burst_.packets, translated_);
   forward_owned(burst_, lookups);
   return true;
 }
@@ -572,7 +577,6 @@ void Worker::purge_or_list(SessionIndex index, const Command& command, Command::
       break;
     case Command::Kind::list_sessions: {
       if (part.found == part.rows.size()) break;
-      const auto joined = [](uint32_t high, uint32_t low) { return static_cast<uint64_t>(high) << 32 | low; };
       const auto domain_id = [&](uint16_t slot) {
         const auto& domain = ctx_.snapshot->domains[slot];
         return domain != nullptr ? domain->id : DomainId{};
@@ -591,8 +595,8 @@ void Worker::purge_or_list(SessionIndex index, const Command& command, Command::
       row.flags = session.flags;
       row.rule = cold.rule;
       for (size_t d = 0; d < 2; ++d) {
-        row.packets[d] = joined(cold.packets_high[d], session.packets[d]);
-        row.bytes[d] = joined(cold.bytes_high[d], session.bytes[d]);
+        row.packets[d] = total_packets(session, cold, d);
+        row.bytes[d] = total_bytes(session, cold, d);
       }
       row.start_ns = cold.start_ns;
       row.idle_ticks = ctx_.tick.since(session.last_seen);

@@ -277,6 +277,33 @@ TEST(Sessions, Listing) {
   }
 }
 
+TEST(Sessions, TotalsGoOnWhereTheirLowPartsWrap) {
+  constexpr uint64_t kAnswers = 65'536;  // so many that the low part says none
+  TestHub hub(network().build());
+  hub.pass_through(from_spoke(kA, kB, udp(1'000, 80)));
+  for (uint64_t i = 1; i <= kAnswers; ++i) {
+    hub.inject(from_spoke(kB, kA, udp(80, 1'000)));
+    if (i % 32 != 0) continue;
+    hub.settle();
+    hub.port().collect();
+  }
+  std::vector<dataplane::SessionRow> rows;
+  bool done = false;
+  hub.plane().list_sessions(2, [&](std::vector<dataplane::SessionRow> got) {
+    rows = std::move(got);
+    done = true;
+  });
+  hub.settle_until(done);
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].packets[0], 1u);
+  EXPECT_EQ(rows[0].packets[1], kAnswers);
+  EXPECT_EQ(rows[0].bytes[1], kAnswers * rows[0].bytes[0]);
+  hub.moved();
+  hub.pass_seconds(45);  // longer than it would last unanswered
+  EXPECT_EQ(hub.pass_through(from_spoke(kA, kB, udp(1'000, 80))).size(), 1u);
+  EXPECT_EQ(hub.moved(), forwarded());
+}
+
 TEST(Sessions, WhatStillComesByAnAttachmentThatIsDownPasses) {
   SnapshotBuilder b = network();
   b.route("red", "172.16.0.0/12", "a", kA.host4).route("red", "172.16.0.0/12", "d", kD.host4);

@@ -94,22 +94,63 @@ TEST(SessionTable, EachPartOfTheKeyCounts) {
   EXPECT_FALSE(table->find(Key4{0, 0, 9, 9, 1, 6, 0}, hash_of(other))) << "nor the other way round";
 }
 
+/// Ends of a translated session of key(1): other addresses, other ports, both; of the source, the
+/// destination, both. And the flags that say where they lie.
+struct Leaving {
+  Key4 as;
+  uint16_t flags;
+};
+constexpr Leaving kLeaving[] = {
+    {{0xcb00'7101, 0x0a02'0001, 2'000, 80, 1, 6, 0}, Session::kOtherSource},
+    {{0xcb00'7101, 0x0a02'0001, 1'000, 80, 1, 6, 0}, Session::kOtherSource},
+    {{0x0a01'0001, 0x0a02'0001, 2'000, 80, 1, 6, 0}, Session::kOtherSource},
+    {{0x0a01'0001, 0x0a02'0009, 1'000, 8'080, 1, 6, 0}, Session::kOtherDestination},
+    {{0x0a01'0001, 0x0a02'0009, 1'000, 80, 1, 6, 0}, Session::kOtherDestination},
+    {{0x0a01'0001, 0x0a02'0001, 1'000, 8'080, 1, 6, 0}, Session::kOtherDestination},
+    {{0xcb00'7101, 0x0a02'0009, 2'000, 8'080, 1, 6, 0}, 0},
+    {{0xcb00'7101, 0x0a02'0009, 1'000, 80, 1, 6, 0}, 0}};
+
 TEST(SessionTable, EachPartOfATranslatedKeyCounts) {
-  const auto table = make(16);
-  const Key4 k = key(1);
-  const Key4 leaves{0xcb00'7101, 0x0a02'0009, 2'000, 8'080, 1, 6, 0};
-  const SessionIndex index = table->insert_translated(k, leaves, 2, 1);
-  ASSERT_NE(index, kNoSession);
-  const Key4 answer = mirror(leaves, 2);
-  for (const Key4& right : {k, answer}) {
-    EXPECT_EQ(table->find(right, hash_of(right)).index, index);
-    for (size_t byte = 0; byte < 15; ++byte) {
-      Key4 wrong = right;
-      reinterpret_cast<uint8_t*>(&wrong)[byte] ^= 1;
-      EXPECT_FALSE(table->find(wrong, hash_of(right))) << byte << ": found by the tag, and not its key";
+  for (const auto& [leaves, flags] : kLeaving) {
+    const auto table = make(16);
+    const Key4 k = key(1);
+    const SessionIndex index = table->insert_translated(k, leaves, 2, 1);
+    ASSERT_NE(index, kNoSession);
+    EXPECT_EQ(table->at(index).flags, Session::kTranslated | flags);
+    const Key4 answer = mirror(leaves, 2);
+    for (const Key4& right : {k, answer}) {
+      EXPECT_EQ(table->find(right, hash_of(right)).index, index);
+      for (size_t byte = 0; byte < 15; ++byte) {
+        Key4 wrong = right;
+        reinterpret_cast<uint8_t*>(&wrong)[byte] ^= 1;
+        EXPECT_FALSE(table->find(wrong, hash_of(right))) << byte << ": found by the tag, and not its key";
+      }
+    }
+    for (const Key4& other : {mirror(k, 2), leaves}) EXPECT_FALSE(table->find(other, hash_of(other)));
+    table->remove(index);
+    for (const Key4& gone : {k, answer}) EXPECT_FALSE(table->find(gone, hash_of(gone)));
+  }
+}
+
+TEST(SessionTable, PacketsOfATranslatedSessionLeaveWithItsEnds) {
+  for (const auto& [leaves, flags] : kLeaving) {
+    const auto table = make(16);
+    const Key4 k = key(1);
+    const SessionIndex index = table->insert_translated(k, leaves, 2, 1);
+    ASSERT_NE(index, kNoSession);
+    Session& session = table->at(index);
+    session.connection = 0xaaaa;  // what lies around the other end is none of it
+    session.last_seen = {0xbbbb'bbbb};
+    for (const Direction direction : {Direction::forward, Direction::reverse}) {
+      const Tuple expected = direction == Direction::forward ? tuple_of(leaves) : tuple_of(k).reversed();
+      EXPECT_EQ(table->leaving(index, direction), expected);
+      WireEnds4 wire;
+      table->leaving4(session, direction, wire);
+      const auto big = [](uint32_t host) { return uint64_t{net::be32::of(host).raw()}; };
+      EXPECT_EQ(wire.addresses, big(expected.dst.v4().value) << 32 | big(expected.src.v4().value));
+      EXPECT_EQ(wire.ports, big(uint32_t{expected.src_port} << 16 | expected.dst_port));
     }
   }
-  for (const Key4& other : {mirror(k, 2), leaves}) EXPECT_FALSE(table->find(other, hash_of(other)));
 }
 
 TEST(SessionTable, EachPartOfBothKeysOfNat64Counts) {
@@ -228,7 +269,7 @@ TEST(SessionTable, AnIndexIsReusedLastAndItsGenerationCounts) {
   const SessionIndex first = table->insert(key(1), mirror(key(1), 2), 0);
   EXPECT_EQ(table->cold(first).generation, 1u);
   table->at(first).packets[0] = 5;
-  table->cold(first).alerts = 5;
+  table->cold(first).alerted = true;
   table->remove(first);
   EXPECT_FALSE(table->in_use(first));
   const SessionIndex second = table->insert(key(1), mirror(key(1), 2), 0);
@@ -238,7 +279,7 @@ TEST(SessionTable, AnIndexIsReusedLastAndItsGenerationCounts) {
   EXPECT_EQ(again, first);
   EXPECT_EQ(table->cold(again).generation, 2u);
   EXPECT_EQ(table->at(again).packets[0], 0u) << "nothing of the session before is left";
-  EXPECT_EQ(table->cold(again).alerts, 0u);
+  EXPECT_FALSE(table->cold(again).alerted);
 }
 
 /// Random operations against a model, for each family, at full load and with keys that come again.
