@@ -28,6 +28,8 @@ std::string Model::judge_first(Arrival& a) {
   Wrong wrong_server;
   query.server = server_taken(a, query, wrong_server);
   if (!wrong_server.empty()) return wrong_server;
+  hits_unsure_ |=
+      query.server && a.sent == nullptr;  // the other servers may have come to the same by other rules
   const Decision d = decide(net_, query);
   const bool asked = d.refused.empty() || d.refused == "no_connection" || d.refused == "inner_martian";
   if (answers_elsewhere(a, sent_to) && asked) return {};
@@ -155,12 +157,15 @@ std::optional<Address> Model::server_taken(const Arrival& a, const FirstQuery& q
   if (taken && std::find(servers->begin(), servers->end(), *taken) == servers->end())
     wrong = to_string(*taken) + " is no server that the session may get";
   if (taken) return taken;
+  std::optional<Address> allowed;
   for (const Address& server : *servers) {
     FirstQuery asked = query;
     asked.server = server;
-    if (may_explain(a, decide(net_, asked))) return server;
+    const Decision d = decide(net_, asked);
+    if (may_explain(a, d)) return server;
+    if (d.refused.empty() && !allowed) allowed = server;  // and then refused for want of something
   }
-  return servers->front();
+  return allowed.value_or(servers->front());
 }
 
 /// A first packet costs its host, its attachment and its domain what a budget says, whatever becomes of it;
