@@ -15,7 +15,8 @@ deps:
 build: deps ## build what is installed, into build/release
 	@scripts/build release
 
-demo: build ## watch a hub at work: clouds, a gateway, an attack stopped (KEEP=1 leaves it up)
+demo: deps ## watch a hub at work: clouds, a gateway, an attack stopped (KEEP=1 leaves it up)
+	@scripts/build release weir weirctl seqload
 	@scripts/demo up
 
 demo-down: ## remove what `make demo KEEP=1` left up

@@ -230,8 +230,9 @@ Status DataplaneImpl::init(const DataplaneSettings& settings) {
     if (!budgets) return tl::unexpected(std::move(budgets.error()).context("host table"));
     budgets_ = std::move(*budgets);
   }
+  const inspection::InspectorLimits& limits = settings.inspection;
   auto memory = inspection::RuleMemory::create(
-      {settings.inspection.host_marks, settings.inspection.dataset_values}, secrets.next());
+      {limits.host_marks, limits.dataset_values, limits.tls_identities}, secrets.next());
   if (!memory) return tl::unexpected(std::move(memory.error()).context("inspection"));
   rule_memory_ = std::move(*memory);
   for (uint32_t i = 0; i < count; ++i) {

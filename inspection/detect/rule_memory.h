@@ -15,11 +15,11 @@ namespace weir::inspection {
 
 struct RuleMemory {
   static constexpr uint32_t kExpectations = 1'024;
-  static constexpr uint32_t kIdentities = 4'096;
 
   struct Limits {
     uint32_t host_marks = 262'144;
     uint32_t dataset_values = 16'384;
+    uint32_t tls_identities = 4'096;
   };
   /// `secret`: nobody outside is to guess it. At the start.
   static Result<std::shared_ptr<RuleMemory>> create(const Limits& limits, uint64_t secret) {
@@ -29,7 +29,7 @@ struct RuleMemory {
     if (!values) return tl::unexpected(std::move(values.error()));
     return std::make_shared<RuleMemory>(RuleMemory{
         std::move(*hosts), std::move(*values), std::make_unique<Expectations>(kExpectations, secret),
-        std::make_unique<TlsIdentities>(kIdentities, secret), std::make_unique<RuleWatch>()});
+        std::make_unique<TlsIdentities>(limits.tls_identities, secret), std::make_unique<RuleWatch>()});
   }
 
   std::unique_ptr<HostMarks> hosts;

@@ -1,5 +1,6 @@
 // Keys: the machine and what it may be made to hold: hub, eal, worker, control, limits.
 #include "dataplane/host/host_table.h"
+#include "inspection/app/tls/identities.h"
 #include "inspection/detect/dataset_table.h"
 #include "inspection/detect/host_marks.h"
 #include "mgmt/config/choices.h"
@@ -257,6 +258,16 @@ constexpr KeySpec kKeys[] = {
      .help =
          "Values that inspection rules add to data sets, or take out of them, over all workers; of 64 bytes "
          "on average. A rule that would add one more does not match."},
+    {.path = "limits.tls_identities",
+     .kind = ValueKind::integer,
+     .fallback = "4096",
+     .min = 8,
+     .max = inspection::TlsIdentities::kMost,
+     .change = Change::restart,
+     .help =
+         "TLS sessions of which it is remembered whose certificates they began with, so that who goes on "
+         "with one is known (`spiffe`, `weir.spiffe`), over all workers; about 1.1 KiB each. Where there is "
+         "no room the one that ends first gives way."},
     {.path = "limits.inspection_domain_share",
      .kind = ValueKind::integer,
      .fallback = "75",

@@ -107,10 +107,9 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
   add("names", workers * names.memory(), false,
       "pending_sessions x " + number(inspection::NameFinderLimits::kSessionBytes) + ", at least " +
           number(inspection::NameFinderLimits::kLeastMemory) + " a worker, touched as sessions need it");
-  constexpr uint64_t kIdentity = inspection::TlsIdentities::kEntryBytes;
-  add("identities", inspection::RuleMemory::kIdentities * kIdentity, false,
-      number(inspection::RuleMemory::kIdentities) + " TLS sessions that may be resumed x " +
-          number(kIdentity));
+  constexpr uint32_t kBucket = inspection::TlsIdentities::kWays;
+  add("identities", inspection::TlsIdentities::bytes_for(l.tls_identities), false,
+      "tls_identities, rounded up, x " + number(inspection::TlsIdentities::bytes_for(kBucket) / kBucket));
   add("data sets", inspection::DatasetTable::bytes_for(l.dataset_values), false,
       "dataset_values x 88, rounded up");
   add("host marks", inspection::HostMarks::bytes_for(l.host_marks), false, "host_marks x 16, rounded up");

@@ -192,6 +192,7 @@ void read_limits(const Table& t, Limits& out) {
   t.get("stream_window", out.stream_window);
   t.get("host_marks", out.host_marks);
   t.get("dataset_values", out.dataset_values);
+  t.get("tls_identities", out.tls_identities);
   t.get("inspection_domain_share", out.inspection_domain_share);
   t.get("rule_work", out.rule_work);
   t.get("regex_steps", out.regex_steps);

@@ -340,6 +340,7 @@ Values single_values(const Config& c) {
           {"limits.stream_window", toml(l.stream_window)},
           {"limits.host_marks", toml(l.host_marks)},
           {"limits.dataset_values", toml(l.dataset_values)},
+          {"limits.tls_identities", toml(l.tls_identities)},
           {"limits.inspection_domain_share", toml(l.inspection_domain_share)},
           {"limits.rule_work", toml(l.rule_work)},
           {"limits.regex_steps", toml(l.regex_steps)},

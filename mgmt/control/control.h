@@ -171,7 +171,8 @@ class Control {
   Result<PathAnswer> path(const PathQuery& query) const {
     return explain_path(parts_.dataplane.current(), query);
   }
-  std::vector<NatMapping> nat_map(const NatMapQuery& query) const {
+  /// Fails with `not_found` if it names a domain that is not there.
+  Result<std::vector<NatMapping>> nat_map(const NatMapQuery& query) const {
     return control::nat_map(parts_.dataplane.current(), query);
   }
   void sessions(size_t max, SessionsReply reply);

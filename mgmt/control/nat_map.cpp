@@ -1,6 +1,9 @@
 #include "mgmt/control/nat_map.h"
 
+#include <algorithm>
+
 #include "dataplane/nat/port_plan.h"
+#include "mgmt/config/problem.h"
 #include "mgmt/control/views.h"
 
 namespace weir::control {
@@ -97,8 +100,16 @@ class Finder {
 
 }  // namespace
 
-std::vector<NatMapping> nat_map(const Snapshot& snapshot, const NatMapQuery& query) {
-  if (snapshot.nat == nullptr) return {};
+Result<std::vector<NatMapping>> nat_map(const Snapshot& snapshot, const NatMapQuery& query) {
+  if (query.domain) {
+    std::vector<std::string_view> names;
+    for (const auto& domain : snapshot.domains) {
+      if (domain != nullptr) names.push_back(domain->name);
+    }
+    if (std::find(names.begin(), names.end(), *query.domain) == names.end())
+      return fail(ErrorCode::not_found, config::no_such("domain", *query.domain, names));
+  }
+  if (snapshot.nat == nullptr) return std::vector<NatMapping>{};
   return Finder(snapshot, query).run();
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dataplane/core/snapshot.h"
+#include "dataplane/net/result.h"
 
 namespace weir::control {
 
@@ -27,7 +28,8 @@ struct NatMapping {
 };
 
 /// Every pair that has the address on either side; of a deterministic pool's address without a port all hosts
-/// that share it, at most some 1,000. In the order of the rules.
-std::vector<NatMapping> nat_map(const dataplane::Snapshot& snapshot, const NatMapQuery& query);
+/// that share it, at most some 1,000. In the order of the rules. Fails with `not_found` if it names a domain
+/// that is not there.
+Result<std::vector<NatMapping>> nat_map(const dataplane::Snapshot& snapshot, const NatMapQuery& query);
 
 }  // namespace weir::control

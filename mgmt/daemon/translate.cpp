@@ -151,6 +151,7 @@ DataplaneSettings dataplane_settings(const config::Config& config) {
                          .out_of_order_segments = limits.out_of_order_segments,
                          .host_marks = limits.host_marks,
                          .dataset_values = limits.dataset_values,
+                         .tls_identities = limits.tls_identities,
                          .domain_share = limits.inspection_domain_share,
                          .rule_work = limits.rule_work,
                          .regex_steps = limits.regex_steps};

@@ -11,8 +11,8 @@ inline constexpr std::string_view kKongCluster = "kong-cluster", kKumaMesh = "ku
 
 /// The labels, then the protocols that are told by content.
 inline std::span<const std::string_view> policy_app_names() {
-  static constexpr std::string_view kNames[] = {kKongCluster, kKumaMesh, "http", "http2", "tls",
-                                                "quic",       "dns",     "ssh",  "smtp",  "ftp"};
+  static constexpr std::string_view kNames[] = {kKongCluster, kKumaMesh, "http", "http2", "tls",  "quic",
+                                                "dns",        "ssh",     "smtp", "ftp",   "pop3", "imap"};
   return kNames;
 }
 

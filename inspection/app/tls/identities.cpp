@@ -21,7 +21,7 @@ bool TlsIdentity::add(uint8_t side, std::span<const uint8_t> uri) {
 }
 
 TlsIdentities::TlsIdentities(uint32_t entries, uint64_t secret)
-    : buckets_(std::bit_ceil(std::max(entries / kWays, 1u))), secret_(secret) {
+    : buckets_(buckets_for(entries)), secret_(secret) {
   entries_ = std::make_unique<Entry[]>(size_t{buckets_} * kWays);
 }
 

@@ -8,8 +8,10 @@
 // a certificate that nobody has verified. Any thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -50,6 +52,7 @@ class TlsIdentities {
   /// RFC 5246 appendix F.1.4: sessions should not live longer.
   static constexpr uint64_t kLifetimeNs = uint64_t{24} * 3'600 * 1'000'000'000;
   static constexpr uint32_t kWays = 8;
+  static constexpr uint32_t kMost = 1U << 20;  // entries
 
   /// Room for `entries`, rounded up to buckets of kWays, a power of two of them. Start only. `secret`: places
   /// are made with it, so that nobody outside can aim at one bucket.
@@ -76,9 +79,13 @@ class TlsIdentities {
   };
 
  public:
-  static constexpr size_t kEntryBytes = sizeof(Entry);
+  /// Memory that it takes.
+  static uint64_t bytes_for(uint32_t entries) {
+    return uint64_t{buckets_for(entries)} * kWays * sizeof(Entry);
+  }
 
  private:
+  static uint32_t buckets_for(uint32_t entries) { return std::bit_ceil(std::max(entries / kWays, 1U)); }
   Entry* bucket_of(const TlsToken& token) const { return &entries_[(token[0] & (buckets_ - 1)) * kWays]; }
 
   std::unique_ptr<Entry[]> entries_;

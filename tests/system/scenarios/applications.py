@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 from lab.scenario import eventually, expect, scenario
-from lab.servers import PYTHON, FtpServer, Http2Proxy, MailServer, NameServer, Nginx, SshServer
+from lab.servers import PYTHON, FtpServer, Http2Proxy, MailServer, NameServer, Nginx, SshServer, wait_listening
 from lab.traffic import HttpServer, can_connect
 from scenarios.nat import OUTSIDE, PUBLISHED, add_internet
 
@@ -95,6 +95,91 @@ def smtp(world):
         expect(sent.returncode != 0, f"the mail with {name} is taken")
         expect(alert_of(hub, sid)["alert"]["action"] == "blocked", f"{name} is not blocked")
     expect(len(server.mails()) == 1, f"the server has {len(server.mails())} mails")
+
+
+MAILBOX_RULES = """\
+alert tls any any -> any any (msg:"a mailbox"; tls.sni; content:"mailbox.example.org"; sid:1;)
+alert pop3 any any -> any any (msg:"a login in clear"; flow:to_server; content:"USER bob"; sid:2;)
+alert tls any any -> any any (msg:"its certificate"; tls.cert_subject; content:"CN=mailbox"; sid:3;)
+"""
+# Answers as much of POP3 or IMAP as leads to TLS and to a login.
+MAILBOX_SERVER = """\
+import socket, ssl, sys, threading
+address, certificate, key = sys.argv[1:4]
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.maximum_version = ssl.TLSVersion.TLSv1_2  # whose certificates can be seen
+context.load_cert_chain(certificate, key)
+def pop3(line):
+    word = line.split()[0].upper()
+    return {b"CAPA": b"+OK\\r\\nSTLS\\r\\nUSER\\r\\n.\\r\\n", b"STAT": b"+OK 0 0\\r\\n",
+            b"LIST": b"+OK\\r\\n.\\r\\n"}.get(word, b"+OK\\r\\n"), word == b"STLS"
+def imap(line):
+    tag, word = line.split()[:2]
+    extra = b"* CAPABILITY IMAP4rev1 STARTTLS\\r\\n" if word.upper() == b"CAPABILITY" else b""
+    return extra + tag + b" OK done\\r\\n", word.upper() == b"STARTTLS"
+def serve(connection, answer, greeting):
+    connection.sendall(greeting)
+    lines = connection.makefile("rb")
+    while line := lines.readline():
+        words, starts = answer(line)
+        connection.sendall(words)
+        if starts:
+            connection = context.wrap_socket(connection, server_side=True)
+            lines = connection.makefile("rb")
+def listen(port, *how):
+    with socket.create_server((address, port)) as server:
+        while True:
+            threading.Thread(target=serve, args=(server.accept()[0], *how), daemon=True).start()
+threading.Thread(target=listen, args=(143, imap, b"* OK ready\\r\\n"), daemon=True).start()
+listen(110, pop3, b"+OK ready\\r\\n")
+"""
+READ_MAILBOX = """\
+import imaplib, poplib, ssl, sys
+context = ssl.create_default_context()
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+kind, address, secret = sys.argv[1:4]
+if kind == "pop3":
+    mailbox = poplib.POP3(address, timeout=4)
+    if secret == "yes": mailbox.stls(context)
+    mailbox.user("bob")
+else:
+    mailbox = imaplib.IMAP4(address, timeout=4)
+    mailbox.starttls(context)
+    mailbox.login("bob", "secret")
+"""
+
+
+@scenario("app.mailbox", "POP3 and IMAP by curl, OpenSSL and Python's libraries: TLS is told behind STARTTLS, a login in "
+          "clear is seen")
+def mailbox(world):
+    build(world, MAILBOX_RULES).start()
+    hub, a, b = world.hub, world.a, world.b
+    certificate, key = world.lab.path("mailbox.pem"), world.lab.path("mailbox.key")
+    b.namespace.run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=mailbox",
+                    "-keyout", key, "-out", certificate)
+    b.namespace.start(PYTHON, "-c", MAILBOX_SERVER, b.address, certificate, key, log="mailbox.log")
+    wait_listening(b.namespace, 110)
+    wait_listening(b.namespace, 143)
+    for kind, port in (("pop3", 110), ("imap", 143)):
+        sent = curl(a, "--ssl-reqd", "--insecure", "--tlsv1.2", "--user", "bob:secret", "--resolve",
+                    f"mailbox.example.org:{port}:{b.address}", f"{kind}://mailbox.example.org/")
+        expect(sent.returncode == 0, f"curl over {kind}: {sent.stderr}, drops {hub.drops()}")
+        event = wait_for(hub, "tls", lambda e, port=port: e["dest_port"] == port, f"behind {kind}")
+        expect(event["tls"]["sni"] == "mailbox.example.org" and event["tls"]["subject"] == "CN=mailbox", str(event))
+        for sid in (1, 3):
+            wait_for(hub, "alert", lambda e, port=port, sid=sid: e["alert"]["signature_id"] == sid and
+                     port in (e["dest_port"], e["src_port"]), f"sid {sid} behind {kind}")
+        read = a.namespace.run(PYTHON, "-c", READ_MAILBOX, kind, b.address, "yes", check=False)
+        expect(read.returncode == 0, f"{kind} by Python: {read.stderr}, drops {hub.drops()}")
+        shown = a.namespace.run("openssl", "s_client", "-starttls", kind, "-connect", f"{b.address}:{port}", "-servername",
+                                "by-openssl.example.org", stdin="", check=False)
+        expect("CN = mailbox" in shown.stdout, f"{kind} by OpenSSL: {shown.stdout} {shown.stderr}")
+        wait_for(hub, "tls", lambda e, port=port: e["dest_port"] == port and
+                 e["tls"].get("sni") == "by-openssl.example.org", f"of OpenSSL behind {kind}")
+    expect(not [e for e in hub.events("alert") if e["alert"]["signature_id"] == 2], "what is secret was read")
+    read = a.namespace.run(PYTHON, "-c", READ_MAILBOX, "pop3", b.address, "no", check=False)
+    expect(read.returncode == 0, f"pop3 in clear: {read.stderr}")
+    expect(alert_of(hub, 2)["app_proto"] == "pop3", "the login in clear")
 
 
 FTP_RULES = """\

@@ -76,6 +76,8 @@ const ChangeRow kRows[] = {
      "! limits.overload_begin (restart)\n"},
     {"limits.overload_end", "overload_end = 20", "overload_end = 21", "! limits.overload_end (restart)\n"},
     {"limits.dataset_values", "values = 2000", "values = 2001", "! limits.dataset_values (restart)\n"},
+    {"limits.tls_identities", "identities = 3000", "identities = 3001",
+     "! limits.tls_identities (restart)\n"},
     {"limits.inspection_domain_share", "share = 33", "share = 34",
      "! limits.inspection_domain_share (restart)\n"},
     {"limits.rule_work", "rule_work = 8000", "rule_work = 8001", "! limits.rule_work (restart)\n"},

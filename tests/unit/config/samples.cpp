@@ -127,6 +127,7 @@ stream_window = 2048
 host_marks = 5000
 out_of_order_segments = 8
 dataset_values = 2000
+tls_identities = 3000
 inspection_domain_share = 33
 rule_work = 8000
 regex_steps = 700

@@ -57,6 +57,18 @@ TEST(NamePattern, ANameIsWhatARuleMayAskForWithoutAStar) {
   }
 }
 
+TEST(NamePattern, EveryProtocolThatIsToldByContentMayBeAskedFor) {
+  constexpr std::string_view kAll[] = {
+#define APP(enumerator, name) name,
+#include "inspection/app/protocols.def"
+#undef APP
+  };
+  for (const std::string_view name : kAll) {
+    const bool told = name != "ftp-data";  // by another session
+    EXPECT_EQ(read_name_pattern(NameKind::app, std::string(name)).pattern.has_value(), told) << name;
+  }
+}
+
 struct FitRow {
   NameKind kind;
   const char* pattern;
