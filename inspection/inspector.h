@@ -72,10 +72,10 @@ struct InspectorLimits {
   uint32_t out_of_order_segments = 16;  // of full size, per direction
   uint32_t host_marks = 262'144;        // what rules remember of hosts, all workers together
   uint32_t dataset_values = 16'384;     // what rules add to data sets, all workers together
-  uint32_t tls_identities = 4'096;      // TLS sessions whose certificates are remembered, all workers together
-  uint32_t domain_share = 100;          // percent of `flows`, and of their memory, for one domain's sessions
-  uint32_t rule_work = 12'288;          // DetectorLimits::work_per_rule
-  uint32_t regex_steps = 3'500;         // DetectorLimits::pcre_steps
+  uint32_t tls_identities = 4'096;  // TLS sessions whose certificates are remembered, all workers together
+  uint32_t domain_share = 100;      // percent of `flows`, and of their memory, for one domain's sessions
+  uint32_t rule_work = 12'288;      // DetectorLimits::work_per_rule
+  uint32_t regex_steps = 3'500;     // DetectorLimits::pcre_steps
 
   /// Of each session beside its windows: entry, state of its streams, parser, what rules have matched so far.
   static constexpr uint32_t kSessionBytes = 8 * 1'024;

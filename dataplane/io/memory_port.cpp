@@ -89,7 +89,8 @@ Status RingPort::open(unsigned queues) {
     if (auto made = add_ring(tx_, device, "t", depth_.tx); !made) return made;
   }
   // The device counts in its queues, 24 bytes each, at every poll: workers of neighbouring queues would take
-  // the line from each other. So each has several in a row, as far as the device has room, and uses the first.
+  // the line from each other. So each has several in a row, as far as the device has room, and uses the
+  // first.
   apart_ = std::clamp<size_t>(RTE_PMD_RING_MAX_RX_RINGS / queues, 1, kQueuesApart);
   std::vector<rte_ring*> rx, tx;
   for (const Ring& ring : rx_) rx.insert(rx.end(), apart_, ring.get());

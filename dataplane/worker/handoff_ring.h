@@ -38,8 +38,8 @@ class HandoffRing {
   }
 
   // --- the consumer's worker ---
-  /// Takes out at most `max` packets, the oldest first; how many. They are the caller's then. None only if the
-  /// ring is empty; what came since it last looked may be left to the next time.
+  /// Takes out at most `max` packets, the oldest first; how many. They are the caller's then. None only if
+  /// the ring is empty; what came since it last looked may be left to the next time.
   uint32_t pop(rte_mbuf** packets, uint32_t max) {
     if (consumer_.seen == consumer_.next) consumer_.seen = pushed_.load(std::memory_order_acquire);
     const uint32_t n = std::min(max, consumer_.seen - consumer_.next);

@@ -177,7 +177,8 @@ std::string print_nat(const Json& answer) {
 
 std::string print_nat_map(const Json& answer) {
   const Json& mappings = list(answer, "mappings");
-  if (mappings.empty()) return "no static or published rule, and no pool with fixed ports, has this address\n";
+  if (mappings.empty())
+    return "no static or published rule, and no pool with fixed ports, has this address\n";
   return columns(mappings, {"rule", "kind", "domain", "inside", "inside_ports", "outside", "outside_ports"});
 }
 

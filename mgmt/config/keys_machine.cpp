@@ -386,9 +386,10 @@ constexpr KeySpec kKeys[] = {
      .min = 1,
      .max = 1'000'000,
      .change = Change::restart,
-     .help = "Packets that such sessions hold, and copies of what they have sent before, of the whole hub; at "
-             "most what limits.held_packets and held_fragments leave of a quarter of the packet buffers; a "
-             "packet that finds no room has its session decided without the name (`pending_given_up`)."},
+     .help =
+         "Packets that such sessions hold, and copies of what they have sent before, of the whole hub; at "
+         "most what limits.held_packets and held_fragments leave of a quarter of the packet buffers; a "
+         "packet that finds no room has its session decided without the name (`pending_given_up`)."},
     {.path = "limits.pending_packets_per_session",
      .kind = ValueKind::integer,
      .fallback = "16",
