@@ -66,7 +66,9 @@ class BenchRun(Process):
         """Stopped, told, and what is there is kept."""
         for number in (signal.SIGINT, signal.SIGTERM):
             with self.subTest(number):
-                process = subprocess.Popen(self.command("slow"), stdout=subprocess.PIPE, text=True)
+                # Whatever runs the tests may ignore it, as a shell's background does.
+                process = subprocess.Popen(self.command("slow"), stdout=subprocess.PIPE, text=True,
+                                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
                 self.addCleanup(process.stdout.close)
                 for line in process.stdout:
                     if line.startswith("measuring Weir"):
