@@ -53,8 +53,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ValueSets sets(parsed,
                  [](const std::string&, const std::string& name) { return weir::Result<std::string>(name); });
   std::vector<SavedSet> saved;
-  RuleCompileContext context{parsed, flowbits, chains, sets, saved};
-  for (const ast::Rule& rule : parsed.rules) {
+  PcreCodes expressions;
+  RuleCompileContext context{parsed, flowbits, chains, expressions, sets, saved};
+  for (ast::Rule& rule : parsed.rules) {
     check_rule(rule, parsed);
     (void)compile_rule(rule, context);
   }
