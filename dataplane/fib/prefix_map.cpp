@@ -4,7 +4,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstring>
-
 #include <tuple>
 #include <vector>
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "dataplane/nat/port_plan.h"
-#include "mgmt/config/problem.h"
 #include "mgmt/control/views.h"
 
 namespace weir::control {
@@ -101,14 +100,11 @@ class Finder {
 }  // namespace
 
 Result<std::vector<NatMapping>> nat_map(const Snapshot& snapshot, const NatMapQuery& query) {
-  if (query.domain) {
-    std::vector<std::string_view> names;
-    for (const auto& domain : snapshot.domains) {
-      if (domain != nullptr) names.push_back(domain->name);
-    }
-    if (std::find(names.begin(), names.end(), *query.domain) == names.end())
-      return fail(ErrorCode::not_found, config::no_such("domain", *query.domain, names));
-  }
+  const auto& domains = snapshot.domains;
+  if (query.domain && std::none_of(domains.begin(), domains.end(), [&](const auto& domain) {
+        return domain != nullptr && domain->name == *query.domain;
+      }))
+    return fail(ErrorCode::not_found, no_such_domain(snapshot, *query.domain));
   if (snapshot.nat == nullptr) return std::vector<NatMapping>{};
   return Finder(snapshot, query).run();
 }

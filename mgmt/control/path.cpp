@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "mgmt/config/problem.h"
 #include "mgmt/control/views.h"
 
 namespace weir::control {
@@ -34,13 +33,7 @@ Result<Origin> find_origin(const Snapshot& snapshot, const PathQuery& query) {
     if (query.domain || origin.attachment.valid()) found.push_back(origin);
   }
   if (found.size() == 1) return found.front();
-  if (query.domain) {
-    std::vector<std::string_view> names;
-    for (const auto& domain : snapshot.domains) {
-      if (domain != nullptr) names.push_back(domain->name);
-    }
-    return fail(ErrorCode::not_found, config::no_such("domain", *query.domain, names));
-  }
+  if (query.domain) return fail(ErrorCode::not_found, no_such_domain(snapshot, *query.domain));
   if (found.empty()) return fail(ErrorCode::not_found, "no domain has a route to " + from);
   std::string names;
   for (const Origin& o : found) names += (names.empty() ? "" : ", ") + o.domain->name;

@@ -297,6 +297,14 @@ std::string domain_name(const Snapshot& snapshot, DomainId id) {
   return domain != nullptr ? domain->name : std::string();
 }
 
+std::string no_such_domain(const Snapshot& snapshot, std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const auto& domain : snapshot.domains) {
+    if (domain != nullptr) names.push_back(domain->name);
+  }
+  return config::no_such("domain", name, names);
+}
+
 std::vector<PoolView> pool_views(const Snapshot& snapshot) {
   std::vector<PoolView> views;
   if (snapshot.nat == nullptr) return views;

@@ -183,6 +183,8 @@ std::vector<ServerView> server_views(const dataplane::Snapshot& snapshot);
 /// Empty for an id that is stale or unknown.
 std::string attachment_name(const dataplane::Snapshot& snapshot, dataplane::AttachmentId id);
 std::string domain_name(const dataplane::Snapshot& snapshot, dataplane::DomainId id);
+/// That no domain is called so, and which one resembles it.
+std::string no_such_domain(const dataplane::Snapshot& snapshot, std::string_view name);
 /// What workers route by now, in the order of domains and prefixes. Costs what it shows. Fails with
 /// `not_found` if there is no such domain.
 Result<RoutesView> routes_view(const model::LiveModel& model, const RoutesQuery& query);

@@ -285,6 +285,8 @@ def computed(world):
     expect(len(mapped(plan["outside"])) == 64, "not all that share the address")
     said = hub.ctl("nat", "map", a.address).stdout
     expect(plan["outside_ports"] in said and "deterministic" in said, said)
+    refused = hub.ctl("nat", "map", a.address, "--domain", "nowhere", check=False)
+    expect(refused.returncode == 1 and "nowhere" in refused.stderr, f"{refused.returncode}: {refused.stderr}")
 
 
 @scenario("nat.nat64", "curl, ping and iperf3 from a host of IPv6 to one of IPv4, an error and a packet that is too big on their "
