@@ -78,7 +78,7 @@ class Translator {
     const net::IpAddress seen = ctx_.sessions->leaving(index_, Direction::forward).src;
     if (endpoint.address != own || seen == own) return 0;
     const BindingIndex source = ctx_.sessions->translation(index_).source_binding;
-    if (source == kNoBinding) return write_ftp_endpoint(endpoint.form, seen, endpoint.port, out);
+    if (source == kNoBinding) return net::write_ftp_endpoint(endpoint.form, seen, endpoint.port, out);
     const Binding& binding = ctx_.bindings->at(source);
     const PoolRule* const pool = nat.pool_of(binding.realm, binding.outside);
     if (pool == nullptr || !pool->ftp) return 0;
@@ -90,7 +90,7 @@ class Translator {
     const Bindings::Answer held = ctx_.bindings->hold(nat, rule, binding.host, tuple);
     if (!hold(held)) return 0;
     const Binding& there = ctx_.bindings->at(held.binding);
-    return write_ftp_endpoint(endpoint.form, there.outside, there.outside_port, out);
+    return net::write_ftp_endpoint(endpoint.form, there.outside, there.outside_port, out);
   }
 
   /// Where the server waits for the client. It may know the address that it is published under.
@@ -113,7 +113,7 @@ class Translator {
       return 0;
     }
     if (port == endpoint.port && (!named || endpoint.address == tuple.dst)) return 0;
-    return write_ftp_endpoint(endpoint.form, tuple.dst, port, out);
+    return net::write_ftp_endpoint(endpoint.form, tuple.dst, port, out);
   }
 
   /// Until the fourth one behind it, or the end of the session.
@@ -169,20 +169,24 @@ bool put_in(rte_mbuf* mbuf, const FtpPlan& plan, uint16_t most) {
   return true;
 }
 
+std::string_view payload_of(rte_mbuf* mbuf) {
+  const PacketMeta& meta = meta_of(mbuf);
+  return {reinterpret_cast<const char*>(data_of(mbuf) + meta.ip_offset + meta.payload_offset),
+          static_cast<size_t>(meta.ip_length - meta.payload_offset)};
+}
+
 /// What of the segment is replaced. On none the side has moved on.
-DropReason take_in(WorkerContext& ctx, rte_mbuf* mbuf, FtpSide& side, FtpPlan& plan) {
+DropReason plan_segment(WorkerContext& ctx, rte_mbuf* mbuf, const FtpSide& side, FtpPlan& plan) {
   const PacketMeta& meta = meta_of(mbuf);
   const uint32_t seq = tcp_of(mbuf).seq.host();
-  const std::string_view payload(
-      reinterpret_cast<const char*>(data_of(mbuf) + meta.ip_offset + meta.payload_offset),
-      static_cast<size_t>(meta.ip_length - meta.payload_offset));
+  const std::string_view payload = payload_of(mbuf);
   if (is_after(seq, side.next) || plan_again(side, seq, payload.size(), plan) != FtpSegment::good)
     return DropReason::ftp_order;
   const size_t known = side.next - seq;
   if (known < payload.size()) {
     Translator translator(ctx, meta.session, meta.direction);
     const FtpSegment segment =
-        plan_lines(side, meta.direction == Direction::reverse, payload, known, plan,
+        plan_lines(side, payload, known, plan,
                    [&](const FtpEndpoint& endpoint, auto out) { return translator.replace(endpoint, out); });
     if (segment != FtpSegment::good) return DropReason::ftp_line;
     if (translator.exhausted()) return DropReason::ftp_room;
@@ -190,15 +194,13 @@ DropReason take_in(WorkerContext& ctx, rte_mbuf* mbuf, FtpSide& side, FtpPlan& p
   return DropReason::none;
 }
 
-void note(FtpSide& side, uint32_t seq, size_t size, const FtpPlan& plan) {
-  for (size_t i = plan.known; i < plan.count; ++i) {
-    const FtpPlan::Place& place = plan.places[i];
-    side.edits.add(seq + place.at, place.size, {place.text.data(), place.text_size});
-  }
-  const uint32_t end = seq + static_cast<uint32_t>(size);
-  if (!is_after(end, side.next)) return;
-  side.next = end;
-  side.line_begins = plan.line_begins;
+/// A segment of which nothing is left becomes one that its receiver answers: it has the byte before it again.
+/// The byte is put in as any text. True: it begins so much earlier.
+bool ask_for_answer(FtpPlan& plan, size_t size, uint8_t flags) {
+  if (size == 0 || (flags & kFin) != 0 || !plan.leaves_nothing_of(size)) return false;
+  plan.places[0].text[0] = plan.places[0].before;
+  plan.places[0].text_size = 1;
+  return true;
 }
 
 /// Data connections that were opened have hold of theirs themselves.
@@ -207,13 +209,6 @@ void release_announced(WorkerContext& ctx, FtpControl& control) {
     if (binding != kNoBinding) ctx.bindings->release(ctx.snapshot->nat.get(), binding);
     binding = kNoBinding;
   }
-}
-
-/// Where the numbers of a side begin.
-void begin(FtpSide& side, uint32_t next) {
-  side.begun = side.line_begins = true;
-  side.next = next;
-  side.edits.clear();
 }
 
 }  // namespace
@@ -282,23 +277,29 @@ Next ftp_send(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment* egress) {
   net::TcpHeader& tcp = tcp_of(mbuf);
   const uint32_t seq = tcp.seq.host();
   const size_t size = static_cast<size_t>(meta.ip_length - meta.payload_offset);
+  const bool reply = meta.direction == Direction::reverse;
   if ((tcp.flags & kSyn) != 0) {
     const bool opens = is_half_open(ctx.sessions->at(meta.session).state) && side.edits.size() == 0;
-    if (!side.begun || opens) begin(side, seq + 1 + static_cast<uint32_t>(size));
+    if (!side.begun || opens) side.begin(seq + 1 + static_cast<uint32_t>(size), reply);
   } else if (!side.begun) {
-    begin(side, seq);
+    side.begin(seq, reply);
   }
   if (is_over(ctx.sessions->at(meta.session).state)) release_announced(ctx, control_of(ctx, meta.session));
   FtpPlan plan;
-  if (size > 0 && (tcp.flags & (kSyn | kRst)) == 0) {
-    if (const DropReason reason = take_in(ctx, mbuf, side, plan); reason != DropReason::none)
-      return Next::drop(reason);
+  bool asks = false;
+  const uint32_t seen_as = side.edits.to_peer(seq);  // before edits behind it make others give way
+  const char last = size > 0 ? payload_of(mbuf).back() : '\0';
+  if ((tcp.flags & (kSyn | kRst)) == 0) {
+    const DropReason reason = size > 0 ? plan_segment(ctx, mbuf, side, plan) : DropReason::none;
+    if (reason != DropReason::none) return Next::drop(reason);
+    asks = ask_for_answer(plan, size, tcp.flags);
+    if (plan.count > 0 && !put_in(mbuf, plan, egress->mtu)) return Next::drop(DropReason::ftp_room);
+    if (size > 0) note_segment(side, seq, size, last, plan);
   }
-  if (plan.count > 0 && !put_in(mbuf, plan, egress->mtu)) return Next::drop(DropReason::ftp_room);
-  if ((tcp.flags & (kSyn | kRst)) == 0) note(side, seq, size, plan);
   if (side.edits.size() == 0) return Next::go_on();
-  ctx.counters.ftp_rewritten.add(plan.count - plan.known);
-  tcp.seq = net::be32::of(side.edits.to_peer(seq));
+  ctx.counters.ftp_rewritten.add(plan.rewritten);
+  ctx.counters.ftp_gathered.add(plan.gathered);
+  tcp.seq = net::be32::of(seen_as - asks);
   fill_checksum(mbuf);
   return Next::go_on();
 }

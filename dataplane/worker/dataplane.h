@@ -93,6 +93,7 @@ struct WorkerCounters {
   Counter nat_bindings;        // now
   Counter ftp_controls;        // now: translated control connections of FTP
   Counter ftp_rewritten;       // endpoints that they named and that were translated
+  Counter ftp_gathered;        // of these, those that came in several segments
   Counter ftp_untracked;       // such connections that there was no room for: nothing is translated in them
   Counter hosts_untracked;     // times that the host table had no room for a source
   // Sessions looked at again after a change, by what has changed: policy; a route, or the way that packets

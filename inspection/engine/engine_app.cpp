@@ -206,8 +206,8 @@ void Engine::announce(EngineSession& session) {
   }
   const uint64_t now_ns = packet_->view.time_ns;
   bool kept = memory_->expectations->expect(ends, transfer->what, now_ns);
-  if (transfer->where.address && *transfer->where.address != ends.to) {
-    ends.to = *transfer->where.address;
+  if (transfer->where.form != net::FtpEndpoint::Form::port_alone && transfer->where.address != ends.to) {
+    ends.to = transfer->where.address;
     kept = memory_->expectations->expect(ends, transfer->what, now_ns) && kept;
   }
   if (!kept) ++counters_.expectations_lost;

@@ -371,7 +371,7 @@ constexpr KeySpec kKeys[] = {
      .max = 1'048'576,
      .change = Change::restart,
      .help = "Control connections of FTP in which addresses are translated (`nat[].*.ftp`) at a time; shared "
-             "out evenly over the workers. In further ones nothing is. 668 bytes each."},
+             "out evenly over the workers. In further ones nothing is. 844 bytes each."},
     {.path = "limits.pending_sessions",
      .kind = ValueKind::integer,
      .fallback = "1024",

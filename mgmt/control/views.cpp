@@ -88,6 +88,7 @@ std::vector<WorkerView> worker_views(const Dataplane& dataplane, const std::vect
         {"nat_bindings", c.nat_bindings.get()},
         {"ftp_controls", c.ftp_controls.get()},
         {"ftp_rewritten", c.ftp_rewritten.get()},
+        {"ftp_gathered", c.ftp_gathered.get()},
         {"ftp_untracked", c.ftp_untracked.get()},
         {"tcp_ignored", c.tcp_ignored.get()},
         {"resets_sent", c.resets_sent.get()},

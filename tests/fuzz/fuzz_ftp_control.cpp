@@ -11,6 +11,9 @@ namespace {
 
 using namespace weir;
 using namespace weir::dataplane;
+using net::read_ftp_command;
+using net::read_ftp_reply;
+using net::write_ftp_endpoint;
 
 void require(bool condition) {
   if (!condition) std::abort();
@@ -53,12 +56,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const bool reply = (data[0] & 1) != 0;
   const uint32_t first = 0xffff'ff00u + data[1];
   FtpSide side;
-  side.begun = true;
-  side.next = first;
+  side.begin(first, reply);
   const std::string stream(reinterpret_cast<const char*>(data + 4), size - 4);
   std::string received;  // by the peer, from `first` on
   uint32_t step = data[2] | 1u;
-  // A line that is longer than any segment is dropped for ever.
+  // A segment that names too many is dropped for ever.
   for (unsigned segments = 0; segments < 1'000 && side.next - first < stream.size(); ++segments) {
     step = step * 1'103'515'245 + 12'345;
     uint32_t at = side.next - first;
@@ -70,18 +72,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const uint32_t seq = first + at;
     FtpPlan plan;
     if (plan_again(side, seq, payload.size(), plan) != FtpSegment::good) continue;
+    const uint32_t place = side.edits.to_peer(seq) - first;  // before edits behind it make others give way
     const size_t known = side.next - seq;
     if (known < payload.size()) {
-      if (plan_lines(side, reply, payload, known, plan, replace) != FtpSegment::good) continue;
-      for (size_t i = plan.known; i < plan.count; ++i) {
-        const FtpPlan::Place& place = plan.places[i];
-        side.edits.add(seq + place.at, place.size, {place.text.data(), place.text_size});
-      }
-      side.next = seq + static_cast<uint32_t>(payload.size());
-      side.line_begins = plan.line_begins;
+      if (plan_lines(side, payload, known, plan, replace) != FtpSegment::good) continue;
+      note_segment(side, seq, payload.size(), payload.back(), plan);
     }
     const std::string sent = applied(payload, plan);
-    const uint32_t place = side.edits.to_peer(seq) - first;
     require(place <= received.size());
     for (size_t i = 0; i < sent.size(); ++i) {
       if (place + i < received.size()) {

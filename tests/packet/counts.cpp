@@ -49,6 +49,7 @@ constexpr Named kNamed[] = {
     {"cut_nat", &WorkerCounters::cut_nat},
     {"ftp_controls", &WorkerCounters::ftp_controls},
     {"ftp_rewritten", &WorkerCounters::ftp_rewritten},
+    {"ftp_gathered", &WorkerCounters::ftp_gathered},
     {"ftp_untracked", &WorkerCounters::ftp_untracked},
     {"tcp_ignored", &WorkerCounters::tcp_ignored},
     {"resets_sent", &WorkerCounters::resets_sent},

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <string>
 
-#include "dataplane/nat/ftp_text.h"
+#include "dataplane/net/ftp_text.h"
 #include "tests/packet/nat_spokes.h"
 #include "tests/packet/spokes.h"
 #include "tests/packet/test_hub.h"
@@ -14,6 +14,9 @@ namespace weir::test {
 namespace {
 
 using namespace dataplane;
+using net::FtpEndpoint;
+using net::read_ftp_command;
+using net::read_ftp_reply;
 
 /// A TCP segment over IPv4 as one end gets it.
 struct Got {
@@ -211,7 +214,9 @@ TEST(Ftp, WhatCannotBeTranslatedIsDroppedByName) {
   Control control(hub, kA, kB.host4, kB);
   control.handshake();
   hub.moved();
-  EXPECT_FALSE(control.send(0, kPsh | kAck, "PORT 10,1").any);
+  std::string many;
+  for (int i = 0; i < 5; ++i) many += "PORT " + with_commas(kA.host4, 1'029) + "\r\n";
+  EXPECT_FALSE(control.send(0, kPsh | kAck, many).any);
   EXPECT_EQ(hub.moved(), dropped(DropReason::ftp_line));
   EXPECT_FALSE(control.send(0, kPsh | kAck, "LIST\r\n", control.next(0) + 6).any);
   EXPECT_EQ(hub.moved(), dropped(DropReason::ftp_order));
@@ -223,6 +228,91 @@ TEST(Ftp, WhatCannotBeTranslatedIsDroppedByName) {
   hub.moved();
   EXPECT_FALSE(control.send(0, kPsh | kAck, port.substr(8), at + 8).any) << "half of it again";
   EXPECT_EQ(hub.moved(), dropped(DropReason::ftp_order));
+}
+
+/// What an end gets of a stream: each byte once, wherever it comes again.
+class Stream {
+ public:
+  explicit Stream(uint32_t first) : first_(first) {}
+  void take(const Got& got) {
+    ASSERT_TRUE(got.any);
+    ASSERT_FALSE(got.payload.empty()) << "nobody would answer";
+    for (uint32_t i = 0; i < got.payload.size(); ++i) {
+      const auto at = static_cast<int32_t>(got.seq + i - first_);
+      ASSERT_LE(at, static_cast<int32_t>(text_.size())) << "a gap";
+      if (at == static_cast<int32_t>(text_.size())) text_ += got.payload[i];
+      if (at >= 0) {
+        EXPECT_EQ(text_[static_cast<size_t>(at)], got.payload[i]) << "other text at a place than before";
+      }
+    }
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  uint32_t first_;
+  std::string text_;
+};
+
+TEST(Ftp, ACommandThatComesByteByByte) {
+  TestHub hub(behind_a_pool());
+  Control control(hub, kA, kB.host4, kB);
+  control.handshake();
+  const std::string port = "PORT " + with_commas(kA.host4, 1'029) + "\r\n";
+  Stream server(control.next(0));
+  for (size_t i = 0; i < port.size(); ++i) {
+    const uint32_t at = control.next(0);
+    const Got got = control.say(0, port.substr(i, 1));
+    server.take(got);
+    // What is held is acknowledged by whoever has got what is before it, so that the client may send on.
+    EXPECT_EQ(control.send(1, kAck).ack, at + 1) << i;
+    if (i % 3 == 0) {
+      const Got again = control.send(0, kPsh | kAck, port.substr(i, 1), at);
+      EXPECT_EQ(again.seq, got.seq);
+      EXPECT_EQ(again.payload, got.payload);
+    }
+  }
+  const FtpEndpoint there = named(server.text(), false);
+  EXPECT_EQ(server.text(), "PORT " + with_commas(net::to_string(there.address), there.port) + "\r\n");
+  EXPECT_NE(net::to_string(there.address), kA.host4);
+  // All of it at once, as it would be sent after a time-out.
+  const uint32_t begin = control.next(0) - static_cast<uint32_t>(port.size());
+  EXPECT_EQ(control.send(0, kPsh | kAck, port + "LIST\r\n", begin).payload, server.text() + "LIST\r\n");
+
+  const Got syn = got_of(hub.pass_through(sent_by(kB, {kB.host4, net::to_string(there.address)},
+                                                  tcp(kSyn, 1, 0, "", 20, there.port))),
+                         kA);
+  EXPECT_EQ(syn.dst, kA.host4);
+  EXPECT_EQ(syn.dst_port, 1'029);
+  const Counts moved = hub.moved();
+  EXPECT_EQ(moved.at("ftp_rewritten"), 1u);
+  EXPECT_EQ(moved.at("ftp_gathered"), 1u);
+}
+
+TEST(Ftp, AnEndInTheMiddleOfALine) {
+  TestHub hub(behind_a_pool());
+  Control control(hub, kA, kB.host4, kB);
+  control.handshake();
+  const uint32_t first = control.next(0);
+  ASSERT_TRUE(control.say(0, "PORT 10,").any);
+  const Got end = control.send(0, kFin | kAck, "1,");
+  ASSERT_TRUE(end.any);
+  EXPECT_EQ(end.seq, first + 5);
+  EXPECT_EQ(end.payload, "");
+  EXPECT_EQ(control.send(1, kAck).ack, first + 11) << "text and FIN";
+}
+
+TEST(Ftp, AReplyThatComesByteByByte) {
+  TestHub hub(published());
+  Control control(hub, kB, "10.2.0.80", kA);
+  control.handshake();
+  const std::string own =
+      "227 Entering Passive Mode (" + with_commas(kA.host4, 40'000) + ").\r\n229 x (|||40001|)\r\n";
+  Stream client(control.next(1));
+  for (const char c : own) {
+    client.take(control.say(1, std::string(1, c)));
+    EXPECT_EQ(control.send(0, kAck).ack, control.next(1));
+  }
+  EXPECT_EQ(client.text(), "227 Entering Passive Mode (10,2,0,80,156,64).\r\n229 x (|||40002|)\r\n");
 }
 
 TEST(Ftp, WithoutAPortItWaits) {

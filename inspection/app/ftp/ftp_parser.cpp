@@ -68,7 +68,7 @@ FtpParser::Step FtpParser::on_command(std::string_view line, bool cut) {
   if (cut) tx->raise(FtpEvent::request_too_long);
   const std::string_view command = tx->command();
   if (command == "PORT" || command == "EPRT") {
-    on_port(*tx, command == "EPRT");
+    on_port(*tx, line);
   } else if (const FtpTransferKind kind = transfer_of(command); kind != FtpTransferKind::none) {
     announce(*tx, kind);
   }
@@ -76,20 +76,18 @@ FtpParser::Step FtpParser::on_command(std::string_view line, bool cut) {
 }
 
 /// Where the client waits for the server.
-void FtpParser::on_port(FtpTransaction& tx, bool extended) {
-  const auto where = extended ? read_ftp_extended_port(tx.argument()) : read_ftp_port(tx.argument());
+void FtpParser::on_port(FtpTransaction& tx, std::string_view line) {
+  const auto where = net::read_ftp_command(line);
   if (!where) return;
   tx.set_port(where->port, FtpMode::active);
-  if (where->address && *where->address != client_) tx.set_bounce();
+  if (where->address != client_) tx.set_bounce();
   data_ = where;
   active_ = true;
 }
 
 /// Where the server waits for the client.
-void FtpParser::on_passive(FtpTransaction& tx, std::string_view reply, bool extended) {
-  const size_t begin = reply.find('(');
-  std::string_view text = begin == std::string_view::npos ? reply.substr(4) : reply.substr(begin + 1);
-  const auto where = extended ? read_ftp_extended_port(text) : read_ftp_port(text);
+void FtpParser::on_passive(FtpTransaction& tx, std::string_view reply) {
+  const auto where = net::read_ftp_reply(reply);
   if (!where) return;
   tx.set_port(where->port, FtpMode::passive);
   data_ = where;
@@ -136,8 +134,7 @@ FtpParser::Step FtpParser::on_reply(std::string_view line, bool cut) {
   multiline_ = {};
   if (!code.empty() && code[0] == '1') return Step::go_on;  // another one follows
   const std::string_view command = tx->command();
-  if (code == "227" && command == "PASV") on_passive(*tx, line, false);
-  if (code == "229" && command == "EPSV") on_passive(*tx, line, true);
+  if ((code == "227" && command == "PASV") || (code == "229" && command == "EPSV")) on_passive(*tx, line);
   tx->complete(true);
   const bool secured = code == "234" && command == "AUTH";
   return secured ? Step::other : Step::go_on;

@@ -8,9 +8,9 @@
 #include <array>
 #include <optional>
 
+#include "dataplane/net/ftp_text.h"
 #include "inspection/app/app_parser.h"
 #include "inspection/app/expectations.h"
-#include "inspection/app/ftp/ftp_address.h"
 #include "inspection/app/ftp/ftp_transaction.h"
 #include "inspection/app/line_reader.h"
 #include "inspection/app/transaction_list.h"
@@ -24,7 +24,7 @@ struct FtpSettings {
 /// A data connection that is about to come.
 struct FtpTransfer {
   bool active = false;  // the server opens it
-  FtpAddress where;
+  net::FtpEndpoint where;
   Expectation what;
 };
 
@@ -72,8 +72,8 @@ class FtpParser final : public AppParser {
   FtpTransaction* make_transaction();
   Step on_command(std::string_view line, bool cut);
   Step on_reply(std::string_view line, bool cut);
-  void on_port(FtpTransaction& tx, bool extended);
-  void on_passive(FtpTransaction& tx, std::string_view reply, bool extended);
+  void on_port(FtpTransaction& tx, std::string_view line);
+  void on_passive(FtpTransaction& tx, std::string_view reply);
   void announce(FtpTransaction& tx, FtpTransferKind kind);
 
   BytePool& pool_;
@@ -84,8 +84,8 @@ class FtpParser final : public AppParser {
   LineReader lines_[2];
   bool resync_[2] = {};  // what comes first is the rest of a line
   bool failed_ = false;
-  std::array<char, 3> multiline_{};  // the code of a reply that goes on; zeros: none does
-  std::optional<FtpAddress> data_;   // where the next data connection goes
+  std::array<char, 3> multiline_{};       // the code of a reply that goes on; zeros: none does
+  std::optional<net::FtpEndpoint> data_;  // where the next data connection goes
   bool active_ = false;
   std::optional<FtpTransfer> transfer_;
 };

@@ -7,6 +7,7 @@ import time
 from .netns import LabError, run
 
 PYTHON = "/usr/bin/python3"  # Debian's, which has Debian's modules
+FTP_PIECES = os.path.join(os.path.dirname(os.path.dirname(__file__)), "tools", "ftp_pieces.py")
 
 
 def wait_listening(namespace, port, kind="t", timeout=8):
@@ -43,9 +44,15 @@ class FtpServer:
 
     PASSIVE = (40000, 40009)
 
-    def __init__(self, lab, namespace, address, port=21, named=None):
+    def __init__(self, lab, namespace, address, port=21, named=None, in_pieces=False):
+        """`in_pieces`: each byte of its replies is a segment; on port 21 only."""
         self.folder = lab.path(f"ftp-{namespace.short_name}")
         os.makedirs(self.folder, exist_ok=True)
+        if in_pieces:
+            namespace.start(PYTHON, "-W", "ignore", FTP_PIECES, "serve", address, self.folder, *self.PASSIVE,
+                            log=f"pyftpdlib-{namespace.short_name}.log")
+            wait_listening(namespace, port)
+            return
         named = ["-n", named] if named else []
         namespace.start(PYTHON, "-W", "ignore", "-m", "pyftpdlib", "-i", address, "-p", port, "-w", "-d", self.folder,
                         "-r", "{}-{}".format(*self.PASSIVE), *named,

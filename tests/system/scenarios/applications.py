@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 from lab.scenario import eventually, expect, scenario
-from lab.servers import PYTHON, FtpServer, Http2Proxy, MailServer, NameServer, Nginx, SshServer, wait_listening
+from lab.servers import FTP_PIECES, PYTHON, FtpServer, Http2Proxy, MailServer, NameServer, Nginx, SshServer, wait_listening
 from lab.traffic import HttpServer, can_connect
 from scenarios.nat import OUTSIDE, PUBLISHED, add_internet
 
@@ -322,6 +322,43 @@ def ftp_published(world):
     expect(not can_connect(outside, PUBLISHED, 40123, timeout=0.5) and hub.drops().get("nat_closed", 0) > 0,
            f"a port that was not announced is open: {hub.drops()}")
     expect(not [reason for reason in hub.drops() if reason.startswith("ftp_")], f"drops: {hub.drops()}")
+
+
+def in_pieces(client, address, name, way, pieces):
+    return client.namespace.run(PYTHON, "-W", "ignore", FTP_PIECES, "get", address, name, way, pieces, check=False,
+                                timeout=15)
+
+
+@scenario("app.ftp-pieces", "ftplib and pyftpdlib that send lines in pieces: untranslated, behind a pool, published")
+def ftp_in_pieces(world):
+    build(world, FTP_RULES)
+    outside = add_internet(world)
+    world.config.nat[0]["snat"]["ftp"] = True
+    world.config.nat.append({"name": "ftp", "dnat": {
+        "seen_by": ["internet"], "address": PUBLISHED, "port": 21, "domain": "red", "server": world.a.address,
+        "ftp": True}})
+    world.start()
+    hub, a, b = world.hub, world.a, world.b
+    every = ("pasv", "epsv", "port", "eprt")
+    places = (("untranslated", a, b.address, FtpServer(world.lab, b.namespace, b.address, in_pieces=True), every),
+              ("pool", a, OUTSIDE, FtpServer(world.lab, outside, OUTSIDE, in_pieces=True), every),
+              ("published", Place(outside), PUBLISHED, FtpServer(world.lab, a.namespace, a.address, in_pieces=True),
+               ("pasv", "epsv")))
+    for place, client, address, server, ways in places:
+        for way in ways:
+            for pieces in ("bytes", "halves"):
+                name = f"{place}-{way}-{pieces}.bin"
+                server.write(name, HARMLESS)
+                begin = time.monotonic()
+                got = in_pieces(client, address, name, way, pieces)
+                expect(got.stdout == HARMLESS.decode(), f"{name}: {got.stderr} {hub.drops()}")
+                # Nobody had to wait until what was not acknowledged was sent again.
+                expect(time.monotonic() - begin < 3, f"{name} took {time.monotonic() - begin:.1f} s")
+                known_transfer(world, name)
+    counted = hub.ctl_json("status")["workers"][0]
+    expect(counted["ftp_gathered"] == counted["ftp_rewritten"] == 6, str(counted))
+    expect(not [reason for reason in hub.drops() if reason.startswith("ftp_")], f"drops: {hub.drops()}")
+    world.note(f"{counted['ftp_gathered']} addresses put together")
 
 
 HTTP2_RULES = """\

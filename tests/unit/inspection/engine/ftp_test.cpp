@@ -18,46 +18,6 @@ using namespace test;
 
 net::IpAddress address(const char* text) { return net::parse_ip(text).value(); }
 
-struct AddressRow {
-  bool extended;
-  const char* text;
-  const char* address;  // null: none
-  uint16_t port;        // 0: cannot be read
-};
-constexpr AddressRow kAddresses[] = {
-    {false, "192,0,2,1,234,10", "192.0.2.1", 59'914},
-    {false, "Entering Passive Mode (192,0,2,1,0,21).", "192.0.2.1", 21},
-    {false, "192, 0, 2, 1, 0, 21", "192.0.2.1", 21},
-    {false, "192,0,2,1,0,0", nullptr, 0},
-    {false, "192,0,2,256,1,1", nullptr, 0},
-    {false, "192,0,2,1,1", nullptr, 0},
-    {false, "", nullptr, 0},
-    {true, "|1|192.0.2.1|5282|", "192.0.2.1", 5'282},
-    {true, "|2|2001:db8::1|5282|", "2001:db8::1", 5'282},
-    {true, "|||5282|", nullptr, 5'282},
-    {true, "!!!5282!", nullptr, 5'282},
-    {true, "|||65536|", nullptr, 0},
-    {true, "|||0|", nullptr, 0},
-    {true, "|||52x|", nullptr, 0},
-    {true, "||||", nullptr, 0},
-    {true, "|1|300.0.2.1|5282|", nullptr, 0},
-    {true, "|||5282", nullptr, 0},
-};
-
-TEST(FtpAddress, InBothForms) {
-  for (const AddressRow& row : kAddresses) {
-    SCOPED_TRACE(row.text);
-    const auto found = row.extended ? read_ftp_extended_port(row.text) : read_ftp_port(row.text);
-    ASSERT_EQ(found.has_value(), row.port != 0);
-    if (!found) continue;
-    EXPECT_EQ(found->port, row.port);
-    ASSERT_EQ(found->address.has_value(), row.address != nullptr);
-    if (row.address != nullptr) {
-      EXPECT_EQ(*found->address, address(row.address));
-    }
-  }
-}
-
 /// "COMMAND argument|code reply;code reply|port mode|answered|EVENT".
 std::string line_of(FtpTransaction& tx) {
   std::string out = std::string(tx.command()) + ' ' + std::string(tx.argument()) + '|';
