@@ -6,6 +6,8 @@ file(STRINGS ${digest_file} reference_digest LIMIT_COUNT 1)
 add_library(weir_bench_inspection STATIC
   ${CMAKE_CURRENT_SOURCE_DIR}/inspection/corpus.cpp
   ${CMAKE_CURRENT_SOURCE_DIR}/inspection/engine_sessions.cpp
+  ${CMAKE_CURRENT_SOURCE_DIR}/inspection/http_answers.cpp
+  ${CMAKE_CURRENT_SOURCE_DIR}/inspection/http_requests.cpp
   ${CMAKE_CURRENT_SOURCE_DIR}/inspection/http_traffic.cpp
   ${CMAKE_CURRENT_SOURCE_DIR}/inspection/reference_database.cpp
   ${CMAKE_CURRENT_SOURCE_DIR}/inspection/reference_literals.cpp)

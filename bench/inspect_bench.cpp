@@ -1,10 +1,11 @@
 // What inspection costs for each byte of payload: Weir's engine beside a loop that copies and checksums, and
 // beside a bare Hyperscan scan with the frozen reference database; and where the engine's cycles go.
 //
-// All cases get the same streams of ordinary HTTP/1 requests (inspection/http_traffic.h): 32 sessions in
-// turn, segments of 1,400 bytes, bytes that are new on every pass, sequence numbers that are never used
-// again. All of them together fit into a second-level cache of 1 MiB. The stepping that makes them new, and
-// brings them into the first-level cache, is in every case; `inspect/feed` is nothing else.
+// All cases get the same streams of ordinary HTTP/1 (inspection/http_traffic.h), requests and their answers:
+// 32 sessions in turn, segments of up to 1,400 bytes, bytes that are new on every pass, sequence numbers that
+// are never used again. The stepping that makes them new, and brings them into the first-level cache, is in
+// every case; `inspect/feed` is nothing else. `inspect/requests/...` are the same with requests alone, of
+// which the dearest bytes are: heads, and where most rules look.
 //
 //   inspect/copy_checksum  each segment copied and the Internet checksum of the copy added up
 //   inspect/hs_scan        each segment scanned by itself, the literals of all the real rules in one database
@@ -39,16 +40,19 @@ namespace weir::bench {
 namespace {
 
 constexpr uint64_t kSeed = 1;
-constexpr size_t kStreams = 32, kStreamBytes = 12'000;
+using Kind = HttpTraffic::Kind;
+constexpr size_t kStreams = 32;
 constexpr uint64_t kProofPasses = 2;
 // ET SCAN DirBuster Web App Scan in Progress
 constexpr uint32_t kPlantedSid = 2008186;
 constexpr std::string_view kPlantedRequest =
     "GET /index.php HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: DirBuster-1.0\r\nAccept: */*\r\n\r\n";
 
-HttpTraffic& traffic() {
-  static HttpTraffic the_one(kSeed, kStreams, kStreamBytes);
-  return the_one;
+/// All requests together fit into a second-level cache of 1 MiB, all exchanges nearly so.
+HttpTraffic& traffic(Kind kind) {
+  static HttpTraffic exchanges(kSeed, kStreams, 32'000, Kind::exchanges);
+  static HttpTraffic requests(kSeed, kStreams, 12'000, Kind::requests);
+  return kind == Kind::exchanges ? exchanges : requests;
 }
 
 /// Rises over all cases of this process, so that no pass is measured twice.
@@ -77,30 +81,30 @@ struct Witness {
   uint64_t bytes = 0;
   uint32_t crc = ~0U;
   void begin(size_t stream) { consumer.begin(stream); }
-  void segment(size_t stream, size_t index, std::span<const uint8_t> segment) {
+  void segment(size_t stream, inspection::Direction direction, std::span<const uint8_t> segment) {
     bytes += segment.size();
     crc = crc32c(crc, segment);
-    consumer.segment(stream, index, segment);
+    consumer.segment(stream, direction, segment);
   }
   void end(size_t stream) { consumer.end(stream); }
 };
 
 /// The first passes, outside the clock; they also warm up.
 template <typename Consumer>
-void prove(benchmark::State& state, Consumer& consumer) {
+void prove(benchmark::State& state, Kind kind, Consumer& consumer) {
   Witness<Consumer> witness{consumer};
-  for (uint64_t pass = 0; pass < kProofPasses; ++pass) traffic().pass(pass, witness);
+  for (uint64_t pass = 0; pass < kProofPasses; ++pass) traffic(kind).pass(pass, witness);
   state.counters["proof_bytes"] = static_cast<double>(witness.bytes);
   state.counters["proof_crc"] = witness.crc;
 }
 
 template <typename Consumer>
-void time_passes(benchmark::State& state, Consumer& consumer) {
+void time_passes(benchmark::State& state, Kind kind, Consumer& consumer) {
   uint64_t bytes = 0;
   const double begin = CpuCycles::now();
   for (auto _ : state) {
-    traffic().pass(next_pass(), consumer);
-    bytes += traffic().bytes();
+    traffic(kind).pass(next_pass(), consumer);
+    bytes += traffic(kind).bytes();
   }
   const double cycles = CpuCycles::now() - begin;
   state.counters["cycles_per_byte"] = cycles / static_cast<double>(bytes);
@@ -116,21 +120,21 @@ void skip(benchmark::State& state, const std::string& why) { state.SkipWithError
 
 struct Feed {
   void begin(size_t) {}
-  void segment(size_t, size_t, std::span<const uint8_t>) {}
+  void segment(size_t, inspection::Direction, std::span<const uint8_t>) {}
   void end(size_t) {}
 };
 
-void feed(benchmark::State& state) {
+void feed(benchmark::State& state, Kind kind) {
   Feed nothing;
-  prove(state, nothing);
-  time_passes(state, nothing);
+  prove(state, kind, nothing);
+  time_passes(state, kind, nothing);
 }
 
 struct CopyChecksum {
   alignas(64) uint8_t copy[HttpTraffic::kSegmentBytes];
   uint64_t sum = 0;
   void begin(size_t) {}
-  void segment(size_t, size_t, std::span<const uint8_t> bytes) {
+  void segment(size_t, inspection::Direction, std::span<const uint8_t> bytes) {
     std::memcpy(copy, bytes.data(), bytes.size());
     benchmark::ClobberMemory();
     sum += net::checksum({copy, bytes.size()});
@@ -138,10 +142,10 @@ struct CopyChecksum {
   void end(size_t) {}
 };
 
-void copy_checksum(benchmark::State& state) {
+void copy_checksum(benchmark::State& state, Kind kind) {
   CopyChecksum contender;
-  prove(state, contender);
-  time_passes(state, contender);
+  prove(state, kind, contender);
+  time_passes(state, kind, contender);
   benchmark::DoNotOptimize(contender.sum);
 }
 
@@ -173,7 +177,9 @@ struct HsScan {
   uint64_t matches = 0;
   bool failed = false;
   void begin(size_t) {}
-  void segment(size_t, size_t, std::span<const uint8_t> bytes) { failed |= !database.scan(bytes, matches); }
+  void segment(size_t, inspection::Direction, std::span<const uint8_t> bytes) {
+    failed |= !database.scan(bytes, matches);
+  }
   void end(size_t) {}
 };
 
@@ -187,13 +193,13 @@ bool finds_planted(const Reference& reference) {
   return reference.database.finds(block, id);
 }
 
-void hs_scan(benchmark::State& state) {
+void hs_scan(benchmark::State& state, Kind kind) {
   const auto& built = reference();
   if (!built) return skip(state, built.error().message);
   HsScan contender{built->database};
-  prove(state, contender);
+  prove(state, kind, contender);
   contender.matches = 0;
-  time_passes(state, contender);
+  time_passes(state, kind, contender);
   state.counters["matches_per_kb"] =
       per_kb(contender.matches, static_cast<uint64_t>(state.counters["bytes"].value));
   state.counters["literals"] = static_cast<double>(built->literals.size());
@@ -217,16 +223,16 @@ const Result<inspection::RulesetBuild>& real_rules() {
   return the_one;
 }
 
-void engine(benchmark::State& state, Rules rules) {
+void engine(benchmark::State& state, Kind kind, Rules rules) {
   const auto build = rules == Rules::real ? real_rules() : build_rules(rules);
   if (!build) return skip(state, build.error().message);
   auto sessions = EngineSessions::create(build->ruleset, kStreams);
   if (!sessions) return skip(state, sessions.error().message);
   EngineSessions& contender = **sessions;
-  prove(state, contender);
+  prove(state, kind, contender);
   const uint64_t proven = contender.counters().bytes, alerts = contender.counters().alerts;
   const uint64_t candidates = contender.detection().candidates, refuted = contender.detection().refuted;
-  time_passes(state, contender);
+  time_passes(state, kind, contender);
   const auto bytes = static_cast<uint64_t>(state.counters["bytes"].value);
   state.counters["alerts_per_kb"] = per_kb(contender.counters().alerts - alerts, bytes);
   state.counters["candidates_per_kb"] = per_kb(contender.detection().candidates - candidates, bytes);
@@ -252,9 +258,10 @@ Result<Alerts> make_alerts() {
   if (!build) return tl::unexpected(build.error());
   auto sessions = EngineSessions::create(build->ruleset, kStreams);
   if (!sessions) return tl::unexpected(sessions.error());
-  traffic().pass(0, **sessions);
+  HttpTraffic& exchanges = traffic(Kind::exchanges);
+  exchanges.pass(0, **sessions);
   const auto count = static_cast<double>((*sessions)->counters().alerts);
-  return Alerts{(*sessions)->events().latest(), count / static_cast<double>(traffic().bytes())};
+  return Alerts{(*sessions)->events().latest(), count / static_cast<double>(exchanges.bytes())};
 }
 
 /// One event an iteration. Cycles per byte are those of an event, times the events that a byte causes.
@@ -276,12 +283,24 @@ void eve(benchmark::State& state) {
   state.counters["cycles_per_byte"] = cycles * alerts->per_byte;
 }
 
-BENCHMARK(feed)->Name("inspect/feed")->Apply(common);
-BENCHMARK(copy_checksum)->Name("inspect/copy_checksum")->Apply(common);
-BENCHMARK(hs_scan)->Name("inspect/hs_scan")->Apply(common);
-BENCHMARK_CAPTURE(engine, real, Rules::real)->Name("inspect/engine")->Apply(common);
-BENCHMARK_CAPTURE(engine, demo, Rules::demo)->Name("inspect/engine_demo_rules")->Apply(common);
-BENCHMARK_CAPTURE(engine, none, Rules::none)->Name("inspect/engine_no_rules")->Apply(common);
+/// All cases of one kind of traffic.
+void add(const std::string& prefix, Kind kind) {
+  const auto run = [&](const char* name, auto contender) {
+    common(benchmark::RegisterBenchmark((prefix + name).c_str(), contender));
+  };
+  run("feed", [kind](benchmark::State& state) { feed(state, kind); });
+  run("copy_checksum", [kind](benchmark::State& state) { copy_checksum(state, kind); });
+  run("hs_scan", [kind](benchmark::State& state) { hs_scan(state, kind); });
+  run("engine", [kind](benchmark::State& state) { engine(state, kind, Rules::real); });
+  run("engine_demo_rules", [kind](benchmark::State& state) { engine(state, kind, Rules::demo); });
+  run("engine_no_rules", [kind](benchmark::State& state) { engine(state, kind, Rules::none); });
+}
+
+const bool added = [] {
+  add("inspect/", Kind::exchanges);
+  add("inspect/requests/", Kind::requests);
+  return true;
+}();
 BENCHMARK(eve)->Name("inspect/eve")->Apply(common);
 
 }  // namespace

@@ -169,7 +169,7 @@ def rows(build, seconds=0.3):
 
 def inspection_row(build):
     return Row(
-        id="inspection", title="HTTP requests inspected, payload bytes per second", group="inspection",
+        id="inspection", title="HTTP inspected, both directions, payload bytes per second", group="inspection",
         contenders=[_factory(contender, build) for contender in CONTENDERS], unit="bytes/s", higher_is_better=True,
         note="The scan has the literals of all rules of the corpus, the engine those rules that it supports: see how "
              "many at its verification. The engine reassembles and parses besides.")

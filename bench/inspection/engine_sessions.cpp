@@ -84,6 +84,7 @@ void EngineSessions::begin(size_t session) {
   s.client_next = next_isn_;
   s.server_next = next_isn_ ^ 0x5555'5555;
   next_isn_ += kIsnStep;
+  s.unacknowledged = 0;
   packet(s, Direction::to_server, kSyn, {});
   ++s.client_next;
   packet(s, Direction::to_client, kSyn | kAck, {});
@@ -91,11 +92,16 @@ void EngineSessions::begin(size_t session) {
   packet(s, Direction::to_server, kAck, {});
 }
 
-void EngineSessions::segment(size_t session, size_t index, std::span<const uint8_t> bytes) {
+void EngineSessions::segment(size_t session, Direction direction, std::span<const uint8_t> bytes) {
   Session& s = sessions_[session];
-  packet(s, Direction::to_server, kAck, bytes);
-  s.client_next += static_cast<uint32_t>(bytes.size());
-  if (index % 2 == 1) packet(s, Direction::to_client, kAck, {});
+  if (direction != s.sent_last) s.unacknowledged = 0;
+  s.sent_last = direction;
+  packet(s, direction, kAck, bytes);
+  (direction == Direction::to_server ? s.client_next : s.server_next) += static_cast<uint32_t>(bytes.size());
+  if (++s.unacknowledged == 2) {
+    packet(s, inspection::opposite(direction), kAck, {});
+    s.unacknowledged = 0;
+  }
 }
 
 void EngineSessions::end(size_t session) { inspector_->close(sessions_[session].handle); }
@@ -116,10 +122,9 @@ bool EngineSessions::alerts_on(std::string_view request, uint32_t sid) {
   const uint64_t before = sink_.count();
   const size_t session = sessions_.size() - 1;
   begin(session);
-  for (size_t index = 0; !request.empty(); ++index) {
+  for (; !request.empty(); request.remove_prefix(std::min(kPiece, request.size()))) {
     const std::string_view piece = request.substr(0, kPiece);
-    segment(session, index, {reinterpret_cast<const uint8_t*>(piece.data()), piece.size()});
-    request.remove_prefix(piece.size());
+    segment(session, Direction::to_server, {reinterpret_cast<const uint8_t*>(piece.data()), piece.size()});
   }
   end(session);
   std::vector<RingSink::Told> events = sink_.latest();

@@ -51,7 +51,8 @@ class EngineSessions {
                                                         size_t sessions);
 
   void begin(size_t session);
-  void segment(size_t session, size_t index, std::span<const uint8_t> bytes);
+  /// Every second one in a row of a direction is acknowledged by itself, the others by what comes back.
+  void segment(size_t session, inspection::Direction direction, std::span<const uint8_t> bytes);
   void end(size_t session);
 
   const inspection::InspectorCounters& counters() const { return inspector_->counters(); }
@@ -69,6 +70,8 @@ class EngineSessions {
     inspection::FlowInfo info;
     inspection::FlowHandle handle;
     uint32_t client_next = 0, server_next = 0;
+    uint32_t unacknowledged = 0;  // segments of the direction that sent last
+    inspection::Direction sent_last = inspection::Direction::to_server;
   };
   EngineSessions(std::shared_ptr<const inspection::Ruleset> ruleset,
                  std::unique_ptr<inspection::Inspector> inspector, size_t sessions);

@@ -1,9 +1,10 @@
-// Ordinary HTTP/1 requests of browsers and programs, as the streams of some sessions, cut into TCP segments:
-// what every contender of the inspection row is given.
+// Ordinary HTTP/1 of browsers and programs, as the streams of some sessions, cut into TCP segments: what
+// every contender of the inspection row is given. Either whole exchanges, request and answer in turn, or
+// requests alone, one behind the other.
 //
-// The text is made once from a seed. Each request carries fields of 16 hexadecimal digits (a session cookie,
-// a request's id, a form's token), of which every segment has at least one; on each pass they get other
-// values, so that no two passes give the same bytes and no length ever changes.
+// The text is made once from a seed. It carries fields of 16 hexadecimal digits (a session cookie, a
+// request's id, an answer's tag, a place in a body), of which every full segment has at least one; on each
+// pass they get other values, so that no two passes give the same bytes and no length ever changes.
 #pragma once
 
 #include <immintrin.h>
@@ -13,55 +14,68 @@
 #include <span>
 #include <vector>
 
+#include "inspection/direction.h"
+
 namespace weir::bench {
 
 class HttpTraffic {
  public:
-  static constexpr size_t kSegmentBytes = 1'400;  // the last one of a stream is shorter
+  static constexpr size_t kSegmentBytes = 1'400;  // the most; the last one of a message may be shorter
   static constexpr size_t kFieldBytes = 16;
+  enum class Kind : uint8_t {
+    exchanges,  // each request is followed by its answer; neither shares a segment with another message
+    requests,   // no answers; a segment is filled with what comes next
+  };
 
+  struct Segment {
+    uint32_t at;           // in the stream's bytes
+    uint32_t size;         // at most kSegmentBytes
+    uint32_t first_field;  // the first one that begins here or later: index into the stream's fields
+    inspection::Direction direction;
+  };
   struct Stream {
-    std::vector<uint8_t> bytes;    // whole requests
+    std::vector<uint8_t> bytes;    // of both directions, in the order of time; whole messages
     std::vector<uint32_t> fields;  // where the stepped fields begin, ascending
-    std::vector<uint32_t> first;   // by segment: index into `fields`; one more at the end
-    uint64_t first_number = 0;     // of the first field, counted over all streams
+    std::vector<Segment> segments;
+    uint64_t first_number = 0;  // of the first field, counted over all streams
     size_t requests = 0;
 
-    size_t segments() const { return first.size() - 1; }
-    std::span<const uint8_t> segment(size_t index) const {
-      const std::span<const uint8_t> all(bytes);
-      const size_t at = index * kSegmentBytes;
-      return all.subspan(at, index + 1 < segments() ? kSegmentBytes : all.size() - at);
+    std::span<const uint8_t> payload(const Segment& segment) const {
+      return std::span<const uint8_t>(bytes).subspan(segment.at, segment.size);
     }
   };
 
   /// `streams` streams of at least `stream_bytes` each.
-  HttpTraffic(uint64_t seed, size_t streams, size_t stream_bytes);
+  HttpTraffic(uint64_t seed, size_t streams, size_t stream_bytes, Kind kind);
 
   const std::vector<Stream>& streams() const { return streams_; }
   /// Payload bytes of one pass.
   uint64_t bytes() const { return bytes_; }
 
   /// Gives the fields that begin in this segment the values of pass `number`.
-  void step(size_t stream, size_t segment, uint64_t number) {
-    Stream& s = streams_[stream];
-    for (uint32_t i = s.first[segment]; i < s.first[segment + 1]; ++i) {
-      write_hex(mixed(number << 32 | (s.first_number + i)), s.bytes.data() + s.fields[i]);
+  void step(Stream& stream, size_t segment, uint64_t number) {
+    const size_t next = segment + 1;
+    const size_t end =
+        next < stream.segments.size() ? stream.segments[next].first_field : stream.fields.size();
+    for (size_t i = stream.segments[segment].first_field; i < end; ++i) {
+      write_hex(mixed(number << 32 | (stream.first_number + i)), stream.bytes.data() + stream.fields[i]);
     }
   }
 
-  /// One segment of each stream in turn until all have ended: `begin(stream)`, `segment(stream, index,
+  /// One segment of each stream in turn until all have ended: `begin(stream)`, `segment(stream, direction,
   /// bytes)` for each, `end(stream)`. A segment is stepped right before it is handed out.
   template <typename Consumer>
   void pass(uint64_t number, Consumer& consumer) {
     for (size_t s = 0; s < streams_.size(); ++s) consumer.begin(s);
     for (size_t index = 0; index < longest_; ++index) {
       for (size_t s = 0; s < streams_.size(); ++s) {
-        if (index >= streams_[s].segments()) continue;
-        step(s, index, number);
-        touch(streams_[s].segment(index));
-        consumer.segment(s, index, streams_[s].segment(index));
-        if (index + 1 == streams_[s].segments()) consumer.end(s);
+        Stream& stream = streams_[s];
+        if (index >= stream.segments.size()) continue;
+        step(stream, index, number);
+        const Segment& segment = stream.segments[index];
+        touch(stream.payload(segment));
+        consumer.segment(s, segment.direction, stream.payload(segment));
+        if (index + 1 == stream.segments.size()) consumer.end(s);
       }
     }
   }
