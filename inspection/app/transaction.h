@@ -154,6 +154,7 @@ class Transaction {
   uint64_t id = 0;              // counts from 0 in its session, as EVE's tx_id
   uint64_t app_events = 0;      // bits by the protocol's own list of anomalies (app-layer-event)
   bool logged = false;          // the engine has written its event
+  bool unlogged = false;        // a rule says that it gets none
   uint32_t files_told[2] = {};  // by direction: files that have their event
   TransactionDetection* detection[2] =
       {};  // by direction; owned by the detector, given back when the transaction ends

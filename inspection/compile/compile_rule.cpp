@@ -58,6 +58,10 @@ class RuleCompiler {
     if (auto status = check_limits(); !status) return tl::unexpected(std::move(status).error());
     if (auto status = choose_directions(); !status) return tl::unexpected(std::move(status).error());
     choose_kind();
+    if (out_.disables_logging && out_.kind != RuleKind::transaction) {
+      return fail(ErrorCode::invalid,
+                  "'config' says something of a transaction, and the rule asks for nothing of one");
+    }
     out_.of_one_file = asks_for_one_file();
     return std::move(out_);
   }
@@ -203,6 +207,10 @@ class RuleCompiler {
   }
   Status take(const ast::Bypass&) {
     out_.bypass = true;
+    return ok();
+  }
+  Status take(const ast::DisableLogging&) {
+    out_.disables_logging = true;
     return ok();
   }
   Status take(const ast::Target& c) {

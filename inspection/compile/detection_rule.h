@@ -164,8 +164,9 @@ struct DetectionRule : RuleHeader {
   RuleInfo info;
   ActionScope scope = ActionScope::packet;
   bool noalert = false;
-  bool alert_too = false;    // of a pass rule
-  bool bypass = false;       // nothing later of the session is inspected
+  bool alert_too = false;         // of a pass rule
+  bool disables_logging = false;  // of the transaction that it matches in
+  bool bypass = false;            // nothing later of the session is inspected
   bool of_one_file = false;  // names, sizes or checksums that it asks for are those of one and the same file
   bool addresses_alone = false;  // it asks for addresses and ports, and for nothing else
   // Of a transaction: not judged before its direction has come there: a hook's step, or the end of the files

@@ -373,6 +373,7 @@ void DetectorCore::found(Call& call, uint32_t number, Direction d, bool from_str
   apply_flowbits(call, rule);
   apply_flowints(call, rule);
   apply_hostbits(call, rule, d);
+  if (rule.disables_logging) transaction->unlogged = true;  // such a rule has its kind from a transaction
   if (findings_.size() == limits_.findings_per_packet) {
     ++counters_.findings_lost;
     return;

@@ -221,7 +221,7 @@ void EventMaker::transaction(const EngineSession& session, const EnginePacket& p
   anomalies(session, packet, transaction);
   files(session, packet, transaction, true);
   const EventKind kind = kind_of(transaction.protocol());
-  if (!settings_.kinds.has(kind) || !transaction.worth_telling()) return;
+  if (!settings_.kinds.has(kind) || transaction.unlogged || !transaction.worth_telling()) return;
   Event& event = begin(kind, packet.view.time_ns, &session, &packet);
   event.app.own = transaction.protocol();
   // What one message says stands with who sent it.

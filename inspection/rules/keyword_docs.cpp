@@ -30,7 +30,7 @@ not once the keyword's value is altered.
 
 | part | what is taken |
 |---|---|
-| action | `alert`, `drop`, `reject` (and `rejectsrc`), `rejectdst`, `rejectboth`, `pass` |
+| action | `alert`, `drop`, `reject` (and `rejectsrc`), `rejectdst`, `rejectboth`, `pass`, `config` (as `alert` with `noalert`) |
 | protocol | `ip`, `ipv4`, `ipv6`, `tcp`, `tcp-pkt`, `tcp-stream`, `udp`, `icmp`, `icmpv4`, `icmpv6`, `sctp`, `pkthdr`, and the applications below |
 | addresses | `any`, an address, a prefix (also with a mask), `FIRST-LAST`, `$VARIABLE`, lists `[a,b,!c]` in lists, negation |
 | ports | `any`, `80`, `1024:`, `:1023`, `8000:8100`, `$VARIABLE`, lists, negation |

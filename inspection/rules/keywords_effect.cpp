@@ -144,6 +144,20 @@ Parsed<void> on_effect(RuleContext& context, const OptionText& option, const Key
   return {};
 }
 
+/// "logging disable, type tx, scope tx": Suricata's `tracking` would switch off what keeps sessions apart
+/// here.
+Parsed<void> on_config(RuleContext& context, const OptionText& option, const Keyword&) {
+  const auto pieces = split(unquote_if_quoted(option.value), ',');
+  const auto is = [&](size_t piece, std::string_view first, std::string_view second) {
+    const auto pair = words(pieces[piece]);
+    return pair.size() == 2 && pair[0].text == first && pair[1].text == second;
+  };
+  if (pieces.size() != 3 || !is(0, "logging", "disable") || !is(1, "type", "tx") || !is(2, "scope", "tx"))
+    return wrong(option, "It is 'logging disable, type tx, scope tx'; nothing else can be set by a rule.");
+  context.add(option, DisableLogging{});
+  return {};
+}
+
 Parsed<void> on_prefilter(RuleContext& context, const OptionText& option, const Keyword&) {
   if (context.rule.options.empty()) return wrong(option, "It needs a keyword before it.");
   context.add(option, Prefilter{});
@@ -162,6 +176,8 @@ constexpr Keyword kKeywords[] = {
     {"alert", kGroup, Value::none, on_effect<AlertToo>, Support::yes, "", "an alert of a pass rule too"},
     {"bypass", kGroup, Value::none, on_effect<Bypass>, Support::yes, "",
      "the session is inspected no further"},
+    {"config", kGroup, Value::required, on_config, Support::yes, "",
+     "`logging disable, type tx, scope tx`: no event of the transaction"},
     {"prefilter", kGroup, Value::none, on_prefilter, Support::partly,
      "Without effect: which literal proposes a rule is chosen by rarity and length.", "a hint for speed"},
 };

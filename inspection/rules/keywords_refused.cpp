@@ -24,7 +24,6 @@ const Names kRefused[] = {
     {KeywordGroup::packet, "Layer 2 is not kept.", {"ether.hdr", "ether.src", "ether.dst", "l3_proto"}},
     {KeywordGroup::packet, "IGMP is not parsed.", {"igmp.hdr", "igmp.type"}},
     {KeywordGroup::flow, "Not evaluated.", {"flow.elephant", "app-layer-state"}},
-    {KeywordGroup::effect, "What is logged is set in the profile, not by rules.", {"config"}},
     {KeywordGroup::effect, "Pieces of protocols have no names here.", {"frame"}},
     {KeywordGroup::file, "The kinds of files are not told apart yet.", {"filemagic", "file.magic"}},
     {KeywordGroup::tls, "Certificates are not stored.", {"tls.store", "tlsstore"}},

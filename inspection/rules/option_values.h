@@ -403,6 +403,8 @@ struct Bypass {};
 struct NoAlert {};
 /// `alert`: an alert also of a rule whose action makes none (pass).
 struct AlertToo {};
+/// `config:logging disable, type tx, scope tx`: no event is written of the transaction that it matched in.
+struct DisableLogging {};
 /// `prefilter`: the keyword before it selects the rule's packets (a hint for speed).
 struct Prefilter {};
 struct Target {
@@ -415,6 +417,6 @@ using OptionValue =
                  Base64Decode, Dataset, Datarep, PayloadSize, HeaderNumber, VlanId, BitFlags, IpOption,
                  SameIp, Checksum, StreamSize, FlowNumber, TransactionNumber, Flow, FlowBits, FlowInt,
                  HostBits, Threshold, Tag, AppLayerProtocol, EngineEvent, FileHash, TlsVersions, TlsStates,
-                 TlsCertificateTime, Bypass, NoAlert, AlertToo, Prefilter, Target>;
+                 TlsCertificateTime, Bypass, NoAlert, AlertToo, DisableLogging, Prefilter, Target>;
 
 }  // namespace weir::inspection::ast

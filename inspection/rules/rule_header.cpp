@@ -38,13 +38,18 @@ Parsed<void> read_action(RuleContext& context, Token word) {
     context.rule.action = action;
     return {};
   }
-  if (word.text == "config" || word.text == "accept" || word.text.starts_with("accept:") ||
-      word.text.starts_with("drop:") || word.text.starts_with("pass:")) {
+  if (word.text == "config") {  // an alert that nobody hears: what it is for is its `config` keyword
+    context.rule.action = Action::alert;
+    context.rule.options.push_back({.value = NoAlert{}});
+    return {};
+  }
+  if (word.text == "accept" || word.text.starts_with("accept:") || word.text.starts_with("drop:") ||
+      word.text.starts_with("pass:")) {
     refuse_support(context, word, "This action is not carried out here.");
     return {};
   }
   return refuse(word.at, word.text.substr(0, 64),
-                "The action is none of alert, drop, reject, rejectsrc, rejectdst, rejectboth, pass.");
+                "The action is none of alert, drop, reject, rejectsrc, rejectdst, rejectboth, pass, config.");
 }
 
 struct LayerName {

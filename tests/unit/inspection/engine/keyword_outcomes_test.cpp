@@ -34,7 +34,7 @@ constexpr const char* kLists[][2] = {
     {"scores.txt", "d3d3LmV4YW1wbGUuY29t,70\n"},
     {"classes.config", "config classification: my-own,Mine alone,2\n"}};
 
-/// Runs rules over a capture and gives the alerts of sid 1.
+/// Runs rules over a capture.
 class Runner {
  public:
   Runner() : folder_(std::filesystem::temp_directory_path() / ("weir-keywords-" + std::to_string(getpid()))) {
@@ -45,7 +45,14 @@ class Runner {
 
   std::string classes;  // the settings' classification-file; empty: none
 
+  /// Those of sid 1.
   std::vector<Json> alerts(const Frames& frames, std::string rules) {
+    std::vector<Json> found = events(frames, std::move(rules), "alert");
+    std::erase_if(found, [](const Json& alert) { return alert["alert"]["signature_id"] != 1; });
+    return found;
+  }
+
+  std::vector<Json> events(const Frames& frames, std::string rules, std::string_view type) {
     constexpr std::string_view kToken = "FINGERPRINT";
     if (const size_t at = rules.find(kToken); at != std::string::npos)
       rules.replace(at, kToken.size(), tls_fingerprint());
@@ -73,8 +80,7 @@ class Runner {
     std::ifstream eve(folder_ / "eve.json");
     for (std::string line; std::getline(eve, line);) {
       Json json = Json::parse(line);
-      if (json["event_type"] == "alert" && json["alert"]["signature_id"] == 1)
-        found.push_back(std::move(json));
+      if (json["event_type"] == type) found.push_back(std::move(json));
     }
     return found;
   }
@@ -663,6 +669,19 @@ TEST(KeywordOutcomes, WhatIsAboutTheRuleStandsInTheEvent) {
   }
 }
 
+TEST(KeywordOutcomes, ConfigKeepsATransactionOutOfTheLog) {
+  Runner runner;
+  const std::string rule = R"( http any any -> any any (http.uri; content:"/"; )";
+  for (const auto& [text, logged, alerts] :
+       {std::tuple("config" + rule + "config:logging disable, type tx, scope tx; sid:1;)", 0u, 0u),
+        {"alert" + rule + "config: logging disable, type tx, scope tx; sid:1;)", 0u, 1u},
+        {"config" + rule + "sid:1;)", 1u, 0u}}) {
+    EXPECT_EQ(runner.events(web(), text, "http").size(), logged) << text;
+    EXPECT_EQ(runner.events(web(), text, "fileinfo").size(), 2u) << text;
+    EXPECT_EQ(runner.alerts(web(), text).size(), alerts) << text;
+  }
+}
+
 TEST(KeywordOutcomes, ClassesAreThoseThatTheSettingsName) {
   Runner runner;
   runner.classes = "classes.config";
@@ -695,7 +714,7 @@ TEST(KeywordOutcomes, FastPatternChoosesTheLiteral) {
 }
 
 TEST(KeywordOutcomes, EachSupportedKeywordHasARow) {
-  std::set<std::string_view> shown = {"sid", "fast_pattern"};  // every row; the test above
+  std::set<std::string_view> shown = {"sid", "fast_pattern", "config"};  // every row; tests above
   for (const BufferRow& row : kBuffers) shown.insert(row.name);
   for (const Row& row : rows()) shown.insert(row.keyword);
   for (const EventRow& row : kEvents) shown.insert(row.keyword);
