@@ -1,6 +1,8 @@
 """HTTP exchanges that carry what a rule's buffers hold, and what buffers an exchange has."""
 
-from rule_text import Content, Skip
+import gzip
+
+from rule_text import Buffer, Content, Size, Skip
 import bytes_of
 
 # Buffers that are the value of one field.
@@ -12,8 +14,17 @@ ANSWER_FIELDS = {"http.server": b"Server", "http.location": b"Location", "http.c
 PLAIN = frozenset(range(0x21, 0x7f)) - set(b"%")
 
 
-def encoded(uri):
-    return b"".join(bytes([c]) if c in PLAIN else b"%%%02x" % c for c in uri)
+LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+
+
+def encoded(uri, letters=False):
+    """`letters`: also what need not be, which changes nothing of what a server takes it for."""
+    return b"".join(bytes([c]) if c in PLAIN and not (letters and c in LETTERS) else b"%%%02x" % c for c in uri)
+
+
+def chunked(body):
+    pieces = [body[at:at + 5] for at in range(0, len(body), 5)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
 
 
 def changes_when_normalised(uri):
@@ -24,7 +35,7 @@ def changes_when_normalised(uri):
 class Exchange:
     """Request and answer. `values`: by buffer, what is in it."""
 
-    def __init__(self, rule, values):
+    def __init__(self, rule, values, disguised=False):
         self.values = dict(values)
         self.to_client = rule.to_client
         self.names = rule.buffers.get("http.header_names")
@@ -37,7 +48,12 @@ class Exchange:
             raise Skip("a URI that is normalised")
         if not uri.startswith(b"/"):
             raise Skip("a URI that does not begin with /")
-        self.uri = values["http.uri.raw"] if "http.uri.raw" in values else encoded(uri)
+        self.disguised = disguised
+        if disguised and ("http.header_names" in rule.buffers or "http.header" in rule.buffers):
+            raise Skip("a head that is not to be changed")
+        if disguised and any(isinstance(c, Size) for c in rule.buffers.get("http.uri", Buffer("")).checks):
+            raise Skip("a raw length")
+        self.uri = values["http.uri.raw"] if "http.uri.raw" in values else encoded(uri, letters=disguised)
         if any(c not in range(0x21, 0x7f) for c in self.uri):
             raise Skip("a raw URI with other than printable bytes")
         self.method = values.get("http.method", b"POST" if "http.request_body" in values else b"GET")
@@ -74,7 +90,9 @@ class Exchange:
         if b"host" not in present and all(name != b"Host" for name, _ in own):
             own.insert(0, (b"Host", b"www.example.com"))
         fields = own + fields
-        if self.request_body is not None and all(name.lower() != b"content-length" for name, _ in fields):
+        if self.disguised and self.request_body is not None:
+            fields.append((b"Transfer-Encoding", b"chunked"))
+        elif self.request_body is not None and all(name.lower() != b"content-length" for name, _ in fields):
             fields.append((b"Content-Length", b"%d" % len(self.request_body)))
         return fields if self.to_client else self.ordered(fields)
 
@@ -96,18 +114,23 @@ class Exchange:
             return []
         own = [(name, self.values[buffer]) for buffer, name in ANSWER_FIELDS.items() if buffer in self.values]
         fields = self.ordered(own + self.block([]))
+        if self.disguised and self.answer_body is not None:
+            return fields + [(b"Content-Encoding", b"gzip"), (b"Transfer-Encoding", b"chunked")]
         if all(name.lower() != b"content-length" for name, _ in fields):
             fields.append((b"Content-Length", b"%d" % len(self.answer_body or b"")))
         return fields
 
     def request(self):
         head = self.method + b" " + self.uri + b" HTTP/1.1\r\n"
-        return head + lines(self.fields) + b"\r\n" + (self.request_body or b"")
+        body = self.request_body or b""
+        return head + lines(self.fields) + b"\r\n" + (chunked(body) if self.disguised and body else body)
 
     def answer(self):
         status = self.values.get("http.stat_code", b"200") + b" " + self.values.get("http.stat_msg", b"OK")
-        return (b"HTTP/1.1 " + status + b"\r\n" + lines(self.answer_fields or [(b"Content-Length", b"0")]) + b"\r\n" +
-                (self.answer_body or b""))
+        body = self.answer_body or b""
+        if self.disguised and self.answer_body is not None:
+            body = chunked(gzip.compress(body))
+        return b"HTTP/1.1 " + status + b"\r\n" + lines(self.answer_fields or [(b"Content-Length", b"0")]) + b"\r\n" + body
 
     def buffers(self):
         """What a rule finds in each buffer."""
