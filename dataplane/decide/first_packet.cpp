@@ -146,6 +146,16 @@ bool server_reached(const Snapshot& snapshot, const PublishedRule& rule, size_t 
   return find_own_route(snapshot, rule.domain, address, 0, 0).drop == DropReason::none;
 }
 
+/// A binding lives on with its sessions, who are decided again one by one. Beside them nobody gets to a host
+/// by it for which the rules, as they are now, would not make it.
+static bool leads_inside(const NatTable& nat, const NatTable::Destination& to, uint16_t seen_by,
+                         const Binding& b) {
+  if (to.kind == NatKind::pool && nat.may_use_pool(to.rule, b.host, b.inside) &&
+      Bindings::fits(nat.rules().pools[to.rule], b))
+    return true;
+  return b.announced && nat.publishes_ftp(seen_by, b.outside, b.host, b.inside);
+}
+
 /// Where the packet is meant to go.
 static DropReason translate_destination(const NatTable& nat, const FirstPacket& packet,
                                         FirstDecision& decision) {
@@ -155,7 +165,8 @@ static DropReason translate_destination(const NatTable& nat, const FirstPacket& 
   if (to.kind == NatKind::unmapped) return DropReason::nat_unmapped;
   if (to.kind == NatKind::pool || to.kind == NatKind::closed) {
     // By NAT64 sessions begin from within alone: what comes from outside belongs to one, or to nobody.
-    if (packet.binding == nullptr || packet.binding->inside.family != packet.tuple.dst.family)
+    if (packet.binding == nullptr || packet.binding->inside.family != packet.tuple.dst.family ||
+        !leads_inside(nat, to, slot, *packet.binding))
       return DropReason::nat_closed;
     to.address = packet.binding->inside;
     to.port = packet.binding->inside_port;

@@ -23,15 +23,6 @@ constexpr uint32_t kPortsTried = 64;
 /// waits for a head alone.
 constexpr size_t kHeads = 4;
 
-/// The pool has what the binding has, and the host may have it.
-bool fits(const PoolRule& rule, const Binding& b) {
-  const std::optional<uint32_t> address = rule.pool->index_of(b.outside);
-  if (b.realm != rule.to.index() || !rule.pool->has_port(b.outside_port) || !address) return false;
-  if (rule.ports_per_host == 0) return true;
-  const std::optional<PortPlan> plan = plan_of(rule, b.inside);
-  return plan && plan->address == *address && plan->ports.has(b.outside_port);
-}
-
 uint32_t hash_of(uint64_t secret, const net::IpAddress& a, uint64_t rest) {
   uint64_t h = _mm_crc32_u64(_mm_crc32_u64(_mm_crc32_u64(secret & 0xffff'ffff, a.bits.hi), a.bits.lo), rest);
   // All bits of the product's upper half depend on all of the CRC's.
@@ -53,6 +44,14 @@ Bindings::Bindings(uint32_t capacity, WorkerIndex worker, uint64_t secret)
     entries_[i].next_inside = free_;
     free_ = i;
   }
+}
+
+bool Bindings::fits(const PoolRule& rule, const Binding& b) {
+  const std::optional<uint32_t> address = rule.pool->index_of(b.outside);
+  if (b.realm != rule.to.index() || !rule.pool->has_port(b.outside_port) || !address) return false;
+  if (rule.ports_per_host == 0) return true;
+  const std::optional<PortPlan> plan = plan_of(rule, b.inside);
+  return plan && plan->address == *address && plan->ports.has(b.outside_port);
 }
 
 uint32_t Bindings::random() {  // xorshift64*
@@ -163,9 +162,10 @@ Bindings::Answer Bindings::publish(const NatTable& nat, DomainId host, const net
     const uint16_t realm = rule != nullptr ? static_cast<uint16_t>(rule->to.index()) : place.realm;
     const BindingIndex known = find(realm, place.address, wanted, net::kProtoTcp);
     if (known != kNoBinding) {
-      const Binding& b = entries_[known].binding;
+      Binding& b = entries_[known].binding;
       if (b.inside != server || b.inside_port != port || b.host != host) continue;
       ++entries_[known].holders;
+      b.announced = true;
       place.port = wanted;
       return {known, BindingRefused::no};
     }
@@ -183,7 +183,7 @@ Bindings::Answer Bindings::publish(const NatTable& nat, DomainId host, const net
       }
       place.port = *taken;
     }
-    return {enter({server, place.address, port, place.port, host, realm, net::kProtoTcp}),
+    return {enter({server, place.address, port, place.port, host, realm, net::kProtoTcp, true}),
             BindingRefused::no};
   }
   return {kNoBinding, BindingRefused::exhausted};

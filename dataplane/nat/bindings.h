@@ -21,6 +21,7 @@ struct Binding {
   DomainId host;       // the domain of `inside`
   uint16_t realm = 0;  // slot of the domain whose address `outside` is
   uint8_t protocol = 0;
+  bool announced = false;  // by an FTP server (publish()), if perhaps also of a pool
 };
 
 /// Why there is no binding: nobody can tell who a packet of that protocol is for once its address is shared;
@@ -59,6 +60,8 @@ class Bindings {
   void hold_again(BindingIndex index) { ++entries_[index].holders; }
   /// The last holder's release gives the port back.
   void release(const NatTable* nat, BindingIndex index);
+  /// The pool has what the binding has, and would give it to that host.
+  static bool fits(const PoolRule& rule, const Binding& binding);
   /// May it stay under `rule`, as the rules are now? Then its port is taken in that pool, which may be a new
   /// one.
   bool keep(const NatTable& nat, uint16_t rule, BindingIndex index);

@@ -177,6 +177,7 @@ void NatTable::build_places() {
   add_servers(false);
   for (size_t i = 0; i < rules_.published.size(); ++i) {
     const PublishedRule& rule = rules_.published[i];
+    if (rule.ftp) ftp_published_.push_back(static_cast<uint16_t>(i));
     for (const DomainId id : rule.seen_by) {
       published.push_back({{rule.address, rule.port, static_cast<uint16_t>(id.index()), rule.protocol},
                            static_cast<uint16_t>(i)});
@@ -317,6 +318,23 @@ NatTable::Source NatTable::source(DomainId from, DomainId to, const Tuple& tuple
     if (hairpin ? contains(*realms, realm) : realm == to) return {NatKind::pool, i, {}};
   }
   return {};
+}
+
+bool NatTable::may_use_pool(uint16_t rule, DomainId host, const net::IpAddress& address) const {
+  if (nat64_[rule])
+    return contains(rules_.pools[rule].from, host) && nat64_[rule]->sources.find(address) == 1;
+  const PerDomain* here = find_domain(static_cast<uint16_t>(host.index()));
+  return here != nullptr && ((here->pools & classes_.find(address).sources()) >> rule & 1) != 0;
+}
+
+bool NatTable::publishes_ftp(uint16_t seen_by, const net::IpAddress& address, DomainId host,
+                             const net::IpAddress& server) const {
+  return std::any_of(ftp_published_.begin(), ftp_published_.end(), [&](uint16_t i) {
+    const PublishedRule& rule = rules_.published[i];
+    return rule.address == address && rule.server == server && rule.domain == host &&
+           std::any_of(rule.seen_by.begin(), rule.seen_by.end(),
+                       [&](DomainId id) { return id.index() == seen_by; });
+  });
 }
 
 NatTable::Server NatTable::server_at(const net::IpAddress& address, uint16_t port, uint8_t protocol) const {

@@ -153,6 +153,11 @@ class NatTable {
   WorkerIndex port_owner(uint16_t port) const { return block_owners_[port / kPortsPerBlock]; }
 
   const NatRules& rules() const { return rules_; }
+  /// May a host of that domain have a port of that pool?
+  bool may_use_pool(uint16_t rule, DomainId host, const net::IpAddress& address) const;
+  /// Is `server`, an FTP server of the domain `host`, published at `address` in the domain of that slot?
+  bool publishes_ftp(uint16_t seen_by, const net::IpAddress& address, DomainId host,
+                     const net::IpAddress& server) const;
   /// The pool that has `address` in the domain of that slot; null: none.
   const PoolRule* pool_of(uint16_t realm, const net::IpAddress& address) const;
 
@@ -235,7 +240,8 @@ class NatTable {
   Places published_;
   Places servers_;  // with port 0: all ports of a host (Server::all_ports), where it is and is published
   bool has_servers_ = false, has_ftp_servers_ = false;
-  uint64_t ftp_pools_ = 0;  // by bit
+  uint64_t ftp_pools_ = 0;               // by bit
+  std::vector<uint16_t> ftp_published_;  // rules
   AddressMap<Classes> classes_;
 };
 

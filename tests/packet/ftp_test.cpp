@@ -386,6 +386,37 @@ TEST(Ftp, APassiveServerThatIsPublished) {
   EXPECT_EQ(hub.moved(), dropped(DropReason::nat_closed));
 }
 
+TEST(Ftp, WhatAServerHasAnnouncedIsOpenWhileItIsPublished) {
+  for (const bool at_a_pool : {false, true}) {
+    SCOPED_TRACE(at_a_pool);
+    SnapshotBuilder b = open_network(1);
+    NatRules rules = web_rules(b);
+    rules.published[0].port = rules.published[0].server_port = 21;
+    rules.published[0].ftp = true;
+    if (at_a_pool) {  // whose addresses the server itself does not get
+      rules.pools = pool_rules(b, 1).pools;
+      rules.pools[0].from = {b.domain_id("green")};
+      rules.published[0].address = ip_of("10.2.0.100");
+    }
+    TestHub hub(b.nat(rules).build());
+    const std::string seen = net::to_string(rules.published[0].address);
+    Control control(hub, kB, seen, kA);
+    control.handshake();
+    const Got got = control.say(1, "229 Extended Passive Mode (|||40000|)\r\n");
+    const uint16_t port = named(got.payload, true).port;
+    const auto data = [&](uint16_t from) {
+      return hub.pass_through(sent_by(kB, {kB.host4, seen}, tcp(kSyn, 1, 0, "", from, port)));
+    };
+    EXPECT_EQ(data(5'000).size(), 1u);
+    NatRules changed = rules;
+    changed.published[0].ftp = false;
+    hub.publish(b.nat(changed).build());
+    hub.moved();
+    EXPECT_TRUE(data(5'001).empty());
+    EXPECT_EQ(hub.moved(), dropped(DropReason::nat_closed));
+  }
+}
+
 TEST(Ftp, AResetOfTheHubHasTheNumberThatItsReceiverWaitsFor) {
   SnapshotBuilder b = open_network(1);
   NatRules rules = pool_rules(b, 1);

@@ -480,6 +480,52 @@ TEST_F(Nat, ABindingOutlivesAChangeOfItsPool) {
   EXPECT_EQ(wider.pools[0].pool->use().taken, 1u) << "that pool is gone, and nobody reads it any more";
 }
 
+TEST_F(Nat, ABindingOfAHostThatTheRulesNoLongerHaveLetsNobodyIn) {
+  SnapshotBuilder b = open_network(1);
+  const NatRules rules = pool_rules(b, 1);
+  const auto with = [&](auto change) {
+    NatRules changed = rules;
+    change(changed.pools[0]);
+    return changed;
+  };
+  const struct {
+    const char* name;
+    NatRules rules;
+    bool let_in;
+  } rows[] = {
+      {"the same", rules, true},
+      {"another domain's", with([&](PoolRule& pool) { pool.from = {b.domain_id("green")}; }), false},
+      {"other sources", with([](PoolRule& pool) { pool.sources = {*net::parse_prefix("10.77.0.0/16")}; }),
+       false},
+      {"other ports", pool_rules(b, 1, "10.2.0.100", "10.2.0.103", 20'000, 65'535), false},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    TestHub hub(b.nat(pool_rules(b, 1)).build());
+    const auto out = hub.pass_through(sent_by(kA, {kA.host4, kB.host4}, udp(5'000, 53)));
+    ASSERT_EQ(out.size(), 1u);
+    const std::string seen = source_address(out[0]);
+    const uint16_t port = source_port(out[0]);
+    ASSERT_EQ(port, 5'000);
+    const auto from_outside = [&](uint16_t from) {
+      return hub.pass_through(sent_by(kB, {kB.host4, seen}, udp(from, port)));
+    };
+    EXPECT_EQ(from_outside(54).size(), 1u) << "another peer, while it may";
+    hub.publish(b.nat(row.rules).build());
+    hub.moved();
+    // A session that began before holds the binding still.
+    const auto got = from_outside(55);
+    if (row.let_in) {
+      expect_at(got, kA, {kB.host4, kA.host4}, udp(55, 5'000));
+    } else {
+      EXPECT_TRUE(got.empty());
+      EXPECT_EQ(hub.moved(), dropped(nat_closed));
+      EXPECT_TRUE(from_outside(54).empty()) << "nor one that began so";
+      EXPECT_EQ(hub.moved()["cut_nat"], 1);
+    }
+  }
+}
+
 TEST_F(Nat, TheHubAnswersForAddressesThatStandForOthers) {
   SnapshotBuilder b = open_network(1);
   NatRules rules = pool_rules(b, 1);
