@@ -9,6 +9,7 @@
 #include <string>
 #include <type_traits>
 
+#include "dataplane/core/huge_memory.h"
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
 
@@ -16,7 +17,7 @@ namespace weir::dataplane {
 
 namespace {
 
-constexpr size_t kPage = 4'096, kHugePage = 2 << 20;
+constexpr size_t kPage = 4'096;
 
 template <typename Key>
 bool same(const Key& a, const Key& b) {
@@ -67,7 +68,7 @@ SessionTable::Layout SessionTable::layout_of(uint32_t capacity) {
   at.wheel = place(sizeof(uint32_t) * kWheelSlots);
   // From an eighth of a huge page on it gets whole ones, since on small pages every line costs a look into
   // the second-level TLB.
-  const size_t page = at.total >= kHugePage / 8 ? kHugePage : kPage;
+  const size_t page = at.total >= kHugePageBytes / 8 ? kHugePageBytes : kPage;
   at.total = (at.total + page - 1) / page * page;
   return at;
 }
@@ -86,14 +87,14 @@ Result<std::unique_ptr<SessionTable>> SessionTable::create(uint32_t capacity, Ti
                                           " MiB: " + std::strerror(errno));
   };
   // Some address space more, so that it can begin with a whole huge page.
-  const size_t mapped = layout.total + kHugePage;
+  const size_t mapped = layout.total + kHugePageBytes;
   void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return no_memory();
   std::unique_ptr<SessionTable> table(new SessionTable);
   table->memory_ = memory;
   table->memory_bytes_ = mapped;
   auto* base = static_cast<uint8_t*>(memory);
-  base += (kHugePage - reinterpret_cast<uintptr_t>(base) % kHugePage) % kHugePage;
+  base += (kHugePageBytes - reinterpret_cast<uintptr_t>(base) % kHugePageBytes) % kHugePageBytes;
   if (!populate(base, layout.total)) return no_memory();
 
   // Zeroed memory is what default-constructed sessions and buckets are, but for the timers, which insert()

@@ -274,22 +274,18 @@ Values values_of(const Nat& n) {
       values[table + "server_port"] = unless_zero(n.server_port);
       break;
     case NatKind::nat64:
-      values[table + "from"] = toml(n.from);
       values[table + "prefix"] = toml(n.prefix);
-      values[table + "pool"] = toml(n.pool);
-      values[table + "ports"] = toml(n.ports);
-      values[table + "sources"] = unless_empty(n.sources);
-      values[table + "destinations"] = unless_empty(n.destinations);
       break;
     case NatKind::snat:
-      values[table + "from"] = toml(n.from);
-      values[table + "pool"] = toml(n.pool);
-      values[table + "ports"] = toml(n.ports);
-      values[table + "sources"] = unless_empty(n.sources);
-      values[table + "destinations"] = unless_empty(n.destinations);
       values[table + "ports_per_host"] = unless_zero(n.ports_per_host);
       break;
   }
+  if (!has_pool(n.kind)) return values;
+  values[table + "from"] = toml(n.from);
+  values[table + "pool"] = toml(n.pool);
+  values[table + "ports"] = toml(n.ports);
+  values[table + "sources"] = unless_empty(n.sources);
+  values[table + "destinations"] = unless_empty(n.destinations);
   return values;
 }
 
