@@ -108,6 +108,9 @@ struct ChangeList {
   std::string counts;
 };
 
+/// That a rule of translation names.
+std::vector<std::string> domains_of(const config::Nat& rule);
+
 class Transaction {
  public:
   Transaction(LiveModel& model, Origin origin) : model_(model), origin_(origin) {}
@@ -203,8 +206,8 @@ class Transaction {
   // As it will be.
   const config::Attachment* attachment(const std::string& name) const;
   bool has_domain(const std::string& name) const;
-  /// kind: "domain" or "attachment".
-  std::string no_such(const char* kind, const std::string& name) const;
+  enum class Named : uint8_t { domain, attachment };
+  std::string no_such(Named kind, const std::string& name) const;
   dataplane::DomainId domain_id(const std::string& name) const;
 
   void check_domains();
