@@ -47,7 +47,7 @@ bench-check: build ## the tree beside the commit that it started from: which sce
 bench-micro: build ## micro-benchmarks of the hot structures
 	@scripts/bench-micro build/release
 
-docs: deps ## write docs/configuration.md and docs/drops.md again, from the tables in the code
+docs: deps ## write configuration.md, change-options.md, drops.md and rules.md in docs/ again, from the tables in the code
 	@scripts/build release weir_gendocs
 	@build/release/mgmt/config/weir_gendocs docs
 

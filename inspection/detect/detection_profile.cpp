@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "inspection/rules/unbound.h"
+
 namespace weir::inspection {
 
 namespace {
@@ -31,14 +33,20 @@ Result<std::shared_ptr<const DetectionProfile>> DetectionProfile::bind(
   if (!ruleset->covers(variables))
     return fail(ErrorCode::internal, "the rules were compiled for other variables");
   std::shared_ptr<DetectionProfile> profile(new DetectionProfile);
-  const auto report = [&](const ast::SetExpression& expression, const std::string& sentence) {
-    if (unbound != nullptr) unbound->push_back(expression.text + ": " + sentence);
+  const auto report = [&](const ast::SetExpression& expression, const std::string& why, bool of_ports,
+                          size_t index) {
+    if (unbound == nullptr) return;
+    unbound->push_back(
+        ast::unbound_sentence(expression, why, of_ports, static_cast<uint32_t>(index), ruleset->rules(),
+                              [](const DetectionRule& rule) {
+                                return ast::RulePlace{rule.info.file, rule.info.line, rule.info.sid};
+                              }));
   };
   for (const ast::SetExpression& expression : ruleset->addresses().entries()) {
     Addresses& entry = profile->addresses_.emplace_back();
     auto set = ast::bind_addresses(expression, variables);
     if (!set) {
-      report(expression, set.error());
+      report(expression, set.error(), false, profile->addresses_.size() - 1);
       continue;
     }
     entry.set = std::move(*set);
@@ -47,7 +55,7 @@ Result<std::shared_ptr<const DetectionProfile>> DetectionProfile::bind(
   }
   for (const ast::SetExpression& expression : ruleset->ports().entries()) {
     auto set = ast::bind_ports(expression, variables);
-    if (!set) report(expression, set.error());
+    if (!set) report(expression, set.error(), true, profile->ports_.size());
     profile->ports_.push_back(set ? std::move(*set) : PortSet{});
   }
   profile->ruleset_ = std::move(ruleset);

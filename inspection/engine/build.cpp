@@ -12,6 +12,7 @@
 #include "inspection/engine/ruleset_builder.h"
 #include "inspection/events/eve_text.h"
 #include "inspection/rules/language.h"
+#include "inspection/rules/unbound.h"
 
 namespace weir::inspection {
 
@@ -171,14 +172,7 @@ Result<RulesetBuild> check_rules(const RuleSource& source, const ast::RuleVariab
   build.unmet = std::move(read->unmet);
   build.notes = std::move(read->notes);
   add_effects(*rules, build);
-  for (const ast::SetExpression& expression : rules->addresses.entries()) {
-    if (const auto set = ast::bind_addresses(expression, variables); !set)
-      build.unbound.push_back(expression.text + ": " + set.error());
-  }
-  for (const ast::SetExpression& expression : rules->ports.entries()) {
-    if (const auto set = ast::bind_ports(expression, variables); !set)
-      build.unbound.push_back(expression.text + ": " + set.error());
-  }
+  build.unbound = ast::unbound_sentences(*rules, variables);
   return build;
 }
 

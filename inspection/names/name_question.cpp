@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dataplane/net/headers.h"
 #include "inspection/app/labels/label_names.h"
 #include "inspection/names/told_name.h"
 
@@ -86,6 +87,12 @@ PatternRead read_name_pattern(NameKind kind, std::string_view text) {
   pattern.text = text;
   if (is_host(kind)) std::transform(pattern.text.begin(), pattern.text.end(), pattern.text.begin(), lower);
   return {std::move(pattern), {}};
+}
+
+bool occurs_over(NameKind kind, uint8_t protocol) {
+  if (protocol == net::kProtoTcp) return true;
+  // QUIC's hello is read as far as the name; certificates and requests behind it are enciphered.
+  return protocol == net::kProtoUdp && (kind == NameKind::sni || kind == NameKind::app);
 }
 
 std::string misfit_of_told_name(NameKind kind, std::string_view name) {

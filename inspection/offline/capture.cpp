@@ -2,6 +2,8 @@
 
 #include <pcap/pcap.h>
 
+#include <string_view>
+
 namespace weir::inspection::offline {
 
 void Capture::Close::operator()(pcap* handle) const { pcap_close(handle); }
@@ -11,7 +13,10 @@ Capture::Capture(pcap* handle) : handle_(handle), link_type_(pcap_datalink(handl
 Result<Capture> Capture::open(const std::string& file, const std::string& filter) {
   char why[PCAP_ERRBUF_SIZE] = {};
   pcap* const handle = pcap_open_offline_with_tstamp_precision(file.c_str(), PCAP_TSTAMP_PRECISION_NANO, why);
-  if (handle == nullptr) return fail(ErrorCode::io, file + ": " + why);
+  if (handle == nullptr) {
+    const std::string_view said = why;  // of a file that cannot be opened libpcap names it, else not
+    return fail(ErrorCode::io, said.starts_with(file) ? std::string(said) : file + ": " + why);
+  }
   Capture capture(handle);
   if (filter.empty()) return capture;
   bpf_program program{};

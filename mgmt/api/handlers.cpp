@@ -122,6 +122,11 @@ Result<control::PathQuery> parse_path_query(const Parameter& parameter) {
     if (!name) continue;
     if (const std::string wrong = inspection::misfit_of_told_name(kind, *name); !wrong.empty())
       return fail(ErrorCode::invalid, what + ": " + config::in_quotes(*name) + ": " + wrong);
+    if (!inspection::occurs_over(kind, query.protocol)) {
+      const bool udp = query.protocol == net::kProtoUdp;
+      return fail(ErrorCode::invalid, what + ": a session over " + (udp ? "UDP" : "ICMP") + " never has one" +
+                                          (udp ? ", only sni and app" : ""));
+    }
     query.names.emplace_back(kind, std::move(*name));
   }
   return query;

@@ -177,7 +177,8 @@ Json to_json(const control::RoutesView& view) {
   for (const auto& domain : view.domains) {
     Json routes = Json::array();
     for (const auto& r : domain.routes) {
-      Json row = {{"prefix", r.prefix}, {"attachment", r.attachment}, {"via", r.via}, {"weight", r.weight},
+      Json row = {{"prefix", r.prefix}, {"attachment", r.attachment},
+                  {"via", r.via},       {"weight", r.weight ? Json(*r.weight) : Json()},
                   {"kind", r.kind},     {"origin", r.origin}};
       if (!r.from_domain.empty()) row["from_domain"] = r.from_domain;
       routes.push_back(std::move(row));

@@ -5,6 +5,7 @@ namespace weir::cli {
 std::string text(const Json& object, const char* key) {
   if (!object.is_object() || !object.contains(key)) return "-";
   const Json& value = object[key];
+  if (value.is_null()) return "-";
   if (!value.is_string()) return value.dump();
   std::string clean;
   for (const char c : value.get<std::string>()) {

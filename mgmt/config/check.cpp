@@ -90,6 +90,20 @@ bool reachable(const Config& config, const PolicyRule& rule) {
   });
 }
 
+/// Sessions between domains that no connection joins are refused before anything is translated.
+void take_nat_notes(const Config& config, std::vector<Problem>& notes) {
+  for (const Nat& rule : config.nat) {
+    std::string apart;
+    for (const std::string& from : rule.from) {
+      if (!connected(config, from, rule.domain)) apart += (apart.empty() ? "" : ", ") + in_quotes(from);
+    }
+    if (apart.empty()) continue;
+    notes.push_back({rule.where, "nat[]",
+                     "rule " + in_quotes(rule.name) + " translates nothing for " + apart +
+                         ": no connection joins them to " + in_quotes(rule.domain)});
+  }
+}
+
 void take_notes(const Config& config, std::vector<Problem>& notes) {
   const auto& cores = config.workers.cores;
   if (config.control.core && std::find(cores.begin(), cores.end(), *config.control.core) != cores.end()) {
@@ -102,6 +116,7 @@ void take_notes(const Config& config, std::vector<Problem>& notes) {
     notes.push_back({rule.where, "policy[]",
                      "rule " + in_quotes(rule.id) + " never matches: no connection joins its domains"});
   }
+  take_nat_notes(config, notes);
   take_policy_notes(config, notes);
   if (config.policy.empty()) {
     notes.push_back({{config.file, 0, 0}, "policy", "there is no rule, so every session is denied"});

@@ -100,6 +100,7 @@ NanoTime Health::next_interval(const config::Health& settings) {
 
 void Health::look(Watched& watched, NanoTime now) {
   const Evidence evidence = evidence_of(watched);
+  if (evidence == Evidence::traffic) watched.received = now;
   const bool first = watched.settings.probe != HealthProbe::none && watched.sequence == 0;
   const auto change = first ? std::nullopt : watched.machine.observe(evidence, watched.rules, now);
   if (watched.settings.probe != HealthProbe::none) probe(watched, now);
@@ -193,6 +194,8 @@ HealthView Health::view(AttachmentId attachment) const {
   view.reason = to_string(watched->machine.reason());
   view.dampened = watched->machine.dampened();
   if (view.dampened && watched->missed == 0) view.reason += "; held down, it went down too often";
+  if (!view.dampened && watched->machine.reason() == HealthReason::nothing_received)
+    view.received = watched->received;
   view.flaps = watched->machine.flaps();
   view.rtt = watched->rtt;
   view.totals = view.totals - watched->base;

@@ -39,6 +39,8 @@ struct HealthView {
   HealthState state = HealthState::unknown;
   dataplane::NanoTime since = 0;
   std::string reason;  // in words
+  /// Of one from which nothing comes any more: when something was seen to have come last.
+  std::optional<dataplane::NanoTime> received;
   bool dampened = false;
   uint32_t flaps = 0;
   std::optional<dataplane::NanoTime> rtt;  // of the last answer
@@ -86,9 +88,10 @@ class Health {
     dataplane::ProbeToken token;  // of the probe under way; zero: none
     dataplane::NanoTime sent = 0;
     std::optional<dataplane::NanoTime> rtt;
-    unsigned missed = 0;               // probes in a row
-    dataplane::AttachmentTotals base;  // when it came
-    uint64_t rx_seen = 0;              // packets, at the last look
+    unsigned missed = 0;                          // probes in a row
+    dataplane::AttachmentTotals base;             // when it came
+    uint64_t rx_seen = 0;                         // packets, at the last look
+    std::optional<dataplane::NanoTime> received;  // the last look that found more
   };
   struct Due {
     dataplane::NanoTime at = 0;

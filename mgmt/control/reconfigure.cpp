@@ -86,7 +86,7 @@ RuleBuild build_rules(const config::Config& config, unsigned workers,
     }
     for (const auto& issue : built->refused) tell(describe(issue));
     for (const auto& sentence : built->unbound)
-      tell("profile " + config::in_quotes(profile.name) + ": rules never match for " + sentence);
+      tell("profile " + config::in_quotes(profile.name) + ": " + sentence);
     for (const auto& unmet : built->unmet) {
       const config::ProfileRuleEntry& entry = profile.lists[unmet.entry];
       tell(config::to_string(config::Problem{entry.where, "profile[]." + std::string(name_of(entry.change)),

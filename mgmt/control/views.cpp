@@ -28,6 +28,8 @@ AttachmentHealthView attachment_health_view(const HealthView& health, NanoTime n
   view.state = to_string(health.state);
   view.since_s = now > health.since ? (now - health.since) / kNanosPerSecond : 0;
   view.reason = health.reason;
+  if (health.received && now > *health.received)
+    view.reason += " for " + std::to_string((now - *health.received) / kNanosPerSecond) + " s";
   view.dampened = health.dampened;
   view.flaps = health.flaps;
   if (health.rtt) view.rtt_us = *health.rtt / kNanosPerMicro;
@@ -266,7 +268,7 @@ class RouteRows {
       rows.push_back(std::move(row));
     };
     if (target.members.empty())
-      add_row({text, "", "", 0, "blackhole", from, origin(domain, prefix, nullptr)});
+      add_row({text, "", "", {}, "blackhole", from, origin(domain, prefix, nullptr)});
     for (const NextHop& hop : target.members) {
       add_row({text, model_.attachment_name(hop.attachment), hop.has_via ? net::to_string(hop.via) : "",
                hop.weight, from.empty() ? "own" : "exposed", from, origin(domain, prefix, &hop)});

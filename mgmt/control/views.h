@@ -131,10 +131,10 @@ struct SessionsView {
 
 struct RouteView {
   std::string prefix, attachment, via;
-  uint32_t weight = 0;
-  std::string_view kind;    // own, exposed, blackhole
-  std::string from_domain;  // exposed: whose
-  std::string_view origin;  // file, api; gateway: an attachment's own subnet
+  std::optional<uint32_t> weight;  // not of a black hole
+  std::string_view kind;           // own, exposed, blackhole
+  std::string from_domain;         // exposed: whose
+  std::string_view origin;         // file, api; gateway: an attachment's own subnet
 };
 struct DomainRoutesView {
   std::string name;

@@ -12,6 +12,7 @@
 
 #include "inspection/compile/rules_report.h"
 #include "inspection/engine/ruleset_builder.h"
+#include "inspection/rules/unbound.h"
 #include "mgmt/config/values.h"
 #include "mgmt/daemon/profile_rules.h"
 #include "mgmt/importer/suricata_import.h"
@@ -114,6 +115,11 @@ int RulesCommand::check() const {
   for (const auto& unmet : read->unmet)
     report.warnings.push_back(profile.place_of(unmet.entry) + "no file has a rule " + unmet.what);
   report.warnings.insert(report.warnings.end(), read->notes.begin(), read->notes.end());
+  ast::RuleVariables variables = ast::RuleVariables::defaults();
+  for (const auto& [name, value] : profile.own_variables.addresses) variables.addresses[name] = value;
+  for (const auto& [name, value] : profile.own_variables.ports) variables.ports[name] = value;
+  for (std::string& sentence : ast::unbound_sentences(read->rules, variables))
+    report.warnings.push_back(std::move(sentence));
   if (json_) {
     // Texts of rules may have any bytes; what is not UTF-8 is replaced.
     std::cout << rules_report_json(report, read->rules)

@@ -157,6 +157,23 @@ TEST_F(Check, NotesAreNoProblems) {
   EXPECT_THAT(err_, testing::Not(HasSubstr("\"some\"")));
 }
 
+TEST_F(Check, TranslationBetweenDomainsThatNothingJoinsIsNoted) {
+  EXPECT_EQ(
+      run(text_of(Base::policy) + kAllow +
+              "[[nat]]\nname = \"out\"\nsnat = { from = [\"prod\", \"lone\"], domain = \"shared\", "
+              "pool = [\"10.2.0.128/30\"] }\n"
+              "[[nat]]\nname = \"web\"\ndnat = { seen_by = [\"prod\"], address = \"192.0.2.80\", port = 80, "
+              "domain = \"shared\", server = \"10.2.0.5\" }\n",
+          three_rules),
+      0)
+      << err_;
+  EXPECT_THAT(err_,
+              HasSubstr("nat[]: rule \"out\" translates nothing for \"lone\": no connection joins them to "
+                        "\"shared\" (note)\n"));
+  EXPECT_THAT(err_, testing::Not(HasSubstr("\"prod\"")));
+  EXPECT_THAT(err_, testing::Not(HasSubstr("\"web\"")));
+}
+
 TEST_F(Check, RulesThatNeverDecideAreNoted) {
   const auto rule = [](const char* id, const std::string& rest) {
     return "[[policy]]\nid = \"" + std::string(id) + "\"\naction = \"allow\"\n" + rest;

@@ -11,6 +11,7 @@
 #include "dataplane/net/headers.h"
 #include "fakes.h"
 #include "mgmt/control/siphash.h"
+#include "mgmt/control/views.h"
 
 namespace weir::test {
 namespace {
@@ -241,6 +242,10 @@ TEST_F(HealthTest, WithoutProbesTrafficTellsAndSilenceIsNotDown) {
   EXPECT_EQ(state(), HealthState::unknown);
   EXPECT_TRUE(board_.usable(a_));
   EXPECT_EQ(health_.view(a_).reason, "nothing received");
+  EXPECT_EQ(attachment_health_view(health_.view(a_), now_).reason, "nothing received for 5 s")
+      << "since a look found some";
+  run(60'000 * kMilli);
+  EXPECT_EQ(attachment_health_view(health_.view(a_), now_).reason, "nothing received for 65 s");
   EXPECT_TRUE(dataplane_.sent.empty());
 }
 

@@ -71,7 +71,8 @@ TEST_F(Profiles, WhatRefersToNothingIsTold) {
   const RuleBuild build = build_rules(config, 1, nullptr);
   ASSERT_EQ(build.refused.size(), 1u);
   EXPECT_EQ(build.refused[0],
-            "profile \"p\": rules never match for $UNHEARD: The variable $UNHEARD is not defined.");
+            "profile \"p\": $UNHEARD: The variable $UNHEARD is not defined. Rules with it never match: " +
+                folder_ + "/b.rules:1, sid 2.");
 }
 
 TEST_F(Profiles, WhatIsRefusedIsToldOnce) {

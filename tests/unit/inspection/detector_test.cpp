@@ -3,6 +3,7 @@
 #include "inspection/detect/detector.h"
 
 #include "detection_support.h"
+#include "inspection/rules/unbound.h"
 
 namespace weir::inspection::test {
 namespace {
@@ -366,14 +367,22 @@ TEST(Detector, ManyProfilesShareOneRuleset) {
 }
 
 TEST(Detector, AnUnknownVariableMatchesNothingAndIsNamed) {
-  const auto parsed = parse_text("alert udp $NOBODY any -> any any (content:\"evil\"; sid:1;)");
+  const auto parsed = parse_text(
+      "alert udp $NOBODY any -> any any (content:\"evil\"; sid:1;)\n"
+      "alert udp any any -> $NOBODY any (content:\"evil\"; sid:2;)\n"
+      "alert udp any $NO_PORTS -> any any (content:\"evil\"; sid:3;)\n");
   auto ruleset = DetectionRuleset::compile(parsed, {});
   ASSERT_TRUE(ruleset);
   std::vector<std::string> unbound;
   auto profile = DetectionProfile::bind(*ruleset, {}, InspectMode::ids, DropScope::session, &unbound);
   ASSERT_TRUE(profile);
-  ASSERT_EQ(unbound.size(), 1u);
-  EXPECT_NE(unbound[0].find("NOBODY"), std::string::npos);
+  const std::string file = parsed.files[0];
+  const std::vector<std::string> wanted = {
+      "$NOBODY: The variable $NOBODY is not defined. Rules with it never match: " + file +
+          ":1, sid 1, and 1 more.",
+      "$NO_PORTS: The variable $NO_PORTS is not defined. Rules with it never match: " + file + ":3, sid 3."};
+  EXPECT_EQ(unbound, wanted);
+  EXPECT_EQ(ast::unbound_sentences(parsed, {}), wanted);
   DetectionBench bench(*profile);
   EXPECT_EQ(bench.datagram("evil"), Sids{});
 }
