@@ -108,6 +108,7 @@ def can_connect(namespace, address, port, timeout=1.5):
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or the body waits for the peer to acknowledge the head
 
     def do_GET(self):
         self.server.requests.append(self.path)
