@@ -1,7 +1,9 @@
 """bench/run, bench/compare and bench/check as processes, with fakes."""
 
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
 import os
 import signal
 import subprocess
@@ -100,12 +102,37 @@ class BenchCompare(Process):
 
 
 class TestAll(unittest.TestCase):
-    """scripts/test-all counts these tests by what unittest prints."""
+    """scripts/test-all counts these tests by what unittest prints, and a stage beside others by its exit code."""
 
-    def test_totals(self):
+    @staticmethod
+    def load():
         loader = importlib.machinery.SourceFileLoader("test_all", os.path.join(ROOT, "scripts/test-all"))
         test_all = importlib.util.module_from_spec(importlib.util.spec_from_loader("test_all", loader))
         loader.exec_module(test_all)
+        return test_all
+
+    def beside(self, script, timeout=30):
+        """What a stage of that script comes to, and what is printed."""
+        test_all, said = self.load(), io.StringIO()
+        with contextlib.redirect_stdout(said):
+            totals = test_all.Totals()
+            fine = test_all.Beside("a stage", "sh", "-c", script).finish(totals, timeout)
+        self.assertEqual([stage[:2] for stage in totals.stages], [("a stage", fine)])
+        return fine, totals.failed, said.getvalue()
+
+    def test_beside(self):
+        fine, failed, said = self.beside("echo one; echo two >&2")
+        self.assertEqual((fine, failed), (True, 0))
+        self.assertRegex(said, "one\ntwo\n== a stage: done")
+        fine, failed, said = self.beside("echo wrong; exit 3")
+        self.assertEqual((fine, failed), (False, 1))
+        self.assertRegex(said, "wrong\n== a stage: FAILED")
+        fine, failed, said = self.beside("exec sleep 60", timeout=0)
+        self.assertEqual((fine, failed), (False, 1))
+        self.assertIn("not done after 0 s", said)
+
+    def test_totals(self):
+        test_all = self.load()
         for report, totals in (("Ran 1 test in 0.1s\n\nOK\n", (1, 0, 0)),
                                ("Ran 5 tests in 0.1s\n\nOK (skipped=5)\n", (5, 0, 5)),
                                ("Ran 9 tests in 0.1s\n\nFAILED (failures=1, errors=2, skipped=3)\n", (9, 3, 3)),
