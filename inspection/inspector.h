@@ -176,6 +176,11 @@ struct InspectorCounters {
   EventCount identities_lost;      // whose certificates a TLS session began with: there was no room for it
   EventCount host_marks_lost;      // what rules remember of hosts had to go before its time
   EventCount dataset_values_lost;  // no room for what a rule would add to a data set
+  EventCount magic_asked;          // files that libmagic was asked about
+  EventCount magic_told;           // of which it has said what they are
+  EventCount magic_lost;           // it was not asked: no room in its queue, or too many of one session
+  EventCount magic_late;           // it has said it when nobody waited for it any more
+  EventCount magic_failed;         // it returned an error
   EventCount rules_moved;          // sessions that went on with the rules of a reload
   EventCount rules_moved_midst;    // of them in the midst of a transaction, since their time was over
   /// Now, by the generation of their rules modulo 4: sessions in the midst of a transaction.
@@ -211,6 +216,19 @@ class Inspector {
   /// call cost, as Verdict::work.
   virtual uint64_t end(FlowHandle, const RulesInUse& rules, uint64_t now_ns, uint64_t wall_seconds,
                        EventSink& sink) = 0;
+  /// A session of which libmagic has said what one of its files is, which take_magic() is to be told. No
+  /// valid flow: there is none.
+  struct Told {
+    FlowHandle flow;
+    uint64_t flow_id = 0;  // FlowInfo::flow_id
+  };
+  virtual Told told_magic() = 0;
+  /// Takes it: the rules that waited for it are judged. No packet is dropped for it; if one of them drops the
+  /// session, its next packet is told so. Null `rules`: they are judged with its next packet. What the call
+  /// cost, as Verdict::work.
+  virtual uint64_t take_magic(const Told& told, const RulesInUse* rules, uint64_t now_ns,
+                              uint64_t wall_seconds, EventSink& sink) = 0;
+
   /// What was told of its protocol until now.
   virtual AppProtocols protocols(FlowHandle) const = 0;
 

@@ -175,6 +175,8 @@ constexpr uint64_t flow_id(WorkerIndex worker, SessionIndex index, uint32_t gene
   return uint64_t{worker} << 52 | uint64_t{generation & 0xfffff} << 32 | index;
 }
 
+constexpr SessionIndex session_of(uint64_t flow_id) { return static_cast<SessionIndex>(flow_id); }
+
 struct SessionRow {
   WorkerIndex worker = 0;
   SessionIndex index = 0;

@@ -173,6 +173,25 @@ void bypass_session(WorkerContext& ctx, SessionIndex index) {
   session.flags |= Session::kBypassed;
 }
 
+void take_magic(WorkerContext& ctx) {
+  while (ctx.inspect_work_left != 0) {
+    const inspection::Inspector::Told told = ctx.inspector->told_magic();
+    if (!told.flow.valid()) [[likely]]
+      return;
+    const SessionIndex index = session_of(told.flow_id);
+    const SessionCold& cold = ctx.sessions->cold(index);
+    SessionSink sink(ctx, index);
+    // As with a session's end: by other rules than those of its policy it was never judged.
+    const bool current =
+        ctx.snapshot->policy->version(ctx.sessions->at(index).connection) == cold.policy_version;
+    const auto rules = current ? std::optional(rules_in_use(ctx, ctx.snapshot->profiles[cold.profile]))
+                               : std::optional<inspection::RulesInUse>();
+    const uint64_t work =
+        ctx.inspector->take_magic(told, rules ? &*rules : nullptr, ctx.now, wall_seconds(ctx), sink);
+    ctx.inspect_work_left -= std::min(ctx.inspect_work_left, std::max<uint64_t>(work, 1));
+  }
+}
+
 void drop_session(WorkerContext& ctx, SessionIndex index) {
   Session& session = ctx.sessions->at(index);
   close_inspection(ctx, index);

@@ -30,6 +30,9 @@ inline inspection::RulesInUse rules_in_use(const WorkerContext& ctx, const Profi
 bool begin_inspection(WorkerContext& ctx, SessionIndex index);
 /// Nothing later of it can matter: it is forwarded as if it were not inspected, and costs no more than that.
 void bypass_session(WorkerContext& ctx, SessionIndex index);
+/// What libmagic has said of sessions' files since the last turn: rules that waited for it are judged, as far
+/// as the turn's work allows.
+void take_magic(WorkerContext& ctx);
 /// It becomes a tombstone: its entry stays, its inspection ends. It does not give way, and stays for as long
 /// as its ends may believe in it.
 void drop_session(WorkerContext& ctx, SessionIndex index);

@@ -407,6 +407,7 @@ bool Worker::work() {
   bool busy = work_on_command();
   ctx_.inspect_work_left = ctx_.inspect_limits.turn_work;
   busy |= forward_inspected();
+  take_magic(ctx_);
   enter(ctx_, Stage::take_over);
   busy |= take_handed_over();
   enter(ctx_, Stage::from_control);

@@ -89,10 +89,10 @@ class AppParser {
   ~AppParser() = default;  // by destroy() alone, which knows its size
 };
 
-/// The parser has made all of it: once it was judged and its events are written, it can go.
+/// The parser has made all of it, and it is known what its files are: once it was judged and its events are
+/// written, it can go.
 inline bool is_over(const Transaction& transaction) {
-  return transaction.progress(Direction::to_server) >= transaction.last_step(Direction::to_server) &&
-         transaction.progress(Direction::to_client) >= transaction.last_step(Direction::to_client);
+  return transaction.is_complete() && (transaction.files_awaited[0] | transaction.files_awaited[1]) == 0;
 }
 
 /// Calls `last` for every transaction that is over, oldest first, and gives them back.

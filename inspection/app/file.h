@@ -21,8 +21,10 @@ struct AppFile {
   uint64_t size = 0;  // decoded bytes, with those that are missing
   State state = State::open;
   bool gaps = false;
-  uint8_t hashes = 0;   // http::FileHashKind: those of `digests` that were made
-  FileDigests digests;  // of what was seen before the first gap, once it is not open
+  uint8_t hashes = 0;         // http::FileHashKind: those of `digests` that were made
+  FileDigests digests;        // of what was seen before the first gap, once it is not open
+  std::string_view magic;     // what libmagic says of it; empty: nobody asked, or it is not known
+  bool awaits_magic = false;  // it was asked, and has not answered
 };
 
 }  // namespace weir::inspection

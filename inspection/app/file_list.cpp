@@ -17,6 +17,7 @@ bool FileList::open(std::string_view name) {
   made.name_size = static_cast<uint32_t>(name.size());
   made.hashes = limits_.file_hashes;
   if (made.hashes != 0 && (hash_ = make_in<http::FileHash>(pool_, made.hashes)) == nullptr) return false;
+  magics_.open(count(), pool_, awaited_, limits_);
   return names_.append(http::as_bytes(name)) &&
          entries_.append({reinterpret_cast<const uint8_t*>(&made), sizeof made});
 }
@@ -28,6 +29,7 @@ bool FileList::append(std::span<const uint8_t> bytes) {
   Entry last = entry(count() - 1);
   last.size += bytes.size();
   if (hash_ != nullptr && !last.gaps) hash_->update(bytes);
+  magics_.add(bytes, limits_);
   put(count() - 1, last);
   return true;
 }
@@ -39,6 +41,7 @@ void FileList::gap(uint64_t size) {
   Entry last = entry(count() - 1);
   last.size += size;
   last.gaps = true;
+  magics_.end(limits_);
   put(count() - 1, last);
 }
 
@@ -50,6 +53,7 @@ void FileList::close(bool truncated) {
   last.state = truncated || last.gaps ? AppFile::State::truncated : AppFile::State::closed;
   if (hash_ != nullptr) last.digests = hash_->finish();
   destroy_in(pool_, std::exchange(hash_, nullptr));
+  magics_.end(limits_);
   put(count() - 1, last);
 }
 
@@ -60,7 +64,9 @@ AppFile FileList::file(size_t index) const {
           .state = e.state,
           .gaps = e.gaps,
           .hashes = e.hashes,
-          .digests = e.digests};
+          .digests = e.digests,
+          .magic = magics_.text(index),
+          .awaits_magic = magics_.waits(index)};
 }
 
 std::optional<BufferView> FileList::name(uint32_t index) const {

@@ -16,15 +16,17 @@
 #include "inspection/app/http/limits.h"
 #include "inspection/app/http/text.h"
 #include "inspection/app/transaction.h"
+#include "inspection/magic/file_magics.h"
 #include "inspection/memory/byte_pool.h"
 
 namespace weir::inspection {
 
 class FileList {
  public:
-  /// `limits` outlive it: window, fresh, multipart_files (how many files are told apart), file_hashes.
-  FileList(BytePool& pool, const HttpLimits& limits) noexcept
-      : pool_(pool), limits_(limits), names_(pool), entries_(pool), window_(pool) {}
+  /// `limits` outlive it: window, fresh, multipart_files (how many files are told apart), file_hashes, magic.
+  /// `awaited`: of the transaction, Transaction::files_awaited of that direction.
+  FileList(BytePool& pool, const HttpLimits& limits, uint32_t& awaited) noexcept
+      : pool_(pool), limits_(limits), names_(pool), entries_(pool), window_(pool), awaited_(awaited) {}
   ~FileList() { destroy_in(pool_, hash_); }
   FileList(const FileList&) = delete;
   FileList& operator=(const FileList&) = delete;
@@ -52,8 +54,10 @@ class FileList {
 
   size_t count() const { return entries_.size() / sizeof(Entry); }
   AppFile file(size_t index) const;
-  /// `file.name` and `file.data` as Transaction::buffer() gives them.
+  /// `file.name`, `file.magic` and `file.data` as Transaction::buffer() gives them.
   std::optional<BufferView> name(uint32_t index) const;
+  std::optional<BufferView> magic(uint32_t index) const { return magics_.buffer(index); }
+  bool take_magic(const MagicDesk::Answer& answer) { return magics_.take(answer); }
   std::optional<BufferView> data(Reader reader = Reader::file) const;
   /// As Transaction::file_digest().
   std::optional<std::span<const uint8_t>> digest(FileDigest kind, uint32_t index) const;
@@ -75,6 +79,8 @@ class FileList {
   PoolBytes names_;
   PoolBytes entries_;  // Entry
   http::BodyWindow window_;
+  uint32_t& awaited_;
+  FileMagics magics_;
   http::FileHash* hash_ = nullptr;  // of the open file
   bool open_ = false;
   bool counted_ = false;  // the open file is the last of the entries

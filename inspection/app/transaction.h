@@ -13,6 +13,7 @@
 
 #include "inspection/app/file.h"
 #include "inspection/direction.h"
+#include "inspection/magic/magic_desk.h"
 
 namespace weir::inspection {
 
@@ -133,6 +134,13 @@ class Transaction {
   virtual uint8_t progress(Direction direction) const = 0;
   /// The last step of that direction, after which nothing follows.
   virtual uint8_t last_step(Direction direction) const = 0;
+  /// Nothing more of it comes, either way.
+  bool is_complete() const {
+    return progress(Direction::to_server) >= last_step(Direction::to_server) &&
+           progress(Direction::to_client) >= last_step(Direction::to_client);
+  }
+  /// Rules of that direction may still have to know what a file is.
+  bool awaits_files(Direction direction) const { return files_awaited[static_cast<size_t>(direction)] != 0; }
   /// The value of `buffer`, that of the `instance`-th for lists; nullopt: there is none, or not yet. The
   /// first call in a packet may compute it (normalised URI); then it is kept until the next packet.
   virtual std::optional<BufferView> buffer(BufferId buffer, Direction direction, uint32_t instance) = 0;
@@ -142,6 +150,8 @@ class Transaction {
     return std::nullopt;
   }
   virtual size_t file_count(Direction) const { return 0; }
+  /// What libmagic says of one of its files. False: it is not one of its.
+  virtual bool take_magic(const MagicDesk::Answer&) { return false; }
   /// Its event may be written, though more of it will come: nothing of that would stand in it.
   virtual bool says_all() const { return false; }
   /// `index` is below file_count().
@@ -151,11 +161,12 @@ class Transaction {
   /// The window of `grows` buffers was judged up to its end: what follows is new.
   virtual void judged(BufferId buffer, Direction direction) = 0;
 
-  uint64_t id = 0;              // counts from 0 in its session, as EVE's tx_id
-  uint64_t app_events = 0;      // bits by the protocol's own list of anomalies (app-layer-event)
-  bool logged = false;          // the engine has written its event
-  bool unlogged = false;        // a rule says that it gets none
-  uint32_t files_told[2] = {};  // by direction: files that have their event
+  uint64_t id = 0;                 // counts from 0 in its session, as EVE's tx_id
+  uint64_t app_events = 0;         // bits by the protocol's own list of anomalies (app-layer-event)
+  bool logged = false;             // the engine has written its event
+  bool unlogged = false;           // a rule says that it gets none
+  uint32_t files_told[2] = {};     // by direction: files that have their event
+  uint32_t files_awaited[2] = {};  // by direction: files of which libmagic has not said yet what they are
   TransactionDetection* detection[2] =
       {};  // by direction; owned by the detector, given back when the transaction ends
 };

@@ -474,9 +474,14 @@ bool RuleCompiler::has_header_alone() const {
 
 /// A rule that names one thing of a file alone, or two sides of a transaction, has no two files to mix up.
 bool RuleCompiler::asks_for_one_file() const {
-  const auto names = std::any_of(out_.parts.begin(), out_.parts.end(), is_file_name);
-  const auto others = std::count_if(out_.packet_checks.begin(), out_.packet_checks.end(), is_of_file);
-  return !out_.both_sides && others + (names ? 1 : 0) > 1;
+  ptrdiff_t things =
+      std::ranges::count_if(out_.packet_checks, [](const PacketCheck& check) { return is_of_file(check); });
+  for (const BufferId buffer : {BufferId::file_name, BufferId::file_magic}) {
+    const bool asked = std::ranges::any_of(
+        out_.parts, [&](const BufferPart& part) { return part.buffer == buffer && is_of_file(part); });
+    things += asked ? 1 : 0;
+  }
+  return !out_.both_sides && things > 1;
 }
 
 RuleKind RuleCompiler::kind_of_payload() const {
@@ -520,8 +525,9 @@ void RuleCompiler::choose_kind() {
 
 }  // namespace
 
-bool is_file_name(const BufferPart& part) {
-  return part.buffer == BufferId::file_name && !part.absent && !part.absent_or_else;
+bool is_of_file(const BufferPart& part) {
+  const bool of_file = part.buffer == BufferId::file_name || part.buffer == BufferId::file_magic;
+  return of_file && !part.absent && !part.absent_or_else;
 }
 
 bool is_of_file(const PacketCheck& check) {

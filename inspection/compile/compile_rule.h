@@ -23,7 +23,7 @@ struct RuleCompileContext {
 Result<DetectionRule> compile_rule(ast::Rule& rule, RuleCompileContext& context);
 
 /// It asks for a file that has a name.
-bool is_file_name(const BufferPart& part);
+bool is_of_file(const BufferPart& part);
 /// It asks for a file that has a size or a checksum, whichever of several it is.
 bool is_of_file(const PacketCheck& check);
 /// Buffers of the packet itself: `ip.src`, `tcp.hdr`, ...

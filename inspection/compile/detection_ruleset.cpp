@@ -183,6 +183,7 @@ Result<std::shared_ptr<const DetectionRuleset>> DetectionRuleset::compile(
   }
   std::sort(out->by_name_.begin(), out->by_name_.end());
   for (const DetectionRule& rule : out->rules_) {
+    out->note_magic(rule);
     for (const BufferPart& part : rule.parts)
       out->asks_ssh_fingerprints_ |=
           part.buffer >= BufferId::ssh_hassh && part.buffer <= BufferId::ssh_hassh_server_string;
@@ -205,6 +206,16 @@ std::optional<uint32_t> DetectionRuleset::find(const RuleName& name) const {
   const auto at = std::lower_bound(by_name_.begin(), by_name_.end(), std::pair(name, 0U));
   if (at == by_name_.end() || at->first != name) return std::nullopt;
   return at->second;
+}
+
+void DetectionRuleset::note_magic(const DetectionRule& rule) {
+  const auto is_magic = [](const BufferPart& part) { return part.buffer == BufferId::file_magic; };
+  if (std::ranges::none_of(rule.parts, is_magic)) return;
+  const AppProtocol of = protocol_of(rule);
+  for (const AppProtocol protocol : kAppProtocols) {
+    if (of == AppProtocol::unknown || is_of(of, protocol))
+      asks_magic_ |= uint64_t{1} << static_cast<unsigned>(protocol);
+  }
 }
 
 void DetectionRuleset::configure(DetectionRule& rule, const ast::Rule& parsed,

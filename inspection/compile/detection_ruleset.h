@@ -57,9 +57,11 @@ struct TransactionGroup {
   AppProtocol protocol = AppProtocol::unknown;  // unknown: of several
   PrefilterGroup prefilter;
 
-  /// A form brings several files, one after the other: names and contents come until its direction is over.
+  /// A form brings several files, one after the other: names and contents come until its direction is over,
+  /// what they are even later.
   bool comes_bit_by_bit() const {
-    return !no_buffer && (kind == BufferKind::grows || buffer == BufferId::file_name);
+    return !no_buffer &&
+           (kind == BufferKind::grows || buffer == BufferId::file_name || buffer == BufferId::file_magic);
   }
 };
 
@@ -142,6 +144,12 @@ class DetectionRuleset {
   bool asks_ssh_fingerprints() const { return asks_ssh_fingerprints_; }
   /// Some rule looks into email.body_md5.
   bool asks_body_md5() const { return asks_body_md5_; }
+  /// Some rule looks into file.magic.
+  bool asks_magic() const { return asks_magic_ != 0; }
+  /// Some rule does of sessions of that protocol.
+  bool asks_magic(AppProtocol protocol) const {
+    return (asks_magic_ >> static_cast<unsigned>(protocol) & 1) != 0;
+  }
   const ast::SetTable& addresses() const { return addresses_; }
   const ast::SetTable& ports() const { return ports_; }
 
@@ -190,8 +198,10 @@ class DetectionRuleset {
 #include "inspection/app/protocols.def"
 #undef APP
       ;
+  static_assert(kProtocols <= 64, "asks_magic_ has a bit for each");
   static size_t index(Direction d) { return static_cast<size_t>(d); }
   void configure(DetectionRule& rule, const ast::Rule& parsed, const ast::ThresholdConfig& config);
+  void note_magic(const DetectionRule& rule);
   void find_outward();
   WaysNeeded ways_needed(const ast::RuleVariables& variables) const;
   RuleWay way_of(const DetectionRule& rule) const;
@@ -218,6 +228,7 @@ class DetectionRuleset {
   uint8_t file_digests_ = 0;
   bool asks_ssh_fingerprints_ = false;
   bool asks_body_md5_ = false;
+  uint64_t asks_magic_ = 0;  // bits by AppProtocol
   ast::SetTable addresses_, ports_;
   std::array<std::vector<uint32_t>, 2> ip_only_, protocol_only_, events_;
   std::array<std::array<PrefilterGroup, 2>, kPayloadSources> without_payload_;

@@ -101,14 +101,17 @@ bool proposes(const DetectionRule& rule, const BufferPart& part) {
   return true;
 }
 
-/// Names of files come while their bytes do, so that bytes which a rule asks for may be gone when a name
-/// proposes it. Names stay: if such a rule has a literal in bytes, that one proposes it.
+/// Names of files, and what they are, come while their bytes do, or later, so that bytes which a rule asks
+/// for may be gone when a name proposes it. Names stay: if such a rule has a literal in bytes, that one
+/// proposes it.
 void leave_names_to_bytes(const DetectionRule& rule, std::vector<Literal>& literals) {
   const auto buffer_of = [&](const Literal& l) { return rule.parts[static_cast<size_t>(l.part)].buffer; };
   const bool in_bytes = std::ranges::any_of(
       literals, [&](const Literal& l) { return info_of(buffer_of(l)).kind == BufferKind::grows; });
-  if (in_bytes)
-    std::erase_if(literals, [&](const Literal& l) { return buffer_of(l) == BufferId::file_name; });
+  if (!in_bytes) return;
+  std::erase_if(literals, [&](const Literal& l) {
+    return buffer_of(l) == BufferId::file_name || buffer_of(l) == BufferId::file_magic;
+  });
 }
 
 /// Literal::key. Two literals that share one by chance are taken for more

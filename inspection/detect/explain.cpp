@@ -85,8 +85,14 @@ void DetectorCore::explain_state(Call& call, Direction d, Transaction* transacti
   if (transaction != nullptr && explained_->of_one_file &&
       !some_file_matches(call, *explained_, *transaction, d)) {
     const auto& checks = explained_->packet_checks;
-    const auto first = std::find_if(checks.begin(), checks.end(), is_of_file);
-    return tell(At::state, 0, static_cast<size_t>(first - checks.begin()));
+    const auto first =
+        std::find_if(checks.begin(), checks.end(), [](const PacketCheck& c) { return is_of_file(c); });
+    if (first != checks.end()) return tell(At::state, 0, static_cast<size_t>(first - checks.begin()));
+    // A name and what the file is, of two files.
+    const auto& parts = explained_->parts;
+    const auto part =
+        std::find_if(parts.begin(), parts.end(), [](const BufferPart& p) { return is_of_file(p); });
+    return tell(At::bytes, static_cast<size_t>(part - parts.begin()));
   }
   if (explained_->asks_sets) tell(At::sets);
 }

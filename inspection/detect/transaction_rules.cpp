@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "inspection/app/app_parser.h"
+#include "inspection/app/http/text.h"
 #include "inspection/compile/compile_rule.h"
 #include "inspection/detect/detector_core.h"
 #include "inspection/detect/header_checks.h"
@@ -57,6 +57,10 @@ bool numbers_wait(const DetectionRule& rule, const Transaction& transaction) {
     const Direction side = number->side.value_or(Direction::to_server);
     return transaction.progress(side) < transaction.last_step(side);
   });
+}
+
+bool more_files_come(const Transaction& transaction, Direction d) {
+  return transaction.progress(d) < transaction.last_step(d) || transaction.awaits_files(d);
 }
 
 }  // namespace
@@ -194,7 +198,7 @@ void DetectorCore::judge_transaction_rule(Call& call, Transaction& transaction, 
   uint32_t matched = before != nullptr && !limits_.reference ? before->matched_parts : 0;
   // An anomaly may still come, from either side.
   bool waits = (transaction.app_events & rule.app_events) != rule.app_events,
-       failed = waits && is_over(transaction);
+       failed = waits && transaction.is_complete();
   if (rule.both_sides && !waits) waits = numbers_wait(rule, transaction);
   if (transaction.progress(d) < rule.hook_step) {
     // A direction that ended short of the step never comes there.
@@ -215,6 +219,9 @@ void DetectorCore::judge_transaction_rule(Call& call, Transaction& transaction, 
         break;
     }
   }
+  // Another file may be the one.
+  if (!waits && !failed && rule.of_one_file && more_files_come(transaction, d))
+    waits = !some_file_matches(call, rule, transaction, d);
   if (waits && !failed) {
     if (before != nullptr) {
       before->matched_parts = matched;
@@ -280,12 +287,16 @@ DetectorCore::Part DetectorCore::part_of_transaction(Call& call, const BufferPar
 }
 
 /// One of the transaction's files is all that the rule asks of files. A rule that asks for sizes or checksums
-/// is judged when its direction is over, so all files are there.
+/// is judged when its direction is over, so all files are there; others wait for what is still to come.
 bool DetectorCore::some_file_matches(Call& call, const DetectionRule& rule, Transaction& transaction,
                                      Direction d) {
   const auto is_named = [&](const BufferPart& part, uint32_t file) {
-    const auto name = transaction.buffer(BufferId::file_name, d, file);
     MatchBytes bytes;
+    if (part.buffer == BufferId::file_magic) {
+      bytes.bytes = http::as_bytes(transaction.file(d, file).magic);
+      return !bytes.bytes.empty() && bytes_match(call, part, bytes);
+    }
+    const auto name = transaction.buffer(BufferId::file_name, d, file);
     if (name) bytes.bytes = name->bytes;
     return name && bytes_match(call, part, bytes);
   };
@@ -297,7 +308,7 @@ bool DetectorCore::some_file_matches(Call& call, const DetectionRule& rule, Tran
   };
   for (uint32_t file = 0; file < transaction.file_count(d); ++file) {
     const bool named = std::all_of(rule.parts.begin(), rule.parts.end(), [&](const BufferPart& part) {
-      return !is_file_name(part) || is_named(part, file);
+      return !is_of_file(part) || is_named(part, file);
     });
     const bool fits = named && std::all_of(rule.packet_checks.begin(), rule.packet_checks.end(),
                                            [&](const PacketCheck& check) {
@@ -319,10 +330,13 @@ DetectorCore::Part DetectorCore::list_part(Call& call, const BufferPart& part, T
     bytes.bytes = view->bytes;
     if (bytes_match(call, part, bytes)) return Part::matched;
   }
-  // Names of a form's files come one after the other.
-  const bool more = part.buffer == BufferId::file_name && transaction.progress(d) < transaction.last_step(d);
-  if (more) return Part::waits;
-  const bool none = instance == 0;
+  // Names of a form's files come one after the other, and what they are comes when libmagic has said it.
+  const bool magic = part.buffer == BufferId::file_magic;
+  const bool of_files = magic || part.buffer == BufferId::file_name;
+  if (of_files && transaction.progress(d) < transaction.last_step(d)) return Part::waits;
+  if (magic && transaction.awaits_files(d)) return Part::waits;
+  // Of a file that nobody could ask about nothing is known, not that it is of no kind.
+  const bool none = instance == 0 && (!magic || transaction.file_count(d) == 0);
   return none && (part.absent || part.absent_or_else) ? Part::matched : Part::failed;
 }
 

@@ -47,14 +47,25 @@ Result<RulesetBuild> bind(std::shared_ptr<const DetectionRuleset> rules, Ruleset
   auto profile = DetectionProfile::bind(std::move(rules), spec.variables, spec.settings.mode,
                                         DropScope::session, &build.unbound, spec.fuse_sessions);
   if (!profile) return tl::unexpected(std::move(profile.error()));
-  build.ruleset = std::make_shared<const Ruleset>(std::move(*profile), spec.settings);
+  std::shared_ptr<FileMagic> magic = magic_for((*profile)->ruleset(), spec.magic, build.notes);
+  build.ruleset = std::make_shared<const Ruleset>(std::move(*profile), spec.settings, std::move(magic));
   return build;
 }
 
 }  // namespace
 
-Ruleset::Ruleset(std::shared_ptr<const DetectionProfile> profile, const SessionSettings& settings)
-    : profile_(std::move(profile)), settings_(settings), serial_(++last_serial) {}
+Ruleset::Ruleset(std::shared_ptr<const DetectionProfile> profile, const SessionSettings& settings,
+                 std::shared_ptr<FileMagic> magic)
+    : profile_(std::move(profile)), settings_(settings), magic_(std::move(magic)), serial_(++last_serial) {}
+
+std::shared_ptr<FileMagic> magic_for(const DetectionRuleset& rules, const std::shared_ptr<FileMagic>& magic,
+                                     std::vector<std::string>& notes) {
+  if (!rules.asks_magic() || magic == nullptr) return nullptr;
+  const Status started = magic->start();
+  if (started) return magic;
+  notes.push_back(started.error().message + ": rules that ask for file.magic do not match");
+  return nullptr;
+}
 
 Result<std::string> read_rule_file(const std::string& path) {
   std::error_code error;
@@ -206,7 +217,8 @@ Result<RulesetBuild> RulesetBuilder::build(const ProfileSpec& spec) {
   if (!build) return build;
   build->digest = std::move(read->digest);
   build->unmet = std::move(read->unmet);
-  build->notes = std::move(read->notes);
+  build->notes.insert(build->notes.begin(), std::make_move_iterator(read->notes.begin()),
+                      std::make_move_iterator(read->notes.end()));
   Compiled compiled{build->ruleset->profile().shared_ruleset(), *build};
   compiled.build.ruleset = nullptr;
   compiled.build.unbound.clear();

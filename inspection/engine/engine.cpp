@@ -74,16 +74,17 @@ class Engine::Sink final : public AlertSink {
   const EnginePacket& packet_;
 };
 
-Engine::Engine(const EngineSettings& settings)
+Engine::Engine(unsigned worker, const EngineSettings& settings)
     : settings_(settings),
       pool_(settings.memory),
+      worker_(worker),
       scratch_(std::make_unique_for_overwrite<uint8_t[]>(kMaxPayload)) {}
 
 Engine::~Engine() = default;
 
 Result<std::unique_ptr<Engine>> Engine::create(unsigned worker, const EngineSettings& settings,
                                                std::shared_ptr<RuleMemory> memory) {
-  std::unique_ptr<Engine> engine(new Engine(settings));
+  std::unique_ptr<Engine> engine(new Engine(worker, settings));
   engine->memory_ = memory;
   auto detector = Detector::create(worker, settings.detector, engine->pool_, std::move(memory));
   if (!detector) return tl::unexpected(std::move(detector.error()));
@@ -98,6 +99,13 @@ void Engine::use(const Ruleset& rules) {
   session_settings_ = rules.settings();
   if (settings_.session_records != 0) session_settings_.stream.session_records = settings_.session_records;
   parsers_.http = session_settings_.http;
+  // The desk stays when the last rules go that ask: sessions may still wait for its answers.
+  asks_magic_ = rules.magic() != nullptr;
+  if (asks_magic_ && magic_ == nullptr) {
+    magic_owner_ = rules.magic();
+    magic_ = magic_owner_->desk(worker_);
+  }
+  asks_magic_ = asks_magic_ && magic_ != nullptr;
   parsers_.ssh_fingerprints =
       session_settings_.ssh_fingerprints || rules.profile().ruleset().asks_ssh_fingerprints();
   parsers_.mime = session_settings_.mime;
@@ -106,6 +114,14 @@ void Engine::use(const Ruleset& rules) {
   parsers_.app = session_settings_.app;
   parsers_.http.file_hashes =
       static_cast<uint8_t>(parsers_.http.file_hashes | rules.profile().ruleset().file_digests());
+}
+
+void Engine::ask_magic_for(EngineSession& session) {
+  if (!asks_magic_) [[likely]]
+    return;
+  magic_->ask_for(&session.magic);
+  const bool asked = rules_->profile().ruleset().asks_magic(session.facts.protocol);
+  parsers_.http.magic = asked ? magic_ : nullptr;
 }
 
 EngineSession* Engine::open(const EnginePacket& first, uint64_t id, const Ruleset& rules) {
@@ -174,6 +190,7 @@ EngineVerdict Engine::inspect(EngineSession* session, EnginePacket& packet, cons
   work_ = 0;
   if (session != nullptr && session->pause != nullptr) {
     if (session->pause->packet == packet.view.payload.data()) {
+      ask_magic_for(*session);
       go_on(*session);
       if (!verdict_.unfinished) conclude(session);
       return verdict_;
@@ -188,6 +205,7 @@ EngineVerdict Engine::inspect(EngineSession* session, EnginePacket& packet, cons
     return verdict_;
   }
   packet.view.direction = direction_of(*session, packet);
+  ask_magic_for(*session);
   count(*session, packet);
   if (session->dropped) {
     block_session(*session, DropReason::flow_drop);
@@ -552,32 +570,40 @@ void Engine::judge(EngineSession& session, Direction direction, bool first_of_pa
     inspected.packet_judged = packet_judged_ || packet == &made;
     const std::span<const uint8_t> payload = packet->view.payload;
     if (session.encrypted) packet->view.payload = {};
-    Sink sink(*this, &session, *packet);
-    const DetectorCounters& counted = detector_->counters();
-    const uint64_t scanned = counted.scanned_bytes + counted.match_work, verified = counted.verified;
-    const DetectionVerdict found = detector_->inspect(rules_->profile(), session.detection, inspected, sink);
-    work_ +=
-        counted.scanned_bytes + counted.match_work - scanned + kWorkOfRule * (counted.verified - verified);
+    const bool whole = detect(session, *packet, inspected);
     packet->view.payload = payload;
     packet->view.events = {};  // told once, however often the packet is judged
-    take(found);
-    if (found.gave_up) except(session, Ceiling::rule_work, DropReason::app_layer_error);
-    if (found.bypass_session && !found.failed) session.bypassed = verdict_.bypass = true;
     // What was not judged to its end waits for the packet that brings it again, or for the next one.
-    if (found.failed) return;
+    if (!whole) return;
   }
   if (packet == packet_) packet_judged_ = packet_judged_ || first_of_packet || !skip;
   side.judged = static_cast<uint32_t>(side.raw.size());
   if (side.raw.size() > settings_.stream_window) drop_front(side, side.raw.size() - settings_.stream_window);
   side.unjudged = false;
-  if (session.detection.dropped() && enforces()) {
-    session.dropped = true;
-    if (session.dropped_for == DropReason::none) session.dropped_for = DropReason::rules;
-  }
+  note_dropped(session);
   if (session.parser != nullptr) {
     log_transactions(session, *packet, false);
     release_transactions(session);
   }
+}
+
+/// False: it was not judged to its end.
+bool Engine::detect(EngineSession& session, const EnginePacket& packet, const Inspected& inspected) {
+  Sink sink(*this, &session, packet);
+  const DetectorCounters& counted = detector_->counters();
+  const uint64_t scanned = counted.scanned_bytes + counted.match_work, verified = counted.verified;
+  const DetectionVerdict found = detector_->inspect(rules_->profile(), session.detection, inspected, sink);
+  work_ += counted.scanned_bytes + counted.match_work - scanned + kWorkOfRule * (counted.verified - verified);
+  take(found);
+  if (found.gave_up) except(session, Ceiling::rule_work, DropReason::app_layer_error);
+  if (found.bypass_session && !found.failed) session.bypassed = verdict_.bypass = true;
+  return !found.failed;
+}
+
+void Engine::note_dropped(EngineSession& session) {
+  if (!session.detection.dropped() || !enforces()) return;
+  session.dropped = true;
+  if (session.dropped_for == DropReason::none) session.dropped_for = DropReason::rules;
 }
 
 void Engine::judge_alone(EnginePacket& packet) {
@@ -658,6 +684,7 @@ void Engine::except(EngineSession& session, Ceiling ceiling, DropReason reason) 
 /// Nothing later of it can matter: a pass rule decided, or all that can be read was judged.
 bool Engine::is_done(const EngineSession& session) const {
   if (session.detection.passed()) return true;
+  if (session.magic.waiting != 0) return false;
   for (const EngineSession::Side& side : session.sides) {
     if (side.unjudged || side.judged < side.raw.size()) return false;
   }
@@ -717,6 +744,9 @@ void Engine::settle(EngineSession& session, const EngineTime& now, const Ruleset
   packet_judged_ = true;
   no_inspection_ = false;
   work_ = 0;
+  ask_magic_for(session);
+  // Nobody is left who could wait for an answer.
+  if (asks_magic_ && !magic_->at_once()) parsers_.http.magic = nullptr;
   // A packet that was left unfinished is not sent any more: what it began says nothing of the session's end.
   const bool cut_short = session.pause != nullptr;
   forget_pause(session);
@@ -740,7 +770,54 @@ void Engine::end(EngineSession* session, uint64_t now_ns, const Ruleset& rules, 
   abandon(session);
 }
 
+/// Which way the file goes that the answer was about; nothing: it is none of the session's.
+static std::optional<Direction> deliver(EngineSession& session, const MagicDesk::Answer& answer) {
+  if (session.parser == nullptr) return std::nullopt;
+  for (Transaction* const transaction : session.parser->transactions()) {
+    const uint32_t requests = transaction->files_awaited[0];
+    if (transaction->take_magic(answer))
+      return requests != transaction->files_awaited[0] ? Direction::to_server : Direction::to_client;
+  }
+  return std::nullopt;
+}
+
+EngineVerdict Engine::take_magic(EngineSession& session, const EngineTime& now, const Ruleset* rules,
+                                 EngineEvents& events) {
+  if (rules != nullptr) use(*rules);
+  EnginePacket last = last_packet(session, now);
+  last.source = PacketSource::stream_end;
+  packet_ = &last;
+  events_ = &events;
+  verdict_ = {};
+  packet_judged_ = true;
+  no_inspection_ = false;
+  work_ = 0;
+  const auto direction = deliver(session, magic_->take());
+  if (!direction) {
+    magic_->note_late();
+    return verdict_;
+  }
+  if (rules == nullptr) return verdict_;
+  if (*direction == Direction::to_client) {
+    last.view.direction = Direction::to_client;
+    std::swap(last.view.src, last.view.dst);
+    std::swap(last.view.src_port, last.view.dst_port);
+  }
+  const std::span<Transaction* const> transactions = session.parser->transactions();
+  if (!session.dropped && !session.bypassed && !session.detection.passed()) {
+    Inspected inspected{last.view, session.facts, {}, transactions};
+    inspected.packet_judged = true;
+    if (!detect(session, last, inspected)) return verdict_;  // with the session's next packet, then
+    note_dropped(session);
+  }
+  events_->moved(session, last, transactions);
+  log_transactions(session, last, false);
+  release_transactions(session);
+  return verdict_;
+}
+
 void Engine::abandon(EngineSession* session) {
+  if (magic_ != nullptr) magic_->withdraw(session->magic);
   forget_pause(*session);
   if (session->parser != nullptr) parser_over(*session);
   detector_->forget(session->detection);

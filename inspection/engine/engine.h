@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "dataplane/net/result.h"
 #include "inspection/detect/detector.h"
@@ -125,6 +126,23 @@ class Engine {
   void explain(RuleName rule) { detector_->explain(rule); }
   /// After `rewritten`: puts the bytes seen first into the packet's payload. The caller mends the checksum.
   void rewrite(const EngineSession& session, const EnginePacket& packet, std::span<uint8_t> payload) const;
+  /// libmagic has said what a file is, and its session is still there: whose (EngineSession::magic.name). To
+  /// be asked again after take_magic(). Nothing costs no more than a look.
+  std::optional<uint32_t> told_magic() {
+    if (magic_ == nullptr) [[likely]]
+      return std::nullopt;
+    const MagicDesk::Asker* const asker = magic_->next();
+    return asker != nullptr ? std::optional(asker->name) : std::nullopt;
+  }
+  /// Takes the answer that told_magic() has told of, of this session: rules that waited for it are judged,
+  /// and what can be written now is. No packet is there to be dropped for it; the verdict may say that
+  /// nothing later of the session is to be sent. Without `rules` that is left to the session's next packet.
+  /// work() tells what it cost.
+  EngineVerdict take_magic(EngineSession& session, const EngineTime& now, const Ruleset* rules,
+                           EngineEvents& events);
+  /// Null: no rule has ever asked what files are.
+  const MagicCounters* magic() const { return magic_ != nullptr ? &magic_->counters() : nullptr; }
+
   /// Nothing of the session follows: what only its end can decide (what did not come, what still waited) is
   /// judged, and the events of its transactions are written. No packet is left that could be dropped for it.
   /// Once; work() tells what it cost.
@@ -155,10 +173,12 @@ class Engine {
 
  private:
   class Sink;
-  explicit Engine(const EngineSettings& settings);
+  Engine(unsigned worker, const EngineSettings& settings);
 
   /// The packets that follow are judged by these.
   void use(const Ruleset& rules);
+  /// The parsers at work are those of this session.
+  void ask_magic_for(EngineSession& session);
   /// Something may be done about what is found; else it is watched.
   bool enforces() const { return session_settings_.mode != InspectMode::ids; }
   void count(EngineSession& session, const EnginePacket& packet);
@@ -203,6 +223,8 @@ class Engine {
   void release_transactions(EngineSession& session);
 
   void judge(EngineSession& session, Direction direction, bool first_of_packet);
+  bool detect(EngineSession& session, const EnginePacket& packet, const Inspected& inspected);
+  void note_dropped(EngineSession& session);
   void judge_alone(EnginePacket& packet);
   void take(const DetectionVerdict& verdict);
   void except(EngineSession& session, Ceiling ceiling, DropReason reason);
@@ -218,6 +240,10 @@ class Engine {
   ParserShared parsers_;
   std::shared_ptr<RuleMemory> memory_;
   std::unique_ptr<Detector> detector_;
+  const unsigned worker_;
+  std::shared_ptr<FileMagic> magic_owner_;
+  MagicDesk* magic_ = nullptr;          // since rules ask what files are; null: they never did
+  bool asks_magic_ = false;             // those in use do
   std::unique_ptr<uint8_t[]> scratch_;  // one payload, rewritten
   EngineCounters counters_;
   // Of the packet at hand:

@@ -129,6 +129,7 @@ void Engine::recognised(EngineSession& session, Direction direction, AppProtocol
 }
 
 bool Engine::start_parser(EngineSession& session, AppProtocol protocol) {
+  ask_magic_for(session);
   session.parser = protocol == AppProtocol::http2
                        ? make_http2(session)
                        : make_parser(pool_, parsers_, protocol, session.protocol == net::kProtoTcp,
@@ -183,6 +184,7 @@ bool Engine::expected(EngineSession& session, std::span<const uint8_t> bytes, Di
     session.facts.app[index(way)] = AppProtocol::ftp_data;
     session.facts.app_decided[index(way)] = true;
   }
+  ask_magic_for(session);
   session.parser = make_ftp_data_parser(pool_, parsers_.http, *what, session.next_tx);
   if (session.parser == nullptr) {
     session.app_failed = true;

@@ -246,7 +246,7 @@ void EventMaker::files(const EngineSession& session, const EnginePacket& packet,
     uint32_t& told = transaction.files_told[static_cast<size_t>(way)];
     for (const size_t count = transaction.file_count(way); told < count; ++told) {
       const AppFile file = transaction.file(way, told);
-      if (file.state == AppFile::State::open && !last) break;
+      if ((file.state == AppFile::State::open || file.awaits_magic) && !last) break;
       Event& event = begin(EventKind::fileinfo, packet.view.time_ns, &session, &packet);
       event.turned = way == Direction::to_client;
       event.app.own = transaction.protocol();

@@ -31,6 +31,7 @@ struct Flow {
   bool dropped = false;
   bool is_inline = false;       // how `session` puts its streams together
   bool in_transaction = false;  // counted so, with its rules' generation
+  bool rejects = false;         // a rule that was decided between two packets tells both ends
   uint8_t generation = 0;
   uint8_t drops_told = 0;  // by direction, as bits
   Refused dropped_for = Refused::rule;
@@ -124,6 +125,9 @@ class InlineInspector final : public Inspector {
   void finish(FlowHandle handle, uint64_t now_ns, EventSink& sink) override;
   uint64_t end(FlowHandle handle, const RulesInUse& rules, uint64_t now_ns, uint64_t wall_seconds,
                EventSink& sink) override;
+  Told told_magic() override;
+  uint64_t take_magic(const Told& told, const RulesInUse* rules, uint64_t now_ns, uint64_t wall_seconds,
+                      EventSink& sink) override;
   AppProtocols protocols(FlowHandle handle) const override;
   void close(FlowHandle handle) override;
   const InspectorCounters& counters() const override { return counters_; }
@@ -149,6 +153,11 @@ class InlineInspector final : public Inspector {
     counters_.identities_lost += engine_->counters().identities_lost - counters_.identities_lost;
     counters_.fuses_blown += detection.fuses_blown - counters_.fuses_blown;
     counters_.dataset_values_lost += detection.dataset_values_lost - counters_.dataset_values_lost;
+  }
+  void note_magic();
+  FlowHandle handle_of(const Flow& flow) const {
+    const auto index = static_cast<uint32_t>(&flow - flows_.data());
+    return {static_cast<uint32_t>(flow.generation) << kIndexBits | (index + 1)};
   }
   Verdict refuse(Flow& flow, const EngineVerdict& verdict);
   Verdict conclude(Flow& flow, const EnginePacket& seen, const EngineVerdict& verdict,
@@ -196,7 +205,7 @@ FlowHandle InlineInspector::open(const FlowInfo& info) {
   flow.open = true;
   flow.generation = generation;
   ++counters_.flows_open;
-  return {static_cast<uint32_t>(generation) << kIndexBits | (index + 1)};
+  return handle_of(flow);
 }
 
 void InlineInspector::close(FlowHandle handle) {
@@ -249,6 +258,7 @@ EngineVerdict InlineInspector::judge(Flow& flow, EnginePacket& packet, const Rul
   for (int round = 0; round < 2; ++round) {
     if (flow.session == nullptr) flow.session = engine_->open(packet, next_id_++, ruleset);
     if (flow.session == nullptr) return verdict;
+    flow.session->magic.name = handle_of(flow).value;
     // The client is not always the initiator: a session may be taken up with its server's packet.
     const bool turned = flow.session->client != flow.info.src;
     flow.session->facts.domain = {flow.info.domain[turned ? 1 : 0], flow.info.domain[turned ? 0 : 1]};
@@ -259,6 +269,7 @@ EngineVerdict InlineInspector::judge(Flow& flow, EnginePacket& packet, const Rul
     }
     verdict = engine_->inspect(flow.session, packet, ruleset, events_);
     note_lost_marks();
+    note_magic();
     if (!verdict.new_session) break;
     // Its ends begin anew.
     engine_->settle(*flow.session, {packet.view.time_ns, packet.view.wall_seconds}, ruleset, events_);
@@ -362,11 +373,11 @@ Refused InlineInspector::count_refused(DropReason reason) {
 
 Verdict InlineInspector::refuse(Flow& flow, const EngineVerdict& verdict) {
   const Refused why = count_refused(verdict.reason);
-  const bool reject = verdict.reject != RejectTo::nobody;
+  const bool reject = verdict.reject != RejectTo::nobody || flow.rejects;
   if (!verdict.drop_session) return {.action = Action::drop_packet, .why = why, .reject = reject};
   flow.dropped = true;
   flow.dropped_for = why;
-  flow.dropped_by = verdict.rule != nullptr ? verdict.rule->sid : 0;
+  flow.dropped_by = verdict.rule != nullptr ? verdict.rule->sid : flow.session->detection.dropped_by();
   ++counters_.drops;
   return {.action = Action::drop_session, .why = why, .sid = flow.dropped_by, .reject = reject};
 }
@@ -388,6 +399,46 @@ uint64_t InlineInspector::end(FlowHandle handle, const RulesInUse& rules, uint64
   events_.set(flow->info, sink, false, flow->drops_told);
   engine_->settle(*flow->session, {now_ns, wall_seconds}, ruleset, events_);
   note_lost_marks();
+  return engine_->work();
+}
+
+void InlineInspector::note_magic() {
+  const MagicCounters* const magic = engine_->magic();
+  if (magic == nullptr) [[likely]]
+    return;
+  const auto copy = [](const EventCount& from, EventCount& to) { to += from - to; };
+  copy(magic->asked, counters_.magic_asked);
+  copy(magic->told, counters_.magic_told);
+  copy(magic->lost, counters_.magic_lost);
+  copy(magic->late, counters_.magic_late);
+  copy(magic->failed, counters_.magic_failed);
+}
+
+Inspector::Told InlineInspector::told_magic() {
+  const auto name = engine_->told_magic();
+  if (!name) [[likely]] {
+    note_magic();
+    return {};
+  }
+  const FlowHandle handle{*name};
+  return {handle, find(handle)->info.flow_id};
+}
+
+uint64_t InlineInspector::take_magic(const Told& told, const RulesInUse* rules, uint64_t now_ns,
+                                     uint64_t wall_seconds, EventSink& sink) {
+  Flow& flow = *find(told.flow);
+  const Ruleset* const ruleset = rules != nullptr ? &rules_for(flow, *rules) : nullptr;
+  const Charge charged = charge(flow);
+  const Watched watched(*engine_, events_, memory_->watch->of(flow.info.flow_id));
+  events_.set(flow.info, sink, false, flow.drops_told);
+  const EngineVerdict verdict = engine_->take_magic(*flow.session, {now_ns, wall_seconds}, ruleset, events_);
+  if (verdict.reject != RejectTo::nobody) flow.rejects = true;
+  if (verdict.would_drop) ++counters_.would_drop;
+  if (verdict.failed) ++counters_.scan_errors;
+  note_memory();
+  note_lost_marks();
+  note_magic();
+  note_transaction(flow, Engine::in_transaction(*flow.session));
   return engine_->work();
 }
 

@@ -22,7 +22,8 @@ struct ProfileSpec {
   RuleSource source;
   ast::RuleVariables variables = ast::RuleVariables::defaults();
   SessionSettings settings = hub_settings(InspectMode::ips);
-  uint32_t fuse_sessions = 0;  // that a rule may drop in a minute; 0: any number
+  uint32_t fuse_sessions = 0;                  // that a rule may drop in a minute; 0: any number
+  std::shared_ptr<FileMagic> magic = nullptr;  // started if the rules ask what files are; null: nobody says
 };
 
 class RulesetBuilder {
@@ -49,6 +50,11 @@ class RulesetBuilder {
   DatabaseCache* cache_;
   std::map<RuleSource, Compiled> compiled_;
 };
+
+/// `magic`, started, if the rules ask what files are. Null if not, or if it cannot be; then a sentence in
+/// `notes` says so.
+std::shared_ptr<FileMagic> magic_for(const DetectionRuleset& rules, const std::shared_ptr<FileMagic>& magic,
+                                     std::vector<std::string>& notes);
 
 /// The text of a rule file; the error is a sentence that names it.
 Result<std::string> read_rule_file(const std::string& path);

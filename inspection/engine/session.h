@@ -9,6 +9,7 @@
 #include "inspection/detect/inspected.h"
 #include "inspection/detect/session_detection.h"
 #include "inspection/engine/exception_policy.h"
+#include "inspection/magic/magic_desk.h"
 #include "inspection/memory/byte_pool.h"
 #include "inspection/stream/tcp_track.h"
 
@@ -82,6 +83,7 @@ struct EngineSession {
   struct EnginePause* pause = nullptr;          // where its packet at hand goes on (engine.h)
   PoolBytes upgraded;                           // the request behind which HTTP/2 begins, four texts with NUL
   AppProtocol previous = AppProtocol::unknown;  // before it changed (CONNECT, upgrade)
+  MagicDesk::Asker magic;                       // its files that libmagic is asked about
   std::array<Side, 2> sides;
 
   Side& side(Direction direction) { return sides[static_cast<size_t>(direction)]; }

@@ -311,6 +311,7 @@ void write_transaction(FieldWriter& fields, Transaction& transaction) {
 void write_file(FieldWriter& fields, const Transaction& transaction, const AppFile& file) {
   static constexpr std::string_view kStates[] = {"UNKNOWN", "CLOSED", "TRUNCATED"};
   fields.text(Field::file_name, file.name);
+  fields.text_if(Field::file_magic, file.magic);
   fields.flag(Field::file_gaps, file.gaps);
   fields.text(Field::file_state, kStates[static_cast<size_t>(file.state)]);
   if (file.state == AppFile::State::closed) {

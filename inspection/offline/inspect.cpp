@@ -16,11 +16,11 @@ constexpr uint64_t kMarkSecret = 0x5851'f42d'4c95'7f2d;
 /// The capture's way: decoder -> sessions -> engines.
 class Run final : public PacketTaker {
  public:
-  Run(const OfflineSettings& settings, std::vector<std::unique_ptr<Engine>> engines,
-      std::shared_ptr<const DetectionProfile> profile, EveWriter& eve)
+  Run(const OfflineSettings& settings, std::vector<std::unique_ptr<Engine>> engines, Ruleset rules,
+      EveWriter& eve)
       : settings_(settings),
         engines_(std::move(engines)),
-        rules_(std::move(profile), settings.session),
+        rules_(std::move(rules)),
         eve_(eve),
         defragmenter_(settings.defrag),
         decoder_(settings_.decode, defragmenter_, *this),
@@ -134,12 +134,20 @@ Status run(InspectRequest& request, std::ostream& err, size_t& refused) {
     if (!engine) return tl::unexpected(std::move(engine.error()));
     engines.push_back(std::move(*engine));
   }
+  std::vector<std::string> notes;
+  // Answered before the next packet is read, so that one run is as the other.
+  const auto magic =
+      std::make_shared<FileMagic>(request.workers, MagicSettings{.queue = 1}, FileMagic::Mode::at_once);
+  auto started = magic_for(*ruleset, magic, notes);
+  for (const std::string& note : notes) err << "weir: " << note << '\n';
   auto eve = EveWriter::open(request.eve, request.settings.eve);
   if (!eve) return tl::unexpected(std::move(eve.error()));
   (*eve)->tell_steps(request.explain);
   auto capture = Capture::open(request.pcap, request.settings.capture_filter);
   if (!capture) return tl::unexpected(std::move(capture.error()));
-  Run(request.settings, std::move(engines), std::move(*profile), **eve).all(*capture);
+  Run(request.settings, std::move(engines),
+      Ruleset(std::move(*profile), request.settings.session, std::move(started)), **eve)
+      .all(*capture);
   // A capture that is cut short is still a capture: what could be read was inspected.
   if (!capture->error().empty()) err << "weir: " << request.pcap << ": " << capture->error() << '\n';
   for (const std::string& problem : save_sets(*ruleset, *(*memory)->values))

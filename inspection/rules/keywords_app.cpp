@@ -383,7 +383,15 @@ Parsed<void> on_ftp_bounce(RuleContext& context, const OptionText& option, const
 
 // --- older keywords that are a content in a buffer ---
 
-enum ContentForm { kFileName, kFileExtension, kTlsSubject, kTlsIssuer, kTlsFingerprint, kSshSoftware };
+enum ContentForm {
+  kFileName,
+  kFileExtension,
+  kFileMagic,
+  kTlsSubject,
+  kTlsIssuer,
+  kTlsFingerprint,
+  kSshSoftware
+};
 
 Parsed<void> on_content_form(RuleContext& context, const OptionText& option, const Keyword& keyword) {
   Content content;
@@ -403,6 +411,10 @@ Parsed<void> on_content_form(RuleContext& context, const OptionText& option, con
     case kFileExtension:
       content.bytes.insert(0, ".");
       content.nocase = content.ends_with = true;
+      break;
+    case kFileMagic:
+      buffer = BufferId::file_magic;
+      content.nocase = true;
       break;
     case kTlsSubject:
       buffer = BufferId::tls_cert_subject;
@@ -654,6 +666,8 @@ constexpr Keyword kKeywords[] = {
      kFileName},
     {"fileext", kFile, kValue, on_content_form, Support::yes, "",
      "the end of file.name behind a dot, without case", kFileExtension},
+    {"filemagic", kFile, kValue, on_content_form, Support::yes, "", "a content in file.magic, without case",
+     kFileMagic},
     number("filesize", kFile, NumberId::file_size, "bytes of the file, once it is complete"),
     {"filestore", kFile, Value::optional, on_filestore, Support::partly,
      "Without effect: the rule matches, files are not stored.", "the file is stored"},

@@ -25,7 +25,6 @@ const Names kRefused[] = {
     {KeywordGroup::packet, "IGMP is not parsed.", {"igmp.hdr", "igmp.type"}},
     {KeywordGroup::flow, "Not evaluated.", {"flow.elephant", "app-layer-state"}},
     {KeywordGroup::effect, "Pieces of protocols have no names here.", {"frame"}},
-    {KeywordGroup::file, "The kinds of files are not told apart yet.", {"filemagic", "file.magic"}},
     {KeywordGroup::tls, "Certificates are not stored.", {"tls.store", "tlsstore"}},
     {kOther,
      "DCE/RPC is not parsed.",

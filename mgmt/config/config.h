@@ -110,6 +110,8 @@ struct Limits {
   uint32_t stream_window = 4'096;            // bytes kept per direction of an inspected TCP session
   uint32_t host_marks = 262'144;             // what inspection rules remember of hosts
   uint32_t dataset_values = 16'384;          // what inspection rules add to data sets
+  uint32_t file_magic_bytes = 2'048;         // of a file's beginning that libmagic is shown
+  uint32_t file_magic_queue = 256;           // files of a worker that wait for it
   uint32_t tls_identities = 4'096;           // TLS sessions whose certificates are remembered
   uint32_t inspection_domain_share = 75;     // percent of a worker's sessions and memory
   uint32_t rule_work = 12'288;               // bytes that one rule may look at in one buffer, and 8 for each

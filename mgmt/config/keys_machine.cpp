@@ -258,6 +258,25 @@ constexpr KeySpec kKeys[] = {
      .help =
          "Values that inspection rules add to data sets, or take out of them, over all workers; of 64 bytes "
          "on average. A rule that would add one more does not match."},
+    {.path = "limits.file_magic_bytes",
+     .kind = ValueKind::integer,
+     .fallback = "2048",
+     .min = 256,
+     .max = 16'384,
+     .unit = "bytes",
+     .change = Change::restart,
+     .help =
+         "Of the beginning of a file, what is shown to libmagic where a rule asks for `file.magic`. It is "
+         "asked when so many have come, or the file is over. Less than 2048 tell no Office files."},
+    {.path = "limits.file_magic_queue",
+     .kind = ValueKind::integer,
+     .fallback = "256",
+     .min = 16,
+     .max = 65'536,
+     .unit = "files",
+     .change = Change::restart,
+     .help = "Files of one worker that wait for libmagic. Those that find no room are not told apart, and no "
+             "rule on `file.magic` matches them. Memory is taken once a rule asks."},
     {.path = "limits.tls_identities",
      .kind = ValueKind::integer,
      .fallback = "4096",

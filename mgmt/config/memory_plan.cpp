@@ -10,6 +10,7 @@
 #include "inspection/detect/dataset_table.h"
 #include "inspection/detect/rule_memory.h"
 #include "inspection/inspector.h"
+#include "inspection/magic/magic_desk.h"
 #include "inspection/names/name_finder.h"
 
 namespace weir::config {
@@ -112,6 +113,10 @@ MemoryPlan memory_plan(const Config& config, size_t (*session_bytes)(uint32_t)) 
       "tls_identities, rounded up, x " + number(inspection::TlsIdentities::bytes_for(kBucket) / kBucket));
   add("data sets", inspection::DatasetTable::bytes_for(l.dataset_values), false,
       "dataset_values x 88, rounded up");
+  const inspection::MagicSettings magic{.bytes = l.file_magic_bytes, .queue = l.file_magic_queue};
+  constexpr uint64_t kPlace = inspection::MagicDesk::bytes_for({.bytes = 0, .queue = 1});
+  add("file.magic", workers * inspection::MagicDesk::bytes_for(magic), false,
+      "workers x file_magic_queue x (file_magic_bytes + " + number(kPlace) + "), taken once a rule asks");
   add("host marks", inspection::HostMarks::bytes_for(l.host_marks), false, "host_marks x 16, rounded up");
   const dataplane::FragmentLimits fragments = dataplane::worker_share(
       dataplane::FragmentLimits{l.held_fragments, l.fragmented_datagrams, l.fragments_per_datagram}, workers);

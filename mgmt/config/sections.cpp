@@ -192,6 +192,8 @@ void read_limits(const Table& t, Limits& out) {
   t.get("stream_window", out.stream_window);
   t.get("host_marks", out.host_marks);
   t.get("dataset_values", out.dataset_values);
+  t.get("file_magic_bytes", out.file_magic_bytes);
+  t.get("file_magic_queue", out.file_magic_queue);
   t.get("tls_identities", out.tls_identities);
   t.get("inspection_domain_share", out.inspection_domain_share);
   t.get("rule_work", out.rule_work);

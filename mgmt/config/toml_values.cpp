@@ -336,6 +336,8 @@ Values single_values(const Config& c) {
           {"limits.stream_window", toml(l.stream_window)},
           {"limits.host_marks", toml(l.host_marks)},
           {"limits.dataset_values", toml(l.dataset_values)},
+          {"limits.file_magic_bytes", toml(l.file_magic_bytes)},
+          {"limits.file_magic_queue", toml(l.file_magic_queue)},
           {"limits.tls_identities", toml(l.tls_identities)},
           {"limits.inspection_domain_share", toml(l.inspection_domain_share)},
           {"limits.rule_work", toml(l.rule_work)},

@@ -75,7 +75,7 @@ struct ControlParts {
   /// ICMP errors for addresses that the kernel shares.
   std::vector<const underlay::IcmpSocket*> icmp = {};
   /// What the rules at the start were compiled with.
-  std::shared_ptr<inspection::FlowBitNames> names = {};
+  RulesShare share = {};
 };
 
 /// What became of a reload or a transaction.

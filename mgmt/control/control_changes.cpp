@@ -54,8 +54,8 @@ void Control::start_reading() {
       mailbox.deliver([this, outcome] { read_ = outcome; });
     });
   };
-  if (whole_reload_) return read(ReadJob{file_.whole, facts_.workers, parts_.names});
-  read(RulesJob{file_, facts_.workers, parts_.names});
+  if (whole_reload_) return read(ReadJob{file_.whole, facts_.workers, parts_.share});
+  read(RulesJob{file_, facts_.workers, parts_.share});
 }
 
 /// What waits to be changed, as far as this turn has time for it. False: there was nothing to do, or a

@@ -68,17 +68,18 @@ FileConfig FileConfig::of(config::Config config) {
   return {std::make_shared<const config::Config>(std::move(config)), std::move(settings), {}};
 }
 
-RuleBuild build_rules(const config::Config& config, unsigned workers,
-                      const std::shared_ptr<inspection::FlowBitNames>& names) {
+RuleBuild build_rules(const config::Config& config, unsigned workers, const RulesShare& share) {
   RuleBuild all;
   const auto cache = open_cache(config, all.refused);
-  inspection::RulesetBuilder builder(workers, names, cache.get());
+  inspection::RulesetBuilder builder(workers, share.names, cache.get());
   std::set<std::string> told;  // profiles may have files in common
   const auto tell = [&](std::string line) {
     if (told.insert(line).second) all.refused.push_back(std::move(line));
   };
   for (const config::Profile& profile : config.profiles) {
-    auto built = builder.build(spec_of(profile));
+    inspection::ProfileSpec spec = spec_of(profile);
+    spec.magic = share.magic;
+    auto built = builder.build(spec);
     if (!built) {
       all.problems.push_back(
           {profile.where, "profile " + config::in_quotes(profile.name), built.error().message});
@@ -130,7 +131,7 @@ ReadOutcome read_again(const ReadJob& job) {
   outcome.problems = in_words(config::refusals(settings));
   if (!outcome.problems.empty()) return outcome;
   outcome.changes = lines_of(config::to_string(settings));
-  RuleBuild rules = build_rules(*next, job.workers, job.names);
+  RuleBuild rules = build_rules(*next, job.workers, job.share);
   outcome.problems = in_words(rules.problems);
   if (!outcome.problems.empty()) return outcome;
   outcome.notes = std::move(rules.refused);
@@ -143,7 +144,7 @@ ReadOutcome read_again(const ReadJob& job) {
 
 ReadOutcome read_rules_again(const RulesJob& job) {
   ReadOutcome outcome;
-  RuleBuild rules = build_rules(*job.file.settings, job.workers, job.names);
+  RuleBuild rules = build_rules(*job.file.settings, job.workers, job.share);
   outcome.problems = in_words(rules.problems);
   if (!outcome.problems.empty()) return outcome;
   outcome.notes = std::move(rules.refused);

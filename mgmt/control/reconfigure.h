@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "inspection/compile/flowbit_names.h"
+#include "inspection/magic/file_magic.h"
 #include "mgmt/config/config.h"
 #include "mgmt/control/views.h"
 #include "mgmt/model/file_changes.h"
@@ -35,9 +37,12 @@ struct RuleBuild {
   size_t compiled = 0;               // lists of files; profiles share them
   std::vector<config::Problem> problems;
 };
-/// `names`: of the whole hub, so that sessions keep their bits.
-RuleBuild build_rules(const config::Config& config, unsigned workers,
-                      const std::shared_ptr<inspection::FlowBitNames>& names);
+/// What all rulesets of the hub share.
+struct RulesShare {
+  std::shared_ptr<inspection::FlowBitNames> names;  // so that sessions keep their bits
+  std::shared_ptr<inspection::FileMagic> magic;     // started by the first rules that ask what files are
+};
+RuleBuild build_rules(const config::Config& config, unsigned workers, const RulesShare& share);
 
 /// What the model takes from a file beside its things.
 model::Settings settings_of(const config::Config& config, model::Rulesets rulesets);
@@ -45,13 +50,13 @@ model::Settings settings_of(const config::Config& config, model::Rulesets rulese
 struct ReadJob {
   std::shared_ptr<const config::Config> before;  // the file as it was read the last time
   unsigned workers = 1;
-  std::shared_ptr<inspection::FlowBitNames> names;
+  RulesShare share;
 };
 /// The same of rules alone: `file` stays as it is but for them.
 struct RulesJob {
   FileConfig file;
   unsigned workers = 1;
-  std::shared_ptr<inspection::FlowBitNames> names;
+  RulesShare share;
 };
 
 struct ReadOutcome {

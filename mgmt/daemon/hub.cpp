@@ -186,7 +186,10 @@ Lines Hub::gather_addresses() {
 
 /// One transaction of all that the file has, before any worker looks.
 Lines Hub::make_model() {
-  control::RuleBuild rules = control::build_rules(*config_, facts_.workers, names_);
+  rules_share_.magic = std::make_shared<inspection::FileMagic>(
+      facts_.workers, magic_settings(config_->limits), inspection::FileMagic::Mode::beside,
+      [] { name_thread("weir-magic"); });
+  control::RuleBuild rules = control::build_rules(*config_, facts_.workers, rules_share_);
   if (!rules.problems.empty()) return in_words(rules.problems);
   for (const std::string& line : rules.refused) log_->warn("{}", line);
   if (!rules.cache.empty()) log_->info("{}", rules.cache);
@@ -279,7 +282,7 @@ Lines Hub::start_control() {
                               hub_events_.put({c.at, c.attachment, c.domain, std::string(to_string(c.state)),
                                                std::string(to_string(c.was)), c.reason});
                             },
-                            std::move(icmp), names_},
+                            std::move(icmp), rules_share_},
       facts_, std::move(model_), std::move(file_), dataplane_->now());
   if (const Status started = control_->start(); !started) return {started.error().message};
   return {};

@@ -88,7 +88,7 @@ class Hub {
   std::shared_ptr<const config::Config> config_;  // of it
   std::shared_ptr<spdlog::logger> log_;
   /// Of bits and counters in rules, the same in all rulesets of this hub's life.
-  std::shared_ptr<inspection::FlowBitNames> names_ = std::make_shared<inspection::FlowBitNames>();
+  control::RulesShare rules_share_{std::make_shared<inspection::FlowBitNames>(), nullptr};
   std::string version_;
   OpenPort open_port_;
   std::vector<uint32_t> cores_;  // of control and the other threads

@@ -120,6 +120,10 @@ inspection::EveOptions eve_options(const config::Events& events) {
   return options;
 }
 
+inspection::MagicSettings magic_settings(const config::Limits& limits) {
+  return {.bytes = limits.file_magic_bytes, .queue = limits.file_magic_queue};
+}
+
 DataplaneSettings dataplane_settings(const config::Config& config) {
   DataplaneSettings settings;
   settings.cores = config.workers.cores;

@@ -92,7 +92,7 @@ constexpr Reason kReasons[] = {
     {"pcre", "Steps of a regular expression are bounded for the whole hub: `limits.regex_steps`."},
     {"action-order", "Rules are asked in the usual order: pass, drop, reject, alert."},
     {"packet-alert-max", "A packet makes at most 15 alerts."},
-    {"magic-file", "Kinds of files are not told by their content."},
+    {"magic-file", "libmagic reads the database of its package."},
     {"file-store", "Files are not stored."},
     {"geoip-database", "There is no data of places."},
     {"reputation-categories-file", "There is no data of reputations."},

@@ -11,6 +11,7 @@ std::optional<BufferView> FtpDataTransaction::buffer(BufferId buffer, Direction 
                                                      uint32_t instance) {
   if (direction != way()) return std::nullopt;
   if (buffer == BufferId::file_name) return files_.name(instance);
+  if (buffer == BufferId::file_magic) return files_.magic(instance);
   return buffer == BufferId::file_data && instance == 0 ? files_.data() : std::nullopt;
 }
 

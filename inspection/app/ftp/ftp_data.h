@@ -11,7 +11,7 @@ namespace weir::inspection {
 class FtpDataTransaction final : public Transaction {
  public:
   FtpDataTransaction(BytePool& pool, const HttpLimits& limits, const Expectation& what) noexcept
-      : what_(what), files_(pool, limits) {}
+      : what_(what), files_(pool, limits, files_awaited[static_cast<size_t>(way())]) {}
 
   AppProtocol protocol() const override { return AppProtocol::ftp_data; }
   uint8_t progress(Direction direction) const override {
@@ -26,6 +26,7 @@ class FtpDataTransaction final : public Transaction {
   }
   size_t file_count(Direction direction) const override { return direction == way() ? files_.count() : 0; }
   AppFile file(Direction, size_t index) const override { return files_.file(index); }
+  bool take_magic(const MagicDesk::Answer& answer) override { return files_.take_magic(answer); }
   void judged(BufferId buffer, Direction direction) override {
     if (buffer == BufferId::file_data && direction == way()) files_.judged();
   }

@@ -8,6 +8,8 @@
 
 namespace weir::inspection {
 
+class MagicDesk;
+
 /// Ceilings of HTTP/1 parsing; sizes in bytes, 0 of a limit of bodies: no limit. One set for each profile.
 struct HttpLimits {
   size_t head_bytes = 64 * 1024;  // of one message's first line and fields; at most BytePool::kLargest
@@ -22,7 +24,8 @@ struct HttpLimits {
   uint64_t decode_ratio = 2048;               // decoded bytes, of all layers, for each byte of the body
   uint64_t work_per_call = 64 * 1024;         // bytes looked at or made before a call says Next::again
   uint32_t multipart_files = 64;              // files of one form that are told apart
-  uint8_t file_hashes = 0;  // checksums that are made of files: http::FileHashKind, also for no rule
+  uint8_t file_hashes = 0;     // checksums that are made of files: http::FileHashKind, also for no rule
+  MagicDesk* magic = nullptr;  // who tells what files are; null: nobody asks
   uint64_t message_gap = 1024 * 1024;  // bytes that are looked through for a message after a gap
 };
 

@@ -264,19 +264,20 @@ std::optional<BufferView> HttpTransaction::buffer(BufferId buffer, Direction dir
     const std::string_view label = name_of(label_of(*this, direction));
     return label.empty() ? std::nullopt : whole(label);
   }
-  if (info.protocol != AppProtocol::http1 && buffer != BufferId::file_data && buffer != BufferId::file_name)
-    return std::nullopt;
+  const bool listed = buffer == BufferId::file_name || buffer == BufferId::file_magic;  // by file
+  if (info.protocol != AppProtocol::http1 && buffer != BufferId::file_data && !listed) return std::nullopt;
   if (info.direction != BufferDirection::either &&
       (info.direction == BufferDirection::to_server) != (direction == Direction::to_server)) {
     return std::nullopt;
   }
   if (!(direction == Direction::to_server ? has_request_ : has_response_)) {
     // A body may come without a head (HTTP/0.9, a stream picked up in the middle).
-    if (info.kind != BufferKind::grows && buffer != BufferId::file_name) return std::nullopt;
+    if (info.kind != BufferKind::grows && !listed) return std::nullopt;
   }
-  if (s.progress < info.step && buffer != BufferId::file_name) return std::nullopt;
+  if (s.progress < info.step && !listed) return std::nullopt;
   if (info.kind != BufferKind::list && instance > 0) return std::nullopt;
   if (buffer == BufferId::file_name) return file_name_view(direction, instance);
+  if (buffer == BufferId::file_magic) return s.magics.buffer(instance);
   if (info.kind == BufferKind::grows) return body_view(buffer, direction);
   return info.step == HttpStep::line ? from_line(buffer, direction)
                                      : from_fields(buffer, direction, instance);
@@ -366,7 +367,9 @@ HttpFile HttpTransaction::file(Direction direction, size_t index) const {
           .state = entry.state,
           .gaps = entry.gaps,
           .hashes = entry.hashes,
-          .digests = entry.digests};
+          .digests = entry.digests,
+          .magic = side(direction).magics.text(index),
+          .awaits_magic = side(direction).magics.waits(index)};
 }
 
 }  // namespace weir::inspection

@@ -16,6 +16,7 @@
 #include "inspection/app/http/multipart.h"
 #include "inspection/app/http/uri.h"
 #include "inspection/app/transaction.h"
+#include "inspection/magic/file_magics.h"
 #include "inspection/memory/byte_pool.h"
 
 namespace weir::inspection {
@@ -39,6 +40,9 @@ class HttpTransaction final : public Transaction {
   std::optional<uint64_t> number(NumberId number, Direction direction, uint32_t instance) const override;
   std::optional<std::span<const uint8_t>> file_digest(FileDigest kind, Direction direction,
                                                       uint32_t instance) override;
+  bool take_magic(const MagicDesk::Answer& answer) override {
+    return sides_[0].magics.take(answer) || sides_[1].magics.take(answer);
+  }
   void judged(BufferId buffer, Direction direction) override;
 
   // What the events `http` and `fileinfo` say. nullptr text: there is none.
@@ -94,8 +98,9 @@ class HttpTransaction final : public Transaction {
     uint64_t raw_bytes = 0;
     uint64_t decoder_made = 0;  // by all layers of the decoder
     uint8_t progress = HttpStep::none;
-    PoolBytes names;                 // of files
-    PoolBytes files;                 // FileEntry
+    PoolBytes names;  // of files
+    PoolBytes files;  // FileEntry
+    FileMagics magics;
     http::FileHash* hash = nullptr;  // of the file under way
   };
   /// The files of a form.

@@ -191,6 +191,7 @@ bool HttpTransaction::add_file(Direction direction, std::string_view name) {
   entry.hashes = limits_.file_hashes;
   if (limits_.file_hashes != 0 && (s.hash = make_in<http::FileHash>(pool_, limits_.file_hashes)) == nullptr)
     return false;
+  s.magics.open(file_count(direction), pool_, files_awaited[static_cast<size_t>(direction)], limits_);
   return s.names.append(as_bytes(name)) &&
          s.files.append({reinterpret_cast<const uint8_t*>(&entry), sizeof entry});
 }
@@ -203,6 +204,7 @@ void HttpTransaction::add_to_file(Direction direction, std::span<const uint8_t> 
   entry.size += bytes.size();
   put_file(direction, index, entry);
   if (side(direction).hash != nullptr && !entry.gaps) side(direction).hash->update(bytes);
+  side(direction).magics.add(bytes, limits_);
 }
 
 void HttpTransaction::gap_in_file(Direction direction, uint64_t size) {
@@ -211,6 +213,7 @@ void HttpTransaction::gap_in_file(Direction direction, uint64_t size) {
   FileEntry entry = file_entry(direction, index);
   if (entry.state != HttpFile::State::open) return;
   entry.gaps = true;
+  side(direction).magics.end(limits_);
   entry.size += size;
   put_file(direction, index, entry);
 }
@@ -223,6 +226,7 @@ void HttpTransaction::close_file(Direction direction, bool truncated) {
   entry.state = truncated || entry.gaps ? HttpFile::State::truncated : HttpFile::State::closed;
   if (side(direction).hash != nullptr) entry.digests = side(direction).hash->finish();
   destroy_in(pool_, std::exchange(side(direction).hash, nullptr));
+  side(direction).magics.end(limits_);
   put_file(direction, index, entry);
 }
 

@@ -125,7 +125,7 @@ class Http2Parser final : public AppParser {
 Http2Transaction* Http2Parser::find(uint32_t stream) {
   for (size_t i = list_.size(); i-- > 0;) {
     Http2Transaction& tx = list_[i];
-    if (tx.stream() == stream && !is_over(tx)) return &tx;
+    if (tx.stream() == stream && !tx.is_complete()) return &tx;
   }
   return nullptr;
 }

@@ -354,7 +354,8 @@ std::optional<BufferView> Http2Transaction::buffer(BufferId buffer, Direction di
     const std::string_view label = name_of(label_of(*this, direction));
     return label.empty() ? std::nullopt : whole(label);
   }
-  const bool file = buffer == BufferId::file_data || buffer == BufferId::file_name;
+  const bool file =
+      buffer == BufferId::file_data || buffer == BufferId::file_name || buffer == BufferId::file_magic;
   if (!file && info.protocol != AppProtocol::http1 && info.protocol != AppProtocol::http2)
     return std::nullopt;
   if (info.direction != BufferDirection::either &&
@@ -362,6 +363,7 @@ std::optional<BufferView> Http2Transaction::buffer(BufferId buffer, Direction di
     return std::nullopt;
   if (info.kind != BufferKind::list && instance > 0) return std::nullopt;
   if (buffer == BufferId::file_name) return s.files.name(instance);
+  if (buffer == BufferId::file_magic) return s.files.magic(instance);
   if (s.progress < info.step) return std::nullopt;
   // What every stream has, whether or not fields came.
   if (buffer == BufferId::http_protocol) return whole(kVersion);

@@ -44,7 +44,10 @@ class Http2Transaction final : public Transaction {
   static constexpr size_t kNumbers = 128;
 
   Http2Transaction(BytePool& pool, const HttpLimits& limits, uint32_t stream) noexcept
-      : pool_(pool), limits_(limits), stream_(stream), sides_{Side(pool, limits), Side(pool, limits)} {}
+      : pool_(pool),
+        limits_(limits),
+        stream_(stream),
+        sides_{{pool, limits, files_awaited[0]}, {pool, limits, files_awaited[1]}} {}
   ~Http2Transaction();
 
   AppProtocol protocol() const override { return AppProtocol::http2; }
@@ -58,6 +61,9 @@ class Http2Transaction final : public Transaction {
   }
   size_t file_count(Direction direction) const override { return side(direction).files.count(); }
   AppFile file(Direction direction, size_t index) const override { return side(direction).files.file(index); }
+  bool take_magic(const MagicDesk::Answer& answer) override {
+    return sides_[0].files.take_magic(answer) || sides_[1].files.take_magic(answer);
+  }
   void judged(BufferId buffer, Direction direction) override;
   bool worth_telling() const override;
 
@@ -105,8 +111,8 @@ class Http2Transaction final : public Transaction {
     uint32_t at = 0, name_size = 0, value_size = 0;
   };
   struct Side {
-    Side(BytePool& pool, const HttpLimits& limits) noexcept
-        : text(pool), fields(pool), numbers(pool), files(pool, limits) {}
+    Side(BytePool& pool, const HttpLimits& limits, uint32_t& awaited) noexcept
+        : text(pool), fields(pool), numbers(pool), files(pool, limits, awaited) {}
     PoolBytes text;    // names and values, one behind the other
     PoolBytes fields;  // Entry
     PoolBytes numbers;

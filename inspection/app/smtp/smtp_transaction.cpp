@@ -117,6 +117,7 @@ std::optional<BufferView> SmtpTransaction::buffer(BufferId buffer, Direction dir
   const BufferInfo& info = info_of(buffer);
   if (info.kind != BufferKind::list && instance > 0) return std::nullopt;
   if (buffer == BufferId::file_name) return files_.name(instance);
+  if (buffer == BufferId::file_magic) return files_.magic(instance);
   if (progress(direction) < info.step) return std::nullopt;
   switch (buffer) {
     case BufferId::file_data:

@@ -29,7 +29,7 @@ class SmtpTransaction final : public Transaction {
   static constexpr size_t kRecipients = 1'024, kText = 48 * 1024;
 
   SmtpTransaction(BytePool& pool, const HttpLimits& limits) noexcept
-      : pool_(pool), text_(pool), recipients_(pool), files_(pool, limits) {}
+      : pool_(pool), text_(pool), recipients_(pool), files_(pool, limits, files_awaited[0]) {}
   ~SmtpTransaction() { destroy_in(pool_, message_); }
 
   AppProtocol protocol() const override { return AppProtocol::smtp; }
@@ -43,6 +43,7 @@ class SmtpTransaction final : public Transaction {
     return direction == Direction::to_server ? files_.count() : 0;
   }
   AppFile file(Direction, size_t index) const override { return files_.file(index); }
+  bool take_magic(const MagicDesk::Answer& answer) override { return files_.take_magic(answer); }
   void judged(BufferId buffer, Direction direction) override {
     if (buffer == BufferId::file_data && direction == Direction::to_server) files_.judged();
   }

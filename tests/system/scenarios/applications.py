@@ -1,12 +1,15 @@
 """Protocols beside HTTP/1, spoken by real programs through the hub: what is told, what alerts, what is stopped."""
 
 import hashlib
+import io
+import os
 import time
+import zipfile
 from dataclasses import dataclass
 
 from lab.scenario import eventually, expect, scenario
 from lab.servers import FTP_PIECES, PYTHON, FtpServer, Http2Proxy, MailServer, NameServer, Nginx, SshServer, wait_listening
-from lab.traffic import HttpServer, can_connect
+from lab.traffic import HttpServer, can_connect, tcp_connect
 from scenarios.nat import OUTSIDE, PUBLISHED, add_internet
 
 INFECTED = b"This file stands for one that nobody wants.\n" * 100
@@ -359,6 +362,114 @@ def ftp_in_pieces(world):
     expect(counted["ftp_gathered"] == counted["ftp_rewritten"] == 6, str(counted))
     expect(not [reason for reason in hub.drops() if reason.startswith("ftp_")], f"drops: {hub.drops()}")
     world.note(f"{counted['ftp_gathered']} addresses put together")
+
+
+MAGIC_RULES = """\
+alert http any any -> any any (msg:"document"; file.magic; content:"pdf document"; nocase; sid:1;)
+alert http any any -> any any (msg:"program of Windows"; filemagic:"PE32 executable"; sid:2;)
+alert http any any -> any any (msg:"Office"; filemagic:"Microsoft Word 2007+"; sid:3;)
+alert http any any -> any any (msg:"no text that says it is one"; fileext:"txt"; filemagic:!"text"; sid:4;)
+alert smtp any any -> any any (msg:"archive by mail"; filemagic:"Zip archive"; sid:5;)
+alert ftp-data any any -> any any (msg:"picture"; filemagic:"PNG image"; sid:6;)
+drop http any any -> any any (msg:"program"; filemagic:"ELF"; sid:7;)
+"""
+
+
+def some_files():
+    """A file of each kind, by name, and how what libmagic says of it begins."""
+    def archive(*names):
+        memory = io.BytesIO()
+        with zipfile.ZipFile(memory, "w") as archived:
+            for name in names:
+                archived.writestr(name, "x" * 300)
+        return memory.getvalue()
+
+    pe = bytearray(b"MZ" + bytes(58) + (64).to_bytes(4, "little"))
+    pe += b"PE\0\0" + (0x14c).to_bytes(2, "little") + bytes(14) + (0xe0).to_bytes(2, "little") + b"\x02\x01"
+    pe += b"\x0b\x01" + bytes(66) + (2).to_bytes(2, "little") + bytes(2_000)
+    with open("/bin/true", "rb") as program:
+        elf = program.read()
+    return {"report.pdf": (b"%PDF-1.7\n" + b"x" * 100, "PDF document, version 1.7"),
+            "setup.exe": (bytes(pe), "PE32 executable (GUI) Intel 80386, for MS Windows"),
+            "letter.docx": (archive("[Content_Types].xml", "_rels/.rels", "word/document.xml"), "Microsoft Word 2007+"),
+            "notes.txt": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(17), "PNG image data"),
+            "plain.txt": (b"What it says.\n", "ASCII text"),
+            "figures.zip": (archive("a", "b"), "Zip archive data"),
+            "tool": (elf, "ELF 64-bit LSB")}
+
+
+def threads_of(hub):
+    folder = f"/proc/{hub.process.pid}/task"
+    names = []
+    for task in os.listdir(folder):
+        with open(f"{folder}/{task}/comm") as comm:
+            names.append(comm.read().strip())
+    return names
+
+
+@scenario("app.file-magic", "what nginx, mail and FTP carry is told by its bytes, beside the worker; a drop holds from the "
+          "answer on")
+def file_magic(world):
+    build(world, 'alert http any any -> any any (msg:"nothing"; http.uri; content:"/nothing"; sid:1;)\n').start()
+    hub, a, b = world.hub, world.a, world.b
+    nginx = Nginx(world.lab, b.namespace, b.address)
+    files = some_files()
+    for name, (content, _) in files.items():
+        nginx.write(name, content)
+    expect(curl(a, "-o", "/dev/null", f"http://{b.address}/report.pdf").returncode == 0, "a file does not arrive")
+    wait_for(hub, "fileinfo", lambda e: "magic" not in e["fileinfo"], "of a file of which nobody asks")
+    expect("weir-magic" not in threads_of(hub), f"a thread that nobody needs: {threads_of(hub)}")
+
+    with open(world.lab.path("test.rules"), "w") as handle:
+        handle.write(MAGIC_RULES)
+    hub.reload()
+    expect("weir-magic" in threads_of(hub), f"nobody could answer: {threads_of(hub)}")
+    for name, (content, magic) in files.items():
+        http2 = ["--http2-prior-knowledge", f"http://{b.address}:8080/{name}"]
+        for words in (http2, [f"http://{b.address}/{name}"]):
+            got = a.namespace.run("curl", "-sS", "--max-time", 5, "-o", world.lab.path("got"), *words, check=False)
+            with open(world.lab.path("got"), "rb") as handle:
+                expect(name == "tool" or handle.read() == content, f"{name}: {got.stderr} {hub.drops()}")
+        eventually(lambda name=name, magic=magic: len([
+            e for e in hub.events("fileinfo") if e["fileinfo"]["filename"] == f"/{name}" and
+            e["fileinfo"].get("magic", "").startswith(magic)]) >= 2,
+            lambda name=name: f"{name} is not told: {hub.events('fileinfo')}")
+    for sid in (1, 2, 3, 4):
+        event = alert_of(hub, sid)
+        expect((event["src_ip"], event["alert"]["action"]) == (b.address, "allowed"), str(event))
+    expect(alert_of(hub, 4)["http"]["url"] == "/notes.txt", "the text is taken for something else")
+    expect(not [e for e in hub.events("alert") if e["alert"]["signature_id"] == 4 and e["http"]["url"] != "/notes.txt"],
+           "more than the picture")
+
+    MailServer(world.lab, b.namespace, b.address)
+    with open(world.lab.path("figures.zip"), "wb") as handle:
+        handle.write(files["figures.zip"][0])
+    sent = a.namespace.run(PYTHON, "-c", SEND_MAIL, b.address, world.lab.path("figures.zip"), "figures.zip", check=False)
+    expect(sent.returncode == 0, f"the mail is stopped: {sent.stderr} {hub.drops()}")
+    alert_of(hub, 5)
+    FtpServer(world.lab, b.namespace, b.address).write("notes.txt", files["notes.txt"][0])
+    expect(curl(a, "-o", "/dev/null", f"ftp://{b.address}/notes.txt").returncode == 0, "FTP is stopped")
+    alert_of(hub, 6)
+
+    before = len([e for e in hub.events("alert") if e["alert"]["signature_id"] == 7])
+    with tcp_connect(a.namespace, b.address, 80) as client:
+        client.sendall(b"GET /tool HTTP/1.1\r\nHost: b\r\nRange: bytes=0-4095\r\n\r\n")
+        got = b""
+        while len(got) < 4096:
+            got += client.recv(65536)
+        eventually(lambda: len([e for e in hub.events("alert") if e["alert"]["signature_id"] == 7]) > before,
+                   "the program is not told")
+        client.sendall(b"GET /plain.txt HTTP/1.1\r\nHost: b\r\n\r\n")
+        try:
+            end = client.recv(4096)
+        except ConnectionResetError:
+            end = b"reset"
+        expect(end == b"reset", f"the session goes on after the answer: {end}, {hub.drops()}")
+    counted = hub.ctl_json("status")["workers"]
+    asked, told, lost, failed = (sum(worker[f"magic_{what}"] for worker in counted)
+                                 for what in ("asked", "told", "lost", "failed"))
+    expect(lost == failed == 0 and told >= 17, f"asked {asked}, told {told}, lost {lost}, failed {failed}")
+    world.note(f"{told} of {asked} answers")
 
 
 HTTP2_RULES = """\

@@ -45,7 +45,7 @@ TEST_F(Profiles, OneListOfRulesIsCompiledOnceForAHundred) {
     config.profiles.push_back(std::move(one));
   }
   config.profiles.push_back(profile("other", {"a.rules", "b.rules"}));
-  const RuleBuild build = build_rules(config, 1, nullptr);
+  const RuleBuild build = build_rules(config, 1, {});
   ASSERT_TRUE(build.problems.empty());
   ASSERT_EQ(build.rulesets.size(), 101u);
   EXPECT_EQ(build.compiled, 2u);
@@ -68,7 +68,7 @@ TEST_F(Profiles, WhatRefersToNothingIsTold) {
   config::Config config;
   config.profiles = {profile("p", {"b.rules"}), profile("q", {"b.rules"})};
   config.profiles[1].address_groups = {{"UNHEARD", "any"}};
-  const RuleBuild build = build_rules(config, 1, nullptr);
+  const RuleBuild build = build_rules(config, 1, {});
   ASSERT_EQ(build.refused.size(), 1u);
   EXPECT_EQ(build.refused[0],
             "profile \"p\": $UNHEARD: The variable $UNHEARD is not defined. Rules with it never match: " +
@@ -79,7 +79,7 @@ TEST_F(Profiles, WhatIsRefusedIsToldOnce) {
   file("c.rules", "alert tcp any any -> any any (nosuchkeyword:1; sid:3;)\n");
   config::Config config;
   config.profiles = {profile("p", {"c.rules"}), profile("q", {"c.rules"}), profile("r", {"missing.rules"})};
-  const RuleBuild build = build_rules(config, 1, nullptr);
+  const RuleBuild build = build_rules(config, 1, {});
   EXPECT_EQ(build.refused.size(), 1u);
   ASSERT_EQ(build.profiles.size(), 2u);
   EXPECT_EQ(build.profiles[1].rules_refused, 1u);

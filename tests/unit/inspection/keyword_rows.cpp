@@ -443,6 +443,8 @@ constexpr KeywordRow kRows[] = {
     {"filename", "http", "filename:r;", kBad},
     {"fileext", "http", R"(fileext:"exe";)"},
     {"fileext", "http", R"(fileext:"|0";)", kBad},
+    {"filemagic", "http", R"(filemagic:!"PE32 executable";)"},
+    {"filemagic", "http", "filemagic:PE32;", kBad},
     {"filestore", "http", R"(filename:"a"; filestore:to_server,flow;)"},
     {"filestore", "http", "filestore:somewhere;", kBad},
     {"filemd5", "http", "filemd5:md5;"},

@@ -145,7 +145,8 @@ class Mail : public testing::Test {
   BytePool pool_{4 << 20};
   HttpLimits limits_;
   MimeSettings settings_;
-  std::optional<FileList> files_{std::in_place, pool_, limits_};
+  uint32_t awaited_ = 0;
+  std::optional<FileList> files_{std::in_place, pool_, limits_, awaited_};
   std::optional<MailMessage> message_;
   std::vector<std::string> contents_;
 };
@@ -173,7 +174,7 @@ constexpr const char* kNested =
 TEST_F(Mail, PartsInPartsAreFilesIfTheyHaveNames) {
   for (const size_t piece : {size_t{3}, MailMessage::kPiece}) {
     SCOPED_TRACE(piece);
-    files_.emplace(pool_, limits_);
+    files_.emplace(pool_, limits_, awaited_);
     contents_.clear();
     // Boundaries are told by the piece that begins the line.
     read(kNested, piece == 3 ? 64 : piece);
@@ -244,7 +245,7 @@ TEST_F(Mail, WithoutMemoryItSaysSo) {
   std::vector<void*> taken;
   while (void* const block = small.allocate(BytePool::kSmallest)) taken.push_back(block);
   {
-    FileList files(small, limits_);
+    FileList files(small, limits_, awaited_);
     MailMessage message(small, settings_, files);
     EXPECT_FALSE(message.line(text("Subject: one"), text("\n"), true));
   }
