@@ -333,10 +333,15 @@ TransactionGroup& DetectionRuleset::group_for(BufferId buffer, ChainId chain, bo
   return group;
 }
 
+/// The body of an answer is its file: the same bytes, which are scanned once.
+static BufferId scanned_as(BufferId buffer) {
+  return buffer == BufferId::http_response_body ? BufferId::file_data : buffer;
+}
+
 void DetectionRuleset::place_transaction(const DetectionRule& rule, uint32_t number, Direction d) {
   const auto of = [&](const BufferPart& part) -> TransactionGroup& {
-    const BufferInfo& info = info_of(part.buffer);
-    return group_for(part.buffer, part.chain, false, info.protocol, info.step, d);
+    const BufferInfo& info = info_of(scanned_as(part.buffer));
+    return group_for(info.id, part.chain, false, info.protocol, info.step, d);
   };
   if (rule.fast.part >= 0) {
     const BufferPart& part = rule.parts[static_cast<size_t>(rule.fast.part)];
