@@ -106,7 +106,7 @@ class RouteChurn {
     void loop() {
       while (!churn_.stop_.load(std::memory_order_acquire)) {
         for (size_t i = 0; i < kBurstSize; ++i) look(kept_[at_++ % kept_.size()]);
-        turns.fetch_add(1, std::memory_order_release);
+        turns.fetch_add(1, std::memory_order_seq_cst);
       }
     }
     uint64_t stale() const {
@@ -245,7 +245,9 @@ class RouteChurn {
   }
   static std::vector<uint64_t> turns_of(const std::vector<std::unique_ptr<Reader>>& readers) {
     std::vector<uint64_t> turns;
-    for (const auto& r : readers) turns.push_back(r->turns.load(std::memory_order_acquire));
+    // A read that writes: what was changed before has to be seen by others before the turn is read, or a turn
+    // that begins now could still see the table as it was.
+    for (const auto& r : readers) turns.push_back(r->turns.fetch_add(0, std::memory_order_seq_cst));
     return turns;
   }
   static bool passed(const std::vector<uint64_t>& then, const std::vector<std::unique_ptr<Reader>>& readers) {

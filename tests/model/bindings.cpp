@@ -68,11 +68,11 @@ bool may_have(const Pool& pool, const Address& host, const Address& outside, uns
   return false;
 }
 
+}  // namespace
+
 bool fits(const Pool& pool, const Binding& b) {
   return b.realm == pool.to && may_have(pool, b.inside, b.outside, b.outside_port);
 }
-
-}  // namespace
 
 Binding* Model::find_binding(Domain realm, const Address& outside, uint16_t port, uint8_t protocol,
                              int worker) {

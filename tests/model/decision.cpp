@@ -275,7 +275,11 @@ Decision decide(const Network& net, const FirstQuery& q) {
     meant.address = its_own ? *q.server : servers->front();
   }
   if (meant.kind == Kind::pool) {
-    if (q.sent_to == nullptr) return refused("nat_closed");
+    // Only to whom the rules, as they are now, would give that port.
+    const Pool& pool = net.pools[meant.index];
+    if (q.sent_to == nullptr || !may_use(net, pool, q.sent_to->host, q.sent_to->inside) ||
+        !fits(pool, *q.sent_to))
+      return refused("nat_closed");
     meant.address = q.sent_to->inside;
     meant.port = q.sent_to->inside_port;
     meant.domain = q.sent_to->host;

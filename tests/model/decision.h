@@ -30,6 +30,8 @@ struct Binding {
   int worker = 0;  // that gave it out
   int sessions = 0;
 };
+/// The pool would give that host that address and port.
+bool fits(const Pool& pool, const Binding& binding);
 
 struct FirstQuery {
   Attachment ingress = 0;

@@ -455,7 +455,7 @@ def file_magic(world):
     with tcp_connect(a.namespace, b.address, 80) as client:
         client.sendall(b"GET /tool HTTP/1.1\r\nHost: b\r\nRange: bytes=0-4095\r\n\r\n")
         got = b""
-        while len(got) < 4096:
+        while len(got.partition(b"\r\n\r\n")[2]) < 4096:
             got += client.recv(65536)
         eventually(lambda: len([e for e in hub.events("alert") if e["alert"]["signature_id"] == 7]) > before,
                    "the program is not told")
