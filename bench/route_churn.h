@@ -128,18 +128,21 @@ class RouteChurn {
       for (const uint32_t p : kept.covers) {
         before_.push_back(churn_.words_[p].load(std::memory_order_acquire));
       }
+      const uint64_t changes = churn_.routes_->changes();
       const Asked asked = churn_.ask(kept.address);
+      const bool settled = churn_.routes_->changes() == changes;
       ++lookups;
       judge(kept, asked.answer);
       if (asked.answer == kNone) {
         kept.decided = false;
       } else if (!kept.decided || churn_.routes_->version(kept.cell) != kept.version) {
-        // As a session: the version is read after the look-up, in the same turn.
+        // As a session: the version is read after the look-up, in the same turn, and is behind if routes
+        // changed.
         decided_again += kept.decided;
         kept.decided = true;
         kept.answer = asked.answer;
         kept.cell = asked.cell;
-        kept.version = churn_.routes_->version(asked.cell);
+        kept.version = churn_.routes_->version(asked.cell) - (settled ? 0 : 1);
       }
     }
 

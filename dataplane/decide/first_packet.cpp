@@ -227,7 +227,7 @@ static DropReason translate_source(const Snapshot& snapshot, const Tuple& tuple,
   return comes_back ? DropReason::none : DropReason::nat_conflict;
 }
 
-FirstDecision decide_route(const Snapshot& snapshot, const FirstPacket& packet) {
+static FirstDecision look_up_route(const Snapshot& snapshot, const FirstPacket& packet) {
   FirstDecision decision;
   const auto dropped = [&decision](DropReason reason) {
     decision.drop = reason;
@@ -284,6 +284,17 @@ FirstDecision decide_route(const Snapshot& snapshot, const FirstPacket& packet) 
     const DropReason refused = translate_source(snapshot, packet.tuple, decision);
     if (refused != DropReason::none) return dropped(refused);
     if (decision.translated.src == dst) return dropped(DropReason::inner_martian);
+  }
+  return decision;
+}
+
+FirstDecision decide_route(const Snapshot& snapshot, const FirstPacket& packet) {
+  const uint64_t before = snapshot.routes->changes();
+  FirstDecision decision = look_up_route(snapshot, packet);
+  // Of what was looked up while routes changed no version may tell that it is out of date
+  // (Routes::changes()): a version that is behind has the session decide again with its next packet.
+  if (snapshot.routes->changes() != before) [[unlikely]] {
+    for (uint32_t& version : decision.route_version) --version;
   }
   return decision;
 }

@@ -82,6 +82,7 @@ Status Routes::add_domain(DomainId id) {
 }
 
 void Routes::remove_domain(DomainId id) {
+  begin_change();
   DomainEntry* d = impl_->entry(id);
   if (d == nullptr) return;
   if (const Peers* peers = d->peers.load(kRelaxed)) {
@@ -105,6 +106,7 @@ void Routes::remove_domain(DomainId id) {
 // --- routes ---
 
 Status Routes::set(DomainId id, const net::Prefix& prefix, std::span<const NextHop> members) {
+  begin_change();
   Impl& impl = *impl_;
   DomainEntry* d = impl.entry(id);
   if (d == nullptr) return no_domain();
@@ -135,6 +137,7 @@ Status Routes::set(DomainId id, const net::Prefix& prefix, std::span<const NextH
 }
 
 bool Routes::remove(DomainId id, const net::Prefix& prefix) {
+  begin_change();
   DomainEntry* d = impl_->entry(id);
   const RecordIndex route = d == nullptr ? 0 : impl_->own_route(*d, prefix);
   if (route == 0) return false;
@@ -281,6 +284,7 @@ bool Routes::Impl::TargetEqual::operator()(std::span<const NextHop> a, uint32_t 
 // --- connections ---
 
 Status Routes::connect(DomainId a, DomainId b, const Exposure& a_exposes, const Exposure& b_exposes) {
+  begin_change();
   DomainEntry *da = impl_->entry(a), *db = impl_->entry(b);
   if (da == nullptr || db == nullptr) return no_domain();
   if (a == b) return {};  // a domain sees its own routes anyway
@@ -297,6 +301,7 @@ Status Routes::connect(DomainId a, DomainId b, const Exposure& a_exposes, const 
 }
 
 void Routes::disconnect(DomainId a, DomainId b) {
+  begin_change();
   DomainEntry *da = impl_->entry(a), *db = impl_->entry(b);
   if (da == nullptr || db == nullptr) return;
   impl_->drop_peer(*da, *db, b.index());

@@ -140,6 +140,11 @@ class Routes {
 
   /// Of a match's cell. Never the same again for the same cell but after 2^32 changes.
   uint32_t version(RouteCell cell) const { return versions_[cell].load(std::memory_order_acquire); }
+  /// Grows with each change, before any look-up can see it. What was looked up between two equal numbers saw
+  /// at most one change under way, so it is what holds before it or after it. Else changes may have been seen
+  /// in part (one route already gone, one that came before not yet there), the answer be none that ever held,
+  /// and no version of it move: whoever keeps it has to ask again.
+  uint64_t changes() const { return changes_.load(std::memory_order_acquire); }
   /// All of them, by cell, for code per packet.
   const std::atomic<uint32_t>* versions() const { return versions_; }
 
@@ -147,8 +152,13 @@ class Routes {
   struct Impl;
   explicit Routes(std::unique_ptr<Impl> impl);
 
+  void begin_change() {
+    changes_.store(changes_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  }
+
   const std::atomic<uint32_t>* versions_;  // of impl_
   std::unique_ptr<Impl> impl_;
+  alignas(64) std::atomic<uint64_t> changes_{0};  // apart from what look-ups read
 };
 
 }  // namespace weir::dataplane

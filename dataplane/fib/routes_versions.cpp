@@ -31,20 +31,20 @@ void Routes::Impl::moved(RecordIndex route, net::Family family) {
 void Routes::Impl::moved_within(RecordIndex route, const net::Prefix& prefix) {
   const net::Family family = prefix.address.family;
   Record& r = store.records[route];
-  const uint32_t block = block_of(route, family);
+  uint32_t block = block_of(route, family);
   if (block == 0) {
     moved(route, family);
     if (!Record::is_wide(family, r.length)) return;
-    // From the next look-up on it has many.
-    uint32_t next = 0;
+    // From the next look-up on it has many. One that comes before the change itself is decided by the route
+    // still, and by those.
     if (!free_blocks.empty()) {
-      next = free_blocks.back();
+      block = free_blocks.back();
       free_blocks.pop_back();
     } else if (blocks_used < kBlocks) {
-      next = ++blocks_used;
+      block = ++blocks_used;
     }
-    r.lo.store(next, std::memory_order_release);
-    return;
+    r.lo.store(block, std::memory_order_release);
+    if (block == 0) return;
   }
   const unsigned bits = 64 - part_shift(family);
   const unsigned missing = bits > prefix.length ? bits - prefix.length : 0;
