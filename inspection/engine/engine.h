@@ -179,6 +179,7 @@ class Engine {
   void use(const Ruleset& rules);
   /// The parsers at work are those of this session.
   void ask_magic_for(EngineSession& session);
+  void begin_without_packet(EnginePacket& last, EngineEvents& events);
   /// Something may be done about what is found; else it is watched.
   bool enforces() const { return session_settings_.mode != InspectMode::ids; }
   void count(EngineSession& session, const EnginePacket& packet);
