@@ -106,10 +106,7 @@ Token rule_in_comment(std::string_view text) {
   if (begin == std::string_view::npos) return {};
   const Token rest = Token{text, 0}.sub(begin).trimmed();
   const std::string_view word = rest.text.substr(0, rest.text.find_first_of(" \t"));
-  static constexpr std::string_view kActions[] = {"alert",     "drop",      "pass",       "reject",
-                                                  "rejectsrc", "rejectdst", "rejectboth", "config"};
-  const bool action = std::find(std::begin(kActions), std::end(kActions), word) != std::end(kActions);
-  return action && rest.text.ends_with(')') && guess_sid(rest.text) != 0 ? rest : Token{};
+  return is_action(word) && rest.text.ends_with(')') && guess_sid(rest.text) != 0 ? rest : Token{};
 }
 
 bool has_noalert(const Rule& rule) {

@@ -1,5 +1,7 @@
 #include "inspection/rules/rule_header.h"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include "inspection/rules/protocol_names.h"
@@ -28,19 +30,25 @@ void refuse_support(RuleContext& context, Token at, std::string reason) {
   context.unsupported.push_back({at.at, std::string(at.text.substr(0, 64)), std::move(reason)});
 }
 
+struct ActionName {
+  std::string_view name;
+  Action action;
+  bool quiet = false;  // `config`: an alert that nobody hears; what it is for is its keyword of that name
+};
+constexpr ActionName kActions[] = {{"alert", Action::alert},
+                                   {"drop", Action::drop},
+                                   {"pass", Action::pass},
+                                   {"reject", Action::reject},
+                                   {"rejectsrc", Action::reject},
+                                   {"rejectdst", Action::reject_dst},
+                                   {"rejectboth", Action::reject_both},
+                                   {"config", Action::alert, true}};
+
 Parsed<void> read_action(RuleContext& context, Token word) {
-  static constexpr std::pair<std::string_view, Action> kActions[] = {
-      {"alert", Action::alert},           {"drop", Action::drop},        {"pass", Action::pass},
-      {"reject", Action::reject},         {"rejectsrc", Action::reject}, {"rejectdst", Action::reject_dst},
-      {"rejectboth", Action::reject_both}};
-  for (const auto& [name, action] : kActions) {
-    if (word.text != name) continue;
-    context.rule.action = action;
-    return {};
-  }
-  if (word.text == "config") {  // an alert that nobody hears: what it is for is its `config` keyword
-    context.rule.action = Action::alert;
-    context.rule.options.push_back({.value = NoAlert{}});
+  const auto* const known = std::ranges::find(kActions, word.text, &ActionName::name);
+  if (known != std::end(kActions)) {
+    context.rule.action = known->action;
+    if (known->quiet) context.rule.options.push_back({.value = NoAlert{}});
     return {};
   }
   if (word.text == "accept" || word.text.starts_with("accept:") || word.text.starts_with("drop:") ||
@@ -164,6 +172,10 @@ Parsed<uint32_t> read_ports(Token word, SetTable& table) {
 }
 
 }  // namespace
+
+bool is_action(std::string_view word) {
+  return std::ranges::find(kActions, word, &ActionName::name) != std::end(kActions);
+}
 
 Parsed<void> read_rule_header(RuleContext& context, Token header, SetTable& addresses, SetTable& ports) {
   Token rest = header;
