@@ -141,8 +141,8 @@ def in_segments(world, port, name, alpn, count):
         return False
 
 
-class ConnectProxy(TcpService):
-    """Takes CONNECT, and carries what follows to a port of its own host, whatever was asked for."""
+class Relay(TcpService):
+    """Takes an opening, and carries what follows to a port of its own host."""
 
     def __init__(self, lab, namespace, address, port, behind):
         self._namespace, self._target = namespace, (address, behind)
@@ -150,10 +150,13 @@ class ConnectProxy(TcpService):
 
     def _serve_client(self, client_socket, _port):
         head = b""
-        while b"\r\n\r\n" not in head:
-            head += client_socket.recv(4096)
+        while not self.is_whole(head):
+            more = client_socket.recv(4096)
+            if not more:
+                return
+            head += more
         with tcp_connect(self._namespace, *self._target) as there:
-            client_socket.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            self.opened(client_socket, there, head)
             there.settimeout(None)
             threading.Thread(target=self._carry, args=(there, client_socket), daemon=True).start()
             self._carry(client_socket, there)
@@ -167,8 +170,36 @@ class ConnectProxy(TcpService):
             return
 
 
+class ConnectProxy(Relay):
+    """Takes CONNECT, whatever is asked for."""
+
+    @staticmethod
+    def is_whole(head):
+        return b"\r\n\r\n" in head
+
+    @staticmethod
+    def opened(client_socket, _there, _head):
+        client_socket.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+
+
+class WholeHeader(Relay):
+    """In front of a server that has to read PROXY's header (v1 or v2) with one call, as nginx does: in parts it would close the
+    connection, whoever carried them."""
+
+    @staticmethod
+    def is_whole(head):
+        if not head.startswith(b"\r"):
+            return b"\r\n" in head
+        return len(head) >= 16 and len(head) >= 16 + int.from_bytes(head[14:16], "big")
+
+    @staticmethod
+    def opened(_client_socket, there, head):
+        there.sendall(head)
+
+
 def control_plane(world, identity):
-    """nginx as Kong's control plane: TLS on 8005, behind PROXY on 8006, in clear on 8080; no ALPN that it knows."""
+    """nginx as Kong's control plane: TLS on 8005, behind PROXY on 8006 (which a relay takes), in clear on 8080; no ALPN that it
+    knows."""
     path = world.lab.path("nginx.conf")
     with open(path, "w") as handle:
         handle.write(f"""daemon off;
@@ -180,7 +211,7 @@ http {{
   access_log off;
   server {{
     listen {world.b.address}:8005 ssl;
-    listen {world.b.address}:8006 ssl proxy_protocol;
+    listen {world.b.address}:18006 ssl proxy_protocol;
     listen {world.b.address}:8080;
     ssl_certificate {identity[0]};
     ssl_certificate_key {identity[1]};
@@ -192,6 +223,7 @@ http {{
 """)
     nginx = world.b.namespace.start("nginx", "-c", path, "-e", "stderr", log="nginx.log")
     eventually(lambda: _listens(world, 8080), "nginx does not listen")
+    WholeHeader(world.lab, world.b.namespace, world.b.address, 8006, 18006)
     return nginx
 
 
