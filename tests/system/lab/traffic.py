@@ -98,6 +98,14 @@ def tcp_connect(namespace, address, port, timeout=2.0):
     return client
 
 
+def received(client, size=100):
+    """What a socket gets next; b"reset" if its connection is."""
+    try:
+        return client.recv(size)
+    except ConnectionResetError:
+        return b"reset"
+
+
 def can_connect(namespace, address, port, timeout=1.5):
     try:
         tcp_connect(namespace, address, port, timeout).close()

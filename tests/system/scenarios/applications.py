@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lab.scenario import eventually, expect, scenario
 from lab.servers import FTP_PIECES, PYTHON, FtpServer, Http2Proxy, MailServer, NameServer, Nginx, SshServer, wait_listening
-from lab.traffic import HttpServer, can_connect, tcp_connect
+from lab.traffic import HttpServer, can_connect, received, tcp_connect
 from scenarios.nat import OUTSIDE, PUBLISHED, add_internet
 
 INFECTED = b"This file stands for one that nobody wants.\n" * 100
@@ -460,10 +460,7 @@ def file_magic(world):
         eventually(lambda: len([e for e in hub.events("alert") if e["alert"]["signature_id"] == 7]) > before,
                    "the program is not told")
         client.sendall(b"GET /plain.txt HTTP/1.1\r\nHost: b\r\n\r\n")
-        try:
-            end = client.recv(4096)
-        except ConnectionResetError:
-            end = b"reset"
+        end = received(client, 4096)
         expect(end == b"reset", f"the session goes on after the answer: {end}, {hub.drops()}")
     counted = hub.ctl_json("status")["workers"]
     asked, told, lost, failed = (sum(worker[f"magic_{what}"] for worker in counted)

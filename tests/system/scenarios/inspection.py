@@ -10,7 +10,7 @@ from lab.raw import Device
 from lab.scenario import eventually, expect, scenario
 from lab.segments import RawConnection, RawHost, Reader
 from lab.traffic import (EchoServer, HttpServer, NumberedLoad, TcpService, can_connect, echo_works, http_get,
-                         tcp_connect)
+                         received, tcp_connect)
 
 RULES = """\
 drop http any any -> any any (msg:"path traversal in a request"; flow:established,to_server; \
@@ -69,9 +69,7 @@ def others(world):
     expect(echo_works(good) and echo_works(bad), "echo does not work to begin with")
     bad.sendall(b"now a forbidden-word comes")
     try:
-        after = bad.recv(100)
-    except ConnectionResetError:
-        after = b"reset"
+        after = received(bad)
     except TimeoutError:
         after = b"nothing"
     expect(after == b"reset", f"the attacker's socket got {after}, not a reset")
@@ -88,10 +86,7 @@ def split(world):
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         expect(echo_works(client, b"one forbidden-"), "the first half is harmless and does not come back")
         client.sendall(b"word two")
-        try:
-            got = client.recv(100)
-        except ConnectionResetError:
-            got = b"reset"
+        got = received(client)
         expect(got == b"reset", f"the second half got through: {got}")
     world.hub.wait_event("alert", signature_id=1000003)
 
@@ -132,10 +127,7 @@ def rules_reload(world):
         world.hub.reload()
         expect(echo_works(client, b"harmless"), "the session did not survive the reload")
         client.sendall(b"news of today")
-        try:
-            got = client.recv(100)
-        except ConnectionResetError:
-            got = b"reset"
+        got = received(client)
         expect(got == b"reset", f"the new rule does not hold: {got}")
 
 
@@ -179,10 +171,7 @@ def reload_state(world):
         expect(echo_works(known, b"delete by bit0"), "a bit that nobody set holds")
         expect(echo_works(stranger, b"delete by logged.in"), "another session has the bit")
         known.sendall(b"delete by logged.in")
-        try:
-            got = known.recv(100)
-        except ConnectionResetError:
-            got = b"reset"
+        got = received(known)
         expect(got == b"reset", f"the bit did not survive: {got}")
     account = load.finish()
     expect(account["lost"] == 0 and account["reordered"] == 0, f"{account}, drops {hub.drops()}")
@@ -235,10 +224,7 @@ def variables(world):
         expect(echo_works(client, b"a forbidden-word"), "a rule holds for a session whose server is not at home")
     with tcp_connect(world.a.namespace, b.address, 7) as client:
         client.sendall(b"a forbidden-word")
-        try:
-            got = client.recv(100)
-        except ConnectionResetError:
-            got = b"reset"
+        got = received(client)
         expect(got == b"reset", f"the rule does not hold where the server is at home: {got}")
 
 

@@ -10,7 +10,7 @@ import time
 
 from lab.netns import run
 from lab.scenario import Skip, eventually, expect, scenario
-from lab.traffic import EchoServer, HttpServer, http_get, tcp_connect
+from lab.traffic import EchoServer, HttpServer, http_get, received, tcp_connect
 
 from .inspection import build
 
@@ -19,10 +19,7 @@ def echo(world, text):
     """What comes back of a text, sent in a session of its own."""
     with tcp_connect(world.a.namespace, world.b.address, 7) as client:
         client.sendall(text)
-        try:
-            return client.recv(100)
-        except ConnectionResetError:
-            return b"reset"
+        return received(client)
 
 
 def passes(world, text):
