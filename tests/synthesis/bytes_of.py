@@ -2,8 +2,9 @@
 
 import itertools
 
-from rule_text import Content, DataAt, Expression, Size, Skip
 import pattern
+from rule_text import Content, DataAt, Expression, Size
+from skip import Skip
 
 
 def is_sought(check):
@@ -60,6 +61,11 @@ def holds(checks, data, previous=0):
     if check.negated:
         return next(places(check, data, previous), None) is None and holds(rest, data, previous)
     return any(holds(rest, data, end) for end in places(check, data, previous))
+
+
+def is_right(buffer, data):
+    """`data` is what all checks of the buffer ask for."""
+    return holds(buffer.checks, b"." + data if buffer.dotprefix else data)
 
 
 class Layout:
@@ -137,9 +143,16 @@ def make(buffer, filler=b"x", begin=b"", valid=lambda data: True):
     """Bytes for which the buffer's checks hold. `begin`: what has to stand first unless a content does."""
     for data in attempts(buffer, filler, begin):
         for short in ((data[1:], data) if buffer.dotprefix and data[:1] == b"." else (data,)):
-            if valid(short) and holds(buffer.checks, b"." + short if buffer.dotprefix else short):
+            if valid(short) and is_right(buffer, short):
                 return short
     raise Skip("its contents could not be laid out")
+
+
+def another(byte):
+    """A digit for a digit, a letter for a letter, whatever its case."""
+    if byte.isdigit():
+        return b"7" if byte != b"7" else b"3"
+    return b"k" if byte.lower() != b"k" else b"v"
 
 
 def alterations(buffer, data):
@@ -153,8 +166,7 @@ def alterations(buffer, data):
             old = pattern[i:i + 1]
             if at < 0 or not old.isalnum():
                 continue
-            new = b"7" if old.isdigit() and old != b"7" else b"3" if old.isdigit() else b"k" if old != b"k" and old != b"K" else b"v"
-            altered = data[:at + i] + new + data[at + i + 1:]
-            if not holds(buffer.checks, b"." + altered if buffer.dotprefix else altered):
+            altered = data[:at + i] + another(old) + data[at + i + 1:]
+            if not is_right(buffer, altered):
                 yield altered
                 break

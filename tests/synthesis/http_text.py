@@ -2,7 +2,8 @@
 
 import gzip
 
-from rule_text import Buffer, Content, Size, Skip
+from rule_text import Buffer, Content, Size
+from skip import Skip
 import bytes_of
 
 # Buffers that are the value of one field.
@@ -149,11 +150,7 @@ class Exchange:
 
     def is_what_is_asked(self, rule):
         seen = self.buffers()
-        for name, buffer in rule.buffers.items():
-            data = seen.get(name)
-            if data is None or not bytes_of.holds(buffer.checks, b"." + data if buffer.dotprefix else data):
-                return False
-        return True
+        return all(name in seen and bytes_of.is_right(buffer, seen[name]) for name, buffer in rule.buffers.items())
 
 
 def lines(fields):

@@ -8,7 +8,7 @@ with warnings.catch_warnings():
     import sre_constants as sre
     import sre_parse
 
-from rule_text import Skip
+from skip import Skip
 
 FLAGS = {"i": re.IGNORECASE, "s": re.DOTALL, "m": re.MULTILINE, "x": re.VERBOSE}
 OF_CATEGORY = {sre.CATEGORY_DIGIT: b"4", sre.CATEGORY_NOT_DIGIT: b"q", sre.CATEGORY_SPACE: b" ",

@@ -3,11 +3,10 @@
 import dataclasses
 import re
 
+import pattern
+from skip import Skip
+
 HEADER = re.compile(r"^(\w+)\s+(\S+)\s+(\[.*?\]|\S+)\s+(\[.*?\]|\S+)\s+(->|<>|=>)\s+(\[.*?\]|\S+)\s+(\[.*?\]|\S+)\s+\((.*)\)\s*$")
-
-
-class Skip(Exception):
-    """Why no session is made for a rule."""
 
 
 @dataclasses.dataclass
@@ -142,9 +141,6 @@ ALIASES = {"file_data": "file.data", "dns_query": "dns.query", "pkt_data": "payl
 SILENT = {"msg", "metadata", "reference", "classtype", "sid", "rev", "gid", "priority", "fast_pattern", "target",
           "rawbytes", "prefilter", "noalert"}
 TO_CLIENT = {"http.stat_code", "http.stat_msg", "http.response_body", "http.server", "http.location"}
-
-
-import pattern  # noqa: E402  it raises Skip
 
 
 class Reader:

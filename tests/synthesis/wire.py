@@ -2,7 +2,7 @@
 
 import struct
 
-LINK_RAW_ETHERNET = 1
+LINK_ETHERNET = 1
 MOST_BYTES = 1400
 SYN, ACK, PSH, FIN = 0x02, 0x10, 0x08, 0x01
 
@@ -24,7 +24,7 @@ class Capture:
 
     def __init__(self, path):
         self.file = open(path, "wb")
-        self.file.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, LINK_RAW_ETHERNET))
+        self.file.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, LINK_ETHERNET))
         self.at = 1_700_000_000_000
 
     def packet(self, source, destination, protocol, transport):

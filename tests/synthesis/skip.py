@@ -1,0 +1,2 @@
+class Skip(Exception):
+    """Why no session is made for a rule."""
