@@ -127,6 +127,8 @@ class Namespace:
         self.short_name = name
         self.name = f"{lab.prefix}-{name}"
         run("ip", "netns", "add", self.name)
+        # Until duplicate address detection is through with a link-local address, for two seconds, the kernel asks for no neighbour.
+        self.sysctl("net.ipv6.conf.default.accept_dad", 0)
         self.ip("link set lo up")
 
     def ip(self, *commands, check=True):

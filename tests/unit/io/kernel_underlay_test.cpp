@@ -44,14 +44,18 @@ class KernelUnderlay : public testing::Test {
     underlay_ = std::move(*made);
   }
 
-  /// Lets events come in until the answer pleases, for at most ten seconds.
+  /// Lets events and time come in until the answer pleases, for at most ten seconds.
   template <typename Predicate>
   bool until(const net::IpAddress& remote, Predicate pleases) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     while (std::chrono::steady_clock::now() < end) {
       if (pleases(underlay_->resolve(remote.is_v4() ? net::IpAddress(kHub) : kHub6, remote))) return true;
       pollfd wait{underlay_->fds().at(0), POLLIN, 0};
-      if (poll(&wait, 1, 100) == 1) underlay_->process();
+      if (poll(&wait, 1, 100) == 1) {
+        underlay_->process();
+      } else {
+        underlay_->tick(now_ += dataplane::kNanosPerSecond);
+      }
     }
     return false;
   }
@@ -61,6 +65,7 @@ class KernelUnderlay : public testing::Test {
 
   std::unique_ptr<test::PeerNamespace> peer_;
   std::unique_ptr<Underlay> underlay_;
+  dataplane::NanoTime now_ = dataplane::kNanosPerSecond;
 };
 
 TEST_F(KernelUnderlay, ResolvesAPeerOnTheLink) {
@@ -110,9 +115,8 @@ TEST_F(KernelUnderlay, AsksAgainForWhoDidNotAnswer) {
       test::run("for i in $(seq 50); do ip neigh show 198.18.0.99 | grep -q FAILED && exit 0; sleep 0.1; "
                 "done; exit 1"));
   ASSERT_TRUE(peer_->run("ip addr add 198.18.0.99/24 dev wio1"));
-  dataplane::NanoTime now = dataplane::kNanosPerSecond;
-  underlay_->tick(now);
-  underlay_->tick(now += 2 * dataplane::kNanosPerSecond);
+  underlay_->tick(now_);
+  underlay_->tick(now_ += 2 * dataplane::kNanosPerSecond);
   EXPECT_TRUE(until(kNobody, resolved));
 }
 
@@ -120,8 +124,8 @@ TEST_F(KernelUnderlay, AStaleNeighbourIsUsedAndChecked) {
   ASSERT_TRUE(until(kPeer, resolved));
   ASSERT_TRUE(test::run("ip neigh change 198.18.0.2 lladdr 02:00:00:00:00:22 dev wio0 nud stale"));
   ASSERT_TRUE(until(kPeer, resolved));
-  underlay_->tick(dataplane::kNanosPerSecond);
-  underlay_->tick(20 * dataplane::kNanosPerSecond);
+  underlay_->tick(now_);
+  underlay_->tick(now_ += 20 * dataplane::kNanosPerSecond);
   EXPECT_EQ(test::output_of("ip neigh show 198.18.0.2").find("STALE"), std::string::npos)
       << "the kernel was not asked";
   EXPECT_TRUE(resolved(underlay_->resolve(kHub, kPeer)));

@@ -21,6 +21,12 @@
 namespace weir::test {
 namespace {
 
+/// What each namespace begins with. No duplicate address detection: until that is through with a link-local
+/// address, for two seconds or more, the kernel asks for no neighbour, and gives up after three questions not
+/// asked.
+constexpr const char* kFirst =
+    "sh -c 'echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad && ip link set lo up'";
+
 int open_packet_socket(const std::string& interface) {
   const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
   if (fd < 0) return -1;
@@ -76,7 +82,7 @@ bool can_make_namespaces(std::string& why) {
   return true;
 }
 
-bool enter_new_namespace() { return unshare(CLONE_NEWNET) == 0 && run("ip link set lo up"); }
+bool enter_new_namespace() { return unshare(CLONE_NEWNET) == 0 && run(kFirst); }
 
 PeerNamespace::PeerNamespace() {
   int ready[2];
@@ -94,7 +100,7 @@ PeerNamespace::PeerNamespace() {
   const bool answered = read(ready[0], &answer, 1) == 1;
   close(ready[0]);
   pid_ = child;
-  open_ = answered && answer == 'y' && run("ip link set lo up");
+  open_ = answered && answer == 'y' && run(kFirst);
 }
 
 PeerNamespace::~PeerNamespace() {
