@@ -63,10 +63,10 @@ SessionIndex insert(WorkerContext& ctx, const PacketMeta& meta, const FirstDecis
                       : ctx.sessions->insert(meta.key6, mirrored(meta.key6, to_slot), ctx.now);
 }
 
-/// Why there is no session though its first packet is allowed: no room, or the answers belong to another one
-/// (or to itself), since both are translated to the same ends.
-DropReason why_not_inserted(const WorkerContext& ctx, const PacketMeta& meta, const FirstDecision& decision,
-                            const Tuple& leaves) {
+/// Its answers belong to another session (or are packets of its own), since both are translated to the same
+/// ends.
+bool are_answers_taken(const WorkerContext& ctx, const PacketMeta& meta, const FirstDecision& decision,
+                       const Tuple& leaves) {
   const auto to_slot = static_cast<uint16_t>(decision.to_domain.index());
   const auto is_taken = [&](const auto& own, const auto& answers) {
     return std::memcmp(&own, &answers, sizeof own) == 0 || ctx.sessions->find(answers, hash_of(answers));
@@ -74,12 +74,10 @@ DropReason why_not_inserted(const WorkerContext& ctx, const PacketMeta& meta, co
   const Tuple back = leaves.reversed();
   if (leaves.dst.family != meta.family) {  // by NAT64
     const Key4 answers = key4_of(back, to_slot);
-    return ctx.sessions->find(answers, hash_of(answers)) ? DropReason::nat_conflict
-                                                         : DropReason::session_table_full;
+    return bool(ctx.sessions->find(answers, hash_of(answers)));
   }
-  const bool conflict = meta.is_v4() ? is_taken(meta.key4, key4_of(back, to_slot))
-                                     : is_taken(meta.key6, key6_of(back, to_slot));
-  return conflict ? DropReason::nat_conflict : DropReason::session_table_full;
+  return meta.is_v4() ? is_taken(meta.key4, key4_of(back, to_slot))
+                      : is_taken(meta.key6, key6_of(back, to_slot));
 }
 
 }  // namespace
@@ -163,14 +161,21 @@ Next create_session(WorkerContext& ctx, rte_mbuf* mbuf) {
     if (admitted && ctx.budgets != nullptr) ctx.budgets->end_half_open(origin, untracked);
     return Next::drop(reason);
   };
+  // Nothing gives way to one who is over his budget, or is refused all the same.
   if (half_open) {
-    const DropReason reason = admit_half_open(ctx, origin, untracked);
-    if (reason != DropReason::none) return refuse(reason);
+    if (!admit_half_open(ctx, origin, untracked)) return refuse(DropReason::half_open_limit);
     admitted = true;
   }
-  if (ctx.sessions->size() == ctx.sessions->capacity()) give_way(ctx, false);
+  if (!has_room(ctx, half_open)) [[unlikely]] {
+    if (are_answers_taken(ctx, meta, decision, leaves)) return refuse(DropReason::nat_conflict);
+    if (const DropReason reason = make_room(ctx, half_open); reason != DropReason::none)
+      return refuse(reason);
+  }
   const SessionIndex index = insert(ctx, meta, decision, leaves);
-  if (index == kNoSession) return refuse(why_not_inserted(ctx, meta, decision, leaves));
+  if (index == kNoSession) [[unlikely]] {
+    const bool taken = are_answers_taken(ctx, meta, decision, leaves);
+    return refuse(taken ? DropReason::nat_conflict : DropReason::session_table_full);  // its bucket is full
+  }
   if (decision.is_translated()) {
     ctx.sessions->translation(index).source_binding = source;
     ctx.sessions->translation(index).destination_binding = sent_to;

@@ -30,17 +30,12 @@ SessionBudgets::Origin origin_of(const WorkerContext& ctx, SessionIndex index) {
           ctx.sessions->tuple(index).src};
 }
 
-DropReason admit_half_open(WorkerContext& ctx, const SessionBudgets::Origin& origin, bool& untracked) {
-  // The budgets first: nobody gives way to one who is over his own.
-  if (ctx.budgets != nullptr) {
-    const SessionBudgets::Admission admission = ctx.budgets->begin_half_open(origin, ctx.now);
-    if (admission.untracked) ctx.counters.hosts_untracked.add();
-    if (!admission) return DropReason::half_open_limit;
-    untracked = admission.untracked;
-  }
-  if (ctx.half_open < ctx.half_open_limit || give_way(ctx, true)) return DropReason::none;
-  if (ctx.budgets != nullptr) ctx.budgets->end_half_open(origin, untracked);
-  return DropReason::half_open_limit;
+bool admit_half_open(WorkerContext& ctx, const SessionBudgets::Origin& origin, bool& untracked) {
+  if (ctx.budgets == nullptr) return true;
+  const SessionBudgets::Admission admission = ctx.budgets->begin_half_open(origin, ctx.now);
+  if (admission.untracked) ctx.counters.hosts_untracked.add();
+  untracked = admission.untracked;
+  return bool(admission);
 }
 
 void begin_half_open(WorkerContext& ctx, SessionIndex index, bool untracked) {
@@ -67,12 +62,13 @@ bool move_half_open(WorkerContext& ctx, SessionIndex index, AttachmentId ingress
   ctx.sessions->cold(index).ingress = ingress;
   if (!half_open) return true;
   bool untracked = false;
-  if (admit_half_open(ctx, origin_of(ctx, index), untracked) != DropReason::none) return false;
+  if (!admit_half_open(ctx, origin_of(ctx, index), untracked)) return false;
   begin_half_open(ctx, index, untracked);
   return true;
 }
 
-bool give_way(WorkerContext& ctx, bool half_open_only) {
+/// False: nothing gives way.
+static bool give_way(WorkerContext& ctx, bool half_open_only) {
   if (ctx.when_full == WhenFull::refuse) return false;
   SessionIndex found = ctx.sessions->oldest_half_open();
   if (found == kNoSession && !half_open_only) found = find_over(ctx);
@@ -80,6 +76,14 @@ bool give_way(WorkerContext& ctx, bool half_open_only) {
   end_session(ctx, found, inspection::FlowEnd::given_way);
   ctx.counters.sessions_given_way.add();
   return true;
+}
+
+DropReason make_room(WorkerContext& ctx, bool half_open) {
+  if (half_open && ctx.half_open >= ctx.half_open_limit && !give_way(ctx, true))
+    return DropReason::half_open_limit;
+  if (ctx.sessions->size() == ctx.sessions->capacity() && !give_way(ctx, false))
+    return DropReason::session_table_full;
+  return DropReason::none;
 }
 
 }  // namespace weir::dataplane

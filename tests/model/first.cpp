@@ -102,21 +102,10 @@ std::string Model::judge_first(Arrival& a) {
   s->ends[1] = s->leaves.reversed();
   if (s->sent_to != nullptr) ++s->sent_to->sessions;
   const bool half_open = s->tcp && is_half_open(s->tcp->state);
-  if (Wrong wrong = admit(a, half_open); !wrong.empty() || a.no_room) {
+  if (Wrong wrong = admit(a, *s, half_open); !wrong.empty() || a.no_room) {
     release(s->source);
     release(s->sent_to);
     return wrong;
-  }
-  // Another session may have the ends by which its answers would come, of translations of both or of other
-  // rules.
-  const auto [begin, behind] = by_ends_.equal_range({s->domain[1], s->ends[1]});
-  const bool taken =
-      std::any_of(begin, behind, [&](const auto& entry) { return entry.second.first->worker == worker; }) ||
-      (s->domain[1] == s->domain[0] && s->ends[1] == s->ends[0]);
-  if (taken) {
-    release(s->source);
-    release(s->sent_to);
-    return expect_refused(a, {"nat_conflict"});
   }
   s->counted_half_open = half_open;
   enter(s);
@@ -214,9 +203,18 @@ void Model::count_hits(const Way& way) {
   for (const size_t watching : way.watched) ++hits_[watching];
 }
 
-/// Limits: half-open sessions first, by budgets, since nobody gives way to one who is over his own; then the
-/// table. Sets a.no_room if the session is rightly refused.
-std::string Model::admit(Arrival& a, bool half_open) {
+/// Another session has the ends by which its answers would come, of translations of both or of other rules;
+/// or it has itself.
+bool Model::are_answers_taken(const Session& s) const {
+  const auto [begin, behind] = by_ends_.equal_range({s.domain[1], s.ends[1]});
+  return (s.domain[1] == s.domain[0] && s.ends[1] == s.ends[0]) ||
+         std::any_of(begin, behind,
+                     [&](const auto& entry) { return entry.second.first->worker == s.worker; });
+}
+
+/// Nothing gives way to one who is over his budget of half-open sessions, or whose answers are another's;
+/// then half-open sessions, then the table. Sets a.no_room if the session is rightly refused.
+std::string Model::admit(Arrival& a, const Session& s, bool half_open) {
   const int worker = a.worker();
   const auto some_may_give_way = [&](bool half_open_only) {
     return net_.gives_way && std::any_of(sessions_.begin(), sessions_.end(), [&](const SessionPtr& s) {
@@ -229,6 +227,7 @@ std::string Model::admit(Arrival& a, bool half_open) {
   };
   if (half_open && !has_half_open_left(net_.domain_of(a.ingress), a.ends.src, a.ingress))
     return refuse("half_open_limit");
+  if (are_answers_taken(s)) return refuse("nat_conflict");
   if (half_open && half_open_of(worker) >= net_.half_open) {
     if (!some_may_give_way(true)) return refuse("half_open_limit");
     if (Wrong wrong = make_room(a, true); !wrong.empty()) return wrong;

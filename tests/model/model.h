@@ -188,7 +188,8 @@ class Model {
   Wrong judge_first(Arrival& a);
   bool pays(const Arrival& a);
   bool has_half_open_left(Domain domain, const Address& host, Attachment ingress) const;
-  Wrong admit(Arrival& a, bool half_open);
+  bool are_answers_taken(const Session& s) const;
+  Wrong admit(Arrival& a, const Session& s, bool half_open);
   Wrong make_room(Arrival& a, bool half_open_only);
   std::optional<Address> server_taken(const Arrival& a, const FirstQuery& query, Wrong& wrong) const;
   bool may_explain(const Arrival& a, const Decision& d) const;

@@ -70,6 +70,29 @@ TEST(NatSessions, TheResponderMayAskByTheIdentifierThatItIsAskedBy) {
   expect_sent(got, kA, frame(kA.host_mac, kA.hub_mac, kB.host4, kA.host4, echo(77, 9), 63));
 }
 
+/// Blue's host answers red's as if it began: to the address that red's has itself. That is refused however
+/// much room there is.
+TEST(NatSessions, NothingGivesWayToOneWhoseAnswersAreAnothers) {
+  struct {
+    const char* name;
+    HubOptions options;
+  } const rows[] = {{"there is room", {}},
+                    {"the table is full", {.sessions = 2}},
+                    {"as many are half open as may", {.half_open = 1}},
+                    {"nothing may give way", {.sessions = 2, .when_full = WhenFull::refuse}}};
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    TestHub hub(behind_a_pool().build(), row.options);
+    ASSERT_EQ(hub.pass_through(from_red(udp(1000, 80))).size(), 1u);
+    ASSERT_EQ(hub.pass_through(from_red(tcp(kSyn, 100, 0, "", 1000, 80))).size(), 1u);
+    hub.moved();
+    const Bytes inside =
+        frame(kB.hub_mac, kB.host_mac, kB.host4, kA.host4, tcp(kSyn, 1, 0, "", 80, 1000), 64);
+    EXPECT_TRUE(hub.pass_through(tunnelled(kB, inside)).empty());
+    EXPECT_EQ(hub.moved(), dropped(DropReason::nat_conflict));
+  }
+}
+
 TEST(NatSessions, AHostThatAsksForItselfIsRefusedByName) {
   SnapshotBuilder b = network_without_rules();
   b.rule({.id = "all", .action = PolicyAction::allow});
