@@ -152,7 +152,10 @@ std::optional<Address> Model::server_taken(const Arrival& a, const FirstQuery& q
     asked.server = server;
     const Decision d = decide(net_, asked);
     if (may_explain(a, d)) return server;
-    if (d.refused.empty() && !allowed) allowed = server;  // and then refused for want of something
+    const bool got_on = d.refused.empty() && std::any_of(d.there.begin(), d.there.end(), [&](const Way& w) {
+                          return w.refused.empty() && knows(w.hop, d.leaves.dst);
+                        });
+    if (got_on && !allowed) allowed = server;  // and then refused for want of something
   }
   return allowed.value_or(servers->front());
 }
