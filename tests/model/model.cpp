@@ -126,7 +126,7 @@ std::string Model::redecide(Arrival& a, const SessionPtr& session, Side side, bo
     for (const Address& server : *servers) {
       const Decision other = decide(net_, {s.ingress, s.ends[0], s.icmp_type, s.sent_to, server});
       if (!other.refused.empty()) reasons.push_back(other.refused);
-      for (const Way& way : other.there) reasons.push_back(way.refused);
+      for (const Way& way : other.there) reasons.push_back(as_told(way.refused));
     }
     if (was_refused(a, {"nat_changed"}) || a.sent != nullptr || was_refused(a, reasons))
       return cut(a, session, reasons);
