@@ -23,6 +23,11 @@ bool read_source(const Sent& sent, Address& address, uint16_t& port) {
   return true;
 }
 
+/// The pool's address that a source is, or has inside.
+Address of_pool(const Pool& pool, const Address& source) {
+  return pool.prefix64 && source.v6 ? extracted(*pool.prefix64, source).value_or(source) : source;
+}
+
 /// TCP, UDP and identifiers of ICMP are counted each for themselves.
 int kind_of(uint8_t protocol) {
   switch (protocol) {
@@ -160,8 +165,9 @@ std::string Model::take_source(Arrival& a, const Decision& d, Session& s) {
     if (a.sent != nullptr && a.has_header()) {
       if (!a.sent->read.wrong.empty()) return a.sent->read.wrong;
       if (!read_source(*a.sent, b->outside, b->outside_port)) return "what left has no port";
+      b->outside = of_pool(pool, b->outside);
     } else if (a.sent == nullptr && !a.refused->reason.starts_with("punt") &&
-               !a.refused->reason.starts_with("inspect_")) {
+               !a.refused->reason.starts_with("inspect_") && a.refused->reason != "nat64_untranslatable") {
       // It is given back at once if there is no room for the session.
       b->outside = pool.first;
       s.source = bindings_.emplace_back(std::move(b)).get();
@@ -171,7 +177,7 @@ std::string Model::take_source(Arrival& a, const Decision& d, Session& s) {
     } else {
       for (const Listed& l : looks_.sessions()) {
         if (l.worker != worker || l.from != d.from || l.ends != a.ends) continue;
-        b->outside = l.leaves.src;
+        b->outside = of_pool(pool, l.leaves.src);
         b->outside_port = l.leaves.src_port;
       }
     }
@@ -179,7 +185,9 @@ std::string Model::take_source(Arrival& a, const Decision& d, Session& s) {
     s.source = bindings_.emplace_back(std::move(b)).get();
   }
   ++s.source->sessions;
-  s.leaves.src = s.source->outside;
+  // Another host behind NAT64 sees it as what it would send to itself.
+  const bool embeds = pool.prefix64 && s.leaves.dst.v6;
+  s.leaves.src = embeds ? embedded(*pool.prefix64, s.source->outside) : s.source->outside;
   s.leaves.src_port = s.source->outside_port;
   if (p.is_icmp()) s.leaves.dst_port = s.leaves.src_port;
   return {};

@@ -38,7 +38,7 @@ std::vector<Hop> usable(const Network& net, const Route& route) {
 
 // --- translation ---
 
-enum class Kind { itself, fixed, published, pool, closed, unmapped };
+enum class Kind { itself, fixed, published, pool, closed, unmapped, nat64 };
 /// What a destination stands for.
 struct Meaning {
   Kind kind = Kind::itself;
@@ -47,6 +47,33 @@ struct Meaning {
   uint16_t port = 0;
   std::optional<Domain> domain;
 };
+
+/// RFC 1918, RFC 6598, RFC 4193.
+bool is_private(const Address& a) {
+  static const std::vector<Prefix> all = {{v4(10, 0, 0, 0), 8},
+                                          {v4(172, 16, 0, 0), 12},
+                                          {v4(192, 168, 0, 0), 16},
+                                          {v4(100, 64, 0, 0), 10},
+                                          {v6(0xfcULL << 56, 0), 7}};
+  return covers(all, a);
+}
+bool is_for(const Pool& pool, const Address& destination) {
+  return pool.destinations.empty() ? !is_private(destination) : covers(pool.destinations, destination);
+}
+bool may_send_by_nat64(const Pool& pool, const Address& source) {
+  return pool.sources.empty() || covers(pool.sources, source);
+}
+
+/// To an address of the prefix of NAT64: somebody of IPv4, or another host behind the pool.
+Meaning nat64_meaning(const Network& net, size_t i, const Ends& ends) {
+  const Pool& pool = net.pools[i];
+  const Meaning unmapped{Kind::unmapped, i, ends.dst, ends.dst_port, {}};
+  const auto inside = extracted(*pool.prefix64, ends.dst);
+  if (!inside || !may_send_by_nat64(pool, ends.src)) return unmapped;
+  if (pool.has(*inside)) return {Kind::pool, i, *inside, ends.dst_port, {}};
+  if (never_routed(*inside) || !is_for(pool, *inside)) return unmapped;
+  return {Kind::nat64, i, *inside, ends.dst_port, pool.to};
+}
 
 Meaning meaning_of(const Network& net, Domain seen_in, const Ends& ends) {
   for (size_t i = 0; i < net.published.size(); ++i) {
@@ -64,7 +91,9 @@ Meaning meaning_of(const Network& net, Domain seen_in, const Ends& ends) {
   }
   for (size_t i = 0; i < net.pools.size(); ++i) {
     const Pool& pool = net.pools[i];
-    if ((pool.to == seen_in || in(pool.from, seen_in)) && pool.has(ends.dst))
+    if (pool.prefix64 && in(pool.from, seen_in) && pool.prefix64->contains(ends.dst))
+      return nat64_meaning(net, i, ends);
+    if ((pool.to == seen_in || (in(pool.from, seen_in) && !pool.prefix64)) && pool.has(ends.dst))
       return {Kind::pool, i, ends.dst, ends.dst_port, {}};
   }
   for (const Published& p : net.published) {
@@ -74,26 +103,14 @@ Meaning meaning_of(const Network& net, Domain seen_in, const Ends& ends) {
   return {Kind::itself, 0, ends.dst, ends.dst_port, {}};
 }
 
-/// RFC 1918, RFC 6598, RFC 4193.
-bool is_private(const Address& a) {
-  static const std::vector<Prefix> all = {{v4(10, 0, 0, 0), 8},
-                                          {v4(172, 16, 0, 0), 12},
-                                          {v4(192, 168, 0, 0), 16},
-                                          {v4(100, 64, 0, 0), 10},
-                                          {v6(0xfcULL << 56, 0), 7}};
-  return covers(all, a);
-}
-
 /// May this source use the pool? What is static where the pool would be used has no need of it.
 bool may_use(const Network& net, const Pool& pool, Domain from, const Address& source) {
   if (!in(pool.from, from)) return false;
+  if (pool.prefix64) return may_send_by_nat64(pool, source);
   for (const StaticNat& f : net.fixed) {
     if (in(pool.from, f.domain) && in(f.seen_by, pool.to) && f.inside.contains(source)) return false;
   }
   return pool.sources.empty() ? is_private(source) : covers(pool.sources, source);
-}
-bool is_for(const Pool& pool, const Address& destination) {
-  return pool.destinations.empty() ? !is_private(destination) : covers(pool.destinations, destination);
 }
 
 /// What becomes of the source; sets the decision's fields.
@@ -104,6 +121,9 @@ void translate_source(const Network& net, const Ends& ends, const Meaning& meant
     d.source = Source::pool;
     d.pool = i;
   };
+  // To whom NAT64 leads, all are seen as the pool.
+  if (meant.kind == Kind::nat64 || (meant.kind == Kind::pool && net.pools[meant.index].prefix64))
+    return use_pool(meant.index);
   // To somebody behind the same pool.
   if (meant.kind == Kind::pool && net.pools[meant.index].to != d.from) {
     if (may_use(net, net.pools[meant.index], d.from, ends.src)) use_pool(meant.index);
@@ -122,7 +142,7 @@ void translate_source(const Network& net, const Ends& ends, const Meaning& meant
   }
   for (size_t i = 0; i < net.pools.size(); ++i) {
     const Pool& pool = net.pools[i];
-    if (!may_use(net, pool, d.from, ends.src)) continue;
+    if (pool.prefix64 || !may_use(net, pool, d.from, ends.src)) continue;
     if (hairpin) {  // as it would be seen from where the destination is seen, too
       const auto& seen_by =
           meant.kind == Kind::published ? net.published[meant.index].seen_by : net.fixed[meant.index].seen_by;
@@ -228,9 +248,10 @@ std::optional<std::vector<Address>> servers_for(const Network& net, Domain domai
   return out;
 }
 
-std::optional<size_t> pool_meant(const Network& net, Domain domain, const Ends& ends) {
+std::optional<PoolMeant> pool_meant(const Network& net, Domain domain, const Ends& ends) {
   const Meaning meant = meaning_of(net, domain, ends);
-  return meant.kind == Kind::pool ? std::optional(meant.index) : std::nullopt;
+  if (meant.kind != Kind::pool) return {};
+  return PoolMeant{meant.index, meant.address};
 }
 
 bool is_published(const Network& net, Domain seen_in, const Address& address, uint16_t port,
@@ -275,10 +296,10 @@ Decision decide(const Network& net, const FirstQuery& q) {
     meant.address = its_own ? *q.server : servers->front();
   }
   if (meant.kind == Kind::pool) {
-    // Only to whom the rules, as they are now, would give that port.
+    // Only to whom the rules, as they are now, would give that port. By NAT64 sessions begin from within.
     const Pool& pool = net.pools[meant.index];
     if (q.sent_to == nullptr || !may_use(net, pool, q.sent_to->host, q.sent_to->inside) ||
-        !fits(pool, *q.sent_to))
+        !fits(pool, *q.sent_to) || q.sent_to->inside.v6 != ends.dst.v6)
       return refused("nat_closed");
     meant.address = q.sent_to->inside;
     meant.port = q.sent_to->inside_port;
@@ -288,6 +309,7 @@ Decision decide(const Network& net, const FirstQuery& q) {
   d.leaves = ends;
   d.leaves.dst = meant.address;
   d.leaves.dst_port = meant.port;
+  if (meant.kind == Kind::nat64 && ends.protocol == kIcmpv6) d.leaves.protocol = kIcmp;
   if (ends.protocol == kIcmp || ends.protocol == kIcmpv6) d.leaves.src_port = meant.port;  // the identifier
 
   const Route* route =

@@ -76,8 +76,13 @@ std::vector<Hop> reverse_hops(const Network& net, Domain domain, const Address& 
 /// Those of several servers that a session to there may get; nothing: it is no service of several.
 std::optional<std::vector<Address>> servers_for(const Network& net, Domain domain, const Ends& ends);
 
-/// The pool that a destination is an address of, as seen in `domain`.
-std::optional<size_t> pool_meant(const Network& net, Domain domain, const Ends& ends);
+/// The pool that a destination is an address of, as seen in `domain`, and that address; of NAT64 it may lie
+/// inside the destination.
+struct PoolMeant {
+  size_t pool = 0;
+  Address address;
+};
+std::optional<PoolMeant> pool_meant(const Network& net, Domain domain, const Ends& ends);
 bool is_published(const Network& net, Domain seen_in, const Address& address, uint16_t port,
                   uint8_t protocol);
 

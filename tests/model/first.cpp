@@ -22,8 +22,9 @@ std::string Model::judge_first(Arrival& a) {
   const int worker = a.worker();
   const Domain from = net_.domain_of(a.ingress);
   Binding* sent_to = nullptr;
-  if (const auto pool = pool_meant(net_, from, a.ends))
-    sent_to = find_binding(net_.pools[*pool].to, a.ends.dst, a.ends.dst_port, a.ends.protocol, worker);
+  if (const auto meant = pool_meant(net_, from, a.ends))
+    sent_to =
+        find_binding(net_.pools[meant->pool].to, meant->address, a.ends.dst_port, a.ends.protocol, worker);
   FirstQuery query{a.ingress, a.ends, p.type, sent_to};
   Wrong wrong_server;
   query.server = server_taken(a, query, wrong_server);

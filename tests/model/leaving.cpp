@@ -78,6 +78,7 @@ std::string Model::expect_answer(const Arrival& a) const {
 /// With other ends, where the session is translated, and one hop older.
 Packet Model::expected(const Arrival& a, const Session& s, Side side) const {
   const Ends to = s.leaving(side);
+  if (s.changes_family()) return expected_by_nat64(a, s, side);
   Packet out = a.packet;
   if (a.packet.is_icmp_error()) {
     // The quoted packet is as its sender sent it, and who reports it is seen as the end that he stands for.
@@ -93,8 +94,52 @@ Packet Model::expected(const Arrival& a, const Session& s, Side side) const {
   return out;
 }
 
+/// In the words of the other family. What a new header's flow label or identification is: zero, but for what
+/// may be cut on its way to IPv4, of which it is not said.
+Packet Model::expected_by_nat64(const Arrival& a, const Session& s, Side side) const {
+  const Ends to = s.leaving(side);
+  const bool six = a.packet.src.v6;  // as it came
+  const auto turned = [&](const Packet& p, const Ends& ends) {
+    Packet out;
+    ends_as(p, ends, out);
+    out.protocol = ends.protocol;
+    if (out.is_icmp()) out.type = echo_of_other_family(out.type, six).value_or(out.type);
+    out.tag = 0;
+    return out;
+  };
+  Packet out;
+  if (a.packet.is_icmp_error()) {
+    out = a.packet;
+    const Packet& quoted = a.packet.quoted[0];
+    out.quote_size = std::min(a.packet.quote_size, write(quoted).size()) - (six ? 40 : 20) + (six ? 20 : 40);
+    out.quoted = {turned(quoted, to.reversed())};
+    out.protocol = six ? kIcmp : kIcmpv6;
+    const bool unreachable = a.packet.type == (six ? 1 : 3);
+    out.type = six ? (unreachable ? 3 : 11) : (unreachable ? 1 : 3);
+    if (unreachable) out.code = six ? 3 : 0;  // no port, no host: RFC 7915
+    out.tag = 0;
+    out.src = to.src;
+    for (const Pool& pool : net_.pools) {
+      if (!six && pool.prefix64 && pool.prefix64->contains(to.src))
+        out.src = embedded(*pool.prefix64, a.packet.src);
+    }
+    out.dst = to.dst;
+  } else {
+    out = turned(a.packet, to);
+    if (six && a.sent->read.packet) out.tag = a.sent->read.packet->tag;
+    if (a.urgent_cleared) out.flags = static_cast<uint8_t>(out.flags & ~kUrg);
+  }
+  if (s.dscp) out.tos = static_cast<uint8_t>(*s.dscp << 2 | (out.tos & 3));
+  --out.ttl;
+  return out;
+}
+
 std::string Model::leaves_by(Arrival& a, Session& s, Side side, const std::vector<Hop>& hops) {
-  if (a.packet.ttl <= 1) return expect_refused(a, {"punt ttl_exceeded"});
+  const Packet& p = a.packet;
+  if (p.ttl <= 1) return expect_refused(a, {"punt ttl_exceeded"});
+  const bool counterpart =
+      !p.is_icmp() || p.is_icmp_error() || (a.piece == nullptr && echo_of_other_family(p.type, p.src.v6));
+  if (s.changes_family() && !counterpart) return expect_refused(a, {"nat64_untranslatable"});
   const std::string session = ", of " + describe(s);
   if (a.sent == nullptr) return "refused for " + a.refused->reason + ", and should have left" + session;
   const Address destination = s.leaving(side).dst;

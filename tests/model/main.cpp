@@ -24,9 +24,9 @@ int walk(WalkOptions options, uint64_t steps, uint64_t per_run) {
       std::printf("FAILED after %llu steps, seed %llu, %u workers, %s\n",
                   static_cast<unsigned long long>(done + run.steps_taken()),
                   static_cast<unsigned long long>(options.seed), options.workers, wrong.c_str());
-      std::printf("Once more: weir_session_model_test --seed %llu --workers %u --steps %llu --trace\n",
+      std::printf("Once more: weir_session_model_test --seed %llu --workers %u --steps %llu%s --trace\n",
                   static_cast<unsigned long long>(options.seed), options.workers,
-                  static_cast<unsigned long long>(run.steps_taken()));
+                  static_cast<unsigned long long>(run.steps_taken()), options.nat64 ? " --nat64" : "");
       return 1;
     }
     done += options.steps;
@@ -52,9 +52,10 @@ int twins(WalkOptions options, uint64_t packets, uint64_t per_run) {
                   static_cast<unsigned long long>(total.steps), static_cast<unsigned long long>(options.seed),
                   options.workers, wrong.c_str());
       std::printf(
-          "Once more: weir_session_model_test --twins --seed %llu --workers %u --steps %llu --run %llu\n",
+          "Once more: weir_session_model_test --twins --seed %llu --workers %u --steps %llu --run %llu%s\n",
           static_cast<unsigned long long>(options.seed), options.workers,
-          static_cast<unsigned long long>(per_run), static_cast<unsigned long long>(per_run));
+          static_cast<unsigned long long>(per_run), static_cast<unsigned long long>(per_run),
+          options.nat64 ? " --nat64" : "");
       return 1;
     }
     options.seed = seeds.next() >> 16;
@@ -79,6 +80,7 @@ int main(int argc, char** argv) {
   app.add_option("--workers", options.workers)->check(CLI::Range(1, 4));
   app.add_option("--steps", steps, "of all runs together");
   app.add_option("--run", per_run, "steps of one run, each with a network of its own");
+  app.add_flag("--nat64", options.nat64, "translation in every run, NAT64 with it");
   app.add_flag("--trace", options.trace, "print every step");
   bool both = false;
   app.add_flag("--twins", both, "domains that are not connected, and their twins that are");

@@ -299,9 +299,11 @@ std::string Model::judge_icmp(Arrival& a, Session& s, Side side, bool& over) {
   bool asks = true;
   std::vector<FirstQuery> queries;
   if (p.is_reply()) {
-    asks = p.type != reply_to(s.icmp_type, p.src.v6);
     unsigned query = 0;
     while (reply_to(static_cast<uint8_t>(query), p.src.v6) != p.type) ++query;
+    if (s.changes_family() && side == 1)  // an answer by IPv4 to one who asked by IPv6
+      query = echo_of_other_family(static_cast<uint8_t>(query), false).value_or(static_cast<uint8_t>(query));
+    asks = query != s.icmp_type;
     const Ends ends = side == 1 ? s.ends[0] : s.ends[1];
     if (side == 1) queries.push_back({s.ingress, ends, static_cast<uint8_t>(query), nullptr});
     for (const Hop& h : s.ways[0])  // any of these
@@ -314,8 +316,9 @@ std::string Model::judge_icmp(Arrival& a, Session& s, Side side, bool& over) {
   bool some_allowed = !asks;
   for (FirstQuery& q : queries) {
     if (!asks) break;
-    if (const auto pool = pool_meant(net_, net_.domain_of(q.ingress), q.ends)) {
-      q.sent_to = find_binding(net_.pools[*pool].to, q.ends.dst, q.ends.dst_port, q.ends.protocol, s.worker);
+    if (const auto meant = pool_meant(net_, net_.domain_of(q.ingress), q.ends)) {
+      q.sent_to = find_binding(net_.pools[meant->pool].to, meant->address, q.ends.dst_port, q.ends.protocol,
+                               s.worker);
       if (net_.workers > 1 && q.sent_to != nullptr) reasons.emplace_back("nat_conflict");
     }
     const Decision d = decide(net_, q);

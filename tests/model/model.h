@@ -115,6 +115,8 @@ class Model {
     uint64_t packets[2] = {};
     unsigned met[2] = {};  // the number of the translation rules when a packet of that side last found it
     unsigned settled = 0;  // the number of the configuration when it was last decided
+    /// By NAT64.
+    bool changes_family() const { return ends[0].src.v6 != leaves.src.v6; }
     /// As its packets of that side leave.
     Ends leaving(Side side) const { return side == 0 ? leaves : ends[0].reversed(); }
   };
@@ -212,6 +214,7 @@ class Model {
   bool was_refused(const Arrival& a, const std::vector<std::string>& reasons) const;
   Wrong expect_answer(const Arrival& a) const;
   Packet expected(const Arrival& a, const Session& s, Side side) const;
+  Packet expected_by_nat64(const Arrival& a, const Session& s, Side side) const;
   Wrong match_resets(const std::vector<SessionPtr>& over, const Outcome& outcome) const;
   // sessions.cpp
   SessionPtr find(const Arrival& a, Side& side, Wrong& wrong) const;

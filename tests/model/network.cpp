@@ -67,7 +67,8 @@ std::string rules_of(const Network& n) {
     out += "; pool of " + std::to_string(p.to) + " " + to_string(p.first) + "-" + to_string(p.last) +
            " ports " + std::to_string(p.low_port) + "-" + std::to_string(p.high_port) +
            (p.ports_per_host != 0 ? ", " + std::to_string(p.ports_per_host) + " for each host" : "") +
-           numbers("from ", p.from) + " sources" + words(p.sources) + " destinations" + words(p.destinations);
+           (p.prefix64 ? " for " + to_string(*p.prefix64) : "") + numbers("from ", p.from) + " sources" +
+           words(p.sources) + " destinations" + words(p.destinations);
   }
   return out;
 }

@@ -107,6 +107,8 @@ struct Pool {
   Address first, last;
   uint16_t low_port = 1'024, high_port = 65'535;
   unsigned ports_per_host = 0;  // not 0: each of `sources` has so many for itself
+  /// NAT64: of IPv6 is who may use it (no `sources`: all), for what is sent to an address of this prefix.
+  std::optional<Prefix> prefix64 = {};
   bool has(const Address& a) const { return a.v6 == first.v6 && first <= a && a <= last; }
 };
 

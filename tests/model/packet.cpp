@@ -102,6 +102,41 @@ std::optional<Address> moved_neutrally(const Address& a, const Prefix& from, con
 }
 
 namespace {
+/// Octets of an IPv6 address in which the IPv4 address lies: behind the prefix, but never the ninth.
+std::vector<unsigned> octets_inside(unsigned length) {
+  std::vector<unsigned> out;
+  for (unsigned at = length / 8; out.size() < 4; ++at)
+    if (at != 8 || length == 96) out.push_back(at);
+  return out;
+}
+}  // namespace
+
+Address embedded(const Prefix& prefix, const Address& inside) {
+  Address out = prefix.address;
+  unsigned shift = 32;
+  for (const unsigned at : octets_inside(prefix.length)) {
+    shift -= 8;
+    const uint64_t octet = inside.lo >> shift & 0xff;
+    (at < 8 ? out.hi : out.lo) |= octet << (7 - at % 8) * 8;
+  }
+  return out;
+}
+
+std::optional<Address> extracted(const Prefix& prefix, const Address& a) {
+  if (prefix.length != 96 && a.lo >> 56 != 0) return {};
+  Address out;
+  for (const unsigned at : octets_inside(prefix.length))
+    out.lo = out.lo << 8 | ((at < 8 ? a.hi : a.lo) >> (7 - at % 8) * 8 & 0xff);
+  return out;
+}
+
+std::optional<uint8_t> echo_of_other_family(uint8_t type, bool six) {
+  if (six && (type == 128 || type == 129)) return type == 128 ? 8 : 0;
+  if (!six && (type == 8 || type == 0)) return type == 8 ? 128 : 129;
+  return {};
+}
+
+namespace {
 bool is_query_type(uint8_t type, bool six) {
   return six ? type == 128 || type == 139 : type == 8 || type == 13 || type == 15 || type == 17;
 }

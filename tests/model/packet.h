@@ -35,6 +35,11 @@ Address moved(const Address& a, const Prefix& from, const Prefix& to);
 /// The same such that no checksum changes (RFC 6296), of /64 at most. Nothing: there is none.
 std::optional<Address> moved_neutrally(const Address& a, const Prefix& from, const Prefix& to);
 
+/// The address of IPv6 that stands for one of IPv4 in `prefix` (RFC 6052), and what an address of it stands
+/// for; nothing: its bits 64 to 71 are not zero.
+Address embedded(const Prefix& prefix, const Address& inside);
+std::optional<Address> extracted(const Prefix& prefix, const Address& a);
+
 constexpr uint8_t kIcmp = 1, kTcp = 6, kUdp = 17, kIcmpv6 = 58;
 constexpr uint8_t kFin = 1, kSyn = 2, kRst = 4, kPsh = 8, kAck = 16, kUrg = 32;
 
@@ -75,6 +80,9 @@ struct Packet {
   bool is_icmp_error() const { return !quoted.empty(); }
 };
 std::string to_string(const Packet& packet);
+/// The echo message of ICMP that an ICMPv6 one becomes by NAT64, and the other way round; nothing: it is
+/// none.
+std::optional<uint8_t> echo_of_other_family(uint8_t type, bool v6);
 /// The ICMP type that answers `query`.
 uint8_t reply_to(uint8_t query, bool v6);
 

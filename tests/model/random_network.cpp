@@ -28,6 +28,10 @@ const Prefix kInternet{{false, 0, 198u << 24 | 19u << 16}, 16};
 Address public_host(unsigned host) { return v4(198, 19, 1, host); }
 Address pool_address(unsigned n) { return v4(198, 19, 200, n); }
 Address pool_address6(unsigned n) { return v6(0x2001'0db8'00ff'0000ULL, n); }
+Address nat64_pool_address(unsigned n) { return v4(198, 19, 201, n); }
+/// Prefixes of NAT64 lie in one of these.
+const Prefix kWellKnown{{true, 0x0064'ff9b'0000'0000ULL, 0}, 96};
+const Prefix kOwn64{{true, 0x2a00'6464'0000'0000ULL, 0}, 32};
 Address published_address(unsigned n) { return v4(198, 19, 80, n); }
 Prefix mapped(Attachment a, bool six) {
   if (six) return {v6(0x2001'0db8'a000'0000ULL + u(a) * 0x1'0000ULL, 0), 64};
@@ -191,6 +195,27 @@ void make_rule_timeouts(Network& n, Random& random) {
   }
 }
 
+/// Before or behind the other pools.
+void make_nat64(Network& n, Random& random, const NetworkKind& kind) {
+  Pool pool;
+  pool.to = static_cast<Domain>(n.domains) - 1;
+  for (Domain d = 0; d <= pool.to; ++d)
+    if (random.percent(d == pool.to ? 20 : 80)) pool.from.insert(d);
+  if (pool.from.empty()) return;
+  pool.first = nat64_pool_address(1);
+  pool.last = nat64_pool_address(static_cast<unsigned>(random.between(1, 3)));
+  pool.prefix64 = kWellKnown;
+  if (random.percent(70))
+    pool.prefix64 = Prefix{kOwn64.address, 32 + 8 * static_cast<unsigned>(random.below(5))};
+  if (random.percent(20)) pool.sources = {{v6(0x2001'0db8'0000'0000ULL, 0), 36}};
+  if (random.percent(60)) pool.destinations = {{v4(10, 0, 0, 0), 8}, kInternet};
+  if (kind.small_tables) {
+    pool.low_port = 3'000;
+    pool.high_port = static_cast<uint16_t>(3'000 + random.between(30, 40 + 64 * static_cast<int>(n.workers)));
+  }
+  n.pools.insert(random.percent(50) ? n.pools.begin() : n.pools.end(), pool);
+}
+
 void make_translation(Network& n, Random& random, const NetworkKind& kind) {
   n.fixed.clear();
   n.published.clear();
@@ -284,6 +309,7 @@ void make_translation(Network& n, Random& random, const NetworkKind& kind) {
     }
     n.pools.push_back(pool);
   }
+  if (kind.nat64 && random.percent(85)) make_nat64(n, random, kind);
 }
 
 /// Rates by which a second is divided without a rest, so that no two ways of counting differ.
@@ -413,6 +439,17 @@ std::vector<Address> hosts_of(const Network& n, Attachment a) {
 }
 
 Address some_destination(const Network& n, Random& random, bool six) {
+  for (const Pool& pool : n.pools) {
+    if (!pool.prefix64 || !random.percent(six ? 35 : 5)) continue;
+    Address inside = random.percent(50) ? public_host(5 + static_cast<unsigned>(random.below(2)))
+                                        : nat64_pool_address(static_cast<unsigned>(random.between(1, 3)));
+    if (!six) return nat64_pool_address(static_cast<unsigned>(random.between(1, 3)));
+    if (random.percent(40)) inside = some_destination(n, random, false);
+    Address out = embedded(*pool.prefix64, inside);
+    if (random.percent(3)) out.lo |= 1ULL << 60;                           // bits that have to be zero
+    if (random.percent(10)) out.lo |= pool.prefix64->length < 96 ? 7 : 0;  // and such that say nothing
+    return out;
+  }
   const auto a = static_cast<Attachment>(random.below(n.attachments.size()));
   const unsigned host = 5 + static_cast<unsigned>(random.below(kHosts));
   switch (random.below(12)) {

@@ -12,6 +12,7 @@ struct NetworkKind {
   bool small_tables = false;  // sessions and pools are used up
   bool budgets = false;       // of new and of half-open sessions
   bool inspection = false;    // some rules have sessions inspected
+  bool nat64 = false;         // translation has NAT64 as well
 };
 Network random_network(Random& random, const NetworkKind& kind);
 

@@ -247,6 +247,7 @@ void RigConfig::write_nat(const Network& n) {
     rule.sources = all<net::Prefix>(p.sources, prefix_of);
     rule.destinations = all<net::Prefix>(p.destinations, prefix_of);
     rule.ports_per_host = static_cast<uint16_t>(p.ports_per_host);
+    if (p.prefix64) rule.prefix64 = prefix_of(*p.prefix64);
     // A pool that is as it was keeps its ports.
     const auto known = std::find_if(pools_.begin(), pools_.end(),
                                     [&](const auto& k) { return same(k.first, p) && k.first.to == p.to; });

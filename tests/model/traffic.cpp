@@ -250,6 +250,12 @@ Made first_packet_to(const Network& net, const Model::Session& s, Random& random
   Packet& p = made.packet;
   dress(p, random);
   take_ends(p, s.leaves.reversed());
+  if (s.changes_family() && random.percent(60)) {  // another host behind NAT64
+    for (const Pool& pool : net.pools) {
+      if (pool.prefix64 && !p.dst.v6 && pool.has(p.dst)) p.dst = embedded(*pool.prefix64, p.dst);
+    }
+    if (p.dst.v6 && p.protocol == kIcmp) p.protocol = kIcmpv6;
+  }
   std::vector<Address> hosts = hosts_of(net, made.from);
   std::erase_if(hosts, [&](const Address& a) { return a.v6 != p.dst.v6; });
   p.src = random.of(hosts);
@@ -290,6 +296,7 @@ Made packet_of(const Network& net, const Model::Session& s, Random& random) {
   p.sequence = static_cast<uint16_t>(random.next());
   const bool reply = (side == 1) != random.percent(15);
   p.type = s.icmp_type;
+  if (s.changes_family() && side == 1) p.type = echo_of_other_family(p.type, true).value_or(p.type);
   if (random.percent(12)) p.type = some_query(p.src.v6, random);
   if (p.is_query() && reply) p.type = reply_to(p.type, p.src.v6);
   if (p.id == 0 && random.percent(10)) p.type = other_type(p.src.v6, random);
@@ -312,6 +319,7 @@ Made error_about(const Network& net, const Model::Session& s, Random& random) {
   } else if (quoted.is_icmp()) {
     quoted.sequence = 1;
     quoted.type = s.icmp_type;
+    if (s.changes_family() && side == 1) quoted.type = echo_of_other_family(quoted.type, true).value_or(0);
     if (quoted.is_query() && side == 0) quoted.type = reply_to(quoted.type, quoted.src.v6);
   } else {
     quoted.payload = some_bytes(random, 60);

@@ -13,8 +13,11 @@ namespace {
 constexpr size_t kLogged = 4'000;    // steps remembered
 constexpr uint64_t kThorough = 199;  // steps between complete comparisons
 
-NetworkKind random_kind(Random& random, unsigned workers) {
-  return {workers, random.percent(65), random.percent(35), random.percent(35), random.percent(35)};
+NetworkKind random_kind(Random& random, const WalkOptions& options) {
+  NetworkKind kind{options.workers,    random.percent(65), random.percent(35),
+                   random.percent(35), random.percent(35), options.nat64};
+  kind.translation |= options.nat64;
+  return kind;
 }
 
 std::string words_of(const Outcome& o) {
@@ -37,7 +40,7 @@ std::string words_of(const Outcome& o) {
 Walk::Walk(const WalkOptions& options)
     : options_(options),
       random_(options.seed),
-      kind_(random_kind(random_, options.workers)),
+      kind_(random_kind(random_, options)),
       net_(random_network(random_, kind_)),
       rig_(net_, options.seed),
       model_(net_, rig_) {}
@@ -185,8 +188,9 @@ std::string Walk::one() {
   // Inspection comes after all of a burst have met their session: what one does to it is not seen by those
   // before it.
   // Nor could reasons be told apart that depend on the way taken.
-  if (s != nullptr && !kind_.inspection && !model_.asks_for_attachments() && what >= 430 &&
-      !kind_.small_tables && one_owner_ && random_.percent(15)) {
+  // What NAT64 changes has no tag to know it by.
+  if (s != nullptr && !s->changes_family() && !kind_.inspection && !model_.asks_for_attachments() &&
+      what >= 430 && !kind_.small_tables && one_owner_ && random_.percent(15)) {
     for (auto more = random_.between(1, 4); more > 0; --more) {
       Made next = random_.percent(80) ? packet_of(net_, *s, random_) : error_about(net_, *s, random_);
       next.packet.tag = static_cast<uint16_t>(made.packet.tag + more);

@@ -15,6 +15,7 @@ struct WalkOptions {
   uint64_t seed = 1;
   unsigned workers = 1;
   uint64_t steps = 2'000;
+  bool nat64 = false;  // translation in every run, NAT64 with it
   bool trace = false;  // prints each step
 };
 
