@@ -5,7 +5,7 @@
 // one from being a linear image of that, so that the sessions of one worker spread over all of its buckets.
 #pragma once
 
-#include <immintrin.h>
+#include <nmmintrin.h>
 
 #include <cstdint>
 

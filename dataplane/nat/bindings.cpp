@@ -1,6 +1,6 @@
 #include "dataplane/nat/bindings.h"
 
-#include <immintrin.h>
+#include <nmmintrin.h>
 
 #include <algorithm>
 #include <bit>

@@ -1,6 +1,6 @@
 #include "dataplane/nat/nat_table.h"
 
-#include <immintrin.h>
+#include <nmmintrin.h>
 
 #include <algorithm>
 #include <bit>

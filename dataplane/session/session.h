@@ -5,7 +5,7 @@
 // expiry, inspection and events need. Ids only, never pointers.
 #pragma once
 
-#include <immintrin.h>
+#include <nmmintrin.h>
 
 #include <cstdint>
 

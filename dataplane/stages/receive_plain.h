@@ -6,6 +6,8 @@
 // (docs/performance.md).
 #pragma once
 
+#include <immintrin.h>
+
 #include "dataplane/net/plain.h"
 #include "dataplane/stages/decap.h"
 #include "dataplane/stages/outer.h"

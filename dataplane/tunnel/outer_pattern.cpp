@@ -31,11 +31,10 @@ class Picture {
     }
     return true;
   }
-  __m256i want(size_t at) const { return load(want_ + at); }
-  __m256i mask(size_t at) const { return load(mask_ + at); }
+  Vector32 want(size_t at) const { return load_vector(want_ + at); }
+  Vector32 mask(size_t at) const { return load_vector(mask_ + at); }
 
  private:
-  static __m256i load(const uint8_t* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); }
   uint8_t want_[128] = {}, mask_[128] = {};
 };
 

@@ -7,15 +7,23 @@
 // What none takes is for parse_outer(), which says what it is.
 #pragma once
 
-#include <immintrin.h>
-
 #include <bit>
+#include <cstdint>
 #include <vector>
 
 #include "dataplane/net/plain.h"
 #include "dataplane/tunnel/outer_parse.h"
 
 namespace weir::dataplane {
+
+/// 32 bytes at once. As __m256i, but half of the tree includes this, and <immintrin.h> takes a compiler half
+/// a second.
+using Vector32 [[gnu::vector_size(32)]] = long long;
+
+inline Vector32 load_vector(const uint8_t* at) {
+  using Unaligned [[gnu::vector_size(32), gnu::may_alias, gnu::aligned(1)]] = long long;
+  return *reinterpret_cast<const Unaligned*>(at);
+}
 
 class OuterPattern {
  public:
@@ -56,14 +64,17 @@ class OuterPattern {
 
   static constexpr uint32_t kEth = sizeof(net::EthHeader);
   /// The first vector: from the EtherType on. Of IPv6 a second one reaches to the end of the tunnel's header.
-  static constexpr uint32_t kFirst = 12, kVector = sizeof(__m256i);
+  static constexpr uint32_t kFirst = 12, kVector = sizeof(Vector32);
 
-  static __m256i load(const void* at) { return _mm256_loadu_si256(static_cast<const __m256i*>(at)); }
+  /// Whether they are the same under the mask.
+  static bool matches(Vector32 read, Vector32 want, Vector32 mask) {
+    return __builtin_ia32_ptestz256(read ^ want, mask) != 0;
+  }
   bool matches_first(const uint8_t* frame) const {
-    return _mm256_testz_si256(_mm256_xor_si256(load(frame + kFirst), want_[0]), mask_[0]) != 0;
+    return matches(load_vector(frame + kFirst), want_[0], mask_[0]);
   }
   bool matches_second(const uint8_t* frame) const {
-    return _mm256_testz_si256(_mm256_xor_si256(load(frame + headers_ - kVector), want_[1]), mask_[1]) != 0;
+    return matches(load_vector(frame + headers_ - kVector), want_[1], mask_[1]);
   }
 
   template <bool udp>
@@ -104,7 +115,7 @@ class OuterPattern {
     return true;
   }
 
-  __m256i want_[2], mask_[2];
+  Vector32 want_[2], mask_[2];
   uint64_t key_rest_ = 0;             // but for the id
   uint32_t headers_ = 0;              // from the frame's start to what the tunnel carries
   uint32_t shortest_ = 0;             // frame: they, and what the comparison reads

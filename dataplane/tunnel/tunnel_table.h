@@ -1,7 +1,7 @@
 // Outer key -> attachment: which tunnel a received packet belongs to.
 #pragma once
 
-#include <immintrin.h>
+#include <nmmintrin.h>
 
 #include <array>
 #include <compare>

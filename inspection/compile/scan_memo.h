@@ -6,7 +6,7 @@
 // each worker and ruleset, of fixed size; a new value takes the place of what lies where it belongs.
 #pragma once
 
-#include <immintrin.h>
+#include <nmmintrin.h>
 
 #include <algorithm>
 #include <array>
