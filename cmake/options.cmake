@@ -12,7 +12,7 @@ find_program(CCACHE ccache)
 if(CCACHE)
   # What it has to overlook to know precompiled headers again; and a copy of the tree is the same tree.
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
-      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 CCACHE_IGNOREOPTIONS=--param=ggc-min-heapsize=* ${CCACHE})
 endif()
 
 # One interface target carries the flags; every library links it last, so that our -march wins over the
@@ -24,6 +24,10 @@ target_compile_options(weir_flags INTERFACE -Wall -Wextra -Werror -Wshadow -Wcon
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # False alarms in std::string and std::optional when optimising (GCC bugs 105329, 105562).
   target_compile_options(weir_flags INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC looks for what it may forget once it has taken a gigabyte, not eight times before: a tenth of the time.
+  add_compile_options(--param=ggc-min-heapsize=1048576)
 endif()
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   # Conditions of which each nearly always holds are or-ed on purpose: no branch is cheaper than a predicted one.
