@@ -56,7 +56,7 @@ struct Packet {
   Address src, dst;
   uint8_t protocol = kUdp;
   uint8_t ttl = 64;
-  uint16_t tag = 0;  // IPv4 identification, IPv6 flow label: travels through the hub unchanged
+  uint16_t tag = 0;  // IPv4 identification, IPv6 flow label: unchanged by the hub, but for NAT64
   uint8_t tos = 0;   // DSCP and, in the lower two bits, ECN
   uint16_t src_port = 0, dst_port = 0;  // TCP, UDP
   uint32_t seq = 0, ack = 0;            // TCP, and what follows
