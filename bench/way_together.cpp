@@ -5,9 +5,7 @@
 // the last packet has left. `ratio`: how many times faster two are where each receives half of its packets
 // for the other one; `ratio at home`: where each receives its own only, which is what the machine gives at
 // best. Filling and emptying the queues is not in it. Needs two cores that nobody else uses, or says little.
-#include <pthread.h>
 #include <rte_mbuf.h>
-#include <sched.h>
 #include <x86intrin.h>
 
 #include <algorithm>
@@ -21,6 +19,7 @@
 #include <thread>
 
 #include "bench/measure.h"
+#include "bench/two_cores.h"
 #include "tests/packet/spokes.h"
 #include "tests/packet/test_hub.h"
 
@@ -33,46 +32,8 @@ constexpr size_t kBurst = 32, kTurns = 32, kStretch = kBurst * kTurns;  // of ea
 constexpr size_t kStretches = 200;
 constexpr auto kPatience = std::chrono::seconds(5);  // for a stretch, on a machine that is busy
 
-/// The first two cores that this process may use; fewer if there are fewer.
-std::vector<unsigned> own_cores() {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  std::vector<unsigned> cores;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return cores;
-  for (unsigned core = 0; core < CPU_SETSIZE && cores.size() < 2; ++core) {
-    if (CPU_ISSET(core, &allowed)) cores.push_back(core);
-  }
-  return cores;
-}
-
 /// Before EAL has its thread stay on one of them.
-const std::vector<unsigned> kCores = own_cores();
-
-void stay_on(unsigned core) {
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(core, &one);
-  pthread_setaffinity_np(pthread_self(), sizeof one, &one);
-}
-
-/// All threads wait until each has come.
-class Barrier {
- public:
-  explicit Barrier(unsigned threads) : threads_(threads) {}
-  void wait() {
-    const unsigned round = round_.load(std::memory_order_acquire);
-    if (came_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
-      came_.store(0, std::memory_order_relaxed);
-      round_.store(round + 1, std::memory_order_release);
-      return;
-    }
-    while (round_.load(std::memory_order_acquire) == round) _mm_pause();
-  }
-
- private:
-  unsigned threads_;
-  std::atomic<unsigned> came_{0}, round_{0};
-};
+const std::vector<unsigned> kCores = bench::own_cores();
 
 /// One frame of each direction of `sessions` sessions in random order, and what opens them.
 struct Feed {
@@ -122,13 +83,13 @@ class Workers {
   /// Cycles from the first packet to the last of each of `stretches`, sorted; less if it takes too long.
   std::vector<uint64_t> run(const std::vector<unsigned>& cores, size_t stretches) {
     const auto workers = static_cast<unsigned>(queues_.size());
-    Barrier barrier(workers);
+    bench::Barrier barrier(workers);
     std::vector<std::array<uint64_t, 2>> times(workers);
     std::vector<uint64_t> took;
     std::atomic<bool> late{false};
     uint64_t goal = sent();
     const auto work = [&](WorkerIndex self) {
-      stay_on(cores[self]);
+      bench::stay_on(cores[self]);
       size_t next = 0;
       for (size_t i = 0; i < stretches && !late; ++i) {
         for (size_t n = 0; n < 2 * kStretch / workers; ++n)

@@ -18,9 +18,9 @@ inline WorkerIndex owner_by_nat(const PacketMeta& meta, const Snapshot& snapshot
   return detail::owner_by_nat(*snapshot.nat, meta.tuple(), meta.domain(), snapshot);
 }
 
-/// Packets of sessions that live on other workers go into their outboxes, the others stay. Without a branch
-/// on whose it is, which a core would guess half of the time wrong, and without a count in memory, for which
-/// each packet would wait.
+/// Packets of sessions that live on other workers go into the rings to them, the others stay. Without a
+/// branch on whose it is, which a core would guess half of the time wrong, and without a count in memory, for
+/// which each packet would wait.
 template <typename OwnerOf>
 [[gnu::always_inline]] inline void share_out_by(WorkerContext& ctx, Burst& burst, OwnerOf&& owner_of) {
   const uint32_t size = burst.size;

@@ -140,11 +140,6 @@ struct WorkerContext {
   std::vector<std::unique_ptr<TxBuffer>> tx;  // by PortIndex
   Burst answers;                              // made in a stage, to be encapsulated at the end of the way
   Burst resets;                               // made by inspect, and when idle sessions end
-  struct Outbox {                             // for one other worker
-    uint16_t size = 0;
-    rte_mbuf* packets[kMaxRxBurst];
-  };
-  std::vector<Outbox> outboxes;     // by WorkerIndex
   std::vector<HandoffRing*> peers;  // by WorkerIndex: the rings from this worker to them; to itself: null
 };
 

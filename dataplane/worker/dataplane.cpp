@@ -287,7 +287,6 @@ void DataplaneImpl::connect(WorkerIndex index) {
   Worker& worker = *workers_[index];
   WorkerContext& ctx = worker.context();
   for (const auto& peer : workers_) ctx.peers.push_back(peer->context().rings.in[index].get());
-  ctx.outboxes.resize(workers_.size());
   for (size_t p = 0; p < ports_.size(); ++p) {
     const Port& port = *ports_[p];
     for (const uint16_t queue : port.rx_queues(index)) {

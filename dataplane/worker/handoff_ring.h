@@ -4,7 +4,8 @@
 // reads the consumer's tail for each burst even where it has none. Either time it waits for a line that the
 // other core has just written. Here a side reads the other one's position only when what it knew of it last
 // does not suffice: the producer once in a full ring, the consumer once in a burst (docs/performance.md says
-// what that is worth; the idea is MCRingBuffer's: Lee, Bu, Chandranmenon, IPDPS 2010).
+// what that is worth; the idea is MCRingBuffer's: Lee, Bu, Chandranmenon, IPDPS 2010). And packets lie in the
+// ring at once, not in a batch of their own first.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -24,14 +25,20 @@ class HandoffRing {
   explicit HandoffRing(uint32_t size) : packets_(size), mask_(size - 1) {}
 
   // --- the producer's worker ---
-  /// Takes the first packets of `n`, as many as there is room for; how many. They are the ring's then.
-  uint32_t push(rte_mbuf* const* packets, uint32_t n) {
-    if (n > room()) [[unlikely]] {
+  /// The packet is the ring's then, and goes to the consumer with the next publish(). False: there is no
+  /// room.
+  [[gnu::always_inline]] bool put(rte_mbuf* packet) {
+    if (producer_.next - producer_.seen > mask_) [[unlikely]] {
       producer_.seen = popped_.load(std::memory_order_acquire);
-      n = std::min(n, room());
+      if (producer_.next - producer_.seen > mask_) return false;
     }
-    for (uint32_t i = 0; i < n; ++i) packets_[(producer_.next + i) & mask_] = packets[i];
-    producer_.next += n;
+    packets_[producer_.next++ & mask_] = packet;
+    return true;
+  }
+  /// Lets the consumer have what was put since the last time; how many packets.
+  uint32_t publish() {
+    const uint32_t n = producer_.next - pushed();
+    if (n == 0) return 0;
     pushed_.store(producer_.next, std::memory_order_release);
     prefetch_to_write(&packets_[producer_.next & mask_]);
     return n;
@@ -54,7 +61,7 @@ class HandoffRing {
     prefetch(&pushed_);
     prefetch(&packets_[consumer_.next & mask_]);
   }
-  /// Counts the packets that were ever pushed, and those that were popped, modulo 2^32.
+  /// Counts the packets that were ever published, and those that were popped, modulo 2^32.
   uint32_t pushed() const { return pushed_.load(std::memory_order_acquire); }
   uint32_t popped() const { return consumer_.next; }
 
@@ -63,7 +70,6 @@ class HandoffRing {
     uint32_t next = 0;  // its own position
     uint32_t seen = 0;  // the other one's, as it was last read
   };
-  uint32_t room() const { return mask_ + 1 - (producer_.next - producer_.seen); }
 
   // Two lines for each, since a core fetches its neighbour with a line.
   static constexpr size_t kApart = 128;

@@ -50,16 +50,6 @@ void hand_over(WorkerContext& ctx, rte_mbuf* mbuf, WorkerIndex worker, Entry ent
 
 }  // namespace
 
-void send_outbox(WorkerContext& ctx, WorkerIndex worker) {
-  auto& outbox = ctx.outboxes[worker];
-  if (outbox.size == 0) return;
-  const StageScope scope(ctx, Stage::hand_over, outbox.size);
-  const uint32_t taken = ctx.peers[worker]->push(outbox.packets, outbox.size);
-  ctx.counters.handed_over.add(taken);
-  for (uint32_t i = taken; i < outbox.size; ++i) drop(ctx, outbox.packets[i], DropReason::handoff_full);
-  outbox.size = 0;
-}
-
 void leave(WorkerContext& ctx, rte_mbuf* mbuf, Next next) {
   switch (next.kind()) {
     case Next::Kind::go_on:
@@ -128,9 +118,14 @@ void flush_tx(WorkerContext& ctx) {
   }
 }
 
-void flush_outboxes(WorkerContext& ctx) {
-  for (size_t worker = 0; worker < ctx.outboxes.size(); ++worker)
-    send_outbox(ctx, static_cast<WorkerIndex>(worker));
+void flush_handoffs(WorkerContext& ctx) {
+  for (HandoffRing* const ring : ctx.peers) {
+    if (ring == nullptr) continue;
+    const uint32_t sent = ring->publish();
+    if (sent == 0) continue;
+    const StageScope scope(ctx, Stage::hand_over, sent);
+    ctx.counters.handed_over.add(sent);
+  }
 }
 
 }  // namespace weir::dataplane

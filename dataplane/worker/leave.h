@@ -46,18 +46,15 @@ void leave(WorkerContext& ctx, rte_mbuf* mbuf, Next next);
 /// Sends what is queued: to ports, to other workers.
 void send_buffer(WorkerContext& ctx, TxBuffer& buffer);
 void flush_tx(WorkerContext& ctx);
-void flush_outboxes(WorkerContext& ctx);
+void flush_handoffs(WorkerContext& ctx);
 /// The port's buffer is full, or another worker owns its queue.
 void transmit_otherwise(WorkerContext& ctx, rte_mbuf* mbuf, PortIndex port);
 
-void send_outbox(WorkerContext& ctx, WorkerIndex worker);
 /// Queues a packet for another worker, where it goes on as its meta's `entry` says; to be sent at the latest
 /// at the end of the turn.
 [[gnu::always_inline]] inline void hand_over(WorkerContext& ctx, rte_mbuf* mbuf, WorkerIndex worker) {
-  WorkerContext::Outbox& outbox = ctx.outboxes[worker];
-  if (outbox.size == kMaxRxBurst) [[unlikely]]
-    send_outbox(ctx, worker);
-  outbox.packets[outbox.size++] = mbuf;
+  if (!ctx.peers[worker]->put(mbuf)) [[unlikely]]
+    leave(ctx, mbuf, Next::drop(DropReason::handoff_full));
 }
 
 /// Queues a finished frame for `port`, to be sent at the latest at the end of the turn. It is a transit

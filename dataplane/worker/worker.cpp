@@ -56,9 +56,9 @@ void prefetch_handed_over(rte_mbuf* mbuf) {
 
 /// How far ahead memory is asked for. Never for a whole burst at once: a core has room for some 20 misses,
 /// and drops what is asked for beyond (docs/performance.md).
-constexpr uint16_t kPacketsAhead = 4;     // four lines each
-constexpr unsigned kHandedOverAhead = 6;  // three lines each, and two when the first is there
-constexpr uint32_t kIndexAhead = 8;       // the index line before the session line
+constexpr uint16_t kPacketsAhead = 4;      // four lines each
+constexpr unsigned kHandedOverAhead = 20;  // three lines each, and two when the first is there
+constexpr uint32_t kIndexAhead = 8;        // the index line before the session line
 constexpr uint32_t kTranslationsAhead = 8;
 
 /// Sessions whose packets go through pend() and inspect(), or are looked at closely as they leave.
@@ -201,6 +201,7 @@ Worker::Worker(WorkerIndex index, const DataplaneSettings& settings, WorkerRings
       qsbr_(qsbr),
       idle_(settings.idle),
       burst_size_(static_cast<uint16_t>(std::min<uint32_t>(settings.burst, kMaxRxBurst))),
+      from_each_(kMaxRxBurst / std::max<uint32_t>(1, static_cast<uint32_t>(ctx_.rings.in.size()) - 1)),
       drain_to_(ctx_.rings.in.size()) {}
 
 template <typename Step>
@@ -241,7 +242,7 @@ void Worker::forward_own(Burst& burst) {
   enter(ctx_, Stage::hand_over);
   if (ctx_.snapshot->workers != 1) {
     share_out(ctx_, burst);
-    flush_outboxes(ctx_);
+    flush_handoffs(ctx_);
   }
   LookupAhead lookups(*ctx_.sessions);
   for (uint16_t i = 0; i < burst.size; ++i) lookups.add(i, burst.packets, meta_of(burst.packets[i]));
@@ -418,7 +419,7 @@ bool Worker::work() {
   }
   if (ctx_.answers.size != 0) send_answers();
   enter(ctx_, Stage::hand_over);
-  flush_outboxes(ctx_);
+  flush_handoffs(ctx_);
   enter(ctx_, Stage::tx);
   flush_tx(ctx_);
   enter(ctx_, Stage::expire);
@@ -458,26 +459,26 @@ bool Worker::receive() {
 }
 
 /// The packet has waited: the attachment that it came in by may have gone. Then it is dropped.
-bool Worker::still_known(rte_mbuf* mbuf) {
+[[gnu::always_inline]] inline bool Worker::still_known(rte_mbuf* mbuf) {
   if (ctx_.snapshot->attachment(meta_of(mbuf).ingress) != nullptr) [[likely]]
     return true;
   leave(ctx_, mbuf, Next::drop(DropReason::stale_attachment));
   return false;
 }
 
-void Worker::take_up(rte_mbuf* mbuf, LookupAhead& lookups) {
+/// A packet that goes on at the look-up joins `burst_`, of which `lookups` knows the others.
+[[gnu::always_inline]] inline void Worker::take_up(rte_mbuf* mbuf, LookupAhead& lookups) {
   if (!still_known(mbuf)) [[unlikely]]
     return;
   lookups.add(burst_.size, burst_.packets, meta_of(mbuf));
-  burst_.push(mbuf);
+  burst_.packets[burst_.size++] = mbuf;
 }
 
 bool Worker::take_handed_over() {
   rte_mbuf* taken[kMaxRxBurst];
-  const auto others = static_cast<uint32_t>(ctx_.rings.in.size()) - 1;
   unsigned n = 0;
   for (const auto& ring : ctx_.rings.in) {
-    if (ring != nullptr) n += ring->pop(taken + n, kMaxRxBurst / others);
+    if (ring != nullptr) n += ring->pop(taken + n, from_each_);
   }
   if (n == 0) return false;
   ctx_.counters.taken_over.add(n);
@@ -491,20 +492,14 @@ bool Worker::take_handed_over() {
     if (i + kHandedOverAhead < n) prefetch_handed_over(taken[i + kHandedOverAhead]);
     prefetch_to_write(data_of(mbuf));
     prefetch_to_write(data_of(mbuf) + 64);
-    switch (meta_of(mbuf).entry) {
-      case Entry::tx:
-        transmit(ctx_, mbuf);
-        break;
-      case Entry::gather:
-        gather_handed_over(ctx_, mbuf);
-        break;
-      case Entry::outer:
-        taken[outer_fragments++] = mbuf;
-        break;
-      case Entry::session_lookup:
-      case Entry::encap:
-        take_up(mbuf, lookups);
-        break;
+    if (const Entry entry = meta_of(mbuf).entry; entry == Entry::session_lookup) [[likely]] {
+      take_up(mbuf, lookups);
+    } else if (entry == Entry::outer) {
+      taken[outer_fragments++] = mbuf;
+    } else if (entry == Entry::gather) {
+      gather_handed_over(ctx_, mbuf);
+    } else {  // Entry::tx; none is handed over to be encapsulated
+      transmit(ctx_, mbuf);
     }
   }
   lookups.finish(burst_.size, burst_.packets, translated_);

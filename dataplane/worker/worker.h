@@ -75,6 +75,7 @@ class Worker {
   rte_rcu_qsbr* qsbr_;
   IdleMode idle_;
   uint16_t burst_size_;
+  uint32_t from_each_;       // packets that another worker has handed over and that one turn takes at most
   bool translated_ = false;  // the last burst had packets of sessions whose translation is a line of its own
   std::vector<RxQueue> rx_queues_;
   Burst burst_;

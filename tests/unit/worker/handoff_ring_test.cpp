@@ -12,10 +12,12 @@ namespace {
 
 rte_mbuf* packet(uintptr_t number) { return reinterpret_cast<rte_mbuf*>(number); }
 
+/// How many of `n` packets it took, which the consumer has then.
 uint32_t push(HandoffRing& ring, uintptr_t first, uint32_t n) {
-  std::vector<rte_mbuf*> packets;
-  for (uint32_t i = 0; i < n; ++i) packets.push_back(packet(first + i));
-  return ring.push(packets.data(), n);
+  uint32_t taken = 0;
+  while (taken < n && ring.put(packet(first + taken))) ++taken;
+  EXPECT_EQ(ring.publish(), taken);
+  return taken;
 }
 
 std::vector<uintptr_t> pop(HandoffRing& ring, uint32_t max) {
@@ -35,6 +37,19 @@ TEST(HandoffRing, GivesInOrderWhatItTook) {
   EXPECT_EQ(push(ring, 4, 2), 2u);
   EXPECT_EQ(pop(ring, 4), (Numbers{1, 2, 3, 4}));
   EXPECT_EQ(pop(ring, 4), (Numbers{5}));
+  EXPECT_EQ(pop(ring, 4), Numbers{});
+}
+
+TEST(HandoffRing, KeepsBackWhatIsNotPublished) {
+  HandoffRing ring(4);
+  EXPECT_TRUE(ring.put(packet(1)));
+  EXPECT_TRUE(ring.put(packet(2)));
+  EXPECT_EQ(pop(ring, 4), Numbers{});
+  EXPECT_EQ(ring.pushed(), 0u);
+  EXPECT_EQ(ring.publish(), 2u);
+  EXPECT_EQ(ring.publish(), 0u) << "nothing new";
+  EXPECT_TRUE(ring.put(packet(3)));
+  EXPECT_EQ(pop(ring, 4), (Numbers{1, 2}));
   EXPECT_EQ(pop(ring, 4), Numbers{});
 }
 
