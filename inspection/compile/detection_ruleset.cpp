@@ -176,7 +176,8 @@ Result<std::shared_ptr<const DetectionRuleset>> DetectionRuleset::compile(
   choose_fast_patterns(out->rules_);
   out->headers_.assign(out->rules_.begin(), out->rules_.end());
   out->find_outward();
-  if (options.variables != nullptr) out->ways_needed_ = out->ways_needed(*options.variables);
+  if (options.variables != nullptr) out->traits_needed_ = out->traits_needed(*options.variables);
+  out->find_off_web_ports();
   for (uint32_t i = 0; i < out->rules_.size(); ++i) {
     out->place(out->rules_[i], i);
     out->by_name_.emplace_back(out->rules_[i].info.name(), i);
@@ -250,23 +251,45 @@ void DetectionRuleset::find_outward() {
   if (most != rules.end()) outward_ = most->first;
 }
 
-WaysNeeded DetectionRuleset::ways_needed(const ast::RuleVariables& variables) const {
-  if (!outward_) return WaysNeeded::any;
+TraitsNeeded DetectionRuleset::traits_needed(const ast::RuleVariables& variables) const {
+  if (!outward_) return TraitsNeeded::any;
   const auto first = ast::bind_addresses(addresses_[outward_->first], variables);
   const auto second = ast::bind_addresses(addresses_[outward_->second], variables);
   // A set that cannot be bound is empty.
-  return first && second && first->meets(*second) ? WaysNeeded::any : WaysNeeded::not_both;
+  return first && second && first->meets(*second) ? TraitsNeeded::any : TraitsNeeded::one_way;
+}
+
+/// Those that name no variables, since profiles share a ruleset and differ in those.
+void DetectionRuleset::find_off_web_ports() {
+  for (const ast::SetExpression& set : ports_.entries()) {
+    const auto ports = ast::bind_ports(set, {});
+    off_web_ports_.push_back(
+        ports && std::ranges::none_of(kWebPorts, [&](uint16_t port) { return ports->contains(port); }));
+  }
 }
 
 bool DetectionRuleset::covers(const ast::RuleVariables& variables) const {
-  return ways_needed_ == WaysNeeded::any || ways_needed(variables) == ways_needed_;
+  return traits_needed_ == TraitsNeeded::any || traits_needed(variables) == traits_needed_;
 }
 
-RuleWay DetectionRuleset::way_of(const DetectionRule& rule) const {
-  if (!outward_ || rule.any_addresses || rule.both_ways || rule.both_sides) return RuleWay::any;
-  if (rule.source == outward_->second) return RuleWay::inward;
-  return rule.source == outward_->first && rule.destination == outward_->second ? RuleWay::outward
-                                                                                : RuleWay::any;
+SessionTraits DetectionRuleset::way_of(const DetectionRule& rule) const {
+  if (!outward_ || rule.any_addresses || rule.both_ways || rule.both_sides) return 0;
+  if (rule.source == outward_->second) return kEnters;
+  return rule.source == outward_->first && rule.destination == outward_->second ? kLeaves : SessionTraits{0};
+}
+
+/// Of a rule without a literal that looks into no buffer of transactions.
+SessionTraits DetectionRuleset::always_needs(const DetectionRule& rule, PayloadSource source,
+                                             Direction d) const {
+  const SessionTraits way = way_of(rule);
+  if (source != PayloadSource::tcp) return way;
+  const auto is_its = [&](AppProtocol protocol) {
+    return rule.http1_alone ? rule.app == protocol : is_of(rule.app, protocol);
+  };
+  const uint32_t server_ports = d == Direction::to_server ? rule.destination_ports : rule.source_ports;
+  const bool off_web = (rule.is_app && std::ranges::none_of(kWebProtocols, is_its)) ||
+                       (!rule.any_ports && !rule.both_ways && off_web_ports_[server_ports]);
+  return off_web ? static_cast<SessionTraits>(way | kOffWeb) : way;
 }
 
 void DetectionRuleset::place(const DetectionRule& rule, uint32_t number) {
@@ -305,11 +328,11 @@ void DetectionRuleset::place_payload(const DetectionRule& rule, uint32_t number,
     if (!carries(rule, source)) continue;
     if (!has_bytes) {
       if (source != PayloadSource::tcp || rule.kind != RuleKind::stream)
-        without_payload_[s][index(d)].add_always(number, way_of(rule));
+        without_payload_[s][index(d)].add_always(number, always_needs(rule, source, d));
     } else if (rule.fast.part >= 0) {
       payload_[s][index(d)].add(rule.fast.bytes, rule.fast.nocase, number, way_of(rule));
     } else {
-      payload_[s][index(d)].add_always(number, way_of(rule));
+      payload_[s][index(d)].add_always(number, always_needs(rule, source, d));
     }
   }
 }
@@ -404,7 +427,7 @@ Status DetectionRuleset::compile_groups(const DetectionCompileOptions& options) 
   std::atomic<size_t> next{0};
   const auto work = [&] {
     for (size_t i = next++; i < groups.size(); i = next++)
-      results[i] = groups[i]->compile(ways_needed_, options.cache);
+      results[i] = groups[i]->compile(traits_needed_, options.cache);
   };
   std::vector<std::thread> helpers;
   for (unsigned i = 1; i < options.threads; ++i) helpers.emplace_back(work);

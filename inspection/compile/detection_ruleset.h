@@ -42,6 +42,10 @@ struct DetectionCompileOptions {
   ListReader read_list = read_list_file;
 };
 
+/// Most sessions are of these (kOffWeb).
+inline constexpr std::array kWebProtocols = {AppProtocol::http1, AppProtocol::http2, AppProtocol::tls};
+inline constexpr std::array<uint16_t, 4> kWebPorts = {80, 443, 8080, 8443};
+
 /// Where payload is looked for, beside the direction. Rules on TCP's stream and those on its segments are in
 /// one group, since most segments are the stream's new bytes.
 enum class PayloadSource : uint8_t { tcp, udp, other };
@@ -203,8 +207,10 @@ class DetectionRuleset {
   void configure(DetectionRule& rule, const ast::Rule& parsed, const ast::ThresholdConfig& config);
   void note_magic(const DetectionRule& rule);
   void find_outward();
-  WaysNeeded ways_needed(const ast::RuleVariables& variables) const;
-  RuleWay way_of(const DetectionRule& rule) const;
+  TraitsNeeded traits_needed(const ast::RuleVariables& variables) const;
+  SessionTraits way_of(const DetectionRule& rule) const;
+  SessionTraits always_needs(const DetectionRule& rule, PayloadSource source, Direction d) const;
+  void find_off_web_ports();
   void place(const DetectionRule& rule, uint32_t number);
   void place_payload(const DetectionRule& rule, uint32_t number, Direction d);
   void place_transaction(const DetectionRule& rule, uint32_t number, Direction d);
@@ -219,7 +225,8 @@ class DetectionRuleset {
   std::vector<DetectionRule> rules_;
   std::vector<RuleHeader> headers_;
   std::optional<std::pair<uint32_t, uint32_t>> outward_;
-  WaysNeeded ways_needed_ = WaysNeeded::any;
+  TraitsNeeded traits_needed_ = TraitsNeeded::any;
+  std::vector<bool> off_web_ports_;  // by set of ports: none of the web's is in it, whatever the variables
   std::vector<std::pair<RuleName, uint32_t>> by_name_;  // sorted
   std::vector<ast::Issue> issues_;
   std::vector<uint32_t> slow_;

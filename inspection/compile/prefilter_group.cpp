@@ -6,13 +6,11 @@ namespace weir::inspection {
 
 namespace {
 
-bool is_meant(RuleWay way, RuleWays ways) {
-  return way == RuleWay::any || (ways >> static_cast<unsigned>(way) & 1U) != 0;
-}
+bool is_meant(SessionTraits needs, SessionTraits traits) { return (needs & ~traits) == 0; }
 
 }  // namespace
 
-void PrefilterGroup::add(const std::string& bytes, bool nocase, uint32_t rule, RuleWay way) {
+void PrefilterGroup::add(const std::string& bytes, bool nocase, uint32_t rule, SessionTraits needs) {
   Literal literal{bytes, nocase};
   if (nocase) {
     for (char& c : literal.bytes) {
@@ -26,17 +24,17 @@ void PrefilterGroup::add(const std::string& bytes, bool nocase, uint32_t rule, R
     pending_.push_back({std::move(literal), {}});
   }
   std::vector<Rule>& rules = pending_[known->second].rules;
-  if (rules.empty() || rules.back().number != rule) rules.push_back({rule, way});
+  if (rules.empty() || rules.back().number != rule) rules.push_back({rule, needs});
 }
 
-Result<std::unique_ptr<PrefilterGroup::Table>> PrefilterGroup::make_table(RuleWays ways,
+Result<std::unique_ptr<PrefilterGroup::Table>> PrefilterGroup::make_table(SessionTraits ways,
                                                                           DatabaseCache* cache) const {
   auto table = std::make_unique<Table>();
   std::vector<Literal> literals;
   for (const Pending& pending : pending_) {
     const size_t before = table->rules.size();
     for (const Rule& rule : pending.rules) {
-      if (is_meant(rule.way, ways)) table->rules.push_back(rule.number);
+      if (is_meant(rule.needs, ways)) table->rules.push_back(rule.number);
     }
     if (table->rules.size() == before) continue;
     table->first.push_back(static_cast<uint32_t>(before));
@@ -44,27 +42,30 @@ Result<std::unique_ptr<PrefilterGroup::Table>> PrefilterGroup::make_table(RuleWa
   }
   table->first.push_back(static_cast<uint32_t>(table->rules.size()));
   table->literals = literals.size();
-  for (const Rule& rule : always_) {
-    if (is_meant(rule.way, ways)) table->always.push_back(rule.number);
-  }
   auto database = LiteralDatabase::compile(literals, cache);
   if (!database) return tl::unexpected(std::move(database).error());
   table->database = std::move(*database);
   return table;
 }
 
-Status PrefilterGroup::compile(WaysNeeded needed, DatabaseCache* cache) {
-  // Without rules of one way the tables with it and without it are the same.
-  RuleWays there = 0;
-  const auto note = [&](const Rule& rule) {
+Status PrefilterGroup::compile(TraitsNeeded needed, DatabaseCache* cache) {
+  for (const Rule& rule : always_) {
     all_.push_back(rule.number);
-    if (rule.way != RuleWay::any) there |= static_cast<RuleWays>(1U << static_cast<unsigned>(rule.way));
-  };
-  for (const Pending& pending : pending_) std::ranges::for_each(pending.rules, note);
-  std::ranges::for_each(always_, note);
-  for (RuleWays ways = 0; ways <= kAllRuleWays; ++ways) {
-    const RuleWays same = ways & there;
-    if (ways == kAllRuleWays && same == ways && needed == WaysNeeded::not_both) continue;
+    for (SessionTraits traits = 0; traits <= kAllTraits; ++traits) {
+      if (is_meant(rule.needs, traits)) always_of_[traits].push_back(rule.number);
+    }
+  }
+  // Without rules of one way the tables with it and without it are the same.
+  SessionTraits there = 0;
+  for (const Pending& pending : pending_) {
+    for (const Rule& rule : pending.rules) {
+      all_.push_back(rule.number);
+      there |= rule.needs;
+    }
+  }
+  for (SessionTraits ways = 0; ways <= kBothWays; ++ways) {
+    const SessionTraits same = ways & there;
+    if (ways == kBothWays && same == ways && needed == TraitsNeeded::one_way) continue;
     if (same != ways) {
       by_ways_[ways] = by_ways_[same];
       continue;
@@ -76,6 +77,7 @@ Status PrefilterGroup::compile(WaysNeeded needed, DatabaseCache* cache) {
   literals_ = pending_.size();
   pending_ = {};
   by_literal_ = {};
+  always_ = {};
   return {};
 }
 
@@ -86,13 +88,13 @@ Status PrefilterGroup::grow(ScratchPtr& scratch) const {
   return {};
 }
 
-bool PrefilterGroup::propose(RuleWays ways, std::span<const uint8_t> bytes, hs_scratch_t* scratch,
+bool PrefilterGroup::propose(SessionTraits traits, std::span<const uint8_t> bytes, hs_scratch_t* scratch,
                              ProposedRules& proposed) const {
   struct Context {
     const Table& table;
     ProposedRules& proposed;
-  } context{of(ways), proposed};
-  for (const uint32_t rule : context.table.always) proposed.add(rule);
+  } context{of(traits), proposed};
+  propose_always(traits, proposed);
   return context.table.database.scan(
       bytes, scratch,
       [](void* raw, uint32_t literal) {
@@ -102,13 +104,13 @@ bool PrefilterGroup::propose(RuleWays ways, std::span<const uint8_t> bytes, hs_s
       &context);
 }
 
-bool PrefilterGroup::propose(RuleWays ways, std::span<const uint8_t> value, hs_scratch_t* scratch,
+bool PrefilterGroup::propose(SessionTraits traits, std::span<const uint8_t> value, hs_scratch_t* scratch,
                              ScanMemo& memo, ProposedRules& proposed) const {
-  const Table& table = of(ways);
+  const Table& table = of(traits);
   if (table.literals == 0 || table.literals > UINT16_MAX || value.empty() ||
       value.size() > ScanMemo::kLongestValue)
-    return propose(ways, value, scratch, proposed);
-  for (const uint32_t rule : table.always) proposed.add(rule);
+    return propose(traits, value, scratch, proposed);
+  propose_always(traits, proposed);
   if (const ScanMemo::Entry* const known = memo.find(&table, value); known != nullptr) {
     for (const uint16_t literal : known->found()) table.propose(literal, proposed);
     return true;

@@ -54,47 +54,48 @@ class ProposedRules {
   uint32_t epoch_ = 1;
 };
 
-/// Which way the addresses of a rule's header go. Of most rulesets one half is about what leaves the network
-/// and the other about what comes into it, so one half cannot match in a session.
-enum class RuleWay : uint8_t {
-  outward,  // the pair of sets that most rules name
-  inward,   // its second set is the source
-  any,
-};
+/// What a session is, in one direction, as far as many rules need it. Of most rulesets one half is about what
+/// leaves the network and the other about what comes into it, so one half cannot match in a session, and it
+/// is not searched for those. Rules without a literal, which each packet would be held against, are mostly
+/// about ports of their own, and most sessions are of the web.
+using SessionTraits = uint8_t;               // of these bits
+inline constexpr SessionTraits kLeaves = 1;  // between the two sets of addresses that most rules name
+inline constexpr SessionTraits kEnters = 2;  // its source lies in the second of those
+inline constexpr SessionTraits kOffWeb = 4;  // not HTTP or TLS on one of the web's ports, or not known to be
+inline constexpr SessionTraits kAllTraits = kLeaves | kEnters | kOffWeb;
 
-/// Which ways are meant: bit 0 outward, bit 1 inward; `any` always is.
-using RuleWays = uint8_t;
-inline constexpr RuleWays kAllRuleWays = 3;
-
-/// Which sets of ways sessions can have.
-enum class WaysNeeded : uint8_t {
+/// Which traits sessions can have at once.
+enum class TraitsNeeded : uint8_t {
   any,
-  not_both,  // nothing leaves and enters at once: the two sets of addresses have nothing in common
+  one_way,  // nothing leaves and enters at once: the two sets of addresses have nothing in common
 };
 
 class PrefilterGroup {
  public:
-  /// Builder: `rule` is proposed wherever the literal stands.
-  void add(const std::string& bytes, bool nocase, uint32_t rule, RuleWay way);
-  /// Builder: proposed whenever there is anything.
-  void add_always(uint32_t rule, RuleWay way) { always_.push_back({rule, way}); }
-  /// Builder: after the last add(). `cache` may be null. Ways that are not needed must not be asked for.
-  Status compile(WaysNeeded needed = WaysNeeded::any, DatabaseCache* cache = nullptr);
+  /// Builder: `rule` is proposed wherever the literal stands, in sessions that go the ways that it needs: all
+  /// or none of kLeaves and kEnters. Whether they are of the web makes no difference, since a database of
+  /// fewer literals is not always a quicker one (docs/performance.md).
+  void add(const std::string& bytes, bool nocase, uint32_t rule, SessionTraits needs);
+  /// Builder: proposed whenever there is anything, in sessions that have all traits that it needs.
+  void add_always(uint32_t rule, SessionTraits needs) { always_.push_back({rule, needs}); }
+  /// Builder: after the last add(). `cache` may be null. Traits that sessions cannot have must not be asked
+  /// for.
+  Status compile(TraitsNeeded needed = TraitsNeeded::any, DatabaseCache* cache = nullptr);
   Status grow(ScratchPtr& scratch) const;
 
-  /// No rule of those ways is in it.
-  bool empty(RuleWays ways) const { return of(ways).empty(); }
+  /// No rule is in it for sessions with those traits.
+  bool empty(SessionTraits traits) const { return of(traits).literals == 0 && always_of_[traits].empty(); }
   /// Adds the proposed rules. False: Hyperscan returned an error, and rules may be missing. Worker.
-  [[nodiscard]] bool propose(RuleWays ways, std::span<const uint8_t> bytes, hs_scratch_t* scratch,
+  [[nodiscard]] bool propose(SessionTraits traits, std::span<const uint8_t> bytes, hs_scratch_t* scratch,
                              ProposedRules& proposed) const;
   /// The same for a whole value that may come again.
-  [[nodiscard]] bool propose(RuleWays ways, std::span<const uint8_t> value, hs_scratch_t* scratch,
+  [[nodiscard]] bool propose(SessionTraits traits, std::span<const uint8_t> value, hs_scratch_t* scratch,
                              ScanMemo& memo, ProposedRules& proposed) const;
   /// All rules, for the reference.
   void propose_all(ProposedRules& proposed) const;
   /// Those without a literal.
-  void propose_always(RuleWays ways, ProposedRules& proposed) const {
-    for (const uint32_t rule : of(ways).always) proposed.add(rule);
+  void propose_always(SessionTraits traits, ProposedRules& proposed) const {
+    for (const uint32_t rule : always_of_[traits]) proposed.add(rule);
   }
 
   /// Of the longest literal; what lies that far before new bytes has to be scanned again.
@@ -107,33 +108,33 @@ class PrefilterGroup {
  private:
   struct Rule {
     uint32_t number;
-    RuleWay way;
+    SessionTraits needs;
   };
   struct Pending {
     Literal literal;
     std::vector<Rule> rules;
   };
-  /// The rules of some ways.
+  /// The rules with literals for sessions that go some ways.
   struct Table {
     LiteralDatabase database;
     std::vector<uint32_t> first;  // literal -> index into rules; one more at the end
     std::vector<uint32_t> rules;
-    std::vector<uint32_t> always;
     size_t literals = 0;
-    bool empty() const { return literals == 0 && always.empty(); }
     void propose(uint32_t literal, ProposedRules& proposed) const {
       for (uint32_t i = first[literal]; i < first[literal + 1]; ++i) proposed.add(rules[i]);
     }
   };
-  Result<std::unique_ptr<Table>> make_table(RuleWays ways, DatabaseCache* cache) const;
-  const Table& of(RuleWays ways) const { return *by_ways_[ways]; }
+  static constexpr SessionTraits kBothWays = kLeaves | kEnters;
+  Result<std::unique_ptr<Table>> make_table(SessionTraits ways, DatabaseCache* cache) const;
+  const Table& of(SessionTraits traits) const { return *by_ways_[traits & kBothWays]; }
 
   std::vector<Pending> pending_;
   std::unordered_map<std::string, size_t> by_literal_;
   std::vector<Rule> always_;
   std::vector<uint32_t> all_;
   std::vector<std::unique_ptr<Table>> tables_;  // those that differ
-  std::array<const Table*, kAllRuleWays + 1> by_ways_{};
+  std::array<const Table*, kBothWays + 1> by_ways_{};
+  std::array<std::vector<uint32_t>, kAllTraits + 1> always_of_;  // rules without a literal, by traits
   size_t longest_ = 0, literals_ = 0;
 };
 

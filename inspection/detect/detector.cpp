@@ -64,6 +64,7 @@ DetectionVerdict DetectorCore::inspect(const DetectionProfile& profile, SessionD
   }
   Call call{profile, ruleset, *scratch, session, inspected, inspected.packet, inspected.facts};
   begin(call);
+  if (ruleset.rules().empty()) return verdict;
   if (explain_.gid != 0) [[unlikely]]
     begin_explaining(call, sink);
   // A packet that the engine made to end a session has no bytes of its own.
@@ -71,7 +72,7 @@ DetectionVerdict DetectorCore::inspect(const DetectionProfile& profile, SessionD
   judge_events(call);
   if (call.packet.invalid) return conclude(call, sink);
   for (const Direction d : {Direction::to_server, Direction::to_client})
-    call.ways[static_cast<size_t>(d)] = ways_of(call, d);
+    call.traits[static_cast<size_t>(d)] = traits_of(call, d);
   if (with_packet) judge_ip_only(call);
   if (explained_ != nullptr) [[unlikely]]
     explain_headers(call);
@@ -204,7 +205,7 @@ void DetectorCore::scan_payload(Call& call, PayloadSource source, Direction d, s
   } else {
     const size_t before = proposed.size();
     scan_failed_ |=
-        !group.propose(call.ways[static_cast<size_t>(d)], bytes, scratch.hyperscan.get(), proposed);
+        !group.propose(call.traits[static_cast<size_t>(d)], bytes, scratch.hyperscan.get(), proposed);
     count_scan(scratch.payload_scans[DetectionRuleset::payload_group(source, d)], bytes.size(),
                proposed.size() - before);
   }
@@ -262,7 +263,7 @@ void DetectorCore::judge_bytes(Call& call, bool with_packet, const StreamView* s
     if (limits_.reference) {
       group.propose_all(packet_rules);
     } else {
-      group.propose_always(call.ways[static_cast<size_t>(d)], packet_rules);
+      group.propose_always(call.traits[static_cast<size_t>(d)], packet_rules);
     }
   }
   propose_payload(call, with_packet, stream);

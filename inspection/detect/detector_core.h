@@ -39,7 +39,7 @@ class DetectorCore final : public Detector {
     const Inspected& inspected;
     const PacketView& packet;
     const SessionFacts& facts;
-    std::array<RuleWays, 2> ways{};  // by direction
+    std::array<SessionTraits, 2> traits{};  // by direction
   };
   /// A buffer after its transforms, kept for the rest of the call.
   struct Transformed {
@@ -129,7 +129,7 @@ class DetectorCore final : public Detector {
   bool addresses_match(const Call& call, const RuleHeader& rule, Direction d) const;
   bool address_in(const Call& call, uint32_t set, HeaderMemo::End end) const;
   /// Which rules can match in a session of these ends.
-  RuleWays ways_of(const Call& call, Direction d) const;
+  SessionTraits traits_of(const Call& call, Direction d) const;
   bool checks_match(const Call& call, const DetectionRule& rule, Direction d,
                     Transaction* transaction) const {
     return failing_check(call, rule, d, transaction) == rule.packet_checks.size();

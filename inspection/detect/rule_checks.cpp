@@ -1,4 +1,7 @@
 // One rule against the header, the session's state and the buffers of a packet.
+#include <algorithm>
+
+#include "dataplane/net/headers.h"
 #include "inspection/compile/compile_rule.h"
 #include "inspection/detect/detector_core.h"
 #include "inspection/detect/header_checks.h"
@@ -32,15 +35,23 @@ bool DetectorCore::address_in(const Call& call, uint32_t set, HeaderMemo::End en
   });
 }
 
-RuleWays DetectorCore::ways_of(const Call& call, Direction d) const {
+/// HTTP or TLS, at one of the ports where it is expected.
+static bool is_web(const PacketView& packet, AppProtocol protocol) {
+  const uint16_t server_port = packet.direction == Direction::to_server ? packet.dst_port : packet.src_port;
+  return packet.protocol == net::kProtoTcp && std::ranges::find(kWebPorts, server_port) != kWebPorts.end() &&
+         std::ranges::find(kWebProtocols, protocol) != kWebProtocols.end();
+}
+
+SessionTraits DetectorCore::traits_of(const Call& call, Direction d) const {
+  const SessionTraits off_web = is_web(call.packet, call.facts.protocol) ? SessionTraits{0} : kOffWeb;
   const auto& outward = call.ruleset.outward();
-  if (!outward) return kAllRuleWays;
+  if (!outward) return off_web | kLeaves | kEnters;
   using End = HeaderMemo::End;
   const bool same = d == call.packet.direction;
   const End from = same ? End::source : End::destination, to = same ? End::destination : End::source;
   const bool leaves = address_in(call, outward->first, from) && address_in(call, outward->second, to);
   const bool enters = address_in(call, outward->second, from);
-  return static_cast<RuleWays>((leaves ? 1U : 0U) | (enters ? 2U : 0U));
+  return static_cast<SessionTraits>(off_web | (leaves ? kLeaves : 0U) | (enters ? kEnters : 0U));
 }
 
 bool DetectorCore::flow_matches(const Call& call, const ast::Flow& flow) const {

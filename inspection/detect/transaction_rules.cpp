@@ -153,9 +153,9 @@ void DetectorCore::propose(Call& call, Transaction& transaction, Direction d, ui
 void DetectorCore::propose_group(Call& call, const TransactionGroup& group, Transaction& transaction,
                                  Direction d) {
   ProposedRules& proposed = call.scratch.transaction_rules;
-  const RuleWays ways = call.ways[static_cast<size_t>(d)];
-  if (group.no_buffer) return group.prefilter.propose_always(ways, proposed);
-  if (group.prefilter.empty(ways)) return;
+  const SessionTraits traits = call.traits[static_cast<size_t>(d)];
+  if (group.no_buffer) return group.prefilter.propose_always(traits, proposed);
+  if (group.prefilter.empty(traits)) return;
   for (uint32_t instance = 0; instance < kMostInstances; ++instance) {
     const auto view = transaction.buffer(group.buffer, d, instance);
     if (!view) return;
@@ -175,9 +175,9 @@ void DetectorCore::propose_group(Call& call, const TransactionGroup& group, Tran
     DetectionScratch& scratch = call.scratch;
     const size_t before = proposed.size();
     const bool comes_again = group.kind != BufferKind::grows;
-    scan_failed_ |=
-        !(comes_again ? group.prefilter.propose(ways, bytes, scratch.hyperscan.get(), scratch.memo, proposed)
-                      : group.prefilter.propose(ways, bytes, scratch.hyperscan.get(), proposed));
+    scan_failed_ |= !(
+        comes_again ? group.prefilter.propose(traits, bytes, scratch.hyperscan.get(), scratch.memo, proposed)
+                    : group.prefilter.propose(traits, bytes, scratch.hyperscan.get(), proposed));
     const auto place = static_cast<size_t>(&group - call.ruleset.transaction_groups(d).data());
     count_scan(scratch.transaction_scans[static_cast<size_t>(d)][place], bytes.size(),
                proposed.size() - before);

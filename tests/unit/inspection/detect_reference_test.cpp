@@ -52,20 +52,27 @@ class RandomRules {
   }
   /// Of most rules about what leaves, or about what comes in, as real ones are.
   std::string header() {
-    constexpr std::array<std::string_view, 7> kHeaders{"$HOME_NET any -> $EXTERNAL_NET any",
-                                                       "$HOME_NET any -> $EXTERNAL_NET 80",
-                                                       "$EXTERNAL_NET any -> $HOME_NET any",
-                                                       "$EXTERNAL_NET any -> any any",
-                                                       "$HOME_NET any -> any any",
-                                                       "$HOME_NET any <> $EXTERNAL_NET any",
-                                                       "any any -> any any"};
+    constexpr std::array<std::string_view, 12> kHeaders{"$HOME_NET any -> $EXTERNAL_NET any",
+                                                        "$HOME_NET any -> $EXTERNAL_NET 80",
+                                                        "any any -> any [25,443]",
+                                                        "any any -> any !$HTTP_PORTS",
+                                                        "any any <> any 25",
+                                                        "any any -> any 25",
+                                                        "any 25 -> any any",
+                                                        "$EXTERNAL_NET any -> $HOME_NET any",
+                                                        "$EXTERNAL_NET any -> any any",
+                                                        "$HOME_NET any -> any any",
+                                                        "$HOME_NET any <> $EXTERNAL_NET any",
+                                                        "any any -> any any"};
     return std::string(kHeaders[below(kHeaders.size())]);
   }
   /// At home or elsewhere.
   net::Ipv4 end() { return one_in(2) ? net::Ipv4{0x0a000001} : net::Ipv4{0xc6120001}; }
   std::string rule(size_t sid) {
     const std::string tail = "sid:" + std::to_string(sid) + ";)\n";
-    switch (below(4)) {
+    constexpr std::array<std::string_view, 4> kOf{"tcp", "tcp", "tls", "ssh"};
+    const auto of_payload = [&] { return "alert " + std::string(kOf[below(kOf.size())]) + " " + header(); };
+    switch (below(6)) {
       case 0:
         return "alert http " + header() + " (http.uri; " + chain() + tail;
       case 1:
@@ -73,9 +80,20 @@ class RandomRules {
       case 2:
         return "alert http " + header() + " (http.uri; content:\"" + text(2) + "\"; http.request_body; " +
                chain() + tail;
+      case 3:  // without a literal, and without payload
+        return of_payload() + " (" +
+               (one_in(2) ? "pcre:\"/[" + text(2) + "]" + text(1) + "/\"; "
+                          : "dsize:>" + std::to_string(2 + below(8)) + "; ") +
+               tail;
       default:
-        return "alert tcp " + header() + " (" + chain() + tail;
+        return of_payload() + " (" + chain() + tail;
     }
+  }
+  /// The web's, and others.
+  uint16_t server_port() { return std::array<uint16_t, 5>{80, 443, 8443, 25, 5'000}[below(5)]; }
+  AppProtocol protocol() {
+    constexpr std::array kSome{AppProtocol::http1, AppProtocol::tls, AppProtocol::ssh, AppProtocol::unknown};
+    return kSome[below(kSome.size())];
   }
   std::vector<std::string> pieces(const std::string& whole) {
     std::vector<std::string> out;
@@ -93,6 +111,8 @@ class RandomRules {
 
 struct Session {
   net::Ipv4 from, to;
+  uint16_t server_port = 80;
+  AppProtocol protocol = AppProtocol::http1;  // while its stream is looked at
   std::string uri;
   std::vector<std::string> body, stream;
 };
@@ -107,8 +127,11 @@ std::vector<Sids> run(const std::shared_ptr<const DetectionProfile>& profile, co
   DetectionBench bench(profile, limits);
   bench.packet.src = session.from;
   bench.packet.dst = session.to;
+  bench.packet.dst_port = session.server_port;
+  bench.facts.protocol = session.protocol;
   std::vector<Sids> all;
   for (const std::string& piece : session.stream) all.push_back(bench.segment(piece));
+  bench.facts.protocol = AppProtocol::http1;
   FakeTransaction tx(AppProtocol::http1, HttpStep::complete);
   tx.set(BufferId::http_uri, Direction::to_server, session.uri);
   tx.advance(Direction::to_server, HttpStep::line);
@@ -140,6 +163,8 @@ TEST(DetectionReference, FastAndReferenceAgreeOnRandomTriples) {
       Session session;
       session.from = random.end();
       session.to = random.end();
+      session.server_port = random.server_port();
+      session.protocol = random.protocol();
       session.uri = random.text(12);
       session.body = random.pieces(random.text(40));
       session.stream = random.pieces(random.text(60));

@@ -40,7 +40,9 @@ inline std::shared_ptr<const DetectionProfile> make_profile(std::string_view rul
                                                             InspectMode mode = InspectMode::ids,
                                                             std::shared_ptr<FlowBitNames> names = nullptr) {
   const ast::ParsedRuleset parsed = parse_text(rules);
+  const ast::RuleVariables variables = test_variables();
   DetectionCompileOptions options;
+  options.variables = &variables;
   options.flowbit_names = std::move(names);
   auto ruleset = DetectionRuleset::compile(parsed, options);
   if (!ruleset) {
@@ -48,7 +50,7 @@ inline std::shared_ptr<const DetectionProfile> make_profile(std::string_view rul
     return nullptr;
   }
   for (const ast::Issue& issue : (*ruleset)->issues()) ADD_FAILURE() << issue.sid << ": " << issue.message;
-  auto profile = DetectionProfile::bind(*ruleset, test_variables(), mode);
+  auto profile = DetectionProfile::bind(*ruleset, variables, mode);
   if (!profile) {
     ADD_FAILURE() << profile.error().message;
     return nullptr;

@@ -366,6 +366,48 @@ TEST(Detector, ManyProfilesShareOneRuleset) {
   }
 }
 
+/// To sessions of the web rules without a literal that are about other ports or protocols are not proposed;
+/// all else is, also by ports that only a profile's variables tell.
+TEST(Detector, OfOtherPortsThanTheWebsNothingIsLost) {
+  const auto parsed = parse_text(
+      "alert tcp any any -> any 25 (dsize:4; sid:1;)\n"
+      "alert tcp any any -> any [25,443] (dsize:4; sid:2;)\n"
+      "alert tcp any any -> any $PORTS (dsize:4; sid:3;)\n"
+      "alert tcp any any -> any !80 (dsize:4; sid:4;)\n"
+      "alert tls any any -> any any (dsize:4; sid:5;)\n"
+      "alert ssh any any -> any any (dsize:4; sid:6;)\n"
+      "alert tcp any 25 -> any any (dsize:4; sid:7;)\n"
+      "alert tcp any any <> any 25 (dsize:4; sid:8;)");
+  const auto ruleset = DetectionRuleset::compile(parsed, {});
+  ASSERT_TRUE(ruleset);
+  for (const uint16_t of_profile : {uint16_t{25}, uint16_t{443}}) {
+    ast::RuleVariables variables;
+    variables.ports["PORTS"] = std::to_string(of_profile);
+    const auto profile = DetectionProfile::bind(*ruleset, variables, InspectMode::ids);
+    ASSERT_TRUE(profile);
+    for (const uint16_t port : {uint16_t{25}, uint16_t{443}}) {
+      for (const AppProtocol protocol : {AppProtocol::tls, AppProtocol::ssh, AppProtocol::unknown}) {
+        DetectionBench bench(*profile);
+        bench.packet.src_port = 25;
+        bench.packet.dst_port = port;
+        bench.facts.protocol = protocol;
+        Sids expected;
+        if (port == 25) expected.push_back(1);
+        expected.push_back(2);
+        if (port == of_profile) expected.push_back(3);
+        expected.push_back(4);
+        if (protocol == AppProtocol::tls) expected.push_back(5);
+        if (protocol == AppProtocol::ssh) expected.push_back(6);
+        expected.insert(expected.end(), {7, 8});
+        EXPECT_EQ(bench.segment("evil"), expected)
+            << of_profile << ' ' << port << ' ' << static_cast<int>(protocol);
+        const bool web = port == 443 && protocol == AppProtocol::tls;
+        EXPECT_EQ(bench.counters().candidates, web ? 6U : 8U) << "what is not looked at";
+      }
+    }
+  }
+}
+
 TEST(Detector, AnUnknownVariableMatchesNothingAndIsNamed) {
   const auto parsed = parse_text(
       "alert udp $NOBODY any -> any any (content:\"evil\"; sid:1;)\n"

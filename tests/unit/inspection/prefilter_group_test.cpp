@@ -1,4 +1,4 @@
-// Groups of literals: which rules are proposed for which way, and what is remembered of short values.
+// Groups of literals: which rules are proposed for which sessions, and what is remembered of short values.
 #include "inspection/compile/prefilter_group.h"
 
 #include <gtest/gtest.h>
@@ -19,18 +19,19 @@ std::span<const uint8_t> bytes(std::string_view text) {
 class Groups : public testing::Test {
  protected:
   Groups() {
-    group_.add("out", false, 0, RuleWay::outward);
-    group_.add("in", false, 1, RuleWay::inward);
-    group_.add("any", true, 2, RuleWay::any);
-    group_.add("out", false, 3, RuleWay::any);
-    group_.add_always(4, RuleWay::inward);
+    group_.add("out", false, 0, kLeaves);
+    group_.add("in", false, 1, kEnters);
+    group_.add("any", true, 2, 0);
+    group_.add("out", false, 3, 0);
+    group_.add_always(4, kEnters);
+    group_.add_always(5, kLeaves | kOffWeb);
     EXPECT_TRUE(group_.compile());
     EXPECT_TRUE(group_.grow(scratch_));
   }
-  std::vector<uint32_t> proposed(RuleWays ways, std::string_view text, bool remembered = false) {
-    ProposedRules rules(5);
-    const bool done = remembered ? group_.propose(ways, bytes(text), scratch_.get(), memo_, rules)
-                                 : group_.propose(ways, bytes(text), scratch_.get(), rules);
+  std::vector<uint32_t> proposed(SessionTraits traits, std::string_view text, bool remembered = false) {
+    ProposedRules rules(6);
+    const bool done = remembered ? group_.propose(traits, bytes(text), scratch_.get(), memo_, rules)
+                                 : group_.propose(traits, bytes(text), scratch_.get(), rules);
     EXPECT_TRUE(done);
     const auto sorted = rules.sorted();
     return {sorted.begin(), sorted.end()};
@@ -41,24 +42,40 @@ class Groups : public testing::Test {
   ScanMemo memo_;
 };
 
-TEST_F(Groups, RulesOfAnotherWayAreNotProposed) {
+TEST_F(Groups, RulesThatNeedMoreThanASessionHasAreNotProposed) {
   constexpr std::string_view kAll = "out in ANY";
   EXPECT_EQ(proposed(0, kAll), (Rules{2, 3}));
-  EXPECT_EQ(proposed(1, kAll), (Rules{0, 2, 3}));
-  EXPECT_EQ(proposed(2, kAll), (Rules{1, 2, 3, 4}));
-  EXPECT_EQ(proposed(kAllRuleWays, kAll), (Rules{0, 1, 2, 3, 4}));
+  EXPECT_EQ(proposed(kLeaves, kAll), (Rules{0, 2, 3}));
+  EXPECT_EQ(proposed(kEnters, kAll), (Rules{1, 2, 3, 4}));
+  EXPECT_EQ(proposed(kLeaves | kEnters, kAll), (Rules{0, 1, 2, 3, 4}));
+  EXPECT_EQ(proposed(kOffWeb, kAll), (Rules{2, 3}));
+  EXPECT_EQ(proposed(kLeaves | kOffWeb, kAll), (Rules{0, 2, 3, 5}));
+  EXPECT_EQ(proposed(kAllTraits, kAll), (Rules{0, 1, 2, 3, 4, 5}));
   EXPECT_EQ(group_.databases(), 4U);
 }
 
 TEST_F(Groups, TablesThatWouldBeTheSameAreOne) {
   PrefilterGroup one;
-  one.add("abc", false, 0, RuleWay::outward);
+  one.add("abc", false, 0, kLeaves);
   ASSERT_TRUE(one.compile());
   EXPECT_EQ(one.databases(), 1U);
   EXPECT_TRUE(one.empty(0));
-  EXPECT_FALSE(one.empty(1));
-  EXPECT_TRUE(one.empty(2));
-  EXPECT_FALSE(one.empty(kAllRuleWays));
+  EXPECT_FALSE(one.empty(kLeaves));
+  EXPECT_TRUE(one.empty(kEnters));
+  EXPECT_TRUE(one.empty(kOffWeb));
+  EXPECT_FALSE(one.empty(kAllTraits));
+}
+
+TEST_F(Groups, OnlyRulesWithoutALiteralAskForTheWeb) {
+  PrefilterGroup one;
+  one.add_always(0, kOffWeb);
+  one.add("abc", false, 1, kLeaves);
+  one.add("def", false, 2, kEnters);
+  ASSERT_TRUE(one.compile(TraitsNeeded::one_way));
+  EXPECT_EQ(one.databases(), 2U) << "nothing leaves and enters at once";
+  EXPECT_TRUE(one.empty(0));
+  EXPECT_FALSE(one.empty(kOffWeb));
+  EXPECT_FALSE(one.empty(kLeaves));
 }
 
 TEST_F(Groups, WhatIsRememberedIsWhatAScanFinds) {
@@ -69,13 +86,13 @@ TEST_F(Groups, WhatIsRememberedIsWhatAScanFinds) {
     if (i % 5 == 0) text = "in" + text;
     if (i % 7 == 0) text.insert(text.size() / 2, "aNy");
     text += std::to_string(i);
-    for (const RuleWays ways : {RuleWays{0}, RuleWays{2}, kAllRuleWays}) {
-      const Rules scanned = proposed(ways, text);
-      EXPECT_EQ(proposed(ways, text, true), scanned) << text;
-      EXPECT_EQ(proposed(ways, text, true), scanned) << text;
+    for (const SessionTraits traits : {SessionTraits{0}, kEnters, kAllTraits}) {
+      const Rules scanned = proposed(traits, text);
+      EXPECT_EQ(proposed(traits, text, true), scanned) << text;
+      EXPECT_EQ(proposed(traits, text, true), scanned) << text;
     }
   }
-  EXPECT_EQ(proposed(kAllRuleWays, "", true), (Rules{4}));
+  EXPECT_EQ(proposed(kAllTraits, "", true), (Rules{4, 5}));
 }
 
 TEST_F(Groups, AnEntryKnowsAllOfItsValueAndItsGroup) {
