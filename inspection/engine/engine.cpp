@@ -369,6 +369,14 @@ void Engine::drop_front(EngineSession::Side& side, size_t bytes) {
   side.judged = static_cast<uint32_t>(side.raw.size());
 }
 
+/// Rules go on seeing `stream_window` bytes. What came before is hidden at once, and dropped when half as
+/// many bytes have gathered, since each time the whole window moves; the block of memory has room for them.
+void Engine::shorten(EngineSession::Side& side) {
+  const size_t gone = side.raw.size() - settings_.stream_window;
+  side.hidden = std::max(side.hidden, static_cast<uint32_t>(gone));
+  if (gone > settings_.stream_window / 2) drop_front(side, gone);
+}
+
 /// And `gap` bytes that are not there.
 void Engine::drop_all(EngineSession::Side& side, uint64_t gap) {
   side.raw_base += side.raw.size() + gap;
@@ -577,7 +585,7 @@ void Engine::judge(EngineSession& session, Direction direction, bool first_of_pa
   }
   if (packet == packet_) packet_judged_ = packet_judged_ || first_of_packet || !skip;
   side.judged = static_cast<uint32_t>(side.raw.size());
-  if (side.raw.size() > settings_.stream_window) drop_front(side, side.raw.size() - settings_.stream_window);
+  if (side.raw.size() > settings_.stream_window) shorten(side);
   side.unjudged = false;
   note_dropped(session);
   if (session.parser != nullptr) {

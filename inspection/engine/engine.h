@@ -200,6 +200,7 @@ class Engine {
   void stream_gap(EngineSession& session, Direction direction, uint64_t size);
   void stream_end(EngineSession& session, Direction direction);
   static void drop_front(EngineSession::Side& side, size_t bytes);
+  void shorten(EngineSession::Side& side);
   static void drop_all(EngineSession::Side& side, uint64_t gap);
   void forget_history(EngineSession& session);
 

@@ -86,6 +86,7 @@ Event& EventMaker::begin(EventKind kind, uint64_t time_ns, const EngineSession* 
   event_.flow = flow_of(session, packet);
   if (session != nullptr) event_.flow_stats = counts_of(session->facts);
   fields_.clear();
+  ++begun_;
   return event_;
 }
 
@@ -131,7 +132,10 @@ void EventMaker::write_payload(const EngineSession* session, const EnginePacket&
                                const RuleAlert& alert) {
   if (!settings_.payload && !settings_.payload_printable) return;
   std::span<const uint8_t> bytes = packet.view.payload;
-  if (alert.from_stream && session != nullptr) bytes = session->side(alert.direction).raw.view();
+  if (alert.from_stream && session != nullptr) {
+    const EngineSession::Side& side = session->side(alert.direction);
+    bytes = side.raw.view().subspan(side.hidden);  // as the rule saw it
+  }
   if (settings_.payload && !bytes.empty()) fields_.bytes(Field::payload, bytes);
   if (settings_.payload_printable && !bytes.empty()) fields_.bytes(Field::payload_printable, bytes);
   fields_.number(Field::payload_stream, alert.from_stream ? 1 : 0);
@@ -228,7 +232,7 @@ void EventMaker::transaction(const EngineSession& session, const EnginePacket& p
   if (kind == EventKind::dns || kind == EventKind::quic)
     event.turned = transaction.last_step(Direction::to_client) > 0;
   if (kind != EventKind::tls && kind != EventKind::ssh) event.tx_id = transaction.id;
-  write_transaction(fields_, transaction);
+  write_transaction_of(session, transaction);
   finish(&session, &packet);
 }
 
@@ -251,10 +255,21 @@ void EventMaker::files(const EngineSession& session, const EnginePacket& packet,
       event.turned = way == Direction::to_client;
       event.app.own = transaction.protocol();
       write_file(fields_, transaction, file);
-      write_transaction(fields_, transaction);
+      write_transaction_of(session, transaction);
       finish(&session, &packet);
     }
   }
+}
+
+void EventMaker::write_transaction_of(const EngineSession& session, Transaction& transaction) {
+  const size_t at = fields_.written().size();
+  const bool is_over = transaction.is_complete();
+  if (is_over && at == 0 && written_.event + 1 == begun_ && written_.session == session.id &&
+      written_.transaction == transaction.id)
+    return fields_.again(written_.fields);
+  write_transaction(fields_, transaction);
+  if (is_over && !fields_.cut())
+    written_ = {begun_, session.id, transaction.id, fields_.written().subspan(at)};
 }
 
 void EventMaker::anomalies(const EngineSession& session, const EnginePacket& packet,

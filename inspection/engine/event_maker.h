@@ -54,11 +54,21 @@ class EventMaker : public EngineEvents {
   void write_dropped(const EnginePacket& packet);
   void files(const EngineSession& session, const EnginePacket& packet, Transaction& transaction, bool last);
   void anomalies(const EngineSession& session, const EnginePacket& packet, const Transaction& transaction);
+  void write_transaction_of(const EngineSession& session, Transaction& transaction);
+
+  /// The fields of a transaction that is over, where they lie in `memory_`: with its file and of itself they
+  /// are the same, and mostly told in a row.
+  struct Written {
+    uint64_t event = 0, session = 0, transaction = 0;
+    std::span<const uint8_t> fields;
+  };
 
   EventSettings settings_;
   std::unique_ptr<uint8_t[]> memory_;
   FieldWriter fields_;
   Event event_;
+  uint64_t begun_ = 0;  // events
+  Written written_;
 };
 
 }  // namespace weir::inspection

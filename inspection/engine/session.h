@@ -42,7 +42,7 @@ struct EngineSession {
     explicit Side(BytePool& pool) noexcept : raw(pool), waiting(pool) {}
     PoolBytes raw;  // the last bytes of the stream: `judged` of carry-over, then new ones
     uint32_t judged = 0;
-    uint32_t hidden = 0;      // of `judged`: of an exchange that is over, kept for comparison alone
+    uint32_t hidden = 0;  // of `judged`: of an exchange that is over, or long ago; kept for comparison alone
     uint64_t raw_base = 0;    // the place of raw[0] in the stream
     PoolBytes waiting;        // the stream's beginning, while its protocol is not known
     bool recognised = false;  // whether this direction alone has told the protocol, or that it is none

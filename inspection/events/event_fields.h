@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -84,6 +85,12 @@ class FieldWriter {
   }
   void number(Field field, uint64_t value);
   void flag(Field field, bool value) { number(field, value ? 1 : 0); }
+
+  /// Nothing is written yet; what `before` held when it was written here, and nothing has been since, is.
+  void again(std::span<const uint8_t> before) {
+    std::memmove(room_.data(), before.data(), before.size());
+    size_ = before.size();
+  }
 
   std::span<const uint8_t> written() const { return room_.first(size_); }
   /// Some field is not there, or not whole.

@@ -19,6 +19,8 @@ class BodyWindow {
 
   /// What is in it has been shown to detection, whether it asked for it or not.
   void shown() { shown_ = total_; }
+  /// As long as the whole is said to become, if it is said.
+  void expect(uint64_t total) { expected_ = total; }
   /// How much can be appended before it has to be judged.
   size_t room(const HttpLimits& limits) const {
     const uint64_t waiting = unjudged();
@@ -34,6 +36,11 @@ class BodyWindow {
         bytes_.drop_front(bytes_.size() - keep);
       }
     }
+    // Room for what is to come, of which a part is there, so that it does not move each time that it grows.
+    constexpr uint64_t kTimes = 8;
+    const uint64_t size = bytes_.size() + more.size();
+    const uint64_t room = std::min<uint64_t>({expected_, limits.window + limits.fresh, kTimes * size});
+    if (room > size) (void)bytes_.reserve(static_cast<size_t>(room));  // else as far as it goes
     if (!bytes_.append(more)) return false;
     total_ += more.size();
     return true;
@@ -56,7 +63,7 @@ class BodyWindow {
   /// Begins anew, with the memory given back.
   void reset() {
     bytes_.reset();
-    base_ = total_ = shown_ = judged_[0] = judged_[1] = 0;
+    base_ = total_ = shown_ = judged_[0] = judged_[1] = expected_ = 0;
     complete_ = false;
   }
   /// Nobody will ask any more; the counts stay.
@@ -77,6 +84,7 @@ class BodyWindow {
   PoolBytes bytes_;
   uint64_t base_ = 0;   // the place of the first byte
   uint64_t total_ = 0;  // bytes appended so far
+  uint64_t expected_ = 0;
   uint64_t shown_ = 0;
   uint64_t judged_[2] = {};
   bool complete_ = false;

@@ -41,6 +41,7 @@ HttpParser::Step HttpParser::begin_body(Lane& lane, BodyReader::Kind kind, uint6
   lane.body.emplace(pool_);
   if (!lane.body->begin(kind, length, std::min<size_t>(framing.codings, limits_.decode_layers)))
     return no_memory();
+  if (framing.codings == 0) lane.tx->side(lane.direction).body.expect(length);
   lane.state = State::body;
   lane.tx->side(lane.direction).progress = HttpStep::body;
   return Step::go_on;

@@ -41,6 +41,22 @@ TEST(EventFields, AreReadAsTheyWereWritten) {
   EXPECT_TRUE(writer.written().empty());
 }
 
+TEST(EventFields, AreWrittenAgainFromWhereTheyStood) {
+  std::array<uint8_t, 256> room;
+  FieldWriter writer(room);
+  writer.text(Field::file_name, "before");
+  const size_t begin = writer.written().size();
+  writer.text(Field::http_url, "/a/rather/long/one");
+  writer.number(Field::http_status, 404);
+  const auto fields = writer.written().subspan(begin);
+  const std::vector<uint8_t> copy(fields.begin(), fields.end());
+  writer.clear();
+  writer.again(fields);
+  EXPECT_EQ(std::vector<uint8_t>(writer.written().begin(), writer.written().end()), copy);
+  writer.flag(Field::file_gaps, true);
+  EXPECT_EQ(read(writer.written()).size(), 3u) << "more may follow";
+}
+
 TEST(EventFields, AreCutAtTheirLimitAndSaySo) {
   std::vector<uint8_t> room(64 * 1'024);
   const std::string longest(info_of(Field::http_url).limit, 'u');

@@ -68,6 +68,42 @@ TEST_F(InlineEvents, AnExchangeAndItsFile) {
   EXPECT_EQ(inspector->counters().events_cut, 0u);
 }
 
+/// What is written once for two events is of the right transaction, in whatever order events come.
+TEST_F(InlineEvents, ATransactionIsToldTheSameWithItsFileAndOfItself) {
+  const auto ruleset = compile(kSome);
+  std::vector<std::unique_ptr<Session>> sessions;
+  std::array<uint32_t, 2> sent{}, answered{};
+  for (size_t s = 0; s < 2; ++s) {
+    sessions.push_back(std::make_unique<Session>(*inspector, ruleset, sink));
+    sessions[s]->handshake();
+  }
+  for (int i = 0; i < 6; ++i) {
+    const size_t s = static_cast<size_t>(i / 2 % 2);
+    const std::string request =
+        "GET /u" + std::to_string(i) + " HTTP/1.1\r\nHost: h" + std::to_string(i) + "\r\n\r\n";
+    // Every third one has no file.
+    const std::string answer =
+        i % 3 == 2 ? "HTTP/1.1 204 No\r\nContent-Length: 0\r\n\r\n"
+                   : "HTTP/1.1 20" + std::to_string(i) + " OK\r\nContent-Length: 4\r\n\r\nbody";
+    sessions[s]->client(sent[s], request, answered[s]);
+    sent[s] += static_cast<uint32_t>(request.size());
+    sessions[s]->server(answered[s], answer, sent[s]);
+    answered[s] += static_cast<uint32_t>(answer.size());
+    sessions[s]->client(sent[s], "", answered[s]);
+  }
+  const auto http = all(EventKind::http), files = all(EventKind::fileinfo);
+  ASSERT_EQ(http.size(), 6u);
+  ASSERT_EQ(files.size(), 4u);
+  size_t file = 0;
+  for (size_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(http[i]["http"]["url"], "/u" + std::to_string(i));
+    EXPECT_EQ(http[i]["http"]["hostname"], "h" + std::to_string(i));
+    if (i % 3 == 2) continue;
+    EXPECT_EQ(files[file]["http"], http[i]["http"]);
+    ++file;
+  }
+}
+
 TEST_F(InlineEvents, WhatIsUnderWayIsToldWhenTheSessionEnds) {
   const auto ruleset = compile(kSome);
   const FlowHandle flow = inspector->open(flow_info());

@@ -298,6 +298,24 @@ TEST(Inspector, RuleThatAlertedDropsAfterAChangeOfRules) {
   EXPECT_EQ(sink.count(EventKind::drop), 1U);
 }
 
+TEST(Inspector, RulesSeeTheLastWindowOfAStream) {
+  constexpr uint32_t kWindow = 1'024;
+  const auto ruleset =
+      compile("alert tcp any any -> any any (content:\"begin\"; content:\"final\"; distance:0; sid:1;)");
+  // Also while what is not seen any more still lies in memory, and when it has been dropped several times.
+  for (const size_t between : {0U, 900U, 1'000U, 1'100U, 1'400U, 1'500U, 1'700U, 2'600U, 4'000U}) {
+    const auto inspector = make_inspector({.flows = 1, .stream_window = kWindow});
+    RecordingSink sink;
+    Session session(*inspector, ruleset, sink);
+    session.handshake();
+    session.client(0, "begin");
+    uint32_t at = 5;
+    for (; at < 5 + between; at += 100) session.client(at, std::string(100, 'x'));
+    session.client(at, "final");
+    EXPECT_EQ(sink.alerts(), at <= kWindow ? Sids{1} : Sids{}) << between;
+  }
+}
+
 TEST(Inspector, PicksUpInTheMiddle) {
   const auto inspector = make_inspector();
   RecordingSink sink;

@@ -77,6 +77,20 @@ TEST(Reload, NoRuleAlertsTwiceInATransactionThatIsUnderWay) {
   bench.forget(tx);
 }
 
+TEST(Reload, FirstRulesSeeWhatCameBeforeThem) {
+  const auto inspector = make_inspector();
+  RecordingSink sink;
+  Session session(*inspector, compile(""), sink);
+  session.handshake();
+  session.client(0, "an ev");
+  session.use(compile("alert tcp any any -> any any (content:\"evil\"; sid:1;)"));
+  session.client(5, "il");
+  EXPECT_EQ(sink.alerts(), Sids{1});
+  session.use(compile(""));
+  session.client(7, "an evil");
+  EXPECT_EQ(sink.alerts(), Sids{1});
+}
+
 TEST(Reload, ARuleOfTheStreamMatchesOverTheChangeAndNotAgainForTheSameBytes) {
   const std::string both =
       "alert tcp any any -> any any (content:\"ab\"; content:\"yz\"; distance:1; sid:2;)\n";

@@ -277,5 +277,23 @@ TEST(HttpForms, AFileGreaterThanTheWindowIsSeenWhole) {
   EXPECT_LE(reading.largest_view, limits.window + limits.fresh);
 }
 
+TEST(BodyWindow, TakesRoomForWhatIsSaidToComeButNotFarAhead) {
+  BytePool pool(4 * BytePool::kLargest);
+  const HttpLimits limits;
+  const std::vector<uint8_t> bytes(100, 'x');
+  http::BodyWindow huge(pool), small(pool);
+  huge.expect(1'000'000);
+  ASSERT_TRUE(huge.append(bytes, limits));
+  EXPECT_LE(pool.used(), 1'024U) << "little has come";
+  const uint64_t before = pool.used();
+  small.expect(500);
+  ASSERT_TRUE(small.append(bytes, limits));
+  EXPECT_EQ(pool.used(), before + 512) << "all that comes";
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(small.append(bytes, limits));
+  EXPECT_EQ(pool.used(), before + 512);
+  for (size_t size = 100; size < limits.window; size += 100) ASSERT_TRUE(huge.append(bytes, limits));
+  EXPECT_LE(pool.used(), before + 512 + limits.window + limits.fresh);
+}
+
 }  // namespace
 }  // namespace weir::inspection::test
