@@ -72,9 +72,9 @@ enum class TraitsNeeded : uint8_t {
 
 class PrefilterGroup {
  public:
-  /// Builder: `rule` is proposed wherever the literal stands, in sessions that go the ways that it needs: all
-  /// or none of kLeaves and kEnters. Whether they are of the web makes no difference, since a database of
-  /// fewer literals is not always a quicker one (docs/performance.md).
+  /// Builder: `rule` is proposed wherever the literal stands, in sessions that go the ways that it needs, of
+  /// kLeaves and kEnters. Whether they are of the web makes no difference, since a database of fewer literals
+  /// is not always a quicker one (docs/performance.md).
   void add(const std::string& bytes, bool nocase, uint32_t rule, SessionTraits needs);
   /// Builder: proposed whenever there is anything, in sessions that have all traits that it needs.
   void add_always(uint32_t rule, SessionTraits needs) { always_.push_back({rule, needs}); }
