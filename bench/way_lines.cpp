@@ -98,7 +98,8 @@ class Lines {
     }
   }
   size_t receive(Side& side, bool hand_over) {
-    size_t kept = 0;
+    size_t kept = 0, gone = 0;
+    std::array<Buffer*, kBurst> away;
     std::array<Buffer*, kBurst> stay;
     for (size_t i = 0; i < kBurst; ++i) {
       Buffer* const buffer = side.own.back();
@@ -106,10 +107,10 @@ class Lines {
       uint64_t sum = 0;
       for (size_t line = lines_ - kHeaderLines; line < lines_; ++line) sum += buffer->lines[line][1];
       for (size_t line = 0; line < lines_ - kHeaderLines; ++line) buffer->lines[line][1] = sum;
-      // The ring looks into nothing that it carries. There is room for a whole stretch.
-      if (!hand_over || i % 2 == 0 || !side.away.put(reinterpret_cast<rte_mbuf*>(buffer)))
-        stay[kept++] = buffer;
+      (hand_over && i % 2 == 1 ? away[gone++] : stay[kept++]) = buffer;
     }
+    // Which looks into nothing that it carries, and has room for a whole stretch.
+    for (size_t i = 0; i < gone; ++i) side.away.put(reinterpret_cast<rte_mbuf*>(away[i]));
     side.away.publish();
     for (size_t i = 0; i < kept; ++i) send(side, stay[i]);
     return kept;
