@@ -158,6 +158,11 @@ struct RuleHeader {
   bool http1_alone = false;  // with app http1: HTTP/2 is not meant, too
   ast::Flow flow;
   std::array<bool, 2> direction{true, true};  // judged in which direction
+
+  /// Sessions of that protocol are meant.
+  bool is_about(AppProtocol protocol) const {
+    return !is_app || (http1_alone ? protocol == app : is_of(app, protocol));
+  }
 };
 
 struct DetectionRule : RuleHeader {

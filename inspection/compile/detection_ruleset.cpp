@@ -283,11 +283,9 @@ SessionTraits DetectionRuleset::always_needs(const DetectionRule& rule, PayloadS
                                              Direction d) const {
   const SessionTraits way = way_of(rule);
   if (source != PayloadSource::tcp) return way;
-  const auto is_its = [&](AppProtocol protocol) {
-    return rule.http1_alone ? rule.app == protocol : is_of(rule.app, protocol);
-  };
+  const auto is_its = [&](AppProtocol protocol) { return rule.is_about(protocol); };
   const uint32_t server_ports = d == Direction::to_server ? rule.destination_ports : rule.source_ports;
-  const bool off_web = (rule.is_app && std::ranges::none_of(kWebProtocols, is_its)) ||
+  const bool off_web = std::ranges::none_of(kWebProtocols, is_its) ||
                        (!rule.any_ports && !rule.both_ways && off_web_ports_[server_ports]);
   return off_web ? static_cast<SessionTraits>(way | kOffWeb) : way;
 }

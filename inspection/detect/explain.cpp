@@ -38,8 +38,7 @@ bool DetectorCore::explain_header(Call& call, Direction d) {
     at = At::layer;
   } else if (rule.flow_start && call.facts.packets[static_cast<size_t>(d)] != 1) {
     at = At::flow;
-  } else if (rule.is_app &&
-             !(rule.http1_alone ? call.facts.protocol == rule.app : is_of(rule.app, call.facts.protocol))) {
+  } else if (!rule.is_about(call.facts.protocol)) {
     at = At::app;
   } else if (!flow_matches(call, rule.flow)) {
     at = At::flow;

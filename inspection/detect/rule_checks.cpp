@@ -65,9 +65,7 @@ bool DetectorCore::header_matches(const Call& call, const RuleHeader& rule, Dire
   if (!rule.direction[static_cast<size_t>(d)]) return false;
   if (!layer_matches(rule.layer, call.packet)) return false;
   if (rule.flow_start && call.facts.packets[static_cast<size_t>(d)] != 1) return false;
-  if (rule.is_app &&
-      !(rule.http1_alone ? call.facts.protocol == rule.app : is_of(rule.app, call.facts.protocol)))
-    return false;
+  if (!rule.is_about(call.facts.protocol)) return false;
   return flow_matches(call, rule.flow) && addresses_match(call, rule, d);
 }
 
