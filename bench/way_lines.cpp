@@ -42,7 +42,6 @@ struct Side {
   std::vector<Buffer*> own;  // to be received next, the last one first
   std::vector<Buffer*> sent;
   HandoffRing away{2 * kStretch};
-  alignas(128) std::atomic<size_t> done{0};
 };
 
 class Lines {
@@ -70,8 +69,10 @@ class Lines {
         size_t received = 0, done = 0;
         for (unsigned turn = 0; done < kStretch && !late; ++turn) {
           done += take_over(other.away, mine);
-          if (received < kStretch) done += receive(mine, hand_over);
-          received += received < kStretch ? kBurst : 0;
+          if (received < kStretch) {
+            done += receive(mine, hand_over);
+            received += kBurst;
+          }
           if (turn % 1'024 == 1'023 && std::chrono::steady_clock::now() > end) late = true;
         }
         times[self][1] = __rdtsc();
@@ -109,7 +110,7 @@ class Lines {
       for (size_t line = 0; line < lines_ - kHeaderLines; ++line) buffer->lines[line][1] = sum;
       (hand_over && i % 2 == 1 ? away[gone++] : stay[kept++]) = buffer;
     }
-    // Which looks into nothing that it carries, and has room for a whole stretch.
+    // The ring looks into nothing that it carries, and has room for a whole stretch.
     for (size_t i = 0; i < gone; ++i) side.away.put(reinterpret_cast<rte_mbuf*>(away[i]));
     side.away.publish();
     for (size_t i = 0; i < kept; ++i) send(side, stay[i]);
