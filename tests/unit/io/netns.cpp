@@ -25,7 +25,8 @@ namespace {
 /// address, for two seconds or more, the kernel asks for no neighbour, and gives up after three questions not
 /// asked.
 constexpr const char* kFirst =
-    "sh -c 'echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad && ip link set lo up'";
+    "sh -c 'dad=/proc/sys/net/ipv6/conf/default/accept_dad; { [ ! -e $dad ] || echo 0 > $dad; } && ip link "
+    "set lo up'";
 
 int open_packet_socket(const std::string& interface) {
   const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
