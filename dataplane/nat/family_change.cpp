@@ -361,7 +361,8 @@ size_t change_error_family(std::span<const uint8_t> packet, const net::IpView& i
   const std::optional<Said> says = v4 ? said4(said, way) : said6(said, quoted.ip.length, way);
   if (!says || quoted.ip.l4_offset != start_of(quoted.ip) || quote.size() < quoted.ip.l4_offset) return 0;
 
-  // The quoted packet went the other way, and is made anew behind the headers of the error.
+  // The quoted packet went the other way, and is made anew behind the headers of the error. Which
+  // identification it had nobody knows any more.
   const Tuple inside = to.reversed();
   const OtherHeader inner = other_header(quoted.ip, inside, 0);
   const size_t outer_length = v4 ? sizeof(net::Ipv4Header) : sizeof(net::Ipv6Header);
@@ -386,7 +387,7 @@ size_t change_error_family(std::span<const uint8_t> packet, const net::IpView& i
   const size_t size = headers + kept;
   error.length = static_cast<uint32_t>(error.l4_offset + size - outer_length);
   const OtherHeader outer = other_header(
-      error, {way.source, to.dst, 0, 0, v4 ? uint8_t{net::kProtoIcmp} : uint8_t{net::kProtoIcmpv6}}, 0);
+      error, {way.source, to.dst, 0, 0, v4 ? uint8_t{net::kProtoIcmp} : uint8_t{net::kProtoIcmpv6}}, way.id);
   std::memcpy(out.data(), outer.bytes.data(), outer.length);
   const std::span<const uint8_t> body(out.data() + outer_length, size - outer_length);
   icmp.checksum = be16::raw(net::transport_checksum(

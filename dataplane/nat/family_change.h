@@ -40,10 +40,11 @@ std::optional<OtherHeader> change_family(std::span<uint8_t> packet, const net::I
                                          uint16_t id);
 
 /// Of an ICMP error, what is beside its packet: the MTU of the attachment that it came by, and of the one
-/// that it leaves by.
+/// that it leaves by; the identification of what is made of it towards IPv4.
 struct ErrorWay {
   net::IpAddress source;  // as which its sender is seen
   uint16_t mtu_in = 0, mtu_out = 0;
+  uint16_t id = 0;
 };
 /// An ICMP error about a packet of a session, and the packet that it quotes, in the other family (RFC 7915
 /// sections 4.2, 4.3, 5.2, 5.3). It travels to `to.dst`, as rewrite_icmp_error() says; `packet` is the whole

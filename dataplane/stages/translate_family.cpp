@@ -63,7 +63,7 @@ Next translate_error(WorkerContext& ctx, rte_mbuf* mbuf, SessionIndex index, con
   PacketMeta& meta = meta_of(mbuf);
   const Attachment* ingress = ctx.snapshot->attachment(meta.ingress);
   const ErrorWay way{seen_sender(ctx, index, ip, to), ingress != nullptr ? ingress->mtu : egress.mtu,
-                     egress.mtu};
+                     egress.mtu, ++ctx.ipv4_id};
   std::array<uint8_t, kLeastMtu6> made;
   const net::Bytes packet = bytes_of(mbuf).subspan(meta.ip_offset, meta.ip_length);
   const size_t size = change_error_family(packet, ip, to, way, made);
@@ -78,11 +78,6 @@ Next translate_error(WorkerContext& ctx, rte_mbuf* mbuf, SessionIndex index, con
   meta.l4_offset = to.src.is_v4() ? sizeof(net::Ipv4Header) : sizeof(net::Ipv6Header);
   meta.payload_offset = static_cast<uint16_t>(meta.l4_offset + sizeof(net::IcmpHeader));
   return Next::go_on();
-}
-
-/// One of a packet that may be cut: another one for each of a session's.
-uint16_t identification(const SessionTable::Found& found, const PacketMeta& meta) {
-  return static_cast<uint16_t>(found.session->packets[static_cast<size_t>(found.direction)] + meta.hash);
 }
 
 /// A segment for the side of IPv6 is longer by its header than the same one for IPv4.
@@ -122,7 +117,7 @@ Next translate_family(WorkerContext& ctx, rte_mbuf* mbuf, SessionTable::Found fo
   // Before it changes: then there has to be room.
   const uint16_t headroom = rte_pktmbuf_headroom(mbuf);
   if (!to.src.is_v4() && headroom < OtherHeader::kMax) return Next::drop(DropReason::no_headroom);
-  const auto header = change_family(packet, ip, to, identification(found, meta));
+  const auto header = change_family(packet, ip, to, ++ctx.ipv4_id);
   if (!header) return Next::drop(DropReason::nat64_untranslatable);
   uint8_t* at = make_room(mbuf, meta.ip_offset, header->length, header->replaces);
   if (at == nullptr) return Next::drop(DropReason::no_headroom);

@@ -120,6 +120,7 @@ struct WorkerContext {
   std::unique_ptr<PendingSessions> pending;  // null: nobody finds names, so they are given up
   std::unique_ptr<Bindings> bindings;
   std::unique_ptr<FtpControls> ftp;
+  uint16_t ipv4_id;  // of the last packet that became IPv4; workers begin apart
   WorkerRings rings;
   RingSink events;
   std::array<TokenBucket, kPuntReasons> punt_tokens;  // by PuntReason: no kind of punt starves another

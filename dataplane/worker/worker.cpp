@@ -176,6 +176,7 @@ WorkerContext::WorkerContext(WorkerIndex index, const DataplaneSettings& setting
       profile(settings.stall_ns, settings.sample_one_in),
       inspect_limits(worker_share(settings.inspect, static_cast<uint32_t>(settings.cores.size()))),
       inspect_queue(inspect_limits.packets),
+      ipv4_id(static_cast<uint16_t>(index * 0x9e37u)),
       rings(std::move(own_rings)),
       events(*rings.events, counters),
       punt_tokens{TokenBucket(settings.punts_per_second), TokenBucket(settings.punts_per_second),

@@ -94,8 +94,7 @@ Packet Model::expected(const Arrival& a, const Session& s, Side side) const {
   return out;
 }
 
-/// In the words of the other family. What a new header's flow label or identification is: zero, but for what
-/// may be cut on its way to IPv4, of which it is not said.
+/// In the words of the other family. A new header's flow label is zero; its identification is not said.
 Packet Model::expected_by_nat64(const Arrival& a, const Session& s, Side side) const {
   const Ends to = s.leaving(side);
   const bool six = a.packet.src.v6;  // as it came
@@ -117,7 +116,6 @@ Packet Model::expected_by_nat64(const Arrival& a, const Session& s, Side side) c
     const bool unreachable = a.packet.type == (six ? 1 : 3);
     out.type = six ? (unreachable ? 3 : 11) : (unreachable ? 1 : 3);
     if (unreachable) out.code = six ? 3 : 0;  // no port, no host: RFC 7915
-    out.tag = 0;
     out.src = to.src;
     for (const Pool& pool : net_.pools) {
       if (!six && pool.prefix64 && pool.prefix64->contains(to.src))
@@ -126,9 +124,9 @@ Packet Model::expected_by_nat64(const Arrival& a, const Session& s, Side side) c
     out.dst = to.dst;
   } else {
     out = turned(a.packet, to);
-    if (six && a.sent->read.packet) out.tag = a.sent->read.packet->tag;
     if (a.urgent_cleared) out.flags = static_cast<uint8_t>(out.flags & ~kUrg);
   }
+  out.tag = six && a.sent->read.packet ? a.sent->read.packet->tag : uint16_t{0};
   if (s.dscp) out.tos = static_cast<uint8_t>(*s.dscp << 2 | (out.tos & 3));
   --out.ttl;
   return out;

@@ -3,7 +3,7 @@
 
 judge.py DIRECTORY            every frame has to be well formed, with right checksums and without an expert warning, by
                               tshark; outer headers are read by scapy, which is slow: of the first SAMPLE frames of
-                              each kind in each capture
+                              each kind in each capture; packets of NAT64 may be cut on their way as RFC 7915 says
 judge.py --self-test DIRECTORY  frames of the captures are spoilt on purpose; each has to be found wrong
 judge.py --capture FILE       the same for one capture of a running hub; the last line says as JSON how many frames of
                               each kind there were: {"VXLAN over IPv4, IPv6 inside": 7}
@@ -17,12 +17,13 @@ import subprocess
 import sys
 import tempfile
 
-from scapy.layers.inet import IP, UDP
+from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.layers.vxlan import VXLAN
 
 HUB_ADDRESSES = ("198.18.0.1", "2001:db8:f::1")
+POOL_OF_NAT64 = "10.2.0.100"  # as which hosts of IPv6 are seen in nat64_test.cpp
 PCAP_HEADER = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1)
 PCAP_MAGICS = (PCAP_HEADER[:4], struct.pack("<I", 0xA1B2C3D4))  # stamps in nano- and in microseconds
 
@@ -183,6 +184,25 @@ def outer_complaint(frame):
     return ", ".join(failed) + " does not hold" if failed else None
 
 
+def family_complaints(frames):
+    """RFC 7915 section 5.1, of the packets that the hub of nat64_test.cpp made of IPv6: up to 1,260 bytes they may be cut,
+    and an ICMP error has another identification than the one before it (other packets are each the first of their hub);
+    larger ones may not. Its own resets are none of them."""
+    before = None
+    for index, frame in enumerate(frames):
+        if kind_of(frame) != "VXLAN over IPv4, IPv4 inside":
+            continue
+        ip = IP(frame[link_of(frame)[0] + 50 :])
+        if ip.src != POOL_OF_NAT64 or ip.flags.MF or ip.frag or (TCP in ip and ip[TCP].flags.R):
+            continue
+        if bool(ip.flags.DF) != (ip.len > 1260):
+            yield f"frame {index + 1}: {ip.len} bytes that were IPv6 and {'may not' if ip.flags.DF else 'may'} be cut"
+        if ICMP in ip and ip[ICMP].type in (3, 11, 12):
+            if ip.id == before:
+                yield f"frame {index + 1}: identification {ip.id}, as the error before it"
+            before = ip.id
+
+
 def judge(directory):
     frames, origin, complaints = [], [], []
     for name in sorted(os.listdir(directory)):
@@ -191,6 +211,8 @@ def judge(directory):
             frames += here
             origin += [f"{name} frame {index + 1}" for index in range(len(here))]
             complaints += [f"{name} {complaint}" for complaint in outer_complaints(here)[0]]
+            if "Nat64" in name:
+                complaints += [f"{name} {complaint}" for complaint in family_complaints(here)]
     if len(frames) < 100:
         sys.exit(f"judge: only {len(frames)} frames in {directory}; have the packet tests run?")
     complaints = [f"{origin[i]}: {why}" for i, why in found_wrong(frames).items()] + complaints
@@ -245,9 +267,15 @@ def self_test(directory):
     missed += [f"{name} (scapy)" for name, frame in outer.items() if outer_complaint(frame) is None]
     if outer_complaint(good) is not None:
         missed.append("the unspoilt outer header is called wrong")
+    family = read_pcap(os.path.join(directory, "Number-Nat64.ErrorsAreToldInTheOtherFamily-0.pcap"))
+    if list(family_complaints(family)):
+        missed.append("unspoilt packets of NAT64 are called wrong")
+    for name, at, put in (("identification of NAT64", 68, b"\0\0"), ("don't fragment of NAT64", 70, b"\x40\0")):
+        if not list(family_complaints([frame[:at] + put + frame[at + 2 :] for frame in family])):
+            missed.append(f"{name} (scapy)")
     for name in missed:
         print(f"not judged right: {name}")
-    print(f"judge: {len(spoilt) + len(outer)} spoilt frames, {len(missed)} not judged right")
+    print(f"judge: {len(spoilt) + len(outer) + 2} spoilt frames, {len(missed)} not judged right")
     return 1 if missed else 0
 
 
