@@ -184,21 +184,23 @@ class Engine {
   bool enforces() const { return session_settings_.mode != InspectMode::ids; }
   void count(EngineSession& session, const EnginePacket& packet);
   void tcp_packet(EngineSession& session, EnginePacket& packet);
-  void take_in(EngineSession& session, bool own_alone);
   void judge_segment(EngineSession& session);
-  bool pause(EngineSession& session, Direction direction, std::span<const uint8_t> rest);
-  void go_on(EngineSession& session);
-  void forget_pause(EngineSession& session);
   void pick_up_policy(EngineSession& session);
   void tcp_fate(EngineSession& session, EnginePacket& packet, TcpFate fate);
   bool mind_conflict(EngineSession& session, EnginePacket& packet);
   void datagram(EngineSession& session, EnginePacket& packet);
+
+  // engine_stream.cpp
+  void take_in(EngineSession& session, bool own_alone);
   void collect(EngineSession& session, Direction direction);
   void stream_bytes(EngineSession& session, Direction direction, std::span<const uint8_t> bytes);
   void pieces(EngineSession& session, Direction direction, std::span<const uint8_t> bytes);
   void keep_raw(EngineSession& session, Direction direction, std::span<const uint8_t> bytes);
   void stream_gap(EngineSession& session, Direction direction, uint64_t size);
   void stream_end(EngineSession& session, Direction direction);
+  bool pause(EngineSession& session, Direction direction, std::span<const uint8_t> rest);
+  void go_on(EngineSession& session);
+  void forget_pause(EngineSession& session);
   static void drop_front(EngineSession::Side& side, size_t bytes);
   void shorten(EngineSession::Side& side);
   static void drop_all(EngineSession::Side& side, uint64_t gap);
