@@ -17,7 +17,7 @@ constexpr uint32_t kBlackhole = 1;  // target
 constexpr uint32_t kMostRoutes = 1u << 24;
 
 size_t bytes_of(const RouteTarget& t) { return sizeof t + t.members.capacity() * sizeof(NextHop); }
-size_t bytes_of(const Holders& h) { return sizeof h + h.capacity() * sizeof(Holder); }
+size_t bytes_of(const Holders& h) { return sizeof(Holders) + h.capacity() * sizeof(Holder); }
 size_t bytes_of(const Peers& p) { return sizeof p + p.list.capacity() * sizeof(Peer); }
 
 auto no_domain() { return fail(ErrorCode::not_found, "there is no such domain"); }

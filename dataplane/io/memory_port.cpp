@@ -140,7 +140,8 @@ std::vector<std::vector<uint8_t>> RingPort::collect(uint16_t queue) {
 
 std::vector<std::vector<uint8_t>> RingPort::collect() {
   std::vector<std::vector<uint8_t>> all;
-  for (uint16_t queue = 0; queue < tx_.size(); ++queue) {
+  const auto queues = static_cast<uint16_t>(tx_.size());
+  for (uint16_t queue = 0; queue < queues; ++queue) {
     for (auto& frame : collect(queue)) all.push_back(std::move(frame));
   }
   return all;

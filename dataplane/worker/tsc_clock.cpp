@@ -4,6 +4,8 @@
 #include <rte_pause.h>
 #include <time.h>
 
+#include <cmath>
+
 namespace weir::dataplane {
 
 namespace {
@@ -41,7 +43,7 @@ uint64_t measured_rate(const ClockSample& first, const ClockSample& second, uint
   const double rate = static_cast<double>(second.cycles - first.cycles) / seconds;
   const auto known = static_cast<double>(fallback);
   if (fallback != 0 && (rate < 0.9 * known || rate > 1.1 * known)) return fallback;
-  return static_cast<uint64_t>(rate + 0.5);
+  return static_cast<uint64_t>(std::llround(rate));
 }
 
 uint64_t tsc_rate() {

@@ -387,10 +387,8 @@ void DetectionRuleset::place_transaction(const DetectionRule& rule, uint32_t num
 void DetectionRuleset::list_groups() {
   for (const Direction d : {Direction::to_server, Direction::to_client}) {
     const std::vector<TransactionGroup>& groups = transaction_groups_[index(d)];
-    for (size_t p = 0; p < kProtocols; ++p) {
-      const auto protocol = static_cast<AppProtocol>(p);
-      if (protocol == AppProtocol::unknown || protocol == AppProtocol::failed) continue;
-      GroupList& list = groups_of_[p][index(d)];
+    for (const AppProtocol protocol : kAppProtocols) {
+      GroupList& list = groups_of_[static_cast<size_t>(protocol)][index(d)];
       for (size_t g = 0; g < groups.size(); ++g) {
         if (groups[g].protocol == AppProtocol::unknown || is_of(groups[g].protocol, protocol)) {
           list.groups_.push_back(static_cast<uint16_t>(g));

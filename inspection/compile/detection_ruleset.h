@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
@@ -197,11 +198,7 @@ class DetectionRuleset {
 
  private:
   DetectionRuleset() = default;
-  static constexpr size_t kProtocols = 2
-#define APP(id, name) +1
-#include "inspection/app/protocols.def"
-#undef APP
-      ;
+  static constexpr size_t kProtocols = std::size(kAppProtocols) + 2;  // and `unknown` and `failed`
   static_assert(kProtocols <= 64, "asks_magic_ has a bit for each");
   static size_t index(Direction d) { return static_cast<size_t>(d); }
   void configure(DetectionRule& rule, const ast::Rule& parsed, const ast::ThresholdConfig& config);

@@ -143,7 +143,8 @@ class PoolBytes {
 /// made.
 template <typename T, typename... Args>
 T* make_in(BytePool& pool, Args&&... args) {
-  static_assert(sizeof(T) <= BytePool::kLargest && alignof(T) <= BytePool::kSmallest);
+  static_assert(sizeof(T) <= BytePool::kLargest);
+  static_assert(alignof(T) <= BytePool::kSmallest);
   static_assert(std::is_nothrow_constructible_v<T, Args...>);
   void* const memory = pool.allocate(sizeof(T));
   return memory == nullptr ? nullptr : new (memory) T(std::forward<Args>(args)...);

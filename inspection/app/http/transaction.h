@@ -29,7 +29,7 @@ using HttpFile = AppFile;
 class HttpTransaction final : public Transaction {
  public:
   HttpTransaction(BytePool& pool, const HttpLimits& limits) noexcept;
-  ~HttpTransaction();
+  ~HttpTransaction() override;
   HttpTransaction(const HttpTransaction&) = delete;
   HttpTransaction& operator=(const HttpTransaction&) = delete;
 

@@ -48,7 +48,7 @@ class Http2Transaction final : public Transaction {
         limits_(limits),
         stream_(stream),
         sides_{{pool, limits, files_awaited[0]}, {pool, limits, files_awaited[1]}} {}
-  ~Http2Transaction();
+  ~Http2Transaction() override;
 
   AppProtocol protocol() const override { return AppProtocol::http2; }
   uint8_t progress(Direction direction) const override { return side(direction).progress; }

@@ -10,17 +10,17 @@ namespace {
 
 using Bytes = std::span<const uint8_t>;
 
-constexpr int kNone = -1;
+constexpr uint8_t kNone = 0xff;
 
-constexpr std::array<int8_t, 256> make_digits() {
-  std::array<int8_t, 256> table{};
+constexpr std::array<uint8_t, 256> make_digits() {
+  std::array<uint8_t, 256> table{};
   table.fill(kNone);
   constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   for (size_t i = 0; i < kAlphabet.size(); ++i)
-    table[static_cast<uint8_t>(kAlphabet[i])] = static_cast<int8_t>(i);
+    table[static_cast<uint8_t>(kAlphabet[i])] = static_cast<uint8_t>(i);
   return table;
 }
-constexpr std::array<int8_t, 256> kDigits = make_digits();
+constexpr std::array<uint8_t, 256> kDigits = make_digits();
 
 bool is_blank(uint8_t c) { return c == ' ' || c == '\t'; }
 
@@ -57,13 +57,13 @@ size_t MimeDecoder::base64(Bytes content, std::span<uint8_t> out) {
       if (++padding_ + digits_ >= 4) size += finish(out.subspan(size));
       continue;
     }
-    const int digit = kDigits[c];
+    const uint8_t digit = kDigits[c];
     if (digit == kNone) {
       invalid_ = invalid_ || !(is_blank(c) || c == '\r');
       continue;
     }
     if (padding_ > 0) size += finish(out.subspan(size));
-    group_ = group_ << 6 | static_cast<uint32_t>(digit);
+    group_ = group_ << 6 | digit;
     if (++digits_ < 4) continue;
     out[size++] = static_cast<uint8_t>(group_ >> 16);
     out[size++] = static_cast<uint8_t>(group_ >> 8);

@@ -30,7 +30,7 @@ class SmtpTransaction final : public Transaction {
 
   SmtpTransaction(BytePool& pool, const HttpLimits& limits) noexcept
       : pool_(pool), text_(pool), recipients_(pool), files_(pool, limits, files_awaited[0]) {}
-  ~SmtpTransaction() { destroy_in(pool_, message_); }
+  ~SmtpTransaction() override { destroy_in(pool_, message_); }
 
   AppProtocol protocol() const override { return AppProtocol::smtp; }
   uint8_t progress(Direction direction) const override { return progress_[static_cast<size_t>(direction)]; }
