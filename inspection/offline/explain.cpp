@@ -49,7 +49,7 @@ struct Outcome {
 std::string ends_of(const net::IpAddress& from, uint16_t from_port, const net::IpAddress& to,
                     uint16_t to_port, uint8_t protocol) {
   const auto end = [](const net::IpAddress& address, uint16_t port) {
-    const std::string text = net::to_string(address);
+    std::string text = net::to_string(address);
     if (port == 0) return text;
     return (address.is_v4() ? text : "[" + text + "]") + ":" + std::to_string(port);
   };

@@ -15,7 +15,7 @@ constexpr auto kPause = std::chrono::milliseconds(250);
 
 /// "10.1.0.5:40000", "[2001:db8::1]:80", "10.1.0.5".
 std::string end_of(const Json& alert, const char* address, const char* port) {
-  const std::string host = text(alert, address);
+  std::string host = text(alert, address);
   if (!alert.contains(port)) return host;
   return (host.find(':') != std::string::npos ? "[" + host + "]" : host) + ":" + text(alert, port);
 }

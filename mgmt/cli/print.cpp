@@ -36,7 +36,7 @@ std::string duration(uint64_t seconds) {
 }
 
 std::string end_point(const Json& session, const char* address, const char* port) {
-  const std::string host = text(session, address);
+  std::string host = text(session, address);
   if (number(session, port) == 0) return host;
   return (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + text(session, port);
 }
@@ -252,6 +252,7 @@ std::string others(const Json& object, const std::vector<std::string>& shown) {
   std::string out;
   if (!object.is_object()) return out;
   for (const auto& [key, value] : object.items()) {
+    // NOLINTNEXTLINE(readability-container-size-empty): an empty text is no empty() JSON
     if (std::find(shown.begin(), shown.end(), key) != shown.end() || value == false || value == "") continue;
     const std::string one =
         value.is_object() ? key + " (" + others(value, {}) + ")" : key + "=" + plain(value);

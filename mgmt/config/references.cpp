@@ -18,7 +18,7 @@ void Names::add(const std::string& name, const Node& table, size_t index, std::s
 }
 
 std::string Names::unknown(const std::string& name) const {
-  const std::string text = no_such(kind_, name, in_order_);
+  std::string text = no_such(kind_, name, in_order_);
   if (in_order_.empty()) return text + "; the file has none";
   if (!nearest(name, in_order_).empty()) return text;
   return text + "; there " + (in_order_.size() == 1 ? "is " : "are ") + listed(in_order_, 5);

@@ -514,7 +514,7 @@ void Control::abandon() {
   readings_waiting_.clear();
   if (judging_ && judging_->read == nullptr) judging_->request.reply(refused("the hub is stopping"));
   if (installing_ && installing_->reply)
-    std::exchange(installing_->reply, [](ChangeView) {})(refused("the hub is stopping"));
+    std::exchange(installing_->reply, [](const ChangeView&) {})(refused("the hub is stopping"));
   for (const Request& waiting : std::exchange(transactions_waiting_, {}))
     waiting.reply(refused("the hub is stopping"));
   for (auto* waiting : {&reloads_, &reloads_waiting_, &rule_reloads_waiting_}) {

@@ -68,7 +68,7 @@ TopView Control::top() {
 void Control::sessions(size_t max, SessionsReply reply) {
   const uint64_t listing = next_listing_++;
   listings_.emplace(listing, std::move(reply));
-  parts_.dataplane.list_sessions(max, [this, listing](std::vector<SessionRow> rows) {
+  parts_.dataplane.list_sessions(max, [this, listing](const std::vector<SessionRow>& rows) {
     const auto waiting = listings_.extract(listing);
     if (waiting.empty()) return;
     SessionsView view;

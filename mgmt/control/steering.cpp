@@ -35,7 +35,7 @@ std::vector<SteerRule> rules_of(const config::Attachment& attachment, const mode
 
 }  // namespace
 
-Steering::Steering(Ports ports, const model::StartFacts& facts) {
+Steering::Steering(const Ports& ports, const model::StartFacts& facts) {
   for (const auto& [index, steering] : ports) ports_.push_back({steering, &facts.ports[index], {}});
 }
 
@@ -57,7 +57,7 @@ Status Steering::widen(const std::vector<const config::Attachment*>& coming) {
     }
     const bool told = next.size() != port.rules.size();
     before.emplace_back(&port, std::exchange(port.rules, std::move(next)));
-    const Status set = told ? tell(port) : Status{};
+    Status set = told ? tell(port) : Status{};
     if (set) continue;
     for (auto& [changed, rules] : before) {
       changed->rules = std::move(rules);

@@ -19,7 +19,7 @@ class Steering {
   using Ports = std::map<dataplane::PortIndex, dataplane::XdpSteering*>;  // af_xdp ports only
 
   /// Both outlive it.
-  Steering(Ports ports, const model::StartFacts& facts);
+  Steering(const Ports& ports, const model::StartFacts& facts);
 
   /// Lets in what these attachments take. If the kernel refuses, all is steered as before.
   Status widen(const std::vector<const config::Attachment*>& coming);
