@@ -259,6 +259,7 @@ EngineVerdict InlineInspector::judge(Flow& flow, EnginePacket& packet, const Rul
     if (flow.session == nullptr) flow.session = engine_->open(packet, next_id_++, ruleset);
     if (flow.session == nullptr) return verdict;
     flow.session->magic.name = handle_of(flow).value;
+    flow.session->magic.domain = flow.info.domain[0];
     // The client is not always the initiator: a session may be taken up with its server's packet.
     const bool turned = flow.session->client != flow.info.src;
     flow.session->facts.domain = {flow.info.domain[turned ? 1 : 0], flow.info.domain[turned ? 0 : 1]};

@@ -8,7 +8,9 @@ MagicDesk::MagicDesk(const MagicSettings& settings, MagicTeller* at_once)
     : settings_(settings),
       at_once_(at_once),
       places_(std::make_unique<Place[]>(settings.queue)),
-      bytes_(std::make_unique_for_overwrite<uint8_t[]>(size_t{settings.queue} * settings.bytes)) {}
+      bytes_(std::make_unique_for_overwrite<uint8_t[]>(size_t{settings.queue} * settings.bytes)),
+      most_of_domain_(static_cast<uint32_t>(
+          std::max<uint64_t>(uint64_t{settings.queue} * settings.domain_share / 100, 1))) {}
 
 void MagicDesk::tell(MagicTeller& teller, std::span<const uint8_t> begin, Place& place) {
   const auto size = teller.tell(begin, place.text);
@@ -31,12 +33,15 @@ MagicDesk::Asked MagicDesk::ask(std::span<const uint8_t> begin, uint32_t most) {
   }
   const uint64_t position = asked_.load(std::memory_order_relaxed);
   const bool full = position - taken_ == settings_.queue;
-  if (full || asker_ == nullptr || asker_->waiting >= std::min(most, kOfOneAsker)) {
+  if (full || asker_ == nullptr || asker_->waiting >= std::min(most, kOfOneAsker) ||
+      places_of(asker_->domain) >= most_of_domain_) {
     lose();
     return {};
   }
   Place& here = place(position);
   here.asker = asker_;
+  here.domain = asker_->domain;
+  ++places_of(here.domain);
   here.size = static_cast<uint32_t>(begin.size());
   std::copy(begin.begin(), begin.end(), bytes_of(position));
   ++asker_->waiting;
@@ -50,7 +55,7 @@ MagicDesk::Asker* MagicDesk::next() {
     if (taken_ == seen_told_) seen_told_ = told_.load(std::memory_order_acquire);
     if (taken_ == seen_told_) return nullptr;
     if (Asker* const asker = place(taken_).asker; asker != nullptr) return asker;
-    ++taken_;
+    free_oldest();
     ++counters_.late;
   }
 }
@@ -58,7 +63,8 @@ MagicDesk::Asker* MagicDesk::next() {
 MagicDesk::Answer MagicDesk::take() {
   Place& here = place(taken_);
   --here.asker->waiting;
-  Answer answer{taken_++, std::nullopt};
+  Answer answer{taken_, std::nullopt};
+  free_oldest();
   if (here.text_size == kFailed) {
     ++counters_.failed;
   } else {

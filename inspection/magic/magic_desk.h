@@ -5,11 +5,12 @@
 //   worker: ask() ----> place ----> serve(): the thread that has libmagic
 //   worker: next(), take() <---- the same place, with its text
 //
-// Memory is taken when it is made. The worker never waits: without a free place a file is not asked about.
-// A question names who asked until the answer is taken or withdraw() is called, so an answer never reaches
-// another session than the one that asked.
+// Memory is taken when it is made. The worker never waits: without a free place, or if its domain has its
+// share of them, a file is not asked about. A question names who asked until the answer is taken or
+// withdraw() is called, so an answer never reaches another session than the one that asked.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -24,16 +25,17 @@
 namespace weir::inspection {
 
 struct MagicSettings {
-  uint32_t bytes = 2'048;  // of a file's beginning that are shown to libmagic, at most
-  uint32_t queue = 256;    // files of one worker that wait for an answer
+  uint32_t bytes = 2'048;       // of a file's beginning that are shown to libmagic, at most
+  uint32_t queue = 256;         // files of one worker that wait for an answer
+  uint32_t domain_share = 100;  // percent of these for the sessions of one domain
 };
 
 /// One worker counts; any thread may read.
 struct MagicCounters {
   EventCount asked;
   EventCount told;
-  EventCount lost;    // files that were not asked about: no place, too many of one session, no memory
-  EventCount late;    // answers for whom nobody waits any more
+  EventCount lost;  // files that were not asked about: no place, too many of one session or domain, no memory
+  EventCount late;  // answers for whom nobody waits any more
   EventCount failed;  // libmagic returned an error
 };
 
@@ -43,11 +45,14 @@ class MagicDesk {
   static constexpr size_t kText = 256;
   /// Files of one session that wait at once; more of them are not asked about.
   static constexpr uint32_t kOfOneAsker = 16;
+  /// Domains whose places are counted apart: twice as many as a hub has. Beyond, some share a count.
+  static constexpr uint32_t kDomains = 2'048;
 
   /// A session that asks. It stays where it is until it has withdrawn.
   struct Asker {
     uint32_t name = 0;     // for the caller
     uint32_t waiting = 0;  // its questions without an answer
+    uint32_t domain = 0;   // whose share its files are of
   };
 
   struct Asked {
@@ -97,6 +102,7 @@ class MagicDesk {
   struct Place {
     // The worker's:
     Asker* asker = nullptr;
+    uint32_t domain = 0;  // of who asked, also when that one has withdrawn
     // Of whoever has the place:
     uint32_t size = 0;       // of the bytes
     uint16_t text_size = 0;  // kFailed: libmagic failed
@@ -105,6 +111,9 @@ class MagicDesk {
   static constexpr uint16_t kFailed = UINT16_MAX;
   static_assert(kText < kFailed);
 
+  uint32_t& places_of(uint32_t domain) { return places_of_domain_[domain % kDomains]; }
+  /// The oldest place is free again.
+  void free_oldest() { --places_of(place(taken_++).domain); }
   Place& place(uint64_t position) { return places_[position % settings_.queue]; }
   uint8_t* bytes_of(uint64_t position) {
     return bytes_.get() + (position % settings_.queue) * settings_.bytes;
@@ -119,6 +128,8 @@ class MagicDesk {
   Asker* asker_ = nullptr;
   uint64_t taken_ = 0;      // places before it are free
   uint64_t seen_told_ = 0;  // its last look at told_
+  const uint32_t most_of_domain_;
+  std::array<uint32_t, kDomains> places_of_domain_{};
   MagicCounters counters_;
   // Positions only grow; each side's lies in a line of its own.
   alignas(64) std::atomic<uint64_t> asked_{0};

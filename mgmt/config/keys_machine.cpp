@@ -295,9 +295,9 @@ constexpr KeySpec kKeys[] = {
      .unit = "percent",
      .change = Change::restart,
      .help =
-         "Of `inspected_sessions` and of their memory that the sessions of one domain (the initiator's) may "
-         "have, on each worker. Beyond: a profile's `fail` for another session, "
-         "`exceptions.domain_memory` for what one grows."},
+         "Of `inspected_sessions`, of their memory and of `file_magic_queue` that the sessions of one domain "
+         "(the initiator's) may have, on each worker. Beyond: a profile's `fail` for another session, "
+         "`exceptions.domain_memory` for what one grows, and of another file it is not asked what it is."},
     {.path = "limits.rule_work",
      .kind = ValueKind::integer,
      .fallback = "12288",

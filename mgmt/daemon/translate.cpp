@@ -121,7 +121,9 @@ inspection::EveOptions eve_options(const config::Events& events) {
 }
 
 inspection::MagicSettings magic_settings(const config::Limits& limits) {
-  return {.bytes = limits.file_magic_bytes, .queue = limits.file_magic_queue};
+  return {.bytes = limits.file_magic_bytes,
+          .queue = limits.file_magic_queue,
+          .domain_share = limits.inspection_domain_share};
 }
 
 DataplaneSettings dataplane_settings(const config::Config& config) {

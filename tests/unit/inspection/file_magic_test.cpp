@@ -97,6 +97,31 @@ TEST(MagicDesk, OneSessionHasItsShare) {
   EXPECT_EQ(desk.ask(bytes_of("B"), 1).state, State::lost);
 }
 
+/// Also when its sessions end while their files wait, and while others of the queue are free.
+TEST(MagicDesk, OneDomainHasItsShare) {
+  MagicDesk desk({.bytes = 8, .queue = 4, .domain_share = 75});
+  FakeTeller teller;
+  MagicDesk::Asker a{.name = 1, .domain = 7}, again{.name = 2, .domain = 7}, other{.name = 3, .domain = 8};
+  desk.ask_for(&a);
+  EXPECT_EQ(desk.ask(bytes_of("A")).state, State::waits);
+  EXPECT_EQ(desk.ask(bytes_of("B")).state, State::waits);
+  desk.withdraw(a);
+  desk.ask_for(&again);
+  EXPECT_EQ(desk.ask(bytes_of("C")).state, State::waits);
+  EXPECT_EQ(desk.ask(bytes_of("D")).state, State::lost) << "three of four";
+  desk.ask_for(&other);
+  EXPECT_EQ(desk.ask(bytes_of("E")).state, State::waits);
+  EXPECT_EQ(desk.serve(teller, 9), 4U);
+  ASSERT_EQ(desk.next(), &again);
+  EXPECT_EQ(desk.counters().late, 2U);
+  desk.take();
+  ASSERT_EQ(desk.next(), &other);
+  desk.take();
+  desk.ask_for(&again);
+  for (const char* file : {"F", "G", "H"}) EXPECT_EQ(desk.ask(bytes_of(file)).state, State::waits) << file;
+  EXPECT_EQ(desk.ask(bytes_of("I")).state, State::lost);
+}
+
 TEST(MagicDesk, WhoHasWithdrawnIsToldNothing) {
   MagicDesk desk({.bytes = 8, .queue = 4});
   FakeTeller teller;
