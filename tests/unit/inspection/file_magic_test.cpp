@@ -436,6 +436,32 @@ TEST_F(FileMagicSessions, WhatFindsNoRoomDoesNotMatchAndPasses) {
   EXPECT_EQ(sink_.alerts(), (Sids{1, 2})) << "there is room again";
 }
 
+class FileMagicShares : public FileMagicSessions {
+ protected:
+  FileMagicShares() : FileMagicSessions({.bytes = 16, .queue = 8, .domain_share = 50}) {}
+};
+
+TEST_F(FileMagicShares, OneDomainLeavesRoomForAnother) {
+  const auto all = rules("alert http any any -> any any (filemagic:\"kind P\"; sid:1;)");
+  FlowInfo info = flow_info();
+  info.domain = {1, 3};
+  Session greedy(*inspector_, all, sink_, info);
+  greedy.handshake();
+  for (int i = 0; i < 4; ++i) exchange(greedy, "Q");
+  EXPECT_EQ(counters().magic_lost, 0U);
+  exchange(greedy, "Q");
+  EXPECT_EQ(counters().magic_lost, 1U) << "half of eight";
+  info.domain = {2, 3};
+  ++info.src_port;
+  client_ = server_ = 0;
+  Session other(*inspector_, all, sink_, info);
+  other.handshake();
+  exchange(other, "P");
+  EXPECT_EQ(counters().magic_lost, 1U);
+  EXPECT_EQ(serve_and_take(&other.rules), 5U);
+  EXPECT_EQ(sink_.alerts(), Sids{1});
+}
+
 TEST_F(FileMagicSessions, WhereLibmagicFailsNoRuleMatches) {
   Session session(*inspector_,
                   rules("alert http any any -> any any (filemagic:\"kind\"; sid:1;)\n"
