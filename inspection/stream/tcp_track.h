@@ -151,7 +151,6 @@ class TcpTrack {
   std::span<const uint8_t> direct_;
   Direction direct_of_ = Direction::to_server;
   struct Record* lent_ = nullptr;  // handed out by the last next_chunk()
-  Direction lent_of_ = Direction::to_server;
 };
 
 }  // namespace weir::inspection
