@@ -121,11 +121,18 @@ class KernelHub:
     @property
     def sent(self):
         """Packets that came to the sink and were not the hub's own, since its creation."""
+        own = self._own()
+        while True:
+            with self.under.entered():
+                sink = _devices()[SINK][self._sink_counts]
+            before, own = own, self._own()
+            if own == before:  # else one of them may have come to the sink, or not
+                return sink - own
+
+    def _own(self):
+        """Packets that the hub itself sent: MLD, mostly."""
         with self.over.entered():
-            own = sum(_snmp()[group].get("OutRequests", 0) for group in ("Ip", "Ip6"))  # MLD, mostly
-        with self.under.entered():
-            sink = _devices()[SINK]
-        return sink[self._sink_counts] - own
+            return sum(_snmp()[group].get("OutRequests", 0) for group in ("Ip", "Ip6"))
 
     def drops(self):
         """Every counter of packets thrown away: "where: name" -> packets. The sink's own is none of them."""

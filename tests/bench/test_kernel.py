@@ -2,6 +2,7 @@
 nothing is left of it. Needs root and a build with weir_kernel_feed."""
 
 import os
+import socket
 import sys
 import unittest
 from unittest import mock
@@ -10,7 +11,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(ROOT, "bench"))
 
-from harness import kernel
+from harness import kernel, kernel_hub, plan
 from harness.contender import Failed, Missing
 from harness.kernel import CONNTRACK, SESSIONS, STATELESS, KernelContender, KernelLimit
 from harness.plan import Traffic
@@ -57,6 +58,23 @@ class KernelTest(unittest.TestCase):
                         self.assertEqual(sample.extra["sessions in the table"], 64)
                     contender.stop()
                     self.assert_nothing_left()
+
+    def test_own_packet_while_counting(self):
+        """A packet of the hub's own that comes to the sink between two looks at counters is none of the feed's."""
+        contender = self.started(STATELESS, Traffic(sessions=64))
+        before, devices, looks = contender.hub.sent, kernel_hub._devices, []
+
+        def behind_an_own_packet():
+            if not looks:
+                with contender.hub.over.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                    sender.sendto(b"own", (plan.A.router, 9))
+            looks.append(devices())
+            return looks[-1]
+
+        with mock.patch.object(kernel_hub, "_devices", behind_an_own_packet):
+            self.assertEqual(contender.hub.sent, before)
+        sink = [look[kernel_hub.SINK][contender.hub._sink_counts] for look in looks]
+        self.assertGreater(sink[0], before, "it came to the sink")
 
     def test_tcp_of_one_length(self):
         contender = self.started(CONNTRACK, Traffic(sessions=64, protocol="tcp", size=60))
