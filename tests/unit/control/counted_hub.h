@@ -2,6 +2,7 @@
 // and gives back, not as time. Replaces operator new, so whoever includes it is a binary of its own.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <poll.h>
 #include <spdlog/sinks/null_sink.h>
 
