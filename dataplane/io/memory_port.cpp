@@ -83,6 +83,7 @@ Status RingPort::add_ring(std::vector<Ring>& rings, const std::string& device, c
 }
 
 Status RingPort::open(unsigned queues) {
+  if (queues == 0) return fail(ErrorCode::invalid, "a memory port has a queue at least");
   const std::string device = unique_device_name("mem");
   for (unsigned queue = 0; queue < queues; ++queue) {
     if (auto made = add_ring(rx_, device, "r", depth_.rx); !made) return made;

@@ -1,5 +1,7 @@
 #include "dataplane/tunnel/outer_template.h"
 
+#include "dataplane/net/checksum.h"
+
 namespace weir::dataplane {
 
 namespace {
@@ -55,12 +57,8 @@ void put_ip(Header& out, Attachment& a) {
     ip.src = tunnel.local.v4().be();
     ip.dst = tunnel.remote.v4().be();
     a.base_tos = ip.tos;
-    a.base_sum = 0;
-    const auto* bytes = reinterpret_cast<const uint8_t*>(&ip);
-    for (size_t i = 0; i < sizeof ip; i += 2)
-      a.base_sum += static_cast<uint32_t>(bytes[i] << 8 | bytes[i + 1]);
-    a.base_sum = (a.base_sum & 0xffff) + (a.base_sum >> 16);
-    a.base_sum = (a.base_sum & 0xffff) + (a.base_sum >> 16);
+    const uint16_t checksum = net::checksum({reinterpret_cast<const uint8_t*>(&ip), sizeof ip});
+    a.base_sum = static_cast<uint16_t>(~be16::raw(checksum).host());
     out.put(ip);
     return;
   }

@@ -27,9 +27,8 @@ constexpr std::string_view kOrdinary[] = {
     "mozilla/5.0 (windows nt 6.1; wow64; rv:",
     "mozilla/4.0 (compatible; msie 6.0; windows nt 5.1; sv1; .net clr ",
     "mozilla/4.0 (compatible; msie 8.0;",
-    ("mozilla/5.0 (macintosh; intel mac os x 10_15_7) applewebkit/537.36 (khtml, like gecko) "
-     "chrome/120.0.0.0 "
-     "safari/537.36"),
+    ("mozilla/5.0 (macintosh; intel mac os x 10_15_7) "
+     "applewebkit/537.36 (khtml, like gecko) chrome/120.0.0.0 safari/537.36"),
     "applewebkit/605.1.15 (khtml, like gecko) version/17.0 mobile/15e148 safari/604.1",
     "(iphone; cpu iphone os 17_0 like mac os x)",
     "mozilla/5.0 (linux; android 13; ",

@@ -66,6 +66,8 @@ TEST_F(Ports, MemoryCarriesFramesThroughRealBursts) {
   EXPECT_TRUE(port->collect().empty());
 }
 
+TEST_F(Ports, MemoryWithoutQueuesIsRefused) { EXPECT_FALSE(MemoryPort::create("test", 0, pool_, kMac)); }
+
 TEST_F(Ports, MemoryKeepsQueuesApart) {
   const auto port = memory_port(2);
   ASSERT_NE(port, nullptr);
