@@ -10,6 +10,7 @@
 #include "inspection/engine/ruleset.h"
 #include "inspection/inspector.h"
 #include "inspection/memory/domain_memory.h"
+#include "inspection/memory/domain_share.h"
 
 namespace weir::inspection {
 
@@ -106,10 +107,10 @@ class InlineInspector final : public Inspector {
       : memory_(std::move(memory)),
         engine_(std::move(engine)),
         flows_(limits.flows),
-        domain_flows_(std::max<uint64_t>(uint64_t{limits.flows} * limits.domain_share / 100, 1)),
+        domain_flows_(domain_share(limits.flows, limits.domain_share)),
         domain_bytes_(limits.domain_share >= 100
                           ? kNoQuota
-                          : uint64_t{engine_->pool().capacity()} * limits.domain_share / 100),
+                          : domain_share(engine_->pool().capacity(), limits.domain_share)),
         events_(events, counters_) {
     counters_.exceptions = &engine_->counters().exceptions;
     for (uint32_t i = 0; i < limits.flows; ++i) flows_[i].next_free = i + 1 < limits.flows ? i + 1 : kNoFlow;

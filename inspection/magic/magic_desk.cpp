@@ -9,8 +9,7 @@ MagicDesk::MagicDesk(const MagicSettings& settings, MagicTeller* at_once)
       at_once_(at_once),
       places_(std::make_unique<Place[]>(settings.queue)),
       bytes_(std::make_unique_for_overwrite<uint8_t[]>(size_t{settings.queue} * settings.bytes)),
-      most_of_domain_(static_cast<uint32_t>(
-          std::max<uint64_t>(uint64_t{settings.queue} * settings.domain_share / 100, 1))) {}
+      most_of_domain_(static_cast<uint32_t>(domain_share(settings.queue, settings.domain_share))) {}
 
 void MagicDesk::tell(MagicTeller& teller, std::span<const uint8_t> begin, Place& place) {
   const auto size = teller.tell(begin, place.text);

@@ -21,6 +21,7 @@
 
 #include "inspection/event_count.h"
 #include "inspection/magic/magic_teller.h"
+#include "inspection/memory/domain_share.h"
 
 namespace weir::inspection {
 
@@ -45,8 +46,6 @@ class MagicDesk {
   static constexpr size_t kText = 256;
   /// Files of one session that wait at once; more of them are not asked about.
   static constexpr uint32_t kOfOneAsker = 16;
-  /// Domains whose places are counted apart: twice as many as a hub has. Beyond, some share a count.
-  static constexpr uint32_t kDomains = 2'048;
 
   /// A session that asks. It stays where it is until it has withdrawn.
   struct Asker {
@@ -111,7 +110,7 @@ class MagicDesk {
   static constexpr uint16_t kFailed = UINT16_MAX;
   static_assert(kText < kFailed);
 
-  uint32_t& places_of(uint32_t domain) { return places_of_domain_[domain % kDomains]; }
+  uint32_t& places_of(uint32_t domain) { return places_of_domain_[domain % kDomainPlaces]; }
   /// The oldest place is free again.
   void free_oldest() { --places_of(place(taken_++).domain); }
   Place& place(uint64_t position) { return places_[position % settings_.queue]; }
@@ -129,7 +128,7 @@ class MagicDesk {
   uint64_t taken_ = 0;      // places before it are free
   uint64_t seen_told_ = 0;  // its last look at told_
   const uint32_t most_of_domain_;
-  std::array<uint32_t, kDomains> places_of_domain_{};
+  std::array<uint32_t, kDomainPlaces> places_of_domain_{};
   MagicCounters counters_;
   // Positions only grow; each side's lies in a line of its own.
   alignas(64) std::atomic<uint64_t> asked_{0};

@@ -1,14 +1,16 @@
 #include "inspection/memory/domain_memory.h"
 
+#include <bit>
+
 namespace weir::inspection {
 
 DomainMemory::Account& DomainMemory::of(uint32_t domain) {
   // Ids are given out by the hub, so spread is enough (Knuth, TAOCP 3, 6.4).
-  const size_t home = (domain * uint32_t{2'654'435'769}) >> 21;
-  static_assert(kAccounts == size_t{1} << (32 - 21));
+  static_assert(std::has_single_bit(kDomainPlaces));
+  const size_t home = (domain * uint32_t{2'654'435'769}) >> (32 - std::countr_zero(kDomainPlaces));
   Account* empty = nullptr;
   for (size_t i = 0; i < kProbes; ++i) {
-    Account& account = accounts_[(home + i) % kAccounts];
+    Account& account = accounts_[(home + i) % kDomainPlaces];
     const bool used = account.sessions != 0 || account.bytes != 0;
     if (used && account.domain == domain) return account;
     if (!used && empty == nullptr) empty = &account;

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "inspection/memory/domain_share.h"
+
 namespace weir::inspection {
 
 class DomainMemory {
@@ -23,10 +25,9 @@ class DomainMemory {
   Account& of(uint32_t domain);
 
  private:
-  static constexpr size_t kAccounts = 2'048;  // twice as many as a hub has domains
   static constexpr size_t kProbes = 32;
 
-  std::array<Account, kAccounts> accounts_{};
+  std::array<Account, kDomainPlaces> accounts_{};
   Account others_;
 };
 

@@ -2,8 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "inspection/engine/engine.h"
+#include "inspection/memory/domain_memory.h"
+#include "inspection/memory/domain_share.h"
 #include "tests/unit/inspection/support.h"
 
 namespace weir::inspection::test {
@@ -331,6 +334,44 @@ FlowInfo of_domain(uint32_t domain, uint16_t port = 40'000) {
   info.domain = {domain, 99};
   info.src_port = port;
   return info;
+}
+
+TEST(Domains, AShareIsRoundedDownButNeverToNothing) {
+  struct Row {
+    uint64_t whole;
+    uint32_t percent;
+    uint64_t share;
+  };
+  constexpr Row kRows[] = {{4, 50, 2},  {256, 75, 192}, {7, 33, 2},
+                           {150, 1, 1}, {99, 1, 1},     {1, 1, 1},
+                           {9, 100, 9}, {199, 50, 99},  {UINT64_MAX, 100, UINT64_MAX}};
+  for (const Row& row : kRows)
+    EXPECT_EQ(domain_share(row.whole, row.percent), row.share) << row.whole << ", " << row.percent << " %";
+}
+
+TEST(Domains, AsManyAsAHubIsBuiltForAreCountedApart) {
+  DomainMemory memory;
+  std::set<const DomainMemory::Account*> accounts;
+  for (uint32_t domain = 1; domain <= kDomainPlaces / 2; ++domain) {
+    DomainMemory::Account& account = memory.of(domain);
+    account.sessions = domain;
+    accounts.insert(&account);
+  }
+  EXPECT_EQ(accounts.size(), kDomainPlaces / 2);
+  for (uint32_t domain = 1; domain <= kDomainPlaces / 2; ++domain)
+    EXPECT_EQ(memory.of(domain).sessions, domain);
+}
+
+TEST(Domains, OnesWithoutAPlaceShareAnAccount) {
+  DomainMemory memory;
+  for (uint32_t domain = 1; domain <= 2 * kDomainPlaces; ++domain) ++memory.of(domain).sessions;
+  uint32_t shared = 0;
+  for (uint32_t domain = 1; domain <= 2 * kDomainPlaces; ++domain) {
+    const uint32_t sessions = memory.of(domain).sessions;
+    EXPECT_GE(sessions, 1U);
+    shared = std::max(shared, sessions);
+  }
+  EXPECT_GE(shared, kDomainPlaces);
 }
 
 TEST(Domains, OneDoesNotTakeAllSessions) {
