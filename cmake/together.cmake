@@ -99,6 +99,8 @@ weir_together(weir_engine_test ceilings_test.cpp decode_test.cpp http2_test.cpp 
 weir_together(weir_engine_test dns_test.cpp ftp_test.cpp name_finder_test.cpp quic_test.cpp)
 weir_together(weir_engine_test name_question_test.cpp parser_ceilings_test.cpp smtp_test.cpp ssh_test.cpp)
 weir_together(weir_engine_test inline_clock_test.cpp labels_test.cpp segmentation_test.cpp tcp_track_test.cpp)
+weir_together(weir_engine_test keyword_applications_test.cpp keyword_buffers_test.cpp keyword_contents_test.cpp keyword_outcomes.cpp
+  keyword_outcomes_test.cpp keyword_packets_test.cpp)
 weir_together(weir_engine_test mailbox_test.cpp recognise_test.cpp tls_identity_test.cpp tls_test.cpp)
 weir_together(weir_http_test bodies_test.cpp ceilings_test.cpp events_test.cpp heads_test.cpp segmentation_test.cpp uri_test.cpp)
 weir_together(packet_tests drops_test.cpp fragments_test.cpp jumbo_test.cpp nat64_test.cpp pending_test.cpp profile_test.cpp tcp_test.cpp)

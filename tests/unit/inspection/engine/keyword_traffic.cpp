@@ -128,6 +128,8 @@ Octets dns_name(std::string_view name) {
 PacketBuilder from_client() { return one_way(true); }
 PacketBuilder from_server() { return one_way(false); }
 
+Frames ping() { return {from_client().icmp_echo(7, 9).build()}; }
+
 Frames datagrams(const std::vector<std::string>& payloads) {
   Frames frames;
   for (const std::string& payload : payloads)

@@ -19,6 +19,8 @@ PacketBuilder from_server();
 
 /// One datagram from port 1000 to port 2000.
 Frames datagram(std::string_view payload);
+/// An echo request from that client: identifier 7, number 9.
+Frames ping();
 /// Several of one session.
 Frames datagrams(const std::vector<std::string>& payloads);
 /// A TCP session from port 40000 to port 80 with a handshake (SYN: MSS 1460, window scale 7), the client's
