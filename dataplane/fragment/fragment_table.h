@@ -19,7 +19,7 @@ namespace weir::dataplane {
 /// What the fragments are gathered for.
 enum class FragmentUse : uint8_t {
   inner,      // held until the first one came; all go on as fragments
-  inspected,  // of an inspected session: held until whole
+  inspected,  // of a session that is inspected, or whose payload changes: held until whole
   outer,      // held until whole, then put together
 };
 

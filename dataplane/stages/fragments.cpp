@@ -279,6 +279,41 @@ void drop_inspected(WorkerContext& ctx, DropReason reason) {
   note_held(ctx);
 }
 
+Next gather_whole(WorkerContext& ctx, rte_mbuf* mbuf) {
+  WholeDatagram whole;
+  if (const Next next = gather_inspected(ctx, mbuf, whole); !next.goes_on()) return next;
+  FragmentState& state = *ctx.fragments;
+  PacketMeta& meta = meta_of(mbuf);
+  uint8_t* const packet = data_of(mbuf) + meta.ip_offset;
+  bool congestion = met_congestion(packet);
+  state.inner.take(state.inspected, [&](void* piece, uint32_t, uint32_t) {
+    auto* const held = static_cast<rte_mbuf*>(piece);
+    congestion |= met_congestion(data_of(held) + meta_of(held).ip_offset);
+    leave(ctx, held, Next::consumed());
+  });
+  state.inner.finish(state.inspected);
+  note_held(ctx);
+  const size_t size = meta.ip_offset + whole.ip.size();
+  if (size > static_cast<size_t>(mbuf->buf_len - mbuf->data_off))
+    return Next::drop(DropReason::fragment_no_room);
+  std::memcpy(packet, whole.ip.data(), whole.ip.size());
+  if (congestion) mark_congestion(packet);
+  mbuf->data_len = static_cast<uint16_t>(size);
+  mbuf->pkt_len = mbuf->data_len;
+  const net::IpView ip = parse_again(mbuf, meta.ip_offset);
+  net::L4View l4;
+  if (ip.length != whole.ip.size() || net::parse_l4(whole.ip, ip, l4) != net::ParseError::none)
+    return Next::drop(DropReason::fragment_bad);
+  meta.fragment = false;
+  meta.l4_offset = ip.l4_offset;
+  meta.payload_offset = l4.payload_offset;
+  meta.ip_length = static_cast<uint16_t>(ip.length);
+  meta.ttl = ip.ttl;
+  meta.tos = ip.tos;
+  meta.tcp_flags = l4.tcp_flags;
+  return Next::go_on();
+}
+
 bool watch_fragment(WorkerContext& ctx, rte_mbuf* mbuf, WholeDatagram& whole) {
   rte_mbuf* const copy = rte_pktmbuf_copy(mbuf, ctx.pool, 0, UINT32_MAX);
   if (copy == nullptr) {

@@ -44,6 +44,10 @@ bool watch_fragment(WorkerContext& ctx, rte_mbuf* mbuf, WholeDatagram& whole);
 void pass_inspected(WorkerContext& ctx);
 void drop_inspected(WorkerContext& ctx, DropReason reason);
 
+/// A fragment of a session whose payload the hub changes: waits until the datagram is whole. go_on: it is,
+/// and lies in `mbuf`, as if it had never been cut; the other fragments are gone.
+Next gather_whole(WorkerContext& ctx, rte_mbuf* mbuf);
+
 /// Gives up datagrams of which something did not come in time.
 void expire_fragments(WorkerContext& ctx);
 

@@ -5,6 +5,7 @@
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/session/tcp_window.h"
+#include "dataplane/stages/fragments.h"
 #include "dataplane/stages/transport_checksum.h"
 
 namespace weir::dataplane {
@@ -254,7 +255,9 @@ void follow_ftp(WorkerContext& ctx, SessionIndex index, TcpEvent event) {
 
 Next ftp_receive(WorkerContext& ctx, rte_mbuf* mbuf) {
   const PacketMeta& meta = meta_of(mbuf);
-  if (meta.fragment) return Next::drop(DropReason::ftp_line);
+  if (meta.fragment) {
+    if (const Next next = gather_whole(ctx, mbuf); !next.goes_on()) return next;
+  }
   net::TcpHeader& tcp = tcp_of(mbuf);
   const SequenceEdits& edits =
       control_of(ctx, meta.session).side[static_cast<size_t>(opposite(meta.direction))].edits;

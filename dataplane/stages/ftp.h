@@ -24,7 +24,8 @@ void end_ftp(WorkerContext& ctx, SessionIndex index);
 /// After each segment that has moved its windows: the next is to go the slow way, too.
 void follow_ftp(WorkerContext& ctx, SessionIndex index, TcpEvent event);
 
-/// What the packet's sender has received, in the numbers of who has sent it.
+/// What the packet's sender has received, in the numbers of who has sent it. One that comes in IP fragments
+/// waits until it is whole.
 Next ftp_receive(WorkerContext& ctx, rte_mbuf* mbuf);
 /// Before translate(), which is to find a packet of the length that leaves.
 Next ftp_send(WorkerContext& ctx, rte_mbuf* mbuf, const Attachment* egress);

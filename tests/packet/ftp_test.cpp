@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <string>
 
+#include "dataplane/net/checksum.h"
 #include "dataplane/net/ftp_text.h"
+#include "tests/packet/fragments.h"
 #include "tests/packet/nat_spokes.h"
 #include "tests/packet/spokes.h"
 #include "tests/packet/test_hub.h"
@@ -228,6 +230,91 @@ TEST(Ftp, WhatCannotBeTranslatedIsDroppedByName) {
   hub.moved();
   EXPECT_FALSE(control.send(0, kPsh | kAck, port.substr(8), at + 8).any) << "half of it again";
   EXPECT_EQ(hub.moved(), dropped(DropReason::ftp_order));
+}
+
+/// Two commands in one segment, which comes in pieces.
+class FtpFragments : public testing::Test {
+ protected:
+  FtpFragments() {
+    control_.handshake();
+    hub_.moved();
+  }
+  std::string commands(size_t before) const {
+    return "NOOP " + std::string(before, 'x') + "\r\nPORT " + with_commas(kA.host4, 1'029) + "\r\n";
+  }
+  std::vector<Bytes> pieces(const std::string& text, size_t size, uint32_t id, uint8_t tos = 0) const {
+    Bytes whole = inner_of(control_.frame(0, kPsh | kAck, text));
+    whole[15] = tos;
+    const net::be16 sum = net::checksum_update(net::be16::of(port_at(whole, 24)), net::be16::of(0x4500),
+                                               net::be16::of(0x4500 | tos));
+    whole[24] = static_cast<uint8_t>(sum.host() >> 8);
+    whole[25] = static_cast<uint8_t>(sum.host());
+    return fragments_of(whole, size, id);
+  }
+  TestHub hub_{behind_a_pool()};
+  Control control_{hub_, kA, kB.host4, kB};
+};
+
+TEST_F(FtpFragments, ASegmentInPiecesIsPutTogetherAndTranslated) {
+  const std::string text = commands(20);
+  std::vector<size_t> order = {0, 1, 2};
+  uint32_t id = 1;
+  Got first;
+  do {  // what comes again is the same again
+    const auto sent = pieces(text, 32, id++);
+    ASSERT_EQ(sent.size(), order.size());
+    for (const size_t i : {order[0], order[1]})
+      EXPECT_TRUE(hub_.pass_through(tunnelled(kA, sent[i])).empty());
+    const Got got = got_of(hub_.pass_through(tunnelled(kA, sent[order[2]])), kB);
+    ASSERT_TRUE(got.any);
+    if (!first.any) {
+      EXPECT_EQ(hub_.moved(), forwarded() + Counts({{"rx", 2}, {"consumed", 2}, {"ftp_rewritten", 1}}));
+      first = got;
+    }
+    EXPECT_EQ(got.seq, first.seq);
+    EXPECT_EQ(got.payload, first.payload);
+  } while (std::next_permutation(order.begin(), order.end()));
+  const size_t port = first.payload.find("PORT");
+  ASSERT_NE(port, std::string::npos);
+  EXPECT_EQ(first.payload.substr(0, port), text.substr(0, text.find("PORT")));
+  const FtpEndpoint there = named(first.payload.substr(port), false);
+  EXPECT_EQ(first.src, net::to_string(there.address));
+  const Got syn =
+      got_of(hub_.pass_through(sent_by(kB, {kB.host4, first.src}, tcp(kSyn, 1, 0, "", 20, there.port))), kA);
+  EXPECT_EQ(syn.dst_port, 1'029);
+  EXPECT_EQ(hub_.plane().counters(0).fragments_held.get(), 0U);
+}
+
+TEST_F(FtpFragments, OneThatMetCongestionMarksTheWhole) {
+  const std::string text = commands(20);
+  for (const bool met : {false, true}) {
+    auto sent = pieces(text, 40, met, 2);
+    ASSERT_EQ(sent.size(), 2U);
+    if (met) sent[1] = pieces(text, 40, met, 3)[1];
+    EXPECT_TRUE(hub_.pass_through(tunnelled(kA, sent[1])).empty());
+    const auto got = hub_.pass_through(tunnelled(kA, sent[0]));
+    ASSERT_EQ(got.size(), 1U);
+    EXPECT_EQ(inner_of(got[0])[15], met ? 3 : 2);
+  }
+}
+
+TEST_F(FtpFragments, OfWhichOneIsMissingNothingPasses) {
+  const auto sent = pieces(commands(20), 32, 1);
+  EXPECT_TRUE(hub_.pass_through(tunnelled(kA, sent[0])).empty());
+  EXPECT_TRUE(hub_.pass_through(tunnelled(kA, sent[2])).empty());
+  EXPECT_EQ(hub_.moved(), Counts({{"rx", 2}, {"fragments_held", 2}}));
+  hub_.pass_seconds(3);
+  hub_.settle();
+  EXPECT_EQ(hub_.moved(), Counts({{"fragments_held", -2}, {"drop fragment_timeout", 2}}));
+  EXPECT_TRUE(control_.say(0, commands(20)).any) << "sent again, whole";
+}
+
+TEST_F(FtpFragments, OfMoreThanABufferNothingPasses) {
+  for (const Bytes& piece : pieces(commands(2'500), 1'200, 1)) hub_.inject(tunnelled(kA, piece));
+  hub_.settle();
+  EXPECT_TRUE(hub_.sent().empty());
+  EXPECT_EQ(hub_.moved(), Counts({{"rx", 3}, {"consumed", 2}, {"drop fragment_no_room", 1}}));
+  EXPECT_TRUE(control_.say(0, commands(20)).any);
 }
 
 /// What an end gets of a stream: each byte once, wherever it comes again.
