@@ -50,7 +50,7 @@ void each_word(std::string_view text, F&& f) {
 }  // namespace
 
 void Framing::field(std::string_view name, std::string_view value, bool odd) {
-  if (name.size() > 64 || name.empty()) return;
+  if (name.size() > 64 || !may_say(name)) return;
   // Most names are told by their first letter.
   const auto first = std::find_if(name.begin(), name.end(), [](char c) { return is_alnum(c) || c == '-'; });
   if (first == name.end() || (lower(*first) != 'c' && lower(*first) != 't')) return;

@@ -26,6 +26,11 @@ struct Framing {
   uint64_t length = 0;
   uint8_t codings = 0;  // gzip or deflate, how often: each body is asked which it is
 
+  /// Whether field() could make something of that name: neither the shortest of those that count nor a longer
+  /// one with marks in it is shorter than this, and nearly all others are.
+  static constexpr bool may_say(std::string_view name) {
+    return name.size() >= std::string_view("content-length").size();
+  }
   /// A field as it is, or what may pass for one (`odd`): a line that goes on with the one before, text behind
   /// a bare CR. Odd text never tells a length.
   void field(std::string_view name, std::string_view value, bool odd);

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "inspection/app/http/field_line.h"
+
 namespace weir::inspection::http {
 namespace {
 
@@ -29,29 +31,36 @@ uint16_t sketch_of(std::string_view name) {
       (folded(name.back()) ^ folded(name[name.size() / 2]) << 2 ^ folded(name[name.size() / 4])) % 32);
 }
 
+/// Eight characters as lower() makes each of them.
+uint64_t lower8(const char* at) {
+  uint64_t word;
+  std::memcpy(&word, at, sizeof word);
+  constexpr uint64_t kEach = 0x0101'0101'0101'0101;
+  const uint64_t ascii = ~word & 0x80 * kEach, seven = word & 0x7f * kEach;
+  const uint64_t from_a = seven + (0x80 - 'A') * kEach, beyond_z = seven + (0x7f - 'Z') * kEach;
+  return word | (from_a & ~beyond_z & ascii) >> 2;
+}
+
+/// Whether both are the same but for their case.
+bool same_name(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  const size_t size = a.size();
+  if (size < 8) {
+    for (size_t i = 0; i < size; ++i) {
+      if (lower(a[i]) != lower(b[i])) return false;
+    }
+    return true;
+  }
+  for (size_t i = 0; i + 8 < size; i += 8) {
+    if (lower8(a.data() + i) != lower8(b.data() + i)) return false;
+  }
+  return lower8(a.data() + size - 8) == lower8(b.data() + size - 8);
+}
+
 }  // namespace
-
-MessageHead::Entry MessageHead::entry(size_t index) const {
-  Entry entry;
-  std::memcpy(&entry, fields_.view().data() + index * sizeof entry, sizeof entry);
-  return entry;
-}
-
-uint16_t MessageHead::sketch(size_t index) const {
-  uint16_t sketch;
-  std::memcpy(&sketch, fields_.view().data() + index * sizeof(Entry) + offsetof(Entry, sketch),
-              sizeof sketch);
-  return sketch;
-}
 
 void MessageHead::put(size_t index, const Entry& entry) {
   std::memcpy(fields_.bytes().data() + index * sizeof entry, &entry, sizeof entry);
-}
-
-MessageHead::Field MessageHead::field(size_t index) const {
-  const Entry e = entry(index);
-  const std::string_view from = e.unfolded != 0 ? as_text(unfolded_.view()) : as_text(raw_.view());
-  return {text(e.name_at, e.name_size), from.substr(e.value_at, e.value_size)};
 }
 
 std::string_view MessageHead::find(std::string_view name) const {
@@ -64,16 +73,13 @@ std::string_view MessageHead::find(std::string_view name) const {
 size_t MessageHead::index_of(std::string_view name) const {
   const uint16_t wanted = sketch_of(name);
   const size_t count = field_count();
-  size_t i = 0;
-  while (i < count && (sketch(i) != wanted || !equals_nocase(field(i).name, name))) ++i;
-  return i;
-}
-
-bool MessageHead::is_plain(const Entry& e) const {
-  const std::string_view all = as_text(raw_.view());
-  const size_t colon = size_t{e.name_at} + e.name_size, end = size_t{e.value_at} + e.value_size;
-  return e.unfolded == 0 && e.again == 0 && e.next == 0 && e.name_size > 0 && e.value_at == colon + 2 &&
-         end + 2 <= all.size() && all.substr(colon, 2) == ": " && all.substr(end, 2) == "\r\n";
+  const uint8_t* at = fields_.view().data() + offsetof(Entry, sketch);
+  for (size_t i = 0; i < count; ++i, at += sizeof(Entry)) {
+    uint16_t sketch;
+    std::memcpy(&sketch, at, sizeof sketch);
+    if (sketch == wanted && same_name(this->name(i), name)) return i;
+  }
+  return count;
 }
 
 bool MessageHead::all_plain() const {
@@ -82,10 +88,42 @@ bool MessageHead::all_plain() const {
   size_t at = first_line_size_ + 2;
   for (size_t i = 0; i < field_count(); ++i) {
     const Entry e = entry(i);
-    if (e.name_at != at || !is_plain(e)) return false;
+    if (e.name_at != at || !e.is_plain()) return false;
     at = size_t{e.value_at} + e.value_size + 2;
   }
   return all.substr(at) == "\r\n";
+}
+
+/// Takes the lines at the front that are fields as nearly all are, whole and in one piece, as on_line() would
+/// line by line. What comes then, and all that is not so, is left.
+bool MessageHead::take_fields(Bytes& bytes, const HttpLimits& limits) {
+  if (line_at_ != raw_.size() || after_white_) return true;
+  const size_t most = std::min(limits.head_bytes, BytePool::kLargest);
+  const Bytes all = bytes.first(std::min(bytes.size(), most - std::min(most, raw_.size())));
+  const size_t room = std::min<size_t>(limits.fields, kMaxFields) - field_count();
+  std::array<Entry, 16> entries;
+  size_t taken = 0, count = 0;
+  const size_t at = raw_.size();
+  const char* const text = as_text(all).data();
+  while (count < std::min(room, entries.size())) {
+    const FieldLine line = field_line(all.subspan(taken));
+    if (line.name == 0) break;
+    Entry& e = entries[count++] = {};
+    e.name_at = static_cast<uint32_t>(at + taken);
+    e.name_size = static_cast<uint16_t>(line.name);
+    e.value_at = static_cast<uint32_t>(e.name_at + line.name + 2);
+    e.value_size = static_cast<uint32_t>(line.value);
+    e.plain = true;
+    e.sketch = sketch_of({text + taken, line.name});
+    taken += line.size();
+  }
+  if (count == 0) return true;
+  if (!raw_.append(all.first(taken)) || !fields_.reserve(kFirstFields) ||
+      !fields_.append({reinterpret_cast<const uint8_t*>(entries.data()), count * sizeof(Entry)}))
+    return false;
+  line_at_ = static_cast<uint32_t>(raw_.size());
+  bytes = bytes.subspan(taken);
+  return true;
 }
 
 /// Takes bytes up to the end of the line. In responses a CR ends it too, once the byte behind it is seen.
@@ -145,6 +183,7 @@ MessageHead::Take MessageHead::take(Bytes& bytes, const HttpLimits& limits) {
       one_white_ = false;
       if (!is_line_end(bytes.front())) return end();
     }
+    if (has_first_line_ && !take_fields(bytes, limits)) return Take::no_memory;
     if (bytes.empty()) return Take::more;
     // One byte beyond the limit shows that it is passed.
     const size_t room = std::min(limits.head_bytes, BytePool::kLargest) - raw_.size();
@@ -174,7 +213,7 @@ void MessageHead::link_repeated() {
     std::array<uint16_t, kFewFields> sketches;
     bool same = false;
     for (size_t i = 0; i < count; ++i) {
-      sketches[i] = sketch(i);
+      sketches[i] = entry(i).sketch;
       for (size_t before = 0; before < i; ++before) same |= sketches[before] == sketches[i];
     }
     if (!same) return;
@@ -198,7 +237,7 @@ void MessageHead::link_repeated() {
     e.next = static_cast<uint16_t>(now);
     put(before, e);
     e = entry(now);
-    e.again = 1;
+    e.again = true;
     put(now, e);
     repeated_ = true;
   }
@@ -210,10 +249,10 @@ MessageHead::Take MessageHead::end() {
   // What each field says once it is unfolded.
   for (size_t i = 0; i < field_count(); ++i) {
     const Field f = field(i);
-    if (!f.name.empty()) {
-      framing_.field(f.name, f.value, false);
-    } else {
+    if (f.name.empty()) {
       framing_.odd_line(f.value);
+    } else if (Framing::may_say(f.name)) {
+      framing_.field(f.name, f.value, false);
     }
   }
   return Take::end;
@@ -244,7 +283,7 @@ MessageHead::Take MessageHead::on_line(const HttpLimits& limits) {
   odd_parts(line);
   if (goes_on && field_count() > 0) return fold(line) ? Take::more : Take::no_memory;
   bad_folding_ |= goes_on;
-  return add_field(line, at) ? Take::more : Take::no_memory;
+  return add_field(line, whole.substr(line.size()), at) ? Take::more : Take::no_memory;
 }
 
 /// What some receivers would take for a line of its own.
@@ -256,7 +295,7 @@ void MessageHead::odd_parts(std::string_view line) {
   }
 }
 
-bool MessageHead::add_field(std::string_view line, size_t at) {
+bool MessageHead::add_field(std::string_view line, std::string_view end, size_t at) {
   const size_t colon = line.find(':');
   Entry e{};
   std::string_view value = line;
@@ -274,6 +313,8 @@ bool MessageHead::add_field(std::string_view line, size_t at) {
   value = trim(value);
   e.value_at = static_cast<uint32_t>(at + static_cast<size_t>(value.data() - line.data()));
   e.value_size = static_cast<uint32_t>(value.size());
+  e.plain = e.name_size > 0 && e.name_at == at && colon == e.name_size && line.substr(colon + 1, 1) == " " &&
+            value.data() == line.data() + colon + 2 && value.end() == line.end() && end == "\r\n";
   return fields_.reserve(kFirstFields) && fields_.append({reinterpret_cast<const uint8_t*>(&e), sizeof e});
 }
 
@@ -282,7 +323,7 @@ bool MessageHead::fold(std::string_view line) {
   const size_t index = field_count() - 1;
   Entry e = entry(index);
   const std::string_view more = trim(line);
-  if (e.name_size == 0 && e.unfolded == 0) {
+  if (e.name_size == 0 && !e.unfolded) {
     // "Name\r\n : value": the name is read now.
     const size_t colon = more.find(':');
     const std::string_view name = text(e.value_at, e.value_size);
@@ -293,16 +334,17 @@ bool MessageHead::fold(std::string_view line) {
       e.sketch = sketch_of(name);
       e.value_at = static_cast<uint32_t>(value.data() - reinterpret_cast<const char*>(raw_.view().data()));
       e.value_size = static_cast<uint32_t>(value.size());
+      e.plain = false;
       put(index, e);
       invalid_name_ = true;
       return true;
     }
   }
-  if (e.unfolded == 0) {
+  if (!e.unfolded) {
     const auto at = static_cast<uint32_t>(unfolded_.size());
     if (!unfolded_.append(raw_.view().subspan(e.value_at, e.value_size))) return false;
     e.value_at = at;
-    e.unfolded = 1;
+    e.unfolded = true;
   }
   if (e.value_size > 0 && !more.empty()) {
     if (!unfolded_.append(as_bytes(" "))) return false;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "inspection/app/http/framing.h"
@@ -48,9 +49,17 @@ class MessageHead {
     std::string_view value;  // trimmed, unfolded
   };
   size_t field_count() const { return fields_.size() / sizeof(Entry); }
-  Field field(size_t index) const;
+  Field field(size_t index) const {
+    const Entry e = entry(index);
+    const std::string_view from = e.unfolded ? as_text(unfolded_.view()) : as_text(raw_.view());
+    return {text(e.name_at, e.name_size), from.substr(e.value_at, e.value_size)};
+  }
+  std::string_view name(size_t index) const {
+    const Entry e = entry(index);
+    return text(e.name_at, e.name_size);
+  }
   /// Whether a field before it has the same name; and the next one that has, 0 if there is none.
-  bool came_before(size_t index) const { return entry(index).again != 0; }
+  bool came_before(size_t index) const { return entry(index).again; }
   size_t next_of_name(size_t index) const { return entry(index).next; }
   /// The first field of that name (lower case); field_count() if there is none.
   size_t index_of(std::string_view name) const;
@@ -61,7 +70,7 @@ class MessageHead {
   /// The first line without its end. Never nullptr text once there is one.
   std::string_view first_line() const { return text(0, first_line_size_); }
   /// The field stands in the head as "Name: value" and CRLF, and its name there once: plain_field() is that.
-  bool is_plain(size_t index) const { return is_plain(entry(index)); }
+  bool is_plain(size_t index) const { return entry(index).is_plain(); }
   /// Of one that is plain; the next begins where it ends, if nothing lies between them.
   std::string_view plain_field(size_t index) const {
     const Entry e = entry(index);
@@ -92,21 +101,26 @@ class MessageHead {
     uint32_t name_at, value_at;
     uint32_t value_size;
     uint16_t name_size;
-    uint8_t unfolded;  // the value lies in unfolded_
-    uint8_t again;     // the name came before
-    uint16_t next;     // field of the same name; 0: none
-    uint16_t sketch;   // of the name: the same for names that differ in case alone
+    bool unfolded : 1;  // the value lies in unfolded_
+    bool plain : 1;     // as long as it is not unfolded, the line is "Name: value" and CRLF
+    bool again : 1;     // the name came before
+    uint16_t next;      // field of the same name; 0: none
+    uint16_t sketch;    // of the name: the same for names that differ in case alone
+    bool is_plain() const { return plain && !unfolded && !again && next == 0; }
   };
   enum class Line : uint8_t { more, complete, no_memory };
 
   std::string_view text(size_t at, size_t size) const { return as_text(raw_.view()).substr(at, size); }
-  Entry entry(size_t index) const;
-  uint16_t sketch(size_t index) const;
-  bool is_plain(const Entry& e) const;
+  Entry entry(size_t index) const {
+    Entry entry;
+    std::memcpy(&entry, fields_.view().data() + index * sizeof entry, sizeof entry);
+    return entry;
+  }
   void put(size_t index, const Entry& entry);
+  bool take_fields(Bytes& bytes, const HttpLimits& limits);
   Line take_line(Bytes& bytes);
   Take on_line(const HttpLimits& limits);
-  bool add_field(std::string_view line, size_t at);
+  bool add_field(std::string_view line, std::string_view end, size_t at);
   bool fold(std::string_view line);
   void odd_parts(std::string_view line);
   bool cannot_be_field(bool line_is_complete) const;

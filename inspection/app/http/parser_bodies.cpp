@@ -31,7 +31,7 @@ bool HttpParser::Lane::append(Bytes bytes) {
 bool HttpParser::open_file(HttpTransaction& tx, Direction direction) {
   if (tx.file_count(direction) > 0) return true;
   if (direction == Direction::to_server) {
-    return (tx.method() != "POST" && tx.method() != "PUT") || tx.name_request_file();
+    return (tx.method() != "POST" && tx.method() != "PUT") || tx.add_file_of_path(Direction::to_server);
   }
   return (!tx.has_request_ && !tx.has_response_) || tx.name_response_file();
 }

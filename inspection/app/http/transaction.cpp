@@ -1,6 +1,7 @@
 #include "inspection/app/http/transaction.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstring>
 
@@ -19,8 +20,6 @@ using http::MessageHead;
 using http::whole;
 
 namespace {
-
-constexpr size_t kNamesRoom = 256;  // bytes that the names of most heads take
 
 /// The values of all fields named like the one at `index`, the first of them, joined by ", ".
 bool append_joined(const MessageHead& head, size_t index, PoolBytes& out) {
@@ -58,6 +57,29 @@ bool append_fields(const MessageHead& head, std::string_view without, PoolBytes&
       return false;
   }
   return end_run();
+}
+
+/// The names, each once, CRLF around each and two at the end.
+bool append_names(const MessageHead& head, PoolBytes& out) {
+  constexpr std::string_view kEnd = "\r\n";
+  std::array<char, 1'024> line;  // a portion of them
+  size_t size = 0;
+  const auto put = [&](std::string_view text) {
+    if (text.size() > line.size() - size) {
+      if (!append(out, {line.data(), size})) return false;
+      size = 0;
+      if (text.size() > line.size()) return append(out, text);
+    }
+    std::copy(text.begin(), text.end(), line.data() + size);
+    size += text.size();
+    return true;
+  };
+  if (!put(kEnd)) return false;
+  for (size_t i = 0; i < head.field_count(); ++i) {
+    if (head.came_before(i)) continue;
+    if (!put(head.field(i).name) || !put(kEnd)) return false;
+  }
+  return put(kEnd) && append(out, {line.data(), size});
 }
 
 }  // namespace
@@ -137,7 +159,7 @@ std::optional<BufferView> HttpTransaction::from_line(BufferId buffer, Direction 
       return whole(status_message());
     case BufferId::http_uri:
       if (raw_uri().data() == nullptr) return std::nullopt;
-      if (is_connect_) return whole(raw_uri());
+      if (is_connect_ || http::is_plain_uri(raw_uri())) return whole(raw_uri());
       return compute(buffer, Direction::to_server, 0, [&](PoolBytes& out) {
         bool double_encoded = false;
         return http::append_uri(target(), out, double_encoded);
@@ -166,35 +188,31 @@ std::optional<BufferView> HttpTransaction::from_fields(BufferId buffer, Directio
     return one_field(name, buffer, direction);
   }
   switch (buffer) {
-    case BufferId::http_host:
-      return compute(buffer, direction, 0, [&](PoolBytes& out) {
-        const http::Target t = target();
-        const std::string_view host = t.authority.empty() ? head.find("host") : t.authority;
-        return host.data() != nullptr && http::append_host(host, out);
-      });
+    case BufferId::http_host: {
+      const http::Target t = target();
+      const std::string_view host = t.authority.empty() ? head.find("host") : t.authority;
+      if (http::is_plain_host(host)) return whole(host);
+      return compute(buffer, direction, 0,
+                     [&](PoolBytes& out) { return host.data() != nullptr && http::append_host(host, out); });
+    }
     case BufferId::http_host_raw: {
       const http::Target t = target();
       if (!t.authority.empty()) return whole(http::split_authority(t.authority).host);
       return one_field("host", buffer, direction);
     }
-    case BufferId::http_header:
+    case BufferId::http_header: {
       if (head.field_count() == 0) return std::nullopt;
-      return compute(buffer, direction, 0, [&](PoolBytes& out) {
-        return append_fields(head, direction == Direction::to_server ? "cookie" : "set-cookie", out);
-      });
+      const std::string_view cookie = direction == Direction::to_server ? "cookie" : "set-cookie";
+      if (!head.has(cookie) && head.all_plain())
+        return BufferView{.bytes = head.raw_fields().first(head.raw_fields().size() - 2)};
+      return compute(buffer, direction, 0, [&](PoolBytes& out) { return append_fields(head, cookie, out); });
+    }
     case BufferId::http_header_raw:
       if (head.raw_fields().empty()) return std::nullopt;
       return BufferView{.bytes = head.raw_fields()};
     case BufferId::http_header_names:
       if (head.field_count() == 0) return std::nullopt;
-      return compute(buffer, direction, 0, [&](PoolBytes& out) {
-        if (!out.reserve(kNamesRoom) || !append(out, "\r\n")) return false;
-        for (size_t i = 0; i < head.field_count(); ++i) {
-          if (head.came_before(i)) continue;
-          if (!append(out, head.field(i).name) || !append(out, "\r\n")) return false;
-        }
-        return append(out, "\r\n");
-      });
+      return compute(buffer, direction, 0, [&](PoolBytes& out) { return append_names(head, out); });
     case BufferId::http_start:
       if (head.all_plain()) return BufferView{.bytes = head.raw()};
       return compute(buffer, direction, 0, [&](PoolBytes& out) {
@@ -333,6 +351,7 @@ std::string_view HttpTransaction::hostname() {
 uint16_t HttpTransaction::host_port() const {
   const http::Target t = target();
   const std::string_view host = t.authority.empty() ? field(Direction::to_server, "host") : t.authority;
+  if (http::is_plain_host(host)) return 0;
   const std::string_view port = http::split_authority(host).port;
   unsigned value = 0;
   for (const char c : port) {

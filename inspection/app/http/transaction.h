@@ -138,7 +138,7 @@ class HttpTransaction final : public Transaction {
   void check_fields(Direction direction);
   [[nodiscard]] bool add_file(Direction direction, std::string_view name);
   [[nodiscard]] bool name_response_file();
-  [[nodiscard]] bool name_request_file();
+  [[nodiscard]] bool add_file_of_path(Direction direction);
   FileEntry file_entry(Direction direction, size_t index) const;
   void put_file(Direction direction, size_t index, const FileEntry& entry);
   /// The file under way, that is the last one. Nothing happens if there is none.

@@ -230,22 +230,20 @@ void HttpTransaction::close_file(Direction direction, bool truncated) {
   put_file(direction, index, entry);
 }
 
-/// The path, when nobody said a name.
-bool HttpTransaction::name_request_file() {
+/// Named after the path, when nobody said a name.
+bool HttpTransaction::add_file_of_path(Direction direction) {
+  const std::string_view as_sent = target().path;
+  if (http::is_plain_uri(as_sent)) return add_file(direction, as_sent);
   PoolBytes path(pool_);
   bool double_encoded = false;
-  return http::append_path(target().path, path, double_encoded) &&
-         add_file(Direction::to_server, as_text(path.view()));
+  return http::append_path(as_sent, path, double_encoded) && add_file(direction, as_text(path.view()));
 }
 
 bool HttpTransaction::name_response_file() {
   const std::string_view disposition = field(Direction::to_client, "content-disposition");
   const std::string_view name = http::parameter_of(disposition, "filename");
   if (!name.empty()) return add_file(Direction::to_client, name);
-  PoolBytes path(pool_);
-  bool double_encoded = false;
-  return http::append_path(target().path, path, double_encoded) &&
-         add_file(Direction::to_client, as_text(path.view()));
+  return add_file_of_path(Direction::to_client);
 }
 
 }  // namespace weir::inspection

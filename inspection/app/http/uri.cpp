@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
+#include "inspection/app/http/blocks.h"
 #include "inspection/app/http/text.h"
 
 namespace weir::inspection::http {
@@ -202,6 +204,7 @@ bool valid_host(std::string_view host) {
 }
 
 bool append_decoded(std::string_view text, PoolBytes& out) {
+  if (text.find('%') == std::string_view::npos) return out.append(as_bytes(text));
   Writer writer(out);
   while (!text.empty()) writer.put(take_decoded(text));
   return writer.flush();
@@ -231,6 +234,19 @@ bool append_uri(const Target& target, PoolBytes& out, bool& double_encoded) {
          (out.append(as_bytes("#")) && out.append(as_bytes(target.fragment)));
 }
 
+bool is_plain_uri(std::string_view text) {
+  if (!text.starts_with('/')) return false;
+  const Bytes bytes = as_bytes(text);
+  uint32_t odd = 0;
+  for (size_t at = 0; at < bytes.size(); at += sizeof(__m256i)) {
+    const __m256i block = block_at(bytes, at), next = block_at(bytes, at + 1);
+    odd |= static_cast<uint32_t>(_mm256_movemask_epi8(block));  // above ASCII
+    odd |= equal_bits(block, '%') | equal_bits(block, '\\');
+    odd |= equal_bits(block, '/') & (equal_bits(next, '/') | equal_bits(next, '.') | equal_bits(next, '\\'));
+  }
+  return odd == 0;
+}
+
 bool append_host(std::string_view host, PoolBytes& out) {
   const size_t begin = out.size();
   std::string_view name = split_authority(host).host;
@@ -238,6 +254,22 @@ bool append_host(std::string_view host, PoolBytes& out) {
   if (!out.append(as_bytes(name))) return false;
   for (uint8_t& byte : out.bytes().subspan(begin))
     byte = static_cast<uint8_t>(lower(static_cast<char>(byte)));
+  return true;
+}
+
+bool is_plain_host(std::string_view text) {
+  if (text.empty() || text.back() == '.') return false;
+  const auto between = [](__m256i block, char first, char last) {
+    const __m256i from_first = _mm256_sub_epi8(block, _mm256_set1_epi8(first));
+    const __m256i most = _mm256_set1_epi8(static_cast<char>(last - first));
+    return equal_bits(_mm256_subs_epu8(from_first, most), 0);
+  };
+  const Bytes bytes = as_bytes(text);
+  for (size_t at = 0; at < bytes.size(); at += sizeof(__m256i)) {
+    const __m256i block = block_at(bytes, at);
+    const uint32_t fine = between(block, 'a', 'z') | between(block, '0', '9') | between(block, '-', '.');
+    if (static_cast<size_t>(std::countr_one(fine)) < std::min(bytes.size() - at, sizeof block)) return false;
+  }
   return true;
 }
 

@@ -32,7 +32,14 @@ bool valid_host(std::string_view host);
 [[nodiscard]] bool append_decoded(std::string_view text, PoolBytes& out);
 /// Path, query and fragment.
 [[nodiscard]] bool append_uri(const Target& target, PoolBytes& out, bool& double_encoded);
+/// A path, with or without what follows it, of which append_path() and append_uri() change nothing: it begins
+/// with a slash, and no byte in it is above ASCII, a percent sign or a backslash, and none of its slashes has
+/// another one or a dot behind it. Of most that are not, this is false.
+bool is_plain_uri(std::string_view text);
 /// Lower case, without port and final dots.
 [[nodiscard]] bool append_host(std::string_view host, PoolBytes& out);
+/// A host name of which append_host() and split_authority() change nothing: small letters, digits, dashes,
+/// and dots, of which none is the last.
+bool is_plain_host(std::string_view text);
 
 }  // namespace weir::inspection::http

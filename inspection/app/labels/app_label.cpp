@@ -30,6 +30,12 @@ bool is_outlet(std::string_view target) {
   return path == "/v1/outlet" || path == "/v2/outlet";
 }
 
+/// Most names are told by their first letter.
+bool may_say(std::string_view name) {
+  const char first = name.empty() ? '\0' : lower(name.front());
+  return first == 'x' || first == 'v' || first == 's';
+}
+
 AppLabel of_field(std::string_view name, std::string_view value, Direction direction) {
   if (same(name, "x-kong-admin-latency"))
     return direction == Direction::to_client ? AppLabel::kong_admin : AppLabel::none;
@@ -51,6 +57,7 @@ AppLabel of_fields(size_t count, Direction direction, FieldAt&& field_at) {
   AppLabel label = AppLabel::none;
   for (size_t i = 0; i < count; ++i) {
     const auto field = field_at(i);
+    if (!may_say(field.name)) continue;
     label = std::max(label, of_field(field.name, field.value, direction));
   }
   return label;
