@@ -278,9 +278,8 @@ SessionTraits DetectionRuleset::way_of(const DetectionRule& rule) const {
   return rule.source == outward_->first && rule.destination == outward_->second ? kLeaves : SessionTraits{0};
 }
 
-/// Of a rule without a literal that looks into no buffer of transactions.
-SessionTraits DetectionRuleset::always_needs(const DetectionRule& rule, PayloadSource source,
-                                             Direction d) const {
+/// Of a rule that looks into no buffer of transactions.
+SessionTraits DetectionRuleset::needs_of(const DetectionRule& rule, PayloadSource source, Direction d) const {
   const SessionTraits way = way_of(rule);
   if (source != PayloadSource::tcp) return way;
   const auto is_its = [&](AppProtocol protocol) { return rule.is_about(protocol); };
@@ -326,11 +325,11 @@ void DetectionRuleset::place_payload(const DetectionRule& rule, uint32_t number,
     if (!carries(rule, source)) continue;
     if (!has_bytes) {
       if (source != PayloadSource::tcp || rule.kind != RuleKind::stream)
-        without_payload_[s][index(d)].add_always(number, always_needs(rule, source, d));
+        without_payload_[s][index(d)].add_always(number, needs_of(rule, source, d));
     } else if (rule.fast.part >= 0) {
-      payload_[s][index(d)].add(rule.fast.bytes, rule.fast.nocase, number, way_of(rule));
+      payload_[s][index(d)].add(rule.fast.bytes, rule.fast.nocase, number, needs_of(rule, source, d));
     } else {
-      payload_[s][index(d)].add_always(number, always_needs(rule, source, d));
+      payload_[s][index(d)].add_always(number, needs_of(rule, source, d));
     }
   }
 }

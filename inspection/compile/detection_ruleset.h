@@ -206,7 +206,7 @@ class DetectionRuleset {
   void find_outward();
   TraitsNeeded traits_needed(const ast::RuleVariables& variables) const;
   SessionTraits way_of(const DetectionRule& rule) const;
-  SessionTraits always_needs(const DetectionRule& rule, PayloadSource source, Direction d) const;
+  SessionTraits needs_of(const DetectionRule& rule, PayloadSource source, Direction d) const;
   void find_off_web_ports();
   void place(const DetectionRule& rule, uint32_t number);
   void place_payload(const DetectionRule& rule, uint32_t number, Direction d);

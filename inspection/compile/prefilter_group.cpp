@@ -6,6 +6,9 @@ namespace weir::inspection {
 
 namespace {
 
+/// For fewer Hyperscan takes a matcher that finds much in text that is not there.
+constexpr size_t kFewestForTheWeb = 200;
+
 bool is_meant(SessionTraits needs, SessionTraits traits) { return (needs & ~traits) == 0; }
 
 }  // namespace
@@ -27,14 +30,20 @@ void PrefilterGroup::add(const std::string& bytes, bool nocase, uint32_t rule, S
   if (rules.empty() || rules.back().number != rule) rules.push_back({rule, needs});
 }
 
-Result<std::unique_ptr<PrefilterGroup::Table>> PrefilterGroup::make_table(SessionTraits ways,
+size_t PrefilterGroup::literals_for(SessionTraits traits) const {
+  return static_cast<size_t>(std::ranges::count_if(pending_, [&](const Pending& pending) {
+    return std::ranges::any_of(pending.rules, [&](const Rule& rule) { return is_meant(rule.needs, traits); });
+  }));
+}
+
+Result<std::unique_ptr<PrefilterGroup::Table>> PrefilterGroup::make_table(SessionTraits traits,
                                                                           DatabaseCache* cache) const {
   auto table = std::make_unique<Table>();
   std::vector<Literal> literals;
   for (const Pending& pending : pending_) {
     const size_t before = table->rules.size();
     for (const Rule& rule : pending.rules) {
-      if (is_meant(rule.needs, ways)) table->rules.push_back(rule.number);
+      if (is_meant(rule.needs, traits)) table->rules.push_back(rule.number);
     }
     if (table->rules.size() == before) continue;
     table->first.push_back(static_cast<uint32_t>(before));
@@ -55,7 +64,6 @@ Status PrefilterGroup::compile(TraitsNeeded needed, DatabaseCache* cache) {
       if (is_meant(rule.needs, traits)) always_of_[traits].push_back(rule.number);
     }
   }
-  // Without rules of one way the tables with it and without it are the same.
   SessionTraits there = 0;
   for (const Pending& pending : pending_) {
     for (const Rule& rule : pending.rules) {
@@ -63,16 +71,27 @@ Status PrefilterGroup::compile(TraitsNeeded needed, DatabaseCache* cache) {
       there |= rule.needs;
     }
   }
-  for (SessionTraits ways = 0; ways <= kBothWays; ++ways) {
-    const SessionTraits same = ways & there;
-    if (ways == kBothWays && same == ways && needed == TraitsNeeded::one_way) continue;
-    if (same != ways) {
-      by_ways_[ways] = by_ways_[same];
+  constexpr SessionTraits kBothWays = kLeaves | kEnters;
+  for (int i = kAllTraits; i >= 0; --i) {
+    const auto traits = static_cast<SessionTraits>(i);
+    // Traits that no rule needs make no difference: it is the table of sessions that have them as well.
+    const auto same = static_cast<SessionTraits>(traits | (kAllTraits & ~there));
+    const bool needless = needed == TraitsNeeded::one_way && (traits & kBothWays) == kBothWays &&
+                          (there & kBothWays) == kBothWays;
+    if (needless) continue;
+    if (same != traits) {
+      by_traits_[traits] = by_traits_[same];
       continue;
     }
-    auto table = make_table(ways, cache);
+    const auto off_web = static_cast<SessionTraits>(traits | kOffWeb);
+    const size_t literals = literals_for(traits);
+    if (traits != off_web && literals > 0 && literals < kFewestForTheWeb) {
+      by_traits_[traits] = by_traits_[off_web];
+      continue;
+    }
+    auto table = make_table(traits, cache);
     if (!table) return tl::unexpected(std::move(table).error());
-    by_ways_[ways] = tables_.emplace_back(std::move(*table)).get();
+    by_traits_[traits] = tables_.emplace_back(std::move(*table)).get();
   }
   literals_ = pending_.size();
   pending_ = {};

@@ -56,8 +56,8 @@ class ProposedRules {
 
 /// What a session is, in one direction, as far as many rules need it. Of most rulesets one half is about what
 /// leaves the network and the other about what comes into it, so one half cannot match in a session, and it
-/// is not searched for those. Rules without a literal, which each packet would be held against, are mostly
-/// about ports of their own, and most sessions are of the web.
+/// is not searched for those. Most sessions are of the web, and many rules about other ports alone, above all
+/// those without a literal, which each packet would be held against.
 using SessionTraits = uint8_t;               // of these bits
 inline constexpr SessionTraits kLeaves = 1;  // between the two sets of addresses that most rules name
 inline constexpr SessionTraits kEnters = 2;  // its source lies in the second of those
@@ -73,8 +73,8 @@ enum class TraitsNeeded : uint8_t {
 class PrefilterGroup {
  public:
   /// Builder: `rule` is proposed wherever the literal stands, in sessions that go the ways that it needs, of
-  /// kLeaves and kEnters. Whether they are of the web makes no difference, since a database of fewer literals
-  /// is not always a quicker one (docs/performance.md).
+  /// kLeaves and kEnters. In those of the web it may be proposed though it needs others: a database of few
+  /// literals is not a quicker one (docs/performance.md).
   void add(const std::string& bytes, bool nocase, uint32_t rule, SessionTraits needs);
   /// Builder: proposed whenever there is anything, in sessions that have all traits that it needs.
   void add_always(uint32_t rule, SessionTraits needs) { always_.push_back({rule, needs}); }
@@ -114,7 +114,7 @@ class PrefilterGroup {
     Literal literal;
     std::vector<Rule> rules;
   };
-  /// The rules with literals for sessions that go some ways.
+  /// The rules with literals for sessions of some traits.
   struct Table {
     LiteralDatabase database;
     std::vector<uint32_t> first;  // literal -> index into rules; one more at the end
@@ -124,16 +124,16 @@ class PrefilterGroup {
       for (uint32_t i = first[literal]; i < first[literal + 1]; ++i) proposed.add(rules[i]);
     }
   };
-  static constexpr SessionTraits kBothWays = kLeaves | kEnters;
-  Result<std::unique_ptr<Table>> make_table(SessionTraits ways, DatabaseCache* cache) const;
-  const Table& of(SessionTraits traits) const { return *by_ways_[traits & kBothWays]; }
+  size_t literals_for(SessionTraits traits) const;
+  Result<std::unique_ptr<Table>> make_table(SessionTraits traits, DatabaseCache* cache) const;
+  const Table& of(SessionTraits traits) const { return *by_traits_[traits]; }
 
   std::vector<Pending> pending_;
   std::unordered_map<std::string, size_t> by_literal_;
   std::vector<Rule> always_;
   std::vector<uint32_t> all_;
   std::vector<std::unique_ptr<Table>> tables_;  // those that differ
-  std::array<const Table*, kBothWays + 1> by_ways_{};
+  std::array<const Table*, kAllTraits + 1> by_traits_{};
   std::array<std::vector<uint32_t>, kAllTraits + 1> always_of_;  // rules without a literal, by traits
   size_t longest_ = 0, literals_ = 0;
 };

@@ -66,6 +66,35 @@ TEST_F(Groups, TablesThatWouldBeTheSameAreOne) {
   EXPECT_FALSE(one.empty(kAllTraits));
 }
 
+TEST_F(Groups, ManyLiteralsOfRulesAboutTheWebHaveATableOfTheirOwn) {
+  for (const uint32_t of_web : {3U, 300U}) {
+    PrefilterGroup one;
+    for (uint32_t rule = 0; rule < of_web; ++rule)
+      one.add("web" + std::to_string(1'000 + rule), false, rule, 0);
+    one.add("mail", false, of_web, kOffWeb);
+    ASSERT_TRUE(one.compile());
+    ASSERT_TRUE(one.grow(scratch_));
+    EXPECT_EQ(one.databases(), of_web == 3 ? 1U : 2U) << "few are not found sooner by themselves";
+    const auto count = [&](SessionTraits traits) {
+      ProposedRules rules(of_web + 1);
+      EXPECT_TRUE(one.propose(traits, bytes("mail web1001 web1002"), scratch_.get(), rules));
+      return rules.size();
+    };
+    EXPECT_EQ(count(kOffWeb), 3U);
+    EXPECT_EQ(count(kAllTraits), 3U);
+    EXPECT_EQ(count(0), of_web == 3 ? 3U : 2U);
+    EXPECT_EQ(count(kEnters), of_web == 3 ? 3U : 2U);
+  }
+}
+
+TEST_F(Groups, NothingIsLookedForInTheWebIfNoRuleIsAboutIt) {
+  PrefilterGroup one;
+  one.add("mail", false, 0, kOffWeb);
+  ASSERT_TRUE(one.compile());
+  EXPECT_TRUE(one.empty(0));
+  EXPECT_FALSE(one.empty(kOffWeb));
+}
+
 TEST_F(Groups, OnlyRulesWithoutALiteralAskForTheWeb) {
   PrefilterGroup one;
   one.add_always(0, kOffWeb);
