@@ -1,13 +1,19 @@
 #include "inspection/app/http/message_head.h"
 
+#include <immintrin.h>
+
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstring>
 
 #include "inspection/app/http/field_line.h"
 
 namespace weir::inspection::http {
+
+using detail::sketch_of;
+
 namespace {
 
 constexpr size_t kFirstRoom = 512;    // for the head, as far as so much came at once
@@ -20,15 +26,6 @@ bool is_line_end(uint8_t byte) { return byte == '\r' || byte == '\n'; }
 std::string_view without_end(std::string_view line) {
   while (!line.empty() && is_line_end(static_cast<uint8_t>(line.back()))) line.remove_suffix(1);
   return line;
-}
-
-/// Tells most names apart, in some cycles.
-uint16_t sketch_of(std::string_view name) {
-  if (name.empty()) return 0;
-  const auto folded = [](char c) { return static_cast<unsigned>(lower(c)) & 0x1f; };
-  return static_cast<uint16_t>(
-      (name.size() & 0x3f) << 10 | folded(name.front()) << 5 |
-      (folded(name.back()) ^ folded(name[name.size() / 2]) << 2 ^ folded(name[name.size() / 4])) % 32);
 }
 
 /// Eight characters as lower() makes each of them.
@@ -70,14 +67,24 @@ std::string_view MessageHead::find(std::string_view name) const {
   return value.data() == nullptr ? std::string_view("") : value;
 }
 
-size_t MessageHead::index_of(std::string_view name) const {
-  const uint16_t wanted = sketch_of(name);
+/// Bit i: the sketch of field i is that, of the first fields.
+uint32_t MessageHead::alike(uint16_t sketch) const {
+  const __m256i all = _mm256_load_si256(reinterpret_cast<const __m256i*>(sketches_.data()));
+  const __m256i same = _mm256_cmpeq_epi16(all, _mm256_set1_epi16(static_cast<int16_t>(sketch)));
+  // A byte of each, in order.
+  const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(same), _mm256_extracti128_si256(same, 1));
+  const uint32_t there = (uint32_t{1} << std::min(field_count(), sketches_.size())) - 1;
+  return static_cast<uint32_t>(_mm_movemask_epi8(bytes)) & there;
+}
+
+size_t MessageHead::index_of(std::string_view wanted, uint16_t sketch) const {
+  for (uint32_t same = alike(sketch); same != 0; same &= same - 1) {
+    const auto i = static_cast<size_t>(std::countr_zero(same));
+    if (same_name(name(i), wanted)) return i;
+  }
   const size_t count = field_count();
-  const uint8_t* at = fields_.view().data() + offsetof(Entry, sketch);
-  for (size_t i = 0; i < count; ++i, at += sizeof(Entry)) {
-    uint16_t sketch;
-    std::memcpy(&sketch, at, sizeof sketch);
-    if (sketch == wanted && same_name(this->name(i), name)) return i;
+  for (size_t i = sketches_.size(); i < count; ++i) {
+    if (entry(i).sketch == sketch && same_name(name(i), wanted)) return i;
   }
   return count;
 }
@@ -100,7 +107,8 @@ bool MessageHead::take_fields(Bytes& bytes, const HttpLimits& limits) {
   if (line_at_ != raw_.size() || after_white_) return true;
   const size_t most = std::min(limits.head_bytes, BytePool::kLargest);
   const Bytes all = bytes.first(std::min(bytes.size(), most - std::min(most, raw_.size())));
-  const size_t room = std::min<size_t>(limits.fields, kMaxFields) - field_count();
+  const size_t before = field_count();
+  const size_t room = std::min<size_t>(limits.fields, kMaxFields) - before;
   std::array<Entry, 16> entries;
   size_t taken = 0, count = 0;
   const size_t at = raw_.size();
@@ -115,6 +123,7 @@ bool MessageHead::take_fields(Bytes& bytes, const HttpLimits& limits) {
     e.value_size = static_cast<uint32_t>(line.value);
     e.plain = true;
     e.sketch = sketch_of({text + taken, line.name});
+    keep_sketch(before + count - 1, e.sketch);
     taken += line.size();
   }
   if (count == 0) return true;
@@ -209,7 +218,11 @@ MessageHead::Take MessageHead::take(Bytes& bytes, const HttpLimits& limits) {
 void MessageHead::link_repeated() {
   std::array<uint16_t, kMaxFields> order;
   const size_t count = field_count();
-  if (count <= kFewFields) {
+  if (count <= sketches_.size()) {
+    bool same = false;
+    for (size_t i = 0; i < count; ++i) same |= alike(sketches_[i]) != uint32_t{1} << i;
+    if (!same) return;
+  } else if (count <= kFewFields) {
     std::array<uint16_t, kFewFields> sketches;
     bool same = false;
     for (size_t i = 0; i < count; ++i) {
@@ -306,6 +319,7 @@ bool MessageHead::add_field(std::string_view line, std::string_view end, size_t 
     e.name_size = static_cast<uint16_t>(std::min<size_t>(name.size(), UINT16_MAX));
     e.name_at = static_cast<uint32_t>(at + static_cast<size_t>(name.data() - line.data()));
     e.sketch = sketch_of(text(e.name_at, e.name_size));
+    keep_sketch(field_count(), e.sketch);
     invalid_name_ |= name.empty() || name.size() != colon ||
                      std::any_of(name.begin(), name.end(), [](char c) { return !is_token(c); });
     value = line.substr(colon + 1);
@@ -332,6 +346,7 @@ bool MessageHead::fold(std::string_view line) {
       e.name_at = e.value_at;
       e.name_size = static_cast<uint16_t>(name.size());
       e.sketch = sketch_of(name);
+      keep_sketch(index, e.sketch);
       e.value_at = static_cast<uint32_t>(value.data() - reinterpret_cast<const char*>(raw_.view().data()));
       e.value_size = static_cast<uint32_t>(value.size());
       e.plain = false;

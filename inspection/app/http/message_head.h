@@ -6,6 +6,7 @@
 // space, a tab or NUL.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -17,6 +18,17 @@
 #include "inspection/memory/byte_pool.h"
 
 namespace weir::inspection::http {
+
+namespace detail {
+/// Tells most names apart, in some cycles; the same for names that differ in case alone.
+constexpr uint16_t sketch_of(std::string_view name) {
+  if (name.empty()) return 0;
+  const auto folded = [](char c) { return static_cast<unsigned>(lower(c)) & 0x1f; };
+  return static_cast<uint16_t>(
+      (name.size() & 0x3f) << 10 | folded(name.front()) << 5 |
+      (folded(name.back()) ^ folded(name[name.size() / 2]) << 2 ^ folded(name[name.size() / 4])) % 32);
+}
+}  // namespace detail
 
 class MessageHead {
  public:
@@ -62,7 +74,7 @@ class MessageHead {
   bool came_before(size_t index) const { return entry(index).again; }
   size_t next_of_name(size_t index) const { return entry(index).next; }
   /// The first field of that name (lower case); field_count() if there is none.
-  size_t index_of(std::string_view name) const;
+  size_t index_of(std::string_view name) const { return index_of(name, detail::sketch_of(name)); }
   /// Its value; nullptr text if there is none.
   std::string_view find(std::string_view name) const;
   bool has(std::string_view name) const { return find(name).data() != nullptr; }
@@ -105,7 +117,7 @@ class MessageHead {
     bool plain : 1;     // as long as it is not unfolded, the line is "Name: value" and CRLF
     bool again : 1;     // the name came before
     uint16_t next;      // field of the same name; 0: none
-    uint16_t sketch;    // of the name: the same for names that differ in case alone
+    uint16_t sketch;    // of the name
     bool is_plain() const { return plain && !unfolded && !again && next == 0; }
   };
   enum class Line : uint8_t { more, complete, no_memory };
@@ -117,6 +129,11 @@ class MessageHead {
     return entry;
   }
   void put(size_t index, const Entry& entry);
+  void keep_sketch(size_t index, uint16_t sketch) {
+    if (index < sketches_.size()) sketches_[index] = sketch;
+  }
+  uint32_t alike(uint16_t sketch) const;
+  size_t index_of(std::string_view name, uint16_t sketch) const;
   bool take_fields(Bytes& bytes, const HttpLimits& limits);
   Line take_line(Bytes& bytes);
   Take on_line(const HttpLimits& limits);
@@ -127,6 +144,7 @@ class MessageHead {
   Take end();
   void link_repeated();
 
+  alignas(32) std::array<uint16_t, 16> sketches_{};  // of the first fields, once more
   PoolBytes raw_;
   PoolBytes fields_;    // Entry
   PoolBytes unfolded_;  // values of more than one line
