@@ -197,6 +197,7 @@ struct DetectionRule : RuleHeader {
     std::string bytes;
     bool nocase = false;
     bool exact = false;  // all of a content of the rule, not a part of it nor a literal out of a pcre
+    uint32_t reach = 0;  // it ends within so many bytes from the begin of what it stands in; 0: anywhere
   } fast;
 };
 

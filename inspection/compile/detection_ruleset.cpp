@@ -327,7 +327,8 @@ void DetectionRuleset::place_payload(const DetectionRule& rule, uint32_t number,
       if (source != PayloadSource::tcp || rule.kind != RuleKind::stream)
         without_payload_[s][index(d)].add_always(number, needs_of(rule, source, d));
     } else if (rule.fast.part >= 0) {
-      payload_[s][index(d)].add(rule.fast.bytes, rule.fast.nocase, number, needs_of(rule, source, d));
+      payload_[s][index(d)].add(rule.fast.bytes, rule.fast.nocase, number, needs_of(rule, source, d),
+                                rule.fast.reach);
     } else {
       payload_[s][index(d)].add_always(number, needs_of(rule, source, d));
     }
@@ -366,7 +367,9 @@ void DetectionRuleset::place_transaction(const DetectionRule& rule, uint32_t num
   if (rule.fast.part >= 0) {
     const BufferPart& part = rule.parts[static_cast<size_t>(rule.fast.part)];
     if (in_direction(rule, part, d)) {
-      of(part).prefilter.add(rule.fast.bytes, rule.fast.nocase, number, way_of(rule));
+      TransactionGroup& group = of(part);
+      const uint32_t reach = group.kind == BufferKind::grows ? rule.fast.reach : 0;
+      group.prefilter.add(rule.fast.bytes, rule.fast.nocase, number, way_of(rule), reach);
       return;
     }
   }
@@ -418,11 +421,17 @@ std::vector<PrefilterGroup*> DetectionRuleset::all_groups() {
 
 Status DetectionRuleset::compile_groups(const DetectionCompileOptions& options) {
   const std::vector<PrefilterGroup*> groups = all_groups();
-  std::vector<Status> results(groups.size());
+  for (const TransactionGroup& group : transaction_groups_[index(Direction::to_client)]) {
+    if (group.is_body_of_answer(Direction::to_client))
+      answers_.of(payload(PayloadSource::tcp, Direction::to_client), group.prefilter);
+  }
+  std::vector<Status> results(groups.size() + 1);
   std::atomic<size_t> next{0};
   const auto work = [&] {
-    for (size_t i = next++; i < groups.size(); i = next++)
-      results[i] = groups[i]->compile(traits_needed_, options.cache);
+    for (size_t i = next++; i < results.size(); i = next++) {
+      results[i] = i == 0 ? answers_.compile(traits_needed_, options.cache)
+                          : groups[i - 1]->compile(traits_needed_, options.cache);
+    }
   };
   std::vector<std::thread> helpers;
   for (unsigned i = 1; i < options.threads; ++i) helpers.emplace_back(work);
@@ -446,6 +455,8 @@ Status DetectionRuleset::make_scratch(const DetectionCompileOptions& options) {
                          ProposedRules(rules_.size()),
                          HeaderMemo(addresses_.entries().size(), ports_.entries().size()),
                          ProposedRules(rules_.size()),
+                         {},
+                         ProposedRules(rules_.size()),
                          std::move(*pcre),
                          std::make_unique<EventCount[]>(rules_.size()),
                          std::make_unique<RuleCounts[]>(rules_.size()),
@@ -455,6 +466,7 @@ Status DetectionRuleset::make_scratch(const DetectionCompileOptions& options) {
     for (PrefilterGroup* group : all_groups()) {
       if (auto status = group->grow(scratch->hyperscan); !status) return status;
     }
+    if (auto status = answers_.grow(scratch->hyperscan); !status) return status;
     scratch_.push_back(std::move(scratch));
   }
   return {};
@@ -479,6 +491,8 @@ DetectionRuleset::Sizes DetectionRuleset::sizes() const {
   for (const auto& groups : transaction_groups_) {
     for (const TransactionGroup& group : groups) add(group.prefilter);
   }
+  sizes.databases += answers_.databases();
+  sizes.database_bytes += answers_.database_bytes();
   for (const auto& scratch : scratch_) {
     size_t bytes = 0;
     if (scratch->hyperscan && hs_scratch_size(scratch->hyperscan.get(), &bytes) == HS_SUCCESS) {

@@ -21,6 +21,7 @@
 #include "inspection/compile/header_memo.h"
 #include "inspection/compile/prefilter_group.h"
 #include "inspection/compile/rule_order.h"
+#include "inspection/compile/shared_scan.h"
 #include "inspection/compile/transform_chains.h"
 #include "inspection/event_count.h"
 
@@ -62,6 +63,10 @@ struct TransactionGroup {
   AppProtocol protocol = AppProtocol::unknown;  // unknown: of several
   PrefilterGroup prefilter;
 
+  /// The bodies of answers, as they are sent unless they are packed.
+  bool is_body_of_answer(Direction d) const {
+    return !no_buffer && d == Direction::to_client && chain == 0 && buffer == BufferId::file_data;
+  }
   /// A form brings several files, one after the other: names and contents come until its direction is over,
   /// what they are even later.
   bool comes_bit_by_bit() const {
@@ -110,6 +115,10 @@ struct DetectionScratch {
   ProposedRules packet_rules, stream_rules, transaction_rules;
   HeaderMemo header;
   ProposedRules tcp_rules;  // of packet_rules and stream_rules, before they are told apart
+  // Of the packet at hand: bytes of an answer's stream that were looked through for the body's rules as well,
+  // and what was found for those.
+  std::span<const uint8_t> shared_bytes;
+  ProposedRules body_rules;
   PcreScratch pcre;
   std::unique_ptr<EventCount[]> limit_hits;                        // by rule
   std::unique_ptr<RuleCounts[]> rule_counts;                       // by rule
@@ -166,6 +175,8 @@ class DetectionRuleset {
   const PrefilterGroup& without_payload(PayloadSource source, Direction d) const {
     return without_payload_[static_cast<size_t>(source)][index(d)];
   }
+  /// For streams of answers and their bodies: those of HTTP/1 that are sent as they are.
+  const SharedScan& answers() const { return answers_; }
   const PrefilterGroup& payload(PayloadSource source, Direction d) const {
     return payload_[static_cast<size_t>(source)][index(d)];
   }
@@ -237,6 +248,7 @@ class DetectionRuleset {
   std::array<std::vector<uint32_t>, 2> ip_only_, protocol_only_, events_;
   std::array<std::array<PrefilterGroup, 2>, kPayloadSources> without_payload_;
   std::array<std::array<PrefilterGroup, 2>, kPayloadSources> payload_;
+  SharedScan answers_;
   std::array<std::vector<TransactionGroup>, 2> transaction_groups_;
   std::array<std::array<GroupList, 2>, kProtocols> groups_of_;
   std::vector<std::unique_ptr<DetectionScratch>> scratch_;  // by worker

@@ -17,6 +17,10 @@ namespace {
 constexpr size_t kShortest = 2;
 // The author's choice is good advice, but was made for another matcher.
 constexpr double kAuthorsWord = 3;
+// Two or three bytes that may stand anywhere in a long text: Hyperscan has to look at every place of it for
+// them, and finds them by chance.
+constexpr size_t kShortAnywhere = 3;
+constexpr double kWeightOfShort = 0.25;
 
 struct Literal {
   int16_t part = -1;
@@ -24,6 +28,7 @@ struct Literal {
   bool nocase = false;
   bool exact = true;    // all of a content
   bool chosen = false;  // by the author
+  uint32_t reach = 0;   // FastPattern::reach
   uint64_t key = 0;     // the same for what is the same to a matcher
 };
 
@@ -63,6 +68,19 @@ Stretch looked_for(const ast::Content& content) {
   return strongest_stretch(bytes);
 }
 
+/// FastPattern::reach, if it hangs on nothing but the rule's text.
+uint32_t reach_of(const BufferPart& part, const ast::Content& content) {
+  if (part.chain != 0 || content.is_relative()) return 0;
+  if (content.starts_with) return static_cast<uint32_t>(content.bytes.size());
+  if (!content.depth || content.depth->is_slot() || (content.offset && content.offset->is_slot())) return 0;
+  const int64_t end = (content.offset ? content.offset->value : 0) + content.depth->value;
+  return end > 0 && end <= UINT16_MAX ? static_cast<uint32_t>(end) : 0;
+}
+
+bool is_long(BufferId buffer) {
+  return buffer == BufferId::payload || info_of(buffer).kind == BufferKind::grows;
+}
+
 void add_contents(const BufferPart& part, int16_t index, std::vector<Literal>& literals) {
   for (const ByteCheck& check : part.checks) {
     const auto* const content = std::get_if<ContentCheck>(&check);
@@ -70,7 +88,8 @@ void add_contents(const BufferPart& part, int16_t index, std::vector<Literal>& l
     const ast::Content& c = content->content;
     const Stretch stretch = looked_for(c);
     if (stretch.bytes.size() >= kShortest)
-      literals.push_back({index, stretch, c.nocase, stretch.bytes.size() == c.bytes.size(), c.fast_pattern});
+      literals.push_back({index, stretch, c.nocase, stretch.bytes.size() == c.bytes.size(), c.fast_pattern,
+                          reach_of(part, c)});
   }
 }
 
@@ -83,7 +102,7 @@ void add_of_pcre(const BufferPart& part, int16_t index, std::vector<Literal>& li
     for (PcreLiteral& literal : required_literals(pcre->pcre)) {
       const Stretch stretch = strongest_stretch(texts.emplace_back(std::move(literal.bytes)));
       if (stretch.bytes.size() >= kShortest)
-        literals.push_back({index, stretch, literal.nocase, false, false});
+        literals.push_back({index, stretch, literal.nocase, false, false, 0});
     }
   }
 }
@@ -161,13 +180,15 @@ void choose_fast_patterns(std::vector<DetectionRule>& rules) {
       double score = literal.stretch.strength * weight_of(part.buffer) /
                      (1.0 + std::log2(static_cast<double>(uses[literal.key])));
       if (literal.chosen) score *= kAuthorsWord;
+      if (literal.stretch.bytes.size() <= kShortAnywhere && literal.reach == 0 && is_long(part.buffer))
+        score *= kWeightOfShort;
       if (score > best_score) {
         best_score = score;
         best = &literal;
       }
     }
     if (best != nullptr)
-      rules[r].fast = {best->part, std::string(best->stretch.bytes), best->nocase, best->exact};
+      rules[r].fast = {best->part, std::string(best->stretch.bytes), best->nocase, best->exact, best->reach};
   }
 }
 

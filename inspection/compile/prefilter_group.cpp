@@ -8,93 +8,85 @@ namespace {
 
 /// For fewer Hyperscan takes a matcher that finds much in text that is not there.
 constexpr size_t kFewestForTheWeb = 200;
+/// Literals so short spoil a database for the others, and each is looked for by itself if they are few.
+constexpr size_t kShort = 3, kMostFronts = 32;
 
-bool is_meant(SessionTraits needs, SessionTraits traits) { return (needs & ~traits) == 0; }
+uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? static_cast<uint8_t>(c | 0x20) : c; }
+
+/// `literal` is in lower case if case does not count.
+bool stands_at(const Literal& literal, const uint8_t* at) {
+  return std::ranges::all_of(literal.bytes, [&](char wanted) {
+    const uint8_t byte = literal.nocase ? lower(*at) : *at;
+    ++at;
+    return byte == static_cast<uint8_t>(wanted);
+  });
+}
 
 }  // namespace
 
-void PrefilterGroup::add(const std::string& bytes, bool nocase, uint32_t rule, SessionTraits needs) {
+void PrefilterGroup::add(const std::string& bytes, bool nocase, uint32_t rule, SessionTraits needs,
+                         uint32_t reach) {
   Literal literal{bytes, nocase};
   if (nocase) {
     for (char& c : literal.bytes) {
       if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     }
   }
+  if (reach != 0 && reach <= kFront && literal.bytes.size() <= kShort && fronts_ < kMostFronts) {
+    ++fronts_;
+    all_.push_back(rule);
+    for (SessionTraits traits = 0; traits <= kAllTraits; ++traits) {
+      if (is_meant(needs, traits)) fronts_of_[traits].push_back({literal, rule, reach});
+    }
+    return;
+  }
   const std::string key = literal.bytes + (nocase ? 'i' : 'c');
-  const auto [known, is_new] = by_literal_.try_emplace(key, pending_.size());
+  const auto [known, is_new] = by_literal_.try_emplace(key, wanted_.size());
   if (is_new) {
     longest_ = std::max(longest_, literal.bytes.size());
-    pending_.push_back({std::move(literal), {}});
+    wanted_.push_back({std::move(literal), {}});
   }
-  std::vector<Rule>& rules = pending_[known->second].rules;
+  std::vector<WantedLiteral::Rule>& rules = wanted_[known->second].rules;
   if (rules.empty() || rules.back().number != rule) rules.push_back({rule, needs});
 }
 
-size_t PrefilterGroup::literals_for(SessionTraits traits) const {
-  return static_cast<size_t>(std::ranges::count_if(pending_, [&](const Pending& pending) {
-    return std::ranges::any_of(pending.rules, [&](const Rule& rule) { return is_meant(rule.needs, traits); });
-  }));
-}
-
-Result<std::unique_ptr<PrefilterGroup::Table>> PrefilterGroup::make_table(SessionTraits traits,
-                                                                          DatabaseCache* cache) const {
-  auto table = std::make_unique<Table>();
-  std::vector<Literal> literals;
-  for (const Pending& pending : pending_) {
-    const size_t before = table->rules.size();
-    for (const Rule& rule : pending.rules) {
-      if (is_meant(rule.needs, traits)) table->rules.push_back(rule.number);
-    }
-    if (table->rules.size() == before) continue;
-    table->first.push_back(static_cast<uint32_t>(before));
-    literals.push_back(pending.literal);
-  }
-  table->first.push_back(static_cast<uint32_t>(table->rules.size()));
-  table->literals = literals.size();
-  auto database = LiteralDatabase::compile(literals, cache);
-  if (!database) return tl::unexpected(std::move(database).error());
-  table->database = std::move(*database);
-  return table;
-}
-
 Status PrefilterGroup::compile(TraitsNeeded needed, DatabaseCache* cache) {
-  for (const Rule& rule : always_) {
+  for (const WantedLiteral::Rule& rule : always_) {
     all_.push_back(rule.number);
     for (SessionTraits traits = 0; traits <= kAllTraits; ++traits) {
       if (is_meant(rule.needs, traits)) always_of_[traits].push_back(rule.number);
     }
   }
   SessionTraits there = 0;
-  for (const Pending& pending : pending_) {
-    for (const Rule& rule : pending.rules) {
+  for (const WantedLiteral& wanted : wanted_) {
+    for (const WantedLiteral::Rule& rule : wanted.rules) {
       all_.push_back(rule.number);
       there |= rule.needs;
     }
   }
-  constexpr SessionTraits kBothWays = kLeaves | kEnters;
   for (int i = kAllTraits; i >= 0; --i) {
     const auto traits = static_cast<SessionTraits>(i);
     // Traits that no rule needs make no difference: it is the table of sessions that have them as well.
     const auto same = static_cast<SessionTraits>(traits | (kAllTraits & ~there));
-    const bool needless = needed == TraitsNeeded::one_way && (traits & kBothWays) == kBothWays &&
-                          (there & kBothWays) == kBothWays;
-    if (needless) continue;
-    if (same != traits) {
+    if (same != traits && by_traits_[same] != nullptr) {
       by_traits_[traits] = by_traits_[same];
       continue;
     }
+    if (!can_be(traits, needed) && !can_be(there, needed)) continue;
+    const auto literals = static_cast<size_t>(std::ranges::count_if(
+        wanted_, [&](const WantedLiteral& wanted) { return wanted.is_wanted(traits); }));
     const auto off_web = static_cast<SessionTraits>(traits | kOffWeb);
-    const size_t literals = literals_for(traits);
     if (traits != off_web && literals > 0 && literals < kFewestForTheWeb) {
       by_traits_[traits] = by_traits_[off_web];
       continue;
     }
-    auto table = make_table(traits, cache);
-    if (!table) return tl::unexpected(std::move(table).error());
-    by_traits_[traits] = tables_.emplace_back(std::move(*table)).get();
+    auto table = std::make_unique<LiteralTable>();
+    table->add(wanted_, traits);
+    if (auto status = table->compile(cache); !status) return status;
+    by_traits_[traits] = tables_.emplace_back(std::move(table)).get();
   }
-  literals_ = pending_.size();
-  pending_ = {};
+  literals_ = wanted_.size() + fronts_;
+  wanted_ = {};
   by_literal_ = {};
   always_ = {};
   return {};
@@ -102,7 +94,7 @@ Status PrefilterGroup::compile(TraitsNeeded needed, DatabaseCache* cache) {
 
 Status PrefilterGroup::grow(ScratchPtr& scratch) const {
   for (const auto& table : tables_) {
-    if (auto status = table->database.grow(scratch); !status) return status;
+    if (auto status = table->database().grow(scratch); !status) return status;
   }
   return {};
 }
@@ -110,11 +102,11 @@ Status PrefilterGroup::grow(ScratchPtr& scratch) const {
 bool PrefilterGroup::propose(SessionTraits traits, std::span<const uint8_t> bytes, hs_scratch_t* scratch,
                              ProposedRules& proposed) const {
   struct Context {
-    const Table& table;
+    const LiteralTable& table;
     ProposedRules& proposed;
   } context{of(traits), proposed};
   propose_always(traits, proposed);
-  return context.table.database.scan(
+  return context.table.database().scan(
       bytes, scratch,
       [](void* raw, uint32_t literal) {
         auto* const c = static_cast<Context*>(raw);
@@ -125,8 +117,8 @@ bool PrefilterGroup::propose(SessionTraits traits, std::span<const uint8_t> byte
 
 bool PrefilterGroup::propose(SessionTraits traits, std::span<const uint8_t> value, hs_scratch_t* scratch,
                              ScanMemo& memo, ProposedRules& proposed) const {
-  const Table& table = of(traits);
-  if (table.literals == 0 || table.literals > UINT16_MAX || value.empty() ||
+  const LiteralTable& table = of(traits);
+  if (table.literals() == 0 || table.literals() > UINT16_MAX || value.empty() ||
       value.size() > ScanMemo::kLongestValue)
     return propose(traits, value, scratch, proposed);
   propose_always(traits, proposed);
@@ -135,12 +127,12 @@ bool PrefilterGroup::propose(SessionTraits traits, std::span<const uint8_t> valu
     return true;
   }
   struct Context {
-    const Table& table;
+    const LiteralTable& table;
     ProposedRules& proposed;
     std::array<uint16_t, ScanMemo::kMostFound> found;
     size_t count;
   } context{table, proposed, {}, 0};
-  const bool scanned = table.database.scan(
+  const bool scanned = table.database().scan(
       value, scratch,
       [](void* raw, uint32_t literal) {
         auto* const c = static_cast<Context*>(raw);
@@ -154,18 +146,31 @@ bool PrefilterGroup::propose(SessionTraits traits, std::span<const uint8_t> valu
   return scanned;
 }
 
+void PrefilterGroup::propose_front(SessionTraits traits, std::span<const uint8_t> bytes, uint64_t before,
+                                   ProposedRules& proposed) const {
+  for (const Front& front : fronts_of_[traits]) {
+    if (before >= front.reach) continue;
+    const std::span<const uint8_t> within = bytes.first(std::min<size_t>(bytes.size(), front.reach - before));
+    for (size_t at = 0; at + front.literal.bytes.size() <= within.size(); ++at) {
+      if (!stands_at(front.literal, within.data() + at)) continue;
+      proposed.add(front.rule);
+      break;
+    }
+  }
+}
+
 void PrefilterGroup::propose_all(ProposedRules& proposed) const {
   for (const uint32_t rule : all_) proposed.add(rule);
 }
 
 size_t PrefilterGroup::databases() const {
   return static_cast<size_t>(
-      std::ranges::count_if(tables_, [](const auto& table) { return table->literals > 0; }));
+      std::ranges::count_if(tables_, [](const auto& table) { return table->literals() > 0; }));
 }
 
 size_t PrefilterGroup::database_bytes() const {
   size_t sum = 0;
-  for (const auto& table : tables_) sum += table->database.bytes();
+  for (const auto& table : tables_) sum += table->database().bytes();
   return sum;
 }
 

@@ -177,7 +177,8 @@ std::string words_of(const DetectionRule& rule, const RuleStep& step) {
     case At::buffer:
       return buffer() + " did not come";
     case At::literal:
-      return buffer() + " came (" + bytes + "), and \"" + as_content(rule.fast.bytes) + "\" is not in it";
+      return buffer() + " came (" + bytes + "), and \"" + as_content(rule.fast.bytes) + "\" is not " +
+             (rule.fast.reach == 0 ? "in it" : "in its first " + std::to_string(rule.fast.reach) + " bytes");
     case At::bytes: {
       const bool named = step.part < rule.parts.size() && step.check < rule.parts[step.part].checks.size();
       const std::string what =

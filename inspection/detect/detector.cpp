@@ -93,6 +93,7 @@ DetectionVerdict DetectorCore::inspect(const DetectionProfile& profile, SessionD
 void DetectorCore::begin(Call& call) {
   scratch_bytes_.clear();
   call.scratch.header.forget();
+  call.scratch.shared_bytes = {};
   transformed_count_ = 0;
   findings_.clear();
   contexts_used_ = contexts_found_ = 0;
@@ -193,9 +194,10 @@ bool DetectorCore::packet_rule_matches(Call& call, uint32_t number) {
   return checks_match(call, rule, d, nullptr) && sets_hold(call, rule, d, nullptr);
 }
 
-/// Rules that `bytes` propose, to those of the packet, of the stream, or both.
+/// Rules that `bytes` propose, to those of the packet, of the stream, or both. `begin`: the stream's window,
+/// if its front may be new.
 void DetectorCore::scan_payload(Call& call, PayloadSource source, Direction d, std::span<const uint8_t> bytes,
-                                bool of_packet, bool of_stream) {
+                                bool of_packet, bool of_stream, const BufferView* begin) {
   const PrefilterGroup& group = call.ruleset.payload(source, d);
   DetectionScratch& scratch = call.scratch;
   ProposedRules& proposed = source == PayloadSource::tcp ? scratch.tcp_rules : scratch.packet_rules;
@@ -204,8 +206,21 @@ void DetectorCore::scan_payload(Call& call, PayloadSource source, Direction d, s
     group.propose_all(proposed);
   } else {
     const size_t before = proposed.size();
-    scan_failed_ |=
-        !group.propose(call.traits[static_cast<size_t>(d)], bytes, scratch.hyperscan.get(), proposed);
+    const SessionTraits traits = call.traits[static_cast<size_t>(d)];
+    const SharedScan& shared = call.ruleset.answers();
+    // An answer's stream, in which its body may stand as it is.
+    const bool has_body = of_stream && d == Direction::to_client &&
+                          call.facts.protocol == AppProtocol::http1 && !call.inspected.transactions.empty();
+    if (has_body && shared.serves(traits)) {
+      scratch.shared_bytes = bytes;
+      scratch.body_rules.clear();
+      group.propose_always(traits, proposed);
+      scan_failed_ |= !shared.propose(traits, bytes, scratch.hyperscan.get(), proposed, scratch.body_rules);
+    } else {
+      scan_failed_ |= !group.propose(traits, bytes, scratch.hyperscan.get(), proposed);
+    }
+    if (of_packet) group.propose_front(traits, call.packet.payload, 0, proposed);
+    if (begin != nullptr) group.propose_front(traits, begin->bytes, begin->base, proposed);
     count_scan(scratch.payload_scans[DetectionRuleset::payload_group(source, d)], bytes.size(),
                proposed.size() - before);
   }
@@ -222,21 +237,25 @@ void DetectorCore::propose_payload(Call& call, bool of_packet, const StreamView*
   const PacketView& packet = call.packet;
   const auto payload = of_packet ? packet.payload : std::span<const uint8_t>{};
   std::span<const uint8_t> block;
+  const BufferView* begin = nullptr;
   bool once = false;
   if (stream != nullptr && stream->view.bytes.size() > stream->view.old_size) {
     // A literal that ends in the new bytes begins at most its length minus one before them.
     // Other rules than before have not seen any of the window.
     const BufferView& view = stream->view;
-    const size_t longest = call.ruleset.payload(PayloadSource::tcp, stream->direction).longest();
+    const size_t longest =
+        std::max(call.ruleset.payload(PayloadSource::tcp, stream->direction).longest(),
+                 stream->direction == Direction::to_client ? call.ruleset.answers().longest() : 0);
     const bool again = std::exchange(call.session.look_again_[static_cast<size_t>(stream->direction)], false);
     const size_t carry = std::min(view.old_size, again ? view.old_size : longest > 0 ? longest - 1 : 0);
     block = view.bytes.subspan(view.old_size - carry);
+    if (view.base + (again ? 0 : view.old_size) < PrefilterGroup::kFront) begin = &view;
     const auto fresh = view.bytes.subspan(view.old_size);
     once = fresh.size() == payload.size() && std::memcmp(fresh.data(), payload.data(), payload.size()) == 0;
   }
   if (!payload.empty() && !once)
-    scan_payload(call, packet_source(packet), packet.direction, payload, true, false);
-  if (!block.empty()) scan_payload(call, PayloadSource::tcp, stream->direction, block, once, true);
+    scan_payload(call, packet_source(packet), packet.direction, payload, true, false, nullptr);
+  if (!block.empty()) scan_payload(call, PayloadSource::tcp, stream->direction, block, once, true, begin);
 }
 
 /// Rules that have their literal in the window already.

@@ -93,7 +93,7 @@ class DetectorCore final : public Detector {
   /// Rules on the packet and on a stream's new bytes; null: there are none of its direction.
   void judge_bytes(Call& call, bool with_packet, const StreamView* stream);
   void scan_payload(Call& call, PayloadSource source, Direction d, std::span<const uint8_t> bytes,
-                    bool of_packet, bool of_stream);
+                    bool of_packet, bool of_stream, const BufferView* begin);
   void propose_payload(Call& call, bool of_packet, const StreamView* stream);
   void propose_waiting(Call& call, const StreamView& stream);
   bool judge_stream_rule(Call& call, const StreamView& stream, uint32_t number);

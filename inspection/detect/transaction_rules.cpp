@@ -2,6 +2,7 @@
 // has matched in part, and alerts once for one direction of a transaction.
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "inspection/app/http/text.h"
 #include "inspection/compile/compile_rule.h"
@@ -57,6 +58,11 @@ bool numbers_wait(const DetectionRule& rule, const Transaction& transaction) {
     const Direction side = number->side.value_or(Direction::to_server);
     return transaction.progress(side) < transaction.last_step(side);
   });
+}
+
+bool ends_with(std::span<const uint8_t> all, std::span<const uint8_t> end) {
+  return !all.empty() && all.size() >= end.size() &&
+         std::memcmp(all.data() + all.size() - end.size(), end.data(), end.size()) == 0;
 }
 
 bool more_files_come(const Transaction& transaction, Direction d) {
@@ -174,13 +180,21 @@ void DetectorCore::propose_group(Call& call, const TransactionGroup& group, Tran
     }
     DetectionScratch& scratch = call.scratch;
     const size_t before = proposed.size();
+    if (group.kind == BufferKind::grows && view->base + view->old_size < PrefilterGroup::kFront)
+      group.prefilter.propose_front(traits, view->bytes, view->base, proposed);
     const bool comes_again = group.kind != BufferKind::grows;
+    const auto place = static_cast<size_t>(&group - call.ruleset.transaction_groups(d).data());
+    ScanCounts& counts = scratch.transaction_scans[static_cast<size_t>(d)][place];
+    if (group.is_body_of_answer(d) && ends_with(scratch.shared_bytes, bytes)) {
+      group.prefilter.propose_always(traits, proposed);
+      for (const uint32_t rule : scratch.body_rules.all()) proposed.add(rule);
+      count_scan(counts, 0, proposed.size() - before);
+      return;
+    }
     scan_failed_ |= !(
         comes_again ? group.prefilter.propose(traits, bytes, scratch.hyperscan.get(), scratch.memo, proposed)
                     : group.prefilter.propose(traits, bytes, scratch.hyperscan.get(), proposed));
-    const auto place = static_cast<size_t>(&group - call.ruleset.transaction_groups(d).data());
-    count_scan(scratch.transaction_scans[static_cast<size_t>(d)][place], bytes.size(),
-               proposed.size() - before);
+    count_scan(counts, bytes.size(), proposed.size() - before);
     if (group.kind != BufferKind::list) return;
   }
 }

@@ -176,6 +176,74 @@ TEST(DetectionReference, FastAndReferenceAgreeOnRandomTriples) {
   EXPECT_GT(alerts, rounds * 100u) << "rules that never match show nothing";
 }
 
+/// What each packet of an answer alerts. Of a piece that is `as_it_is` the last bytes are the body's; other
+/// bodies were packed, or more follows them in the same packet.
+std::vector<Sids> run_answer(const std::shared_ptr<const DetectionProfile>& profile, RandomRules random,
+                             const Session& session, bool reference) {
+  DetectorLimits limits;
+  limits.reference = reference;
+  limits.alerts_per_packet = 200;
+  limits.rules_per_stream = 200;
+  DetectionBench bench(profile, limits);
+  bench.packet.src = session.from;
+  bench.packet.dst = session.to;
+  bench.packet.dst_port = session.server_port;
+  bench.facts.protocol = AppProtocol::http1;
+  bench.from(Direction::to_client);
+  FakeTransaction tx(AppProtocol::http1, HttpStep::complete);
+  tx.advance(Direction::to_client, HttpStep::body);
+  std::vector<Sids> all;
+  for (size_t i = 0; i < session.stream.size(); ++i) {
+    const bool last = i + 1 == session.stream.size();
+    const std::string& piece = session.stream[i];
+    std::string body = i == 0 ? piece.substr(random.below(piece.size() + 1)) : piece;
+    if (random.one_in(4))
+      body = random.one_in(2) ? random.text(random.below(12)) : body.substr(0, body.size() / 2);
+    tx.grow(BufferId::file_data, Direction::to_client, body, last);
+    tx.grow(BufferId::http_response_body, Direction::to_client, body, last);
+    if (last) tx.advance(Direction::to_client, HttpStep::complete);
+    all.push_back(bench.segment(piece, &tx));
+  }
+  bench.forget(tx);
+  EXPECT_EQ(bench.counters().stream_rules_lost + bench.counters().transaction_rules_lost, 0u);
+  return all;
+}
+
+TEST(DetectionReference, AnswersAndTheirBodiesAreLookedThroughTogether) {
+  size_t alerts = 0;
+  for (uint32_t round = 0; round < 40; ++round) {
+    RandomRules random(5'000 + round);
+    std::string rules;
+    for (size_t sid = 1; sid <= 40; ++sid) {
+      const std::string tail = random.chain() + "sid:" + std::to_string(sid) + ";)\n";
+      switch (random.below(3)) {
+        case 0:
+          rules += "alert tcp " + random.header() + " (" + tail;
+          break;
+        case 1:
+          rules += "alert http " + random.header() + " (file.data; " + tail;
+          break;
+        default:
+          rules += "alert http " + random.header() + " (http.response_body; " + tail;
+      }
+    }
+    const auto profile = make_profile(rules);
+    ASSERT_TRUE(profile);
+    for (uint32_t i = 0; i < 25; ++i) {
+      Session session;
+      session.from = random.end();
+      session.to = random.end();
+      session.server_port = random.server_port();
+      session.stream = random.pieces(random.text(60));
+      const RandomRules bodies(i);
+      const std::vector<Sids> fast = run_answer(profile, bodies, session, false);
+      for (const Sids& sids : fast) alerts += sids.size();
+      ASSERT_EQ(fast, run_answer(profile, bodies, session, true)) << rules;
+    }
+  }
+  EXPECT_GT(alerts, 4'000u) << "rules that never match show nothing";
+}
+
 /// Rules on bodies and on the stream, without what counts from the begin or end of a piece.
 TEST(DetectionReference, AnySegmentationGivesTheSameRules) {
   for (uint32_t round = 0; round < 20; ++round) {

@@ -207,8 +207,8 @@ class DetectionBench {
     verdict = inspect();
     return sink.take();
   }
-  /// A segment that continues the stream of its direction.
-  std::vector<uint32_t> segment(std::string_view payload) {
+  /// A segment that continues the stream of its direction, and moves `transaction`, unless null.
+  std::vector<uint32_t> segment(std::string_view payload, Transaction* transaction = nullptr) {
     packet.protocol = 6;
     packet.payload = octets(payload);
     packet.stream_part = true;
@@ -220,7 +220,7 @@ class DetectionBench {
     view.view.bytes = octets(stream);
     view.view.old_size = old;
     view.view.complete = false;
-    verdict = inspect({&view, 1});
+    verdict = inspect({&view, 1}, std::span(&transaction, transaction != nullptr ? 1 : 0));
     return sink.take();
   }
   /// A packet that moves `transaction`.

@@ -8,6 +8,7 @@
 
 #include "inspection/compile/header_memo.h"
 #include "inspection/compile/literal_strength.h"
+#include "inspection/compile/shared_scan.h"
 
 namespace weir::inspection {
 namespace {
@@ -85,6 +86,70 @@ TEST_F(Groups, ManyLiteralsOfRulesAboutTheWebHaveATableOfTheirOwn) {
     EXPECT_EQ(count(0), of_web == 3 ? 3U : 2U);
     EXPECT_EQ(count(kEnters), of_web == 3 ? 3U : 2U);
   }
+}
+
+TEST_F(Groups, ShortLiteralsOfTheFrontAreLookedForThereAlone) {
+  PrefilterGroup one;
+  one.add("MZ", false, 0, 0, 2);
+  one.add("ab", true, 1, kEnters, 6);
+  one.add("far", false, 2, 0, PrefilterGroup::kFront + 1);
+  one.add("long", false, 3, 0, 4);
+  ASSERT_TRUE(one.compile());
+  ASSERT_TRUE(one.grow(scratch_));
+  EXPECT_FALSE(one.empty(0));
+  EXPECT_EQ(one.literals(), 4U);
+  const auto in_front = [&](SessionTraits traits, std::string_view text, uint64_t before = 0) {
+    ProposedRules rules(4);
+    one.propose_front(traits, bytes(text), before, rules);
+    const auto sorted = rules.sorted();
+    return Rules{sorted.begin(), sorted.end()};
+  };
+  EXPECT_EQ(in_front(kEnters, "MZ..Ab"), (Rules{0, 1}));
+  EXPECT_EQ(in_front(0, "MZ..Ab"), (Rules{0}));
+  EXPECT_EQ(in_front(kEnters, ".MZ..Ab"), (Rules{}));
+  EXPECT_EQ(in_front(kEnters, "MZ..A"), (Rules{0}));
+  EXPECT_EQ(in_front(kEnters, "aB", 4), (Rules{1}));
+  EXPECT_EQ(in_front(kEnters, "aB", 5), (Rules{}));
+  EXPECT_EQ(in_front(kEnters, "MZ", 1), (Rules{}));
+  EXPECT_EQ(in_front(kEnters, ""), (Rules{}));
+  ProposedRules rules(4);
+  EXPECT_TRUE(one.propose(kEnters, bytes("MZ ab far long"), scratch_.get(), rules));
+  EXPECT_EQ(rules.size(), 2U) << "the others are not looked for in all bytes";
+  ProposedRules all(4);
+  one.propose_all(all);
+  EXPECT_EQ(all.size(), 4U);
+}
+
+TEST_F(Groups, TwoAreSearchedAtOnce) {
+  PrefilterGroup stream, body;
+  stream.add("one", false, 0, 0);
+  stream.add("both", false, 1, kEnters);
+  stream.add("mail", false, 2, kOffWeb);
+  body.add("both", false, 3, 0);
+  body.add("a longer one", true, 4, kLeaves);
+  SharedScan shared;
+  shared.of(stream, body);
+  ASSERT_TRUE(shared.compile(TraitsNeeded::one_way, nullptr));
+  ASSERT_TRUE(shared.grow(scratch_));
+  EXPECT_EQ(shared.longest(), 12U);
+  EXPECT_EQ(shared.databases(), 3U);
+  for (const SessionTraits traits : {SessionTraits{0}, kLeaves, kEnters}) EXPECT_TRUE(shared.serves(traits));
+  for (const SessionTraits traits : {kAllTraits, kOffWeb, SessionTraits{kLeaves | kEnters}})
+    EXPECT_FALSE(shared.serves(traits)) << int{traits};
+  const auto found = [&](SessionTraits traits) {
+    ProposedRules of_stream(5), of_body(5);
+    EXPECT_TRUE(
+        shared.propose(traits, bytes("one both mail A LONGER ONE"), scratch_.get(), of_stream, of_body));
+    const auto sorted = of_stream.sorted(), others = of_body.sorted();
+    return std::pair(Rules{sorted.begin(), sorted.end()}, Rules{others.begin(), others.end()});
+  };
+  EXPECT_EQ(found(0), std::pair(Rules{0}, Rules{3}));
+  EXPECT_EQ(found(kLeaves), std::pair(Rules{0}, (Rules{3, 4})));
+  EXPECT_EQ(found(kEnters), std::pair((Rules{0, 1}), Rules{3}));
+  SharedScan nothing;
+  nothing.of(stream, PrefilterGroup());
+  ASSERT_TRUE(nothing.compile(TraitsNeeded::any, nullptr));
+  EXPECT_FALSE(nothing.serves(0)) << "one alone is searched as it always is";
 }
 
 TEST_F(Groups, NothingIsLookedForInTheWebIfNoRuleIsAboutIt) {
