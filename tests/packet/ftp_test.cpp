@@ -580,6 +580,14 @@ TEST(Ftp, OverIpv6) {
                     other = "EPRT |2|" + seen + "|1029|\r\n";
   expect_at(client(kPsh | kAck, 101, own), kB, {seen, kB.host6},
             tcp(kPsh | kAck, 101, 7'001, other, 4'000, 21));
+  // Again, in fragments, the last one first.
+  auto pieces = fragments_of(
+      inner_of(sent_by(kA, {kA.host6, kB.host6}, tcp(kPsh | kAck, 101, 7'001, own, 4'000, 21))), 24);
+  ASSERT_GT(pieces.size(), 2U);
+  for (; pieces.size() > 1; pieces.pop_back())
+    EXPECT_TRUE(hub.pass_through(tunnelled(kA, pieces.back())).empty());
+  expect_at(hub.pass_through(tunnelled(kA, pieces[0])), kB, {seen, kB.host6},
+            tcp(kPsh | kAck, 101, 7'001, other, 4'000, 21));
   const auto next = static_cast<uint32_t>(101 + own.size()),
              received = static_cast<uint32_t>(101 + other.size());
   expect_at(hub.pass_through(
