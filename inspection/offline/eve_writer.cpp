@@ -203,7 +203,7 @@ void EveWriter::made(Event& event, std::span<const uint8_t> fields, const Engine
   } else if (session != nullptr) {
     add_vlans(json, session->vlans, session->vlan_count);
   }
-  if (event.kind == EventKind::flow) add_flow(json, *session);
+  if (event.kind == EventKind::flow && session != nullptr) add_flow(json, *session);
   if (event.kind == EventKind::dns && json.contains("dns")) return write_dns(std::move(json));
   if (settings_.subject_md5) add_subject_md5(json, fields);
   if (event.kind != EventKind::alert) return write(json);
