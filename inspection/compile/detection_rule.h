@@ -197,7 +197,9 @@ struct DetectionRule : RuleHeader {
     std::string bytes;
     bool nocase = false;
     bool exact = false;  // all of a content of the rule, not a part of it nor a literal out of a pcre
-    uint32_t reach = 0;  // it ends within so many bytes from the begin of what it stands in; 0: anywhere
+    // Where it stands, in bytes from the begin of what is looked through: not before `from`, and it ends at
+    // `reach` at most; a reach of 0: anywhere.
+    uint32_t from = 0, reach = 0;
   } fast;
 };
 

@@ -328,7 +328,7 @@ void DetectionRuleset::place_payload(const DetectionRule& rule, uint32_t number,
         without_payload_[s][index(d)].add_always(number, needs_of(rule, source, d));
     } else if (rule.fast.part >= 0) {
       payload_[s][index(d)].add(rule.fast.bytes, rule.fast.nocase, number, needs_of(rule, source, d),
-                                rule.fast.reach);
+                                rule.fast.from, rule.fast.reach);
     } else {
       payload_[s][index(d)].add_always(number, needs_of(rule, source, d));
     }
@@ -369,7 +369,7 @@ void DetectionRuleset::place_transaction(const DetectionRule& rule, uint32_t num
     if (in_direction(rule, part, d)) {
       TransactionGroup& group = of(part);
       const uint32_t reach = group.kind == BufferKind::grows ? rule.fast.reach : 0;
-      group.prefilter.add(rule.fast.bytes, rule.fast.nocase, number, way_of(rule), reach);
+      group.prefilter.add(rule.fast.bytes, rule.fast.nocase, number, way_of(rule), rule.fast.from, reach);
       return;
     }
   }

@@ -26,10 +26,10 @@ struct Literal {
   int16_t part = -1;
   Stretch stretch;
   bool nocase = false;
-  bool exact = true;    // all of a content
-  bool chosen = false;  // by the author
-  uint32_t reach = 0;   // FastPattern::reach
-  uint64_t key = 0;     // the same for what is the same to a matcher
+  bool exact = true;             // all of a content
+  bool chosen = false;           // by the author
+  uint32_t from = 0, reach = 0;  // as in FastPattern
+  uint64_t key = 0;              // the same for what is the same to a matcher
 };
 
 /// Buffers that have the same few values everywhere, and those that are all of a head, which has its parts as
@@ -77,6 +77,11 @@ uint32_t reach_of(const BufferPart& part, const ast::Content& content) {
   return end > 0 && end <= UINT16_MAX ? static_cast<uint32_t>(end) : 0;
 }
 
+uint32_t from_of(const ast::Content& content) {
+  const bool said = content.offset && !content.offset->is_slot() && !content.is_relative();
+  return said ? static_cast<uint32_t>(std::clamp<int64_t>(content.offset->value, 0, UINT16_MAX)) : 0;
+}
+
 bool is_long(BufferId buffer) {
   return buffer == BufferId::payload || info_of(buffer).kind == BufferKind::grows;
 }
@@ -89,7 +94,7 @@ void add_contents(const BufferPart& part, int16_t index, std::vector<Literal>& l
     const Stretch stretch = looked_for(c);
     if (stretch.bytes.size() >= kShortest)
       literals.push_back({index, stretch, c.nocase, stretch.bytes.size() == c.bytes.size(), c.fast_pattern,
-                          reach_of(part, c)});
+                          from_of(c), reach_of(part, c)});
   }
 }
 
@@ -102,7 +107,7 @@ void add_of_pcre(const BufferPart& part, int16_t index, std::vector<Literal>& li
     for (PcreLiteral& literal : required_literals(pcre->pcre)) {
       const Stretch stretch = strongest_stretch(texts.emplace_back(std::move(literal.bytes)));
       if (stretch.bytes.size() >= kShortest)
-        literals.push_back({index, stretch, literal.nocase, false, false, 0});
+        literals.push_back({index, stretch, literal.nocase, false, false});
     }
   }
 }
@@ -188,7 +193,8 @@ void choose_fast_patterns(std::vector<DetectionRule>& rules) {
       }
     }
     if (best != nullptr)
-      rules[r].fast = {best->part, std::string(best->stretch.bytes), best->nocase, best->exact, best->reach};
+      rules[r].fast = {best->part, std::string(best->stretch.bytes), best->nocase, best->exact, best->from,
+                       best->reach};
   }
 }
 

@@ -1,6 +1,8 @@
 #include "inspection/compile/prefilter_group.h"
 
 #include <array>
+#include <bit>
+#include <cstring>
 
 namespace weir::inspection {
 
@@ -11,32 +13,32 @@ constexpr size_t kFewestForTheWeb = 200;
 /// Literals so short spoil a database for the others, and each is looked for by itself if they are few.
 constexpr size_t kShort = 3, kMostFronts = 32;
 
-uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? static_cast<uint8_t>(c | 0x20) : c; }
-
-/// `literal` is in lower case if case does not count.
-bool stands_at(const Literal& literal, const uint8_t* at) {
-  return std::ranges::all_of(literal.bytes, [&](char wanted) {
-    const uint8_t byte = literal.nocase ? lower(*at) : *at;
-    ++at;
-    return byte == static_cast<uint8_t>(wanted);
-  });
-}
-
 }  // namespace
 
 void PrefilterGroup::add(const std::string& bytes, bool nocase, uint32_t rule, SessionTraits needs,
-                         uint32_t reach) {
+                         uint32_t from, uint32_t reach) {
   Literal literal{bytes, nocase};
   if (nocase) {
     for (char& c : literal.bytes) {
       if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     }
   }
-  if (reach != 0 && reach <= kFront && literal.bytes.size() <= kShort && fronts_ < kMostFronts) {
+  const size_t size = literal.bytes.size();
+  if (reach >= from + size && reach <= kFront && size <= kShort && fronts_ < kMostFronts) {
+    Front front;
+    for (size_t i = 0; i < size; ++i) {
+      const char c = literal.bytes[i];
+      front.bytes |= uint32_t{static_cast<uint8_t>(c)} << 8 * i;
+      front.mask |= uint32_t{0xff} << 8 * i;
+      if (nocase && c >= 'a' && c <= 'z') front.small |= uint32_t{0x20} << 8 * i;
+    }
+    front.from = from;
+    front.last = reach - static_cast<uint32_t>(size);
+    front.rule = rule;
     ++fronts_;
     all_.push_back(rule);
     for (SessionTraits traits = 0; traits <= kAllTraits; ++traits) {
-      if (is_meant(needs, traits)) fronts_of_[traits].push_back({literal, rule, reach});
+      if (is_meant(needs, traits)) fronts_of_[traits].push_back(front);
     }
     return;
   }
@@ -148,11 +150,19 @@ bool PrefilterGroup::propose(SessionTraits traits, std::span<const uint8_t> valu
 
 void PrefilterGroup::propose_front(SessionTraits traits, std::span<const uint8_t> bytes, uint64_t before,
                                    ProposedRules& proposed) const {
+  if (before >= kFront || bytes.empty() || fronts_of_[traits].empty()) return;
+  // Words that begin at the last bytes end in zeros.
+  static_assert(kShort < sizeof(uint32_t));
+  std::array<uint8_t, kFront + sizeof(uint32_t)> front_bytes{};
+  const size_t size = std::min<size_t>(bytes.size(), kFront - before);
+  std::memcpy(front_bytes.data() + before, bytes.data(), size);
+  const size_t end = before + size;
   for (const Front& front : fronts_of_[traits]) {
-    if (before >= front.reach) continue;
-    const std::span<const uint8_t> within = bytes.first(std::min<size_t>(bytes.size(), front.reach - before));
-    for (size_t at = 0; at + front.literal.bytes.size() <= within.size(); ++at) {
-      if (!stands_at(front.literal, within.data() + at)) continue;
+    const size_t length = static_cast<size_t>(std::bit_width(front.mask)) / 8;
+    for (size_t at = std::max<size_t>(front.from, before); at <= front.last && at + length <= end; ++at) {
+      uint32_t word;
+      std::memcpy(&word, front_bytes.data() + at, sizeof word);
+      if (((word | front.small) & front.mask) != front.bytes) continue;
       proposed.add(front.rule);
       break;
     }

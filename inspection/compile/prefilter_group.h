@@ -22,9 +22,11 @@ class PrefilterGroup {
   /// Builder: `rule` is proposed wherever the literal stands, in sessions that go the ways that it needs, of
   /// kLeaves and kEnters. In those of the web it may be proposed though it needs others: a database of few
   /// literals is not a quicker one (docs/performance.md).
-  /// `reach`: it ends within so many bytes from the begin, or the rule does not match; 0: anywhere. What is
-  /// short and stands at the front has to be looked for by propose_front().
-  void add(const std::string& bytes, bool nocase, uint32_t rule, SessionTraits needs, uint32_t reach = 0);
+  /// `from` and `reach`: it begins so many bytes from the begin at least and ends so many at most, or the
+  /// rule does not match; a reach of 0: anywhere. What is short and stands at the front has to be looked for
+  /// by propose_front().
+  void add(const std::string& bytes, bool nocase, uint32_t rule, SessionTraits needs, uint32_t from = 0,
+           uint32_t reach = 0);
   /// Builder: proposed whenever there is anything, in sessions that have all traits that it needs.
   void add_always(uint32_t rule, SessionTraits needs) { always_.push_back({rule, needs}); }
   /// Builder: after the last add(). `cache` may be null. Traits that sessions cannot have must not be asked
@@ -66,9 +68,11 @@ class PrefilterGroup {
  private:
   const LiteralTable& of(SessionTraits traits) const { return *by_traits_[traits]; }
 
+  /// A literal as a word, its first byte the lowest.
   struct Front {
-    Literal literal;
-    uint32_t rule, reach;
+    uint32_t bytes = 0, mask = 0, small = 0;  // `small` makes letters small
+    uint32_t from, last;                      // it may begin there
+    uint32_t rule;
   };
   std::vector<WantedLiteral> wanted_;
   std::unordered_map<std::string, size_t> by_literal_;

@@ -90,10 +90,10 @@ TEST_F(Groups, ManyLiteralsOfRulesAboutTheWebHaveATableOfTheirOwn) {
 
 TEST_F(Groups, ShortLiteralsOfTheFrontAreLookedForThereAlone) {
   PrefilterGroup one;
-  one.add("MZ", false, 0, 0, 2);
-  one.add("ab", true, 1, kEnters, 6);
-  one.add("far", false, 2, 0, PrefilterGroup::kFront + 1);
-  one.add("long", false, 3, 0, 4);
+  one.add("MZ", false, 0, 0, 0, 2);
+  one.add("ab", true, 1, kEnters, 3, 6);
+  one.add("far", false, 2, 0, 0, PrefilterGroup::kFront + 1);
+  one.add("long", false, 3, 0, 0, 4);
   ASSERT_TRUE(one.compile());
   ASSERT_TRUE(one.grow(scratch_));
   EXPECT_FALSE(one.empty(0));
@@ -112,6 +112,8 @@ TEST_F(Groups, ShortLiteralsOfTheFrontAreLookedForThereAlone) {
   EXPECT_EQ(in_front(kEnters, "aB", 5), (Rules{}));
   EXPECT_EQ(in_front(kEnters, "MZ", 1), (Rules{}));
   EXPECT_EQ(in_front(kEnters, ""), (Rules{}));
+  EXPECT_EQ(in_front(kEnters, "..ab.."), (Rules{})) << "before where it may begin";
+  EXPECT_EQ(in_front(kEnters, "...a"), (Rules{}));
   ProposedRules rules(4);
   EXPECT_TRUE(one.propose(kEnters, bytes("MZ ab far long"), scratch_.get(), rules));
   EXPECT_EQ(rules.size(), 2U) << "the others are not looked for in all bytes";
