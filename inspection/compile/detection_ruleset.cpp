@@ -423,7 +423,7 @@ Status DetectionRuleset::compile_groups(const DetectionCompileOptions& options) 
   const std::vector<PrefilterGroup*> groups = all_groups();
   for (const TransactionGroup& group : transaction_groups_[index(Direction::to_client)]) {
     if (group.is_body_of_answer(Direction::to_client))
-      answers_.of(payload(PayloadSource::tcp, Direction::to_client), group.prefilter);
+      answers_.join(payload(PayloadSource::tcp, Direction::to_client), group.prefilter);
   }
   std::vector<Status> results(groups.size() + 1);
   std::atomic<size_t> next{0};

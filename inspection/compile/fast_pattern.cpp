@@ -8,6 +8,7 @@
 
 #include "inspection/compile/compile_rule.h"
 #include "inspection/compile/literal_strength.h"
+#include "inspection/compile/prefilter_group.h"
 
 namespace weir::inspection {
 
@@ -22,7 +23,7 @@ constexpr double kAuthorsWord = 3;
 constexpr size_t kShortAnywhere = 3;
 constexpr double kWeightOfShort = 0.25;
 
-struct Literal {
+struct Candidate {
   int16_t part = -1;
   Stretch stretch;
   bool nocase = false;
@@ -30,6 +31,7 @@ struct Literal {
   bool chosen = false;           // by the author
   uint32_t from = 0, reach = 0;  // as in FastPattern
   uint64_t key = 0;              // the same for what is the same to a matcher
+  bool at_front() const { return reach != 0 && reach <= PrefilterGroup::kFront; }
 };
 
 /// Buffers that have the same few values everywhere, and those that are all of a head, which has its parts as
@@ -86,7 +88,7 @@ bool is_long(BufferId buffer) {
   return buffer == BufferId::payload || info_of(buffer).kind == BufferKind::grows;
 }
 
-void add_contents(const BufferPart& part, int16_t index, std::vector<Literal>& literals) {
+void add_contents(const BufferPart& part, int16_t index, std::vector<Candidate>& literals) {
   for (const ByteCheck& check : part.checks) {
     const auto* const content = std::get_if<ContentCheck>(&check);
     if (content == nullptr || content->content.negated) continue;
@@ -99,7 +101,7 @@ void add_contents(const BufferPart& part, int16_t index, std::vector<Literal>& l
 }
 
 /// `texts` keeps what the literals refer to.
-void add_of_pcre(const BufferPart& part, int16_t index, std::vector<Literal>& literals,
+void add_of_pcre(const BufferPart& part, int16_t index, std::vector<Candidate>& literals,
                  std::deque<std::string>& texts) {
   for (const ByteCheck& check : part.checks) {
     const auto* const pcre = std::get_if<PcreCheck>(&check);
@@ -128,19 +130,19 @@ bool proposes(const DetectionRule& rule, const BufferPart& part) {
 /// Names of files, and what they are, come while their bytes do, or later, so that bytes which a rule asks
 /// for may be gone when a name proposes it. Names stay: if such a rule has a literal in bytes, that one
 /// proposes it.
-void leave_names_to_bytes(const DetectionRule& rule, std::vector<Literal>& literals) {
-  const auto buffer_of = [&](const Literal& l) { return rule.parts[static_cast<size_t>(l.part)].buffer; };
+void leave_names_to_bytes(const DetectionRule& rule, std::vector<Candidate>& literals) {
+  const auto buffer_of = [&](const Candidate& l) { return rule.parts[static_cast<size_t>(l.part)].buffer; };
   const bool in_bytes = std::ranges::any_of(
-      literals, [&](const Literal& l) { return info_of(buffer_of(l)).kind == BufferKind::grows; });
+      literals, [&](const Candidate& l) { return info_of(buffer_of(l)).kind == BufferKind::grows; });
   if (!in_bytes) return;
-  std::erase_if(literals, [&](const Literal& l) {
+  std::erase_if(literals, [&](const Candidate& l) {
     return buffer_of(l) == BufferId::file_name || buffer_of(l) == BufferId::file_magic;
   });
 }
 
-/// Literal::key. Two literals that share one by chance are taken for more
+/// Candidate::key. Two literals that share one by chance are taken for more
 /// common than they are, no more.
-uint64_t key_of(const DetectionRule& rule, const Literal& literal) {
+uint64_t key_of(const DetectionRule& rule, const Candidate& literal) {
   const BufferPart& part = rule.parts[static_cast<size_t>(literal.part)];
   uint64_t key = uint64_t{0xcbf2'9ce4'8422'2325} ^ static_cast<uint64_t>(part.buffer) ^
                  static_cast<uint64_t>(part.chain) << 8;
@@ -152,8 +154,8 @@ uint64_t key_of(const DetectionRule& rule, const Literal& literal) {
 }
 
 /// All that could propose the rule.
-std::vector<Literal> literals_of(const DetectionRule& rule, std::deque<std::string>& texts) {
-  std::vector<Literal> literals;
+std::vector<Candidate> literals_of(const DetectionRule& rule, std::deque<std::string>& texts) {
+  std::vector<Candidate> literals;
   for (size_t p = 0; p < rule.parts.size(); ++p) {
     if (proposes(rule, rule.parts[p])) add_contents(rule.parts[p], static_cast<int16_t>(p), literals);
   }
@@ -161,7 +163,7 @@ std::vector<Literal> literals_of(const DetectionRule& rule, std::deque<std::stri
     if (proposes(rule, rule.parts[p])) add_of_pcre(rule.parts[p], static_cast<int16_t>(p), literals, texts);
   }
   leave_names_to_bytes(rule, literals);
-  for (Literal& literal : literals) literal.key = key_of(rule, literal);
+  for (Candidate& literal : literals) literal.key = key_of(rule, literal);
   return literals;
 }
 
@@ -169,23 +171,23 @@ std::vector<Literal> literals_of(const DetectionRule& rule, std::deque<std::stri
 
 void choose_fast_patterns(std::vector<DetectionRule>& rules) {
   std::deque<std::string> texts;
-  std::vector<std::vector<Literal>> all;
+  std::vector<std::vector<Candidate>> all;
   all.reserve(rules.size());
   std::unordered_map<uint64_t, uint32_t> uses;
   uses.reserve(2 * rules.size());
   for (const DetectionRule& rule : rules) {
     all.push_back(literals_of(rule, texts));
-    for (const Literal& literal : all.back()) ++uses[literal.key];
+    for (const Candidate& literal : all.back()) ++uses[literal.key];
   }
   for (size_t r = 0; r < rules.size(); ++r) {
-    const Literal* best = nullptr;
+    const Candidate* best = nullptr;
     double best_score = -1;
-    for (const Literal& literal : all[r]) {
+    for (const Candidate& literal : all[r]) {
       const BufferPart& part = rules[r].parts[static_cast<size_t>(literal.part)];
       double score = literal.stretch.strength * weight_of(part.buffer) /
                      (1.0 + std::log2(static_cast<double>(uses[literal.key])));
       if (literal.chosen) score *= kAuthorsWord;
-      if (literal.stretch.bytes.size() <= kShortAnywhere && literal.reach == 0 && is_long(part.buffer))
+      if (literal.stretch.bytes.size() <= kShortAnywhere && !literal.at_front() && is_long(part.buffer))
         score *= kWeightOfShort;
       if (score > best_score) {
         best_score = score;

@@ -3,6 +3,7 @@
 // Built by the builder thread, read by any number of workers.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -27,6 +28,7 @@ struct WantedLiteral {
   }
 };
 
+/// Literals by number, in the order in which they were added.
 class LiteralTable {
  public:
   /// Builder: those of `wanted` that any rule wants in sessions of these traits get the next numbers.

@@ -8,7 +8,7 @@ namespace weir::inspection {
 
 namespace {
 
-/// For fewer Hyperscan takes a matcher that finds much in text that is not there.
+/// For fewer literals Hyperscan takes a matcher with many false candidates in text.
 constexpr size_t kFewestForTheWeb = 200;
 /// Literals so short spoil a database for the others, and each is looked for by itself if they are few.
 constexpr size_t kShort = 3, kMostFronts = 32;
@@ -74,6 +74,7 @@ Status PrefilterGroup::compile(TraitsNeeded needed, DatabaseCache* cache) {
       by_traits_[traits] = by_traits_[same];
       continue;
     }
+    // One for traits that sessions cannot have is made if it stands for those that have less.
     if (!can_be(traits, needed) && !can_be(there, needed)) continue;
     const auto literals = static_cast<size_t>(std::ranges::count_if(
         wanted_, [&](const WantedLiteral& wanted) { return wanted.is_wanted(traits); }));

@@ -178,7 +178,9 @@ std::string words_of(const DetectionRule& rule, const RuleStep& step) {
       return buffer() + " did not come";
     case At::literal:
       return buffer() + " came (" + bytes + "), and \"" + as_content(rule.fast.bytes) + "\" is not " +
-             (rule.fast.reach == 0 ? "in it" : "in its first " + std::to_string(rule.fast.reach) + " bytes");
+             (rule.fast.reach == 0 ? "in it"
+                                   : "within its bytes " + std::to_string(rule.fast.from + 1) + " to " +
+                                         std::to_string(rule.fast.reach));
     case At::bytes: {
       const bool named = step.part < rule.parts.size() && step.check < rule.parts[step.part].checks.size();
       const std::string what =

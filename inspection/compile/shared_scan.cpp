@@ -5,22 +5,36 @@
 
 namespace weir::inspection {
 
-void SharedScan::of(const PrefilterGroup& stream, const PrefilterGroup& body) {
+void SharedScan::join(const PrefilterGroup& stream, const PrefilterGroup& body) {
   stream_.assign(stream.wanted().begin(), stream.wanted().end());
   body_.assign(body.wanted().begin(), body.wanted().end());
   longest_ = std::max(stream.longest(), body.longest());
 }
 
 Status SharedScan::compile(TraitsNeeded needed, DatabaseCache* cache) {
-  for (SessionTraits traits = 0; traits < kOffWeb; ++traits) {
-    if (!can_be(traits, needed)) continue;
+  SessionTraits there = 0;
+  for (const auto* const wanted : {&stream_, &body_}) {
+    for (const WantedLiteral& one : *wanted) {
+      for (const WantedLiteral::Rule& rule : one.rules) there |= rule.needs;
+    }
+  }
+  constexpr SessionTraits kOfTheWeb = kAllTraits & ~kOffWeb;
+  for (int i = kOfTheWeb; i >= 0; --i) {
+    const auto traits = static_cast<SessionTraits>(i);
+    // As in PrefilterGroup::compile().
+    const auto same = static_cast<SessionTraits>(traits | (kOfTheWeb & ~there));
+    if (same != traits) {
+      by_traits_[traits] = by_traits_[same];
+      continue;
+    }
+    if (!can_be(traits, needed) && !can_be(there, needed)) continue;
     auto both = std::make_unique<Both>();
     both->table.add(stream_, traits);
     both->of_stream = both->table.literals();
     both->table.add(body_, traits);
     if (both->of_stream == 0 || both->table.literals() == both->of_stream) continue;
     if (auto status = both->table.compile(cache); !status) return status;
-    by_traits_[traits] = std::move(both);
+    by_traits_[traits] = tables_.emplace_back(std::move(both)).get();
   }
   stream_ = {};
   body_ = {};
@@ -28,8 +42,7 @@ Status SharedScan::compile(TraitsNeeded needed, DatabaseCache* cache) {
 }
 
 Status SharedScan::grow(ScratchPtr& scratch) const {
-  for (const auto& both : by_traits_) {
-    if (both == nullptr) continue;
+  for (const auto& both : tables_) {
     if (auto status = both->table.database().grow(scratch); !status) return status;
   }
   return {};
@@ -50,14 +63,9 @@ bool SharedScan::propose(SessionTraits traits, std::span<const uint8_t> bytes, h
       &context);
 }
 
-size_t SharedScan::databases() const {
-  return static_cast<size_t>(
-      std::ranges::count_if(by_traits_, [](const auto& both) { return both != nullptr; }));
-}
-
 size_t SharedScan::database_bytes() const {
   size_t sum = 0;
-  for (const auto& both : by_traits_) sum += both == nullptr ? 0 : both->table.database().bytes();
+  for (const auto& both : tables_) sum += both->table.database().bytes();
   return sum;
 }
 

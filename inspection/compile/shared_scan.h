@@ -22,7 +22,7 @@ namespace weir::inspection {
 class SharedScan {
  public:
   /// Builder: takes what the groups look for; they are not compiled yet.
-  void of(const PrefilterGroup& stream, const PrefilterGroup& body);
+  void join(const PrefilterGroup& stream, const PrefilterGroup& body);
   /// Builder. `cache` may be null.
   Status compile(TraitsNeeded needed, DatabaseCache* cache);
   Status grow(ScratchPtr& scratch) const;
@@ -36,7 +36,7 @@ class SharedScan {
   [[nodiscard]] bool propose(SessionTraits traits, std::span<const uint8_t> bytes, hs_scratch_t* scratch,
                              ProposedRules& of_stream, ProposedRules& of_body) const;
 
-  size_t databases() const;
+  size_t databases() const { return tables_.size(); }
   size_t database_bytes() const;
 
  private:
@@ -45,7 +45,8 @@ class SharedScan {
     size_t of_stream = 0;  // the first literals; the others are the body's
   };
   std::vector<WantedLiteral> stream_, body_;
-  std::array<std::unique_ptr<Both>, kAllTraits + 1> by_traits_;
+  std::vector<std::unique_ptr<Both>> tables_;  // those that differ
+  std::array<const Both*, kAllTraits + 1> by_traits_{};
   size_t longest_ = 0;
 };
 

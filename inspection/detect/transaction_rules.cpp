@@ -60,8 +60,9 @@ bool numbers_wait(const DetectionRule& rule, const Transaction& transaction) {
   });
 }
 
+/// False if `end` is empty, which has no place.
 bool ends_with(std::span<const uint8_t> all, std::span<const uint8_t> end) {
-  return !all.empty() && all.size() >= end.size() &&
+  return !end.empty() && all.size() >= end.size() &&
          std::memcmp(all.data() + all.size() - end.size(), end.data(), end.size()) == 0;
 }
 

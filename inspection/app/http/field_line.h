@@ -44,7 +44,7 @@ inline uint32_t token_bits(__m256i bytes) {
 
 }  // namespace detail
 
-/// The line that `bytes` begin with, if it is whole, its name is a token of at most 31 bytes, one space
+/// The line that `bytes` begin with, if it is whole, its name is a token of at most 32 bytes, one space
 /// stands behind the colon, the value is not empty, neither begins nor ends with white space or NUL, and no
 /// other CR is in it. A size of 0 for the name: it is not, or not yet, and says nothing else.
 inline FieldLine field_line(Bytes bytes) {

@@ -242,7 +242,7 @@ bool is_plain_uri(std::string_view text) {
     const __m256i block = block_at(bytes, at), next = block_at(bytes, at + 1);
     odd |= static_cast<uint32_t>(_mm256_movemask_epi8(block));  // above ASCII
     odd |= equal_bits(block, '%') | equal_bits(block, '\\');
-    odd |= equal_bits(block, '/') & (equal_bits(next, '/') | equal_bits(next, '.') | equal_bits(next, '\\'));
+    odd |= equal_bits(block, '/') & (equal_bits(next, '/') | equal_bits(next, '.'));
   }
   return odd == 0;
 }

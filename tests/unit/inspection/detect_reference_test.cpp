@@ -39,8 +39,11 @@ class RandomRules {
           out += "distance:" + std::to_string(below(4)) + "; ";
         else
           out += "within:" + std::to_string(5 + below(6)) + "; ";
+      } else if (i == 0 && one_in(8)) {
+        out += "startswith; ";
       } else if (one_in(4)) {
         out += "offset:" + std::to_string(below(6)) + "; ";
+        if (one_in(3)) out += "depth:" + std::to_string(5 + below(12)) + "; ";
       } else if (one_in(5)) {
         out += "depth:" + std::to_string(5 + below(12)) + "; ";
       } else if (one_in(8)) {
@@ -199,6 +202,7 @@ std::vector<Sids> run_answer(const std::shared_ptr<const DetectionProfile>& prof
     std::string body = i == 0 ? piece.substr(random.below(piece.size() + 1)) : piece;
     if (random.one_in(4))
       body = random.one_in(2) ? random.text(random.below(12)) : body.substr(0, body.size() / 2);
+    if (random.one_in(3)) bench.hide(random.below(30));
     tx.grow(BufferId::file_data, Direction::to_client, body, last);
     tx.grow(BufferId::http_response_body, Direction::to_client, body, last);
     if (last) tx.advance(Direction::to_client, HttpStep::complete);

@@ -217,12 +217,16 @@ class DetectionBench {
     stream += payload;
     StreamView view;
     view.direction = packet.direction;
-    view.view.bytes = octets(stream);
-    view.view.old_size = old;
+    const size_t hidden = std::min(hidden_, old);
+    view.view.bytes = octets(stream).subspan(hidden);
+    view.view.base = hidden;
+    view.view.old_size = old - hidden;
     view.view.complete = false;
     verdict = inspect({&view, 1}, std::span(&transaction, transaction != nullptr ? 1 : 0));
     return sink.take();
   }
+  /// Of streams so many bytes are no longer in the window, of what has been there; more than before.
+  void hide(size_t bytes) { hidden_ = std::max(hidden_, bytes); }
   /// A packet that moves `transaction`.
   std::vector<uint32_t> move(Transaction& transaction) {
     packet.payload = {};
@@ -249,6 +253,7 @@ class DetectionBench {
   BytePool pool_;
   std::unique_ptr<Detector> detector_;
   std::array<std::string, 2> streams_;
+  size_t hidden_ = 0;
 };
 
 using Sids = std::vector<uint32_t>;

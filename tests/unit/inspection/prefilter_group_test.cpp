@@ -130,7 +130,7 @@ TEST_F(Groups, TwoAreSearchedAtOnce) {
   body.add("both", false, 3, 0);
   body.add("a longer one", true, 4, kLeaves);
   SharedScan shared;
-  shared.of(stream, body);
+  shared.join(stream, body);
   ASSERT_TRUE(shared.compile(TraitsNeeded::one_way, nullptr));
   ASSERT_TRUE(shared.grow(scratch_));
   EXPECT_EQ(shared.longest(), 12U);
@@ -149,7 +149,7 @@ TEST_F(Groups, TwoAreSearchedAtOnce) {
   EXPECT_EQ(found(kLeaves), std::pair(Rules{0}, (Rules{3, 4})));
   EXPECT_EQ(found(kEnters), std::pair((Rules{0, 1}), Rules{3}));
   SharedScan nothing;
-  nothing.of(stream, PrefilterGroup());
+  nothing.join(stream, PrefilterGroup());
   ASSERT_TRUE(nothing.compile(TraitsNeeded::any, nullptr));
   EXPECT_FALSE(nothing.serves(0)) << "one alone is searched as it always is";
 }
@@ -162,7 +162,7 @@ TEST_F(Groups, NothingIsLookedForInTheWebIfNoRuleIsAboutIt) {
   EXPECT_FALSE(one.empty(kOffWeb));
 }
 
-TEST_F(Groups, OnlyRulesWithoutALiteralAskForTheWeb) {
+TEST_F(Groups, TheWebMakesNoTablesOfFewLiterals) {
   PrefilterGroup one;
   one.add_always(0, kOffWeb);
   one.add("abc", false, 1, kLeaves);

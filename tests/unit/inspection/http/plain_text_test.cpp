@@ -2,6 +2,7 @@
 // the long way would have made it. Random texts of the characters that matter, judged by that long way.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <random>
 #include <string>
 #include <string_view>
@@ -70,10 +71,13 @@ TEST(PlainText, OfAHostIsWhatIsMadeOfIt) {
 
 /// All that a head says.
 std::string said_by(const MessageHead& head, MessageHead::Take take) {
-  std::string said = std::to_string(static_cast<int>(take)) + " " + std::to_string(head.missing_colon()) +
-                     std::to_string(head.bad_folding()) + std::to_string(head.invalid_name()) +
-                     std::to_string(head.repeated()) + std::to_string(head.all_plain()) +
-                     std::to_string(head.framing().length) + "\n";
+  std::string said =
+      std::to_string(static_cast<int>(take)) + " " + std::to_string(head.missing_colon()) +
+      std::to_string(head.bad_folding()) + std::to_string(head.invalid_name()) +
+      std::to_string(head.repeated()) + std::to_string(head.all_plain()) +
+      std::to_string(head.framing().length) + std::to_string(head.framing().chunked) +
+      std::to_string(head.framing().chunked_odd) + std::to_string(head.framing().length_invalid) +
+      std::to_string(head.framing().length_repeated) + std::to_string(head.framing().codings) + "\n";
   for (size_t i = 0; i < head.field_count(); ++i) {
     const MessageHead::Field field = head.field(i);
     said += std::string(field.name) + "|" + std::string(field.value) + "|" +
@@ -108,11 +112,14 @@ TEST(PlainText, OfAHeadIsReadAsByteByByte) {
   for (int i = 0; i < 20'000; ++i) {
     std::string head = "GET / HTTP/1.1\r\n";
     for (size_t fields = texts.below(24); fields > 0; --fields) {
-      std::string name = texts.below(4) != 0   ? texts.next(12)
-                         : texts.below(2) != 0 ? "Cookie"
-                                               : "content-length";
+      constexpr std::array<std::string_view, 4> kNames{"Cookie", "content-length", "Transfer-Encoding",
+                                                       "content-encoding"};
+      std::string name =
+          texts.below(4) != 0 ? texts.next(12) : std::string(kNames[texts.below(kNames.size())]);
       if (texts.below(20) == 0) name += texts.odd();
-      std::string value = texts.below(4) != 0 ? texts.next(60) : std::to_string(texts.below(1'000));
+      const std::string value = texts.below(4) != 0   ? texts.next(60)
+                                : texts.below(3) != 0 ? std::to_string(texts.below(1'000))
+                                                      : "gzip, chunked";
       head += name + (texts.below(20) != 0 ? ": " : ":") + value + (texts.below(30) != 0 ? "\r\n" : "\n");
     }
     head += "\r\nbody";
