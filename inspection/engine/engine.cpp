@@ -370,30 +370,32 @@ void Engine::datagram(EngineSession& session, EnginePacket& packet) {
   judge(session, packet.view.direction, true);
 }
 
+/// The other way is judged with a packet that holds nothing.
+static EnginePacket speaks_for(const EnginePacket& packet, Direction direction) {
+  EnginePacket made;
+  made.view.time_ns = packet.view.time_ns;
+  made.view.wall_seconds = packet.view.wall_seconds;
+  made.view.number = packet.view.number;
+  made.view.direction = direction;
+  made.view.src = packet.view.dst;
+  made.view.dst = packet.view.src;
+  made.view.src_port = packet.view.dst_port;
+  made.view.dst_port = packet.view.src_port;
+  made.view.protocol = packet.view.protocol;
+  made.view.stream_part = true;
+  made.source = packet.source == PacketSource::flow_end ? PacketSource::flow_end : PacketSource::stream_end;
+  made.link_type = packet.link_type;
+  return made;
+}
+
 void Engine::judge(EngineSession& session, Direction direction, bool first_of_packet) {
   EngineSession::Side& side = session.side(direction);
   const std::span<Transaction* const> transactions =
       session.parser != nullptr ? session.parser->transactions() : std::span<Transaction* const>{};
   const bool skip = session.dropped || session.detection.passed() || no_inspection_;
-  EnginePacket made;
-  EnginePacket* packet = packet_;
-  if (packet->view.direction != direction) {
-    // The other way: a packet that holds nothing speaks for it.
-    made.view.time_ns = packet_->view.time_ns;
-    made.view.wall_seconds = packet_->view.wall_seconds;
-    made.view.number = packet_->view.number;
-    made.view.direction = direction;
-    made.view.src = packet_->view.dst;
-    made.view.dst = packet_->view.src;
-    made.view.src_port = packet_->view.dst_port;
-    made.view.dst_port = packet_->view.src_port;
-    made.view.protocol = packet_->view.protocol;
-    made.view.stream_part = true;
-    made.source =
-        packet_->source == PacketSource::flow_end ? PacketSource::flow_end : PacketSource::stream_end;
-    made.link_type = packet_->link_type;
-    packet = &made;
-  }
+  std::optional<EnginePacket> made;  // not even zeroed for most
+  if (packet_->view.direction != direction) made = speaks_for(*packet_, direction);
+  EnginePacket* const packet = made ? &*made : packet_;
   if (!skip) {
     StreamView stream{direction, {}};
     stream.view.bytes = side.raw.view().subspan(side.hidden);
@@ -403,7 +405,7 @@ void Engine::judge(EngineSession& session, Direction direction, bool first_of_pa
     const bool fresh = side.judged < side.raw.size();
     const std::span<const StreamView> streams(&stream, fresh ? 1 : 0);
     Inspected inspected{packet->view, session.facts, streams, transactions};
-    inspected.packet_judged = packet_judged_ || packet == &made;
+    inspected.packet_judged = packet_judged_ || made.has_value();
     const std::span<const uint8_t> payload = packet->view.payload;
     if (session.encrypted) packet->view.payload = {};
     const bool whole = detect(session, *packet, inspected);
