@@ -65,7 +65,7 @@ Status EveFile::flush() {
 }
 
 Status EveFile::reopen() {
-  const Status flushed = flush();
+  Status flushed = flush();
   const auto fd = open_path(path_);
   if (!fd) return tl::unexpected(fd.error());
   if (fd_ > STDERR_FILENO) ::close(fd_);

@@ -107,7 +107,7 @@ Result<std::string> text_of(const std::string& file) {
 }
 
 /// The members of `from` in the place of equal ones of `into`.
-void merge(YamlNode& into, YamlNode from) {
+void merge(YamlNode& into, YamlNode&& from) {
   for (auto& [name, member] : from.members) {
     if (YamlNode* const before = into.find(name); before != nullptr) {
       *before = std::move(member);

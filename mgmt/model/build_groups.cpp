@@ -112,6 +112,7 @@ GroupedAttachments::GroupedAttachments(const std::vector<const config::Group*>& 
 }
 
 bool GroupedAttachments::touched(const config::Attachment* before, const config::Attachment* after) const {
+  if (before == nullptr && after == nullptr) return false;
   const config::Attachment& any = after != nullptr ? *after : *before;
   const bool stays = before != nullptr && after != nullptr && before->domain == after->domain;
   if (!stays && named_.contains(any.name)) return true;

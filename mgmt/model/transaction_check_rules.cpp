@@ -149,9 +149,10 @@ void Transaction::check_policy() {
   const KnownNames known_profiles("profile", profiles);
   for (const config::PolicyRule* at : rules) {
     const config::PolicyRule& rule = *at;
-    const auto say = [&](std::string key, std::string why) {
+    const auto say = [&](const char* key, std::string why) {
       if (!why.empty())
-        problem(rule.where, "policy[]." + key, "rule " + in_quotes(rule.id) + ": " + std::move(why));
+        problem(rule.where, std::string("policy[].") + key,
+                "rule " + in_quotes(rule.id) + ": " + std::move(why));
     };
     for (const std::string& name : rule.from.domains)
       say("from.domains", has_domain(name) ? "" : no_such(Named::domain, name));
