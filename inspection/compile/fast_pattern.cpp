@@ -20,7 +20,6 @@ constexpr size_t kShortest = 2;
 constexpr double kAuthorsWord = 3;
 // Two or three bytes that may stand anywhere in a long text: Hyperscan has to look at every place of it for
 // them, and finds them by chance.
-constexpr size_t kShortAnywhere = 3;
 constexpr double kWeightOfShort = 0.25;
 
 struct Candidate {
@@ -187,7 +186,8 @@ void choose_fast_patterns(std::vector<DetectionRule>& rules) {
       double score = literal.stretch.strength * weight_of(part.buffer) /
                      (1.0 + std::log2(static_cast<double>(uses[literal.key])));
       if (literal.chosen) score *= kAuthorsWord;
-      if (literal.stretch.bytes.size() <= kShortAnywhere && !literal.at_front() && is_long(part.buffer))
+      if (literal.stretch.bytes.size() <= PrefilterGroup::kShort && !literal.at_front() &&
+          is_long(part.buffer))
         score *= kWeightOfShort;
       if (score > best_score) {
         best_score = score;

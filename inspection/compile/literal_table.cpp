@@ -4,6 +4,14 @@
 
 namespace weir::inspection {
 
+SessionTraits needed_by(std::span<const WantedLiteral> wanted) {
+  SessionTraits needed = 0;
+  for (const WantedLiteral& one : wanted) {
+    for (const WantedLiteral::Rule& rule : one.rules) needed |= rule.needs;
+  }
+  return needed;
+}
+
 void LiteralTable::add(std::span<const WantedLiteral> wanted, SessionTraits traits) {
   for (const WantedLiteral& one : wanted) {
     const size_t before = rules_.size();

@@ -28,6 +28,9 @@ struct WantedLiteral {
   }
 };
 
+/// All traits that any rule needs.
+SessionTraits needed_by(std::span<const WantedLiteral> wanted);
+
 /// Literals by number, in the order in which they were added.
 class LiteralTable {
  public:

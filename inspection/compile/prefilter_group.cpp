@@ -10,8 +10,8 @@ namespace {
 
 /// For fewer literals Hyperscan takes a matcher with many false candidates in text.
 constexpr size_t kFewestForTheWeb = 200;
-/// Literals so short spoil a database for the others, and each is looked for by itself if they are few.
-constexpr size_t kShort = 3, kMostFronts = 32;
+/// Each literal of the front is looked for by itself, so they have to be few.
+constexpr size_t kMostFronts = 32;
 
 }  // namespace
 
@@ -59,13 +59,10 @@ Status PrefilterGroup::compile(TraitsNeeded needed, DatabaseCache* cache) {
       if (is_meant(rule.needs, traits)) always_of_[traits].push_back(rule.number);
     }
   }
-  SessionTraits there = 0;
   for (const WantedLiteral& wanted : wanted_) {
-    for (const WantedLiteral::Rule& rule : wanted.rules) {
-      all_.push_back(rule.number);
-      there |= rule.needs;
-    }
+    for (const WantedLiteral::Rule& rule : wanted.rules) all_.push_back(rule.number);
   }
+  const SessionTraits there = needed_by(wanted_);
   for (int i = kAllTraits; i >= 0; --i) {
     const auto traits = static_cast<SessionTraits>(i);
     // Traits that no rule needs make no difference: it is the table of sessions that have them as well.

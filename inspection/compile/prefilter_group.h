@@ -46,8 +46,9 @@ class PrefilterGroup {
   /// The same for a whole value that may come again.
   [[nodiscard]] bool propose(SessionTraits traits, std::span<const uint8_t> value, hs_scratch_t* scratch,
                              ScanMemo& memo, ProposedRules& proposed) const;
-  /// How far propose_front() looks.
-  static constexpr size_t kFront = 64;
+  /// How far propose_front() looks, and for literals of how many bytes: such short ones spoil a database for
+  /// the others.
+  static constexpr size_t kFront = 64, kShort = 3;
   /// Adds the rules whose short literal stands at the front of what begins `before` bytes before `bytes`.
   void propose_front(SessionTraits traits, std::span<const uint8_t> bytes, uint64_t before,
                      ProposedRules& proposed) const;

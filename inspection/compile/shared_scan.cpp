@@ -12,12 +12,7 @@ void SharedScan::join(const PrefilterGroup& stream, const PrefilterGroup& body) 
 }
 
 Status SharedScan::compile(TraitsNeeded needed, DatabaseCache* cache) {
-  SessionTraits there = 0;
-  for (const auto* const wanted : {&stream_, &body_}) {
-    for (const WantedLiteral& one : *wanted) {
-      for (const WantedLiteral::Rule& rule : one.rules) there |= rule.needs;
-    }
-  }
+  const auto there = static_cast<SessionTraits>(needed_by(stream_) | needed_by(body_));
   constexpr SessionTraits kOfTheWeb = kAllTraits & ~kOffWeb;
   for (int i = kOfTheWeb; i >= 0; --i) {
     const auto traits = static_cast<SessionTraits>(i);

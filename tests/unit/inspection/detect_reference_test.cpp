@@ -120,17 +120,25 @@ struct Session {
   std::vector<std::string> body, stream;
 };
 
-/// What each packet of the session alerts, one list for each packet.
-std::vector<Sids> run(const std::shared_ptr<const DetectionProfile>& profile, const Session& session,
-                      bool reference) {
+DetectorLimits limits_for(bool reference) {
   DetectorLimits limits;
   limits.reference = reference;
   limits.alerts_per_packet = 200;
   limits.rules_per_stream = 200;
-  DetectionBench bench(profile, limits);
+  return limits;
+}
+
+void take_ends(DetectionBench& bench, const Session& session) {
   bench.packet.src = session.from;
   bench.packet.dst = session.to;
   bench.packet.dst_port = session.server_port;
+}
+
+/// What each packet of the session alerts, one list for each packet.
+std::vector<Sids> run(const std::shared_ptr<const DetectionProfile>& profile, const Session& session,
+                      bool reference) {
+  DetectionBench bench(profile, limits_for(reference));
+  take_ends(bench, session);
   bench.facts.protocol = session.protocol;
   std::vector<Sids> all;
   for (const std::string& piece : session.stream) all.push_back(bench.segment(piece));
@@ -179,18 +187,12 @@ TEST(DetectionReference, FastAndReferenceAgreeOnRandomTriples) {
   EXPECT_GT(alerts, rounds * 100u) << "rules that never match show nothing";
 }
 
-/// What each packet of an answer alerts. Of a piece that is `as_it_is` the last bytes are the body's; other
-/// bodies were packed, or more follows them in the same packet.
+/// What each packet of an answer alerts. Of most pieces the last bytes are the body's; other bodies were
+/// packed, or more follows them in the same packet.
 std::vector<Sids> run_answer(const std::shared_ptr<const DetectionProfile>& profile, RandomRules random,
                              const Session& session, bool reference) {
-  DetectorLimits limits;
-  limits.reference = reference;
-  limits.alerts_per_packet = 200;
-  limits.rules_per_stream = 200;
-  DetectionBench bench(profile, limits);
-  bench.packet.src = session.from;
-  bench.packet.dst = session.to;
-  bench.packet.dst_port = session.server_port;
+  DetectionBench bench(profile, limits_for(reference));
+  take_ends(bench, session);
   bench.facts.protocol = AppProtocol::http1;
   bench.from(Direction::to_client);
   FakeTransaction tx(AppProtocol::http1, HttpStep::complete);
